@@ -1,0 +1,2 @@
+drop trigger wake on notify.notifications;
+drop trigger accept on notify.notifications;

@@ -1,0 +1,25 @@
+"""Deploy every function of sql/ in one transaction; renamed by ops.stamp_sql whenever sql/ changes."""
+
+from pathlib import Path
+
+from yoyo import step
+
+HERE = Path(__file__).resolve().parent
+__depends__ = {
+    path.stem
+    for path in HERE.glob("[0-8]*.*")
+    if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
+}
+
+# A function that a table or a trigger refers to stays: numbered migrations made it, and they drop it.
+DROP = """
+do $$ begin drop function if exists notify.{name};
+exception when dependent_objects_still_exist then null; end $$
+"""
+
+step("set local lock_timeout = '5s'")
+# Forget earlier deploys, so that going back to an earlier sql/ is a new deploy too.
+step("delete from _yoyo_migration where migration_id like '9999-sql-%'")
+for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
+    step(path.read_text(encoding="utf-8"), DROP.format(name=path.stem))
+step("do $$ begin perform notify.keep_partitions(7, interval '10 years'); end $$")

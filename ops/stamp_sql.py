@@ -1,0 +1,68 @@
+"""Give the migration that deploys sql/ a name that carries its hash: `python -m ops.stamp_sql [--check]`.
+
+yoyo knows a migration by its file name. One file, migrations/9999-sql-<hash>.py, deploys all of sql/.
+Edit sql/, run this, and the renamed file is a new, unapplied migration: plain `yoyo apply` deploys it.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MIGRATIONS = ROOT / "migrations"
+BODY = '''"""Deploy every function of sql/ in one transaction; renamed by ops.stamp_sql whenever sql/ changes."""
+
+from pathlib import Path
+
+from yoyo import step
+
+HERE = Path(__file__).resolve().parent
+__depends__ = {
+    path.stem
+    for path in HERE.glob("[0-8]*.*")
+    if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
+}
+
+# A function that a table or a trigger refers to stays: numbered migrations made it, and they drop it.
+DROP = """
+do $$ begin drop function if exists notify.{name};
+exception when dependent_objects_still_exist then null; end $$
+"""
+
+step("set local lock_timeout = '5s'")
+# Forget earlier deploys, so that going back to an earlier sql/ is a new deploy too.
+step("delete from _yoyo_migration where migration_id like '9999-sql-%'")
+for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
+    step(path.read_text(encoding="utf-8"), DROP.format(name=path.stem))
+step("do $$ begin perform notify.keep_partitions(7, interval '10 years'); end $$")
+'''
+
+
+def wanted() -> str:
+    """Name the deploying migration after what it deploys, and after the migrations it comes behind."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "sql").glob("*.sql")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    for path in sorted(MIGRATIONS.glob("[0-8]*")):
+        digest.update(path.name.encode() + b"\0")
+    return f"9999-sql-{digest.hexdigest()[:12]}.py"
+
+
+def main() -> int:
+    """Rename the migration; with --check only say whether it should be. Exit code 1: it should."""
+    have = sorted(path.name for path in MIGRATIONS.glob("9999-sql-*.py"))
+    want = wanted()
+    if have == [want] and (MIGRATIONS / want).read_text(encoding="utf-8") == BODY:
+        return 0
+    if "--check" in sys.argv:
+        print(f"sql/ changed: run python -m ops.stamp_sql ({have} -> {want})", file=sys.stderr)
+        return 1
+    for name in have:
+        (MIGRATIONS / name).unlink()
+    (MIGRATIONS / want).write_text(BODY, encoding="utf-8")
+    print(want)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Settings: read once from the environment and `.env`, checked, frozen, and passed down.
+
+The names, units, defaults and reasons are in `.env.example`; a test keeps the two alike.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from service.errors import ConfigError
+
+Parser = Callable[[str], Any]
+
+
+def whole(low: int, high: int) -> Parser:
+    """Parse an integer within [low, high]."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float) -> Parser:
+    """Parse a decimal number within [low, high]."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def one_of(*words: str) -> Parser:
+    """Parse one of a few words, in any case."""
+
+    def parse(text: str) -> str:
+        value = text.lower()
+        if value not in words:
+            raise ValueError(" or ".join(words))
+        return value
+
+    return parse
+
+
+def text(value: str) -> str:
+    """Take any text."""
+    return value
+
+
+def url(*schemes: str, default_scheme: str = "") -> Parser:
+    """Parse a URL of one of these schemes; with a default, `host:port` will do."""
+
+    def parse(value: str) -> str:
+        full = value if "://" in value or not default_scheme else f"{default_scheme}://{value}"
+        try:
+            parts = urlsplit(full)
+            _ = parts.port                      # raises on a port that is none
+        except ValueError:
+            raise ValueError(f"a URL: {schemes[0]}://…") from None
+        if parts.scheme not in schemes:
+            raise ValueError(f"a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        return full
+
+    return parse
+
+
+def secrets(value: str) -> tuple[str, ...]:
+    """Parse one or more secrets, separated by spaces or commas; the first signs first."""
+    return tuple(value.replace(",", " ").split())
+
+
+def setting(parse: Parser, default: Any) -> Any:
+    """Declare a field: its environment variable is the field's name in capitals."""
+    return field(default=default, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. None means: not given."""
+
+    database_url: str | None = setting(url("postgresql", "postgres"), None)
+    database_direct_url: str | None = setting(url("postgresql", "postgres"), None)
+    redis_url: str | None = setting(url("redis", "rediss", "unix", default_scheme="redis"), None)
+    notify_state: str | None = setting(text, None)
+
+    host: str = setting(text, "127.0.0.1")
+    port: int = setting(whole(1, 65535), 3000)
+    metrics_port: int = setting(whole(1, 65535), 9100)
+
+    num_threads: int = setting(whole(1, 64), 2)
+    sends_per_thread: int = setting(whole(1, 4096), 256)
+    max_retries: int = setting(whole(0, 99), 3)
+    backoff_base_s: float = setting(number(0.01, 3600), 2.0)
+    backoff_cap_s: float = setting(number(0.01, 86400), 900.0)
+    lease_s: float = setting(number(1, 3600), 30.0)
+    send_deadline_s: float = setting(number(0.1, 600), 10.0)
+    shutdown_grace_s: float = setting(number(0, 600), 15.0)
+
+    reaping_interval_mins: float = setting(number(0.01, 1440), 1.0)
+    reconciliation_interval_mins: float = setting(number(0.01, 1440), 1.0)
+    gauges_interval_s: float = setting(number(0.5, 3600), 5.0)
+    retention_days: int = setting(whole(1, 3650), 30)
+    send_at_max_days: int = setting(whole(0, 365), 30)
+
+    webhook_secret: tuple[str, ...] = setting(secrets, ())
+    smtp_url: str | None = setting(url("smtp", "smtps"), None)
+    mail_from: str | None = setting(text, None)
+
+    log_level: str = setting(one_of("debug", "info", "warning", "error"), "info")
+    log_style: str | None = setting(one_of("pretty", "json"), None)
+
+    @property
+    def max_attempts(self) -> int:
+        """The attempts of a row that brings no number of its own: the first, and MAX_RETRIES more."""
+        return self.max_retries + 1
+
+    @property
+    def direct_url(self) -> str | None:
+        """Where LISTEN and session locks go: past a transaction pooler, if there is one."""
+        return self.database_direct_url or self.database_url
+
+
+def read_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> Settings:
+    """Read the settings from `environ` (None: the process's) over `env_file` (None: ./.env).
+
+    An empty value counts as not given. Raises ConfigError with one line on the first wrong value.
+    """
+    given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
+    given.update(os.environ if environ is None else environ)
+    values = {}
+    for spec in fields(Settings):
+        name = spec.name.upper()
+        raw = given.get(name, "").strip()
+        if not raw:
+            continue
+        try:
+            values[spec.name] = spec.metadata["parse"](raw)
+        except ValueError as error:
+            raise ConfigError(f"{name}={shown(name, raw)}: must be {error}") from None
+    settings = Settings(**values)
+    check_relations(settings)
+    return settings
+
+
+def shown(name: str, value: str) -> str:
+    """Show a wrong value, unless it may hold a password."""
+    return "(hidden)" if "SECRET" in name or "@" in value else value
+
+
+def check_relations(settings: Settings) -> None:
+    """Refuse settings that are each allowed and together wrong. Raises ConfigError."""
+    if settings.lease_s <= settings.send_deadline_s:
+        raise ConfigError(
+            f"LEASE_S={settings.lease_s:g}: must be more than SEND_DEADLINE_S"
+            f"={settings.send_deadline_s:g}, or a slow send would be made twice"
+        )
+    if settings.backoff_cap_s < settings.backoff_base_s:
+        raise ConfigError(
+            f"BACKOFF_CAP_S={settings.backoff_cap_s:g}: must be at least BACKOFF_BASE_S"
+            f"={settings.backoff_base_s:g}"
+        )
+    if settings.retention_days < settings.send_at_max_days:
+        raise ConfigError(
+            f"RETENTION_DAYS={settings.retention_days}: must be at least SEND_AT_MAX_DAYS"
+            f"={settings.send_at_max_days}, or a day would be kept for one late notification"
+        )
+    if settings.smtp_url and not settings.mail_from:
+        raise ConfigError("MAIL_FROM is missing: SMTP_URL needs the address that mail comes from")

@@ -1,0 +1,31 @@
+"""The errors that a caller of this package acts on; each layer translates into them once."""
+
+
+class NotifyError(Exception):
+    """Anything we raise on purpose. Its text is one line, fit for a terminal."""
+
+
+class ConfigError(NotifyError):
+    """A wrong setting: names the variable, its value and what is allowed."""
+
+
+class StartError(NotifyError):
+    """A process cannot start here and now: the state is in use, a port is taken, a server is missing."""
+
+
+class DatabaseAway(NotifyError):
+    """PostgreSQL cannot be reached, or closed the connection; trying again later is right."""
+
+
+class RedisAway(NotifyError):
+    """Redis cannot be reached or refuses writes; trying again later is right."""
+
+
+class Refused(NotifyError):
+    """The database refused a row: the caller's mistake. `constraint` names the rule, `column` the field."""
+
+    def __init__(self, message: str, *, constraint: str = "", column: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.constraint = constraint
+        self.column = column
+        self.hint = hint

@@ -1,0 +1,77 @@
+"""The words of the ledger as values: what a notification is, and what can become of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Channel(StrEnum):
+    """How a notification is delivered."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+    LOG = "log"
+
+
+class Status(StrEnum):
+    """Where a notification stands; the last four are terminal."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Outcome(StrEnum):
+    """What came of one attempt."""
+
+    SENT = "sent"
+    TEMPORARY = "temporary"          # try again after the backoff
+    PERMANENT = "permanent"          # trying again cannot help
+    THROTTLED = "throttled"          # try again when the receiver says
+    UNKNOWN = "unknown"              # it may have arrived; try again, with the same id
+    EXPIRED = "expired"              # expires_at passed before the send began
+    LEASE_EXPIRED = "lease_expired"  # its worker never settled; written by reap()
+
+
+LANES = (0, 1, 2, 3)                 # priorities: 0 urgent, 3 bulk
+DEFAULT_PRIORITY = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One ended attempt, as `attempts` keeps it."""
+
+    attempt: int
+    started_at: datetime
+    took_ms: int | None
+    outcome: str
+    code: str | None
+    excerpt: str | None
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One row of the ledger, as readers see it. Lists leave the payload and the attempts out (None)."""
+
+    id: UUID
+    channel: str
+    recipient: str
+    payload: object
+    priority: int
+    status: str
+    attempt: int
+    max_attempts: int | None
+    send_at: datetime | None
+    due_at: datetime
+    expires_at: datetime | None
+    reference: str | None
+    created_at: datetime
+    settled_at: datetime | None
+    last_error_code: str | None
+    last_error: str | None
+    attempts: list[Attempt] | None = None

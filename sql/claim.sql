@@ -1,0 +1,68 @@
+-- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts) -> up to p_limit rows
+--
+-- Give due notifications to one worker, each under a numbered lease.
+--
+-- Moves    queued -> sending, attempt + 1; queued -> expired when expires_at has passed
+-- Args     p_ids uuid[] from the ready set (null: any that are due, urgent first); p_worker text
+--          "host:pid"; p_lease interval; p_max_attempts integer for rows that bring none
+-- Returns  (id, status, attempt, channel, recipient, payload, expires_in): sending ones are the worker's,
+--          expired ones are only told. Fewer rows than ids: others have them, or they are gone.
+-- Fence    (id, attempt): settle() and release() demand it
+-- Locks    the rows, in the order of their ids, skipping what is locked
+-- Plan     primary key, within the partitions of the ids; notifications_due when p_ids is null
+-- Caller   Store.claim
+create or replace function notify.claim(
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer)
+returns table (
+  id uuid, status text, attempt integer, channel text, recipient text, payload text,
+  expires_in interval)
+language plpgsql set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[];
+  v_lo uuid;
+  v_hi uuid;
+begin
+  if p_ids is null then
+    v_ids := array(
+      select d.id from unnest('{0,1,2,3}'::smallint[]) as lane
+      cross join lateral (
+        select n.id from notify.notifications n
+        where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
+        order by n.due_at, n.id
+        limit p_limit
+        for update skip locked
+      ) d
+      limit p_limit);
+  else
+    v_ids := array(select i from unnest(p_ids) as i order by i);
+    v_lo := v_ids[1];
+    v_hi := v_ids[cardinality(v_ids)];
+    v_ids := array(
+      select n.id from notify.notifications n
+      where n.id = any (v_ids) and n.id between v_lo and v_hi
+        and n.status = 'queued' and n.due_at <= v_now
+      order by n.id
+      limit p_limit
+      for update skip locked);
+  end if;
+
+  v_ids := array(select i from unnest(v_ids) as i order by i);
+  v_lo := v_ids[1];
+  v_hi := v_ids[cardinality(v_ids)];
+  return query
+  update notify.notifications n set
+    status = case when n.expires_at <= v_now then 'expired' else 'sending' end,
+    settled_at = case when n.expires_at <= v_now then v_now end,
+    lease_until = case when n.expires_at <= v_now then null else v_now + p_lease end,
+    claimed_by = case when n.expires_at <= v_now then null else p_worker end,
+    attempt = case when n.expires_at <= v_now then n.attempt else n.attempt + 1 end,
+    max_attempts = coalesce(n.max_attempts, p_max_attempts)
+  where n.id = any (v_ids) and n.id between v_lo and v_hi
+  returning n.id, n.status, n.attempt, n.channel, n.recipient, n.payload::text, n.expires_at - v_now;
+end
+$$;
+
+comment on function notify.claim(uuid[], integer, text, interval, integer) is
+  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts) -> up to p_limit rows';

@@ -1,0 +1,44 @@
+-- due(p_lanes, p_floors, p_limit) -> one row per lane
+--
+-- Say which notifications should be in the ready set now. It writes nothing.
+--
+-- Args     p_lanes smallint[] priorities to look at; p_floors double precision[] epoch ms, no due row of
+--          that lane is expected below it (null: look from the head); p_limit ids per lane
+-- Returns  (priority, ids, due_ms, next_due_in, now_ms): ids by due_at with their due_at as epoch ms,
+--          the wait until the lane's next notification falls due (null: none), the time of this look
+-- Plan     notifications_due, one ordered look per lane: a single scan over lanes would walk future rows
+-- Caller   Store.due
+create or replace function notify.due(
+  p_lanes smallint[], p_floors double precision[], p_limit integer)
+returns table (
+  priority smallint, ids uuid[], due_ms double precision[], next_due_in interval,
+  now_ms double precision)
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+  select l.lane,
+    coalesce(head.ids, '{}'),
+    coalesce(head.due_ms, '{}'),
+    (select n.due_at from notify.notifications n
+      where n.status = 'queued' and n.priority = l.lane and n.due_at > v_now
+      order by n.due_at limit 1) - v_now,
+    (extract(epoch from v_now) * 1000)::double precision
+  from unnest(p_lanes, p_floors) as l(lane, floor_ms)
+  cross join lateral (
+    select array_agg(d.id) as ids,
+      array_agg((extract(epoch from d.due_at) * 1000)::double precision) as due_ms
+    from (
+      select n.id, n.due_at from notify.notifications n
+      where n.status = 'queued' and n.priority = l.lane and n.due_at <= v_now
+        and n.due_at >= coalesce(to_timestamp(l.floor_ms / 1000), '-infinity')
+      order by n.due_at, n.id
+      limit p_limit
+    ) d
+  ) head;
+end
+$$;
+
+comment on function notify.due(smallint[], double precision[], integer) is
+  'due(p_lanes, p_floors, p_limit) -> one row per lane';

@@ -1,0 +1,59 @@
+-- reap(p_limit, p_grace) -> the rows taken back
+--
+-- End attempts whose lease has passed: their worker died, or was too slow to be trusted.
+--
+-- Moves    sending -> queued, due at once; -> failed when the attempts are used up
+-- Args     p_limit rows per call; p_grace interval after the server's start in which nothing is reaped,
+--          because nobody could settle while it was away
+-- Returns  (id, attempt, status). As many as p_limit: call again.
+-- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
+-- Locks    the rows, oldest lease first, skipping what is locked (its worker is settling it)
+-- Plan     notifications_leased
+-- Caller   Store.reap
+create or replace function notify.reap(p_limit integer, p_grace interval)
+returns table (id uuid, attempt integer, status text)
+language plpgsql set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[];
+begin
+  if v_now < pg_postmaster_start_time() + p_grace then
+    return;
+  end if;
+  v_ids := array(
+    select n.id from notify.notifications n
+    where n.status = 'sending' and n.lease_until < v_now
+    order by n.lease_until
+    limit p_limit
+    for update skip locked);
+
+  return query
+  with ended as materialized (
+    select n.id, n.attempt, n.lease_until, n.claimed_by,
+      case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status
+    from notify.notifications n where n.id = any (v_ids)
+  ),
+  moved as (
+    update notify.notifications n set
+      status = e.status,
+      due_at = case when e.status = 'queued' then v_now else n.due_at end,
+      settled_at = case when e.status = 'queued' then null else v_now end,
+      lease_until = null,
+      claimed_by = null,
+      last_error_code = 'lease_expired',
+      last_error = 'not settled within its lease'
+    from ended e
+    where n.id = any (v_ids) and n.id = e.id
+  ),
+  recorded as (
+    insert into notify.attempts
+      (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker)
+    select e.id, e.attempt, e.lease_until, null, 'lease_expired', null, null, e.claimed_by
+    from ended e
+  )
+  select e.id, e.attempt, e.status from ended e;
+end
+$$;
+
+comment on function notify.reap(integer, interval) is 'reap(p_limit, p_grace) -> the rows taken back';

@@ -1,0 +1,17 @@
+-- reconcile(p_limit) -> one row per lane
+--
+-- Say what the ready set must hold, from the head of every lane: what was lost on the way is among it.
+--
+-- Args     p_limit ids per lane
+-- Returns  as due(); the caller knows what it offered, and counts as lost what comes back
+-- Plan     as due()
+-- Caller   Store.reconcile
+create or replace function notify.reconcile(p_limit integer)
+returns table (
+  priority smallint, ids uuid[], due_ms double precision[], next_due_in interval,
+  now_ms double precision)
+language sql as $$
+  select * from notify.due('{0,1,2,3}', '{null,null,null,null}', p_limit)
+$$;
+
+comment on function notify.reconcile(integer) is 'reconcile(p_limit) -> one row per lane';

@@ -1,0 +1,95 @@
+-- settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be yet
+--
+-- End a batch of attempts: each becomes a row of `attempts`, and its notification moves on.
+--
+-- Moves    sending -> sent; -> failed (permanent, or the attempts are used up); -> expired; -> queued
+-- Args     arrays of one length, an element per attempt: p_ids, p_attempts; p_outcomes text: sent, expired,
+--          permanent, temporary, throttled, unknown; p_codes, p_excerpts text, what was answered;
+--          p_started_ago_ms, p_took_ms integer; p_retry_after_ms integer or null. Then p_worker text,
+--          p_backoff_base and p_backoff_cap interval
+-- Returns  (id, attempt, status, due_in, age): the new status, the wait before the next attempt if queued,
+--          the time since created_at. Status 'locked': somebody holds the row; settle it again.
+--          A pair that is missing was stale: another attempt has begun, and nothing was changed.
+-- Fence    (id, attempt) and status 'sending'
+-- Locks    the rows, in the order of their ids, skipping what is locked
+-- Plan     primary key, within the partitions of the ids
+-- Caller   Store.settle
+create or replace function notify.settle(
+  p_ids uuid[], p_attempts integer[], p_outcomes text[], p_codes text[], p_excerpts text[],
+  p_started_ago_ms integer[], p_took_ms integer[], p_retry_after_ms integer[],
+  p_worker text, p_backoff_base interval, p_backoff_cap interval)
+returns table (id uuid, attempt integer, status text, due_in interval, age interval)
+language plpgsql set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[] := array(select i from unnest(p_ids) as i order by i);
+  v_lo uuid := v_ids[1];
+  v_hi uuid := v_ids[cardinality(v_ids)];
+  v_settled integer;
+begin
+  return query
+  with given as materialized (
+    select * from unnest(p_ids, p_attempts, p_outcomes, p_codes, p_excerpts,
+      p_started_ago_ms, p_took_ms, p_retry_after_ms)
+      as g(id, attempt, outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)
+  ),
+  picked as materialized (
+    select n.id, n.attempt, n.max_attempts, n.expires_at, n.created_at
+    from given g join notify.notifications n on n.id = g.id and n.attempt = g.attempt
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'sending'
+    order by n.id
+    for update of n skip locked
+  ),
+  timed as materialized (
+    select g.*, p.max_attempts, p.expires_at, p.created_at,
+      v_now + notify.backoff(g.attempt, p_backoff_base, p_backoff_cap,
+        g.retry_after_ms * interval '1 millisecond') as next_due_at
+    from picked p join given g using (id, attempt)
+  ),
+  judged as materialized (
+    select t.*, case
+      when t.outcome in ('sent', 'expired') then t.outcome
+      when t.outcome = 'permanent' or t.attempt >= t.max_attempts then 'failed'
+      when t.expires_at <= t.next_due_at then 'expired'
+      else 'queued' end as status
+    from timed t
+  ),
+  moved as (
+    update notify.notifications n set
+      status = j.status,
+      due_at = case when j.status = 'queued' then j.next_due_at else n.due_at end,
+      settled_at = case when j.status = 'queued' then null else v_now end,
+      lease_until = null,
+      claimed_by = null,
+      last_error_code = case when j.outcome = 'sent' then null else j.code end,
+      last_error = case when j.outcome = 'sent' then null else left(j.excerpt, 500) end
+    from judged j
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = j.id
+    returning n.id
+  ),
+  recorded as (
+    insert into notify.attempts
+      (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker)
+    select j.id, j.attempt, v_now - j.started_ago_ms * interval '1 millisecond', j.took_ms,
+      j.outcome, j.code, left(j.excerpt, 500), p_worker
+    from judged j
+  )
+  select j.id, j.attempt, j.status, case when j.status = 'queued' then j.next_due_at - v_now end,
+    v_now - j.created_at
+  from judged j join moved m using (id);
+
+  get diagnostics v_settled = row_count;
+  if v_settled < cardinality(p_ids) then
+    return query
+    select n.id, n.attempt, 'locked', null::interval, v_now - n.created_at
+    from unnest(p_ids, p_attempts) as g(id, attempt)
+    join notify.notifications n on n.id = g.id and n.attempt = g.attempt
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'sending';
+  end if;
+end
+$$;
+
+comment on function notify.settle(uuid[], integer[], text[], text[], text[], integer[], integer[],
+  integer[], text, interval, interval) is
+  'settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be yet';

@@ -1,0 +1,16 @@
+-- wake() -> trigger, after an INSERT statement
+--
+-- Ring the doorbell: tell a sleeping dispatcher to look. It says nothing more.
+--
+-- Note     The trigger's WHEN calls it only while the dispatcher sleeps (see arm), so that busy commits
+--          stay free of NOTIFY's global lock. `set local notify.wake = off` silences a bulk load.
+-- Caller   trigger wake on notifications
+create or replace function notify.wake() returns trigger
+language plpgsql as $$
+begin
+  perform pg_notify('notify_wake', '');
+  return null;
+end
+$$;
+
+comment on function notify.wake() is 'wake() -> trigger, after an INSERT statement';
