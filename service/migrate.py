@@ -1,0 +1,134 @@
+"""Bring a database to the current schema: what `yoyo apply` does, for programs.
+
+`yoyo apply` comes through the same Backend (pyproject.toml, entry points), so the two may run at
+once, on any number of machines, and after a kill -9.
+"""
+
+import glob
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import make_conninfo
+from yoyo import read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import DatabaseURI
+from yoyo.exceptions import LockTimeout
+from yoyo.migrations import default_migration_table
+
+from service.db import conninfo, one_line
+from service.errors import DatabaseAway, StartError
+from service.schema import schema_root
+
+OLDEST_SERVER = 15
+POLL_S = 0.1
+
+
+def migrate(url: str, *, wait_s: float = 60) -> list[str]:
+    """Apply what is missing and return its names in order; [] when the database was current.
+
+    `url` is a postgresql:// URL, and a direct one: a transaction pooler breaks the lock. `wait_s`
+    is how long another migration may take. Raises DatabaseAway when the server cannot be reached,
+    StartError when it is too old or refuses; earlier migrations of the same call then stay applied.
+    """
+    with start_errors(), Backend(whole(url), default_migration_table) as backend:
+        check_version(backend.connection.info.server_version)
+        with backend.lock(wait_s):
+            found = read_migrations(glob.escape(str(schema_root() / "migrations")))
+            missing = backend.to_apply(found)
+            backend.apply_migrations(missing)
+            return [migration.id for migration in missing]
+
+
+class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """Yoyo's backend under an advisory lock, which ends with its process; yoyo's own would stay."""
+
+    def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
+        """Open a connection in autocommit, named notify-migrate."""
+        given = dburi.args.get("conninfo") or make_conninfo(
+            host=dburi.hostname,
+            port=dburi.port,
+            user=dburi.username,
+            password=dburi.password,
+            dbname=unquote(dburi.database or "") or None,
+            **dburi.args,
+        )
+        return psycopg.connect(conninfo(given, "notify-migrate"), autocommit=True)
+
+    def init_database(self) -> None:
+        """Create nothing: yoyo's lock table is not used, and PostgreSQL's DDL is transactional."""
+
+    @contextmanager
+    def lock(self, timeout: float = 10) -> Iterator[None]:
+        """Hold the advisory lock (1852798057, 3). Raises LockTimeout after `timeout` seconds.
+
+        Polled and never waited for inside a statement: that would hold a snapshot, and
+        CREATE INDEX CONCURRENTLY in the process that migrates waits for snapshots.
+        """
+        end = time.monotonic() + timeout
+        while not self.execute("select pg_try_advisory_lock(1852798057, 3)").fetchone()[0]:
+            if time.monotonic() > end:
+                raise LockTimeout("another migration is running")
+            time.sleep(POLL_S)
+        try:
+            yield
+        finally:
+            with suppress(psycopg.OperationalError):      # a lost connection has let go already
+                self.execute("select pg_advisory_unlock(1852798057, 3)")
+
+    def break_lock(self) -> None:
+        """Do nothing: no lock outlives its process."""
+
+    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
+        """Say who migrates. Yoyo asks DNS, which may hang, and the user's name, which may lack."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return {
+            "id": str(uuid4()),
+            "migration_id": migration.id if migration else None,
+            "migration_hash": migration.hash if migration else None,
+            "username": self.connection.info.user,
+            "hostname": socket.gethostname(),
+            "created_at_utc": now,
+            "operation": operation,
+        }
+
+
+def whole(url: str) -> DatabaseURI:
+    """Wrap a URL so that libpq parses it: yoyo's parser knows neither several hosts nor sockets."""
+    return DatabaseURI("postgresql", None, None, None, None, None, {"conninfo": url})
+
+
+def check_version(number: int) -> None:
+    """Refuse a server that lacks what the schema needs. Raises StartError."""
+    if number < OLDEST_SERVER * 10000:
+        raise StartError(
+            f"PostgreSQL {number // 10000} is too old: {OLDEST_SERVER} or newer is needed"
+        )
+
+
+@contextmanager
+def start_errors() -> Iterator[None]:
+    """Turn what psycopg and yoyo raise into one line for a terminal."""
+    try:
+        yield
+    except LockTimeout as error:
+        raise StartError(f"not migrated: {error}; try again when it is done") from error
+    except errors.InsufficientPrivilege as error:
+        raise StartError(
+            f"not migrated: {one_line(error)}; DATABASE_URL must name the database's owner"
+        ) from error
+    except errors.LockNotAvailable as error:
+        raise StartError(
+            "not migrated: a long transaction holds a table; try again when it has ended"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise DatabaseAway(f"PostgreSQL cannot be reached: {one_line(error)}") from error
+    except psycopg.Error as error:
+        raise StartError(f"not migrated: {one_line(error)}") from error

