@@ -1,0 +1,44 @@
+"""Serving the HTTP edge on its address."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from loguru import logger
+
+from service.api.app import create_app
+from service.config import Settings
+from service.errors import StartError
+from service.metrics import ApiMetrics
+from service.store import Store
+
+DRAIN_S = 10.0      # for requests in flight when we are told to stop
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """Serve until the context ends; gives the base URL. Raises StartError when the port is taken."""
+    assert settings.database_url is not None
+    async with Store(settings.database_url, "notify-api") as store:
+        runner = web.AppRunner(
+            create_app(settings, store, ApiMetrics()), access_log=None, shutdown_timeout=DRAIN_S
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, settings.host, settings.port)
+            try:
+                await site.start()
+            except OSError as error:
+                raise StartError(
+                    f"PORT={settings.port}: cannot listen on {settings.host}: {error.strerror}"
+                ) from error
+            logger.info("api", url=base_url(settings))
+            yield base_url(settings)
+        finally:
+            await runner.cleanup()
+
+
+def base_url(settings: Settings) -> str:
+    """Give the address that works from this machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
