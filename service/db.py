@@ -1,6 +1,13 @@
-"""How every process of ours connects to PostgreSQL: one place for timeouts, keepalives and names."""
+"""How every process of ours reaches PostgreSQL: one place for timeouts, keepalives, names and errors."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from service.errors import DatabaseAway, Refused
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
 # defaults; both ends look every 20 s instead.
@@ -9,12 +16,25 @@ SERVER_OPTIONS = (
     " -c tcp_user_timeout=15000"
 )
 
+SCHEMA_MISSING = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,          # read-only after a failover, among others
+    PoolTimeout,
+    TooManyRequests,
+)
+
 
 def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -> str:
-    """Complete a DATABASE_URL.
+    """Complete a DATABASE_URL; what the URL itself says wins.
 
     `role` becomes the application_name (at most 16 characters, as pg_activity shows no more):
-    notify-api, notify-disp, notify-work, notify-maint. What the URL itself says wins.
+    notify-api, notify-disp, notify-work, notify-maint.
     """
     options = SERVER_OPTIONS
     if statement_timeout_s is not None:
@@ -28,5 +48,34 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
         "tcp_user_timeout": "15000",
         "options": options,
     }
-    given = {k for k in defaults if f"{k}=" in url}
-    return make_conninfo(url, **{k: v for k, v in defaults.items() if k not in given})
+    return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
+
+
+async def connect(url: str, role: str) -> psycopg.AsyncConnection:
+    """Open one direct connection in autocommit, for LISTEN or session locks. Raises DatabaseAway."""
+    with translated():
+        return await psycopg.AsyncConnection.connect(conninfo(url, role), autocommit=True)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn psycopg's errors into ours: DatabaseAway (try later) or Refused (the row is wrong)."""
+    try:
+        yield
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
+        diag = error.diag
+        raise Refused(
+            diag.message_primary or str(error),
+            constraint=diag.constraint_name or "",
+            column=diag.column_name or "",
+            hint=diag.message_hint or "",
+        ) from error
+    except SCHEMA_MISSING as error:
+        raise DatabaseAway("the schema is missing or old: run notify migrate") from error
+    except AWAY as error:
+        raise DatabaseAway(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Give the first line of a driver's error, which has no values of rows in it."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,5 @@
+"""The command line: the composition root, and the only place that knows both colours, asyncio and threads."""
+
+from service.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,128 @@
+"""`notify COMMAND`: what a person can ask for, and which function does it."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from service.errors import NotifyError
+
+ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
+EXAMPLES = """examples:
+  notify up                                   everything, here and now
+  notify send webhook http://127.0.0.1:3080/hi '{"hello": "world"}'
+  notify send email ada@example.org --subject Hello --text "It works."
+  notify status 019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. What we raise on purpose is told in one line."""
+    args = parser().parse_args(argv)
+    try:
+        run: Callable[[argparse.Namespace], int] = getattr(import_module(args.module), args.function)
+        return run(args)
+    except NotifyError as error:
+        print(f"notify: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe every command."""
+    root = argparse.ArgumentParser(
+        prog="notify",
+        description="Durable notifications on PostgreSQL: enqueue by HTTP or INSERT, delivered at "
+        f"least once. {ENVIRONMENT}",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+
+    up = command(commands, "up", "service.cli.up", "run everything in one process",
+        "Run API, dispatcher and workers in one process. PostgreSQL and Valkey are started as its "
+        "children unless DATABASE_URL / REDIS_URL name others; then nothing is kept here.")  # fmt: skip
+    add_state(up)
+    add_port(up)
+    up.add_argument("--no-inbox", action="store_true", help="do not start the inbox (3080, 3025)")
+
+    services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
+        "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
+        "ready (a .env as it stands), and run until stopped.", function="services")  # fmt: skip
+    add_state(services)
+
+    command(commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
+        "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip
+    api = command(commands, "api", "service.cli.roles", "run the HTTP edge",
+        "POST /notify and the reads, on PORT; needs DATABASE_URL.", function="api")  # fmt: skip
+    add_port(api)
+    command(commands, "dispatcher", "service.cli.roles", "run the dispatcher",
+        "Fill the ready set, reap, reconcile, set the gauges, keep the partitions. Needs DATABASE_URL "
+        "and REDIS_URL. Any number may run: one leads, the others stand by.",
+        function="dispatcher")  # fmt: skip
+    command(commands, "worker", "service.cli.roles", "run a worker",
+        "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
+        "quick.", function="worker")  # fmt: skip
+
+    inbox = command(commands, "inbox", "service.cli.try_out", "catch webhooks and mails",
+        "A catcher for trying things out: prints a line per arrival, with its signature check "
+        "(WEBHOOK_SECRET).", function="inbox")  # fmt: skip
+    inbox.add_argument("--http-port", type=int, default=3080, metavar="N", help="default: 3080")
+    inbox.add_argument("--smtp-port", type=int, default=3025, metavar="N", help="default: 3025")
+    inbox.add_argument("-v", "--verbose", action="store_true", help="print headers and bodies too")
+
+    add_send(commands)
+    status = command(commands, "status", "service.cli.try_out", "show what became of a notification",
+        "Print the notification with every attempt, as JSON.", function="status")  # fmt: skip
+    status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
+    add_url(status)
+    return root
+
+
+def command(
+    commands: Any, name: str, module: str, summary: str, description: str, *, function: str = "run"
+) -> argparse.ArgumentParser:
+    """Add a command; its module is imported only when it is called."""
+    added: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=f"{description} {ENVIRONMENT}"
+    )
+    added.set_defaults(module=module, function=function)
+    return added
+
+
+def add_send(commands: Any) -> None:
+    """Describe `notify send`."""
+    send = command(commands, "send", "service.cli.try_out", "enqueue one notification",
+        "POST /notify for people and scripts; prints the answer as JSON.",
+        function="send")  # fmt: skip
+    send.add_argument("channel", choices=["webhook", "email", "log"])
+    send.add_argument("recipient", help="a URL, a mail address, or anything (log)")
+    send.add_argument("payload", nargs="?", metavar="JSON", help="the payload; '-' reads stdin")
+    send.add_argument("--subject", help="email: the subject")
+    send.add_argument("--text", help="email: the text")
+    send.add_argument("--html", help="email: the HTML part")
+    send.add_argument("--priority", type=int, metavar="N", help="0 urgent … 3 bulk; default 2")
+    send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)")
+    send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)")
+    send.add_argument("--max-attempts", type=int, metavar="N", help="default: MAX_RETRIES + 1")
+    send.add_argument("--reference", help="your own name for it, to find it again")
+    add_url(send)
+
+
+def add_state(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--state", metavar="DIR", help="where the embedded servers keep their data (NOTIFY_STATE)"
+    )
+
+
+def add_port(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", metavar="N", help="the API's port (PORT, default 3000)")
+    command.add_argument("--host", metavar="ADDRESS", help="where it listens (HOST, 127.0.0.1)")
+
+
+def add_url(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--url", metavar="URL", help="the API's address (default: http://127.0.0.1:PORT)"
+    )

@@ -1,0 +1,68 @@
+"""The roles as processes of their own: `notify migrate`, `api`, `dispatcher`, `worker`."""
+
+import argparse
+import asyncio
+
+from service import logs
+from service.cli.running import run_until_stopped, serve_metrics
+from service.cli.settings import required, settings_for
+from service.config import Settings
+
+
+def migrate(args: argparse.Namespace) -> int:
+    """Bring DATABASE_URL to the current schema; prints what was applied."""
+    from service.migrate import migrate as apply
+
+    settings = prepared(args, "migrate", "database_url")
+    applied = apply(settings.direct_url or "")
+    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    return 0
+
+
+def api(args: argparse.Namespace) -> int:
+    """Serve HTTP until stopped."""
+    from service.api.serve import serving
+
+    settings = prepared(args, "api", "database_url")
+
+    async def main(stop: asyncio.Event) -> None:
+        async with serving(settings):
+            await stop.wait()
+
+    return run_until_stopped(main)
+
+
+def dispatcher(args: argparse.Namespace) -> int:
+    """Dispatch until stopped."""
+    from service.dispatcher import dispatching
+
+    settings = prepared(args, "dispatcher", "database_url", "redis_url")
+    serve_metrics(settings.host, settings.metrics_port)
+
+    async def main(stop: asyncio.Event) -> None:
+        async with dispatching(settings):
+            await stop.wait()
+
+    return run_until_stopped(main)
+
+
+def worker(args: argparse.Namespace) -> int:
+    """Work until stopped."""
+    from service.cli.working import working
+
+    settings = prepared(args, "worker", "database_url")
+    serve_metrics(settings.host, settings.metrics_port)
+
+    async def main(stop: asyncio.Event) -> None:
+        async with working(settings):
+            await stop.wait()
+
+    return run_until_stopped(main)
+
+
+def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:
+    """Read the settings, refuse what is missing, and set the logs up."""
+    settings = settings_for(args)
+    required(settings, *names)
+    logs.set_up(role, level=settings.log_level, style=settings.log_style)
+    return settings

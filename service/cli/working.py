@@ -1,0 +1,20 @@
+"""The worker's threads beside an event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.config import Settings
+from service.metrics import WorkerMetrics
+from workers.runner import Worker
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[Worker]:
+    """Run a worker's threads; on the way out they stop claiming, finish what is being sent, and settle."""
+    worker = Worker(settings, WorkerMetrics())
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await asyncio.to_thread(worker.stop)

@@ -1,0 +1,240 @@
+"""The dispatcher: keeps the ready set filled with what is due, and sleeps when there is nothing.
+
+It writes nothing to PostgreSQL. ops/adr/0001-dispatch.md explains the rule, 0002-doorbell.md the sleep.
+"""
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from loguru import logger
+
+from service.background import Background
+from service.config import Settings
+from service.doorbell import ARM_WAIT_LONG_MS, ARM_WAIT_MS, Doorbell
+from service.errors import DatabaseAway, NotifyError, RedisAway
+from service.interval import Outage, every
+from service.leader import Leader
+from service.metrics import DispatcherMetrics
+from service.model import LANES
+from service.offers import WINDOW_LOW, WINDOW_MAX, Offers
+from service.ready_set import ReadySet
+from service.store import Lane, Store
+
+TICK_S = 1.0                    # full lanes are looked at this often, and no sleep is longer
+HEAD_SHARE = 20                 # looks from the head take at most 1/20 of the time
+AWAKE_PAUSE_S = 0.002           # between looks that found something
+FULL_PAUSE_S = 0.010            # while the ready set is full
+BLIND_PAUSE_S = 0.1             # between looks while the doorbell cannot be heard
+BACKOFF_MAX_S = 2.0
+
+
+class Dispatcher:
+    """Offers while it leads, stands by otherwise. Without Redis it only runs the background jobs."""
+
+    def __init__(self, settings: Settings, store: Store, metrics: DispatcherMetrics) -> None:
+        assert settings.direct_url is not None
+        self._settings = settings
+        self._store = store
+        self._metrics = metrics
+        self._leader = Leader(settings.direct_url)
+        self._doorbell = Doorbell(settings.direct_url)
+        self._ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
+        self._background = Background(settings, store, metrics)
+        self._offers = Offers()
+        self._offering = asyncio.Lock()      # the reconciler and the road offer in turn
+        self._listening = Outage("doorbell")
+        self._arming_since: float | None = None
+        self._last_head = self._last_tick = -math.inf
+        self._head_cost = 0.0
+
+    async def run(self) -> None:
+        """Lead when nobody else does, until cancelled."""
+        outage = Outage("postgresql")
+        try:
+            while True:
+                try:
+                    if await self._leader.elect():
+                        outage.back()
+                        await self._lead()
+                except DatabaseAway as error:
+                    outage.away(error)
+                await asyncio.sleep(TICK_S)
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        with suppress(NotifyError):
+            await self._doorbell.close()
+            await self._leader.close()
+            if self._ready_set:
+                await self._ready_set.close()
+
+    async def _lead(self) -> None:
+        """Do the leader's work until the lead is lost."""
+        logger.info("leading")
+        self._metrics.leading.set(1)
+        self._offers.forget_floors()
+        work = [asyncio.create_task(self._background.run())]
+        if self._ready_set:
+            work.append(asyncio.create_task(self._dispatch()))
+            work.append(asyncio.create_task(every(
+                self._settings.reconciliation_interval_mins * 60, "reconciler", self.reconcile)))
+        try:
+            while await self._leader.elect():
+                await asyncio.sleep(TICK_S)
+        finally:
+            self._metrics.leading.set(0)
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            await self._doorbell.close()
+            logger.info("lead_given_up")
+
+    async def _dispatch(self) -> None:
+        """Turn after turn, until cancelled; a server that is away is waited for."""
+        outage, pause = Outage("dispatch"), 0.1
+        while True:
+            try:
+                await self.turn()
+                outage.back()
+                pause = 0.1
+            except NotifyError as error:
+                outage.away(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, BACKOFF_MAX_S)
+            except Exception:      # the road must outlive a bug in one turn
+                logger.exception("dispatch_failed")
+                await asyncio.sleep(BACKOFF_MAX_S)
+
+    async def turn(self) -> None:
+        """Offer what is due; if there was nothing, arm the doorbell, look once more, and sleep."""
+        heard = await self._open_doorbell()
+        added, full, _ = await self.offer()
+        if added or full:
+            await asyncio.sleep(AWAKE_PAUSE_S if added else FULL_PAUSE_S)
+            return
+        if not heard:
+            await asyncio.sleep(BLIND_PAUSE_S)
+            return
+        if not await self._arm():
+            return
+        try:
+            added, _, next_due_s = await self.offer()
+            if not added:
+                await self._sleep(next_due_s)
+        except BaseException:
+            await self._doorbell.close()      # its lock ends with it: producers must not ring in vain
+            raise
+        await self._doorbell.disarm()
+
+    async def offer(self) -> tuple[int, bool, float | None]:
+        """Look at what is due and add what is new to the ready set.
+
+        Returns how many ids were added, whether some lane is full, and the seconds until the next
+        notification falls due (None: none is known).
+        """
+        async with self._offering:
+            cards = await self._survey()
+            started = time.monotonic()
+            tick = started - self._last_tick > TICK_S
+            lanes = [lane for lane in LANES if tick or cards[lane] < WINDOW_LOW]
+            full = any(card >= WINDOW_LOW for card in cards.values())
+            if not lanes:
+                return 0, full, None
+            floors = self._floors(lanes, started)
+            looks = await self._store.due(lanes, floors, WINDOW_MAX)
+            if None in floors:
+                self._head_cost = time.monotonic() - started
+            if tick:
+                self._last_tick = started
+            added = await self._add(looks, cards)
+        waits = [look.next_due_in.total_seconds() for look in looks if look.next_due_in]
+        return added, full, min(waits, default=None)
+
+    async def reconcile(self) -> None:
+        """Look at every lane from its head, and offer again what was lost on the way."""
+        assert self._ready_set is not None
+        async with self._offering:
+            cards = await self._survey()
+            await self._add(await self._store.reconcile(WINDOW_MAX), cards)
+        self._metrics.reconciler_runs.inc()
+
+    async def _survey(self) -> dict[int, int]:
+        assert self._ready_set is not None
+        try:
+            ours, cards = await self._ready_set.survey()
+        except RedisAway:
+            self._offers.forget_floors()
+            raise
+        if not ours:
+            self._offers.flushed()
+        for lane, card in cards.items():
+            self._metrics.ready.labels(lane).set(card)
+        return cards
+
+    def _floors(self, lanes: list[int], now: float) -> list[float | None]:
+        """Give each lane's floor, or None for all: the head is looked at when it is time."""
+        floors = [self._offers.floors[lane] for lane in lanes]
+        if None not in floors and now - self._last_head < max(TICK_S, HEAD_SHARE * self._head_cost):
+            return floors
+        self._last_head = now
+        return [None] * len(lanes)
+
+    async def _add(self, looks: list[Lane], cards: dict[int, int]) -> int:
+        assert self._ready_set is not None
+        now = time.monotonic()
+        choice = self._offers.choose(looks, cards, now)
+        added = lost = 0
+        if not choice.empty:
+            added = await self._ready_set.add(choice.fresh)
+            lost = await self._ready_set.add(choice.again)
+        self._offers.remember(looks, choice, now)
+        self._metrics.offered.inc(added + lost)
+        if lost:
+            self._metrics.lost.inc(lost)
+            logger.warning("lost_and_offered_again", count=lost)
+        return added + lost
+
+    async def _open_doorbell(self) -> bool:
+        """Listen; False while that is impossible and looking often must do."""
+        try:
+            await self._doorbell.open()
+        except DatabaseAway as error:
+            self._listening.away(error)
+            return False
+        self._listening.back()
+        return True
+
+    async def _arm(self) -> bool:
+        """Arm the doorbell; wait longer for a silent producer after a second of failures."""
+        now = time.monotonic()
+        long = self._arming_since is not None and now - self._arming_since > 1
+        if await self._doorbell.arm(ARM_WAIT_LONG_MS if long else ARM_WAIT_MS):
+            self._arming_since = None
+            return True
+        self._arming_since = self._arming_since or now
+        return False
+
+    async def _sleep(self, next_due_s: float | None) -> None:
+        """Sleep until the bell, the next due notification or the tick, whichever is first."""
+        tick_s = TICK_S * random.uniform(0.9, 1.1)
+        if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
+            self._metrics.bells.inc()
+
+
+@asynccontextmanager
+async def dispatching(settings: Settings) -> AsyncIterator[Dispatcher]:
+    """Run a dispatcher beside its caller."""
+    assert settings.database_url is not None
+    async with Store(settings.database_url, "notify-maint") as store:
+        dispatcher = Dispatcher(settings, store, DispatcherMetrics())
+        task = asyncio.create_task(dispatcher.run())
+        try:
+            yield dispatcher
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

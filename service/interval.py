@@ -1,0 +1,46 @@
+"""The one loop for everything that runs on an interval."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from loguru import logger
+
+from service.errors import NotifyError
+
+
+class Outage:
+    """Says once that something is away, and once that it is back."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._since: float | None = None
+
+    def away(self, error: Exception) -> None:
+        """It failed."""
+        if self._since is None:
+            self._since = time.monotonic()
+            logger.warning("away", what=self._what, reason=str(error))
+
+    def back(self) -> None:
+        """It worked."""
+        if self._since is not None:
+            away_s = round(time.monotonic() - self._since, 1)
+            logger.info("back", what=self._what, away_s=away_s)
+            self._since = None
+
+
+async def every(interval_s: float, name: str, run_once: Callable[[], Awaitable[None]]) -> None:
+    """Run a job now and then every `interval_s`, until cancelled. One that fails is tried next time."""
+    outage = Outage(name)
+    while True:
+        started = time.monotonic()
+        try:
+            await run_once()
+            outage.back()
+        except NotifyError as error:
+            outage.away(error)
+        except Exception as error:      # the loop must outlive a bug in its job
+            outage.away(error)
+            logger.exception("job_failed", job=name)
+        await asyncio.sleep(max(0.0, interval_s - (time.monotonic() - started)))

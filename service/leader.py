@@ -1,0 +1,31 @@
+"""Which dispatcher leads: the one whose session holds the leader's lock. The others stand by."""
+
+from typing import TYPE_CHECKING
+
+from service.db import connect, translated
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+
+class Leader:
+    """A direct session that does nothing but hold the lock, and is asked about it each second."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._conn: AsyncConnection | None = None
+
+    async def elect(self) -> bool:
+        """Say whether we lead, taking the lock if it is free. Raises DatabaseAway: then we do not."""
+        if self._conn is None or self._conn.closed:
+            self._conn = await connect(self._url, "notify-disp")
+        with translated():
+            cursor = await self._conn.execute("select notify.lead()")
+            row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async def close(self) -> None:
+        """Give the lead up."""
+        if self._conn is not None:
+            await self._conn.close()
+            self._conn = None

@@ -1,0 +1,73 @@
+"""The offering side of the ready set: ids that workers should claim soon. A hint, never the truth.
+
+Redis keys, all under one hash tag:
+    {notify}:ready:0 … 3   sorted set per priority; member: the id's 16 bytes; score: due_at, epoch ms
+    {notify}:epoch         16 random bytes of the leader; gone or foreign: the sets may have been flushed
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from service.errors import RedisAway
+from service.model import LANES
+
+LANE_KEYS = {lane: f"{{notify}}:ready:{lane}" for lane in LANES}
+EPOCH_KEY = "{notify}:epoch"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn Redis's errors, refused writes included, into RedisAway."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise RedisAway(str(error) or type(error).__name__) from error
+
+
+class ReadySet:
+    """Every verb may raise RedisAway, and none is repeated by the library: repeating is our decision."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            retry=Retry(NoBackoff(), 0),
+            client_name="notify-disp",
+        )
+        self._epoch = os.urandom(16)
+
+    async def survey(self) -> tuple[bool, dict[int, int]]:
+        """Say whether the sets are still as we left them, and how many ids each lane holds.
+
+        Not as we left them (a flush, an empty restart, another leader): from now on they are ours.
+        """
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.get(EPOCH_KEY)
+            for key in LANE_KEYS.values():
+                pipe.zcard(key)
+            epoch, *cards = await pipe.execute()
+            ours = epoch == self._epoch
+            if not ours:
+                await self._redis.set(EPOCH_KEY, self._epoch)
+        return ours, dict(zip(LANES, cards, strict=True))
+
+    async def add(self, lanes: dict[int, dict[bytes, float]]) -> int:
+        """Add ids with their due_at (epoch ms) to their lanes; returns how many were not there yet."""
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for lane, ids in lanes.items():
+                if ids:
+                    pipe.zadd(LANE_KEYS[lane], ids, nx=True)
+            return sum(await pipe.execute())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()

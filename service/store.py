@@ -1,0 +1,211 @@
+"""Every SQL call of the asyncio side: one method per function of sql/, and the reads."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from psycopg.adapt import Buffer, Loader
+from psycopg.pq import Format
+from psycopg.rows import class_row, namedtuple_row
+from psycopg_pool import AsyncConnectionPool
+
+from service.db import conninfo, translated
+from service.errors import DatabaseAway
+from service.model import Attempt, Notification
+from service.schema import current_migration
+
+SUMMARY = (
+    "id, channel, recipient, null as payload, priority, status, attempt, max_attempts, send_at, due_at,"
+    " expires_at, reference, created_at, settled_at, last_error_code, last_error"
+)
+WHOLE = SUMMARY.replace("null as payload", "payload")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One enqueued notification, committed."""
+
+    id: UUID
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one look at one priority found; times are the database's."""
+
+    priority: int
+    ids: list[bytes]              # 16 bytes each, by due_at
+    due_ms: list[float]           # epoch ms, one per id
+    next_due_in: timedelta | None
+    now_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """One attempt whose lease had passed, and what its notification became."""
+
+    id: UUID
+    attempt: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """How the queue stands; counts above 100,000 are estimates."""
+
+    queued: int
+    sending: int
+    is_estimate: bool
+    oldest_due_age: timedelta | None
+
+
+class UuidBytes(Loader):
+    """Read a uuid as its 16 bytes: what the ready set holds, and a third of the cost of UUID objects."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+class Store:
+    """A pool of connections, and the verbs. Every verb may raise DatabaseAway; nothing is held between."""
+
+    def __init__(self, url: str, role: str, *, connections_max: int = 4) -> None:
+        self._pool = AsyncConnectionPool(
+            conninfo(url, role, statement_timeout_s=4),
+            min_size=1,
+            max_size=connections_max,
+            kwargs={"autocommit": True, "prepare_threshold": 0},
+            timeout=2,                  # a request waits no longer for a connection
+            reconnect_timeout=30,
+            max_waiting=1000,
+            open=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the pool; it connects in the background, so that a database that is away is no error."""
+        await self._pool.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._pool.close()
+
+    async def enqueue(self, rows: bytes) -> list[Accepted]:
+        """Insert a JSON array of rows as one commit; the answer is in their order.
+
+        Raises Refused when one of them is wrong: then none is inserted.
+        """
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = await conn.execute(
+                    "select id, created_at from notify.enqueue(%s::jsonb)", [rows.decode()]
+                )
+                return [Accepted(*row) for row in await cursor.fetchall()]
+
+    async def find(self, id: UUID) -> Notification | None:
+        """Read one notification with every attempt; None if there is none."""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=class_row(Notification))
+                await cursor.execute(
+                    f"select {WHOLE} from notify.notifications where id = %s", [id]
+                )
+                found = await cursor.fetchone()
+                if found is None:
+                    return None
+                attempts = conn.cursor(row_factory=class_row(Attempt))
+                await attempts.execute(
+                    "select attempt, started_at, took_ms, outcome, code, excerpt, worker"
+                    " from notify.attempts where notification_id = %s order by attempt", [id]
+                )  # fmt: skip
+                return replace(found, attempts=await attempts.fetchall())
+
+    async def page(
+        self,
+        *,
+        status: str | None,
+        channel: str | None,
+        reference: str | None,
+        limit: int,
+        before: UUID | None,
+    ) -> list[Notification]:
+        """Read up to `limit` notifications, newest first, older than the id `before`; no payloads."""
+        given = {"status": status, "channel": channel, "reference": reference}
+        clauses = [f"{column} = %({column})s" for column, value in given.items() if value]
+        if before is not None:
+            clauses.append("id < %(before)s")
+        where = f"where {' and '.join(clauses)}" if clauses else ""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=class_row(Notification))
+                await cursor.execute(
+                    f"select {SUMMARY} from notify.notifications {where}"
+                    " order by id desc limit %(limit)s",
+                    {**given, "before": before, "limit": limit},
+                    prepare=False,
+                )  # fmt: skip
+                return await cursor.fetchall()
+
+    async def missing(self) -> list[str]:
+        """Say what is missing before work can be done; empty: ready. Never raises."""
+        try:
+            with translated():
+                async with self._pool.connection() as conn:
+                    cursor = await conn.execute(
+                        "select exists (select from _yoyo_migration where migration_id = %s)",
+                        [current_migration()],
+                    )
+                    row = await cursor.fetchone()
+        except DatabaseAway as error:
+            return [f"the database cannot be used: {error}"]
+        return [] if row and row[0] else ["the schema is not current: run notify migrate"]
+
+    async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
+        """Look at what is due in these lanes, each from its floor (epoch ms; None: from the head)."""
+        return await self._lanes(
+            "select * from notify.due(%s::smallint[], %s::float8[], %s)", [lanes, floors, limit]
+        )
+
+    async def reconcile(self, limit: int) -> list[Lane]:
+        """Look at every lane from its head."""
+        return await self._lanes("select * from notify.reconcile(%s)", [limit])
+
+    async def _lanes(self, sql: str, args: list[Any]) -> list[Lane]:
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(binary=True)
+                cursor.adapters.register_loader("uuid", UuidBytes)
+                await cursor.execute(sql, args)
+                return [Lane(*row) for row in await cursor.fetchall()]
+
+    async def reap(self, limit: int, grace: timedelta) -> list[Reaped]:
+        """Take back up to `limit` attempts whose lease has passed."""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=class_row(Reaped))
+                await cursor.execute("select * from notify.reap(%s, %s)", [limit, grace])
+                return await cursor.fetchall()
+
+    async def gauges(self) -> Gauges:
+        """Read how the queue stands."""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=class_row(Gauges))
+                await cursor.execute("select * from notify.gauges()")
+                return (await cursor.fetchall())[0]
+
+    async def keep_partitions(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
+        """Make the days to come and drop the old ones; returns (action, partition)."""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=namedtuple_row)
+                await cursor.execute(
+                    "select * from notify.keep_partitions(%s, %s)", [days_ahead, retention]
+                )
+                return [(row.action, row.partition) for row in await cursor.fetchall()]
+
