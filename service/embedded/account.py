@@ -1,0 +1,89 @@
+"""The account that the embedded servers run as: ours, or one without rights when we are root."""
+
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from service.errors import StartError
+
+UNPRIVILEGED = ("postgres", "nobody")
+
+
+class Credentials(TypedDict, total=False):
+    """The arguments of Popen that change the account."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user and its group, by number."""
+
+    uid: int
+    gid: int
+
+    @property
+    def credentials(self) -> Credentials:
+        """What Popen needs to become this account; nothing if we are it."""
+        if self.uid == os.geteuid():
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def own(self, directory: Path) -> None:
+        """Make a directory of this account that nobody else can enter."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        os.chown(directory, self.uid, self.gid)
+
+    def barrier(self, directory: Path) -> Path | None:
+        """Find the first directory on the way that this account cannot enter."""
+        way = (*reversed(directory.parents), directory)
+        return next((step for step in way if not self._may_enter(step)), None)
+
+    def _may_enter(self, directory: Path) -> bool:
+        status = directory.stat()
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & stat.S_IXGRP)
+        return bool(status.st_mode & stat.S_IXOTH)
+
+
+def servers_account(data: Path) -> Account:
+    """Choose who runs the servers: ourselves; as root the owner of `data`, else one without rights.
+
+    `data` is the directory of the database, which need not be there yet. Raises StartError.
+    """
+    if os.geteuid() != 0:
+        return Account(uid=os.geteuid(), gid=os.getegid())
+    if data.exists() and data.stat().st_uid != 0:
+        return Account(uid=data.stat().st_uid, gid=data.stat().st_gid)
+    for name in UNPRIVILEGED:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+    raise StartError(
+        f"PostgreSQL refuses to run as root, and there is no account {' or '.join(UNPRIVILEGED)}:"
+        " add one, start as another user, or set DATABASE_URL and REDIS_URL"
+    )
+
+
+def let_in(account: Account, directory: Path) -> None:
+    """See to it that the account can reach what it owns in the state directory.
+
+    Only the directory itself is opened (search, not read), never its parents: they are not ours.
+    Raises StartError when a parent is in the way.
+    """
+    if account.barrier(directory) == directory:
+        directory.chmod(stat.S_IMODE(directory.stat().st_mode) | 0o011)
+    if barrier := account.barrier(directory):
+        raise StartError(
+            f"state directory {directory}: the servers do not run as root, and their account cannot"
+            f" enter {barrier}: give another one by --state or NOTIFY_STATE"
+        )

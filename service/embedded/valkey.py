@@ -1,0 +1,91 @@
+"""A private Valkey: memory only, bounded, behind a password on loopback."""
+
+import socket
+import time
+from signal import SIGKILL, SIGTERM
+
+from service.embedded.account import Account
+from service.embedded.child import POLL_S, Child
+from service.embedded.programs import valkey_program
+from service.embedded.state import State, is_free
+
+READY_MAX_S = 10.0
+STOP_MAX_S = 5.0
+# Read from stdin, so that the password is not in the list of processes. Nothing is saved, because
+# PostgreSQL is the truth. A full memory refuses writes: an evicted id would be a lost hint.
+CONFIG = """
+bind 127.0.0.1
+port {port}
+requirepass {password}
+save ""
+appendonly no
+maxmemory 64mb
+maxmemory-policy noeviction
+maxclients 1000
+daemonize no
+"""
+
+
+class EmbeddedValkey:
+    """The server of one state directory."""
+
+    def __init__(self, state: State, account: Account) -> None:
+        self._state = state
+        self._account = account
+        self._child: Child | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """A REDIS_URL."""
+        return f"redis://:{self._state.password}@127.0.0.1:{self._port}/0"
+
+    def launch(self) -> None:
+        """Start it, and do not wait. Raises StartError."""
+        program = valkey_program(self._account, self._state.directory / "programs")
+        self._stop_orphan()
+        self._port = self._state.port("valkey")
+        self._child = Child(
+            "Valkey", [program, "-"], account=self._account,
+            log=self._state.directory / "valkey.log", when_orphaned=SIGKILL,
+            stdin=CONFIG.format(port=self._port, password=self._state.password),
+        )
+
+    def wait_ready(self) -> None:
+        """Wait until it answers. Raises StartError."""
+        assert self._child is not None
+        self._child.wait_until(
+            lambda: "+PONG" in ask(self._port, f"AUTH {self._state.password}", "PING"),
+            timeout_s=READY_MAX_S,
+        )
+
+    def dead(self) -> str | None:
+        """Say in one line why it ended; None while it runs or was never started."""
+        return self._child.dead() if self._child else None
+
+    def stop(self) -> None:
+        """Stop it."""
+        if self._child is not None:
+            self._child.stop((SIGTERM, STOP_MAX_S))
+
+    def _stop_orphan(self) -> None:
+        """Stop the one that a killed owner left on our port: whoever takes our password is ours."""
+        port = self._state.last_port("valkey")
+        if port is None or is_free(port):
+            return
+        ask(port, f"AUTH {self._state.password}", "SHUTDOWN NOSAVE")
+        deadline = time.monotonic() + 1.0
+        while not is_free(port) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
+
+def ask(port: int, *commands: str) -> str:
+    """Send inline commands and give what comes back within a second; empty when nobody answers."""
+    lines = "".join(f"{command}\r\n" for command in (*commands, "QUIT"))
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+            connection.sendall(lines.encode())
+            connection.shutdown(socket.SHUT_WR)
+            return connection.makefile("rb").read(1000).decode(errors="replace")
+    except OSError:
+        return ""
