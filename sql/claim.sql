@@ -9,20 +9,23 @@
 --          expired ones are only told. Fewer rows than ids: others have them, or they are gone.
 -- Fence    (id, attempt): settle() and release() demand it
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids; notifications_due when p_ids is null
+-- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
+--          notifications_due, which is full of dead entries, cannot be taken for it; that index only
+--          when p_ids is null
 -- Caller   Store.claim
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer)
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
   expires_in interval)
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
   v_lo uuid;
   v_hi uuid;
+  v_queued constant text := 'queued';       -- a variable: see Plan
 begin
   if p_ids is null then
     v_ids := array(
@@ -42,7 +45,7 @@ begin
     v_ids := array(
       select n.id from notify.notifications n
       where n.id = any (v_ids) and n.id between v_lo and v_hi
-        and n.status = 'queued' and n.due_at <= v_now
+        and n.status = v_queued and n.due_at <= v_now
       order by n.id
       limit p_limit
       for update skip locked);

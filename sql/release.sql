@@ -11,18 +11,20 @@
 -- Caller   Store.release
 create or replace function notify.release(p_ids uuid[], p_attempts integer[], p_delay interval)
 returns table (id uuid, attempt integer)
-language plpgsql set enable_seqscan = off as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := array(select i from unnest(p_ids) as i order by i);
   v_lo uuid := v_ids[1];
   v_hi uuid := v_ids[cardinality(v_ids)];
+  v_sending constant text := 'sending';     -- a variable: see settle()
 begin
   v_ids := array(
     select n.id
     from unnest(p_ids, p_attempts) as g(id, attempt)
     join notify.notifications n on n.id = g.id and n.attempt = g.attempt
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'sending'
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
     order by n.id
     for update of n skip locked);
   return query

@@ -12,20 +12,23 @@
 --          A pair that is missing was stale: another attempt has begun, and nothing was changed.
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids
+-- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
+--          no partial index can be taken for it; and hash joins, as a batch is guessed to be one row
 -- Caller   Store.settle
 create or replace function notify.settle(
   p_ids uuid[], p_attempts integer[], p_outcomes text[], p_codes text[], p_excerpts text[],
   p_started_ago_ms integer[], p_took_ms integer[], p_retry_after_ms integer[],
   p_worker text, p_backoff_base interval, p_backoff_cap interval)
 returns table (id uuid, attempt integer, status text, due_in interval, age interval)
-language plpgsql set enable_seqscan = off as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
   v_ids uuid[] := array(select i from unnest(p_ids) as i order by i);
   v_lo uuid := v_ids[1];
   v_hi uuid := v_ids[cardinality(v_ids)];
+  v_sending constant text := 'sending';     -- a variable: see Plan
   v_settled integer;
 begin
   return query
@@ -37,7 +40,7 @@ begin
   picked as materialized (
     select n.id, n.attempt, n.max_attempts, n.expires_at, n.created_at
     from given g join notify.notifications n on n.id = g.id and n.attempt = g.attempt
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'sending'
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
     order by n.id
     for update of n skip locked
   ),
@@ -66,7 +69,6 @@ begin
       last_error = case when j.outcome = 'sent' then null else left(j.excerpt, 500) end
     from judged j
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = j.id
-    returning n.id
   ),
   recorded as (
     insert into notify.attempts
@@ -77,7 +79,7 @@ begin
   )
   select j.id, j.attempt, j.status, case when j.status = 'queued' then j.next_due_at - v_now end,
     v_now - j.created_at
-  from judged j join moved m using (id);
+  from judged j;
 
   get diagnostics v_settled = row_count;
   if v_settled < cardinality(p_ids) then
@@ -85,7 +87,7 @@ begin
     select n.id, n.attempt, 'locked', null::interval, v_now - n.created_at
     from unnest(p_ids, p_attempts) as g(id, attempt)
     join notify.notifications n on n.id = g.id and n.attempt = g.attempt
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'sending';
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending;
   end if;
 end
 $$;
