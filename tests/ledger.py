@@ -1,0 +1,151 @@
+"""The verbs of the ledger, for tests: short calls of the functions in sql/, with defaults."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier, Placeholder
+
+MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
+SETTLED = ("sent", "failed", "cancelled", "expired")
+
+
+def insert(db: Connection[Any], **columns: Any) -> Any:
+    """INSERT one row as a producer would, and return it."""
+    row = MINIMAL | columns
+    query = SQL("insert into notify.notifications ({}) values ({}) returning *").format(
+        SQL(", ").join(map(Identifier, row)), SQL(", ").join(map(Placeholder, row))
+    )
+    return db.execute(query, row).fetchone()
+
+
+def enqueue(db: Connection[Any], n: int = 1, **columns: Any) -> list[UUID]:
+    """Insert `n` rows alike in one statement; their ids in order."""
+    row = MINIMAL | columns
+    query = SQL(
+        "insert into notify.notifications ({}) select {} from generate_series(1, {}) returning id"
+    ).format(
+        SQL(", ").join(map(Identifier, row)), SQL(", ").join(map(Placeholder, row)), n
+    )
+    return sorted(r.id for r in db.execute(query, row))
+
+
+def put(db: Connection[Any], status: str, **columns: Any) -> UUID:
+    """Place a row in any state, past the trigger; constraints still hold."""
+    now = db.execute("select clock_timestamp() as now").fetchone().now
+    row = {"attempt": 0, "max_attempts": 4, "status": status}
+    if status == "sending":
+        row |= {"attempt": 1, "lease_until": now + timedelta(seconds=30), "claimed_by": "w:1"}
+    if status in SETTLED:
+        row |= {"attempt": 1, "settled_at": now}
+    db.execute("set session_replication_role = replica")
+    try:
+        return insert(db, **(row | columns)).id
+    finally:
+        db.execute("set session_replication_role = origin")
+
+
+def change(db: Connection[Any], id: UUID, **columns: Any) -> None:
+    """Move time for one row: UPDATE its columns directly."""
+    sets = SQL(", ").join(SQL("{} = {}").format(Identifier(c), Placeholder(c)) for c in columns)
+    query = SQL("update notify.notifications set {} where id = %(id)s").format(sets)
+    assert db.execute(query, columns | {"id": id}).rowcount == 1
+
+
+def ago(db: Connection[Any], interval: str) -> Any:
+    """Give the database's time, an interval ago."""
+    return db.execute("select clock_timestamp() - %s::interval as t", [interval]).fetchone().t
+
+
+def row(db: Connection[Any], id: UUID) -> Any:
+    """Read one notification."""
+    return db.execute("select * from notify.notifications where id = %s", [id]).fetchone()
+
+
+def status(db: Connection[Any], id: UUID) -> str:
+    """Read one notification's status."""
+    return str(row(db, id).status)
+
+
+def attempts_of(db: Connection[Any], id: UUID) -> list[Any]:
+    """Read one notification's ended attempts, in order."""
+    query = "select * from notify.attempts where notification_id = %s order by attempt"
+    return db.execute(query, [id]).fetchall()
+
+
+def claim(
+    db: Connection[Any],
+    ids: Sequence[UUID] | None = None,
+    *,
+    limit: int = 100,
+    worker: str = "w:1",
+    lease: str = "30 seconds",
+    max_attempts: int = 4,
+) -> list[Any]:
+    """Claim `ids`, or whatever is due."""
+    return db.execute(
+        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s)",
+        [None if ids is None else list(ids), limit, worker, lease, max_attempts],
+    ).fetchall()
+
+
+def settle(
+    db: Connection[Any],
+    claimed: Iterable[Any],
+    outcome: str = "sent",
+    *,
+    code: str | None = "200",
+    excerpt: str | None = None,
+    started_ago_ms: int = 20,
+    took_ms: int = 10,
+    retry_after_ms: int | None = None,
+    worker: str = "w:1",
+    base: str = "2 seconds",
+    cap: str = "15 minutes",
+) -> list[Any]:
+    """Settle claimed rows (anything with id and attempt) alike."""
+    pairs = list(claimed)
+    alike = [[value] * len(pairs) for value in
+             (outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)]
+    return db.execute(
+        "select * from notify.settle(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[],"
+        " %s::integer[], %s::integer[], %s::integer[], %s, %s::interval, %s::interval)",
+        [[p.id for p in pairs], [p.attempt for p in pairs], *alike, worker, base, cap],
+    ).fetchall()
+
+
+def release(db: Connection[Any], claimed: Iterable[Any], delay: str = "0") -> list[Any]:
+    """Give claimed rows back unstarted."""
+    pairs = list(claimed)
+    return db.execute(
+        "select * from notify.release(%s::uuid[], %s::integer[], %s::interval)",
+        [[p.id for p in pairs], [p.attempt for p in pairs], delay],
+    ).fetchall()
+
+
+def reap(db: Connection[Any], limit: int = 100, grace: str = "0") -> list[Any]:
+    """End the attempts whose lease has passed."""
+    return db.execute("select * from notify.reap(%s, %s::interval)", [limit, grace]).fetchall()
+
+
+def due(
+    db: Connection[Any],
+    limit: int = 100,
+    *,
+    lanes: Sequence[int] = (0, 1, 2, 3),
+    floors: Sequence[float | None] | None = None,
+) -> dict[int, Any]:
+    """Look at lanes; the answers by priority."""
+    rows = db.execute(
+        "select * from notify.due(%s::smallint[], %s::double precision[], %s)",
+        [list(lanes), list(floors or [None] * len(lanes)), limit],
+    )
+    return {r.priority: r for r in rows}
+
+
+def keep_partitions(db: Connection[Any], ahead: int = 7, retention: str = "30 days") -> list[Any]:
+    """Make and drop partitions; what was done, as (action, partition)."""
+    query = "select * from notify.keep_partitions(%s, %s::interval)"
+    return [tuple(r) for r in db.execute(query, [ahead, retention])]
