@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from loguru import logger
 
-from service.api.app import create_app
+from service.api.app import create_app, create_runner
 from service.config import Settings
 from service.errors import StartError
 from service.metrics import ApiMetrics
@@ -17,12 +17,11 @@ DRAIN_S = 10.0      # for requests in flight when we are told to stop
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
-    """Serve until the context ends; gives the base URL. Raises StartError when the port is taken."""
+    """Serve until the context ends; gives the base URL. Raises StartError if the port is taken."""
     assert settings.database_url is not None
     async with Store(settings.database_url, "notify-api") as store:
-        runner = web.AppRunner(
-            create_app(settings, store, ApiMetrics()), access_log=None, shutdown_timeout=DRAIN_S
-        )
+        app = create_app(settings, store, ApiMetrics())
+        runner = create_runner(app, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
         try:
             site = web.TCPSite(runner, settings.host, settings.port)

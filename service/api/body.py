@@ -1,0 +1,182 @@
+"""From the bytes of POST /notify to a row: every check that needs no database."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from service.api.problems import Fault, Problem, invalid
+from service.api.storable import too_deep, unstorable, walk
+from service.checks import CONTROL, EmailPayload, escaped, http_url, mailbox
+from service.config import Settings
+from service.model import DEFAULT_PRIORITY, Channel
+
+Timestamp = Annotated[datetime, Meta(tz=True)]
+
+
+class NewNotification(
+    msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
+):
+    """The body of POST /notify, and the row it becomes; descriptions double as error texts."""
+
+    channel: Annotated[Channel, Meta(description="Use webhook, email or log.")]
+    recipient: Annotated[str, Meta(
+        min_length=1, max_length=2048, description="Use a URL (webhook) or an address (email), up to 2048 characters.",
+        examples=["https://example.com/hook"])]
+    payload: Annotated[msgspec.Raw, Meta(
+        description="Any JSON value: the body of the webhook; for email an EmailPayload.",
+        examples=[{"text": "hello"}])]
+    priority: Annotated[Annotated[int, Meta(ge=0, le=3)] | None, Meta(
+        description="Use 0 (urgent), 1, 2 (the default) or 3 (bulk).")] = DEFAULT_PRIORITY
+    send_at: Annotated[Timestamp | None, Meta(
+        description="Use RFC 3339 with an offset, such as 2030-01-31T12:00:00Z.")] = None
+    expires_at: Annotated[Timestamp | None, Meta(
+        description="Use RFC 3339 with an offset, in the future and after send_at.")] = None
+    max_attempts: Annotated[Annotated[int, Meta(ge=1, le=100)] | None, Meta(
+        description="Use 1 to 100, or leave it out for the service's default.")] = None
+    reference: Annotated[Annotated[str, Meta(min_length=1, max_length=255)] | None, Meta(
+        description="Your own name for it, 1 to 255 characters; need not be unique.")] = None
+
+
+decode = msgspec.json.Decoder(NewNotification).decode
+decode_email = msgspec.json.Decoder(EmailPayload).decode
+YEAR_MIN = 2000                         # what is older is a mistake; year 1 cannot be read back
+
+
+def read(body: bytes, settings: Settings) -> NewNotification:
+    """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
+    if not body:
+        raise Problem("empty_body")
+    try:
+        if not body.isascii():
+            body.decode()
+        notification = parse(body)
+        found = unstorable(body, notification.payload) or list(faults(notification, settings))
+    except UnicodeDecodeError as error:
+        raise Problem("invalid_encoding", f"Byte {error.start} is not UTF-8.") from None
+    except RecursionError:
+        raise invalid([too_deep()]) from None
+    if found:
+        raise invalid(found)
+    return notification
+
+
+def parse(body: bytes) -> NewNotification:
+    """Decode a body, and explain it when that fails."""
+    try:
+        return decode(body)
+    except msgspec.DecodeError as error:
+        mistyped = isinstance(error, msgspec.ValidationError)
+    try:
+        found = list(member_faults(body, NewNotification, "")) if mistyped else walk(body)
+    except ValueError as error:
+        raise Problem("invalid_json", f"{error}.") from None
+    raise invalid(found) if found else Problem("invalid_json")
+
+
+def member_faults(data: bytes | msgspec.Raw, kind: type, pointer: str) -> Iterator[Fault]:
+    """Compare an object with a struct, member by member. Raises DecodeError if it is not JSON."""
+    try:
+        members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        code = "invalid_payload" if pointer else "not_an_object"
+        yield Fault(code, "Send a JSON object.", pointer)
+        return
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        at = f"{pointer}/{field.name}"
+        if field.name in members:
+            yield from value_faults(members.pop(field.name), hints[field.name], field.name, at)
+        elif field.required:
+            yield Fault("missing_field", f"Add {field.name}.", at)
+    for name in members:
+        yield Fault("unknown_field", "There is no such field.", f"{pointer}/{escaped(name)}")
+
+
+def value_faults(value: msgspec.Raw, hint: Any, name: str, pointer: str) -> Iterator[Fault]:
+    """Compare one member with its type."""
+    try:
+        msgspec.json.decode(value, type=hint)
+    except msgspec.ValidationError as error:
+        is_ours = pointer.startswith("/payload/")
+        code = "invalid_payload" if is_ours else f"invalid_{name}"
+        yield Fault(code, description(hint) or f"{error}.", pointer)
+
+
+def description(hint: Any) -> str:
+    """Return what the field's type says about it."""
+    return next((m.description for m in hint.__metadata__ if isinstance(m, Meta)), "") or ""
+
+
+def faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
+    """Check what types cannot."""
+    if notification.send_at is not None or notification.expires_at is not None:
+        yield from time_faults(notification, settings, datetime.now(UTC))
+    if notification.reference is not None and CONTROL.search(notification.reference):
+        yield Fault("invalid_reference", "Leave out control characters.", "/reference")
+    yield from CHANNEL_FAULTS[notification.channel](notification, settings)
+
+
+def time_faults(
+    notification: NewNotification, settings: Settings, now: datetime
+) -> Iterator[Fault]:
+    """Check the order of the times. The database checks it again, by its own clock."""
+    latest = now + timedelta(days=settings.send_at_max_days)
+    earliest = notification.send_at or now
+    if notification.send_at is not None and not is_sane(notification.send_at):
+        yield Fault("invalid_send_at", f"Use a time from the year {YEAR_MIN} on.", "/send_at")
+    elif earliest > latest:
+        yield Fault("invalid_send_at", f"Use a time within {settings.send_at_max_days} days.",
+                    "/send_at")  # fmt: skip
+    elif notification.expires_at is None:
+        return
+    elif not is_sane(notification.expires_at) or notification.expires_at <= max(now, earliest):
+        yield Fault("invalid_expires_at", "Use a time in the future, after send_at.",
+                    "/expires_at")  # fmt: skip
+
+
+def is_sane(time: datetime) -> bool:
+    """Tell whether `time` can be stored, and read back in any time zone."""
+    return YEAR_MIN <= time.year <= 9999 and time.replace(tzinfo=None) < datetime(9999, 12, 31)
+
+
+def webhook_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
+    """Check the URL."""
+    try:
+        http_url(notification.recipient)
+    except ValueError as error:
+        yield Fault("invalid_recipient", str(error), "/recipient")
+
+
+def email_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
+    """Check the address, which is stored normalized, and the mail."""
+    if settings.smtp_url is None:
+        yield Fault("channel_not_configured", "This service sends no email: SMTP_URL is not set.",
+                    "/channel")  # fmt: skip
+        return
+    try:
+        notification.recipient = mailbox(notification.recipient)
+    except ValueError as error:
+        yield Fault("invalid_recipient", str(error), "/recipient")
+    try:
+        mail = decode_email(notification.payload)
+    except msgspec.ValidationError:
+        yield from member_faults(notification.payload, EmailPayload, "/payload")
+        return
+    for pointer, sentence in mail.faults():
+        yield Fault("invalid_payload", sentence, f"/payload{pointer}")
+
+
+def log_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
+    """Check that the recipient is one line."""
+    if CONTROL.search(notification.recipient):
+        yield Fault("invalid_recipient", "Leave out control characters.", "/recipient")
+
+
+CHANNEL_FAULTS = {
+    Channel.WEBHOOK: webhook_faults,
+    Channel.EMAIL: email_faults,
+    Channel.LOG: log_faults,
+}

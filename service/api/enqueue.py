@@ -1,0 +1,91 @@
+"""POST /notify."""
+
+import msgspec
+from aiohttp import web
+
+from service.api.batcher import Batcher
+from service.api.body import NewNotification, read
+from service.api.problems import KINDS, Fault, Problem, invalid
+from service.api.views import Links, Receipt
+from service.config import Settings
+from service.errors import Refused
+from service.metrics import ApiMetrics
+from service.model import Channel
+from service.store import Accepted
+
+BODY_BYTES_MAX = 256 * 1024
+JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
+
+encode = msgspec.json.Encoder().encode
+
+
+class EnqueueHandler:
+    """Check, enqueue, answer after the commit."""
+
+    def __init__(self, settings: Settings, batcher: Batcher, metrics: ApiMetrics) -> None:
+        self._settings = settings
+        self._batcher = batcher
+        self._enqueued = {channel: metrics.enqueued.labels(channel) for channel in Channel}
+        self._failed = metrics.enqueue_failed
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Answer 202, or raise Problem; either is counted."""
+        try:
+            notification = read(await read_body(request), self._settings)
+            accepted = await self._enqueue(notification)
+        except Problem as problem:
+            self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
+            raise
+        self._enqueued[notification.channel].inc()
+        return receipt(accepted)
+
+    async def _enqueue(self, notification: NewNotification) -> Accepted:
+        try:
+            return await self._batcher.submit(encode(notification))
+        except Refused as refusal:
+            raise refused(refusal) from None
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Read at most BODY_BYTES_MAX of what is declared as JSON. Raises Problem."""
+    if request.headers.get("Content-Type") not in JSON_TYPES and not is_json(request):
+        raise Problem("unsupported_media_type")
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        raise Problem("body_too_large")
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem("body_too_large") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Problem("unreadable_body") from None
+
+
+def is_json(request: web.Request) -> bool:
+    """Tell whether the content type is JSON in UTF-8, in any spelling."""
+    kind = request.content_type
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        return False
+    return (request.charset or "utf-8").lower() in ("utf-8", "utf8")
+
+
+def receipt(accepted: Accepted) -> web.Response:
+    """Render the 202."""
+    path = f"/notifications/{accepted.id}"
+    return web.Response(
+        body=encode(Receipt(id=accepted.id, created_at=accepted.created_at, links=Links(path))),
+        status=202,
+        headers={"Content-Type": "application/json", "Location": path},
+    )
+
+
+def refused(refusal: Refused) -> Problem:
+    """Turn a rule of the database into the problem of the field it names."""
+    code = f"invalid_{refusal.column}"
+    if refusal.constraint == "payload_is_at_most_256_kib":
+        code = "payload_too_large"
+    elif code not in KINDS:
+        code = "refused_by_database"
+    pointer = f"/{refusal.column}" if refusal.column else ""
+    return invalid([Fault(code, refusal.hint or f"{refusal}.", pointer)])

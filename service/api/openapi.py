@@ -1,0 +1,144 @@
+"""The OpenAPI 3.1 document, made from the types that decode and encode."""
+
+from typing import Any
+
+import msgspec
+
+from service.api.body import NewNotification
+from service.api.problems import KINDS, ProblemDocument
+from service.api.read import PARAMETERS
+from service.api.views import Detail, Page, Readiness, Receipt
+from service.checks import EmailPayload
+from service.model import Channel, Status
+
+ABOUT = """\
+Durable notifications on PostgreSQL, delivered at least once. What is accepted (202) is committed.
+
+A client that hears 503, or nothing, cannot know whether its notification was accepted: the answer
+may have been lost after the commit. Sending it again may deliver it twice.
+
+Bodies are JSON in UTF-8 of at most 256 KiB. Whole numbers are written without a fraction (`2`, not
+`2.0`). Of duplicate names in an object the last counts. Null means the same as leaving an optional
+field out. The payload is kept as PostgreSQL's jsonb: its value stays, its white space and the order
+of its names do not."""
+
+BODY_PROBLEMS = (400, 413, 415, 422, 503)
+
+
+def document() -> bytes:
+    """Build the document."""
+    types = [NewNotification, EmailPayload, Receipt, Detail, Page, Readiness, ProblemDocument]
+    _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    return msgspec.json.encode({
+        "openapi": "3.1.0",
+        "info": {"title": "Notification service", "version": "1", "description": ABOUT},
+        "paths": paths(),
+        "components": {"schemas": schemas, "responses": problem_responses()},
+        "x-problems": problems(),
+    })  # fmt: skip
+
+
+def paths() -> dict[str, Any]:
+    """Describe every path a client uses."""
+    return {
+        "/notify": {"post": operation(
+            "enqueue", "Deliver this to them", BODY_PROBLEMS,
+            {"202": answer("Accepted: it is committed and will be delivered.", "Receipt",
+                           headers={"Location": header("Where to ask what became of it.")})},
+            requestBody={"required": True, "content": {"application/json": {
+                "schema": ref("NewNotification"), "examples": EXAMPLES}}})},
+        "/notifications/{id}": {"get": operation(
+            "find", "What became of it, with every attempt", (404, 503),
+            {"200": answer("The notification.", "Detail")},
+            parameters=[{"name": "id", "in": "path", "required": True,
+                         "schema": {"type": "string", "format": "uuid"}}])},
+        "/notifications": {"get": operation(
+            "page", "List notifications, newest first", (422, 503),
+            {"200": answer("One page. There are no totals.", "Page")},
+            parameters=query_parameters())},
+        "/healthz": {"get": operation(
+            "alive", "Is the process running", (), {"200": {"description": "It is."}})},
+        "/readyz": {"get": operation(
+            "ready", "Can work be done", (),
+            {"200": answer("Yes.", "Readiness"), "503": answer("Not yet.", "Readiness")})},
+        "/metrics": {"get": operation(
+            "metrics", "For Prometheus", (), {"200": {"description": "The metrics."}})},
+    }  # fmt: skip
+
+
+def operation(
+    name: str, summary: str, problems: tuple[int, ...], responses: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """Describe one method of one path."""
+    failures = {str(status): {"$ref": f"#/components/responses/{status}"} for status in problems}
+    return {"operationId": name, "summary": summary, "responses": responses | failures, **more}
+
+
+def answer(description: str, schema: str, **more: Any) -> dict[str, Any]:
+    """Describe one JSON answer."""
+    content = {"application/json": {"schema": ref(schema)}}
+    return {"description": description, "content": content, **more}
+
+
+def header(description: str) -> dict[str, Any]:
+    """Describe one header."""
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def ref(name: str) -> dict[str, str]:
+    """Refer to a schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def query_parameters() -> list[dict[str, Any]]:
+    """Describe the parameters of the list."""
+    schemas: dict[str, dict[str, Any]] = {
+        "status": {"type": "string", "enum": list(Status)},
+        "channel": {"type": "string", "enum": list(Channel)},
+        "reference": {"type": "string", "maxLength": 255},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+        "cursor": {"type": "string", "format": "uuid"},
+    }
+    return [
+        {"name": name, "in": "query", "description": sentence, "schema": schemas[name]}
+        for name, (sentence, _) in PARAMETERS.items()
+    ]
+
+
+def problem_responses() -> dict[str, Any]:
+    """Describe one answer per HTTP status that has problems."""
+    statuses = sorted({kind.status for kind in KINDS.values()})
+    return {str(status): problem_response(status) for status in statuses}
+
+
+def problem_response(status: int) -> dict[str, Any]:
+    """Describe the problems of one status."""
+    codes = [code for code, kind in KINDS.items() if kind.status == status]
+    response: dict[str, Any] = {
+        "description": "One of the codes " + ", ".join(codes),
+        "content": {"application/problem+json": {"schema": ref("ProblemDocument")}},
+    }
+    if status == 503:
+        response["headers"] = {"Retry-After": header("Seconds.")}
+    return response
+
+
+def problems() -> dict[str, Any]:
+    """List the codes with what they mean, for the page that `type` points to."""
+    return {
+        code: {"status": kind.status, "title": kind.title, "advice": kind.advice}
+        for code, kind in KINDS.items()
+    }
+
+
+EXAMPLES = {
+    "webhook": {"value": {
+        "channel": "webhook", "recipient": "http://127.0.0.1:3080/hook",
+        "payload": {"text": "hello"}}},
+    "email": {"value": {
+        "channel": "email", "recipient": "you@example.com",
+        "payload": {"subject": "Hello", "text": "It works."}}},
+    "later": {"value": {
+        "channel": "log", "recipient": "somebody", "payload": None, "priority": 0,
+        "send_at": "2030-01-31T12:00:00Z", "reference": "order-1234"}},
+}  # fmt: skip

@@ -1,0 +1,150 @@
+"""Every error a client can get, as data, and its document (RFC 9457, application/problem+json)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from service.errors import NotifyError
+
+RETRY_AFTER_S = 1
+FAULTS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a code means: the HTTP status, a title that never changes, and what to do about it."""
+
+    status: int
+    title: str
+    advice: str
+
+
+# Codes are part of the API: add, never rename.
+KINDS: Mapping[str, Kind] = {
+    "empty_body": Kind(400, "The body is empty", "Send a JSON object."),
+    "invalid_json": Kind(
+        400, "The body is not JSON", "Check it with a JSON parser; NaN and Infinity are not JSON."),
+    "invalid_encoding": Kind(400, "The body is not UTF-8", "Encode the body as UTF-8."),
+    "unreadable_body": Kind(
+        400, "The body ended early or could not be decoded",
+        "Check Content-Length, Transfer-Encoding and Content-Encoding."),
+    "not_found": Kind(404, "There is nothing at this path", "See the paths on this page."),
+    "notification_not_found": Kind(
+        404, "There is no such notification",
+        "Check the id. Notifications are deleted some weeks after they were created."),
+    "method_not_allowed": Kind(
+        405, "This path has no such method", "Use one of those in the Allow header."),
+    "body_too_large": Kind(
+        413, "The body is larger than 256 KiB", "Send a link to what is larger."),
+    "unsupported_media_type": Kind(
+        415, "The body is not declared as JSON in UTF-8", "Send Content-Type: application/json."),
+    "not_an_object": Kind(422, "The body is not a JSON object", "Send an object."),
+    "missing_field": Kind(422, "A required field is missing", "Add the field at the pointer."),
+    "unknown_field": Kind(
+        422, "There is no such field", "Correct its name, or move it into payload."),
+    "invalid_channel": Kind(422, "The channel is wrong", "Use webhook, email or log."),
+    "channel_not_configured": Kind(
+        422, "This service cannot deliver on the channel",
+        "Ask its operator to configure it: email needs SMTP_URL and MAIL_FROM."),
+    "invalid_recipient": Kind(
+        422, "The recipient is wrong", "Use a URL for webhook, one address for email."),
+    "invalid_payload": Kind(
+        422, "The payload is wrong", "For email: subject, and text or html or both."),
+    "payload_too_large": Kind(
+        422, "The payload is larger than 256 KiB as PostgreSQL writes it",
+        "Send a link to what is larger."),
+    "invalid_priority": Kind(422, "The priority is wrong", "Use 0 (urgent) to 3 (bulk)."),
+    "invalid_send_at": Kind(
+        422, "send_at is wrong", "Use RFC 3339 with an offset, within the service's horizon."),
+    "invalid_expires_at": Kind(
+        422, "expires_at is wrong",
+        "Use RFC 3339 with an offset, in the future and after send_at."),
+    "invalid_max_attempts": Kind(422, "max_attempts is wrong", "Use 1 to 100."),
+    "invalid_reference": Kind(
+        422, "The reference is wrong", "Use 1 to 255 characters, without control characters."),
+    "nul_character": Kind(
+        422, "A string contains U+0000", "Remove it: PostgreSQL cannot store it."),
+    "lone_surrogate": Kind(
+        422, "A string contains half of a surrogate pair",
+        "Encode characters beyond U+FFFF as UTF-8 or as both halves."),
+    "number_out_of_range": Kind(
+        422, "A number is out of range",
+        "Keep to the range of a double and to 4300 digits, or send a string."),
+    "too_deeply_nested": Kind(
+        422, "The payload is nested too deeply", "Keep to 64 levels of arrays and objects."),
+    "refused_by_database": Kind(
+        422, "The database refused the notification", "The detail says why."),
+    "unknown_parameter": Kind(422, "There is no such query parameter", "Correct its name."),
+    "invalid_parameter": Kind(
+        422, "A query parameter is wrong", "The detail says what is allowed."),
+    "internal_error": Kind(
+        500, "Something went wrong here",
+        "It was logged. Trying again may create a second notification."),
+    "database_unavailable": Kind(
+        503, "The database cannot be reached",
+        "Try again after Retry-After. It may have been accepted all the same, if the answer of the "
+        "database was lost."),
+    "overloaded": Kind(
+        503, "More is waiting than can be inserted", "Try again after Retry-After."),
+}  # fmt: skip
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong, and where: a JSON pointer into the body, or a query parameter."""
+
+    code: str
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: Sequence[Fault] = ()
+
+
+class Problem(NotifyError):
+    """A request that is answered with an error; `code` is one of KINDS."""
+
+    def __init__(
+        self, code: str, detail: str = "", *,
+        faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(code)
+        self.code = code
+        self.kind = KINDS[code]
+        self.detail = detail or self.kind.advice
+        self.faults = faults[:FAULTS_MAX]
+        self.headers = dict(headers or {})
+        if self.kind.status == 503:
+            self.headers["Retry-After"] = str(RETRY_AFTER_S)
+
+
+def invalid(faults: Sequence[Fault]) -> Problem:
+    """Make one problem of one or more faults: the first gives the code."""
+    return Problem(faults[0].code, faults[0].detail, faults=faults)
+
+
+def answer(problem: Problem) -> web.Response:
+    """Render a problem."""
+    document = ProblemDocument(
+        type=f"/docs#{problem.code}",
+        title=problem.kind.title,
+        status=problem.kind.status,
+        code=problem.code,
+        detail=problem.detail,
+        errors=problem.faults,
+    )
+    return web.Response(
+        body=msgspec.json.encode(document),
+        status=problem.kind.status,
+        headers={**problem.headers, "Content-Type": "application/problem+json"},
+    )

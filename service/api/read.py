@@ -1,0 +1,131 @@
+"""GET /notifications/{id} and GET /notifications."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+from multidict import MultiMapping
+
+from service.api.problems import Fault, Problem, invalid
+from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
+from service.checks import CONTROL
+from service.model import Channel, Notification, Status
+from service.store import Store
+
+PAGE_ROWS = 50
+PAGE_ROWS_MAX = 200
+SHARED_FIELDS = [field for field in Summary.__struct_fields__ if field != "links"]
+
+
+class ReadHandler:
+    """Answer what became of notifications."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Answer one notification; a text that is no UUID names none."""
+        text = request.match_info["id"]
+        try:
+            found = await self._store.find(UUID(text)) if len(text) == 36 else None
+        except ValueError:
+            found = None
+        if found is None:
+            raise Problem("notification_not_found")
+        return json_response(detail(found))
+
+    async def page(self, request: web.Request) -> web.Response:
+        """Answer a page of the list; one row more is read to know whether there is another."""
+        given = parameters(request.query)
+        limit = given.pop("limit", PAGE_ROWS)
+        before = given.pop("cursor", None)
+        filters = {name: given.get(name) for name in ("status", "channel", "reference")}
+        rows = await self._store.page(**filters, limit=limit + 1, before=before)
+        following = str(rows[limit - 1].id) if len(rows) > limit else None
+        items = [Summary(**shared(row)) for row in rows[:limit]]
+        return json_response(Page(items, following, PageLinks(next_link(request, following))))
+
+
+def detail(notification: Notification) -> Detail:
+    """Show a notification whole."""
+    attempts = msgspec.convert(notification.attempts, list[AttemptView], from_attributes=True)
+    return Detail(**shared(notification), payload=notification.payload, attempts=attempts)
+
+
+def json_response(value: msgspec.Struct) -> web.Response:
+    """Render 200."""
+    return web.Response(
+        body=msgspec.json.encode(value), headers={"Content-Type": "application/json"}
+    )
+
+
+def next_link(request: web.Request, following: str | None) -> str | None:
+    """Return the path of the following page: the same query, with another cursor."""
+    if following is None:
+        return None
+    return f"{request.path}?{urlencode({**request.query, 'cursor': following})}"
+
+
+def shared(notification: Notification) -> dict[str, Any]:
+    """Return what a list shows of a notification, by field."""
+    values = {field: getattr(notification, field) for field in SHARED_FIELDS}
+    return {**values, "links": Links(f"/notifications/{notification.id}")}
+
+
+def parameters(query: MultiMapping[str]) -> dict[str, Any]:
+    """Parse the query; an empty value counts as not given. Raises Problem with every fault."""
+    given: dict[str, Any] = {}
+    faults = []
+    for name, text in query.items():
+        if name not in PARAMETERS:
+            faults.append(Fault("unknown_parameter", "There is no such parameter.", parameter=name))
+            continue
+        sentence, parse = PARAMETERS[name]
+        try:
+            if text:
+                given[name] = parse(once(query, name))
+        except ValueError:
+            faults.append(Fault("invalid_parameter", sentence, parameter=name))
+    if faults:
+        raise invalid(faults)
+    return given
+
+
+def once(query: MultiMapping[str], name: str) -> str:
+    """Return the only value of a parameter."""
+    [text] = query.getall(name)
+    return text
+
+
+def limit(text: str) -> int:
+    """Parse a number of rows."""
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    if not 1 <= value <= PAGE_ROWS_MAX:
+        raise ValueError("out of range")
+    return value
+
+
+def reference(text: str) -> str:
+    """Parse a reference."""
+    if len(text) > 255 or CONTROL.search(text):
+        raise ValueError("no reference")
+    return text
+
+
+def cursor(text: str) -> UUID:
+    """Parse a cursor, which is the last id of the page before."""
+    if len(text) != 36:
+        raise ValueError("no cursor")
+    return UUID(text)
+
+
+PARAMETERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "status": (f"Give one of {', '.join(Status)}, once.", Status),
+    "channel": (f"Give one of {', '.join(Channel)}, once.", Channel),
+    "reference": ("Give 1 to 255 characters, without control characters, once.", reference),
+    "limit": (f"Give a number from 1 to {PAGE_ROWS_MAX}, once; {PAGE_ROWS} if left out.", limit),
+    "cursor": ("Give the `next` of the page before, once.", cursor),
+}

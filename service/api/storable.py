@@ -1,0 +1,112 @@
+"""Find what is valid JSON and yet cannot be stored as jsonb, or not without growing beyond measure.
+
+A fast look at the bytes says whether there may be anything; only then is the body walked.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from service.api.problems import Fault
+from service.checks import escaped
+
+NESTING_MAX = 64
+EXPONENT_MAX = 400                      # beyond every double, written out
+DIGITS_MAX = 4300                       # Python reads no longer integers, nor do many others
+
+LARGE_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
+BETWEEN_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\[\]{}"]+', re.DOTALL)
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+decode_any = msgspec.json.Decoder().decode
+
+
+def unstorable(body: bytes, payload: msgspec.Raw) -> list[Fault]:
+    """Return what in `body` (valid JSON) PostgreSQL would refuse or blow up."""
+    if body.count(b"[") + body.count(b"{") > NESTING_MAX and nesting(body) > NESTING_MAX + 1:
+        return [too_deep()]
+    if b"\\u" in body or LARGE_EXPONENT.search(body) or not in_range(payload):
+        return walk(body)
+    return []
+
+
+def in_range(payload: msgspec.Raw) -> bool:
+    """Tell whether every number of the payload fits a double or a long integer."""
+    try:
+        decode_any(payload)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def nesting(body: bytes) -> int:
+    """Count the levels of arrays and objects, the body's own included."""
+    level = deepest = 0
+    for bracket in BETWEEN_BRACKETS.sub(b"", body):
+        level += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def too_deep() -> Fault:
+    """Say that the payload is nested too deeply."""
+    return Fault("too_deeply_nested", f"Keep to {NESTING_MAX} levels.", "/payload")
+
+
+def walk(body: bytes) -> list[Fault]:
+    """Look at every string and number. Raises ValueError if `body` is not JSON."""
+    tree = json.loads(body, parse_int=Number, parse_float=Number, parse_constant=refuse_constant)
+    return list(faults(tree, ""))
+
+
+class Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+def refuse_constant(name: str) -> None:
+    """Refuse what only Python takes for JSON."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def faults(value: object, pointer: str) -> Iterator[Fault]:
+    """Walk down one value."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            at = f"{pointer}/{shown(escaped(name))}"
+            yield from faults(name, at)
+            yield from faults(member, at)
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from faults(item, f"{pointer}/{place}")
+    elif isinstance(value, Number):
+        if not is_storable(value):
+            yield Fault("number_out_of_range", "Send a smaller number, or a string.", pointer)
+    elif isinstance(value, str):
+        yield from text_faults(value, pointer)
+
+
+def text_faults(text: str, pointer: str) -> Iterator[Fault]:
+    """Look at one string or member name."""
+    if "\0" in text:
+        yield Fault("nul_character", "Remove U+0000: PostgreSQL cannot store it.", pointer)
+    elif SURROGATE.search(text):
+        yield Fault("lone_surrogate", "Send both halves of the pair, or UTF-8.", pointer)
+
+
+def is_storable(number: Number) -> bool:
+    """Tell whether a number stays within a double's range, and short when written out."""
+    mantissa, _, exponent = number.lower().partition("e")
+    if not exponent:
+        return len(mantissa) <= DIGITS_MAX or "." in mantissa
+    digits = exponent.lstrip("+-").lstrip("0")
+    return len(digits) <= 3 and int(digits or 0) <= EXPONENT_MAX and math.isfinite(float(number))
+
+
+def shown(name: str) -> str:
+    """Make a member's name fit for an answer, which must be UTF-8."""
+    return SURROGATE.sub("\ufffd", name)

@@ -1,0 +1,85 @@
+"""What the API answers, as types: encoded here, and described from here in /openapi.json."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from service.model import Channel, Outcome, Status
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Where to look next."""
+
+    self: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification that was accepted: it is committed."""
+
+    id: UUID
+    status: Literal["queued"] = "queued"
+    created_at: datetime
+    links: Links
+
+
+class AttemptView(msgspec.Struct, frozen=True):
+    """One ended attempt; `took_ms` is null when nobody knows."""
+
+    attempt: int
+    started_at: datetime
+    took_ms: int | None
+    outcome: Outcome
+    code: str | None
+    excerpt: str | None
+    worker: str
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """A notification in a list."""
+
+    id: UUID
+    channel: Channel
+    recipient: str
+    priority: int
+    status: Status
+    attempt: int
+    max_attempts: int | None
+    send_at: datetime | None
+    due_at: datetime
+    expires_at: datetime | None
+    reference: str | None
+    created_at: datetime
+    settled_at: datetime | None
+    last_error_code: str | None
+    last_error: str | None
+    links: Links
+
+
+class Detail(Summary, kw_only=True):
+    """A notification on its own, with its payload and every attempt, oldest first."""
+
+    payload: Any
+    attempts: list[AttemptView]
+
+
+class PageLinks(msgspec.Struct, frozen=True):
+    """Where the list goes on; null: this was the end."""
+
+    next: str | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Notifications, newest first. `next` is the cursor of the following page, null at the end."""
+
+    items: list[Summary]
+    next: str | None
+    links: PageLinks
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether work can be done, and what is missing if not."""
+
+    status: Literal["ready", "not ready"]
+    missing: list[str] = []
