@@ -1,4 +1,4 @@
-"""The schema, and the functions that its tables and triggers name; 9999 deploys them again with the rest."""
+"""The schema, and the functions that its tables and triggers name; 9999 deploys them too."""
 
 from pathlib import Path
 
@@ -13,15 +13,16 @@ for name in ("new_id", "accept", "wake"):
         f"drop function if exists notify.{name}",
     )
 
-# So that producers may write `insert into notifications`. A table of that name that is there already
-# comes first, and its owners write notify.notifications.
+# So that producers may write `insert into notifications`. Where a table of that name exists already, it
+# comes first, and they write notify.notifications.
 step("""
 do $$
 declare
   v_path text := (select reset_val from pg_settings where name = 'search_path');
 begin
   if v_path !~ '\\mnotify\\M' then
-    execute format('alter database %I set search_path = %s', current_database(), v_path || ', notify');
+    execute format(
+      'alter database %I set search_path = %s', current_database(), v_path || ', notify');
   end if;
 exception when insufficient_privilege then
   raise notice 'not the owner of this database: producers write notify.notifications';

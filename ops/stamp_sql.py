@@ -1,7 +1,7 @@
-"""Give the migration that deploys sql/ a name that carries its hash: `python -m ops.stamp_sql [--check]`.
+"""Name the migration that deploys sql/ after its hash: `python -m ops.stamp_sql [--check]`.
 
-yoyo knows a migration by its file name. One file, migrations/9999-sql-<hash>.py, deploys all of sql/.
-Edit sql/, run this, and the renamed file is a new, unapplied migration: plain `yoyo apply` deploys it.
+yoyo knows a migration by its file name. One file, migrations/9999-sql-<hash>.py, deploys all of
+sql/. Edit sql/, run this, and the renamed file is a new migration: plain `yoyo apply` deploys it.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
-BODY = '''"""Deploy every function of sql/ in one transaction; renamed by ops.stamp_sql whenever sql/ changes."""
+BODY = '''"""Deploy every function of sql/ in one transaction; ops.stamp_sql renames this file."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ __depends__ = {
     if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
 }
 
-# A function that a table or a trigger refers to stays: numbered migrations made it, and they drop it.
+# A function that a table or a trigger refers to stays: a numbered migration made it and drops it.
 DROP = """
 do $$ begin drop function if exists notify.{name};
 exception when dependent_objects_still_exist then null; end $$
@@ -39,17 +39,18 @@ step("do $$ begin perform notify.keep_partitions(7, interval '10 years'); end $$
 
 
 def wanted() -> str:
-    """Name the deploying migration after what it deploys, and after the migrations it comes behind."""
+    """Name it after what it deploys and which migrations it comes behind."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "sql").glob("*.sql")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+        text = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(path.name.encode() + b"\0" + text + b"\0")
     for path in sorted(MIGRATIONS.glob("[0-8]*")):
         digest.update(path.name.encode() + b"\0")
     return f"9999-sql-{digest.hexdigest()[:12]}.py"
 
 
 def main() -> int:
-    """Rename the migration; with --check only say whether it should be. Exit code 1: it should."""
+    """Rename it; with --check only say so, by exit code 1."""
     have = sorted(path.name for path in MIGRATIONS.glob("9999-sql-*.py"))
     want = wanted()
     if have == [want] and (MIGRATIONS / want).read_text(encoding="utf-8") == BODY:

@@ -17,7 +17,7 @@ PARTITIONS_AHEAD_DAYS = 7
 
 
 class Background:
-    """Reaper, gauges and partitions; the reconciler works on the ready set and is the dispatcher's."""
+    """Reaper, gauges and partitions. The reconciler offers, so it is the dispatcher's."""
 
     def __init__(self, settings: Settings, store: Store, metrics: DispatcherMetrics) -> None:
         self._settings = settings

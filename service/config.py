@@ -82,7 +82,7 @@ def url(*schemes: str, default_scheme: str = "") -> Parser:
 
 
 def secrets(value: str) -> tuple[str, ...]:
-    """Parse one or more secrets, separated by spaces or commas; the first signs first."""
+    """Parse secrets, separated by spaces or commas; the first signs first."""
     return tuple(value.replace(",", " ").split())
 
 

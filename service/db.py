@@ -1,4 +1,4 @@
-"""How every process of ours reaches PostgreSQL: one place for timeouts, keepalives, names and errors."""
+"""How our processes reach PostgreSQL: one place for timeouts, keepalives, names and errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
 
 
 async def connect(url: str, role: str) -> psycopg.AsyncConnection:
-    """Open one direct connection in autocommit, for LISTEN or session locks. Raises DatabaseAway."""
+    """Open one direct connection, for LISTEN or session locks. Raises DatabaseAway."""
     with translated():
         return await psycopg.AsyncConnection.connect(conninfo(url, role), autocommit=True)
 

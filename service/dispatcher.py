@@ -1,6 +1,7 @@
 """The dispatcher: keeps the ready set filled with what is due, and sleeps when there is nothing.
 
-It writes nothing to PostgreSQL. ops/adr/0001-dispatch.md explains the rule, 0002-doorbell.md the sleep.
+It writes nothing to PostgreSQL. ops/adr/0001-dispatch.md explains the rule for what it offers,
+0002-doorbell.md how it sleeps.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ BACKOFF_MAX_S = 2.0
 
 
 class Dispatcher:
-    """Offers while it leads, stands by otherwise. Without Redis it only runs the background jobs."""
+    """Offers while it leads; without Redis it only runs the background jobs."""
 
     def __init__(self, settings: Settings, store: Store, metrics: DispatcherMetrics) -> None:
         assert settings.direct_url is not None
@@ -81,8 +82,8 @@ class Dispatcher:
         work = [asyncio.create_task(self._background.run())]
         if self._ready_set:
             work.append(asyncio.create_task(self._dispatch()))
-            work.append(asyncio.create_task(every(
-                self._settings.reconciliation_interval_mins * 60, "reconciler", self.reconcile)))
+            interval_s = self._settings.reconciliation_interval_mins * 60
+            work.append(asyncio.create_task(every(interval_s, "reconciler", self.reconcile)))
         try:
             while await self._leader.elect():
                 await asyncio.sleep(TICK_S)
@@ -111,7 +112,7 @@ class Dispatcher:
                 await asyncio.sleep(BACKOFF_MAX_S)
 
     async def turn(self) -> None:
-        """Offer what is due; if there was nothing, arm the doorbell, look once more, and sleep."""
+        """Offer what is due; if there was nothing, arm, look once more, and sleep."""
         heard = await self._open_doorbell()
         added, full, _ = await self.offer()
         if added or full:
@@ -127,7 +128,7 @@ class Dispatcher:
             if not added:
                 await self._sleep(next_due_s)
         except BaseException:
-            await self._doorbell.close()      # its lock ends with it: producers must not ring in vain
+            await self._doorbell.close()      # its lock ends with it
             raise
         await self._doorbell.disarm()
 

@@ -1,8 +1,8 @@
 """The doorbell: how a dispatcher sleeps without losing a wake-up.
 
-Asleep means: this session holds the doorbell's lock exclusively, and a look begun after the grant found
-nothing. Producers see the lock in the trigger's WHEN and ring only then. ops/adr/0002-doorbell.md has
-the proof and the variants that lose wake-ups.
+Asleep means: this session holds the doorbell's lock exclusively, and a look begun after the grant
+found nothing. Producers see the lock in the trigger's WHEN and ring only then. The proof, and the
+variants that lose wake-ups, are in ops/adr/0002-doorbell.md.
 """
 
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ class Doorbell:
         self._conn: AsyncConnection | None = None
 
     async def open(self) -> None:
-        """Connect and LISTEN; before the first look, so that nothing falls between. Raises DatabaseAway."""
+        """Connect and LISTEN, before the first look: nothing falls between."""
         if self._conn is not None and not self._conn.closed:
             return
         self._conn = await connect(self._url, "notify-disp")

@@ -10,7 +10,7 @@ class ConfigError(NotifyError):
 
 
 class StartError(NotifyError):
-    """A process cannot start here and now: the state is in use, a port is taken, a server is missing."""
+    """A process cannot start: the state is in use, a port is taken, a server is missing."""
 
 
 class DatabaseAway(NotifyError):
@@ -22,9 +22,11 @@ class RedisAway(NotifyError):
 
 
 class Refused(NotifyError):
-    """The database refused a row: the caller's mistake. `constraint` names the rule, `column` the field."""
+    """The database refused a row. `constraint` names the rule, `column` the field."""
 
-    def __init__(self, message: str, *, constraint: str = "", column: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, constraint: str = "", column: str = "", hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.constraint = constraint
         self.column = column

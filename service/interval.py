@@ -31,7 +31,7 @@ class Outage:
 
 
 async def every(interval_s: float, name: str, run_once: Callable[[], Awaitable[None]]) -> None:
-    """Run a job now and then every `interval_s`, until cancelled. One that fails is tried next time."""
+    """Run a job now and then every `interval_s`, until cancelled; a failure waits its turn."""
     outage = Outage(name)
     while True:
         started = time.monotonic()

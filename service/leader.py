@@ -16,7 +16,7 @@ class Leader:
         self._conn: AsyncConnection | None = None
 
     async def elect(self) -> bool:
-        """Say whether we lead, taking the lock if it is free. Raises DatabaseAway: then we do not."""
+        """Say whether we lead, taking the lock if it is free. Raises DatabaseAway."""
         if self._conn is None or self._conn.closed:
             self._conn = await connect(self._url, "notify-disp")
         with translated():

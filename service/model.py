@@ -56,7 +56,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One row of the ledger, as readers see it. Lists leave the payload and the attempts out (None)."""
+    """One row of the ledger. Lists leave the payload and the attempts out (None)."""
 
     id: UUID
     channel: str

@@ -1,4 +1,4 @@
-"""What the leading dispatcher remembers of its offers, so that it neither offers twice nor walks too far.
+"""What the leading dispatcher remembers, so that it neither offers twice nor walks too far.
 
 Pure: it decides which ids go into the ready set; ops/adr/0001-dispatch.md says why so.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from service.model import LANES
 from service.store import Lane
 
-WINDOW_MAX = 10_000          # ids per lane in the ready set; a backlog beyond it stays in PostgreSQL
+WINDOW_MAX = 10_000          # ids per lane in the ready set; more stays in PostgreSQL
 WINDOW_LOW = 5_000           # a lane with fewer is filled again
 GRACE_S = 2.0                # offered longer ago and still queued: it may have been lost
 OVERLAP_MS = 5_000.0         # rows may be committed this much later than their due_at
@@ -29,7 +29,7 @@ class Choice:
 
 
 class Offers:
-    """Floors per lane, and the ids offered lately. Bounded by the window and by GRACE_S of throughput."""
+    """Floors per lane, and the ids offered lately: bounded by window and GRACE_S."""
 
     def __init__(self) -> None:
         self.floors: dict[int, float | None] = dict.fromkeys(LANES)

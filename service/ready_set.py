@@ -1,8 +1,8 @@
 """The offering side of the ready set: ids that workers should claim soon. A hint, never the truth.
 
 Redis keys, all under one hash tag:
-    {notify}:ready:0 … 3   sorted set per priority; member: the id's 16 bytes; score: due_at, epoch ms
-    {notify}:epoch         16 random bytes of the leader; gone or foreign: the sets may have been flushed
+    {notify}:ready:0 … 3   sorted set per priority; member: the id's 16 bytes; score: due_at, in ms
+    {notify}:epoch         16 random bytes of the leader; gone or foreign: maybe a flush
 """
 
 import os
@@ -31,7 +31,7 @@ def translated() -> Iterator[None]:
 
 
 class ReadySet:
-    """Every verb may raise RedisAway, and none is repeated by the library: repeating is our decision."""
+    """Every verb may raise RedisAway; the library repeats none: that is our decision."""
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(
@@ -60,7 +60,7 @@ class ReadySet:
         return ours, dict(zip(LANES, cards, strict=True))
 
     async def add(self, lanes: dict[int, dict[bytes, float]]) -> int:
-        """Add ids with their due_at (epoch ms) to their lanes; returns how many were not there yet."""
+        """Add ids with their due_at (epoch ms); returns how many were not there yet."""
         with translated():
             pipe = self._redis.pipeline(transaction=False)
             for lane, ids in lanes.items():

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
-from psycopg.rows import class_row, namedtuple_row
+from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 from service.db import conninfo, translated
@@ -17,8 +17,8 @@ from service.model import Attempt, Notification
 from service.schema import current_migration
 
 SUMMARY = (
-    "id, channel, recipient, null as payload, priority, status, attempt, max_attempts, send_at, due_at,"
-    " expires_at, reference, created_at, settled_at, last_error_code, last_error"
+    "id, channel, recipient, null as payload, priority, status, attempt, max_attempts, send_at,"
+    " due_at, expires_at, reference, created_at, settled_at, last_error_code, last_error"
 )
 WHOLE = SUMMARY.replace("null as payload", "payload")
 
@@ -62,7 +62,7 @@ class Gauges:
 
 
 class UuidBytes(Loader):
-    """Read a uuid as its 16 bytes: what the ready set holds, and a third of the cost of UUID objects."""
+    """Read a uuid as its 16 bytes: what the ready set holds, at a third of the cost of UUIDs."""
 
     format = Format.BINARY
 
@@ -71,7 +71,7 @@ class UuidBytes(Loader):
 
 
 class Store:
-    """A pool of connections, and the verbs. Every verb may raise DatabaseAway; nothing is held between."""
+    """A pool of connections, and the verbs. Every verb may raise DatabaseAway."""
 
     def __init__(self, url: str, role: str, *, connections_max: int = 4) -> None:
         self._pool = AsyncConnectionPool(
@@ -86,12 +86,15 @@ class Store:
         )
 
     async def __aenter__(self) -> Self:
-        """Open the pool; it connects in the background, so that a database that is away is no error."""
+        """Open the pool; it connects in the background: a database that is away is no error."""
         await self._pool.open()
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self._pool.close()
 
@@ -134,7 +137,7 @@ class Store:
         limit: int,
         before: UUID | None,
     ) -> list[Notification]:
-        """Read up to `limit` notifications, newest first, older than the id `before`; no payloads."""
+        """Read up to `limit` notifications, newest first, before the id `before`; no payloads."""
         given = {"status": status, "channel": channel, "reference": reference}
         clauses = [f"{column} = %({column})s" for column, value in given.items() if value]
         if before is not None:
@@ -166,7 +169,7 @@ class Store:
         return [] if row and row[0] else ["the schema is not current: run notify migrate"]
 
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
-        """Look at what is due in these lanes, each from its floor (epoch ms; None: from the head)."""
+        """Look at what is due in these lanes, each from its floor (epoch ms; None: the head)."""
         return await self._lanes(
             "select * from notify.due(%s::smallint[], %s::float8[], %s)", [lanes, floors, limit]
         )
@@ -203,9 +206,9 @@ class Store:
         """Make the days to come and drop the old ones; returns (action, partition)."""
         with translated():
             async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=namedtuple_row)
-                await cursor.execute(
-                    "select * from notify.keep_partitions(%s, %s)", [days_ahead, retention]
+                cursor = await conn.execute(
+                    "select action, partition from notify.keep_partitions(%s, %s)",
+                    [days_ahead, retention],
                 )
-                return [(row.action, row.partition) for row in await cursor.fetchall()]
+                return await cursor.fetchall()
 

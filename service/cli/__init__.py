@@ -1,4 +1,4 @@
-"""The command line: the composition root, and the only place that knows both colours, asyncio and threads."""
+"""The command line: the only place that knows both colours, asyncio and threads."""
 
 from service.cli.main import main
 

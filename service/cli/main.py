@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. What we raise on purpose is told in one line."""
     args = parser().parse_args(argv)
     try:
-        run: Callable[[argparse.Namespace], int] = getattr(import_module(args.module), args.function)
+        module = import_module(args.module)
+        run: Callable[[argparse.Namespace], int] = getattr(module, args.function)
         return run(args)
     except NotifyError as error:
         print(f"notify: {error}", file=sys.stderr)
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
     up = command(commands, "up", "service.cli.up", "run everything in one process",
         "Run API, dispatcher and workers in one process. PostgreSQL and Valkey are started as its "
-        "children unless DATABASE_URL / REDIS_URL name others; then nothing is kept here.")  # fmt: skip
+        "children unless DATABASE_URL / REDIS_URL name others.")  # fmt: skip
     add_state(up)
     add_port(up)
     up.add_argument("--no-inbox", action="store_true", help="do not start the inbox (3080, 3025)")
@@ -59,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
         "POST /notify and the reads, on PORT; needs DATABASE_URL.", function="api")  # fmt: skip
     add_port(api)
     command(commands, "dispatcher", "service.cli.roles", "run the dispatcher",
-        "Fill the ready set, reap, reconcile, set the gauges, keep the partitions. Needs DATABASE_URL "
-        "and REDIS_URL. Any number may run: one leads, the others stand by.",
+        "Fill the ready set, reap, reconcile, set the gauges, keep the partitions. Needs "
+        "DATABASE_URL and REDIS_URL. Any number may run: one leads, the others stand by.",
         function="dispatcher")  # fmt: skip
     command(commands, "worker", "service.cli.roles", "run a worker",
         "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
@@ -74,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     inbox.add_argument("-v", "--verbose", action="store_true", help="print headers and bodies too")
 
     add_send(commands)
-    status = command(commands, "status", "service.cli.try_out", "show what became of a notification",
+    status = command(commands, "status", "service.cli.try_out", "show what became of one",
         "Print the notification with every attempt, as JSON.", function="status")  # fmt: skip
     status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
     add_url(status)

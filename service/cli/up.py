@@ -1,48 +1,125 @@
-"""`notify up`: everything in one process; `notify services`: only the servers it embeds."""
+"""`notify up`: everything in one process. `notify services`: only the servers it embeds."""
 
 import argparse
 import asyncio
-import signal
-import sys
-import threading
+import contextlib
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
-
-from loguru import logger
 
 from service import logs
 from service.cli.running import run_until_stopped
 from service.cli.settings import settings_for
 from service.config import Settings
+from service.embedded.servers import EmbeddedServers
+from service.embedded.state import default_state
+from service.errors import StartError
+from service.inbox import HTTP_PORT, SMTP_PORT, Inbox
 
-TRY_IT = """
+WATCH_S = 1.0       # between looks at whether the embedded servers still run
+BANNER = """
+notify is up.  Ctrl-C stops it.
+
+  API     {api}
+  Docs    {api}/docs
+  SQL     psql '{database_url}'
+"""
+INBOX = """  Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}, printed here
+
 Try it, in another terminal:
 
-  curl -s {api}/notify -H 'content-type: application/json' \\
-    -d '{{"channel": "webhook", "recipient": "{hook}", "payload": {{"hello": "world"}}}}'
+  curl -s {api}/notify -H 'content-type: application/json' -d '{{"channel": "webhook", \
+"recipient": "http://127.0.0.1:{http}/hello", "payload": {{"hello": "world"}}}}'
+"""
+NO_INBOX = """
+Try it, in another terminal:
+
+  curl -s {api}/notify -H 'content-type: application/json' \
+    -d '{{"channel": "log", "recipient": "hello", "payload": {{}}}}'
 """
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start the servers that are not given, migrate, and run API, dispatcher and workers until stopped."""
+    """Start what is not given, migrate, and run API, dispatcher, worker and inbox until stopped."""
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
-    with ExitStack() as servers:
-        settings = with_servers(settings, servers)
+    with ExitStack() as stack:
+        settings, servers = with_servers(settings, stack)
+        inbox = None
+        if servers is not None and not args.no_inbox:
+            inbox = Inbox(secrets=settings.webhook_secret)
+            settings = with_mail_to(inbox, settings)
         from service.migrate import migrate
 
         migrate(settings.direct_url or "")
-        return run_until_stopped(lambda stop: everything(settings, not args.no_inbox, stop))
+        return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop))
 
 
-def with_servers(settings: Settings, stack: ExitStack) -> Settings:
-    """Start what DATABASE_URL and REDIS_URL do not name; their children stop when the stack unwinds."""
+def services(args: argparse.Namespace) -> int:
+    """Run PostgreSQL and Valkey, say where they are, and wait."""
+    settings = settings_for(args)
+    logs.set_up("services", level=settings.log_level, style=settings.log_style)
+    with ExitStack() as stack:
+        bare = replace(settings, database_url=None, redis_url=None)
+        bare, servers = with_servers(bare, stack)
+        print(f"DATABASE_URL={bare.database_url}\nREDIS_URL={bare.redis_url}", flush=True)
+        return run_until_stopped(lambda stop: watch(servers, stop))
+
+
+def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, EmbeddedServers | None]:
+    """Start the servers that no URL names; the stack stops them. None: both are given."""
     if settings.database_url and settings.redis_url:
-        return settings
-    # From the main thread, before any other: the children die with the thread that made them.
-    from service.embedded.servers import EmbeddedServers
-    from service.embedded.state import State
+        return settings, None
+    directory = Path(settings.notify_state) if settings.notify_state else default_state()
+    servers = EmbeddedServers(
+        directory, postgres=settings.database_url is None, valkey=settings.redis_url is None
+    )
+    stack.callback(servers.stop)
+    urls = servers.start()
+    return replace(
+        settings,
+        database_url=settings.database_url or urls.database_url,
+        redis_url=settings.redis_url or urls.redis_url,
+        webhook_secret=settings.webhook_secret or (servers.state.webhook_secret,),
+    ), servers
 
-    state = stack.enter_context(State(Path(settings.notify_state) if settings.notify_state else None))
-    return settings
+
+def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
+    """Send mail to the inbox, unless SMTP_URL says otherwise."""
+    if settings.smtp_url:
+        return settings
+    return replace(
+        settings,
+        smtp_url=f"smtp://127.0.0.1:{SMTP_PORT}",
+        mail_from=settings.mail_from or "notify@localhost",
+    )
+
+
+async def everything(
+    settings: Settings, servers: EmbeddedServers | None, inbox: Inbox | None, stop: asyncio.Event
+) -> None:
+    """Start the roles in the order of the road backwards, so that they stop in its order."""
+    from service.api.serve import serving
+    from service.cli.working import working
+    from service.dispatcher import dispatching
+
+    async with AsyncExitStack() as roles:
+        if inbox is not None:
+            await inbox.start()
+            roles.push_async_callback(inbox.stop)
+        await roles.enter_async_context(dispatching(settings))
+        await roles.enter_async_context(working(settings))
+        api = await roles.enter_async_context(serving(settings))
+        lines = BANNER + (INBOX if inbox else NO_INBOX)
+        facts = {"api": api, "database_url": settings.database_url}
+        print(lines.format(http=HTTP_PORT, smtp=SMTP_PORT, **facts), flush=True)
+        await watch(servers, stop)
+
+
+async def watch(servers: EmbeddedServers | None, stop: asyncio.Event) -> None:
+    """Wait until stopped. Raises StartError when an embedded server ended by itself."""
+    while not stop.is_set():
+        if servers is not None and (reason := servers.dead()):
+            raise StartError(reason)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), WATCH_S)

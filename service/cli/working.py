@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from workers.runner import Worker
+
 from service.config import Settings
 from service.metrics import WorkerMetrics
-from workers.runner import Worker
 
 
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[Worker]:
-    """Run a worker's threads; on the way out they stop claiming, finish what is being sent, and settle."""
+    """Run a worker's threads; on the way out they stop claiming, finish sends, and settle."""
     worker = Worker(settings, WorkerMetrics())
     worker.start()
     try:

@@ -1,4 +1,4 @@
-"""Deploy every function of sql/ in one transaction; renamed by ops.stamp_sql whenever sql/ changes."""
+"""Deploy every function of sql/ in one transaction; ops.stamp_sql renames this file."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ __depends__ = {
     if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
 }
 
-# A function that a table or a trigger refers to stays: numbered migrations made it, and they drop it.
+# A function that a table or a trigger refers to stays: a numbered migration made it and drops it.
 DROP = """
 do $$ begin drop function if exists notify.{name};
 exception when dependent_objects_still_exist then null; end $$
