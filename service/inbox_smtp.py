@@ -1,0 +1,118 @@
+"""The mail half of the inbox: takes any mail with any login, refuses what the address asks for."""
+
+import asyncio
+import logging
+import re
+from email import message_from_bytes
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from service.inbox_lines import Arrival, Lines
+
+MAIL_MAX_BYTES = 10_485_760
+RECIPIENTS_MAX = 100
+REFUSED = re.compile(r"([45]\d\d)@")
+
+
+class SmtpInbox:
+    """The server, and its own handler: aiosmtpd calls the methods named handle_*."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._conversations: set[Conversation] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and give the port. Raises OSError."""
+        # It would log a traceback for what is not SMTP, and warn of every odd line.
+        logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._converse, host, port)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening, and hang up."""
+        if self._server is None:
+            return
+        self._server.close()
+        for conversation in self._conversations:
+            conversation.hang_up()
+        await self._server.wait_closed()
+
+    def _converse(self) -> "Conversation":
+        conversation = Conversation(
+            self, hostname="inbox", ident="notify inbox", enable_SMTPUTF8=True,
+            data_size_limit=MAIL_MAX_BYTES, authenticator=any_login, auth_require_tls=False,
+            loop=asyncio.get_running_loop(),
+        )
+        conversation.peers = self._conversations
+        return conversation
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take a recipient, or refuse it."""
+        if refused := REFUSED.match(address):
+            return f"{refused[1]} refused, as the address asks"
+        if len(envelope.rcpt_tos) >= RECIPIENTS_MAX:
+            return "452 too many recipients"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """Take a mail."""
+        content = envelope.original_content or b""
+        mail = message_from_bytes(content)
+        head, _, body = content.partition(b"\r\n\r\n")
+        self._lines.show(Arrival(
+            kind="mail",
+            id=decoded(mail, "Message-ID"),
+            where="to " + ", ".join(envelope.rcpt_tos),
+            size=len(content),
+            note=f"subject: {decoded(mail, 'Subject') or '(none)'}",
+            head=head.decode(errors="backslashreplace"),
+            body=body.decode(errors="backslashreplace"),
+        ))
+        return "250 OK"
+
+
+class Conversation(SMTP):
+    """One connection, which `peers` knows as long as it is open."""
+
+    peers: "set[Conversation]"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the others."""
+        self.peers.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Leave the others."""
+        self.peers.discard(self)
+        super().connection_lost(error)
+
+    def hang_up(self) -> None:
+        """Close at once, whatever is still to be sent."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
+
+def any_login(*_: object) -> AuthResult:
+    """Let everybody in."""
+    return AuthResult(success=True)
+
+
+def decoded(mail: "Message[str, str]", name: str) -> str | None:
+    """Read a header; one that is wrongly encoded comes as it stands."""
+    raw = mail.get(name)
+    if raw is None:
+        return None
+    try:
+        return str(make_header(decode_header(raw)))
+    except (MessageError, LookupError, ValueError):
+        return str(raw)
