@@ -8,29 +8,33 @@ Both can be asked to fail, so that retries can be watched:
 """
 
 import os
+import sys
 from typing import Protocol, TextIO
 
 from service.errors import StartError
 from service.inbox_http import HttpInbox
 from service.inbox_lines import Lines
 
+HTTP_PORT = 3080
+SMTP_PORT = 3025
+
 
 class Inbox:
     """Both halves, in the event loop that calls start(). It trusts whoever can reach it."""
 
     def __init__(
-        self, *, host: str, http_port: int, smtp_port: int, secrets: tuple[str, ...],
-        verbose: bool, out: TextIO,
+        self, *, host: str = "127.0.0.1", http_port: int = HTTP_PORT, smtp_port: int = SMTP_PORT,
+        secrets: tuple[str, ...] = (), verbose: bool = False, out: TextIO | None = None,
     ) -> None:
         """Prepare. A port 0 means: any free one; the attributes tell which after start().
 
         `secrets` check the signatures of webhooks: any of them will do. `verbose` prints headers
-        and bodies below each line.
+        and bodies below each line. `out`: None is stdout. Raises StartError.
         """
         self.host = host
         self.http_port = http_port
         self.smtp_port = smtp_port
-        lines = Lines(out, verbose=verbose)
+        lines = Lines(out or sys.stdout, verbose=verbose)
         self._http = HttpInbox(lines, secrets)
         self._smtp = smtp_inbox(lines)
 
