@@ -89,6 +89,8 @@ class WorkerMetrics:
             "worker_claim_batch_rows", "Rows of one claim.", BATCHES)
         self.settle_batch = histogram(
             "worker_settle_batch_rows", "Rows of one settle.", BATCHES)
+        self.loop_errors = counter(
+            "worker_loop_errors_total", "Errors nobody expected, survived by a thread.", "thread")
         for channel in Channel:
             for metric in (self.picked_up, self.sent, self.failed, self.retried, self.expired,
                            self.send_seconds, self.age_seconds):
@@ -118,7 +120,7 @@ class DispatcherMetrics:
         self.bells = Counter(
             "dispatcher_bells_total", "Wake-ups by NOTIFY.", registry=registry)
         self.leading = Gauge(
-            "dispatcher_leading", "1 if this dispatcher leads, 0 if it stands by.", registry=registry)
+            "dispatcher_leading", "1: this one leads. 0: it stands by.", registry=registry)
         self.ready = Gauge(
             "dispatcher_ready_set_depth", "Ids in the ready set, by priority.",
             ["priority"], registry=registry)
@@ -128,7 +130,7 @@ class DispatcherMetrics:
         self.sending = Gauge(
             "db_sending_notifications", "Notifications with status sending.", registry=registry)
         self.is_estimate = Gauge(
-            "db_gauges_are_estimates", "1 if a count above 100000 was estimated.", registry=registry)
+            "db_gauges_are_estimates", "1: a count above 100000 was estimated.", registry=registry)
         self.oldest_due = Gauge(
             "db_oldest_due_age_seconds", "Since the longest waiting notification fell due.",
             registry=registry)

@@ -13,7 +13,7 @@ returns interval
 language sql volatile parallel safe as $$
   select greatest(
     least(p_base * power(2, least(p_attempt, 30) - 1), p_cap) * (0.5 + random() / 2),
-    least(p_retry_after, interval '1 hour'))
+    least(coalesce(p_retry_after, interval '0'), interval '1 hour'))
 $$;
 
 comment on function notify.backoff(integer, interval, interval, interval) is

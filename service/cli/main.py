@@ -47,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
         "children unless DATABASE_URL / REDIS_URL name others.")  # fmt: skip
     add_state(up)
     add_port(up)
-    up.add_argument("--no-inbox", action="store_true", help="do not start the inbox (3080, 3025)")
+    up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
+    add_inbox_ports(up, "inbox-")
 
     services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
         "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
@@ -70,8 +71,7 @@ def parser() -> argparse.ArgumentParser:
     inbox = command(commands, "inbox", "service.cli.try_out", "catch webhooks and mails",
         "A catcher for trying things out: prints a line per arrival, with its signature check "
         "(WEBHOOK_SECRET).", function="inbox")  # fmt: skip
-    inbox.add_argument("--http-port", type=int, default=3080, metavar="N", help="default: 3080")
-    inbox.add_argument("--smtp-port", type=int, default=3025, metavar="N", help="default: 3025")
+    add_inbox_ports(inbox, "")
     inbox.add_argument("-v", "--verbose", action="store_true", help="print headers and bodies too")
 
     add_send(commands)
@@ -121,6 +121,13 @@ def add_state(command: argparse.ArgumentParser) -> None:
 def add_port(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", metavar="N", help="the API's port (PORT, default 3000)")
     command.add_argument("--host", metavar="ADDRESS", help="where it listens (HOST, 127.0.0.1)")
+
+
+def add_inbox_ports(command: argparse.ArgumentParser, prefix: str) -> None:
+    for half, port in (("http", 3080), ("smtp", 3025)):
+        command.add_argument(
+            f"--{prefix}{half}-port", type=int, default=port, metavar="N", help=f"default: {port}"
+        )
 
 
 def add_url(command: argparse.ArgumentParser) -> None:

@@ -39,16 +39,14 @@ def inbox(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     logs.set_up("inbox", level=settings.log_level, style=settings.log_style)
     catcher = Inbox(
-        http_port=args.http_port, smtp_port=args.smtp_port,
-        secrets=settings.webhook_secret, verbose=args.verbose,
-    )  # fmt: skip
+        host="127.0.0.1", http_port=args.http_port, smtp_port=args.smtp_port,
+        secrets=settings.webhook_secret, verbose=args.verbose, out=sys.stdout,
+    )
 
     async def main(stop: asyncio.Event) -> None:
         await catcher.start()
-        print(
-            f"catching http://{catcher.host}:{catcher.http_port}/ and "
-            f"smtp://{catcher.host}:{catcher.smtp_port}; Ctrl-C stops", flush=True,
-        )  # fmt: skip
+        http, smtp = catcher.http_port, catcher.smtp_port
+        print(f"catching http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}", flush=True)
         await stop.wait()
         await catcher.stop()
 

@@ -3,18 +3,25 @@
 import argparse
 import asyncio
 import contextlib
+import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from loguru import logger
+
 from service import logs
+from service.api.serve import serving
 from service.cli.running import run_until_stopped
 from service.cli.settings import settings_for
+from service.cli.working import working
 from service.config import Settings
+from service.dispatcher import dispatching
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
 from service.errors import StartError
-from service.inbox import HTTP_PORT, SMTP_PORT, Inbox
+from service.inbox import Inbox
+from service.migrate import migrate
 
 WATCH_S = 1.0       # between looks at whether the embedded servers still run
 BANNER = """
@@ -22,20 +29,21 @@ notify is up.  Ctrl-C stops it.
 
   API     {api}
   Docs    {api}/docs
-  SQL     psql '{database_url}'
+  SQL     psql '{sql}'
 """
-INBOX = """  Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}, printed here
+INBOX = """\
+  Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}: what arrives is printed here
 
 Try it, in another terminal:
 
-  curl -s {api}/notify -H 'content-type: application/json' -d '{{"channel": "webhook", \
-"recipient": "http://127.0.0.1:{http}/hello", "payload": {{"hello": "world"}}}}'
+  curl -s {api}/notify -H 'content-type: application/json' -d \
+'{{"channel": "webhook", "recipient": "http://127.0.0.1:{http}/hello", "payload": {{"n": 1}}}}'
 """
 NO_INBOX = """
 Try it, in another terminal:
 
-  curl -s {api}/notify -H 'content-type: application/json' \
-    -d '{{"channel": "log", "recipient": "hello", "payload": {{}}}}'
+  curl -s {api}/notify -H 'content-type: application/json' -d \
+'{"channel": "log", "recipient": "hello", "payload": {"n": 1}}'
 """
 
 
@@ -47,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
         settings, servers = with_servers(settings, stack)
         inbox = None
         if servers is not None and not args.no_inbox:
-            inbox = Inbox(secrets=settings.webhook_secret)
-            settings = with_mail_to(inbox, settings)
-        from service.migrate import migrate
-
+            inbox = Inbox(
+                host="127.0.0.1", http_port=args.inbox_http_port, smtp_port=args.inbox_smtp_port,
+                secrets=settings.webhook_secret, verbose=False, out=sys.stdout,
+            )
         migrate(settings.direct_url or "")
         return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop))
 
@@ -84,36 +92,45 @@ def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, Embedd
     ), servers
 
 
+async def everything(
+    settings: Settings, servers: EmbeddedServers | None, inbox: Inbox | None, stop: asyncio.Event
+) -> None:
+    """Start the roles in the order of the road backwards, so that they stop in its order."""
+    async with AsyncExitStack() as roles:
+        if inbox is not None and await started(inbox, roles):
+            settings = with_mail_to(inbox, settings)
+            lines = BANNER + INBOX.format(
+                api="{api}", http=inbox.http_port, smtp=inbox.smtp_port
+            )
+        else:
+            lines = BANNER + NO_INBOX
+        await roles.enter_async_context(dispatching(settings))
+        await roles.enter_async_context(working(settings))
+        api = await roles.enter_async_context(serving(settings))
+        print(lines.replace("{api}", api).replace("{sql}", settings.database_url or ""), flush=True)
+        await watch(servers, stop)
+
+
+async def started(inbox: Inbox, roles: AsyncExitStack) -> bool:
+    """Start the inbox; without its ports we go on without it."""
+    try:
+        await inbox.start()
+    except StartError as error:
+        logger.warning("no_inbox", reason=str(error))
+        return False
+    roles.push_async_callback(inbox.stop)
+    return True
+
+
 def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
     """Send mail to the inbox, unless SMTP_URL says otherwise."""
     if settings.smtp_url:
         return settings
     return replace(
         settings,
-        smtp_url=f"smtp://127.0.0.1:{SMTP_PORT}",
+        smtp_url=f"smtp://{inbox.host}:{inbox.smtp_port}",
         mail_from=settings.mail_from or "notify@localhost",
     )
-
-
-async def everything(
-    settings: Settings, servers: EmbeddedServers | None, inbox: Inbox | None, stop: asyncio.Event
-) -> None:
-    """Start the roles in the order of the road backwards, so that they stop in its order."""
-    from service.api.serve import serving
-    from service.cli.working import working
-    from service.dispatcher import dispatching
-
-    async with AsyncExitStack() as roles:
-        if inbox is not None:
-            await inbox.start()
-            roles.push_async_callback(inbox.stop)
-        await roles.enter_async_context(dispatching(settings))
-        await roles.enter_async_context(working(settings))
-        api = await roles.enter_async_context(serving(settings))
-        lines = BANNER + (INBOX if inbox else NO_INBOX)
-        facts = {"api": api, "database_url": settings.database_url}
-        print(lines.format(http=HTTP_PORT, smtp=SMTP_PORT, **facts), flush=True)
-        await watch(servers, stop)
 
 
 async def watch(servers: EmbeddedServers | None, stop: asyncio.Event) -> None:
