@@ -6,6 +6,7 @@ waits. Alone, a request waits for nobody; under load, batches grow by themselves
 
 import asyncio
 from collections import deque
+from collections.abc import Sized
 from typing import NamedTuple
 
 from loguru import logger
@@ -15,13 +16,16 @@ from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
 from service.store import Accepted, Store
 
-IN_FLIGHT_MAX = 1
+IN_FLIGHT_MAX = 2
 BATCH_ROWS_MAX = 500
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 WAITING_ROWS_MAX = 5000
 WAITING_BYTES_MAX = 32 * 1024 * 1024
 DEADLINE_S = 4.5                        # a client hears from us within 5 s
 
+
+
+Outcome = Accepted | Refused | Problem
 
 
 class Waiting(NamedTuple):
@@ -41,8 +45,8 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
-        self._flushers: set[asyncio.Task[None]] = set()
-        self._late: set[asyncio.Task[None]] = set()
+        self._flushes: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[list[Outcome]]] = set()
 
     def submit(self, row: bytes) -> asyncio.Future[Accepted]:
         """Queue one row, a JSON object. Await the answer: Accepted once it is committed.
@@ -55,22 +59,32 @@ class Batcher:
         waiting = Waiting(row, self._loop.time(), self._loop.create_future())
         self._waiting.append(waiting)
         self._waiting_bytes += len(row)
-        if len(self._flushers) < IN_FLIGHT_MAX:
-            self._flushers.add(asyncio.create_task(self._flush()))
+        self._start_flush()
         return waiting.answer
 
     async def close(self) -> None:
-        """Wait until nothing is left to insert."""
-        while self._flushers:
-            await asyncio.wait(self._flushers)
+        """Wait until everybody is answered."""
+        while self._flushes:
+            await asyncio.wait(self._flushes)
+
+    def _start_flush(self) -> None:
+        if self._waiting and len(self._flushes) < IN_FLIGHT_MAX:
+            self._flushes.add(self._loop.create_task(self._flush()))
 
     async def _flush(self) -> None:
-        """Insert batch after batch until nothing waits."""
-        try:
-            while self._waiting:
-                await self._insert_in_time(self._take())
-        finally:
-            self._flushers.discard(asyncio.current_task())
+        """Insert what waits, and answer. The next INSERT leaves before the answers are written."""
+        batch = self._take()
+        outcomes = await self._insert_in_time(batch)
+        self._flushes.discard(asyncio.current_task())
+        self._start_flush()
+        self._metrics.batch.observe(len(batch))
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if waiting.answer.done():           # its client went away
+                continue
+            if isinstance(outcome, Accepted):
+                waiting.answer.set_result(outcome)
+            else:
+                waiting.answer.set_exception(outcome)
 
     def _take(self) -> list[Waiting]:
         """Take the oldest rows, as many as one INSERT may have."""
@@ -82,43 +96,35 @@ class Batcher:
         self._waiting_bytes -= batch_bytes
         return batch
 
-    async def _insert_in_time(self, batch: list[Waiting]) -> None:
-        """Insert, and answer everybody within the deadline even if the database does not."""
-        task = asyncio.create_task(self._insert(batch))
+    async def _insert_in_time(self, batch: list[Waiting]) -> list[Outcome]:
+        """Insert, but wait no longer than the oldest client may."""
+        task = self._loop.create_task(self._insert([waiting.row for waiting in batch]))
         await asyncio.wait([task], timeout=batch[0].since + DEADLINE_S - self._loop.time())
-        if not task.done():
-            # Cancelling asks the server, which may be as silent: nobody waits for that.
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
-            task.cancel()
-            fail(batch, "database_unavailable")
+        if task.done():
+            return task.result()
+        # Cancelling asks the server, which may be as silent: nobody waits for that.
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        task.cancel()
+        return unavailable(batch, "no answer in time")
 
-    async def _insert(self, batch: list[Waiting]) -> None:
-        """Insert what can be inserted, and answer; one wrong row spoils only itself."""
+    async def _insert(self, rows: list[bytes]) -> list[Outcome]:
+        """Insert what can be inserted: one wrong row spoils only itself."""
         try:
-            accepted = await self._store.enqueue(b"[" + b",".join([w.row for w in batch]) + b"]")
+            return [*await self._store.enqueue(b"[" + b",".join(rows) + b"]")]
         except Refused as refusal:
-            if len(batch) > 1:
-                half = len(batch) // 2
-                await self._insert(batch[:half])
-                await self._insert(batch[half:])
-            elif not batch[0].answer.done():
-                batch[0].answer.set_exception(refusal)
+            if len(rows) == 1:
+                return [refusal]
         except DatabaseAway as error:
-            logger.warning("enqueue failed", rows=len(batch), error=str(error))
-            fail(batch, "database_unavailable")
+            return unavailable(rows, str(error))
         except Exception:
-            logger.exception("enqueue failed", rows=len(batch))
-            fail(batch, "internal_error")
-        else:
-            self._metrics.batch.observe(len(batch))
-            for waiting, row in zip(batch, accepted, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(row)
+            logger.exception("enqueue failed", rows=len(rows))
+            return [Problem("internal_error") for _ in rows]
+        half = len(rows) // 2
+        return [*await self._insert(rows[:half]), *await self._insert(rows[half:])]
 
 
-def fail(batch: list[Waiting], code: str) -> None:
-    """Answer with a problem whoever has no answer yet."""
-    for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(Problem(code))
+def unavailable(rows: Sized, error: str) -> list[Outcome]:
+    """Say once, in the log, that the database is away; and to everybody who waits."""
+    logger.warning("enqueue failed", rows=len(rows), error=error)
+    return [Problem("database_unavailable") for _ in range(len(rows))]

@@ -23,7 +23,8 @@ class NewNotification(
 
     channel: Annotated[Channel, Meta(description="Use webhook, email or log.")]
     recipient: Annotated[str, Meta(
-        min_length=1, max_length=2048, description="Use a URL (webhook) or an address (email), up to 2048 characters.",
+        min_length=1, max_length=2048,
+        description="Use a URL (webhook) or an address (email), up to 2048 characters.",
         examples=["https://example.com/hook"])]
     payload: Annotated[msgspec.Raw, Meta(
         description="Any JSON value: the body of the webhook; for email an EmailPayload.",
