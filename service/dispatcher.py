@@ -85,7 +85,7 @@ class Dispatcher:
             interval_s = self._settings.reconciliation_interval_mins * 60
             work.append(asyncio.create_task(every(interval_s, "reconciler", self.reconcile)))
         try:
-            while await self._leader.elect():
+            while await self._leader.elect():      # noqa: ASYNC110 - only asking tells
                 await asyncio.sleep(TICK_S)
         finally:
             self._metrics.leading.set(0)
@@ -189,11 +189,10 @@ class Dispatcher:
         assert self._ready_set is not None
         now = time.monotonic()
         choice = self._offers.choose(looks, cards, now)
-        added = lost = 0
-        if not choice.empty:
-            added = await self._ready_set.add(choice.fresh)
-            lost = await self._ready_set.add(choice.again)
-        self._offers.remember(looks, choice, now)
+        added = await self._ready_set.add(choice.fresh)
+        lost = await self._ready_set.add(choice.again)
+        gone = await self._ready_set.gone(choice.doubtful)
+        self._offers.remember(looks, choice, gone, now)
         self._metrics.offered.inc(added + lost)
         if lost:
             self._metrics.lost.inc(lost)

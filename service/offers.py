@@ -11,29 +11,38 @@ from service.store import Lane
 
 WINDOW_MAX = 10_000          # ids per lane in the ready set; more stays in PostgreSQL
 WINDOW_LOW = 5_000           # a lane with fewer is filled again
-GRACE_S = 2.0                # offered longer ago and still queued: it may have been lost
+GRACE_S = 2.0                # offered, or gone from the ready set, longer ago and still queued
 OVERLAP_MS = 5_000.0         # rows may be committed this much later than their due_at
 
 
 @dataclass(slots=True)
 class Choice:
-    """What one look adds to the ready set: due_at (epoch ms) by id, by lane."""
+    """What one look asks of the ready set: due_at (epoch ms) by id, by lane."""
 
     fresh: dict[int, dict[bytes, float]] = field(default_factory=dict)
     again: dict[int, dict[bytes, float]] = field(default_factory=dict)
+    doubtful: dict[int, dict[bytes, float]] = field(default_factory=dict)    # is it still there?
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to add."""
-        return not any(self.fresh.values()) and not any(self.again.values())
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One id as we left it in the ready set, or found it there, or did not."""
+
+    due_ms: float
+    seen_at: float               # monotonic seconds
+    gone: bool = False           # popped and not claimed yet, or lost
 
 
 class Offers:
-    """Floors per lane, and the ids offered lately: bounded by window and GRACE_S."""
+    """Floors per lane, and the ids offered lately: bounded by window and GRACE_S.
+
+    An id waits in the ready set as long as workers are busy, so that its age says nothing. It is
+    lost when it was gone from there, and is still queued as it was GRACE_S later.
+    """
 
     def __init__(self) -> None:
         self.floors: dict[int, float | None] = dict.fromkeys(LANES)
-        self._offered: dict[int, dict[bytes, tuple[float, float]]] = {lane: {} for lane in LANES}
+        self._offered: dict[int, dict[bytes, Offered]] = {lane: {} for lane in LANES}
         self._pruned = dict.fromkeys(LANES, -math.inf)
 
     def forget_floors(self) -> None:
@@ -44,38 +53,54 @@ class Offers:
         """Count whatever comes back as lost: the ready set is not as we left it."""
         self.forget_floors()
         for lane, offered in self._offered.items():
-            self._offered[lane] = {id: (due, -math.inf) for id, (due, _) in offered.items()}
+            self._offered[lane] = {
+                id: Offered(known.due_ms, -math.inf, gone=True) for id, known in offered.items()
+            }
 
     def choose(self, looks: list[Lane], cards: dict[int, int], now: float) -> Choice:
-        """Split what was found into fresh ids and ids to offer again, within each lane's room.
+        """Split what was found into fresh ids, ids to offer again, and ids to look for.
 
-        `now` is monotonic seconds. An id with another due_at is fresh: it was retried, released or
-        reaped since. One offered less than GRACE_S ago is in the set or in a worker's hands.
+        `now` is monotonic seconds. What is added keeps within each lane's room. An id with another
+        due_at is fresh: it was retried, released or reaped since.
         """
         choice = Choice()
         for look in looks:
-            offered = self._offered[look.priority]
-            room = max(0, WINDOW_MAX - cards[look.priority])
-            fresh: dict[bytes, float] = {}
-            again: dict[bytes, float] = {}
-            for id, due in zip(look.ids, look.due_ms, strict=True):
-                if len(fresh) + len(again) == room:
-                    break
-                known = offered.get(id)
-                if known is None or known[0] != due:
-                    fresh[id] = due
-                elif now - known[1] > GRACE_S:
-                    again[id] = due
-            choice.fresh[look.priority] = fresh
-            choice.again[look.priority] = again
+            lane = look.priority
+            fresh, again, doubtful = self._split(look, max(0, WINDOW_MAX - cards[lane]), now)
+            choice.fresh[lane], choice.again[lane], choice.doubtful[lane] = fresh, again, doubtful
         return choice
 
-    def remember(self, looks: list[Lane], choice: Choice, now: float) -> None:
-        """Remember what was added, after it was: a crash between the two must offer again."""
+    def _split(self, look: Lane, room: int, now: float) -> tuple[dict[bytes, float], ...]:
+        fresh: dict[bytes, float] = {}
+        again: dict[bytes, float] = {}
+        doubtful: dict[bytes, float] = {}
+        offered = self._offered[look.priority]
+        for id, due in zip(look.ids, look.due_ms, strict=True):
+            known = offered.get(id)
+            if known is None or known.due_ms != due:
+                kind = fresh
+            elif now - known.seen_at <= GRACE_S:
+                continue
+            else:
+                kind = again if known.gone else doubtful
+            if kind is doubtful or len(fresh) + len(again) < room:
+                kind[id] = due
+        return fresh, again, doubtful
+
+    def remember(
+        self, looks: list[Lane], choice: Choice, gone: dict[int, set[bytes]], now: float
+    ) -> None:
+        """Remember what was added, after it was: a crash between the two must offer again.
+
+        `gone` are the doubtful ids that are not in the ready set.
+        """
         for look in looks:
             lane = look.priority
+            offered = self._offered[lane]
             for ids in (choice.fresh[lane], choice.again[lane]):
-                self._offered[lane].update((id, (due, now)) for id, due in ids.items())
+                offered.update((id, Offered(due, now)) for id, due in ids.items())
+            for id, due in choice.doubtful[lane].items():
+                offered[id] = Offered(due, now, gone=id in gone[lane])
             first = look.due_ms[0] if look.due_ms else look.now_ms
             self.floors[lane] = first - OVERLAP_MS
             if now - self._pruned[lane] > GRACE_S / 2:
@@ -83,10 +108,10 @@ class Offers:
 
     def _prune(self, look: Lane, now: float) -> None:
         """Drop the lane's ids that are neither young nor in this look: they were claimed."""
-        seen = set(look.ids)
+        found = set(look.ids)
         self._offered[look.priority] = {
             id: known
             for id, known in self._offered[look.priority].items()
-            if now - known[1] <= GRACE_S or id in seen
+            if now - known.seen_at <= GRACE_S or id in found
         }
         self._pruned[look.priority] = now

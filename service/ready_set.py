@@ -8,6 +8,7 @@ Redis keys, all under one hash tag:
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -67,6 +68,20 @@ class ReadySet:
                 if ids:
                     pipe.zadd(LANE_KEYS[lane], ids, nx=True)
             return sum(await pipe.execute())
+
+    async def gone(self, lanes: dict[int, dict[bytes, float]]) -> dict[int, set[bytes]]:
+        """Say which of these ids are not there."""
+        asked: dict[int, list[Any]] = {lane: list(ids) for lane, ids in lanes.items() if ids}
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for lane, ids in asked.items():
+                pipe.zmscore(LANE_KEYS[lane], ids)
+            answers = dict(zip(asked, await pipe.execute(), strict=True))
+        gone: dict[int, set[bytes]] = {lane: set() for lane in lanes}
+        for lane, scores in answers.items():
+            pairs = zip(asked[lane], scores, strict=True)
+            gone[lane] = {id for id, score in pairs if score is None}
+        return gone
 
     async def close(self) -> None:
         """Close the connections."""

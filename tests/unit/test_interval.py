@@ -1,0 +1,101 @@
+"""The interval loop and the outage that is told once."""
+
+import asyncio
+import time
+
+import pytest
+from loguru import logger
+
+from service.errors import DatabaseAway
+from service.interval import Outage, every
+
+
+@pytest.fixture
+def events():
+    seen = []
+    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
+    yield seen
+    logger.remove(sink)
+
+
+def names(events):
+    return [record["message"] for record in events]
+
+
+def run_for_three_turns(interval_s, job):
+    """Run `job` under every() until its third turn; gives the times of the turns."""
+    turns = []
+
+    async def main():
+        third = asyncio.Event()
+
+        async def turn():
+            turns.append(time.monotonic())
+            if len(turns) == 3:
+                third.set()
+            await job(len(turns))
+
+        loop = asyncio.create_task(every(interval_s, "job", turn))
+        async with asyncio.timeout(10):
+            await third.wait()
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+    asyncio.run(main())
+    return turns
+
+
+async def nothing(_turn):
+    pass
+
+
+def test_a_job_runs_at_once_and_then_on_its_interval():
+    began = time.monotonic()
+    first, second, third = run_for_three_turns(0.1, nothing)
+    assert first - began < 0.09
+    assert second - first >= 0.095
+    assert third - second >= 0.095
+
+
+def test_a_slow_job_does_not_add_to_its_interval():
+    async def slow(_turn):
+        await asyncio.sleep(0.15)
+
+    first, _, third = run_for_three_turns(0.2, slow)
+    assert 0.38 < third - first < 0.6      # 0.7 if it did
+
+
+def test_a_failure_waits_for_its_turn_and_an_outage_is_told_once_with_its_end(events):
+    async def away_twice(turn):
+        if turn < 3:
+            raise DatabaseAway("refused")
+
+    first, second, _ = run_for_three_turns(0.05, away_twice)
+    assert second - first >= 0.045
+    assert names(events) == ["away", "back"]
+    assert (events[0]["extra"]["what"], events[0]["extra"]["reason"]) == ("job", "refused")
+
+
+def test_a_bug_in_a_job_does_not_end_its_loop_and_is_logged_with_its_traceback(events):
+    async def bug(turn):
+        if turn == 1:
+            raise ZeroDivisionError
+
+    run_for_three_turns(0.01, bug)
+    failed = [record for record in events if record["message"] == "job_failed"]
+    assert [record["exception"].type for record in failed] == [ZeroDivisionError]
+
+
+def test_an_outage_that_never_was_says_nothing(events):
+    outage = Outage("redis")
+    outage.back()
+    assert names(events) == []
+
+
+def test_each_outage_is_told_anew(events):
+    outage = Outage("redis")
+    for _ in range(2):
+        outage.away(DatabaseAway("x"))
+        outage.away(DatabaseAway("y"))
+        outage.back()
+    assert names(events) == ["away", "back"] * 2
