@@ -27,9 +27,14 @@ class Doorbell:
         """Connect and LISTEN, before the first look: nothing falls between."""
         if self._conn is not None and not self._conn.closed:
             return
-        self._conn = await connect(self._url, "notify-disp")
-        with translated():
-            await self._conn.execute("listen notify_wake")
+        conn = await connect(self._url, "notify-disp")
+        try:
+            with translated():
+                await conn.execute("listen notify_wake")
+        except BaseException:      # a session that does not listen must not pass for one that does
+            await conn.close()
+            raise
+        self._conn = conn
 
     async def arm(self, wait_ms: int) -> bool:
         """Make later INSERTs ring. False: a silent producer is still in flight, look again."""
