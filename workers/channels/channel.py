@@ -1,0 +1,63 @@
+"""What a channel is: two pure functions around a transfer that the sender makes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.claim import Claim, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """An HTTP POST to make. `destination`: whose share of the slots it takes."""
+
+    destination: str
+    url: str
+    headers: list[str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A mail to hand to the SMTP server. `body`: the whole message, lines ending in CRLF."""
+
+    destination: str
+    mail_from: str
+    mail_to: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to write to standard output."""
+
+    text: str
+
+
+Transfer = Post | Mail | Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back.
+
+    `error`: libcurl's code, 0 for none; `error_text`: its words. `status`: of HTTP or SMTP, 0 for
+    none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
+    so that a missing answer does not mean that nothing arrived.
+    """
+
+    error: int = 0
+    error_text: str = ""
+    status: int = 0
+    body: bytes = b""
+    handed_over: bool = False
+    retry_after_s: float | None = None
+
+
+class Channel(Protocol):
+    """How one kind of notification is delivered. No I/O, no state that changes."""
+
+    def prepare(self, claim: Claim) -> Transfer | Verdict:
+        """Say what to send; a Verdict: it cannot be sent, and why."""
+
+    def judge(self, answer: Answer) -> Verdict:
+        """Say what the answer means."""

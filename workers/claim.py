@@ -1,0 +1,55 @@
+"""What a worker holds: a claim under its lease, and how it ended."""
+
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from service.model import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One notification under one numbered lease. Times are this process's monotonic seconds."""
+
+    id: str                        # the UUID as text
+    attempt: int
+    channel: str
+    recipient: str
+    payload: str                   # JSON
+    lease_ends: float
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What an answer means. `code`: an HTTP status, an SMTP reply or a word of ours."""
+
+    outcome: Outcome
+    code: str | None = None
+    excerpt: str | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """An attempt that is to be settled. `started_at` is monotonic."""
+
+    claim: Claim
+    verdict: Verdict
+    started_at: float
+    took_ms: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The fence: which attempt of which notification."""
+        return self.claim.id, self.claim.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unstarted:
+    """A claim that is to be released; it is due again after `delay_s`."""
+
+    claim: Claim
+    delay_s: float = 0.0
+
+
+Outbox = SimpleQueue[list[Ended | Unstarted]]      # from the senders to the settler

@@ -1,0 +1,83 @@
+"""The claimer thread: claims what can start at once, and shares it out among the senders."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from loguru import logger
+
+from service.config import Settings
+from service.metrics import WorkerMetrics
+from workers.claim import Claim
+from workers.hints import NOTHING, Hints, Ids
+from workers.loop import Loop
+from workers.sender import Sender
+from workers.slots import Slots
+from workers.store import Store
+
+WAIT_S = 0.25
+POLL_S = 0.05                      # between empty claims without the ready set
+CLAIM_MAX = 1000
+
+
+class Claimer(Loop):
+    """Holds nothing back: what it claims is in a sender's hands when the turn ends."""
+
+    def __init__(
+        self, settings: Settings, metrics: WorkerMetrics, *, store: Store, hints: Hints,
+        slots: Slots, senders: Sequence[Sender],
+    ) -> None:
+        super().__init__("claimer", metrics)
+        self.debug = settings.log_level == "debug"
+        self.store = store
+        self.hints = hints
+        self.slots = slots
+        self.senders = senders
+        self.ids: Ids = NOTHING                  # popped; kept while the database is away
+
+    def turn(self) -> None:
+        """Claim once, at most what has a free slot."""
+        room = min(CLAIM_MAX, self.slots.free(WAIT_S))
+        if room <= 0:
+            return
+        ids = self.ids or self.hints.next(room)
+        if ids == NOTHING:
+            return
+        self.ids = ids
+        claims, expired = self.store.claim(ids, room)
+        self.ids = NOTHING
+        self.tell(claims, expired)
+        if claims:
+            self.slots.take(len(claims))
+            self.share_out(claims)
+        if ids is None:
+            self.hints.answered(len(claims))
+            if not claims and not expired:
+                self.stopping.wait(POLL_S)
+
+    def close(self) -> None:
+        """Close both connections."""
+        self.store.close()
+        self.hints.close()
+
+    def share_out(self, claims: list[Claim]) -> None:
+        """Give to each sender as many as make all equally busy."""
+        loads = [sender.load for sender in self.senders]
+        level = -(-(sum(loads) + len(claims)) // len(loads))
+        start = 0
+        for sender, load in zip(self.senders, loads, strict=True):
+            part = claims[start:start + max(0, level - load)]
+            if part:
+                sender.give(part)
+            start += len(part)
+
+    def tell(self, claims: list[Claim], expired: list[Claim]) -> None:
+        """Count and log what came of the claim."""
+        self.metrics.claim_batch.observe(len(claims))
+        for channel, count in Counter(claim.channel for claim in claims).items():
+            self.metrics.picked_up.labels(channel).inc(count)
+        for claim in expired:
+            self.metrics.expired.labels(claim.channel).inc()
+            logger.info("expired", notification_id=claim.id, attempt=claim.attempt)
+        if self.debug:
+            for claim in claims:
+                logger.debug("claimed", notification_id=claim.id, attempt=claim.attempt)

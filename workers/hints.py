@@ -1,0 +1,71 @@
+"""What to claim next: ids from the ready set, or any that are due when it is away or silent."""
+
+import time
+
+from loguru import logger
+
+from service.errors import RedisAway
+from workers.ready_set import ReadySet
+
+BLOCK_S = 0.25                     # a pop cannot be interrupted: this bounds the wait on shutdown
+IDLE_S = 1.0                       # a dead dispatcher must not stop delivery
+REDIS_RETRY_MIN_S = 1.0
+REDIS_RETRY_MAX_S = 5.0            # trying may take a second, in which nothing is claimed
+
+Ids = list[str] | None             # None: any that are due
+NOTHING: list[str] = []
+
+
+class Hints:
+    """Decides between the ready set and PostgreSQL itself; it is the claimer's, and blocks it."""
+
+    def __init__(self, ready_set: ReadySet | None) -> None:
+        self.ready_set = ready_set
+        self.away = False
+        self.retry_s = REDIS_RETRY_MIN_S
+        self.retry_at = 0.0
+        self.asked_at = time.monotonic()         # when ids came, or any that are due were asked for
+        self.unoffered = False                   # that question found some: ask again soon
+
+    def next(self, limit: int) -> Ids:
+        """Return ids to claim, nothing yet, or None. Waits a little for the first id."""
+        if self.ready_set is None or time.monotonic() < self.retry_at:
+            return None
+        try:
+            ids = self.ready_set.pop(limit, 0.001 if self.unoffered else BLOCK_S)
+        except RedisAway as error:
+            self.lost(error)
+            return None
+        self.found()
+        now = time.monotonic()
+        if ids:
+            self.asked_at = now
+            self.unoffered = False
+        elif self.unoffered or now - self.asked_at >= IDLE_S:
+            self.asked_at = now
+            return None
+        return ids
+
+    def answered(self, count: int) -> None:
+        """Tell how many the question for any that are due has found."""
+        self.unoffered = count > 0
+
+    def lost(self, error: RedisAway) -> None:
+        """Go on without Redis, and try it again later; log the first time."""
+        if not self.away:
+            logger.warning("redis_away", error=str(error))
+            self.away = True
+        self.retry_at = time.monotonic() + self.retry_s
+        self.retry_s = min(self.retry_s * 2, REDIS_RETRY_MAX_S)
+
+    def found(self) -> None:
+        """Note that Redis answers."""
+        if self.away:
+            logger.info("redis_back")
+            self.away = False
+        self.retry_s = REDIS_RETRY_MIN_S
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self.ready_set is not None:
+            self.ready_set.close()

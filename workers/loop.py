@@ -1,0 +1,74 @@
+"""The loop that every thread of a worker runs: one turn after another, whatever a turn raises."""
+
+import threading
+from abc import ABC, abstractmethod
+
+from loguru import logger
+
+from service.errors import DatabaseAway
+from service.metrics import WorkerMetrics
+
+BACKOFF_MIN_S = 0.05
+BACKOFF_MAX_S = 2.0
+
+
+class Loop(threading.Thread, ABC):
+    """A thread that ends only when it is told to."""
+
+    def __init__(self, name: str, metrics: WorkerMetrics) -> None:
+        super().__init__(name=name, daemon=True)
+        self.metrics = metrics
+        self.stopping = threading.Event()
+        self.backoff_s = BACKOFF_MIN_S
+        self.database_away = False
+
+    @abstractmethod
+    def turn(self) -> None:
+        """Do one round of work; wait for some, but not for long."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the thread owns, after its last turn."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another turn is to follow."""
+        return not self.stopping.is_set()
+
+    def stop(self) -> None:
+        """Ask for no further turn."""
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Turn until stopped."""
+        while self.wanted:
+            try:
+                self.turn()
+            except DatabaseAway as error:
+                if not self.database_away:
+                    logger.error("database_away", thread=self.name, error=str(error))
+                self.database_away = True
+                self.pause()
+            except Exception as error:
+                self.survived(error)
+                self.pause()
+            else:
+                self.recovered()
+        self.close()
+
+    def survived(self, error: Exception, **ids: object) -> None:
+        """Count and log an error that nobody expected."""
+        self.metrics.loop_errors.labels(self.name.split("-")[0]).inc()
+        logger.opt(exception=error).error("unexpected_error", thread=self.name, **ids)
+
+    def pause(self) -> None:
+        """Wait, longer each time."""
+        self.stopping.wait(self.backoff_s)
+        self.backoff_s = min(self.backoff_s * 2, BACKOFF_MAX_S)
+
+    def recovered(self) -> None:
+        """Forget the backoff after a turn that went well."""
+        self.backoff_s = BACKOFF_MIN_S
+        if self.database_away:
+            self.database_away = False
+            logger.info("database_back", thread=self.name)

@@ -1,0 +1,46 @@
+"""Decide what may start, and word what came of it. Pure."""
+
+import re
+from collections.abc import Mapping
+
+from service.model import Outcome
+from workers.claim import Claim, Ended, Unstarted, Verdict
+
+EXCERPT_CHARS = 500
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+Meaning = tuple[Outcome, str]      # the outcome, and our word for it
+
+EXPIRED = Verdict(
+    outcome=Outcome.EXPIRED, code="expired", excerpt="expires_at passed before the send")
+ABORTED = Verdict(
+    outcome=Outcome.UNKNOWN, code="aborted", excerpt="the worker stopped during the send")
+UNKNOWN_CHANNEL = Verdict(
+    outcome=Outcome.TEMPORARY, code="unknown_channel", excerpt="this worker does not know it")
+BROKEN = Verdict(
+    outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see the worker's log")
+
+
+def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
+    """Say why a send must not begin now; None: it may.
+
+    A send that takes its whole deadline has to end within the lease: then another worker may begin.
+    """
+    if claim.expires_at is not None and claim.expires_at <= now:
+        return Ended(claim=claim, verdict=EXPIRED, started_at=now, took_ms=0)
+    if claim.lease_ends - now < deadline_s:
+        return Unstarted(claim=claim)
+    return None
+
+
+def excerpt(answer: bytes | str) -> str | None:
+    """Make clean text: valid UTF-8, no control characters, at most 500. None: nothing is left."""
+    if not answer:
+        return None
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    return UNPRINTABLE.sub(" ", text[:EXCERPT_CHARS]).strip() or None
+
+
+def by_class(status: int, table: Mapping[int | str, Outcome]) -> Outcome:
+    """Look a status up: the exact one first, then its class ("5xx")."""
+    return table.get(status) or table.get(f"{status // 100}xx", Outcome.UNKNOWN)

@@ -1,0 +1,46 @@
+"""The workers' end of the ready set: pop.
+
+Keys `{notify}:ready:0` to `{notify}:ready:3`, a sorted set per priority; a member is the 16 bytes
+of an id, its score the due_at as epoch ms. The dispatcher offers, in service/ready_set.py.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from service.errors import RedisAway
+from service.model import LANES
+
+KEYS = [f"{{notify}}:ready:{lane}" for lane in LANES]
+FAIR_EVERY = 8                     # each 8th pop begins at the bulk lane, so that nothing starves
+BLOCK_MAX_S = 1.0
+
+
+class ReadySet:
+    """One connection of one thread."""
+
+    def __init__(self, url: str) -> None:
+        # No retries: a pop that is sent again, because its answer was lost, loses a second batch.
+        self.redis = redis.Redis.from_url(
+            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=1.0,
+            socket_timeout=BLOCK_MAX_S + 3, client_name="notify-work")
+        self.pops = 0
+
+    def pop(self, limit: int, block_s: float) -> list[str]:
+        """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
+        self.pops += 1
+        keys = KEYS if self.pops % FAIR_EVERY else KEYS[::-1]
+        try:
+            found: Any = self.redis.bzmpop(
+                min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit)
+        except (redis.RedisError, OSError) as error:
+            raise RedisAway(str(error)) from error
+        return [bytes(pair[0]).hex() for pair in found[1]] if found else []
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(redis.RedisError, OSError):
+            self.redis.close()

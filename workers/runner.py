@@ -1,0 +1,86 @@
+"""What `notify worker` runs: a claimer, NUM_THREADS senders, a settler; start and stop in order."""
+
+import os
+import resource
+import socket
+import time
+
+from loguru import logger
+
+from service.config import Settings
+from service.metrics import WorkerMetrics
+from workers.channels import channels
+from workers.claimer import Claimer
+from workers.hints import Hints
+from workers.loop import Loop
+from workers.ready_set import ReadySet
+from workers.sender import Sender
+from workers.settler import Settler
+from workers.slots import Slots
+from workers.store import Store
+
+UNSETTLED_PER_SLOT = 4             # ended sends that may wait for a slow database
+SETTLE_EXTRA_S = 2.0               # beyond the grace: what was cut off is settled too
+DESCRIPTORS_SPARE = 256
+
+
+class Worker:
+    """The threads of one worker, in this process. Raises ConfigError for a secret that is none."""
+
+    def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
+        self.settings = settings
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        slots_max = settings.num_threads * settings.sends_per_thread
+        slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
+        metrics.in_hand.set_function(lambda: slots.in_hand)
+        ways = channels(settings)
+        self.settler = Settler(settings, metrics, store=Store(settings, self.name), slots=slots)
+        self.senders = [
+            Sender(
+                number, settings, metrics, channels=ways, slots=slots, outbox=self.settler.inbox)
+            for number in range(settings.num_threads)
+        ]
+        ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
+        self.claimer = Claimer(
+            settings, metrics, store=Store(settings, self.name), hints=Hints(ready_set),
+            slots=slots, senders=self.senders)
+        self.threads: list[Loop] = [self.settler, *self.senders, self.claimer]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every thread runs."""
+        return all(thread.is_alive() for thread in self.threads)
+
+    def start(self) -> None:
+        """Start the threads; they wait for PostgreSQL and Redis by themselves."""
+        if not self.settings.webhook_secret:
+            logger.warning("webhooks_unsigned", hint="set WEBHOOK_SECRET to sign them")
+        allow_descriptors(self.settings.num_threads * self.settings.sends_per_thread)
+        for thread in self.threads:
+            thread.start()
+        logger.info("worker_started", worker=self.name, threads=len(self.senders))
+
+    def stop(self) -> None:
+        """Claim nothing more, finish what is being sent, release the rest, settle all. Blocks.
+
+        What the grace is too short for is settled as unknown, or left to the reaper.
+        """
+        grace_ends = time.monotonic() + self.settings.shutdown_grace_s
+        self.claimer.stop()
+        self.claimer.join()
+        for sender in self.senders:
+            sender.finish(grace_ends)
+        for sender in self.senders:
+            sender.join()
+        self.settler.finish(grace_ends + SETTLE_EXTRA_S)
+        self.settler.join()
+        logger.info("worker_stopped", worker=self.name)
+
+
+def allow_descriptors(transfers_max: int) -> None:
+    """Raise the soft limit of open files as far as the transfers need and the hard one allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * transfers_max + DESCRIPTORS_SPARE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -1,0 +1,206 @@
+"""A sender thread: starts what it is given, drives many transfers at once, tells how each ended."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from service.config import Settings
+from service.metrics import WorkerMetrics
+from workers.channels.channel import Answer, Channel, Line, Mail, Post
+from workers.claim import Claim, Ended, Outbox, Unstarted, Verdict
+from workers.destinations import Destinations, Place
+from workers.loop import Loop
+from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
+from workers.slots import Slots
+from workers.transfers import Transfers
+
+WAIT_S = 1.0
+SMTP_CONNECTIONS = 8               # per thread; mail servers turn away who opens dozens
+WRITTEN = Answer()
+
+
+@dataclass(slots=True)
+class Flight:
+    """A claim on its way out. `started_at`: monotonic, when its transfer began."""
+
+    claim: Claim
+    channel: Channel
+    transfer: Post | Mail
+    started_at: float
+
+
+class Sender(Loop):
+    """Owns its sockets to the world. The claimer fills its inbox, the settler reads its outbox."""
+
+    def __init__(
+        self, number: int, settings: Settings, metrics: WorkerMetrics, *,
+        channels: Mapping[str, Channel], slots: Slots, outbox: Outbox,
+    ) -> None:
+        super().__init__(f"sender-{number}", metrics)
+        self.channels = channels
+        self.slots = slots
+        self.outbox = outbox
+        self.deadline_s = settings.send_deadline_s
+        self.grace_ends: float | None = None
+        self.inbox: deque[Claim] = deque()
+        self.lines: list[tuple[Claim, str]] = []
+        self.over: list[Ended | Unstarted] = []
+        self.given = 0                           # written by the claimer's thread only
+        self.done = 0                            # written by this thread only
+        self.transfers: Transfers[Flight] = Transfers(settings)
+        self.destinations: Destinations[Flight] = Destinations(settings.sends_per_thread)
+
+    @property
+    def load(self) -> int:
+        """How many it was given and has not ended."""
+        return self.given - self.done
+
+    def give(self, claims: list[Claim]) -> None:
+        """Take over claims (the claimer's call)."""
+        self.given += len(claims)
+        self.inbox.extend(claims)
+        self.transfers.wake()
+
+    def finish(self, grace_ends: float) -> None:
+        """Start nothing more; end when nothing runs, or with the grace (the runner's call)."""
+        self.grace_ends = grace_ends
+        self.stop()
+        self.transfers.wake()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether something is left to do in the grace."""
+        if self.grace_ends is None:
+            return True
+        return bool(self.inbox or self.transfers.running) and time.monotonic() < self.grace_ends
+
+    def turn(self) -> None:
+        """Start what came, move what runs, hand on what is over."""
+        self.begin_all()
+        self.hand_on()
+        for flight, answer in self.transfers.wait(self.wait_s()):
+            self.land(flight, answer)
+        self.hand_on()
+
+    def close(self) -> None:
+        """Cut off what still runs: it may have arrived."""
+        for flight in self.transfers.abort():
+            self.settle(flight.claim, ABORTED, flight.started_at)
+        self.release(self.inbox)
+        self.release(flight.claim for flight in self.destinations.clear_lines())
+        self.hand_on()
+        self.transfers.close()
+
+    def begin_all(self) -> None:
+        """Start what came in; when stopping, give it back."""
+        if self.stopping.is_set():
+            self.release(flight.claim for flight in self.destinations.clear_lines())
+        while self.inbox:
+            claim = self.inbox.popleft()
+            try:
+                self.begin(claim)
+            except Exception as error:           # one odd row must not hold up the others
+                self.survived(error, notification_id=claim.id, attempt=claim.attempt)
+                self.settle(claim, BROKEN)
+        if self.lines:
+            self.write_lines()
+
+    def begin(self, claim: Claim) -> None:
+        """Find out what a claim asks for, and start it."""
+        now = time.monotonic()
+        channel = self.channels.get(claim.channel)
+        if self.stopping.is_set():
+            self.release([claim])
+        elif refusal := refused(claim, now, self.deadline_s):
+            self.over.append(refusal)
+        elif channel is None:
+            self.settle(claim, UNKNOWN_CHANNEL)
+        else:
+            transfer = channel.prepare(claim)
+            if isinstance(transfer, Verdict):
+                self.settle(claim, transfer)
+            elif isinstance(transfer, Line):
+                self.lines.append((claim, transfer.text))
+            else:
+                self.find_place(Flight(claim, channel, transfer, now))
+
+    def find_place(self, flight: Flight) -> None:
+        """Start a transfer within its destination's share, or give the claim back for later."""
+        name = flight.transfer.destination
+        at_once_max = SMTP_CONNECTIONS if isinstance(flight.transfer, Mail) else None
+        place = self.destinations.enter(name, flight, at_once_max)
+        if place is Place.START:
+            self.launch(flight)
+        elif place is Place.NONE:
+            delay_s = self.destinations.park_s(name, flight.started_at)
+            self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s))
+
+    def launch(self, flight: Flight | None) -> None:
+        """Begin a transfer; one that may no longer begin lets the next in line."""
+        while flight is not None and not self.launched(flight):
+            flight = self.destinations.leave(flight.transfer.destination, None)
+
+    def launched(self, flight: Flight) -> bool:
+        """Begin a transfer, unless it has waited too long or libcurl does not take it."""
+        flight.started_at = time.monotonic()
+        refusal = refused(flight.claim, flight.started_at, self.deadline_s)
+        if refusal is None:
+            error = self.transfers.start(flight.transfer, flight)
+            if error is None:
+                return True
+            refusal = Ended(
+                claim=flight.claim, verdict=flight.channel.judge(error),
+                started_at=flight.started_at, took_ms=0)
+        self.over.append(refusal)
+        return False
+
+    def land(self, flight: Flight, answer: Answer) -> None:
+        """Judge an answer, and let the next in line begin."""
+        took_s = time.monotonic() - flight.started_at
+        try:
+            verdict = flight.channel.judge(answer)
+        except Exception as error:               # as in begin_all
+            self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
+            verdict = BROKEN
+        self.settle(flight.claim, verdict, flight.started_at)
+        self.metrics.send_seconds.labels(flight.claim.channel).observe(took_s)
+        self.launch(self.destinations.leave(flight.transfer.destination, took_s))
+
+    def write_lines(self) -> None:
+        """Write the lines of one batch at once."""
+        answer = WRITTEN
+        try:
+            sys.stdout.write("".join([f"{text}\n" for _, text in self.lines]))
+            sys.stdout.flush()
+        except (OSError, ValueError) as error:   # ValueError: somebody closed it
+            answer = Answer(error=-1, error_text=str(error))
+        for claim, _ in self.lines:
+            self.settle(claim, self.channels[claim.channel].judge(answer))
+        self.lines.clear()
+
+    def settle(self, claim: Claim, verdict: Verdict, started_at: float | None = None) -> None:
+        """Note how an attempt ended. `started_at` None: just now."""
+        now = time.monotonic()
+        began = now if started_at is None else started_at
+        self.over.append(Ended(
+            claim=claim, verdict=verdict, started_at=began, took_ms=int((now - began) * 1000)))
+
+    def release(self, claims: Iterable[Claim]) -> None:
+        """Note claims that were not started."""
+        self.over += [Unstarted(claim=claim) for claim in claims]
+
+    def hand_on(self) -> None:
+        """Give what is over to the settler, and the slots back."""
+        if self.over:
+            over, self.over = self.over, []
+            self.done += len(over)
+            self.slots.ended(len(over))
+            self.outbox.put(over)
+
+    def wait_s(self) -> float:
+        """Return how long the sockets may be waited for."""
+        if self.grace_ends is None:
+            return WAIT_S
+        return min(WAIT_S, max(0.0, self.grace_ends - time.monotonic()))

@@ -1,0 +1,112 @@
+"""The settler thread: settles and releases in batches: all that came while the last call ran."""
+
+import time
+from collections import defaultdict
+from queue import Empty, SimpleQueue
+
+from loguru import logger
+
+from service.config import Settings
+from service.errors import DatabaseAway
+from service.metrics import WorkerMetrics
+from workers.accounts import Accounts
+from workers.claim import Ended, Outbox, Unstarted
+from workers.loop import Loop
+from workers.slots import Slots
+from workers.store import LOCKED, Store
+
+WAIT_S = 0.25
+BATCH_MAX = 1000
+LOCKED_WAIT_S = 0.02
+
+
+class Settler(Loop):
+    """Keeps what it could not settle; the slots bound how much that can be."""
+
+    def __init__(
+        self, settings: Settings, metrics: WorkerMetrics, *, store: Store, slots: Slots,
+    ) -> None:
+        super().__init__("settler", metrics)
+        self.store = store
+        self.slots = slots
+        self.inbox: Outbox = SimpleQueue()
+        self.accounts = Accounts(metrics, debug=settings.log_level == "debug")
+        self.ended: list[Ended] = []
+        self.unstarted: list[Unstarted] = []
+        self.grace_ends: float | None = None
+
+    def finish(self, grace_ends: float) -> None:
+        """End when all is settled, or with the grace (the runner's call, after the senders)."""
+        self.grace_ends = grace_ends
+        self.stop()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether something is left to settle in the grace."""
+        if self.grace_ends is None:
+            return True
+        waiting = bool(self.ended or self.unstarted) or not self.inbox.empty()
+        return waiting and time.monotonic() < self.grace_ends
+
+    def turn(self) -> None:
+        """Settle and release what waits."""
+        self.collect()
+        if self.unstarted:
+            self.release()
+        if self.ended:
+            self.settle(self.ended[:BATCH_MAX])
+
+    def close(self) -> None:
+        """Say what is left to the reaper."""
+        self.collect()
+        if left := len(self.ended) + len(self.unstarted):
+            logger.error("unsettled", count=left)
+        self.store.close()
+
+    def collect(self) -> None:
+        """Take all that the senders have put out; wait for some if there is none."""
+        idle = not (self.ended or self.unstarted) and self.grace_ends is None
+        try:
+            over = self.inbox.get(timeout=WAIT_S) if idle else self.inbox.get_nowait()
+            while True:
+                self.ended += [one for one in over if isinstance(one, Ended)]
+                self.unstarted += [one for one in over if isinstance(one, Unstarted)]
+                over = self.inbox.get_nowait()
+        except Empty:
+            return
+
+    def release(self) -> None:
+        """Give claims back, a call for each delay there is."""
+        by_delay = defaultdict(list)
+        for one in self.unstarted:
+            by_delay[one.delay_s].append(one)
+        for delay_s, batch in by_delay.items():
+            self.accounts.given_back(batch, self.store.release(batch, delay_s))
+            self.unstarted = [one for one in self.unstarted if one.delay_s != delay_s]
+            self.slots.settled(len(batch))
+
+    def settle(self, batch: list[Ended]) -> None:
+        """Settle the first of what ended; what somebody holds locked stays, and is tried again."""
+        locked = self.settled(batch)
+        self.ended[:len(batch)] = locked
+        self.slots.settled(len(batch) - len(locked))
+        if len(locked) == len(self.ended):
+            time.sleep(LOCKED_WAIT_S)
+
+    def settled(self, batch: list[Ended]) -> list[Ended]:
+        """Settle a batch; return what is locked.
+
+        If PostgreSQL takes offence at one of them, each goes alone; the reaper gets the odd one.
+        """
+        try:
+            found = self.store.settle(batch)
+        except DatabaseAway:
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                return [locked for one in batch for locked in self.settled([one])]
+            claim = batch[0].claim
+            self.survived(error, notification_id=claim.id, attempt=claim.attempt)
+            return []
+        self.accounts.enter(batch, found)
+        return [one for one in batch if (one.key in found and found[one.key].status == LOCKED)]

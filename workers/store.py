@@ -1,0 +1,134 @@
+"""The workers' calls of the ledger: claim, settle, release. Each calling thread has its own Store.
+
+Everything raises DatabaseAway when PostgreSQL cannot be reached or gave up on a statement.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.types.string import TextLoader
+
+from service.config import Settings
+from service.db import conninfo
+from service.errors import DatabaseAway
+from service.model import Status
+from workers.claim import Claim, Ended, Unstarted
+
+STATEMENT_TIMEOUT_S = 10.0
+LOCKED = "locked"                  # no status of the ledger: somebody holds the row, for now
+
+CLAIM = """
+select id, status, attempt, channel, recipient, payload, extract(epoch from expires_in)::float8
+from notify.claim(%s::uuid[], %s, %s, make_interval(secs => %s), %s)
+"""
+SETTLE = """
+select id, attempt, status, extract(epoch from due_in)::float8, extract(epoch from age)::float8
+from notify.settle(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::integer[],
+  %s::integer[], %s::integer[], %s, make_interval(secs => %s), make_interval(secs => %s))
+"""
+RELEASE = """
+select id, attempt
+from notify.release(%s::uuid[], %s::integer[], make_interval(secs => %s))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What an ended attempt's notification became; or LOCKED."""
+
+    status: str
+    due_in_s: float | None
+    age_s: float
+
+
+class Store:
+    """One connection, opened when it is first needed and again after it broke."""
+
+    def __init__(self, settings: Settings, worker: str) -> None:
+        self.settings = settings
+        self.worker = worker
+        self.conninfo = conninfo(
+            settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S)
+        self.connection: psycopg.Connection[Any] | None = None
+
+    def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
+        """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
+        asked_at = time.monotonic()      # before the call: the lease never seems too long
+        settings = self.settings
+        rows = self.rows(CLAIM, (
+            array(ids) if ids is not None else None, limit, self.worker, settings.lease_s,
+            settings.max_attempts))
+        lease_ends = asked_at + settings.lease_s
+        claims: list[Claim] = []
+        expired: list[Claim] = []
+        for id_, status, attempt, channel, recipient, payload, expires_in_s in rows:
+            claim = Claim(
+                id=id_, attempt=attempt, channel=channel, recipient=recipient, payload=payload,
+                lease_ends=lease_ends,
+                expires_at=None if expires_in_s is None else asked_at + expires_in_s)
+            (claims if status == Status.SENDING else expired).append(claim)
+        return claims, expired
+
+    def settle(self, ended: Sequence[Ended]) -> dict[tuple[str, int], Settled]:
+        """Settle a batch. What is missing from the result was stale."""
+        now = time.monotonic()
+        settings = self.settings
+        verdicts = [e.verdict for e in ended]
+        rows = self.rows(SETTLE, (
+            array(e.claim.id for e in ended),
+            array(e.claim.attempt for e in ended),
+            array(v.outcome for v in verdicts),
+            [v.code for v in verdicts],
+            [v.excerpt for v in verdicts],
+            array(int((now - e.started_at) * 1000) for e in ended),
+            array(e.took_ms for e in ended),
+            array(milliseconds(v.retry_after_s) for v in verdicts),
+            self.worker, settings.backoff_base_s, settings.backoff_cap_s))
+        return {
+            (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s)
+            for id_, attempt, status, due_in_s, age_s in rows
+        }
+
+    def release(self, unstarted: Sequence[Unstarted], delay_s: float) -> int:
+        """Give claims back, due again after `delay_s`. Returns how many were still ours."""
+        return len(self.rows(RELEASE, (
+            array(u.claim.id for u in unstarted), array(u.claim.attempt for u in unstarted),
+            delay_s)))
+
+    def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        if self.connection is not None:
+            with suppress(psycopg.Error):
+                self.connection.close()
+            self.connection = None
+
+    def rows(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Call one function of the ledger."""
+        try:
+            if self.connection is None:
+                self.connection = connect(self.conninfo)
+            return self.connection.execute(query, args, prepare=True).fetchall()
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise DatabaseAway(str(error).strip()) from error
+
+
+def connect(target: str) -> psycopg.Connection[Any]:
+    """Open a connection that reads a UUID as text: a worker only passes it on."""
+    connection = psycopg.connect(target, autocommit=True)
+    connection.adapters.register_loader("uuid", TextLoader)
+    return connection
+
+
+def array(values: Iterable[object]) -> str:
+    """Spell an array of ids, numbers or words: they need no quotes, and psycopg takes its time."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    """Round for the ledger."""
+    return None if seconds is None else int(seconds * 1000)
