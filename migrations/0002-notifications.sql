@@ -3,7 +3,9 @@
 -- One row per notification. What a producer may say is checked once, by the trigger accept; what every
 -- transition must keep true is checked here. Partitioned by day on the id (a UUIDv7 sorts by time), because
 -- dropping a day is instant and deleting rows is how queues die.
-create table notify.notifications (
+-- Here and in later migrations IF NOT EXISTS, because yoyo commits a migration first and marks it after:
+-- one that is killed in between runs again.
+create table if not exists notify.notifications (
   id uuid not null default notify.new_id(),
   channel text not null,
   recipient text not null,
@@ -36,13 +38,13 @@ create table notify.notifications (
     check ((status in ('queued', 'sending')) = (settled_at is null))
 ) partition by range (id);
 
-create table notify.notifications_default partition of notify.notifications default;
+create table if not exists notify.notifications_default partition of notify.notifications default;
 
 -- What is due, per lane: dispatcher, and workers when Redis is away.
-create index notifications_due on notify.notifications (priority, due_at, id) where status = 'queued';
+create index if not exists notifications_due on notify.notifications (priority, due_at, id) where status = 'queued';
 -- Which leases end next: reaper.
-create index notifications_leased on notify.notifications (lease_until) where status = 'sending';
+create index if not exists notifications_leased on notify.notifications (lease_until) where status = 'sending';
 -- Dead letters, newest first: operators.
-create index notifications_failed on notify.notifications (id) where status = 'failed';
+create index if not exists notifications_failed on notify.notifications (id) where status = 'failed';
 -- The sender's own name for it: GET /notifications?reference=
-create index notifications_reference on notify.notifications (reference, id) where reference is not null;
+create index if not exists notifications_reference on notify.notifications (reference, id) where reference is not null;

@@ -1,7 +1,7 @@
 -- depends: 0002-notifications
 
 -- One row per ended attempt, append-only; it lives and goes with its notification's day.
-create table notify.attempts (
+create table if not exists notify.attempts (
   notification_id uuid not null,
   attempt integer not null,
   started_at timestamptz not null,        -- when the send began; for lease_expired, when the lease ended
@@ -15,4 +15,4 @@ create table notify.attempts (
     ('sent', 'temporary', 'permanent', 'throttled', 'unknown', 'expired', 'lease_expired'))
 ) partition by range (notification_id);
 
-create table notify.attempts_default partition of notify.attempts default;
+create table if not exists notify.attempts_default partition of notify.attempts default;

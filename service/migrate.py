@@ -62,6 +62,14 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         )
         return psycopg.connect(conninfo(given, "notify-migrate"), autocommit=True)
 
+    def init_connection(self, connection: psycopg.Connection[Any]) -> None:
+        """Keep yoyo's tables in public, whatever the role's name is, and do not wait long.
+
+        The role `notify` would find its schema of that name first, and yoyo's tables missing in it.
+        A migration that waits for a table makes every later INSERT wait behind it.
+        """
+        connection.execute("set search_path = public; set lock_timeout = '5s'")
+
     def init_database(self) -> None:
         """Create nothing: yoyo's lock table is not used, and PostgreSQL's DDL is transactional."""
 

@@ -1,10 +1,11 @@
 -- accept() -> trigger, before each inserted row
 --
--- Check what a producer said, and turn send_at into the first due_at.
+-- Check what a producer said, set our own times, and turn send_at into the first due_at.
 --
 -- Raises   check_violation with a named constraint, the column, and a hint that says what to write
 -- Note     Checked here and not by CHECK, because CHECKs run again on every claim and settle
 --          (4 microseconds a row, three times); what a transition must keep true is CHECKed always.
+--          Times are bounded: one row at 'infinity' would make claim() or due() fail for all.
 -- Caller   trigger accept on notifications
 create or replace function notify.accept() returns trigger
 language plpgsql as $$
@@ -57,15 +58,18 @@ begin
     perform notify.refuse('reference_is_1_to_255_characters', 'reference',
       'Use 1 to 255 characters, or leave it out.');
   end if;
-  if new.send_at is not null then
-    if new.send_at > new.created_at + interval '1 year' then
-      perform notify.refuse('send_at_is_within_a_year', 'send_at', 'Use a time within a year.');
-    end if;
-    new.due_at := greatest(new.send_at, new.due_at);
+  new.created_at := clock_timestamp();
+  new.due_at := greatest(new.send_at, new.created_at);
+  if new.send_at not between new.created_at - interval '1 year' and new.created_at + interval '1 year' then
+    perform notify.refuse('send_at_is_within_a_year', 'send_at', 'Use a time within a year.');
   end if;
-  if new.expires_at <= coalesce(new.send_at, new.created_at) then
+  if new.expires_at <= new.due_at then
     perform notify.refuse('expires_at_is_after_send_at', 'expires_at',
       'Use a time in the future, after send_at.');
+  end if;
+  if new.expires_at > new.created_at + interval '10 years' then
+    perform notify.refuse('expires_at_is_within_10_years', 'expires_at',
+      'Use a time within ten years, or leave it out.');
   end if;
   return new;
 end

@@ -8,15 +8,18 @@
 -- Returns  (id, attempt, status). As many as p_limit: call again.
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
 -- Locks    the rows, oldest lease first, skipping what is locked (its worker is settling it)
--- Plan     notifications_leased
+-- Plan     notifications_leased, then primary key within the partitions of the ids, by hash joins
 -- Caller   Store.reap
 create or replace function notify.reap(p_limit integer, p_grace interval)
 returns table (id uuid, attempt integer, status text)
-language plpgsql set enable_seqscan = off as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
+  v_lo uuid;
+  v_hi uuid;
 begin
   if v_now < pg_postmaster_start_time() + p_grace then
     return;
@@ -27,12 +30,15 @@ begin
     order by n.lease_until
     limit p_limit
     for update skip locked);
+  v_ids := array(select i from unnest(v_ids) as i order by i);
+  v_lo := v_ids[1];
+  v_hi := v_ids[cardinality(v_ids)];
 
   return query
   with ended as materialized (
     select n.id, n.attempt, n.lease_until, n.claimed_by,
       case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status
-    from notify.notifications n where n.id = any (v_ids)
+    from notify.notifications n where n.id = any (v_ids) and n.id between v_lo and v_hi
   ),
   moved as (
     update notify.notifications n set
@@ -44,7 +50,7 @@ begin
       last_error_code = 'lease_expired',
       last_error = 'not settled within its lease'
     from ended e
-    where n.id = any (v_ids) and n.id = e.id
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = e.id
   ),
   recorded as (
     insert into notify.attempts

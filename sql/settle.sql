@@ -10,6 +10,7 @@
 -- Returns  (id, attempt, status, due_in, age): the new status, the wait before the next attempt if queued,
 --          the time since created_at. Status 'locked': somebody holds the row; settle it again.
 --          A pair that is missing was stale: another attempt has begun, and nothing was changed.
+--          Of a pair that is given twice, one is taken.
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
@@ -33,7 +34,8 @@ declare
 begin
   return query
   with given as materialized (
-    select * from unnest(p_ids, p_attempts, p_outcomes, p_codes, p_excerpts,
+    select distinct on (id, attempt) *
+    from unnest(p_ids, p_attempts, p_outcomes, p_codes, p_excerpts,
       p_started_ago_ms, p_took_ms, p_retry_after_ms)
       as g(id, attempt, outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)
   ),

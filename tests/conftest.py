@@ -1,6 +1,6 @@
 """Real servers for every test: a PostgreSQL and a Valkey per session, a fresh database per test.
 
-TEST_DATABASE_URL (an administrator's URL of any server) and TEST_REDIS_URL take their place.
+TEST_DATABASE_URL (a superuser's URL of any server) and TEST_REDIS_URL take their place.
 """
 
 import os
@@ -26,7 +26,7 @@ from service.migrate import migrate
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[SimpleNamespace]:
-    """`database_url` (an administrator's) and `redis_url`; started here unless they are given."""
+    """`database_url` (a superuser's) and `redis_url`; started here unless they are given."""
     database_url = os.environ.get("TEST_DATABASE_URL")
     redis_url = os.environ.get("TEST_REDIS_URL")
     with tempfile.TemporaryDirectory(prefix="notify-tests-") as state:
@@ -35,9 +35,15 @@ def servers() -> Iterator[SimpleNamespace]:
         )
         with own as urls:
             yield SimpleNamespace(
-                database_url=database_url or urls.database_url,
+                database_url=database_url or as_superuser(urls.database_url),
                 redis_url=redis_url or urls.redis_url,
             )
+
+
+def as_superuser(url: str | None) -> str:
+    """Name the private server's superuser instead of the service's role; the password is the same."""
+    assert url
+    return url.replace("//notify:", "//postgres:").removesuffix("/notify") + "/postgres"
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The verbs of the ledger, for tests: short calls of the functions in sql/, with defaults."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,19 +31,16 @@ def enqueue(db: Connection[Any], n: int = 1, **columns: Any) -> list[UUID]:
     return sorted(r.id for r in db.execute(query, row))
 
 
-def put(db: Connection[Any], status: str, **columns: Any) -> UUID:
-    """Place a row in any state, past the trigger; constraints still hold."""
-    now = db.execute("select clock_timestamp() as now").fetchone().now
-    row = {"attempt": 0, "max_attempts": 4, "status": status}
+def put(db: Connection[Any], status: str, *, id: UUID | None = None, **columns: Any) -> UUID:
+    """Place a row in any state that the constraints allow; `id` says its day."""
+    new = insert(db) if id is None else insert(db, id=id)
+    state = {"attempt": 0, "max_attempts": 4, "status": status}
     if status == "sending":
-        row |= {"attempt": 1, "lease_until": now + timedelta(seconds=30), "claimed_by": "w:1"}
+        state |= {"attempt": 1, "lease_until": ago(db, "-30 seconds"), "claimed_by": "w:1"}
     if status in SETTLED:
-        row |= {"attempt": 1, "settled_at": now}
-    db.execute("set session_replication_role = replica")
-    try:
-        return insert(db, **(row | columns)).id
-    finally:
-        db.execute("set session_replication_role = origin")
+        state |= {"attempt": 1, "settled_at": new.created_at}
+    change(db, new.id, **(state | columns))
+    return new.id
 
 
 def change(db: Connection[Any], id: UUID, **columns: Any) -> None:
