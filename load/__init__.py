@@ -1,0 +1,1 @@
+"""Load: a stress test for locust, and a bench."""

@@ -1,0 +1,33 @@
+"""POST /notify by many connections at once, each request answered after its commit."""
+
+from load.bench.processes import BenchError, run_module
+from load.bench.stack import Stack
+from load.bench.table import Row
+
+CONNECTIONS = 64
+
+
+def run(stack: Stack) -> Row:
+    """Measure `notify api`, with a dispatcher that listens as it would."""
+    with stack.module("echo") as echo:
+        bare = post(echo, stack.options.seconds)
+    stack.clear()
+    with stack.role("dispatcher"), stack.role("api") as api:
+        told = post(api.url, stack.options.seconds)
+    found = stack.sql("select count(*) from notify.notifications")[0][0]
+    if found != told["accepted"]:
+        raise BenchError(f"{told['accepted']} answered 202, but {found} in the ledger")
+    return Row(
+        what=f"POST /notify, {CONNECTIONS} connections", figure=told["rate"], unit="/s",
+        asked=6_000, ceiling=bare["rate"], ceiling_is="bare aiohttp + uvloop + msgspec echo",
+        note=f"p99 {told['p99_ms']:.0f} ms",
+    )
+
+
+def post(url: str, seconds: float) -> dict[str, float]:
+    """POST for so long. Raises BenchError if anything is refused."""
+    told = run_module(
+        "client", f"{url}/notify", "--connections", CONNECTIONS, "--seconds", seconds)
+    if told["refused"]:
+        raise BenchError(f"{told['refused']} requests were not answered 202")
+    return told

@@ -1,0 +1,162 @@
+"""What every scenario stands on: scratch servers, and the real commands as processes."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psycopg
+import redis
+
+from load.bench.processes import BenchError, Running, free_port, module, run, running, until
+
+NOTIFY = Path(sys.executable).with_name("notify")
+# Signed, as real ones are; any secret will do.
+SECRET = "whsec_bG9hZC1iZW5jaC1sb2FkLWJlbmNoLWxvYWQtYmVuY2g="
+PAYLOAD = '{"text": "hello", "number": 42}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How much to do."""
+
+    seconds: float        # of each run that lasts as long as it is told
+    rows: int             # of the drain; the other scenarios take shares of it
+    backlog: int          # of the memory scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A running `notify` command. `url`: its API, or where its /metrics is."""
+
+    url: str
+    running: Running
+
+    def metric(self, name: str) -> float:
+        """Add up the samples of one metric."""
+        with urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(
+            float(line.rpartition(" ")[2]) for line in lines
+            if line.startswith((f"{name} ", f"{name}{{"))
+        )
+
+    def is_up(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            urlopen(f"{self.url}/metrics", timeout=10).close()
+        except URLError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A running sink."""
+
+    url: str
+
+    def ask(self, path: str = "/counts") -> dict[str, Any]:
+        """Ask what has arrived; /forget starts anew."""
+        with urlopen(self.url + path, timeout=30) as answer:
+            told: dict[str, Any] = json.load(answer)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The servers' URLs, a directory for logs, and the verbs of every scenario."""
+
+    directory: Path
+    database_url: str
+    redis_url: str
+    options: Options
+
+    @contextmanager
+    def role(self, name: str, **env: str) -> Iterator[Role]:
+        """Run `notify NAME` until the context ends."""
+        port = str(free_port())
+        given = {
+            "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url, "PORT": port,
+            "METRICS_PORT": port, "WEBHOOK_SECRET": SECRET, "LOG_LEVEL": "warning", **env,
+        }
+        with running([NOTIFY, name], name, self.directory, given, cwd=self.directory) as process:
+            role = Role(f"http://127.0.0.1:{port}", process)
+            process.wait_for(role.is_up)
+            yield role
+
+    @contextmanager
+    def module(self, name: str, *args: object) -> Iterator[str]:
+        """Run one of our servers, which prints its port; gives its base URL."""
+        with running(module(name, *args), name, self.directory) as process:
+            yield f"http://127.0.0.1:{process.lines(1)[0]}"
+
+    @contextmanager
+    def sink(self, delay_s: float = 0.0) -> Iterator[Sink]:
+        """Run a sink."""
+        with self.module("sink", "--delay", delay_s) as url:
+            yield Sink(url)
+
+    def sql(self, statement: str, *args: object) -> list[tuple[Any, ...]]:
+        """Run one statement."""
+        with psycopg.connect(self.database_url) as conn:
+            cursor = conn.execute(statement, args or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def clear(self) -> None:
+        """Begin with an empty ledger and an empty ready set."""
+        self.sql("truncate notify.notifications, notify.attempts")
+        with redis.Redis.from_url(self.redis_url) as ready_set:
+            ready_set.flushall()
+
+    def fill(self, rows: int, channel: str, recipient: str) -> None:
+        """Begin with a backlog of this many, all due."""
+        self.clear()
+        with psycopg.connect(self.database_url) as conn:
+            conn.execute("set local notify.wake = off")
+            conn.execute(
+                "insert into notify.notifications (channel, recipient, payload)"
+                " select %s, %s, %s::jsonb from generate_series(1, %s)",
+                [channel, recipient, PAYLOAD, rows],
+            )
+
+    def drained_s(self, rows: int) -> float:
+        """Check in the ledger that all are sent, at once; returns the seconds from the first send
+        to the last settle. Raises BenchError if anything is not as it should be."""
+        sent, attempts, seconds = self.sql(
+            "select (select count(*) from notify.notifications where status = 'sent'),"
+            " count(*), extract(epoch from"
+            "  (select max(settled_at) from notify.notifications) - min(started_at))::float8"
+            " from notify.attempts"
+        )[0]
+        if (sent, attempts) != (rows, rows):
+            raise BenchError(f"{rows} enqueued, but {sent} sent in {attempts} attempts")
+        return float(seconds)
+
+
+def wait_until_sent(worker: Role, rows: int, limit_s: float = 120.0) -> None:
+    """Wait until the worker has counted so many as sent: asking the ledger would cost it time."""
+    until(lambda: worker.metric("worker_jobs_sent_total") >= rows, limit_s, f"{rows} sent")
+
+
+@contextmanager
+def scratch_stack(options: Options) -> Iterator[Stack]:
+    """Start the servers in a directory that is gone afterwards, and migrate."""
+    with TemporaryDirectory(prefix="notify-bench-") as name, ExitStack() as exits:
+        directory = Path(name)
+        directory.chmod(0o711)        # PostgreSQL's account has to get to its data
+        services = exits.enter_context(running(
+            [NOTIFY, "services", "--state", directory / "state"], "services", directory,
+            cwd=directory,
+        ))
+        urls = dict(line.split("=", 1) for line in services.lines(2))
+        run([NOTIFY, "migrate"], cwd=directory, env=urls)
+        stack = Stack(directory, urls["DATABASE_URL"], urls["REDIS_URL"], options)
+        stack.sql("select notify.keep_partitions(1, interval '30 days')")
+        yield stack
