@@ -1,0 +1,211 @@
+"""`notify up` and `notify services`, as a newcomer and their machine see them."""
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.acceptance.conftest import NOTIFY, Command, free_port, get, post, processes_of
+from tests.waiting import wait_for
+
+Start = Callable[..., Command]
+
+
+class Up:
+    """A running `notify up` on ports of its own."""
+
+    def __init__(self, start: Start, state: Path) -> None:
+        self.port = free_port()
+        http, smtp = free_port(), free_port()
+        self.inbox = f"http://127.0.0.1:{http}"
+        began = time.monotonic()
+        self.command = start(
+            "up", "--state", str(state), "--port", str(self.port),
+            "--inbox-http-port", str(http), "--inbox-smtp-port", str(smtp),
+        )
+        self.command.says("notify is up.")
+        self.ready_s = time.monotonic() - began
+        self.api = f"http://127.0.0.1:{self.port}"
+
+    def sends(self, **body: object) -> str:
+        """Enqueue; gives the id."""
+        answer = post(f"{self.api}/notify", body)
+        assert answer["status"] == "queued"
+        return str(answer["id"])
+
+    def becomes(self, id: str, status: str) -> dict[str, object]:
+        """Wait for a status; gives the whole notification."""
+        url = f"{self.api}/notifications/{id}"
+        wait_for(lambda: get(url)["status"] == status)
+        found: dict[str, object] = get(url)
+        return found
+
+
+@pytest.fixture
+def sink() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Run an HTTP server that is not ours; gives its URL and the headers of what arrived."""
+    arrived: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            arrived.append({**{k.lower(): v for k, v in self.headers.items()}, "body": body.decode()})
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", arrived
+        server.shutdown()
+        thread.join()
+
+
+def test_a_newcomer_sees_a_webhook_and_a_mail_arrive_within_seconds(
+    start: Start, state: Path, sink: tuple[str, list[dict[str, str]]]
+) -> None:
+    url, arrived = sink
+    up = Up(start, state)
+    assert up.ready_s < 5
+
+    hook = up.sends(channel="webhook", recipient=url, payload={"hello": "world"}, reference="r1")
+    mail = up.sends(channel="email", recipient="ada@example.org",
+                    payload={"subject": "Hello", "text": "It works."})
+    caught = up.sends(channel="webhook", recipient=f"{up.inbox}/x", payload=[1])
+    for id in (hook, mail, caught):
+        assert up.becomes(id, "sent")["attempt"] == 1
+
+    assert [a["webhook-id"] for a in arrived] == [hook]
+    assert arrived[0]["body"] == '{"hello": "world"}'
+    assert mail in up.command.says("Hello")
+    assert re.search(rf"{caught}.*signed ok", up.command.output)
+    assert get(f"{up.api}/notifications?reference=r1")["items"][0]["id"] == hook
+    assert up.command.stop() == 0
+
+
+def test_the_printed_curl_line_works_as_pasted(start: Start, state: Path) -> None:
+    up = Up(start, state)
+    line = re.search(r"^  (curl .*)$", up.command.output, re.MULTILINE)
+    assert line is not None
+    answer = subprocess.run(
+        line[1], shell=True, capture_output=True, text=True, check=True, timeout=10
+    ).stdout
+    id = re.search(r'"id":"([0-9a-f-]{36})"', answer)
+    assert id is not None
+    up.becomes(id[1], "sent")
+    assert up.command.stop(signal.SIGINT) == 0
+
+
+def test_an_insert_by_psql_is_delivered_too(
+    start: Start, state: Path, sink: tuple[str, list[dict[str, str]]]
+) -> None:
+    url, arrived = sink
+    up = Up(start, state)
+    dsn = re.search(r"psql '(.*)'", up.command.output)
+    assert dsn is not None
+    with psycopg.connect(dsn[1]) as conn:
+        conn.execute(
+            "insert into notifications (channel, recipient, payload) values ('webhook', %s, '{}')",
+            [url],
+        )
+    wait_for(lambda: arrived)
+    assert up.command.stop() == 0
+
+
+def test_what_was_accepted_survives_kill_9_and_a_restart(start: Start, state: Path) -> None:
+    up = Up(start, state)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    id = up.sends(channel="log", recipient="later", payload={}, send_at=tomorrow)
+    up.command.stop(signal.SIGKILL)
+    wait_for(lambda: not processes_of(state))
+
+    again = Up(start, state)
+    assert get(f"{again.api}/notifications/{id}")["status"] == "queued"
+    assert again.command.stop() == 0
+
+
+def test_a_second_up_on_the_same_state_is_refused_in_one_line(start: Start, state: Path) -> None:
+    up = Up(start, state)
+    second = start("up", "--state", str(state), "--port", str(free_port()))
+    assert second.process.wait(10) == 1
+    assert second.output.count("\n") == 1
+    assert f"{state} is in use by process {up.command.process.pid}" in second.output
+    assert up.command.stop() == 0
+
+
+def test_a_taken_port_is_refused_in_one_line(start: Start, state: Path) -> None:
+    up = Up(start, state)
+    other = state / "other"
+    second = start("up", "--state", str(other), "--port", str(up.port), "--no-inbox")
+    assert second.process.wait(10) == 1
+    assert f"notify: PORT={up.port}: cannot listen" in second.output
+    assert up.command.stop() == 0
+
+
+def test_services_print_a_dotenv_that_the_roles_run_on(
+    start: Start, state: Path, tmp_path: Path
+) -> None:
+    services = start("services", "--state", str(state))
+    services.says("REDIS_URL=")
+    lines = re.findall(r"^(?:DATABASE|REDIS)_URL=.*$", services.output, re.MULTILINE)
+    (tmp_path / ".env").write_text("\n".join(lines) + f"\nPORT={free_port()}\n")
+
+    assert start("migrate").process.wait(20) == 0
+    roles = [start("api"), start("dispatcher"), start("worker")]
+    api = re.search(r'"url": "(http://[^"]+)"', roles[0].says('"event": "api"'))
+    assert api is not None
+    sent = subprocess.run(
+        [NOTIFY, "send", "log", "somebody", '{"n": 1}', "--priority", "0", "--url", api[1]],
+        capture_output=True, text=True, check=True, timeout=10,
+    )
+    id = re.search(r'"id": "([^"]+)"', sent.stdout)
+    assert id is not None
+
+    def is_sent() -> bool:
+        shown = subprocess.run(
+            [NOTIFY, "status", id[1], "--url", api[1]], capture_output=True, text=True, check=True,
+            timeout=10,
+        )
+        return '"status": "sent"' in shown.stdout
+
+    wait_for(is_sent)
+    assert [role.stop() for role in roles] == [0, 0, 0]
+    assert services.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("LEASE_S", "5", "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
+        ("NUM_THREADS", "many", "NUM_THREADS=many: must be a whole number from 1 to 64"),
+        ("REDIS_URL", "http://x", "REDIS_URL=http://x: must be a URL that starts with redis://"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(
+    start: Start, variable: str, value: str, says: str
+) -> None:
+    command = start("worker", **{variable: value})
+    assert command.process.wait(10) == 1
+    assert command.output.startswith(f"notify: {says}")
+    assert command.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command", ["up", "services", "migrate", "api", "dispatcher", "worker", "inbox", "send", "status"]
+)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = subprocess.run(
+        [NOTIFY, command, "--help"], capture_output=True, text=True, check=True, timeout=10
+    )
+    assert shown.stdout.startswith(f"usage: notify {command}")
