@@ -17,7 +17,7 @@ from service.background import Background
 from service.config import Settings
 from service.doorbell import ARM_WAIT_LONG_MS, ARM_WAIT_MS, Doorbell
 from service.errors import DatabaseAway, NotifyError, RedisAway
-from service.interval import Outage, every
+from service.interval import Outage, every, told_to_stop
 from service.leader import Leader
 from service.metrics import DispatcherMetrics
 from service.model import LANES
@@ -56,7 +56,7 @@ class Dispatcher:
         """Lead when nobody else does, until cancelled."""
         outage = Outage("postgresql")
         try:
-            while True:
+            while not told_to_stop():
                 try:
                     if await self._leader.elect():
                         outage.back()
@@ -85,7 +85,7 @@ class Dispatcher:
             interval_s = self._settings.reconciliation_interval_mins * 60
             work.append(asyncio.create_task(every(interval_s, "reconciler", self.reconcile)))
         try:
-            while await self._leader.elect():      # noqa: ASYNC110 - only asking tells
+            while await self._leader.elect() and not told_to_stop():      # noqa: ASYNC110 - asked
                 await asyncio.sleep(TICK_S)
         finally:
             self._metrics.leading.set(0)
@@ -98,7 +98,7 @@ class Dispatcher:
     async def _dispatch(self) -> None:
         """Turn after turn, until cancelled; a server that is away is waited for."""
         outage, pause = Outage("dispatch"), 0.1
-        while True:
+        while not told_to_stop():
             try:
                 await self.turn()
                 outage.back()
@@ -221,6 +221,8 @@ class Dispatcher:
 
     async def _sleep(self, next_due_s: float | None) -> None:
         """Sleep until the bell, the next due notification or the tick, whichever is first."""
+        if told_to_stop():
+            return
         tick_s = TICK_S * random.uniform(0.9, 1.1)
         if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
             self._metrics.bells.inc()

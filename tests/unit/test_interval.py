@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
 from loguru import logger
@@ -99,3 +100,21 @@ def test_each_outage_is_told_anew(events):
         outage.away(DatabaseAway("y"))
         outage.back()
     assert names(events) == ["away", "back"] * 2
+
+
+def test_a_cancellation_that_a_library_swallowed_still_ends_the_loop():
+    async def main():
+        begun = asyncio.Event()
+
+        async def swallow():
+            begun.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+        loop = asyncio.create_task(every(3600, "job", swallow))
+        await begun.wait()
+        loop.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait([loop])
+
+    asyncio.run(main())

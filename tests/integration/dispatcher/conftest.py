@@ -1,0 +1,57 @@
+"""A dispatcher that tests call verb by verb, and what its workers would see."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+from loguru import logger
+
+from service.model import LANES
+from service.ready_set import LANE_KEYS
+from tests.integration.dispatcher.driving import Driven
+
+
+class Ready:
+    """The ready set from a worker's side."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+
+    def ids(self, lane: int | None = None) -> set[UUID]:
+        """See what is in it, or in one lane of it."""
+        lanes = LANES if lane is None else (lane,)
+        return {UUID(bytes=id) for key in lanes for id in self._redis.zrange(LANE_KEYS[key], 0, -1)}
+
+    def pop(self, n: int, lane: int = 2) -> list[UUID]:
+        """Take the first `n` ids of a lane."""
+        return [UUID(bytes=id) for id, _ in self._redis.zpopmin(LANE_KEYS[lane], n)]
+
+
+@pytest.fixture
+def ready(redis_client: "redis.Redis") -> Ready:
+    return Ready(redis_client)
+
+
+@pytest.fixture
+def drive(dsn: str, redis_url: str) -> Iterator[Callable[..., Driven]]:
+    """Make dispatchers; without a `redis_url` of their own they take the test's."""
+    with ExitStack() as stack:
+        yield lambda **kw: stack.enter_context(Driven(dsn, kw.pop("redis_url", redis_url), **kw))
+
+
+@pytest.fixture
+def driven(drive: Callable[..., Driven]) -> Driven:
+    """Give one dispatcher that does nothing by itself."""
+    return drive()
+
+
+@pytest.fixture
+def events() -> Iterator[list[Any]]:
+    """Collect what is logged, as (event, fields)."""
+    seen: list[Any] = []
+    sink = logger.add(lambda m: seen.append((m.record["message"], m.record["extra"])), level="INFO")
+    yield seen
+    logger.remove(sink)
