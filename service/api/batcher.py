@@ -69,11 +69,15 @@ class Batcher:
 
     def _start_flush(self) -> None:
         if self._waiting and len(self._flushes) < IN_FLIGHT_MAX:
-            self._flushes.add(self._loop.create_task(self._flush()))
+            task = self._loop.create_task(self._flush())
+            self._flushes.add(task)
+            task.add_done_callback(self._flushes.discard)
 
     async def _flush(self) -> None:
         """Insert what waits, and answer. The next INSERT leaves before the answers are written."""
         batch = self._take()
+        if not batch:                           # another flush took it all before this one began
+            return
         outcomes = await self._insert_in_time(batch)
         self._flushes.discard(asyncio.current_task())
         self._start_flush()
