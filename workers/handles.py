@@ -17,6 +17,8 @@ CONNECT_MAX_S = 5.0
 class Handle:
     """One easy handle and what it has read; reused, as creating one costs more than a transfer."""
 
+    reusable_after_error = True
+
     def __init__(self, settings: Settings) -> None:
         self.easy = pycurl.Curl()
         self.read = bytearray()
@@ -30,6 +32,10 @@ class Handle:
     def answer(self, error: int, error_text: str) -> Answer:
         """Say what came back."""
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Free what libcurl holds for it."""
+        self.easy.close()
 
     def take(self, data: bytes) -> int | None:
         """Keep the first bytes of the answer; end the transfer when there are enough."""
@@ -73,10 +79,19 @@ class HttpHandle(Handle):
 
 
 class SmtpHandle(Handle):
-    """A handle for mails."""
+    """A handle for mails, with a connection of its own that ends with the first error.
+
+    libcurl 8.23 puts a connection back into its pool after a timeout; the late reply is then taken
+    for an answer to the next mail. So each handle has its own pool, and dies with it.
+    """
+
+    reusable_after_error = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self.pool = pycurl.CurlShare()
+        self.pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
+        self.easy.setopt(pycurl.SHARE, self.pool)
         parts = urlsplit(settings.smtp_url or "")
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_SMTP | pycurl.PROTO_SMTPS)
         server = parts.netloc.rpartition("@")[2]
@@ -93,8 +108,8 @@ class SmtpHandle(Handle):
     def arm(self, mail: Mail) -> None:
         self.read.clear()
         self.left = memoryview(mail.body)
-        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>")
-        self.easy.setopt(pycurl.MAIL_RCPT, [f"<{mail.mail_to}>"])
+        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>".encode())
+        self.easy.setopt(pycurl.MAIL_RCPT, [f"<{mail.mail_to}>".encode()])
         self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
 
     def answer(self, error: int, error_text: str) -> Answer:
@@ -105,6 +120,11 @@ class SmtpHandle(Handle):
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
             body=bytes(self.read),
             handed_over=not self.left)
+
+    def close(self) -> None:
+        """Close the connection too."""
+        super().close()
+        self.pool.close()
 
     def give(self, size: int) -> bytes:
         """Hand the next bytes of the message to libcurl, which doubles leading dots."""

@@ -1,6 +1,7 @@
 """The loop that every thread of a worker runs: one turn after another, whatever a turn raises."""
 
 import threading
+import time
 from abc import ABC, abstractmethod
 
 from loguru import logger
@@ -62,8 +63,9 @@ class Loop(threading.Thread, ABC):
         logger.opt(exception=error).error("unexpected_error", thread=self.name, **ids)
 
     def pause(self) -> None:
-        """Wait, longer each time."""
-        self.stopping.wait(self.backoff_s)
+        """Wait, longer each time; but not for long once the thread is to stop."""
+        if self.stopping.wait(self.backoff_s):
+            time.sleep(BACKOFF_MIN_S)
         self.backoff_s = min(self.backoff_s * 2, BACKOFF_MAX_S)
 
     def recovered(self) -> None:

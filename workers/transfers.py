@@ -75,7 +75,7 @@ class Transfers(Generic[Tag]):
 
     def wake(self) -> None:
         """End a wait. Any thread may call it."""
-        with suppress(BlockingIOError):
+        with suppress(OSError):                  # full: it is awake; closed: it has ended
             self.bell.send(b"!")
 
     def abort(self) -> list[Tag]:
@@ -91,6 +91,9 @@ class Transfers(Generic[Tag]):
         """Close every connection."""
         self.abort()
         self.multi.close()
+        for idle in self.idle.values():
+            for handle in idle:
+                handle.close()
         for closing in (self.selector, self.bell, self.ear):
             closing.close()
 
@@ -109,7 +112,10 @@ class Transfers(Generic[Tag]):
         handle, idle, tag = self.running.pop(easy)
         answer = handle.answer(error, text)
         self.multi.remove_handle(easy)
-        idle.append(handle)
+        if error == 0 or handle.reusable_after_error:
+            idle.append(handle)
+        else:
+            handle.close()
         return tag, answer
 
     def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +19,7 @@ from workers.outcome import Meaning, by_class, excerpt
 # 7bit: a body beyond ASCII travels as quoted-printable or base64, so that no server on the way
 # needs 8BITMIME, and no line is longer than RFC 5322 allows.
 POLICY = SMTP.clone(cte_type="7bit")
+POLICY_UTF8 = POLICY.clone(utf8=True)      # RFC 6532, for a mailbox whose name is beyond ASCII
 
 REPLIES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
@@ -42,8 +44,11 @@ ERRORS: dict[int, Meaning] = {
     pycurl.E_SEND_ERROR: (Outcome.TEMPORARY, "reset"),
     pycurl.E_RECV_ERROR: (Outcome.TEMPORARY, "reset"),
     pycurl.E_GOT_NOTHING: (Outcome.TEMPORARY, "no_answer"),
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "not_smtp"),
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "no_service"),
 }
+
+# A refusal in libcurl's words for a greeting or a login: the server turns us away, not this mail.
+NO_SERVICE = pycurl.E_FTP_WEIRD_SERVER_REPLY
 
 NOT_CONFIGURED = Verdict(
     outcome=Outcome.TEMPORARY, code="not_configured", excerpt="SMTP_URL is not set")
@@ -54,8 +59,9 @@ class EmailChannel:
 
     def __init__(self, settings: Settings) -> None:
         self.mail_from = settings.mail_from or ""
+        self.envelope_from = parseaddr(self.mail_from)[1]
+        self.domain = self.envelope_from.rpartition("@")[2] or "localhost"
         self.server = urlsplit(settings.smtp_url).netloc if settings.smtp_url else ""
-        self.domain = self.mail_from.rstrip("> ").rpartition("@")[2] or "localhost"
 
     def prepare(self, claim: Claim) -> Mail | Verdict:
         """Build the message; its Message-ID is the notification's id, the same on every attempt."""
@@ -63,19 +69,19 @@ class EmailChannel:
             return NOT_CONFIGURED
         try:
             payload = msgspec.json.decode(claim.payload, type=EmailPayload)
-            to = mailbox(claim.recipient)
+            to = ascii_domain(mailbox(claim.recipient))
             body = self.message(claim.id, to, payload).as_bytes()
         except msgspec.MsgspecError as error:
             return refused("invalid_payload", error)
         except ValueError as error:
             return refused("invalid_header", error)
-        return Mail(destination=self.server, mail_from=self.mail_from, mail_to=to, body=body)
+        return Mail(destination=self.server, mail_from=self.envelope_from, mail_to=to, body=body)
 
     def message(self, notification_id: str, to: str, payload: EmailPayload) -> EmailMessage:
         """Lay out one mail. Raises ValueError for what would not be one header line each."""
         for pointer, sentence in payload.faults():
             raise ValueError(f"{pointer} {sentence}".strip())
-        message = EmailMessage(policy=POLICY)
+        message = EmailMessage(policy=POLICY if to.isascii() else POLICY_UTF8)
         message["From"] = self.mail_from
         message["To"] = to
         message["Subject"] = payload.subject
@@ -93,7 +99,7 @@ class EmailChannel:
         if not answer.error:
             return Verdict(
                 outcome=Outcome.SENT, code=str(answer.status), excerpt=excerpt(answer.body))
-        if answer.status >= 400:
+        if answer.status >= 400 and (answer.handed_over or answer.error != NO_SERVICE):
             return Verdict(
                 outcome=by_class(answer.status, REPLIES), code=str(answer.status),
                 excerpt=excerpt(answer.body or answer.error_text))
@@ -105,7 +111,14 @@ def judge_error(answer: Answer) -> Verdict:
     outcome, code = ERRORS.get(answer.error, (Outcome.TEMPORARY, f"curl_{answer.error}"))
     if answer.handed_over:
         outcome = Outcome.UNKNOWN
-    return Verdict(outcome=outcome, code=code, excerpt=excerpt(answer.error_text))
+    reply = answer.body if answer.status >= 400 else b""
+    return Verdict(outcome=outcome, code=code, excerpt=excerpt(reply or answer.error_text))
+
+
+def ascii_domain(address: str) -> str:
+    """Spell the domain as DNS does: libcurl's build here knows no international names."""
+    name, _, domain = address.rpartition("@")
+    return f"{name}@{domain.encode('idna').decode()}"
 
 
 def add_bodies(message: EmailMessage, payload: EmailPayload) -> None:
