@@ -1,0 +1,32 @@
+"""Gauges: how the queue stands."""
+
+from tests.ledger import ago, change, claim, enqueue, settle
+
+
+def gauges(db):
+    return db.execute("select * from notify.gauges()").fetchone()
+
+
+def test_an_empty_ledger_has_no_oldest(db):
+    assert gauges(db) == (0, 0, False, None)
+
+
+def test_queued_and_sending_are_counted_and_settled_rows_are_not(db):
+    ids = enqueue(db, 7)
+    got = claim(db, ids[:3])
+    settle(db, got[:1])
+    enqueue(db, send_at=ago(db, "-1 hour"))
+    now = gauges(db)
+    assert (now.queued, now.sending, now.is_estimate) == (5, 2, False)
+
+
+def test_the_oldest_is_the_longest_due_of_all_lanes(db):
+    for priority in range(4):
+        [id] = enqueue(db, priority=priority)
+        change(db, id, due_at=ago(db, f"{priority + 1} hours"))
+    assert 4 * 3600 <= gauges(db).oldest_due_age.total_seconds() < 4 * 3600 + 60
+
+
+def test_what_falls_due_later_has_no_age(db):
+    enqueue(db, send_at=ago(db, "-1 hour"))
+    assert gauges(db).oldest_due_age is None

@@ -1,0 +1,36 @@
+"""Leading: one session at a time, asked again without harm, given up with the session."""
+
+import psycopg
+
+from tests.waiting import wait_for
+
+
+def lead(db):
+    return db.execute("select notify.lead() as leads").fetchone().leads
+
+
+def test_the_first_leads_and_the_second_stands_by(db, other_db):
+    assert lead(db)
+    assert not lead(other_db)
+
+
+def test_asking_again_takes_the_lock_no_second_time(db, other_db):
+    assert [lead(db) for _ in range(5)] == [True] * 5
+    db.execute("select pg_advisory_unlock(1852798057, 2)")
+    assert lead(other_db)
+
+
+def test_the_standby_leads_when_the_leader_is_gone(db, dsn):
+    with psycopg.connect(dsn, autocommit=True) as leader:
+        assert leader.execute("select notify.lead()").fetchone()[0]
+        assert not lead(db)
+    assert wait_for(lambda: lead(db))
+
+
+def test_databases_of_one_server_have_leaders_of_their_own(db, empty_dsn):
+    from service.migrate import migrate
+
+    migrate(empty_dsn)
+    with psycopg.connect(empty_dsn, autocommit=True) as elsewhere:
+        assert elsewhere.execute("select notify.lead()").fetchone()[0]
+        assert lead(db)

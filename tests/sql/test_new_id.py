@@ -1,0 +1,22 @@
+"""Ids: version 7, sorting by time, on every server."""
+
+import time
+
+
+def test_it_is_a_version_7_uuid_of_the_rfc_variant(db):
+    ids = [r.id for r in db.execute("select notify.new_id() as id from generate_series(1, 1000)")]
+    assert {(id.version, id.variant) for id in ids} == {(7, "specified in RFC 4122")}
+    assert len(set(ids)) == 1000
+
+
+def test_it_tells_its_time_to_the_millisecond(db):
+    before_ms = time.time() * 1000
+    id = db.execute("select notify.new_id() as id").fetchone().id
+    assert abs((id.int >> 80) - before_ms) < 10_000
+
+
+def test_later_ids_sort_after_earlier_ones(db):
+    ids = [db.execute("select notify.new_id() as id").fetchone().id for _ in range(300)]
+    times = [id.int >> 80 for id in ids]
+    assert times == sorted(times)
+    assert len(set(times)) > 10

@@ -1,0 +1,146 @@
+"""Settling: each attempt ends once, by its number, and leaves one row of attempts."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.ledger import ago, attempts_of, change, claim, enqueue, row, settle
+
+
+def one_sending(db, **columns):
+    [id] = enqueue(db, **columns)
+    [got] = claim(db, [id])
+    return got
+
+
+@pytest.mark.parametrize(("outcome", "becomes"), [
+    ("sent", "sent"),
+    ("permanent", "failed"),
+    ("temporary", "queued"),
+    ("throttled", "queued"),
+    ("unknown", "queued"),
+    ("expired", "expired"),
+])
+def test_the_outcome_decides_what_the_notification_becomes(db, outcome, becomes):
+    got = one_sending(db)
+    [settled] = settle(db, [got], outcome)
+    kept = row(db, got.id)
+    assert settled.status == kept.status == becomes
+    assert (kept.lease_until, kept.claimed_by) == (None, None)
+    assert (kept.settled_at is None) == (becomes == "queued")
+    assert (settled.due_in is None) == (becomes != "queued")
+    assert settled.age.total_seconds() >= 0
+
+
+@pytest.mark.parametrize("outcome", ["temporary", "throttled", "unknown"])
+def test_the_last_attempt_makes_a_dead_letter(db, outcome):
+    got = one_sending(db, max_attempts=1)
+    [settled] = settle(db, [got], outcome)
+    assert settled.status == row(db, got.id).status == "failed"
+
+
+def test_an_attempt_is_written_down(db):
+    got = one_sending(db)
+    settle(db, [got], "temporary", code="503", excerpt="busy", started_ago_ms=250, took_ms=200,
+           worker="host:9")
+    [attempt] = attempts_of(db, got.id)
+    assert (attempt.attempt, attempt.outcome, attempt.code, attempt.excerpt, attempt.worker,
+            attempt.took_ms) == (1, "temporary", "503", "busy", "host:9", 200)
+    assert 0.2 < (ago(db, "0") - attempt.started_at).total_seconds() < 10
+
+
+def test_the_last_error_is_kept_and_cleared_when_it_is_sent(db):
+    got = one_sending(db)
+    settle(db, [got], "temporary", code="503", excerpt="b" * 2000)
+    kept = row(db, got.id)
+    assert (kept.last_error_code, kept.last_error) == ("503", "b" * 500)
+    assert attempts_of(db, got.id)[0].excerpt == "b" * 500
+    change(db, got.id, due_at=ago(db, "0"))
+    settle(db, claim(db, [got.id]), "sent")
+    kept = row(db, got.id)
+    assert (kept.last_error_code, kept.last_error) == (None, None)
+
+
+def test_a_retry_waits_by_the_backoff(db):
+    got = one_sending(db)
+    [settled] = settle(db, [got], "temporary", base="10 seconds")
+    assert 5 <= settled.due_in.total_seconds() <= 10
+    wait = (row(db, got.id).due_at - ago(db, "0")).total_seconds()
+    assert 4 < wait <= 10
+
+
+def test_a_longer_retry_after_is_respected_up_to_an_hour(db):
+    first, second = one_sending(db), one_sending(db)
+    [settled] = settle(db, [first], "throttled", retry_after_ms=60_000)
+    assert settled.due_in.total_seconds() == 60
+    [settled] = settle(db, [second], "throttled", retry_after_ms=2_000_000_000)
+    assert settled.due_in.total_seconds() == 3600
+
+
+def test_what_would_be_retried_after_it_expires_expires_now(db):
+    got = one_sending(db, expires_at=ago(db, "-5 seconds"))
+    [settled] = settle(db, [got], "temporary", base="60 seconds")
+    assert settled.status == "expired"
+    assert attempts_of(db, got.id)[0].outcome == "temporary"
+
+
+def test_a_stale_worker_changes_nothing(db):
+    got = one_sending(db)
+    settle(db, [got], "temporary")
+    change(db, got.id, due_at=ago(db, "0"))
+    [again] = claim(db, [got.id], worker="w:2")
+    before = row(db, got.id)
+    assert settle(db, [got], "sent") == []
+    assert row(db, got.id) == before
+    assert len(attempts_of(db, got.id)) == 1
+    assert [s.status for s in settle(db, [again], "sent")] == ["sent"]
+
+
+def test_a_second_settle_of_the_same_attempt_changes_nothing(db):
+    got = one_sending(db)
+    settle(db, [got], "sent")
+    before = row(db, got.id)
+    assert settle(db, [got], "permanent") == []
+    assert row(db, got.id) == before
+
+
+def test_a_number_that_was_never_claimed_settles_nothing(db):
+    got = one_sending(db)
+    assert settle(db, [SimpleNamespace(id=got.id, attempt=2)]) == []
+    assert row(db, got.id).status == "sending"
+
+
+def test_a_stale_pair_does_not_stop_the_others_of_its_batch(db):
+    stale, good = one_sending(db), one_sending(db)
+    settle(db, [stale], "sent")
+    assert [s.id for s in settle(db, [stale, good])] == [good.id]
+
+
+def test_a_pair_that_is_given_twice_is_taken_once(db):
+    got = one_sending(db)
+    assert [s.status for s in settle(db, [got, got])] == ["sent"]
+    assert len(attempts_of(db, got.id)) == 1
+
+
+def test_an_empty_batch_is_harmless(db):
+    assert settle(db, []) == []
+
+
+def test_a_batch_may_hold_different_outcomes(db):
+    ids = enqueue(db, 3)
+    got = sorted(claim(db, ids), key=lambda g: g.id)
+    settled = db.execute(
+        "select id, status from notify.settle(%s::uuid[], '{1,1,1}',"
+        " '{sent,permanent,temporary}', '{200,410,503}', '{null,gone,busy}', '{9,9,9}', '{5,5,5}',"
+        " '{null,null,100}', 'w:1', interval '1 second', interval '1 minute')",
+        [[g.id for g in got]]).fetchall()
+    by_id = {s.id: s.status for s in settled}
+    assert [by_id[id] for id in ids] == ["sent", "failed", "queued"]
+    assert [attempts_of(db, id)[0].excerpt for id in ids] == [None, "gone", "busy"]
+
+
+def test_a_large_batch_settles_whole(db):
+    ids = enqueue(db, 1000)
+    got = claim(db, ids, limit=1000)
+    assert len(settle(db, got)) == 1000
+    assert db.execute("select count(*) as n from notify.attempts").fetchone().n == 1000
