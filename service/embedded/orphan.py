@@ -1,11 +1,13 @@
-"""What a killed owner left behind: a PostgreSQL that still runs, or a pid file that lies."""
+"""What a violent end leaves of a PostgreSQL: a server, backends without one, a pid file that lies."""
 
 import contextlib
 import os
+import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, SIGKILL
 
 from service.embedded.child import POLL_S
 from service.errors import StartError
@@ -13,39 +15,62 @@ from service.errors import StartError
 STOP_MAX_S = 30.0
 
 
-def stop_orphan(data: Path) -> None:
-    """Stop a server that a killed owner left behind; drop a pid file with a stranger's number.
+def clear_orphans(data: Path) -> None:
+    """Stop what still runs on a data directory whose owner is gone, and drop its pid file.
 
-    A number that nobody has is left alone: PostgreSQL itself then makes sure that no backend of the
-    dead server still holds the shared memory. Raises StartError when the old server does not stop.
+    A clean stop leaves no pid file, and so nothing to do. A server may outlive its owner for a
+    moment; a busy backend outlives a killed server, and would keep the next one from starting.
+    Raises StartError when something does not end.
     """
     pid_file = data / "postmaster.pid"
-    try:
-        pid = int(pid_file.read_text().split("\n", 1)[0])
-        command = command_of(pid)
-    except (FileNotFoundError, ValueError):
+    if not pid_file.exists():
         return
-    if command is None:
-        return
-    if os.fsencode(data) not in command or not command[0].endswith(b"postgres"):
-        pid_file.unlink()
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, SIGINT)
-    deadline = time.monotonic() + STOP_MAX_S
-    while command_of(pid) == command:
-        if time.monotonic() > deadline:
-            raise StartError(f"process {pid} still runs the database in {data}: stop it first")
-        time.sleep(POLL_S)
+    first = pid_file.read_text(errors="replace").partition("\n")[0]
+    pid = int(first) if re.fullmatch("[0-9]{1,9}", first) else 0
+    if is_server(pid, data):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, SIGINT)
+        wait_while(lambda: is_server(pid, data), f"process {pid} still runs the database in {data}")
+    for backend in backends(data):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(backend, SIGKILL)
+    wait_while(lambda: backends(data), f"backends of a dead server still use {data}")
+    # The number may be a stranger's by now, whom PostgreSQL would take for a running server.
+    pid_file.unlink(missing_ok=True)
 
 
-def command_of(pid: int) -> list[bytes] | None:
-    """Give the command line of a living process; None when there is none."""
+def is_server(pid: int, data: Path) -> bool:
+    """Say whether this process is a PostgreSQL server of this data directory."""
+    words = command_of(pid)
+    return words[0].endswith(b"postgres") and os.fsencode(data) in words
+
+
+def command_of(pid: int) -> list[bytes]:
+    """Give the words of a command line; one empty word when the process has ended."""
     if Path("/proc/self/cmdline").exists():
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
-            return None
+            return [b""]
     command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-    told = subprocess.run(command, capture_output=True, check=False)
-    return told.stdout.strip().split() or None
+    return subprocess.run(command, capture_output=True, check=False).stdout.strip().split(b" ")
+
+
+def backends(data: Path) -> list[int]:
+    """Find the processes that work in the data directory, as all of PostgreSQL do (Linux)."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # Gone by now, ended and not waited for, or of another user: not ours.
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink() == data:
+                found.append(int(process.name))
+    return found
+
+
+def wait_while(condition: Callable[[], object], complaint: str) -> None:
+    """Wait. Raises StartError with the complaint after a while."""
+    deadline = time.monotonic() + STOP_MAX_S
+    while condition():
+        if time.monotonic() > deadline:
+            raise StartError(f"{complaint}: stop it first")
+        time.sleep(POLL_S)

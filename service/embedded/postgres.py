@@ -8,7 +8,7 @@ from signal import SIGINT, SIGQUIT
 from service.embedded.account import Account
 from service.embedded.child import Child
 from service.embedded.cluster import make_cluster
-from service.embedded.orphan import stop_orphan
+from service.embedded.orphan import clear_orphans
 from service.embedded.programs import postgres_programs
 from service.embedded.state import State
 from service.errors import StartError
@@ -26,12 +26,8 @@ SETTINGS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",   # a DETAIL shows rows, and rows are private
 }
-UNSAFE_AND_FAST = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "shared_buffers": "64MB",
-}
+# synchronous_commit stays on, so that tests may kill the server and still find what was committed.
+FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
 
 
 class EmbeddedPostgres:
@@ -66,9 +62,9 @@ class EmbeddedPostgres:
                 self._programs, self._data, account=self._account,
                 password=self._state.password, sync=not self._fast,
             )
-        stop_orphan(self._data)
+        clear_orphans(self._data)
         self._port = self._state.port("postgres")
-        settings = SETTINGS | (UNSAFE_AND_FAST if self._fast else {}) | {"port": str(self._port)}
+        settings = SETTINGS | (FAST if self._fast else {}) | {"port": str(self._port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._child = Child(
             "PostgreSQL", [self._programs / "postgres", "-D", self._data, *options],
@@ -92,6 +88,7 @@ class EmbeddedPostgres:
         """Stop it: clients are cut off, what is committed is kept."""
         if self._child is not None:
             self._child.stop((SIGINT, STOP_MAX_S), (SIGQUIT, STOP_MAX_S))
+            clear_orphans(self._data)
 
     def _is_ready(self) -> bool:
         """Read it from the pid file, as pg_ctl does: nobody else's server can be taken for ours."""

@@ -31,7 +31,7 @@ class EmbeddedServers:
         self, directory: Path, *, postgres: bool = True, valkey: bool = True, fast: bool = False,
         postgres_programs: Path | None = None,
     ) -> None:
-        """Open the state directory. `fast` is for tests: a power cut may lose what was committed.
+        """Open the state directory. `fast` is for tests: a power cut (no kill) may lose data.
 
         `postgres_programs` is the bin/ of another PostgreSQL than the wheel's. Raises StartError.
         """

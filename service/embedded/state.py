@@ -46,7 +46,11 @@ class State:
                 " give another one by --state or NOTIFY_STATE"
             ) from error
         self._file = self.directory / "kept.json"
-        self._kept = self._read()
+        try:
+            self._kept = self._read()
+        except StartError:
+            self.close()
+            raise
 
     @property
     def password(self) -> str:
