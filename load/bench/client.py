@@ -83,7 +83,7 @@ async def post_for(url: str, connections: int, seconds: float) -> dict[str, floa
     began = time.perf_counter()
     pairs = [
         await loop.create_connection(
-            lambda: Connection(request, began + seconds), parts.hostname, parts.port)
+            lambda: Connection(request, began + seconds), parts.hostname or "", parts.port or 80)
         for _ in range(connections)
     ]
     await asyncio.wait_for(asyncio.gather(*(one.closed for _, one in pairs)), seconds + 30)

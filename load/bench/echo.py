@@ -45,9 +45,11 @@ async def serve() -> None:
 
 def main() -> None:
     """Serve."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        with contextlib.suppress(KeyboardInterrupt):
-            runner.run(serve())
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(serve())
 
 
 if __name__ == "__main__":

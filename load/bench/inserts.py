@@ -31,7 +31,8 @@ def run(stack: Stack, clients: int) -> Row:
         with_trigger = rate(stack, clients)
     return Row(
         what=f"INSERT by {clients} clients", figure=with_trigger, unit="/s",
-        asked=SHARE_ASKED * without, ceiling=without, ceiling_is="pgbench, without the wake trigger",
+        asked=SHARE_ASKED * without,
+        ceiling=without, ceiling_is="pgbench, without the wake trigger",
     )
 
 

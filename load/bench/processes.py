@@ -31,6 +31,7 @@ class BenchError(Exception):
 class Running:
     """A process beside us; what it prints is in files."""
 
+    name: str
     process: subprocess.Popen[bytes]
     stdout: Path
     stderr: Path
@@ -46,13 +47,13 @@ class Running:
 
     def wait_for(self, condition: Callable[[], Any], limit_s: float = START_MAX_S) -> None:
         """Wait until the condition holds. Raises BenchError when the process ends first."""
-        until(lambda: condition() or self.dead(), limit_s, str(self.process.args))
+        def holds() -> Any:
+            if self.process.poll() is not None:
+                told = self.stderr.read_text(errors="replace")[-2000:]
+                raise BenchError(f"{self.name} ended by itself: {told}")
+            return condition()
 
-    def dead(self) -> None:
-        """Raise BenchError with its last words if it has ended."""
-        if self.process.poll() is not None:
-            told = self.stderr.read_text(errors="replace")[-2000:]
-            raise BenchError(f"{self.process.args} ended by itself: {told}")
+        until(holds, limit_s, f"{self.name} is ready")
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def running(
             preexec_fn=die_with_us(SIGTERM),  # noqa: PLW1509 (no other thread exists)
         )
     try:
-        yield Running(process, stdout, stderr)
+        yield Running(name, process, stdout, stderr)
     finally:
         process.terminate()
         try:
