@@ -13,7 +13,7 @@ from service.errors import DatabaseAway, Refused
 # defaults; both ends look every 20 s instead.
 SERVER_OPTIONS = (
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=15000"
+    " -c tcp_user_timeout=15000 -c timezone=UTC"      # the server's own may be any, and answers are in UTC
 )
 
 SCHEMA_MISSING = (

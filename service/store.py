@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+import msgspec
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 from psycopg.rows import class_row
@@ -70,6 +71,13 @@ class UuidBytes(Loader):
         return bytes(data)
 
 
+class JsonText(Loader):
+    """Read jsonb as the text it is: numbers of any length pass through unchanged."""
+
+    def load(self, data: Buffer) -> msgspec.Raw:
+        return msgspec.Raw(bytes(data))
+
+
 class Store:
     """A pool of connections, and the verbs. Every verb may raise DatabaseAway."""
 
@@ -115,6 +123,7 @@ class Store:
         with translated():
             async with self._pool.connection() as conn:
                 cursor = conn.cursor(row_factory=class_row(Notification))
+                cursor.adapters.register_loader("jsonb", JsonText)
                 await cursor.execute(
                     f"select {WHOLE} from notify.notifications where id = %s", [id]
                 )

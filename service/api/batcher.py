@@ -16,7 +16,7 @@ from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
 from service.store import Accepted, Store
 
-IN_FLIGHT_MAX = 2
+IN_FLIGHT_MAX = 1                       # two cost 12 % more CPU a request: smaller batches
 BATCH_ROWS_MAX = 500
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 WAITING_ROWS_MAX = 5000
