@@ -145,7 +145,7 @@ def read_settings(
     An empty value counts as not given. Raises ConfigError with one line on the first wrong value.
     """
     given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
-    given.update(os.environ if environ is None else environ)
+    given |= {k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()}
     values = {}
     for spec in fields(Settings):
         name = spec.name.upper()

@@ -1,0 +1,160 @@
+"""Settings: what each takes and refuses, and that .env.example says the same."""
+
+from dataclasses import FrozenInstanceError, fields
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from service.config import Settings, read_settings
+from service.errors import ConfigError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+NOWHERE = Path("/nonexistent/.env")
+NAMES = [spec.name.upper() for spec in fields(Settings)]
+
+
+def read(**environ):
+    return read_settings(environ, NOWHERE)
+
+
+def refusal(**environ):
+    with pytest.raises(ConfigError) as caught:
+        read(**environ)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_example_names_every_setting_once_and_no_other():
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    names = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
+    assert sorted(names) == sorted(NAMES)
+
+
+def test_the_example_as_it_stands_is_the_default():
+    assert read_settings({}, EXAMPLE) == Settings() == read()
+
+
+def test_every_number_and_word_of_the_example_is_written_out():
+    written = {name for name, value in dotenv_values(EXAMPLE).items() if value}
+    with_default = {s.name.upper() for s in fields(Settings) if s.default not in (None, ())}
+    assert written == with_default
+
+
+def test_every_setting_of_the_example_is_explained():
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    for before, line in pairwise(lines):
+        if line and not line.startswith("#"):
+            assert before.startswith("# "), line
+    assert max(map(len, lines)) <= 110
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_value_counts_as_not_given(name):
+    assert read(**{name: "  "}) == Settings()
+
+
+@pytest.mark.parametrize(("variable", "value", "expected"), [
+    ("PORT", "8080", 8080),
+    ("NUM_THREADS", " 4 ", 4),
+    ("MAX_RETRIES", "0", 0),
+    ("REAPING_INTERVAL_MINS", "0.05", 0.05),
+    ("LEASE_S", "12.5", 12.5),
+    ("LOG_LEVEL", "WARNING", "warning"),
+    ("WEBHOOK_SECRET", "whsec_a,whsec_b whsec_c", ("whsec_a", "whsec_b", "whsec_c")),
+    ("DATABASE_URL", "postgres://u:p%40@h/d?sslmode=require", "postgres://u:p%40@h/d?sslmode=require"),
+    ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
+    ("REDIS_URL", "localhost", "redis://localhost"),
+    ("REDIS_URL", "rediss://u:p@h:1/0", "rediss://u:p@h:1/0"),
+    ("REDIS_URL", "unix:///run/valkey.sock", "unix:///run/valkey.sock"),
+])
+def test_a_value_is_read(variable, value, expected):
+    assert getattr(read(**{variable: value}), variable.lower()) == expected
+
+
+@pytest.mark.parametrize(("variable", "value", "allowed"), [
+    ("PORT", "0", "a whole number from 1 to 65535"),
+    ("PORT", "65536", "a whole number from 1 to 65535"),
+    ("PORT", "http", "a whole number from 1 to 65535"),
+    ("NUM_THREADS", "2.5", "a whole number from 1 to 64"),
+    ("MAX_RETRIES", "-1", "a whole number from 0 to 99"),
+    ("MAX_RETRIES", "100", "a whole number from 0 to 99"),
+    ("LEASE_S", "nan", "a number from 1 to 3600"),
+    ("LEASE_S", "inf", "a number from 1 to 3600"),
+    ("LEASE_S", "30s", "a number from 1 to 3600"),
+    ("REAPING_INTERVAL_MINS", "0", "a number from 0.01 to 1440"),
+    ("LOG_LEVEL", "loud", "debug or info or warning or error"),
+    ("LOG_STYLE", "xml", "pretty or json"),
+    ("DATABASE_URL", "mysql://h/d", "a URL that starts with postgresql:// or postgres://"),
+    ("DATABASE_URL", "h:5432", "a URL that starts with postgresql:// or postgres://"),
+    ("DATABASE_URL", "postgresql://h:port/d", "a URL: postgresql://…"),
+    ("DATABASE_URL", "postgresql://[::1/d", "a URL: postgresql://…"),
+    ("REDIS_URL", "localhost:99999", "a URL: redis://…"),
+    ("REDIS_URL", "http://h", "a URL that starts with redis:// or rediss:// or unix://"),
+    ("SMTP_URL", "mail.example", "a URL that starts with smtp:// or smtps://"),
+])
+def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(variable, value, allowed):
+    assert refusal(**{variable: value}) == f"{variable}={value}: must be {allowed}"
+
+
+@pytest.mark.parametrize(("variable", "value"), [
+    ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+    ("REDIS_URL", "http://:hunter2@h"),
+    ("SMTP_URL", "http://u:hunter2@h"),
+])
+def test_a_refusal_shows_no_password(variable, value):
+    message = refusal(**{variable: value})
+    assert "hunter2" not in message
+    assert message.startswith(f"{variable}=(hidden): must be ")
+
+
+@pytest.mark.parametrize(("together", "message"), [
+    ({"LEASE_S": "10"}, "LEASE_S=10: must be more than SEND_DEADLINE_S=10"),
+    ({"LEASE_S": "5"}, "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
+    ({"BACKOFF_BASE_S": "60", "BACKOFF_CAP_S": "30"},
+     "BACKOFF_CAP_S=30: must be at least BACKOFF_BASE_S=60"),
+    ({"RETENTION_DAYS": "7"}, "RETENTION_DAYS=7: must be at least SEND_AT_MAX_DAYS=30"),
+    ({"SMTP_URL": "smtp://h"}, "MAIL_FROM is missing"),
+])
+def test_settings_that_are_wrong_together_are_refused(together, message):
+    assert refusal(**together).startswith(message)
+
+
+def test_the_environment_wins_over_the_file_and_an_empty_one_does_not(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("PORT=4000\nNUM_THREADS=8\nexport LOG_LEVEL='debug'\n# LEASE_S=99\n")
+    settings = read_settings({"PORT": "5000", "NUM_THREADS": ""}, file)
+    assert (settings.port, settings.num_threads, settings.log_level) == (5000, 8, "debug")
+    assert settings.lease_s == Settings().lease_s
+
+
+def test_the_file_of_the_working_directory_is_read_by_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("PORT=4000\n")
+    assert read_settings({}).port == 4000
+
+
+def test_the_processs_environment_is_read_by_default(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "4001")
+    assert read_settings().port == 4001
+
+
+def test_other_variables_are_none_of_its_business():
+    assert read(PATH="/bin", PORTS="x") == Settings()
+
+
+def test_settings_are_frozen():
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1
+
+
+def test_three_retries_are_four_attempts():
+    assert read(MAX_RETRIES="3").max_attempts == 4
+
+
+def test_listening_goes_past_the_pooler_when_there_is_one():
+    assert read(DATABASE_URL="postgresql://pooler/d").direct_url == "postgresql://pooler/d"
+    settings = read(DATABASE_URL="postgresql://pooler/d", DATABASE_DIRECT_URL="postgresql://pg/d")
+    assert settings.direct_url == "postgresql://pg/d"
