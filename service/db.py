@@ -10,10 +10,10 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from service.errors import DatabaseAway, Refused
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
-# defaults; both ends look every 20 s instead.
+# defaults; both ends look every 20 s instead. Times are read in UTC, whatever the server's zone.
 SERVER_OPTIONS = (
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=15000 -c timezone=UTC"      # the server's own may be any, and answers are in UTC
+    " -c tcp_user_timeout=15000 -c timezone=UTC"
 )
 
 SCHEMA_MISSING = (
