@@ -1,0 +1,54 @@
+"""A Valkey of a test's own, to stop and start."""
+
+import socket
+import subprocess
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from service.embedded.account import servers_account
+from service.embedded.programs import valkey_program
+from service.ready_set import LANE_KEYS
+from tests.waiting import wait_for
+
+
+class Valkey:
+    """A server that keeps its port and forgets what it held when it is started again."""
+
+    def __init__(self, directory: Path) -> None:
+        self._program = valkey_program(servers_account(directory), directory)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
+        self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
+        wait_for(self._answers)
+
+    def stop(self) -> None:
+        """Kill it."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def count(self) -> int:
+        """Say how many ids are ready; 0 while nobody answers."""
+        with redis.Redis.from_url(self.url) as client:
+            return sum(client.zcard(key) for key in LANE_KEYS.values())
+
+    def _answers(self) -> bool:
+        with redis.Redis.from_url(self.url) as client:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
