@@ -1,0 +1,58 @@
+"""A worker in this process, against real PostgreSQL, Valkey, HTTP and SMTP."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.config import Settings
+from service.metrics import WorkerMetrics
+from tests.integration.workers.sink import Sink
+from workers.runner import Worker
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Listen for webhooks."""
+    sink = Sink()
+    yield sink
+    sink.hold.set()
+    sink.close()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    """Collect this test's metrics."""
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def build(dsn: str, registry: CollectorRegistry) -> Callable[..., Worker]:
+    """Build a worker with quick retries and without Redis; any setting can be given."""
+
+    def build(**given: Any) -> Worker:
+        quick = {"database_url": dsn, "backoff_base_s": 0.01, "backoff_cap_s": 0.05,
+                 "shutdown_grace_s": 5.0, "send_deadline_s": 3.0}
+        return Worker(Settings(**(quick | given)), WorkerMetrics(registry))
+
+    return build
+
+
+@pytest.fixture
+def start(build: Callable[..., Worker]) -> Iterator[Start]:
+    """Build and start workers; all are stopped in the end, unless the test did so."""
+    started: list[Worker] = []
+
+    def start(**given: Any) -> Worker:
+        worker = build(**given)
+        worker.start()
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        if worker.alive:
+            worker.stop()

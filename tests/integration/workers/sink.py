@@ -1,0 +1,135 @@
+"""An HTTP server for tests that answers as its path says, and remembers what it was sent."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; header names in lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Answer = Callable[["Sink", Request, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Sink:
+    """`url` is where it listens; `requests` what came, in order; `hold` keeps /held waiting."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.hold = threading.Event()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self.serve, "127.0.0.1", 0), self.loop).result()
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    def close(self) -> None:
+        """Stop listening and drop every connection."""
+        asyncio.run_coroutine_threadsafe(self.end(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    async def end(self) -> None:
+        self.server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while True:
+                request = await read_request(reader)
+                self.requests.append(request)
+                await ANSWERS[request.path.split("/")[1]](self, request, writer)
+        writer.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> Request:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in head[1:] if line)
+    headers = {name.lower(): value for name, value in headers.items()}
+    body = await reader.readexactly(int(headers["content-length"]))
+    return Request(head[0].split(" ")[1], headers, body)
+
+
+def reply(writer: asyncio.StreamWriter, status: int, extra: str = "", body: bytes = b"ok") -> None:
+    head = f"HTTP/1.1 {status} Any\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+
+
+async def status(_sink: Sink, request: Request, writer: asyncio.StreamWriter) -> None:
+    reply(writer, int(request.path.split("/")[2]))
+
+
+async def once(sink: Sink, request: Request, writer: asyncio.StreamWriter) -> None:
+    """Refuse the first time: /once/503/Retry-After=1."""
+    first = [r.path for r in sink.requests].count(request.path) == 1
+    _, _, code, *extra = request.path.split("/")
+    headers = "".join(e.replace("=", ": ") + "\r\n" for e in extra)
+    reply(writer, int(code) if first else 200, headers if first else "")
+
+
+async def held(sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    while not sink.hold.is_set():                # noqa: ASYNC110 (another thread sets it)
+        await asyncio.sleep(0.005)
+    reply(writer, 200)
+
+
+async def huge(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    """Announce a gigabyte, and send as much as is taken."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+    for _ in range(1024):
+        writer.write(b"x" * 1048576)
+        await writer.drain()
+
+
+async def drip(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    """Never end the answer's headers."""
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X-Drip: drop\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def trickle(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    """Never end the answer's body."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def silent(_sink: Sink, _request: Request, _writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def garbage(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x00\xff\xfe not HTTP at all\r\n" * 100)
+    writer.close()
+
+
+async def reset(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def binary(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    reply(writer, 400, body=b"bad \x00\xff\x1b[31m\r\nthing" + b"x" * 9000)
+
+
+ANSWERS: dict[str, Answer] = {
+    "status": status, "once": once, "held": held, "huge": huge, "drip": drip,
+    "trickle": trickle, "silent": silent, "garbage": garbage, "reset": reset, "binary": binary,
+}

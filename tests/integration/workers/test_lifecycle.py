@@ -1,0 +1,178 @@
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from service.embedded.servers import EmbeddedServers
+from tests import ledger
+from tests.waiting import wait_for
+
+
+def held(db, sink, n=1, **columns):
+    return ledger.enqueue(
+        db, n, channel="webhook", recipient=sink.url + "/held", payload="{}", **columns)
+
+
+def statuses(db):
+    rows = db.execute("select status, count(*) as n from notify.notifications group by status")
+    return {row.status: row.n for row in rows}
+
+
+def offer(client, ids, lane=2):
+    client.zadd(f"{{notify}}:ready:{lane}", {id_.bytes: 0.0 for id_ in ids})
+
+
+def test_a_stale_worker_cannot_settle(db, sink, start, registry):
+    (id_,) = held(db, sink)
+    start(send_deadline_s=20.0)
+    wait_for(lambda: sink.requests)
+    ledger.change(db, id_, lease_until=ledger.ago(db, "1 second"))
+    ledger.reap(db)
+    ledger.change(db, id_, due_at=ledger.ago(db, "-1 hour"))
+    sink.hold.set()
+    wait_for(lambda: registry.get_sample_value("worker_stale_settles_total") == 1)
+    assert ledger.status(db, id_) == "queued"
+    assert [a.outcome for a in ledger.attempts_of(db, id_)] == ["lease_expired"]
+
+
+def test_a_locked_row_is_settled_when_it_is_let_go(db, dsn, sink, start):
+    (id_,) = held(db, sink)
+    start(send_deadline_s=20.0)
+    wait_for(lambda: sink.requests)
+    with psycopg.connect(dsn) as other:
+        other.execute("select 1 from notify.notifications where id = %s for update", [id_])
+        sink.hold.set()
+        second = ledger.enqueue(db)[0]
+        wait_for(lambda: ledger.status(db, second) == "sent")
+        assert ledger.status(db, id_) == "sending"
+    wait_for(lambda: ledger.status(db, id_) == "sent")
+
+
+def test_stopping_finishes_what_is_being_sent(db, sink, start):
+    (id_,) = held(db, sink)
+    worker = start(send_deadline_s=20.0)
+    wait_for(lambda: sink.requests)
+    sink.hold.set()
+    worker.stop()
+    assert not worker.alive
+    assert ledger.status(db, id_) == "sent"
+
+
+def test_stopping_settles_what_outlasts_the_grace_as_unknown(db, sink, start):
+    (id_,) = held(db, sink)
+    worker = start(send_deadline_s=20.0, shutdown_grace_s=0.2)
+    wait_for(lambda: sink.requests)
+    worker.stop()
+    (attempt,) = ledger.attempts_of(db, id_)
+    assert (attempt.outcome, attempt.code) == ("unknown", "aborted")
+    assert ledger.status(db, id_) == "queued"
+
+
+def test_stopping_gives_back_what_it_had_not_started(db, build, sink):
+    (id_,) = held(db, sink)
+    worker = build()
+    worker.claimer.turn()                    # claimed, and the senders do not run yet
+    assert ledger.status(db, id_) == "sending"
+    for thread in worker.threads:
+        if thread is not worker.claimer:
+            thread.stop()
+    worker.claimer.stop()
+    for thread in worker.threads:
+        thread.start()
+    worker.stop()
+    row = ledger.row(db, id_)
+    assert (row.status, row.attempt, row.max_attempts) == ("queued", 1, 5)
+    assert not sink.requests
+
+
+def test_nothing_is_sent_under_a_lease_shorter_than_the_deadline(db, build, sink):
+    (id_,) = held(db, sink)
+    worker = build(lease_s=3.1, send_deadline_s=3.0)
+    worker.claimer.turn()
+    wait_for(lambda: db.execute(
+        "select lease_until < clock_timestamp() + interval '3 seconds' as late"
+        " from notify.notifications where id = %s", [id_]).fetchone().late)
+    worker.claimer.stop()
+    for thread in worker.threads:
+        thread.start()
+    wait_for(lambda: ledger.status(db, id_) == "queued")
+    assert not sink.requests
+    worker.stop()
+
+
+def test_ids_come_from_the_ready_set_at_once(db, start, redis_url, redis_client):
+    start(redis_url=redis_url)
+    ids = ledger.enqueue(db, 3)
+    offer(redis_client, ids)
+    wait_for(lambda: statuses(db) == {"sent": 3}, 0.9)
+
+
+def test_bulk_does_not_starve(db, start, redis_url, redis_client):
+    urgent = ledger.enqueue(db, 2000, priority=0)
+    bulk = ledger.enqueue(db, 1, priority=3)
+    offer(redis_client, urgent, lane=0)
+    offer(redis_client, bulk, lane=3)
+    start(redis_url=redis_url, num_threads=1, sends_per_thread=8)
+    wait_for(lambda: ledger.status(db, bulk[0]) == "sent")
+    assert redis_client.zcard("{notify}:ready:0") > 0
+
+
+def test_a_silent_ready_set_does_not_stop_delivery(db, start, redis_url):
+    start(redis_url=redis_url)
+    ledger.enqueue(db, 1000)
+    wait_for(lambda: statuses(db) == {"sent": 1000}, 5)
+
+
+def test_ids_that_are_gone_do_no_harm(db, start, redis_url, redis_client):
+    done = ledger.put(db, "sent")
+    start(redis_url=redis_url)
+    ids = ledger.enqueue(db, 1)
+    offer(redis_client, [done, *ids])
+    wait_for(lambda: statuses(db) == {"sent": 2})
+    assert ledger.row(db, done).attempt == 1
+
+
+@pytest.fixture
+def state():
+    """Give a directory that the servers' account can reach."""
+    with tempfile.TemporaryDirectory(prefix="notify-tests-") as directory:
+        yield Path(directory)
+
+
+def test_without_redis_delivery_goes_on_and_comes_back_to_it(db, start, state):
+    servers = EmbeddedServers(state, postgres=False)
+    url = servers.start().redis_url
+    worker = start(redis_url=url)
+    with redis.Redis.from_url(url) as client:
+        offer(client, ledger.enqueue(db))
+        wait_for(lambda: statuses(db) == {"sent": 1})
+        servers.stop()
+        ledger.enqueue(db, 10)
+        wait_for(lambda: statuses(db) == {"sent": 11})
+        assert worker.claimer.hints.away
+    with EmbeddedServers(state, postgres=False) as urls:
+        assert urls.redis_url == url
+        wait_for(lambda: not worker.claimer.hints.away)
+        with redis.Redis.from_url(url) as client:
+            offer(client, ledger.enqueue(db))
+            wait_for(lambda: not client.zcard("{notify}:ready:2"), 0.9)
+        worker.stop()
+
+
+def test_without_the_database_outcomes_are_kept_until_it_is_back(db, dsn, sink, start):
+    (id_,) = held(db, sink)
+    worker = start(send_deadline_s=20.0)
+    wait_for(lambda: sink.requests)
+    name = db.info.dbname
+    with psycopg.connect(dsn, dbname="postgres", autocommit=True) as admin:
+        admin.execute(f"alter database {name} allow_connections false")
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = %s and application_name = 'notify-work'", [name])
+        sink.hold.set()
+        wait_for(lambda: worker.settler.database_away and worker.claimer.database_away)
+        admin.execute(f"alter database {name} allow_connections true")
+    wait_for(lambda: ledger.status(db, id_) == "sent")
+    assert len(sink.requests) == 1

@@ -1,0 +1,140 @@
+import email
+import email.policy
+
+import pycurl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.config import Settings
+from service.model import Outcome
+from tests.unit.workers.claims import ID, a_claim
+from workers.channels.channel import Answer, Mail
+from workers.channels.email import EmailChannel
+from workers.claim import Verdict
+
+channel = EmailChannel(
+    Settings(smtp_url="smtp://mail.example.org", mail_from="Notify <us@example.org>"))
+PAYLOAD = {"subject": "Hello", "text": "Hi"}
+
+
+def prepared(payload=None, recipient="a@example.org"):
+    return channel.prepare(a_claim(payload or PAYLOAD, channel="email", recipient=recipient))
+
+
+def parsed(mail):
+    return email.message_from_bytes(mail.body, policy=email.policy.default)
+
+
+def judged(**answer):
+    verdict = channel.judge(Answer(**answer))
+    return verdict.outcome, verdict.code
+
+
+def test_the_message_says_from_whom_to_whom_and_which():
+    mail = prepared()
+    message = parsed(mail)
+    assert (mail.mail_from, mail.mail_to) == ("us@example.org", "a@example.org")
+    assert (message["From"], message["To"]) == ("Notify <us@example.org>", "a@example.org")
+    assert message["Subject"] == "Hello"
+    assert message["Message-ID"] == f"<{ID}@example.org>"
+    assert message["Date"].datetime.tzinfo is not None
+    assert message.get_content() == "Hi\r\n"
+
+
+def test_text_and_html_are_alternatives_with_the_richer_last():
+    message = parsed(prepared({"subject": "s", "text": "t", "html": "<b>h</b>"}))
+    assert message.get_content_type() == "multipart/alternative"
+    assert [p.get_content_type() for p in message.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_html_may_come_alone():
+    assert parsed(prepared({"subject": "s", "html": "<b>h</b>"})).get_content_type() == "text/html"
+
+
+def test_reply_to_and_allowed_headers_are_set():
+    extra = {"X-Campaign": "7", "List-Unsubscribe": "<https://example.org/u>"}
+    message = parsed(prepared(PAYLOAD | {"reply_to": "r@example.org", "headers": extra}))
+    assert message["Reply-To"] == "r@example.org"
+    assert message["X-Campaign"] == "7"
+    assert message["List-Unsubscribe"] == "<https://example.org/u>"
+
+
+@pytest.mark.parametrize("change", [
+    {"subject": "a\r\nBcc: b@example.org"},
+    {"reply_to": "a@example.org\r\nBcc: b@example.org"},
+    {"headers": {"X-A": "b\r\nBcc: b@example.org"}},
+    {"headers": {"Bcc": "b@example.org"}},
+    {"headers": {"X-A: b\r\nBcc": "b@example.org"}},
+])
+def test_a_header_cannot_be_smuggled_in(change):
+    verdict = prepared(PAYLOAD | change)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.outcome, verdict.code) == (Outcome.PERMANENT, "invalid_header")
+
+
+@pytest.mark.parametrize("payload", [{"subject": 1, "text": "t"}, ["s"], {"text": "t"}])
+def test_a_payload_of_another_shape_is_permanent(payload):
+    verdict = prepared(payload)
+    assert (verdict.outcome, verdict.code) == (Outcome.PERMANENT, "invalid_payload")
+
+
+@given(st.fixed_dictionaries(
+    {"subject": st.text(max_size=80), "text": st.text(max_size=400)},
+    optional={"headers": st.dictionaries(
+        st.text(max_size=10) | st.just("X-A"), st.text(max_size=20), max_size=3)}))
+def test_any_payload_becomes_a_safe_mail_or_a_verdict(payload):
+    made = prepared(payload)
+    if isinstance(made, Verdict):
+        assert made.outcome is Outcome.PERMANENT
+        return
+    assert isinstance(made, Mail)
+    made.body.decode("ascii")
+    assert b"\n" not in made.body.replace(b"\r\n", b"")
+    assert b"\r" not in made.body.replace(b"\r\n", b"")
+    assert max(len(line) for line in made.body.split(b"\r\n")) <= 998
+    allowed = {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
+               "Content-Transfer-Encoding", *payload.get("headers", {})}
+    assert set(parsed(made).keys()) <= allowed
+
+
+def test_a_name_beyond_ascii_is_written_as_utf8_and_its_domain_for_dns():
+    mail = prepared(recipient="jörg@bücher.example")
+    assert mail.mail_to == "jörg@xn--bcher-kva.example"
+    assert "To: jörg@xn--bcher-kva.example".encode() in mail.body
+
+
+def test_without_a_server_it_waits_for_the_operator():
+    claim = a_claim(PAYLOAD, channel="email", recipient="a@example.org")
+    verdict = EmailChannel(Settings()).prepare(claim)
+    assert (verdict.outcome, verdict.code) == (Outcome.TEMPORARY, "not_configured")
+
+
+def test_a_taken_mail_keeps_the_reply():
+    verdict = channel.judge(Answer(status=250, body=b"250 2.0.0 queued as 42\r\n"))
+    assert (verdict.outcome, verdict.code) == (Outcome.SENT, "250")
+    assert verdict.excerpt == "250 2.0.0 queued as 42"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [
+    (421, "temporary"), (450, "temporary"), (550, "permanent"), (552, "permanent"),
+    (530, "temporary"), (534, "temporary"), (535, "temporary"), (538, "temporary"),
+])
+def test_a_refusal_decides_by_its_reply(status, outcome):
+    assert judged(error=pycurl.E_SEND_ERROR, status=status) == (outcome, str(status))
+
+
+def test_a_refusal_after_the_message_decides_too():
+    error = pycurl.E_FTP_WEIRD_SERVER_REPLY
+    assert judged(error=error, status=554, handed_over=True) == (Outcome.PERMANENT, "554")
+
+
+def test_a_server_that_turns_us_away_is_not_the_mails_fault():
+    error = pycurl.E_FTP_WEIRD_SERVER_REPLY
+    assert judged(error=error, status=554) == (Outcome.TEMPORARY, "no_service")
+
+
+def test_silence_after_the_message_is_unknown_and_before_it_temporary():
+    error = pycurl.E_OPERATION_TIMEDOUT
+    assert judged(error=error, status=354, handed_over=True) == (Outcome.UNKNOWN, "timeout")
+    assert judged(error=error, status=250) == (Outcome.TEMPORARY, "timeout")

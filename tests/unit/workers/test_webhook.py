@@ -1,0 +1,99 @@
+import pycurl
+import pytest
+from standardwebhooks import Webhook
+
+from service.config import Settings
+from service.model import Outcome
+from tests.unit.workers.claims import ID, a_claim
+from workers.channels.channel import Answer, Post
+from workers.channels.webhook import ERRORS, WebhookChannel
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+channel = WebhookChannel(Settings())
+
+
+def judged(**answer):
+    return channel.judge(Answer(**answer))
+
+
+@pytest.mark.parametrize(("status", "outcome"), [
+    (200, "sent"), (204, "sent"), (299, "sent"),
+    (301, "permanent"), (304, "permanent"),
+    (400, "permanent"), (404, "permanent"), (410, "permanent"), (499, "permanent"),
+    (408, "temporary"), (425, "temporary"), (429, "temporary"),
+    (500, "temporary"), (503, "temporary"), (599, "temporary"),
+    (600, "unknown"), (999, "unknown"),
+])
+def test_a_status_decides_the_outcome(status, outcome):
+    verdict = judged(status=status)
+    assert (verdict.outcome, verdict.code) == (outcome, str(status))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_taken_from_those_who_may_throttle(status):
+    verdict = judged(status=status, retry_after_s=7)
+    assert (verdict.outcome, verdict.retry_after_s) == (Outcome.THROTTLED, 7)
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_retry_after_of_others_is_ignored(status):
+    verdict = judged(status=status, retry_after_s=7)
+    assert verdict.outcome is not Outcome.THROTTLED
+    assert verdict.retry_after_s is None
+
+
+def test_a_status_counts_though_the_connection_broke_after_it():
+    assert judged(status=200, error=pycurl.E_OPERATION_TIMEDOUT).outcome is Outcome.SENT
+
+
+@pytest.mark.parametrize("error", [e for e, (o, _) in ERRORS.items() if o is Outcome.TEMPORARY])
+def test_an_error_is_temporary_before_the_request_was_out_and_unknown_after(error):
+    assert judged(error=error).outcome is Outcome.TEMPORARY
+    assert judged(error=error, handed_over=True).outcome is Outcome.UNKNOWN
+
+
+def test_an_error_that_nobody_listed_has_its_number_as_code():
+    verdict = judged(error=98, error_text="odd")
+    assert (verdict.outcome, verdict.code, verdict.excerpt) == ("temporary", "curl_98", "odd")
+
+
+def test_a_url_that_libcurl_refuses_is_permanent():
+    assert judged(error=pycurl.E_URL_MALFORMAT).outcome is Outcome.PERMANENT
+
+
+def test_the_payload_is_posted_as_it_stands():
+    post = channel.prepare(a_claim({"a": "ü"}))
+    assert isinstance(post, Post)
+    assert post.body.decode() == a_claim({"a": "ü"}).payload
+    assert "Content-Type: application/json" in post.headers
+    assert f"webhook-id: {ID}" in post.headers
+    assert post.destination == "example.org"
+
+
+def test_without_a_secret_nothing_is_signed():
+    post = channel.prepare(a_claim({}))
+    assert not [header for header in post.headers if "signature" in header]
+
+
+def test_what_is_posted_verifies_with_the_reference_implementation():
+    post = WebhookChannel(Settings(webhook_secret=(SECRET,))).prepare(a_claim({"a": 1}))
+    headers = dict(header.split(": ", 1) for header in post.headers)
+    assert Webhook(SECRET).verify(post.body, headers) == {"a": 1}
+
+
+@pytest.mark.parametrize(("url", "destination"), [
+    ("http://u:p@Example.org:81/x?a=http://y/", "example.org:81"),
+    ("https://example.org?x", "example.org"),
+    ("http://[::1]:80/", "[::1]:80"),
+])
+def test_the_destination_is_host_and_port(url, destination):
+    assert channel.prepare(a_claim(recipient=url)).destination == destination
+
+
+@pytest.mark.parametrize("url", [
+    "http://exa mple.org/", "ftp://example.org/", "http://a\\@b/", "http://:80/",
+    "http://example.org:99999/",
+])
+def test_a_url_that_is_none_is_permanent(url):
+    verdict = channel.prepare(a_claim(recipient=url))
+    assert (verdict.outcome, verdict.code) == (Outcome.PERMANENT, "bad_url")
