@@ -8,6 +8,7 @@ from signal import SIGKILL
 
 from service.embedded.account import Account
 from service.embedded.child import ENVIRONMENT, die_with_us
+from service.embedded.orphan import kill_backends
 from service.errors import StartError
 
 INIT_MAX_S = 120.0
@@ -31,6 +32,8 @@ def make_cluster(
     refuse_nameless(account)
     draft = data.with_name("draft")
     if draft.exists():
+        # The initdb that made it was killed with its owner; what that had started was not.
+        kill_backends(draft)
         shutil.rmtree(draft)
     run(
         account, programs / "initdb", "-D", draft, "-U", "postgres",

@@ -1,4 +1,4 @@
-"""What a violent end leaves of a PostgreSQL: a server, backends without one, a pid file that lies."""
+"""What a violent end leaves of PostgreSQL: a server, backends without one, a pid file that lies."""
 
 import contextlib
 import os
@@ -31,12 +31,17 @@ def clear_orphans(data: Path) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, SIGINT)
         wait_while(lambda: is_server(pid, data), f"process {pid} still runs the database in {data}")
+    kill_backends(data)
+    # The number may be a stranger's by now, whom PostgreSQL would take for a running server.
+    pid_file.unlink(missing_ok=True)
+
+
+def kill_backends(data: Path) -> None:
+    """End what works in a data directory without a server. Raises StartError."""
     for backend in backends(data):
         with contextlib.suppress(ProcessLookupError):
             os.kill(backend, SIGKILL)
     wait_while(lambda: backends(data), f"backends of a dead server still use {data}")
-    # The number may be a stranger's by now, whom PostgreSQL would take for a running server.
-    pid_file.unlink(missing_ok=True)
 
 
 def is_server(pid: int, data: Path) -> bool:

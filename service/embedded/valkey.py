@@ -11,6 +11,7 @@ from service.embedded.state import State, is_free
 
 READY_MAX_S = 10.0
 STOP_MAX_S = 5.0
+ANSWER_MAX_S = 0.25
 # Read from stdin, so that the password is not in the list of processes. Nothing is saved, because
 # PostgreSQL is the truth. A full memory refuses writes: an evicted id would be a lost hint.
 CONFIG = """
@@ -73,17 +74,18 @@ class EmbeddedValkey:
         port = self._state.last_port("valkey")
         if port is None or is_free(port):
             return
-        ask(port, f"AUTH {self._state.password}", "SHUTDOWN NOSAVE")
-        deadline = time.monotonic() + 1.0
+        if not ask(port, f"AUTH {self._state.password}", "SHUTDOWN NOSAVE").startswith("+OK"):
+            return
+        deadline = time.monotonic() + STOP_MAX_S
         while not is_free(port) and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
 
 def ask(port: int, *commands: str) -> str:
-    """Send inline commands and give what comes back within a second; empty when nobody answers."""
+    """Send inline commands and give the answers; empty when there is none within a moment."""
     lines = "".join(f"{command}\r\n" for command in (*commands, "QUIT"))
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_MAX_S) as connection:
             connection.sendall(lines.encode())
             connection.shutdown(socket.SHUT_WR)
             return connection.makefile("rb").read(1000).decode(errors="replace")

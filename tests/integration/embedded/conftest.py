@@ -1,0 +1,89 @@
+"""State directories for the embedded servers, and owners of them that can be killed."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.embedded.servers import EmbeddedServers, ServerUrls
+from tests.integration.embedded.processes import descendants, running
+from tests.waiting import wait_for
+
+OWNER = """
+import json, sys, threading
+from pathlib import Path
+from service.embedded.servers import EmbeddedServers
+with EmbeddedServers(Path(sys.argv[1]), fast=True) as urls:
+    print(json.dumps([urls.database_url, urls.redis_url]), flush=True)
+    threading.Event().wait()
+"""
+
+
+class Owner:
+    """A process of its own that runs the servers of a state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", OWNER, str(directory)], stdout=subprocess.PIPE, text=True
+        )
+
+    def urls(self) -> ServerUrls:
+        """Wait until it is ready."""
+        assert self.process.stdout is not None
+        database_url, redis_url = json.loads(self.process.stdout.readline())
+        return ServerUrls(database_url=database_url, redis_url=redis_url)
+
+    def family(self) -> set[int]:
+        """Give the process ids of its children, and theirs."""
+        return descendants(self.process.pid)
+
+    def kill(self) -> None:
+        """End it without giving it a chance to do anything about it."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Give the path of a state directory that is not there yet, with a space in it.
+
+    Not pytest's tmp_path: root's is closed to the account that the servers run as.
+    """
+    with tempfile.TemporaryDirectory(prefix="notify tests ") as parent:
+        Path(parent).chmod(0o711)
+        yield Path(parent) / "a state"
+
+
+@pytest.fixture(scope="session")
+def made() -> Iterator[Path]:
+    """Give a state directory whose servers ran before and were stopped: all tests share it.
+
+    Whatever a test does to it must heal, which is the point; only damage is undone by the test.
+    """
+    with tempfile.TemporaryDirectory(prefix="notify tests ") as parent:
+        Path(parent).chmod(0o711)
+        with EmbeddedServers(Path(parent) / "made", fast=True):
+            pass
+        yield Path(parent) / "made"
+
+
+@pytest.fixture
+def own() -> Iterator[Callable[[Path], Owner]]:
+    """Start owners of state directories; they and their servers are gone after the test."""
+    owners: list[Owner] = []
+
+    def start(directory: Path) -> Owner:
+        owners.append(Owner(directory))
+        return owners[-1]
+
+    yield start
+    families = set[int]().union(*(owner.family() for owner in owners))
+    for owner in owners:
+        owner.kill()
+    wait_for(lambda: not running(families))

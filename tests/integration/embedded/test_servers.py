@@ -1,0 +1,176 @@
+"""Both servers in one hand: what they promise to those who start them."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis
+
+from service.embedded.servers import EmbeddedServers
+from service.errors import StartError
+from tests.integration.embedded.processes import descendants, read, running
+from tests.waiting import wait_for
+
+
+def port_of(url: str) -> int:
+    """Read the port."""
+    return urlsplit(url).port or 0
+
+
+def pids(name: bytes) -> set[int]:
+    """Find our own children by the name of their program."""
+    return {
+        pid for pid in descendants(os.getpid())
+        if name in read(pid, "cmdline").split(b"\0", 1)[0]
+    }
+
+
+def test_both_servers_answer_at_their_urls(made: Path) -> None:
+    with EmbeddedServers(made, fast=True) as urls:
+        assert urls.database_url and urls.redis_url
+        with psycopg.connect(urls.database_url) as db:
+            who = db.execute(
+                "select current_database(), current_user, usesuper from pg_user"
+                " where usename = current_user"
+            ).fetchone()
+            assert who == ("notify", "notify", False)
+        with redis.Redis.from_url(urls.redis_url) as ready:
+            assert ready.ping()
+            config = ready.config_get("*")
+            assert config["maxmemory"] == str(64 * 1024 * 1024)
+            assert config["maxmemory-policy"] == "noeviction"
+            assert config["save"] == ""
+            assert config["bind"] == "127.0.0.1"
+
+
+def test_nobody_gets_in_without_the_password(made: Path) -> None:
+    with EmbeddedServers(made, fast=True) as urls:
+        assert urls.database_url and urls.redis_url
+        for user in ("notify", "postgres"):
+            bare = urls.database_url.partition("@")[2]
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                psycopg.connect(f"postgresql://{user}@{bare}")
+        bare = urls.redis_url.partition("@")[2]
+        with (
+            redis.Redis.from_url(f"redis://{bare}") as stranger,
+            pytest.raises(redis.AuthenticationError),
+        ):
+            stranger.ping()
+
+
+def test_the_password_is_in_no_list_of_processes(made: Path) -> None:
+    servers = EmbeddedServers(made, fast=True)
+    servers.start()
+    try:
+        password = servers.state.password.encode()
+        for pid in descendants(os.getpid()):
+            assert password not in read(pid, "cmdline")
+    finally:
+        servers.stop()
+
+
+def test_urls_can_stand_in_an_env_file(made: Path) -> None:
+    with EmbeddedServers(made, fast=True) as urls:
+        for url in (urls.database_url, urls.redis_url):
+            assert url and not set(url) & set("&'\"%#$ \\")
+
+
+def test_data_and_urls_survive_a_restart(directory: Path) -> None:
+    with EmbeddedServers(directory, fast=True) as urls:
+        assert urls.database_url
+        with psycopg.connect(urls.database_url) as db:
+            db.execute("create table kept as select 42 as answer")
+    with EmbeddedServers(directory, fast=True) as again:
+        assert again == urls
+        with psycopg.connect(urls.database_url) as db:
+            assert db.execute("select answer from kept").fetchone() == (42,)
+
+
+def test_only_what_is_asked_for_is_started(directory: Path) -> None:
+    with EmbeddedServers(directory, postgres=False) as urls:
+        assert urls.database_url is None
+        assert urls.redis_url
+        assert not (directory / "postgres").exists()
+    servers = EmbeddedServers(directory, postgres=False, valkey=False)
+    assert servers.state.webhook_secret.startswith("whsec_")
+    assert servers.start().redis_url is None
+    servers.stop()
+
+
+def test_stop_leaves_no_process_and_is_harmless_twice(made: Path) -> None:
+    servers = EmbeddedServers(made, fast=True)
+    servers.start()
+    family = descendants(os.getpid())
+    assert len(family) > 2
+    servers.stop()
+    servers.stop()
+    assert not running(family)
+
+
+def test_stop_does_not_wait_for_clients(made: Path) -> None:
+    servers = EmbeddedServers(made, fast=True)
+    urls = servers.start()
+    assert urls.database_url
+    client = psycopg.connect(urls.database_url)
+    servers.stop()
+    with pytest.raises(psycopg.OperationalError):
+        client.execute("select 1")
+    client.close()
+
+
+def test_second_owner_of_a_state_is_refused_in_one_line(made: Path) -> None:
+    servers = EmbeddedServers(made, postgres=False)
+    with pytest.raises(StartError, match=f"in use by process {os.getpid()}: ") as refused:
+        EmbeddedServers(made)
+    assert "\n" not in str(refused.value)
+    servers.stop()
+    EmbeddedServers(made, postgres=False).stop()
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [(b"postgres", "PostgreSQL"), (b"valkey-server", "Valkey")]
+)
+def test_killed_server_is_named_and_runs_again_after_the_next_start(
+    made: Path, program: bytes, name: str
+) -> None:
+    servers = EmbeddedServers(made, fast=True)
+    urls = servers.start()
+    assert urls.database_url and urls.redis_url
+    with psycopg.connect(urls.database_url, autocommit=True) as db:
+        db.execute(f"create table {name} as select 42 as answer")
+        assert servers.dead() is None
+        os.kill(min(pids(program)), signal.SIGKILL)
+        reason = wait_for(servers.dead)
+        assert f"{name} was killed by SIGKILL" in reason
+        assert "\n" not in reason
+        servers.stop()
+    with EmbeddedServers(made, fast=True) as again:
+        assert again == urls
+        with psycopg.connect(urls.database_url) as db:
+            assert db.execute(f"select answer from {name}").fetchone() == (42,)
+        with redis.Redis.from_url(urls.redis_url) as ready:
+            assert ready.ping()
+
+
+def test_a_port_taken_meanwhile_is_replaced(made: Path) -> None:
+    with EmbeddedServers(made, fast=True) as urls:
+        assert urls.database_url and urls.redis_url
+    taken = [socket.create_server(("127.0.0.1", port_of(url)))
+             for url in (urls.database_url, urls.redis_url)]
+    with EmbeddedServers(made, fast=True) as moved:
+        assert moved.database_url and moved.redis_url
+        assert port_of(moved.database_url) != port_of(urls.database_url)
+        assert port_of(moved.redis_url) != port_of(urls.redis_url)
+        psycopg.connect(moved.database_url).close()
+    for stranger in taken:
+        stranger.close()
+
+
+def test_a_path_too_long_for_a_socket_is_no_hindrance(directory: Path) -> None:
+    with EmbeddedServers(directory / ("x" * 200), fast=True) as urls:
+        assert urls.database_url
+        psycopg.connect(urls.database_url).close()

@@ -1,0 +1,113 @@
+"""The state directory: who may have it, and what it keeps."""
+
+import base64
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.embedded.account import Account, let_in, servers_account
+from service.embedded.state import State, default_state, is_free
+from service.errors import StartError
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as another account")
+not_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+
+
+@pytest.fixture
+def state(directory: Path) -> Iterator[State]:
+    state = State(directory)
+    yield state
+    state.close()
+
+
+def test_secrets_and_ports_stay_the_same(directory: Path) -> None:
+    state = State(directory)
+    kept = (state.password, state.webhook_secret, state.port("postgres"))
+    state.close()
+    state = State(directory)
+    assert (state.password, state.webhook_secret, state.port("postgres")) == kept
+    state.close()
+
+
+def test_two_states_have_nothing_in_common(directory: Path) -> None:
+    first, second = State(directory / "a"), State(directory / "b")
+    assert first.password != second.password
+    assert first.webhook_secret != second.webhook_secret
+    first.close()
+    second.close()
+
+
+def test_webhook_secret_is_one_by_standard_webhooks(state: State) -> None:
+    prefix, _, encoded = state.webhook_secret.partition("_")
+    assert prefix == "whsec"
+    assert 24 <= len(base64.b64decode(encoded, validate=True)) <= 64
+
+
+def test_ports_are_free_ones(state: State) -> None:
+    assert is_free(state.port("postgres"))
+    assert state.port("postgres") != state.port("valkey")
+
+
+def test_nobody_else_can_read_what_is_kept(state: State) -> None:
+    assert state.password
+    assert stat.S_IMODE((state.directory / "kept.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(state.directory.stat().st_mode) == (0o711 if os.geteuid() == 0 else 0o700)
+
+
+def test_a_file_in_the_way_is_refused_in_one_line(directory: Path) -> None:
+    directory.write_text("")
+    with pytest.raises(StartError, match="give another one by --state or NOTIFY_STATE"):
+        State(directory / "below")
+
+
+@not_root
+def test_a_parent_that_cannot_be_written_is_refused_in_one_line(directory: Path) -> None:
+    directory.mkdir(mode=0o500)
+    with pytest.raises(StartError, match="Permission denied"):
+        State(directory / "below")
+
+
+def test_damaged_secrets_are_refused_in_one_line(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "kept.json").write_text("{")
+    with pytest.raises(StartError, match=r"cannot read .*kept\.json") as refused:
+        State(directory)
+    assert "\n" not in str(refused.value)
+
+
+def test_default_state_lies_where_the_servers_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/some/where")
+    root = os.geteuid() == 0
+    assert default_state() == Path("/var/lib/notify" if root else "/some/where/notify")
+
+
+def test_a_user_runs_the_servers_itself_and_root_does_not(directory: Path) -> None:
+    account = servers_account(directory)
+    assert account.uid != 0
+    assert (account.credentials == {}) == (os.geteuid() != 0)
+
+
+@as_root
+def test_the_owner_of_the_data_runs_the_servers(directory: Path) -> None:
+    directory.mkdir()
+    os.chown(directory, 12345, 12345)
+    assert servers_account(directory) == Account(uid=12345, gid=12345)
+
+
+def test_a_closed_state_directory_is_opened_for_passing_only(directory: Path) -> None:
+    directory.mkdir(mode=0o700)
+    let_in(Account(uid=12345, gid=12345), directory)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o711
+
+
+def test_a_closed_parent_is_refused_in_one_line_and_left_alone(directory: Path) -> None:
+    below = directory / "below"
+    below.mkdir(parents=True)
+    directory.chmod(0o700)
+    with pytest.raises(StartError, match=f"cannot enter {directory}: give another one") as refused:
+        let_in(Account(uid=12345, gid=12345), below)
+    assert "\n" not in str(refused.value)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
