@@ -36,9 +36,8 @@ class State:
         Raises StartError, also while another process has it open.
         """
         self.directory = directory.absolute().resolve()
-        mode = 0o711 if os.geteuid() == 0 else 0o700
         try:
-            self.directory.mkdir(mode=mode, parents=True, exist_ok=True)
+            make(self.directory)
             self._lock = lock(self.directory / "lock")
         except OSError as error:
             raise StartError(
@@ -102,6 +101,15 @@ class State:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._file)
+
+
+def make(directory: Path) -> None:
+    """Make a directory and its missing parents, whatever the umask; root's let others through."""
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    for step in (*reversed(directory.parents), directory):
+        if not step.exists():
+            step.mkdir()
+            step.chmod(mode)
 
 
 def lock(path: Path) -> IO[str]:

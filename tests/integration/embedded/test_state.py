@@ -57,6 +57,13 @@ def test_nobody_else_can_read_what_is_kept(state: State) -> None:
     assert stat.S_IMODE(state.directory.stat().st_mode) == (0o711 if os.geteuid() == 0 else 0o700)
 
 
+def test_missing_parents_are_made_so_that_the_servers_can_pass(directory: Path) -> None:
+    umask = os.umask(0o077)
+    State(directory / "b" / "c").close()
+    os.umask(umask)
+    let_in(servers_account(directory), directory / "b" / "c")
+
+
 def test_a_file_in_the_way_is_refused_in_one_line(directory: Path) -> None:
     directory.write_text("")
     with pytest.raises(StartError, match="give another one by --state or NOTIFY_STATE"):
