@@ -4,12 +4,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import ceil
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 LEFT_FREE = 8                      # one destination leaves an eighth of the slots to the others
-PARKED_MAX_S = 32.0
+QUICK_S = 0.1                      # a quick one may hold more: its line is gone in a moment
+PARKED_MAX_S = 30.0
 SMOOTHING = 0.1
 
 
@@ -17,7 +19,7 @@ class Place(Enum):
     """What a destination has for one more."""
 
     START = auto()
-    LINE = auto()                  # it stands in line, and comes out of leave()
+    LINE = auto()                  # it stands in line, and comes out of leave() or overdue()
     NONE = auto()                  # its share is used up
 
 
@@ -25,10 +27,15 @@ class Place(Enum):
 class Destination(Generic[T]):
     """What one destination holds now, and how long a send to it takes."""
 
+    left_at: float                 # when the last one left
     active: int = 0
     line: deque[T] = field(default_factory=deque)
-    took_s: float = 1.0
+    took_s: float = 0.0
     parked_until: float = 0.0
+
+    def pace_s(self, now: float) -> float:
+        """Return how long a send takes, or at least how long nobody has left."""
+        return max(self.took_s, now - self.left_at)
 
 
 class Destinations(Generic[T]):
@@ -38,22 +45,23 @@ class Destinations(Generic[T]):
         self.held_max = max(1, slots - slots // LEFT_FREE)
         self.known: dict[str, Destination[T]] = {}
 
-    def enter(self, name: str, one: T, active_max: int | None) -> Place:
-        """Find a place for one more. `active_max`: how many at once (None: the whole share)."""
+    def enter(self, name: str, one: T, at_once_max: int | None, now: float) -> Place:
+        """Find a place for one more. `at_once_max`: how many at once (None: the whole share)."""
         found = self.known.get(name)
         if found is None:
-            found = self.known[name] = Destination()
-        if found.active + len(found.line) >= self.held_max:
+            found = self.known[name] = Destination(left_at=now)
+        if found.active + len(found.line) >= self.held_max and found.pace_s(now) > QUICK_S:
             return Place.NONE
-        if active_max is not None and found.active >= active_max:
+        if found.active >= (at_once_max or self.held_max):
             found.line.append(one)
             return Place.LINE
         found.active += 1
         return Place.START
 
-    def leave(self, name: str, took_s: float | None) -> T | None:
+    def leave(self, name: str, now: float, took_s: float | None) -> T | None:
         """Count one out and the next in line in; return that. `took_s` None: nothing was sent."""
         found = self.known[name]
+        found.left_at = now
         if took_s is not None:
             found.took_s += (took_s - found.took_s) * SMOOTHING
         if found.line:
@@ -64,16 +72,20 @@ class Destinations(Generic[T]):
         return None
 
     def park_s(self, name: str, now: float) -> float:
-        """Say how long one without a place stays away, so that it finds one at the present pace.
+        """Say for how long one without a place goes away, so as to find one at the present pace.
 
-        Rounded up to a power of two: a batch of releases then needs few calls.
+        In whole seconds: a batch of releases then needs few calls.
         """
         found = self.known[name]
-        found.parked_until = max(found.parked_until, now) + found.took_s / self.held_max
-        delay_s = 1.0
-        while delay_s < min(found.parked_until - now, PARKED_MAX_S):
-            delay_s *= 2
-        return delay_s
+        found.parked_until = max(found.parked_until, now) + found.pace_s(now) / self.held_max
+        return ceil(min(found.parked_until - now, PARKED_MAX_S))
+
+    def overdue(self, now: float) -> Iterator[tuple[str, T]]:
+        """Send away, with its name, who stands in line beyond a share that is quick no more."""
+        for name, found in self.known.items():
+            while (found.line and found.active + len(found.line) > self.held_max
+                   and found.pace_s(now) > QUICK_S):
+                yield name, found.line.pop()
 
     def clear_lines(self) -> Iterator[T]:
         """Send everybody in line away."""

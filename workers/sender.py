@@ -82,6 +82,9 @@ class Sender(Loop):
         self.hand_on()
         for flight, answer in self.transfers.wait(self.wait_s()):
             self.land(flight, answer)
+        now = time.monotonic()
+        for name, flight in self.destinations.overdue(now):
+            self.park(name, flight, now)
         self.hand_on()
 
     def close(self) -> None:
@@ -130,17 +133,22 @@ class Sender(Loop):
         """Start a transfer within its destination's share, or give the claim back for later."""
         name = flight.transfer.destination
         at_once_max = SMTP_CONNECTIONS if isinstance(flight.transfer, Mail) else None
-        place = self.destinations.enter(name, flight, at_once_max)
+        place = self.destinations.enter(name, flight, at_once_max, flight.started_at)
         if place is Place.START:
             self.launch(flight)
         elif place is Place.NONE:
-            delay_s = self.destinations.park_s(name, flight.started_at)
-            self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s))
+            self.park(name, flight, flight.started_at)
+
+    def park(self, name: str, flight: Flight, now: float) -> None:
+        """Give a claim back until its destination has room again."""
+        delay_s = self.destinations.park_s(name, now)
+        self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s))
 
     def launch(self, flight: Flight | None) -> None:
         """Begin a transfer; one that may no longer begin lets the next in line."""
         while flight is not None and not self.launched(flight):
-            flight = self.destinations.leave(flight.transfer.destination, None)
+            name = flight.transfer.destination
+            flight = self.destinations.leave(name, time.monotonic(), None)
 
     def launched(self, flight: Flight) -> bool:
         """Begin a transfer, unless it has waited too long or libcurl does not take it."""
@@ -158,7 +166,8 @@ class Sender(Loop):
 
     def land(self, flight: Flight, answer: Answer) -> None:
         """Judge an answer, and let the next in line begin."""
-        took_s = time.monotonic() - flight.started_at
+        now = time.monotonic()
+        took_s = now - flight.started_at
         try:
             verdict = flight.channel.judge(answer)
         except Exception as error:               # as in begin_all
@@ -166,7 +175,7 @@ class Sender(Loop):
             verdict = BROKEN
         self.settle(flight.claim, verdict, flight.started_at)
         self.metrics.send_seconds.labels(flight.claim.channel).observe(took_s)
-        self.launch(self.destinations.leave(flight.transfer.destination, took_s))
+        self.launch(self.destinations.leave(flight.transfer.destination, now, took_s))
 
     def write_lines(self) -> None:
         """Write the lines of one batch at once."""

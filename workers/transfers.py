@@ -7,7 +7,6 @@ waits.
 
 import selectors
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -35,7 +34,6 @@ class Transfers(Generic[Tag]):
         self.settings = settings
         self.running: dict[pycurl.Curl, tuple[Handle, list[Handle], Tag]] = {}
         self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
-        self.timer_at: float | None = None
         self.selector = selectors.DefaultSelector()
         self.watched: set[int] = set()
         self.bell, self.ear = socket.socketpair()
@@ -45,7 +43,6 @@ class Transfers(Generic[Tag]):
         self.multi = pycurl.CurlMulti()
         self.multi.setopt(pycurl.M_MAXCONNECTS, settings.sends_per_thread)
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self.watch)
-        self.multi.setopt(pycurl.M_TIMERFUNCTION, self.set_timer)
 
     def start(self, transfer: Post | Mail, tag: Tag) -> Answer | None:
         """Begin a transfer, which ends within the deadline. An Answer: libcurl does not take it."""
@@ -62,15 +59,16 @@ class Transfers(Generic[Tag]):
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout, and give what has ended."""
-        for key, events in self.selector.select(self.until_timer(timeout_s)):
+        self.run_timers()
+        due_ms = self.multi.timeout()
+        until_s = timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
+        for key, events in self.selector.select(until_s):
             if key.fileobj is self.ear:
                 with suppress(BlockingIOError):
                     self.ear.recv(4096)
             else:
                 self.multi.socket_action(key.fd, events)
-        if self.timer_at is not None and self.timer_at <= time.monotonic():
-            self.timer_at = None
-            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self.run_timers()
         return self.ended()
 
     def wake(self) -> None:
@@ -130,12 +128,10 @@ class Transfers(Generic[Tag]):
             self.watched.add(fd)
             self.selector.register(fd, INTERESTS[what])
 
-    def set_timer(self, timeout_ms: int) -> None:
-        """Remember when libcurl wants to be called without a socket (its callback)."""
-        self.timer_at = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
+    def run_timers(self) -> None:
+        """Let libcurl do what is due without a socket: begin transfers, and end late ones.
 
-    def until_timer(self, timeout_s: float) -> float:
-        """Shorten a wait to libcurl's timer."""
-        if self.timer_at is None:
-            return timeout_s
-        return max(0.0, min(timeout_s, self.timer_at - time.monotonic()))
+        Asked for once a round: its timer callback would come twice for each transfer.
+        """
+        if self.multi.timeout() == 0:
+            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)

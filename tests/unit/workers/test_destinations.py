@@ -1,47 +1,79 @@
-from workers.destinations import PARKED_MAX_S, Destinations, Place
+from workers.destinations import PARKED_MAX_S, QUICK_S, Destinations, Place
+
+LATER = QUICK_S + 1
 
 
-def test_one_destination_leaves_an_eighth_of_the_slots():
-    places = Destinations(16)
-    taken = [places.enter("slow", n, None) for n in range(16)]
-    assert taken.count(Place.START) == 14
-    assert taken[14:] == [Place.NONE, Place.NONE]
-    assert places.enter("other", 0, None) is Place.START
+def filled(slots):
+    """Fill the share of one destination at the time 0."""
+    places = Destinations(slots)
+    while places.enter("slow", "x", None, 0.0) is Place.START:
+        pass
+    places.known["slow"].line.clear()
+    return places
+
+
+def test_a_slow_destination_leaves_an_eighth_of_the_slots():
+    places = filled(16)
+    assert places.known["slow"].active == 14
+    assert places.enter("slow", "x", None, LATER) is Place.NONE
+    assert places.enter("other", "x", None, LATER) is Place.START
+
+
+def test_a_quick_destination_has_a_line_beyond_its_share():
+    places = filled(16)
+    assert places.enter("slow", "next", None, QUICK_S / 2) is Place.LINE
+    assert places.leave("slow", QUICK_S / 2, 0.01) == "next"
+
+
+def test_a_line_beyond_the_share_is_sent_away_when_nobody_leaves():
+    places = filled(16)
+    places.enter("slow", "next", None, 0.0)
+    assert list(places.overdue(QUICK_S / 2)) == []
+    assert list(places.overdue(LATER)) == [("slow", "next")]
+    assert places.leave("slow", LATER, LATER) is None
+
+
+def test_a_destination_whose_sends_take_long_is_not_quick():
+    places = filled(16)
+    for _ in range(3):
+        places.leave("slow", LATER, 1.0)
+        places.enter("slow", "x", None, LATER)
+    assert places.enter("slow", "x", None, LATER) is Place.NONE
 
 
 def test_a_single_slot_can_still_be_used():
-    assert Destinations(1).enter("any", 0, None) is Place.START
+    assert Destinations(1).enter("any", 0, None, 0.0) is Place.START
 
 
 def test_those_above_the_number_at_once_stand_in_line_in_order():
     places = Destinations(16)
-    assert places.enter("smtp", "a", 1) is Place.START
-    assert places.enter("smtp", "b", 1) is Place.LINE
-    assert places.enter("smtp", "c", 1) is Place.LINE
-    assert places.leave("smtp", 0.1) == "b"
-    assert places.leave("smtp", 0.1) == "c"
-    assert places.leave("smtp", 0.1) is None
+    assert places.enter("smtp", "a", 1, 0.0) is Place.START
+    assert places.enter("smtp", "b", 1, LATER) is Place.LINE
+    assert places.enter("smtp", "c", 1, LATER) is Place.LINE
+    assert list(places.overdue(LATER)) == []
+    assert places.leave("smtp", LATER, 0.1) == "b"
+    assert places.leave("smtp", LATER, 0.1) == "c"
+    assert places.leave("smtp", LATER, 0.1) is None
     assert not places.known
 
 
 def test_the_line_counts_into_the_share():
     places = Destinations(8)
-    assert [places.enter("smtp", n, 1) for n in range(8)].count(Place.LINE) == 6
+    found = [places.enter("smtp", n, 1, LATER if n > 6 else 0.0) for n in range(8)]
+    assert found == [Place.START, *[Place.LINE] * 6, Place.NONE]
 
 
 def test_clearing_the_lines_lets_nobody_start():
     places = Destinations(16)
-    places.enter("smtp", "a", 1)
-    places.enter("smtp", "b", 1)
+    places.enter("smtp", "a", 1, 0.0)
+    places.enter("smtp", "b", 1, 0.0)
     assert list(places.clear_lines()) == ["b"]
-    assert places.leave("smtp", 0.1) is None
+    assert places.leave("smtp", 0.1, 0.1) is None
 
 
 def test_the_longer_the_overflow_the_later_it_comes_back():
-    places = Destinations(8)
-    for n in range(7):
-        places.enter("slow", n, None)
-    delays = [places.park_s("slow", 100.0) for _ in range(1000)]
+    places = filled(8)
+    delays = [places.park_s("slow", LATER) for _ in range(1000)]
     assert delays == sorted(delays)
-    assert delays[0] == 1.0
+    assert delays[0] == 1
     assert delays[-1] == PARKED_MAX_S
