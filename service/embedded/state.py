@@ -19,12 +19,18 @@ PORTS = range(20000, 30000)
 def default_state() -> Path:
     """Name the state directory for when none is given: the XDG state home.
 
-    For root /var/lib/notify, because the servers' account cannot enter root's home.
+    For root /var/lib/notify, because the servers' account cannot enter root's home. Raises
+    StartError for a user without a home.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/notify")
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (given if given.is_absolute() else Path("~/.local/state").expanduser()) / "notify"
+    if given.is_absolute():
+        return given / "notify"
+    try:
+        return Path.home() / ".local" / "state" / "notify"
+    except RuntimeError:
+        raise StartError("no home directory: say where by --state or NOTIFY_STATE") from None
 
 
 class State:

@@ -73,6 +73,19 @@ def test_the_password_is_in_no_list_of_processes(made: Path) -> None:
         servers.stop()
 
 
+def test_ctrl_c_of_the_terminal_does_not_reach_the_servers(made: Path) -> None:
+    with EmbeddedServers(made, fast=True):
+        groups = {os.getpgid(pid) for pid in descendants(os.getpid())}
+        assert groups and os.getpgrp() not in groups
+
+
+def test_one_older_log_is_kept(made: Path) -> None:
+    (made / "valkey.log").write_text("x" * 1_000_001)
+    with EmbeddedServers(made, postgres=False):
+        assert (made / "valkey.log").stat().st_size < 1_000_000
+        assert (made / "valkey.log.old").stat().st_size == 1_000_001
+
+
 def test_urls_can_stand_in_an_env_file(made: Path) -> None:
     with EmbeddedServers(made, fast=True) as urls:
         for url in (urls.database_url, urls.redis_url):
