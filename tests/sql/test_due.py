@@ -11,8 +11,9 @@ def test_the_ids_come_by_due_at_with_their_times(db):
         change(db, id, due_at=ago(db, wait))
     lane = due(db)[2]
     assert lane.ids == [second, third, first]
-    assert lane.due_ms == [row(db, id).due_at.timestamp() * 1000 for id in lane.ids]
-    assert lane.now_ms == pytest.approx(ago(db, "0").timestamp() * 1000, abs=5000)
+    times_ms = [row(db, id).due_at.timestamp() * 1000 for id in lane.ids]
+    assert lane.due_ms == pytest.approx(times_ms, rel=0, abs=0.002)
+    assert lane.now_ms == pytest.approx(ago(db, "0").timestamp() * 1000, rel=0, abs=5000)
 
 
 def test_each_lane_is_its_own_and_only_the_asked_for_are_looked_at(db):

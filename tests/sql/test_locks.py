@@ -1,0 +1,137 @@
+"""Two sessions at once: nobody waits for a row, nobody deadlocks, everything ends once."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import psycopg
+import pytest
+from psycopg.rows import namedtuple_row
+
+from tests.ledger import attempts_of, claim, enqueue, reap, release, row, settle, status
+
+
+@pytest.fixture(autouse=True)
+def impatient(db, other_db):
+    """Nothing on the road may wait for a row: a wait is a failure, not a slow test."""
+    for session in (db, other_db):
+        session.execute("set lock_timeout = '2s'")
+
+
+def hold(session, ids):
+    session.execute("select id from notify.notifications where id = any(%s) for update", [ids])
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_a_claim_skips_what_another_session_is_claiming(db, other_db, by_id):
+    ids = enqueue(db, 5)
+    with other_db.transaction():
+        theirs = {g.id for g in claim(other_db, ids[:3])}
+        ours = {g.id for g in claim(db, ids if by_id else None)}
+    assert theirs == set(ids[:3])
+    assert ours == set(ids[3:])
+
+
+def test_a_settle_of_a_locked_row_says_so_and_settles_the_others(db, other_db):
+    ids = enqueue(db, 3)
+    got = claim(db, ids)
+    with other_db.transaction():
+        hold(other_db, [ids[1]])
+        before = row(db, ids[1])
+        settled = {s.id: s.status for s in settle(db, got)}
+        assert settled == {ids[0]: "sent", ids[1]: "locked", ids[2]: "sent"}
+        assert row(db, ids[1]) == before
+        assert attempts_of(db, ids[1]) == []
+    again = [g for g in got if settled[g.id] == "locked"]
+    assert [s.status for s in settle(db, again)] == ["sent"]
+
+
+def test_a_release_leaves_a_locked_row_to_its_lease(db, other_db):
+    ids = enqueue(db, 2)
+    got = claim(db, ids)
+    with other_db.transaction():
+        hold(other_db, [ids[0]])
+        assert [r.id for r in release(db, got)] == [ids[1]]
+    assert status(db, ids[0]) == "sending"
+
+
+def test_the_reaper_leaves_a_row_that_its_worker_is_settling(db, other_db):
+    [id] = enqueue(db)
+    got = claim(db, [id], lease="-1 second")
+    with other_db.transaction():
+        assert [s.status for s in settle(other_db, got)] == ["sent"]
+        assert reap(db) == []
+    assert reap(db) == []
+    assert status(db, id) == "sent"
+    assert len(attempts_of(db, id)) == 1
+
+
+def test_a_worker_that_settles_what_is_being_reaped_hears_locked_and_then_nothing(db, other_db):
+    [id] = enqueue(db)
+    got = claim(db, [id], lease="-1 second")
+    with other_db.transaction():
+        assert len(reap(other_db)) == 1
+        assert [s.status for s in settle(db, got)] == ["locked"]
+    assert settle(db, got) == []
+    assert [a.outcome for a in attempts_of(db, id)] == ["lease_expired"]
+
+
+def test_two_reapers_share_the_work(db, other_db):
+    ids = enqueue(db, 4)
+    claim(db, ids, lease="-1 second")
+    with other_db.transaction():
+        assert len(reap(other_db, limit=2)) == 2
+        assert len(reap(db)) == 2
+
+
+def test_looks_and_gauges_wait_for_nobody(db, other_db):
+    ids = enqueue(db, 3)
+    with other_db.transaction():
+        claim(other_db, ids)
+        assert db.execute("select queued from notify.gauges()").fetchone().queued == 3
+        looked = db.execute("select ids from notify.due('{2}', '{null}', 10)").fetchone()
+        assert set(looked.ids) == set(ids)
+
+
+def test_overlapping_batches_in_opposite_orders_neither_wait_nor_deadlock(db, dsn):
+    sessions, rounds, rows = 3, 15, 60
+    barrier = Barrier(sessions, timeout=30)
+
+    def work(seed):
+        dice = random.Random(seed)
+        told = []
+        with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as session:
+            session.execute("set deadlock_timeout = '100ms'")
+            session.execute("set lock_timeout = '5s'")
+            for batch in batches:
+                ids = dice.sample(batch, rows)
+                barrier.wait()
+                got = claim(session, ids)
+                dice.shuffle(got)
+                barrier.wait()
+                reap(session, limit=rows // 4)
+                told += settle(session, got, dice.choice(["sent", "temporary"]))
+                barrier.wait()
+        return told
+
+    batches = [enqueue(db, rows) for _ in range(rounds)]
+    with ThreadPoolExecutor(sessions) as pool:
+        told = [t for session in pool.map(work, range(sessions)) for t in session]
+    ended = [(t.id, t.attempt) for t in told if t.status != "locked"]
+    assert len(ended) == len(set(ended)) == rounds * rows
+
+
+def test_settling_the_same_claims_from_many_sessions_ends_each_once(db, dsn):
+    got = claim(db, enqueue(db, 200), limit=200)
+    barrier = Barrier(4, timeout=30)
+
+    def work(seed):
+        mine = random.Random(seed).sample(got, len(got))
+        with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as session:
+            barrier.wait()
+            return settle(session, mine)
+
+    with ThreadPoolExecutor(4) as pool:
+        told = [t for session in pool.map(work, range(4)) for t in session]
+    assert sorted(t.id for t in told if t.status == "sent") == sorted(g.id for g in got)
+    assert db.execute("select count(*) as n from notify.attempts").fetchone().n == 200

@@ -1,0 +1,197 @@
+"""Plans at 200,000 rows over nine days: each function reads by its named index, where its rows are.
+
+What a function really did is read from the server's own counters of scans, after enough calls for
+generic plans. Each call is rolled back: counters stay, rows do not move.
+"""
+
+import os
+from collections import Counter
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from psycopg.rows import namedtuple_row
+from psycopg.sql import SQL, Identifier
+
+from service.migrate import migrate
+from tests.conftest import url_of
+from tests.ledger import claim, due, reap, release, settle
+
+ROWS = 200_000
+DAYS = 9
+BATCH = 500
+PAST_CUSTOM_PLANS = 8            # and as many dead entries on the way, hence 8 * BATCH below
+
+FILL = """
+insert into notify.notifications (id, channel, recipient, payload, priority, status, attempt,
+  max_attempts, due_at, created_at, lease_until, claimed_by, settled_at)
+select (left(notify.id_floor(at)::text, 14) || '7' || substr(gen_random_uuid()::text, 16))::uuid,
+  'log', 'r', '{}', mod(n, 4), status, (status <> 'queued')::int, 4,
+  case when random() < 0.5 then at else now() + interval '20 days' end, at,
+  case status when 'sending' then now() + (random() - 0.5) * interval '1 minute' end,
+  case status when 'sending' then 'w:1' end,
+  case status when 'sent' then at end
+from generate_series(1, %s) n,
+  lateral (select now() - interval '1 minute' - mod(n, %s) * interval '1 day') as a(at),
+  lateral (select (array['queued', 'sending'] || array_fill('sent'::text, array[8]))
+    [1 + floor(random() * 10 + 0 * n)]) as s(status)
+"""
+SCANS = """
+select t.relname as partition, coalesce(parent.relname, i.indexrelname) as index,
+  i.idx_scan as scans, i.idx_tup_read as read
+from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
+left join pg_inherits h on h.inhrelid = i.indexrelid
+left join pg_class parent on parent.oid = h.inhparent
+where t.schemaname = 'notify'
+union all
+select relname, 'SEQ SCAN', seq_scan, seq_tup_read from pg_stat_user_tables
+where schemaname = 'notify'
+"""
+
+
+@pytest.fixture(scope="module")
+def full(servers, database_server):
+    """A session on a ledger of 200,000 rows: a tenth queued, half of it due, a tenth sending."""
+    name = f"notify_plans_{os.getpid()}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("create database {}").format(Identifier(name)))
+        url = url_of(database_server, name)
+        migrate(url)
+        with psycopg.connect(url, autocommit=True, row_factory=namedtuple_row) as db:
+            fill(db)
+            yield db
+        admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+def fill(db):
+    db.execute("alter table notify.notifications disable trigger all")
+    for day in range(DAYS):
+        db.execute("insert into notify.notifications (id, channel, recipient, payload)"
+                   " select (left(notify.id_floor(now() - %s * interval '1 day')::text, 14)"
+                   " || '7000-8000-000000000000')::uuid, 'log', 'r', '{}'", [day])
+    db.execute("select * from notify.keep_partitions(7, '30 days')")
+    db.execute("delete from notify.notifications")
+    db.execute(FILL, [ROWS, DAYS])
+    db.execute("alter table notify.notifications enable trigger all")
+    db.execute("vacuum analyze notify.notifications")
+
+
+def counters(db):
+    """Return how often each index of each partition was scanned, and how much each index read."""
+    db.execute("select pg_stat_force_next_flush()")
+    rows = db.execute(SCANS).fetchall()
+    read = Counter()
+    for r in rows:
+        read[r.index] += r.read
+    return Counter({(r.partition, r.index): r.scans for r in rows}), read
+
+
+def touched(db, act):
+    """Run `act` until its plans are generic; what the last run scanned and read."""
+    for _ in range(PAST_CUSTOM_PLANS):
+        before, read_before = counters(db)
+        with db.transaction():
+            answer = act()
+            raise psycopg.Rollback
+        after, read_after = counters(db)
+    scans = after - before
+    return SimpleNamespace(
+        answer=answer,
+        indexes={index for _, index in scans},
+        partitions={partition for partition, _ in scans},
+        read=read_after - read_before,
+    )
+
+
+def some(db, status, *, days_ago):
+    query = ("select id, attempt, tableoid::regclass::text as partition from notify.notifications"
+             " where status = %s and due_at <= now() and created_at < now() - %s * interval '1 day'"
+             " and created_at > now() - (%s + 1) * interval '1 day' order by id limit %s")
+    rows = db.execute(query, [status, days_ago, days_ago, BATCH]).fetchall()
+    assert len(rows) == BATCH
+    return rows, {r.partition.removeprefix("notify.") for r in rows}
+
+
+def test_the_ledger_is_as_large_as_it_is_meant_to_be(full):
+    count = "select count(*) as n, count(distinct tableoid) as days from notify.notifications"
+    assert tuple(full.execute(count).fetchone()) == (ROWS, DAYS)
+
+
+def test_a_claim_by_ids_reads_the_key_of_their_days_only(full):
+    rows, partitions = some(full, "queued", days_ago=3)
+    seen = touched(full, lambda: claim(full, [r.id for r in rows], limit=BATCH))
+    assert len(seen.answer) == BATCH
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == partitions
+    assert seen.read.total() <= 8 * BATCH
+
+
+def test_a_claim_of_any_reads_the_due_index_and_no_more_than_it_takes(full):
+    seen = touched(full, lambda: claim(full, limit=BATCH))
+    assert len(seen.answer) == BATCH
+    assert seen.indexes == {"notifications_due", "notifications_pkey"}
+    assert seen.read["notifications_due"] <= 2 * BATCH
+    assert seen.read["notifications_pkey"] <= 8 * BATCH
+
+
+@pytest.mark.parametrize("outcome", ["sent", "temporary"])
+def test_a_settle_reads_the_key_of_its_days_only(full, outcome):
+    rows, partitions = some(full, "sending", days_ago=2)
+    seen = touched(full, lambda: settle(full, rows, outcome))
+    assert len(seen.answer) == BATCH
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == partitions
+    assert seen.read.total() <= 8 * BATCH
+
+
+def test_a_stale_settle_reads_the_key_of_its_days_only(full):
+    rows, partitions = some(full, "sent", days_ago=2)
+    seen = touched(full, lambda: settle(full, rows))
+    assert seen.answer == []
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == partitions
+
+
+def test_a_release_reads_the_key_of_its_days_only(full):
+    rows, partitions = some(full, "sending", days_ago=1)
+    seen = touched(full, lambda: release(full, rows))
+    assert len(seen.answer) == BATCH
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == partitions
+
+
+def test_a_reap_reads_the_leases_that_have_passed_and_their_keys(full):
+    seen = touched(full, lambda: reap(full, limit=BATCH))
+    assert len(seen.answer) == BATCH
+    assert seen.indexes == {"notifications_leased", "notifications_pkey"}
+    assert seen.read["notifications_leased"] <= 2 * BATCH
+    assert seen.read["notifications_pkey"] <= 8 * BATCH
+
+
+@pytest.mark.parametrize("floor_ms", [None, 0.0])
+def test_a_look_reads_the_due_index_and_walks_no_row_of_the_future(full, floor_ms):
+    seen = touched(full, lambda: due(full, BATCH, floors=[floor_ms] * 4))
+    assert [len(lane.ids) for lane in seen.answer.values()] == [BATCH] * 4
+    assert all(lane.next_due_in for lane in seen.answer.values())
+    assert seen.indexes == {"notifications_due"}
+    assert seen.read.total() <= 4 * (BATCH + 3 * DAYS)
+
+
+def test_a_look_at_nothing_reads_next_to_nothing(full):
+    later = 4e12
+    seen = touched(full, lambda: due(full, BATCH, floors=[later] * 4))
+    assert [lane.ids for lane in seen.answer.values()] == [[]] * 4
+    assert seen.read.total() <= 4 * 3 * DAYS
+
+
+def test_the_gauges_read_the_partial_indexes_only(full):
+    seen = touched(full, lambda: full.execute("select * from notify.gauges()").fetchone())
+    assert seen.answer.queued > ROWS / 12
+    assert seen.indexes <= {"notifications_due", "notifications_leased"}
+
+
+def test_keeping_partitions_reads_no_row_when_there_is_nothing_to_do(full):
+    seen = touched(full, lambda: full.execute(
+        "select * from notify.keep_partitions(7, '30 days')").fetchall())
+    assert seen.answer == []
+    assert seen.read.total() == 0
