@@ -113,13 +113,13 @@ def docs_page() -> bytes:
 
 
 def http_logger() -> logging.Logger:
-    """Return aiohttp's logger, with requests that are no HTTP as one line at debug."""
+    """Return aiohttp's logger without what is the clients' fault: they get a 400, no more."""
     http = logging.getLogger("notify.http")
-    http.addFilter(without_traceback)
+    http.addFilter(is_our_fault)
     return http
 
 
-def without_traceback(record: logging.LogRecord) -> bool:
-    """Drop what only says that a client does not speak HTTP."""
+def is_our_fault(record: logging.LogRecord) -> bool:
+    """Tell whether a record is more than a client that does not speak HTTP."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)

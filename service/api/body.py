@@ -108,8 +108,9 @@ def value_faults(value: msgspec.Raw, hint: Any, name: str, pointer: str) -> Iter
 
 
 def description(hint: Any) -> str:
-    """Return what the field's type says about it."""
-    return next((m.description for m in hint.__metadata__ if isinstance(m, Meta)), "") or ""
+    """Return what the field's type says about it, or nothing."""
+    notes = getattr(hint, "__metadata__", ())
+    return next((note.description for note in notes if isinstance(note, Meta)), "") or ""
 
 
 def faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:

@@ -1,0 +1,30 @@
+"""A running edge on this test's own database."""
+
+from collections.abc import Iterator
+
+import pytest
+from loguru import logger
+
+from tests.integration.api.serving import Api, serving
+
+
+@pytest.fixture
+def api(dsn: str) -> Iterator[Api]:
+    """Serve with every channel configured."""
+    with serving(dsn) as running:
+        yield running
+
+
+@pytest.fixture
+def tracebacks() -> Iterator[list[str]]:
+    """Collect the log lines that carry an exception."""
+    lines: list[str] = []
+
+    def collect(message: object) -> None:
+        record = message.record  # type: ignore[attr-defined]
+        if record["exception"] is not None:
+            lines.append(record["message"])
+
+    sink = logger.add(collect, format="{message}")
+    yield lines
+    logger.remove(sink)

@@ -1,0 +1,89 @@
+"""A TCP proxy to PostgreSQL that a test may cut, or freeze."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Self
+
+from psycopg.conninfo import conninfo_to_dict
+
+LIMIT_S = 10.0
+
+
+class Link:
+    """One proxy on a loop of its own."""
+
+    def __init__(self, dsn: str) -> None:
+        parts = conninfo_to_dict(dsn)
+        self._server = (str(parts["host"]), int(parts["port"] or 5432))
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._thawed = asyncio.Event()
+        self.thaw()
+        self.restore()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.thaw()
+        self.cut()
+        self._run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
+
+    def restore(self) -> None:
+        """Accept connections, on the same port as before."""
+        self._run(self._listen())
+
+    def cut(self) -> None:
+        """Close every connection and accept no more."""
+        self._run(self._cut())
+
+    def freeze(self) -> None:
+        """Pass nothing on, and say nothing."""
+        self._loop.call_soon_threadsafe(self._thawed.clear)
+
+    def thaw(self) -> None:
+        """Pass on again."""
+        self._loop.call_soon_threadsafe(self._thawed.set)
+
+    async def _listen(self) -> None:
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _cut(self) -> None:
+        self._listener.close()
+        for writer in self._writers:
+            writer.close()
+        self._writers.clear()
+
+    async def _end(self) -> None:
+        """Let every connection end by itself."""
+        here = asyncio.current_task()
+        rest = [task for task in asyncio.all_tasks() if task is not here]
+        if rest:
+            await asyncio.wait(rest, timeout=LIMIT_S / 2)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            their_reader, their_writer = await asyncio.open_connection(*self._server)
+            self._writers |= {writer, their_writer}
+            await asyncio.gather(
+                self._pass(reader, their_writer), self._pass(their_reader, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                await self._thawed.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()

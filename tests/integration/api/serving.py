@@ -1,0 +1,108 @@
+"""The HTTP edge on a free port, in a thread of its own, and a client that takes any bytes."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from types import SimpleNamespace
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from service.api.app import create_app, create_runner
+from service.config import Settings
+from service.metrics import ApiMetrics
+from service.store import Store
+
+LIMIT_S = 20.0
+HOOK = {"channel": "webhook", "recipient": "http://127.0.0.1:3080/hook", "payload": {"n": 1}}
+MAIL = {"channel": "email", "recipient": "me@example.com", "payload": {"subject": "s", "text": "t"}}
+LINE = {"channel": "log", "recipient": "me", "payload": None}
+
+
+class Api:
+    """One running edge: its port, its metrics, and its store."""
+
+    def __init__(self, port: int, registry: CollectorRegistry, store: Store, loop: Any) -> None:
+        self.port = port
+        self.store = store
+        self._registry = registry
+        self._loop = loop
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> SimpleNamespace:
+        """Make one request; answers `status`, `headers`, `body` (bytes) and `json` if it is."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            data = response.read()
+        finally:
+            connection.close()
+        is_json = "json" in response.headers.get("Content-Type", "") and data
+        return SimpleNamespace(
+            status=response.status,
+            headers=response.headers,
+            body=data,
+            json=json.loads(data) if is_json else None,
+        )
+
+    def get(self, path: str) -> SimpleNamespace:
+        """GET."""
+        return self.ask("GET", path)
+
+    def post(self, body: Any, content_type: str = "application/json") -> SimpleNamespace:
+        """POST /notify: bytes as they are, anything else as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.ask("POST", "/notify", data, **{"Content-Type": content_type})
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Read one of the edge's metrics."""
+        return self._registry.get_sample_value(name, labels) or 0.0
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the edge's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
+
+
+@contextmanager
+def serving(dsn: str, **settings: Any) -> Iterator[Api]:
+    """Serve on a free port until the context ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    stack = Stack(dsn, Settings(**{"smtp_url": "smtp://127.0.0.1", **settings}))
+    try:
+        yield asyncio.run_coroutine_threadsafe(stack.open(), loop).result(LIMIT_S)
+    finally:
+        asyncio.run_coroutine_threadsafe(stack.close(), loop).result(LIMIT_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class Stack:
+    """What runs on the loop."""
+
+    def __init__(self, dsn: str, settings: Settings) -> None:
+        self._dsn = dsn
+        self._settings = settings
+
+    async def open(self) -> Api:
+        """Start everything."""
+        registry = CollectorRegistry()
+        self._store = await Store(self._dsn, "notify-api").__aenter__()
+        app = create_app(self._settings, self._store, ApiMetrics(registry))
+        self._runner = create_runner(app, shutdown_timeout_s=5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        return Api(port, registry, self._store, asyncio.get_running_loop())
+
+    async def close(self) -> None:
+        """Stop in order."""
+        await self._runner.cleanup()
+        await self._store.__aexit__(None, None, None)

@@ -1,0 +1,123 @@
+"""GET /notifications and /notifications/{id}."""
+
+from urllib.parse import quote
+
+import pytest
+
+from tests import ledger
+from tests.integration.api.serving import HOOK, LINE, Api
+
+
+def ids(answer) -> list[str]:
+    return [item["id"] for item in answer.json["items"]]
+
+
+def test_a_notification_shows_all_that_was_said(api: Api) -> None:
+    given = HOOK | {"priority": 1, "reference": "r", "max_attempts": 5}
+    found = api.get(api.post(given).json["links"]["self"]).json
+    assert given.items() <= found.items()
+    assert (found["status"], found["attempt"], found["attempts"]) == ("queued", 0, [])
+    assert found["links"]["self"] == f"/notifications/{found['id']}"
+
+
+def test_every_attempt_is_shown_with_what_came_of_it(api: Api, db) -> None:
+    id = api.post(HOOK).json["id"]
+    ledger.claim(db)
+    for rest in (
+        "1, clock_timestamp(), 12, 'temporary', '503', 'busy', 'host:1'",
+        "2, clock_timestamp(), null, 'lease_expired', null, null, 'host:2'",
+    ):
+        db.execute(f"insert into notify.attempts values (%s, {rest})", [id])
+    found = api.get(f"/notifications/{id}").json
+    assert found["status"] == "sending"
+    first, second = found["attempts"]
+    assert first.pop("started_at").endswith("Z")
+    assert first == {
+        "attempt": 1, "took_ms": 12, "outcome": "temporary", "code": "503", "excerpt": "busy",
+        "worker": "host:1"}  # fmt: skip
+    assert (second["attempt"], second["took_ms"], second["outcome"]) == (2, None, "lease_expired")
+
+
+def test_a_row_of_sql_with_a_huge_number_can_be_read(api: Api, db) -> None:
+    [id] = db.execute(
+        "insert into notify.notifications (channel, recipient, payload)"
+        " values ('log', 'me', '1e20000') returning id"
+    ).fetchone()
+    answer = api.ask("HEAD", f"/notifications/{id}")
+    assert (answer.status, int(answer.headers["Content-Length"]) > 20_000) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["01a202f8-7610-7e1c-908b-be00881bc450", "nothing", "1", "%00", "%ff", "x" * 36,
+     "01a202f876107e1c908bbe00881bc450"],
+)  # fmt: skip
+def test_what_names_no_notification_is_a_404(id: str, api: Api, tracebacks: list[str]) -> None:
+    answer = api.get(f"/notifications/{id}")
+    assert (answer.status, answer.json["code"]) == (404, "notification_not_found")
+    assert not tracebacks
+
+
+def test_the_list_is_newest_first_and_without_payloads(api: Api) -> None:
+    posted = [api.post(HOOK).json["id"] for _ in range(3)]
+    answer = api.get("/notifications")
+    assert ids(answer) == posted[::-1]
+    assert answer.json["next"] is answer.json["links"]["next"] is None
+    assert not {"payload", "attempts"} & answer.json["items"][0].keys()
+
+
+def test_pages_follow_without_gap_or_repeat(api: Api) -> None:
+    posted = [api.post(LINE | {"reference": "a&b"}).json["id"] for _ in range(5)]
+    api.post(LINE)
+    seen, path, pages = [], f"/notifications?limit=2&reference={quote('a&b')}", 0
+    while path:
+        answer = api.get(path)
+        seen += ids(answer)
+        path = answer.json["links"]["next"]
+        pages += 1
+    assert (seen, pages) == (posted[::-1], 3)
+
+
+def test_filters_narrow_together(api: Api, db) -> None:
+    hook, line = api.post(HOOK).json["id"], api.post(LINE | {"reference": "r"}).json["id"]
+    ledger.claim(db, [hook])
+    assert ids(api.get("/notifications?channel=webhook")) == [hook]
+    assert ids(api.get("/notifications?status=queued")) == [line]
+    assert ids(api.get("/notifications?status=sending&channel=log")) == []
+    assert ids(api.get("/notifications?reference=r&status=queued&channel=log")) == [line]
+
+
+def test_an_empty_parameter_counts_as_not_given(api: Api) -> None:
+    id = api.post(LINE).json["id"]
+    assert ids(api.get("/notifications?status=&channel=&reference=&limit=&cursor=")) == [id]
+
+
+WRONG = {
+    "status=done": ("invalid_parameter", "status"),
+    "status=QUEUED": ("invalid_parameter", "status"),
+    "channel=sms": ("invalid_parameter", "channel"),
+    "limit=0": ("invalid_parameter", "limit"),
+    "limit=201": ("invalid_parameter", "limit"),
+    "limit=-1": ("invalid_parameter", "limit"),
+    "limit=1e2": ("invalid_parameter", "limit"),
+    "limit=%D9%A1": ("invalid_parameter", "limit"),
+    "cursor=abc": ("invalid_parameter", "cursor"),
+    "reference=a%00": ("invalid_parameter", "reference"),
+    "status=sent&status=failed": ("invalid_parameter", "status"),
+    "page=2": ("unknown_parameter", "page"),
+    "Status=sent": ("unknown_parameter", "Status"),
+}
+
+
+@pytest.mark.parametrize("query", WRONG)
+def test_a_wrong_parameter_is_named(query: str, api: Api, tracebacks: list[str]) -> None:
+    code, parameter = WRONG[query]
+    answer = api.get(f"/notifications?{query}")
+    assert (answer.status, answer.json["code"]) == (422, code)
+    assert answer.json["errors"][0]["parameter"] == parameter
+    assert not tracebacks
+
+
+def test_a_parameter_that_is_not_utf_8_never_fails_here(api: Api, tracebacks: list[str]) -> None:
+    assert api.get("/notifications?reference=%ff%fe").status in (200, 422)
+    assert not tracebacks
