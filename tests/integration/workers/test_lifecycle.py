@@ -1,4 +1,5 @@
 import tempfile
+import time
 from pathlib import Path
 
 import psycopg
@@ -6,8 +7,10 @@ import pytest
 import redis
 
 from service.embedded.servers import EmbeddedServers
+from service.model import Outcome
 from tests import ledger
 from tests.waiting import wait_for
+from workers.claim import Ended, Verdict
 
 
 def held(db, sink, n=1, **columns):
@@ -48,6 +51,26 @@ def test_a_locked_row_is_settled_when_it_is_let_go(db, dsn, sink, start):
         wait_for(lambda: ledger.status(db, second) == "sent")
         assert ledger.status(db, id_) == "sending"
     wait_for(lambda: ledger.status(db, id_) == "sent")
+
+
+def test_an_outcome_that_cannot_be_stored_does_not_hold_up_the_others(db, build):
+    ledger.enqueue(db, 2)
+    worker = build()
+    worker.claimer.turn()
+    odd, good = [claim for sender in worker.senders for claim in sender.inbox]
+    worker.settler.inbox.put([
+        Ended(
+            claim=claim, started_at=time.monotonic(), took_ms=0,
+            verdict=Verdict(outcome=Outcome.SENT, excerpt=excerpt))
+        for claim, excerpt in ((odd, "\x00"), (good, "fine"))
+    ])
+    worker.settler.turn()
+    assert ledger.status(db, good.id) == "sent"
+    assert ledger.status(db, odd.id) == "sending"
+    worker.settler.store.close()
+    worker.claimer.close()
+    for sender in worker.senders:
+        sender.transfers.close()
 
 
 def test_stopping_finishes_what_is_being_sent(db, sink, start):
