@@ -7,7 +7,7 @@
 -- Caller   keep_partitions
 create or replace function notify.id_floor(p_time timestamptz) returns uuid
 language sql immutable parallel safe as $$
-  select (lpad(to_hex((extract(epoch from p_time) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+  select (lpad(to_hex(floor(extract(epoch from p_time) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
 comment on function notify.id_floor(timestamptz) is 'id_floor(p_time) -> uuid';

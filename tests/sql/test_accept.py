@@ -8,6 +8,12 @@ import pytest
 
 from tests.ledger import ago, claim, due, enqueue, insert, row, settle
 
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 MAIL = '{"subject": "s", "text": "t"}'
 
 

@@ -3,6 +3,11 @@
 import pytest
 
 
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 def waits(db, attempt, *, base="2 seconds", cap="15 minutes", retry_after=None, n=200):
     query = ("select extract(epoch from notify.backoff(%s, %s::interval, %s::interval,"
              " %s::interval))::float as s from generate_series(1, %s)")

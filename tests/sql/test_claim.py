@@ -7,6 +7,11 @@ import pytest
 from tests.ledger import ago, change, claim, enqueue, insert, row, settle
 
 
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 def test_a_claim_is_numbered_and_leased(db):
     [id] = enqueue(db, channel="webhook", recipient="https://example.org/", payload='{"a": 1}')
     [got] = claim(db, [id], worker="host:7", lease="30 seconds", max_attempts=4)

@@ -5,6 +5,11 @@ import pytest
 from tests.ledger import ago, change, claim, due, enqueue, row
 
 
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 def test_the_ids_come_by_due_at_with_their_times(db):
     first, second, third = enqueue(db, 3)
     for id, wait in ((first, "1 second"), (second, "3 seconds"), (third, "2 seconds")):

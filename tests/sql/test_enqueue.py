@@ -9,6 +9,11 @@ import pytest
 from tests.ledger import ago, row
 
 
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 def enqueue(db, *rows):
     query = "select * from notify.enqueue(%s::jsonb)"
     return db.execute(query, [json.dumps(rows, default=str)]).fetchall()

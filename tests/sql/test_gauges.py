@@ -1,6 +1,13 @@
 """Gauges: how the queue stands."""
 
+import pytest
+
 from tests.ledger import ago, change, claim, enqueue, settle
+
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
 
 
 def gauges(db):

@@ -3,6 +3,13 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
+
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
 
 def id_floor(db, time):
     return db.execute("select notify.id_floor(%s) as id", [time]).fetchone().id

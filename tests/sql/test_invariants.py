@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -14,6 +15,12 @@ from hypothesis.stateful import (
 )
 
 from tests.ledger import claim, enqueue, reap, release, settle
+
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
 
 WORKERS = ("w:1", "w:2", "w:3")
 OUTCOMES = ("sent", "permanent", "temporary", "throttled", "unknown", "expired")

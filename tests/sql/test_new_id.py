@@ -2,6 +2,13 @@
 
 import time
 
+import pytest
+
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
 
 def test_it_is_a_version_7_uuid_of_the_rfc_variant(db):
     ids = [r.id for r in db.execute("select notify.new_id() as id from generate_series(1, 1000)")]

@@ -5,6 +5,11 @@ import pytest
 from tests.ledger import ago, attempts_of, change, claim, enqueue, reap, release, row, settle
 
 
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 def test_an_expired_lease_is_given_back_due_at_once(db):
     [id] = enqueue(db)
     claim(db, [id], lease="-1 second")

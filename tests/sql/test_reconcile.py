@@ -1,6 +1,13 @@
 """Reconciling: the same look as due(), from the head of every lane."""
 
+import pytest
+
 from tests.ledger import ago, change, due, enqueue
+
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
 
 
 def reconcile(db, limit):

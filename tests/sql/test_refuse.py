@@ -4,6 +4,11 @@ import psycopg
 import pytest
 
 
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 def test_it_raises_a_check_violation_with_rule_column_and_hint(db):
     with pytest.raises(psycopg.errors.CheckViolation) as caught:
         db.execute("select notify.refuse('a_rule', 'a_column', 'Do that.')")

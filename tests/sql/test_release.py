@@ -2,7 +2,14 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from tests.ledger import ago, attempts_of, change, claim, enqueue, release, row, settle
+
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
 
 
 def test_a_released_row_is_queued_with_one_attempt_more_to_go(db):

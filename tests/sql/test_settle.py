@@ -7,6 +7,11 @@ import pytest
 from tests.ledger import ago, attempts_of, change, claim, enqueue, row, settle
 
 
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 def one_sending(db, **columns):
     [id] = enqueue(db, **columns)
     [got] = claim(db, [id])

@@ -7,6 +7,12 @@ import pytest
 
 from tests.ledger import ago, attempts_of, claim, put, reap, release, row, settle
 
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
 STATUSES = ("queued", "sending", "sent", "failed", "cancelled", "expired")
 
 

@@ -1,0 +1,32 @@
+"""One database for the modules whose tests leave the schema alone: a clone each is slower."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import namedtuple_row
+from psycopg.sql import SQL, Identifier
+
+from tests.conftest import url_of
+
+
+@pytest.fixture(scope="session")
+def shared_url(servers: Any, database_server: Any, migrated: Any) -> Iterator[str]:
+    """Give the URL of a migrated database that outlives a test."""
+    name = f"notify_shared_{os.getpid()}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("create database {} template {}").format(
+            Identifier(name), Identifier(migrated.template_dbname)))
+        yield url_of(database_server, name)
+        admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+@pytest.fixture
+def shared_db(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to it, emptied of rows."""
+    with psycopg.connect(shared_url, autocommit=True, row_factory=namedtuple_row) as connection:
+        connection.execute("delete from notify.notifications")
+        connection.execute("delete from notify.attempts")
+        yield connection
