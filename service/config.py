@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from service.errors import ConfigError
+from service.signature import key
 
 Parser = Callable[[str], Any]
 
@@ -83,7 +84,10 @@ def url(*schemes: str, default_scheme: str = "") -> Parser:
 
 def secrets(value: str) -> tuple[str, ...]:
     """Parse secrets, separated by spaces or commas; the first signs first."""
-    return tuple(value.replace(",", " ").split())
+    found = tuple(value.replace(",", " ").split())
+    for secret in found:
+        key(secret)
+    return found
 
 
 def setting(parse: Parser, default: Any) -> Any:

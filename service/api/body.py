@@ -19,8 +19,10 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 class NewNotification(
     msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """The body of POST /notify, and the row it becomes; descriptions double as error texts."""
+    """What to deliver, to whom, and when."""
 
+    # The same struct is decoded from the body and encoded as the row; a description is also what
+    # a client is told when the field is wrong.
     channel: Annotated[Channel, Meta(description="Use webhook, email or log.")]
     recipient: Annotated[str, Meta(
         min_length=1, max_length=2048,

@@ -62,7 +62,7 @@ def test_an_empty_value_counts_as_not_given(name):
     ("REAPING_INTERVAL_MINS", "0.05", 0.05),
     ("LEASE_S", "12.5", 12.5),
     ("LOG_LEVEL", "WARNING", "warning"),
-    ("WEBHOOK_SECRET", "whsec_a,whsec_b whsec_c", ("whsec_a", "whsec_b", "whsec_c")),
+    ("WEBHOOK_SECRET", "whsec_YQ==,whsec_Yg== whsec_Yw==", ("whsec_YQ==", "whsec_Yg==", "whsec_Yw==")),
     ("DATABASE_URL", "postgres://u:p%40@h/d?sslmode=require", "postgres://u:p%40@h/d?sslmode=require"),
     ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
     ("REDIS_URL", "localhost", "redis://localhost"),

@@ -8,8 +8,8 @@ import pycurl
 from service.checks import http_url
 from service.config import Settings
 from service.model import Outcome
+from service.signature import key, signature
 from workers.channels.channel import Answer, Post
-from workers.channels.signature import key, signature
 from workers.claim import Claim, Verdict
 from workers.outcome import Meaning, by_class, excerpt
 
