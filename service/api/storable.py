@@ -6,7 +6,8 @@ A fast look at the bytes says whether there may be anything; only then is the bo
 import json
 import math
 import re
-from collections.abc import Iterator
+from array import array
+from itertools import accumulate
 
 import msgspec
 
@@ -18,7 +19,9 @@ EXPONENT_MAX = 400                      # beyond every double, written out
 DIGITS_MAX = 4300                       # Python reads no longer integers, nor do many others
 
 LARGE_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
-BETWEEN_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\[\]{}"]+', re.DOTALL)
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
+STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")       # one level down, one level up
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 decode_any = msgspec.json.Decoder().decode
@@ -44,11 +47,7 @@ def in_range(payload: msgspec.Raw) -> bool:
 
 def nesting(body: bytes) -> int:
     """Count the levels of arrays and objects, the body's own included."""
-    level = deepest = 0
-    for bracket in BETWEEN_BRACKETS.sub(b"", body):
-        level += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, level)
-    return deepest
+    return max(accumulate(array("b", STRING.sub(b"", body).translate(STEPS, NO_BRACKETS))))
 
 
 def too_deep() -> Fault:
@@ -59,7 +58,9 @@ def too_deep() -> Fault:
 def walk(body: bytes) -> list[Fault]:
     """Look at every string and number. Raises ValueError if `body` is not JSON."""
     tree = json.loads(body, parse_int=Number, parse_float=Number, parse_constant=refuse_constant)
-    return list(faults(tree, ""))
+    found: list[Fault] = []
+    look(tree, "", found)
+    return found
 
 
 class Number(str):
@@ -73,29 +74,29 @@ def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def faults(value: object, pointer: str) -> Iterator[Fault]:
+def look(value: object, pointer: str, found: list[Fault]) -> None:
     """Walk down one value."""
-    if isinstance(value, dict):
+    if isinstance(value, Number):
+        if not is_storable(value):
+            found.append(Fault("number_out_of_range", "Send a smaller one, or a string.", pointer))
+    elif isinstance(value, str):
+        look_at_text(value, pointer, found)
+    elif isinstance(value, dict):
         for name, member in value.items():
             at = f"{pointer}/{shown(escaped(name))}"
-            yield from faults(name, at)
-            yield from faults(member, at)
+            look_at_text(name, at, found)
+            look(member, at, found)
     elif isinstance(value, list):
         for place, item in enumerate(value):
-            yield from faults(item, f"{pointer}/{place}")
-    elif isinstance(value, Number):
-        if not is_storable(value):
-            yield Fault("number_out_of_range", "Send a smaller number, or a string.", pointer)
-    elif isinstance(value, str):
-        yield from text_faults(value, pointer)
+            look(item, f"{pointer}/{place}", found)
 
 
-def text_faults(text: str, pointer: str) -> Iterator[Fault]:
+def look_at_text(text: str, pointer: str, found: list[Fault]) -> None:
     """Look at one string or member name."""
     if "\0" in text:
-        yield Fault("nul_character", "Remove U+0000: PostgreSQL cannot store it.", pointer)
-    elif SURROGATE.search(text):
-        yield Fault("lone_surrogate", "Send both halves of the pair, or UTF-8.", pointer)
+        found.append(Fault("nul_character", "Remove U+0000: PostgreSQL cannot store it.", pointer))
+    elif not text.isascii() and SURROGATE.search(text):
+        found.append(Fault("lone_surrogate", "Send both halves of the pair, or UTF-8.", pointer))
 
 
 def is_storable(number: Number) -> bool:
