@@ -41,7 +41,7 @@ def servers() -> Iterator[SimpleNamespace]:
 
 
 def as_superuser(url: str | None) -> str:
-    """Name the private server's superuser instead of the service's role; the password is the same."""
+    """Name the private server's superuser, not the service's role; the password is the same."""
     assert url
     return url.replace("//notify:", "//postgres:").removesuffix("/notify") + "/postgres"
 

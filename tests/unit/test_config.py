@@ -63,7 +63,7 @@ def test_an_empty_value_counts_as_not_given(name):
     ("LEASE_S", "12.5", 12.5),
     ("LOG_LEVEL", "WARNING", "warning"),
     ("WEBHOOK_SECRET", "whsec_YQ==,whsec_Yg== whsec_Yw==", ("whsec_YQ==", "whsec_Yg==", "whsec_Yw==")),
-    ("DATABASE_URL", "postgres://u:p%40@h/d?sslmode=require", "postgres://u:p%40@h/d?sslmode=require"),
+    ("DATABASE_URL", "postgres://u:p%40@h/d?a=b", "postgres://u:p%40@h/d?a=b"),
     ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
     ("REDIS_URL", "localhost", "redis://localhost"),
     ("REDIS_URL", "rediss://u:p@h:1/0", "rediss://u:p@h:1/0"),
