@@ -65,8 +65,8 @@ def test_the_level_is_a_floor(capsys):
 
 def test_libraries_come_along_from_warning_on(capsys):
     logs.set_up("api", style="json")
-    logging.getLogger("psycopg.pool").info("quiet")
-    logging.getLogger("psycopg.pool").warning("trouble %s", "{x}")
+    logging.getLogger("aiohttp.server").info("quiet")
+    logging.getLogger("aiohttp.server").warning("trouble %s", "{x}")
     [line] = lines(capsys)
     assert (line["event"], line["level"], line["role"]) == ("trouble {x}", "warning", "api")
 
