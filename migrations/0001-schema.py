@@ -13,7 +13,7 @@ for name in ("new_id", "accept", "wake"):
         f"drop function if exists notify.{name}",
     )
 
-# So that producers may write `insert into notifications`. Where a table of that name exists already, it
+# So that producers may write `insert into notifications`. Where such a table exists already, it
 # comes first, and they write notify.notifications.
 step("""
 do $$

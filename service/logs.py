@@ -34,6 +34,8 @@ def set_up(role: str, *, level: str = "info", style: str | None = None) -> None:
     else:
         logger.add(write_json, format="", level=level.upper(), backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[FromStandardLibrary()], level=logging.WARNING, force=True)
+    # It warns about every try to reconnect; we say once that PostgreSQL is away.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def add_line(record: "Record") -> None:
