@@ -11,7 +11,7 @@ from service.interval import every
 from service.metrics import DispatcherMetrics
 from service.store import Store
 
-REAP_MAX = 1000                 # rows per call; as many as that, and it is called again
+REAP_MAX = 1000  # rows per call; as many as that, and it is called again
 PARTITIONS_INTERVAL_S = 3600.0
 PARTITIONS_AHEAD_DAYS = 7
 
@@ -27,9 +27,7 @@ class Background:
     async def run(self) -> None:
         """Run all of them until cancelled."""
         async with asyncio.TaskGroup() as jobs:
-            jobs.create_task(
-                every(self._settings.reaping_interval_mins * 60, "reaper", self.reap)
-            )
+            jobs.create_task(every(self._settings.reaping_interval_mins * 60, "reaper", self.reap))
             jobs.create_task(every(self._settings.gauges_interval_s, "gauges", self.set_gauges))
             jobs.create_task(every(PARTITIONS_INTERVAL_S, "partitions", self.keep_partitions))
 

@@ -12,7 +12,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 
 URL_MAX_CHARS = 2048
 HEADERS_MAX = 50
-HEADER_MAX_CHARS = 998                  # a line of a message, RFC 5322 section 2.1.1
+HEADER_MAX_CHARS = 998  # a line of a message, RFC 5322 section 2.1.1
 
 # Line separators that only Unicode knows count too: Python's email package folds at them.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -72,7 +72,7 @@ def url(*schemes: str, default_scheme: str = "") -> Parser:
         full = value if "://" in value or not default_scheme else f"{default_scheme}://{value}"
         try:
             parts = urlsplit(full)
-            _ = parts.port                      # raises on a port that is none
+            _ = parts.port  # raises on a port that is none
         except ValueError:
             raise ValueError(f"a URL: {schemes[0]}://…") from None
         if parts.scheme not in schemes:

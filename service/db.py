@@ -24,7 +24,7 @@ SCHEMA_MISSING = (
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    psycopg.InternalError,          # read-only after a failover, among others
+    psycopg.InternalError,  # read-only after a failover, among others
     PoolTimeout,
     TooManyRequests,
 )

@@ -25,11 +25,11 @@ from service.offers import WINDOW_LOW, WINDOW_MAX, Offers
 from service.ready_set import ReadySet
 from service.store import Lane, Store
 
-TICK_S = 1.0                    # full lanes are looked at this often, and no sleep is longer
-HEAD_SHARE = 20                 # looks from the head take at most 1/20 of the time
-AWAKE_PAUSE_S = 0.002           # between looks that found something
-FULL_PAUSE_S = 0.020            # while a lane is full: 50 looks per second cost 3 % of a core
-BLIND_PAUSE_S = 0.1             # between looks while the doorbell cannot be heard
+TICK_S = 1.0  # full lanes are looked at this often, and no sleep is longer
+HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
+AWAKE_PAUSE_S = 0.002  # between looks that found something
+FULL_PAUSE_S = 0.020  # while a lane is full: 50 looks per second cost 3 % of a core
+BLIND_PAUSE_S = 0.1  # between looks while the doorbell cannot be heard
 BACKOFF_MAX_S = 2.0
 
 
@@ -46,7 +46,7 @@ class Dispatcher:
         self._ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
         self._background = Background(settings, store, metrics)
         self._offers = Offers()
-        self._offering = asyncio.Lock()      # the reconciler and the road offer in turn
+        self._offering = asyncio.Lock()  # the reconciler and the road offer in turn
         self._listening = Outage("doorbell")
         self._arming_since: float | None = None
         self._last_head = self._last_tick = -math.inf
@@ -85,7 +85,7 @@ class Dispatcher:
             interval_s = self._settings.reconciliation_interval_mins * 60
             work.append(asyncio.create_task(every(interval_s, "reconciler", self.reconcile)))
         try:
-            while await self._leader.elect() and not told_to_stop():      # noqa: ASYNC110 - asked
+            while await self._leader.elect() and not told_to_stop():  # noqa: ASYNC110 - asked
                 await asyncio.sleep(TICK_S)
         finally:
             self._metrics.leading.set(0)
@@ -107,7 +107,7 @@ class Dispatcher:
                 outage.away(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, BACKOFF_MAX_S)
-            except Exception:      # the road must outlive a bug in one turn
+            except Exception:  # the road must outlive a bug in one turn
                 logger.exception("dispatch_failed")
                 await asyncio.sleep(BACKOFF_MAX_S)
 
@@ -128,7 +128,7 @@ class Dispatcher:
             if not added:
                 await self._sleep(next_due_s)
         except BaseException:
-            await self._doorbell.close()      # its lock ends with it
+            await self._doorbell.close()  # its lock ends with it
             raise
         await self._doorbell.disarm()
 

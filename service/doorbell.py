@@ -12,8 +12,8 @@ from service.db import connect, translated
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
-ARM_WAIT_MS = 5              # for producers in flight that did not ring
-ARM_WAIT_LONG_MS = 20        # after a second of failures
+ARM_WAIT_MS = 5  # for producers in flight that did not ring
+ARM_WAIT_LONG_MS = 20  # after a second of failures
 
 
 class Doorbell:
@@ -31,7 +31,7 @@ class Doorbell:
         try:
             with translated():
                 await conn.execute("listen notify_wake")
-        except BaseException:      # a session that does not listen must not pass for one that does
+        except BaseException:  # a session that does not listen must not pass for one that does
             await conn.close()
             raise
         self._conn = conn

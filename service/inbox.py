@@ -23,8 +23,14 @@ class Inbox:
     """Both halves, in the event loop that calls start(). It trusts whoever can reach it."""
 
     def __init__(
-        self, *, host: str = "127.0.0.1", http_port: int = HTTP_PORT, smtp_port: int = SMTP_PORT,
-        secrets: tuple[str, ...] = (), verbose: bool = False, out: TextIO | None = None,
+        self,
+        *,
+        host: str = "127.0.0.1",
+        http_port: int = HTTP_PORT,
+        smtp_port: int = SMTP_PORT,
+        secrets: tuple[str, ...] = (),
+        verbose: bool = False,
+        out: TextIO | None = None,
     ) -> None:
         """Prepare. A port 0 means: any free one; the attributes tell which after start().
 

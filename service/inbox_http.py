@@ -58,15 +58,17 @@ class HttpInbox:
         return web.Response(status=status)
 
     def _show(self, request: web.Request, body: bytes, note: str) -> None:
-        self._lines.show(Arrival(
-            kind="webhook",
-            id=request.headers.get("webhook-id"),
-            where=f"{request.method} {request.path_qs}",
-            size=len(body),
-            note=note,
-            head="\n".join(f"{name}: {value}" for name, value in request.headers.items()),
-            body=body.decode(errors="backslashreplace"),
-        ))
+        self._lines.show(
+            Arrival(
+                kind="webhook",
+                id=request.headers.get("webhook-id"),
+                where=f"{request.method} {request.path_qs}",
+                size=len(body),
+                note=note,
+                head="\n".join(f"{name}: {value}" for name, value in request.headers.items()),
+                body=body.decode(errors="backslashreplace"),
+            )
+        )
 
 
 def steer(path: str) -> tuple[int, float]:
@@ -78,9 +80,7 @@ def steer(path: str) -> tuple[int, float]:
     )
 
 
-def verdict(
-    headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: float
-) -> str:
+def verdict(headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: float) -> str:
     """Judge a signature by Standard Webhooks 1.0: v1, HMAC-SHA256, five minutes of tolerance."""
     given = headers.get("webhook-signature", "").split()
     if not given:
@@ -94,4 +94,3 @@ def verdict(
     found = [one.encode(errors="surrogateescape") for one in given]
     ok = any(hmac.compare_digest(one, other.encode()) for one in found for other in wanted)
     return "signed ok" if ok else "BAD SIGNATURE"
-

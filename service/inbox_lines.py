@@ -34,8 +34,12 @@ class Lines:
         """Print one arrival: local time, kind, id, where to, size, note."""
         time = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
         fields = (
-            time, f"{arrival.kind:7}", arrival.id or "(no id)", arrival.where,
-            f"{arrival.size} bytes", arrival.note,
+            time,
+            f"{arrival.kind:7}",
+            arrival.id or "(no id)",
+            arrival.where,
+            f"{arrival.size} bytes",
+            arrival.note,
         )
         text = "  ".join(plain(field, FIELD_MAX) for field in fields)
         if self._verbose:
@@ -43,8 +47,11 @@ class Lines:
             text += "".join(f"\n    {plain(line, BODY_MAX)}" for line in parts)
         # Who closed our output (`| head`) does not want to hear of it, and deliveries go on.
         with contextlib.suppress(OSError, ValueError):
-            print(text.encode(self._encoding, "backslashreplace").decode(self._encoding),
-                  file=self._out, flush=True)
+            print(
+                text.encode(self._encoding, "backslashreplace").decode(self._encoding),
+                file=self._out,
+                flush=True,
+            )
 
 
 def plain(text: str, length_max: int) -> str:

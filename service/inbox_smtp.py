@@ -44,8 +44,13 @@ class SmtpInbox:
 
     def _converse(self) -> "Conversation":
         conversation = Conversation(
-            self, hostname="inbox", ident="notify inbox", enable_SMTPUTF8=True,
-            data_size_limit=MAIL_MAX_BYTES, authenticator=any_login, auth_require_tls=False,
+            self,
+            hostname="inbox",
+            ident="notify inbox",
+            enable_SMTPUTF8=True,
+            data_size_limit=MAIL_MAX_BYTES,
+            authenticator=any_login,
+            auth_require_tls=False,
             loop=asyncio.get_running_loop(),
         )
         conversation.peers = self._conversations
@@ -69,15 +74,17 @@ class SmtpInbox:
         content = envelope.original_content or b""
         mail = message_from_bytes(content)
         head, _, body = content.partition(b"\r\n\r\n")
-        self._lines.show(Arrival(
-            kind="mail",
-            id=decoded(mail, "Message-ID"),
-            where="to " + ", ".join(envelope.rcpt_tos),
-            size=len(content),
-            note=f"subject: {decoded(mail, 'Subject') or '(none)'}",
-            head=head.decode(errors="backslashreplace"),
-            body=body.decode(errors="backslashreplace"),
-        ))
+        self._lines.show(
+            Arrival(
+                kind="mail",
+                id=decoded(mail, "Message-ID"),
+                where="to " + ", ".join(envelope.rcpt_tos),
+                size=len(content),
+                note=f"subject: {decoded(mail, 'Subject') or '(none)'}",
+                head=head.decode(errors="backslashreplace"),
+                body=body.decode(errors="backslashreplace"),
+            )
+        )
         return "250 OK"
 
 

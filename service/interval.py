@@ -40,7 +40,7 @@ async def every(interval_s: float, name: str, run_once: Callable[[], Awaitable[N
             outage.back()
         except NotifyError as error:
             outage.away(error)
-        except Exception as error:      # the loop must outlive a bug in its job
+        except Exception as error:  # the loop must outlive a bug in its job
             outage.away(error)
             logger.exception("job_failed", job=name)
         if not told_to_stop():

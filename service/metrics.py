@@ -61,39 +61,55 @@ class WorkerMetrics:
             return Histogram(name, text, labels, buckets=buckets, registry=registry)
 
         self.picked_up = counter(
-            "worker_jobs_picked_up_total", "Attempts begun: notifications claimed.", "channel")
-        self.sent = counter(
-            "worker_jobs_sent_total", "Notifications that became sent.", "channel")
+            "worker_jobs_picked_up_total", "Attempts begun: notifications claimed.", "channel"
+        )
+        self.sent = counter("worker_jobs_sent_total", "Notifications that became sent.", "channel")
         self.failed = counter(
-            "worker_jobs_failed_total", "Notifications that became failed.", "channel")
+            "worker_jobs_failed_total", "Notifications that became failed.", "channel"
+        )
         self.retried = counter(
-            "worker_jobs_retried_total", "Attempts that failed and were queued again.", "channel")
+            "worker_jobs_retried_total", "Attempts that failed and were queued again.", "channel"
+        )
         self.expired = counter(
             "worker_jobs_expired_total",
-            "Notifications that became expired instead of being sent late.", "channel")
+            "Notifications that became expired instead of being sent late.",
+            "channel",
+        )
         self.attempts = counter(
-            "worker_attempts_total", "Ended attempts by what came of them.", "channel", "outcome")
+            "worker_attempts_total", "Ended attempts by what came of them.", "channel", "outcome"
+        )
         self.stale = counter(
             "worker_stale_settles_total",
-            "Attempts whose lease had been taken back when they were settled: maybe duplicates.")
-        self.released = counter(
-            "worker_jobs_released_total", "Claims given back unstarted.")
+            "Attempts whose lease had been taken back when they were settled: maybe duplicates.",
+        )
+        self.released = counter("worker_jobs_released_total", "Claims given back unstarted.")
         self.in_hand = Gauge(
-            "worker_jobs_in_hand", "Notifications claimed and not yet settled.", registry=registry)
+            "worker_jobs_in_hand", "Notifications claimed and not yet settled.", registry=registry
+        )
         self.send_seconds = histogram(
-            "worker_send_seconds", "Duration of one attempt's send.", DURATIONS_S, "channel")
+            "worker_send_seconds", "Duration of one attempt's send.", DURATIONS_S, "channel"
+        )
         self.age_seconds = histogram(
             "worker_enqueue_to_sent_seconds",
-            "From created_at to sent, by the database's clock.", DURATIONS_S, "channel")
-        self.claim_batch = histogram(
-            "worker_claim_batch_rows", "Rows of one claim.", BATCHES)
-        self.settle_batch = histogram(
-            "worker_settle_batch_rows", "Rows of one settle.", BATCHES)
+            "From created_at to sent, by the database's clock.",
+            DURATIONS_S,
+            "channel",
+        )
+        self.claim_batch = histogram("worker_claim_batch_rows", "Rows of one claim.", BATCHES)
+        self.settle_batch = histogram("worker_settle_batch_rows", "Rows of one settle.", BATCHES)
         self.loop_errors = counter(
-            "worker_loop_errors_total", "Errors nobody expected, survived by a thread.", "thread")
+            "worker_loop_errors_total", "Errors nobody expected, survived by a thread.", "thread"
+        )
         for channel in Channel:
-            for metric in (self.picked_up, self.sent, self.failed, self.retried, self.expired,
-                           self.send_seconds, self.age_seconds):
+            for metric in (
+                self.picked_up,
+                self.sent,
+                self.failed,
+                self.retried,
+                self.expired,
+                self.send_seconds,
+                self.age_seconds,
+            ):
                 metric.labels(channel)
             for outcome in Outcome:
                 self.attempts.labels(channel, outcome)
@@ -104,38 +120,53 @@ class DispatcherMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         show_no_created_series()
-        self.reaper_runs = Counter(
-            "reaper_runs_total", "Runs of the reaper.", registry=registry)
+        self.reaper_runs = Counter("reaper_runs_total", "Runs of the reaper.", registry=registry)
         self.reaped = Counter(
-            "reaper_rows_total", "Notifications whose lease passed, by what they became.",
-            ["status"], registry=registry)
+            "reaper_rows_total",
+            "Notifications whose lease passed, by what they became.",
+            ["status"],
+            registry=registry,
+        )
         self.reconciler_runs = Counter(
-            "reconciler_runs_total", "Runs of the reconciler.", registry=registry)
+            "reconciler_runs_total", "Runs of the reconciler.", registry=registry
+        )
         self.lost = Counter(
             "reconciler_lost_total",
             "Ids that were offered and came back without a claim: 0 without faults.",
-            registry=registry)
+            registry=registry,
+        )
         self.offered = Counter(
-            "dispatcher_offered_total", "Ids put into the ready set.", registry=registry)
-        self.bells = Counter(
-            "dispatcher_bells_total", "Wake-ups by NOTIFY.", registry=registry)
+            "dispatcher_offered_total", "Ids put into the ready set.", registry=registry
+        )
+        self.bells = Counter("dispatcher_bells_total", "Wake-ups by NOTIFY.", registry=registry)
         self.leading = Gauge(
-            "dispatcher_leading", "1: this one leads. 0: it stands by.", registry=registry)
+            "dispatcher_leading", "1: this one leads. 0: it stands by.", registry=registry
+        )
         self.ready = Gauge(
-            "dispatcher_ready_set_depth", "Ids in the ready set, by priority.",
-            ["priority"], registry=registry)
+            "dispatcher_ready_set_depth",
+            "Ids in the ready set, by priority.",
+            ["priority"],
+            registry=registry,
+        )
         self.queued = Gauge(
-            "db_queued_notifications", "Notifications with status queued, due or not.",
-            registry=registry)
+            "db_queued_notifications",
+            "Notifications with status queued, due or not.",
+            registry=registry,
+        )
         self.sending = Gauge(
-            "db_sending_notifications", "Notifications with status sending.", registry=registry)
+            "db_sending_notifications", "Notifications with status sending.", registry=registry
+        )
         self.is_estimate = Gauge(
-            "db_gauges_are_estimates", "1: a count above 100000 was estimated.", registry=registry)
+            "db_gauges_are_estimates", "1: a count above 100000 was estimated.", registry=registry
+        )
         self.oldest_due = Gauge(
-            "db_oldest_due_age_seconds", "Since the longest waiting notification fell due.",
-            registry=registry)
+            "db_oldest_due_age_seconds",
+            "Since the longest waiting notification fell due.",
+            registry=registry,
+        )
         self.gauges_at = Gauge(
-            "db_gauges_timestamp_seconds", "When the db_ gauges were last set.", registry=registry)
+            "db_gauges_timestamp_seconds", "When the db_ gauges were last set.", registry=registry
+        )
         for status in ("queued", "failed"):
             self.reaped.labels(status)
 

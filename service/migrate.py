@@ -88,7 +88,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         try:
             yield
         finally:
-            with suppress(psycopg.OperationalError):      # a lost connection has let go already
+            with suppress(psycopg.OperationalError):  # a lost connection has let go already
                 self.execute("select pg_advisory_unlock(1852798057, 3)")
 
     def break_lock(self) -> None:

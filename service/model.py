@@ -29,15 +29,15 @@ class Outcome(StrEnum):
     """What came of one attempt."""
 
     SENT = "sent"
-    TEMPORARY = "temporary"          # try again after the backoff
-    PERMANENT = "permanent"          # trying again cannot help
-    THROTTLED = "throttled"          # try again when the receiver says
-    UNKNOWN = "unknown"              # it may have arrived; try again, with the same id
-    EXPIRED = "expired"              # expires_at passed before the send began
+    TEMPORARY = "temporary"  # try again after the backoff
+    PERMANENT = "permanent"  # trying again cannot help
+    THROTTLED = "throttled"  # try again when the receiver says
+    UNKNOWN = "unknown"  # it may have arrived; try again, with the same id
+    EXPIRED = "expired"  # expires_at passed before the send began
     LEASE_EXPIRED = "lease_expired"  # its worker never settled; written by reap()
 
 
-LANES = (0, 1, 2, 3)                 # priorities: 0 urgent, 3 bulk
+LANES = (0, 1, 2, 3)  # priorities: 0 urgent, 3 bulk
 DEFAULT_PRIORITY = 2
 
 

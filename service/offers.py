@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from service.model import LANES
 from service.store import Lane
 
-WINDOW_MAX = 10_000          # ids per lane in the ready set; more stays in PostgreSQL
-WINDOW_LOW = 5_000           # a lane with fewer is filled again
-GRACE_S = 2.0                # offered, or gone from the ready set, longer ago and still queued
-OVERLAP_MS = 5_000.0         # rows may be committed this much later than their due_at
+WINDOW_MAX = 10_000  # ids per lane in the ready set; more stays in PostgreSQL
+WINDOW_LOW = 5_000  # a lane with fewer is filled again
+GRACE_S = 2.0  # offered, or gone from the ready set, longer ago and still queued
+OVERLAP_MS = 5_000.0  # rows may be committed this much later than their due_at
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Choice:
 
     fresh: dict[int, dict[bytes, float]] = field(default_factory=dict)
     again: dict[int, dict[bytes, float]] = field(default_factory=dict)
-    doubtful: dict[int, dict[bytes, float]] = field(default_factory=dict)    # is it still there?
+    doubtful: dict[int, dict[bytes, float]] = field(default_factory=dict)  # is it still there?
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Offered:
     """One id as we left it in the ready set, or found it there, or did not."""
 
     due_ms: float
-    seen_at: float               # monotonic seconds
-    gone: bool = False           # popped and not claimed yet, or lost
+    seen_at: float  # monotonic seconds
+    gone: bool = False  # popped and not claimed yet, or lost
 
 
 class Offers:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import msgspec
@@ -24,9 +24,8 @@ SUMMARY = (
 WHOLE = SUMMARY.replace("null as payload", "payload")
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """One enqueued notification, committed."""
+class Accepted(NamedTuple):
+    """One enqueued notification, committed. A tuple: it is made once per request."""
 
     id: UUID
     created_at: datetime
@@ -37,8 +36,8 @@ class Lane:
     """What one look at one priority found; times are the database's."""
 
     priority: int
-    ids: list[bytes]              # 16 bytes each, by due_at
-    due_ms: list[float]           # epoch ms, one per id
+    ids: list[bytes]  # 16 bytes each, by due_at
+    due_ms: list[float]  # epoch ms, one per id
     next_due_in: timedelta | None
     now_ms: float
 
@@ -87,7 +86,7 @@ class Store:
             min_size=1,
             max_size=connections_max,
             kwargs={"autocommit": True, "prepare_threshold": 0},
-            timeout=2,                  # a request waits no longer for a connection
+            timeout=2,  # a request waits no longer for a connection
             reconnect_timeout=30,
             max_waiting=1000,
             open=False,
@@ -220,4 +219,3 @@ class Store:
                     [days_ahead, retention],
                 )
                 return await cursor.fetchall()
-

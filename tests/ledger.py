@@ -25,9 +25,7 @@ def enqueue(db: Connection[Any], n: int = 1, **columns: Any) -> list[UUID]:
     row = MINIMAL | columns
     query = SQL(
         "insert into notify.notifications ({}) select {} from generate_series(1, {}) returning id"
-    ).format(
-        SQL(", ").join(map(Identifier, row)), SQL(", ").join(map(Placeholder, row)), n
-    )
+    ).format(SQL(", ").join(map(Identifier, row)), SQL(", ").join(map(Placeholder, row)), n)
     return sorted(r.id for r in db.execute(query, row))
 
 
@@ -103,8 +101,10 @@ def settle(
 ) -> list[Any]:
     """Settle claimed rows (anything with id and attempt) alike."""
     pairs = list(claimed)
-    alike = [[value] * len(pairs) for value in
-             (outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)]
+    alike = [
+        [value] * len(pairs)
+        for value in (outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)
+    ]
     return db.execute(
         "select * from notify.settle(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[],"
         " %s::integer[], %s::integer[], %s::integer[], %s, %s::interval, %s::interval)",

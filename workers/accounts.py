@@ -19,8 +19,10 @@ class Accounts:
         self.metrics = metrics
         self.debug = debug
         self.by_status = {
-            Status.SENT: metrics.sent, Status.FAILED: metrics.failed,
-            Status.QUEUED: metrics.retried, Status.EXPIRED: metrics.expired,
+            Status.SENT: metrics.sent,
+            Status.FAILED: metrics.failed,
+            Status.QUEUED: metrics.retried,
+            Status.EXPIRED: metrics.expired,
         }
 
     def enter(self, batch: Sequence[Ended], found: Mapping[tuple[str, int], Settled]) -> None:
@@ -51,8 +53,11 @@ class Accounts:
         """Account for an attempt that another had overtaken."""
         self.metrics.stale.inc()
         logger.warning(
-            "stale", notification_id=one.claim.id, attempt=one.claim.attempt,
-            outcome=one.verdict.outcome)
+            "stale",
+            notification_id=one.claim.id,
+            attempt=one.claim.attempt,
+            outcome=one.verdict.outcome,
+        )
 
     def tell(self, one: Ended, settled: Settled) -> None:
         """Log one transition, and how long a sent one took from its creation."""
@@ -66,6 +71,11 @@ class Accounts:
         logger.log(
             "WARNING" if failed else "INFO",
             "retry" if settled.status == Status.QUEUED else settled.status,
-            notification_id=one.claim.id, attempt=one.claim.attempt, channel=one.claim.channel,
-            recipient=masked(one.claim.recipient), outcome=verdict.outcome, code=verdict.code,
-            due_in_s=settled.due_in_s)
+            notification_id=one.claim.id,
+            attempt=one.claim.attempt,
+            channel=one.claim.channel,
+            recipient=masked(one.claim.recipient),
+            outcome=verdict.outcome,
+            code=verdict.code,
+            due_in_s=settled.due_in_s,
+        )

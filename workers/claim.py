@@ -10,11 +10,11 @@ from service.model import Outcome
 class Claim:
     """One notification under one numbered lease. Times are this process's monotonic seconds."""
 
-    id: str                        # the UUID as text
+    id: str  # the UUID as text
     attempt: int
     channel: str
     recipient: str
-    payload: str                   # JSON
+    payload: str  # JSON
     lease_ends: float
     expires_at: float | None
 
@@ -52,4 +52,4 @@ class Unstarted:
     delay_s: float = 0.0
 
 
-Outbox = SimpleQueue[list[Ended | Unstarted]]      # from the senders to the settler
+Outbox = SimpleQueue[list[Ended | Unstarted]]  # from the senders to the settler

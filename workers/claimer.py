@@ -15,7 +15,7 @@ from workers.slots import Slots
 from workers.store import Store
 
 WAIT_S = 0.25
-POLL_S = 0.05                      # between empty claims without the ready set
+POLL_S = 0.05  # between empty claims without the ready set
 CLAIM_MAX = 1000
 
 
@@ -23,8 +23,14 @@ class Claimer(Loop):
     """Holds nothing back: what it claims is in a sender's hands when the turn ends."""
 
     def __init__(
-        self, settings: Settings, metrics: WorkerMetrics, *, store: Store, hints: Hints,
-        slots: Slots, senders: Sequence[Sender],
+        self,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        *,
+        store: Store,
+        hints: Hints,
+        slots: Slots,
+        senders: Sequence[Sender],
     ) -> None:
         super().__init__("claimer", metrics)
         self.debug = settings.log_level == "debug"
@@ -32,7 +38,7 @@ class Claimer(Loop):
         self.hints = hints
         self.slots = slots
         self.senders = senders
-        self.ids: Ids = NOTHING                  # popped; kept while the database is away
+        self.ids: Ids = NOTHING  # popped; kept while the database is away
 
     def turn(self) -> None:
         """Claim once, at most what has a free slot."""
@@ -65,7 +71,7 @@ class Claimer(Loop):
         level = -(-(sum(loads) + len(claims)) // len(loads))
         start = 0
         for sender, load in zip(self.senders, loads, strict=True):
-            part = claims[start:start + max(0, level - load)]
+            part = claims[start : start + max(0, level - load)]
             if part:
                 sender.give(part)
             start += len(part)

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-LEFT_FREE = 8                      # one destination leaves an eighth of the slots to the others
-QUICK_S = 0.1                      # a quick one may hold more: its line is gone in a moment
+LEFT_FREE = 8  # one destination leaves an eighth of the slots to the others
+QUICK_S = 0.1  # a quick one may hold more: its line is gone in a moment
 PARKED_MAX_S = 30.0
 SMOOTHING = 0.1
 
@@ -19,15 +19,15 @@ class Place(Enum):
     """What a destination has for one more."""
 
     START = auto()
-    LINE = auto()                  # it stands in line, and comes out of leave() or overdue()
-    NONE = auto()                  # its share is used up
+    LINE = auto()  # it stands in line, and comes out of leave() or overdue()
+    NONE = auto()  # its share is used up
 
 
 @dataclass(slots=True)
 class Destination(Generic[T]):
     """What one destination holds now, and how long a send to it takes."""
 
-    left_at: float                 # when the last one left
+    left_at: float  # when the last one left
     active: int = 0
     line: deque[T] = field(default_factory=deque)
     took_s: float = 0.0
@@ -83,8 +83,11 @@ class Destinations(Generic[T]):
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
         """Send away, with its name, who stands in line beyond a share that is quick no more."""
         for name, found in self.known.items():
-            while (found.line and found.active + len(found.line) > self.held_max
-                   and found.pace_s(now) > QUICK_S):
+            while (
+                found.line
+                and found.active + len(found.line) > self.held_max
+                and found.pace_s(now) > QUICK_S
+            ):
                 yield name, found.line.pop()
 
     def clear_lines(self) -> Iterator[T]:

@@ -75,7 +75,8 @@ class HttpHandle(Handle):
             status=status,
             body=bytes(self.read),
             handed_over=error != 0 and info(pycurl.REQUEST_SIZE) > 0,
-            retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None)
+            retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
+        )
 
 
 class SmtpHandle(Handle):
@@ -119,7 +120,8 @@ class SmtpHandle(Handle):
             error_text=error_text,
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
             body=bytes(self.read),
-            handed_over=not self.left)
+            handed_over=not self.left,
+        )
 
     def close(self) -> None:
         """Close the connection too."""
@@ -142,8 +144,8 @@ HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 def set_common(easy: Any, deadline_s: float) -> None:
     """Set what HTTP and SMTP share."""
-    easy.setopt(pycurl.NOSIGNAL, 1)                # signals belong to the main thread
-    easy.setopt(pycurl.PROXY, "")                  # the environment must not route our traffic
+    easy.setopt(pycurl.NOSIGNAL, 1)  # signals belong to the main thread
+    easy.setopt(pycurl.PROXY, "")  # the environment must not route our traffic
     easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     easy.setopt(pycurl.TIMEOUT_MS, int(deadline_s * 1000))
     easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(min(deadline_s, CONNECT_MAX_S) * 1000))

@@ -7,12 +7,12 @@ from loguru import logger
 from service.errors import RedisAway
 from workers.ready_set import ReadySet
 
-BLOCK_S = 0.25                     # a pop cannot be interrupted: this bounds the wait on shutdown
-IDLE_S = 1.0                       # a dead dispatcher must not stop delivery
+BLOCK_S = 0.25  # a pop cannot be interrupted: this bounds the wait on shutdown
+IDLE_S = 1.0  # a dead dispatcher must not stop delivery
 REDIS_RETRY_MIN_S = 1.0
-REDIS_RETRY_MAX_S = 5.0            # trying may take a second, in which nothing is claimed
+REDIS_RETRY_MAX_S = 5.0  # trying may take a second, in which nothing is claimed
 
-Ids = list[str] | None             # None: any that are due
+Ids = list[str] | None  # None: any that are due
 NOTHING: list[str] = []
 
 
@@ -24,8 +24,8 @@ class Hints:
         self.away = False
         self.retry_s = REDIS_RETRY_MIN_S
         self.retry_at = 0.0
-        self.asked_at = time.monotonic()         # when ids came, or any that are due were asked for
-        self.unoffered = False                   # that question found some: ask again soon
+        self.asked_at = time.monotonic()  # when ids came, or any that are due were asked for
+        self.unoffered = False  # that question found some: ask again soon
 
     def next(self, limit: int) -> Ids:
         """Return ids to claim, nothing yet, or None. Waits a little for the first id."""

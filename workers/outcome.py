@@ -9,16 +9,18 @@ from workers.claim import Claim, Ended, Unstarted, Verdict
 EXCERPT_CHARS = 500
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
-Meaning = tuple[Outcome, str]      # the outcome, and our word for it
+Meaning = tuple[Outcome, str]  # the outcome, and our word for it
 
 EXPIRED = Verdict(
-    outcome=Outcome.EXPIRED, code="expired", excerpt="expires_at passed before the send")
+    outcome=Outcome.EXPIRED, code="expired", excerpt="expires_at passed before the send"
+)
 ABORTED = Verdict(
-    outcome=Outcome.UNKNOWN, code="aborted", excerpt="the worker stopped during the send")
+    outcome=Outcome.UNKNOWN, code="aborted", excerpt="the worker stopped during the send"
+)
 UNKNOWN_CHANNEL = Verdict(
-    outcome=Outcome.TEMPORARY, code="unknown_channel", excerpt="this worker does not know it")
-BROKEN = Verdict(
-    outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see the worker's log")
+    outcome=Outcome.TEMPORARY, code="unknown_channel", excerpt="this worker does not know it"
+)
+BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see the worker's log")
 
 
 def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:

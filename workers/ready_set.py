@@ -15,7 +15,7 @@ from service.errors import RedisAway
 from service.model import LANES
 
 KEYS = [f"{{notify}}:ready:{lane}" for lane in LANES]
-FAIR_EVERY = 8                     # each 8th pop begins at the bulk lane, so that nothing starves
+FAIR_EVERY = 8  # each 8th pop begins at the bulk lane, so that nothing starves
 BLOCK_MAX_S = 1.0
 
 
@@ -25,8 +25,12 @@ class ReadySet:
     def __init__(self, url: str) -> None:
         # No retries: a pop that is sent again, because its answer was lost, loses a second batch.
         self.redis = redis.Redis.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=1.0,
-            socket_timeout=BLOCK_MAX_S + 3, client_name="notify-work")
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=1.0,
+            socket_timeout=BLOCK_MAX_S + 3,
+            client_name="notify-work",
+        )
         self.pops = 0
 
     def pop(self, limit: int, block_s: float) -> list[str]:
@@ -35,7 +39,8 @@ class ReadySet:
         keys = KEYS if self.pops % FAIR_EVERY else KEYS[::-1]
         try:
             found: Any = self.redis.bzmpop(
-                min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit)
+                min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit
+            )
         except (redis.RedisError, OSError) as error:
             raise RedisAway(str(error)) from error
         return [bytes(pair[0]).hex() for pair in found[1]] if found else []

@@ -19,8 +19,8 @@ from workers.settler import Settler
 from workers.slots import Slots
 from workers.store import Store
 
-UNSETTLED_PER_SLOT = 4             # ended sends that may wait for a slow database
-SETTLE_EXTRA_S = 2.0               # beyond the grace: what was cut off is settled too
+UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
+SETTLE_EXTRA_S = 2.0  # beyond the grace: what was cut off is settled too
 DESCRIPTORS_SPARE = 256
 
 
@@ -36,14 +36,18 @@ class Worker:
         ways = channels(settings)
         self.settler = Settler(settings, metrics, store=Store(settings, self.name), slots=slots)
         self.senders = [
-            Sender(
-                number, settings, metrics, channels=ways, slots=slots, outbox=self.settler.inbox)
+            Sender(number, settings, metrics, channels=ways, slots=slots, outbox=self.settler.inbox)
             for number in range(settings.num_threads)
         ]
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
         self.claimer = Claimer(
-            settings, metrics, store=Store(settings, self.name), hints=Hints(ready_set),
-            slots=slots, senders=self.senders)
+            settings,
+            metrics,
+            store=Store(settings, self.name),
+            hints=Hints(ready_set),
+            slots=slots,
+            senders=self.senders,
+        )
         self.threads: list[Loop] = [self.settler, *self.senders, self.claimer]
 
     @property

@@ -17,7 +17,7 @@ from workers.slots import Slots
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
-SMTP_CONNECTIONS = 8               # per thread; mail servers turn away who opens dozens
+SMTP_CONNECTIONS = 8  # per thread; mail servers turn away who opens dozens
 WRITTEN = Answer()
 
 
@@ -35,8 +35,14 @@ class Sender(Loop):
     """Owns its sockets to the world. The claimer fills its inbox, the settler reads its outbox."""
 
     def __init__(
-        self, number: int, settings: Settings, metrics: WorkerMetrics, *,
-        channels: Mapping[str, Channel], slots: Slots, outbox: Outbox,
+        self,
+        number: int,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        *,
+        channels: Mapping[str, Channel],
+        slots: Slots,
+        outbox: Outbox,
     ) -> None:
         super().__init__(f"sender-{number}", metrics)
         self.channels = channels
@@ -47,8 +53,8 @@ class Sender(Loop):
         self.inbox: deque[Claim] = deque()
         self.lines: list[tuple[Claim, str]] = []
         self.over: list[Ended | Unstarted] = []
-        self.given = 0                           # written by the claimer's thread only
-        self.done = 0                            # written by this thread only
+        self.given = 0  # written by the claimer's thread only
+        self.done = 0  # written by this thread only
         self.transfers: Transfers[Flight] = Transfers(settings)
         self.destinations: Destinations[Flight] = Destinations(settings.sends_per_thread)
 
@@ -104,7 +110,7 @@ class Sender(Loop):
             claim = self.inbox.popleft()
             try:
                 self.begin(claim)
-            except Exception as error:           # one odd row must not hold up the others
+            except Exception as error:  # one odd row must not hold up the others
                 self.survived(error, notification_id=claim.id, attempt=claim.attempt)
                 self.settle(claim, BROKEN)
         if self.lines:
@@ -159,8 +165,11 @@ class Sender(Loop):
             if error is None:
                 return True
             refusal = Ended(
-                claim=flight.claim, verdict=flight.channel.judge(error),
-                started_at=flight.started_at, took_ms=0)
+                claim=flight.claim,
+                verdict=flight.channel.judge(error),
+                started_at=flight.started_at,
+                took_ms=0,
+            )
         self.over.append(refusal)
         return False
 
@@ -170,7 +179,7 @@ class Sender(Loop):
         took_s = now - flight.started_at
         try:
             verdict = flight.channel.judge(answer)
-        except Exception as error:               # as in begin_all
+        except Exception as error:  # as in begin_all
             self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
             verdict = BROKEN
         self.settle(flight.claim, verdict, flight.started_at)
@@ -183,7 +192,7 @@ class Sender(Loop):
         try:
             sys.stdout.write("".join([f"{text}\n" for _, text in self.lines]))
             sys.stdout.flush()
-        except (OSError, ValueError) as error:   # ValueError: somebody closed it
+        except (OSError, ValueError) as error:  # ValueError: somebody closed it
             answer = Answer(error=-1, error_text=str(error))
         for claim, _ in self.lines:
             self.settle(claim, self.channels[claim.channel].judge(answer))
@@ -193,8 +202,9 @@ class Sender(Loop):
         """Note how an attempt ended. `started_at` None: just now."""
         now = time.monotonic()
         began = now if started_at is None else started_at
-        self.over.append(Ended(
-            claim=claim, verdict=verdict, started_at=began, took_ms=int((now - began) * 1000)))
+        self.over.append(
+            Ended(claim=claim, verdict=verdict, started_at=began, took_ms=int((now - began) * 1000))
+        )
 
     def release(self, claims: Iterable[Claim]) -> None:
         """Note claims that were not started."""

@@ -24,7 +24,12 @@ class Settler(Loop):
     """Keeps what it could not settle; the slots bound how much that can be."""
 
     def __init__(
-        self, settings: Settings, metrics: WorkerMetrics, *, store: Store, slots: Slots,
+        self,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        *,
+        store: Store,
+        slots: Slots,
     ) -> None:
         super().__init__("settler", metrics)
         self.store = store
@@ -88,7 +93,7 @@ class Settler(Loop):
     def settle(self, batch: list[Ended]) -> None:
         """Settle the first of what ended; what somebody holds locked stays, and is tried again."""
         locked = self.settled(batch)
-        self.ended[:len(batch)] = locked
+        self.ended[: len(batch)] = locked
         self.slots.settled(len(batch) - len(locked))
         if len(locked) == len(self.ended):
             time.sleep(LOCKED_WAIT_S)

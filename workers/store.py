@@ -19,7 +19,7 @@ from service.model import Status
 from workers.claim import Claim, Ended, Unstarted
 
 STATEMENT_TIMEOUT_S = 10.0
-LOCKED = "locked"                  # no status of the ledger: somebody holds the row, for now
+LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
 
 CLAIM = """
 select id, status, attempt, channel, recipient, payload, extract(epoch from expires_in)::float8
@@ -52,24 +52,37 @@ class Store:
         self.settings = settings
         self.worker = worker
         self.conninfo = conninfo(
-            settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S)
+            settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S
+        )
         self.connection: psycopg.Connection[Any] | None = None
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
-        asked_at = time.monotonic()      # before the call: the lease never seems too long
+        asked_at = time.monotonic()  # before the call: the lease never seems too long
         settings = self.settings
-        rows = self.rows(CLAIM, (
-            array(ids) if ids is not None else None, limit, self.worker, settings.lease_s,
-            settings.max_attempts))
+        rows = self.rows(
+            CLAIM,
+            (
+                array(ids) if ids is not None else None,
+                limit,
+                self.worker,
+                settings.lease_s,
+                settings.max_attempts,
+            ),
+        )
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
         for id_, status, attempt, channel, recipient, payload, expires_in_s in rows:
             claim = Claim(
-                id=id_, attempt=attempt, channel=channel, recipient=recipient, payload=payload,
+                id=id_,
+                attempt=attempt,
+                channel=channel,
+                recipient=recipient,
+                payload=payload,
                 lease_ends=lease_ends,
-                expires_at=None if expires_in_s is None else asked_at + expires_in_s)
+                expires_at=None if expires_in_s is None else asked_at + expires_in_s,
+            )
             (claims if status == Status.SENDING else expired).append(claim)
         return claims, expired
 
@@ -78,16 +91,22 @@ class Store:
         now = time.monotonic()
         settings = self.settings
         verdicts = [e.verdict for e in ended]
-        rows = self.rows(SETTLE, (
-            array(e.claim.id for e in ended),
-            array(e.claim.attempt for e in ended),
-            array(v.outcome for v in verdicts),
-            [v.code for v in verdicts],
-            [v.excerpt for v in verdicts],
-            array(int((now - e.started_at) * 1000) for e in ended),
-            array(e.took_ms for e in ended),
-            array(milliseconds(v.retry_after_s) for v in verdicts),
-            self.worker, settings.backoff_base_s, settings.backoff_cap_s))
+        rows = self.rows(
+            SETTLE,
+            (
+                array(e.claim.id for e in ended),
+                array(e.claim.attempt for e in ended),
+                array(v.outcome for v in verdicts),
+                [v.code for v in verdicts],
+                [v.excerpt for v in verdicts],
+                array(int((now - e.started_at) * 1000) for e in ended),
+                array(e.took_ms for e in ended),
+                array(milliseconds(v.retry_after_s) for v in verdicts),
+                self.worker,
+                settings.backoff_base_s,
+                settings.backoff_cap_s,
+            ),
+        )
         return {
             (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s)
             for id_, attempt, status, due_in_s, age_s in rows
@@ -95,9 +114,16 @@ class Store:
 
     def release(self, unstarted: Sequence[Unstarted], delay_s: float) -> int:
         """Give claims back, due again after `delay_s`. Returns how many were still ours."""
-        return len(self.rows(RELEASE, (
-            array(u.claim.id for u in unstarted), array(u.claim.attempt for u in unstarted),
-            delay_s)))
+        return len(
+            self.rows(
+                RELEASE,
+                (
+                    array(u.claim.id for u in unstarted),
+                    array(u.claim.attempt for u in unstarted),
+                    delay_s,
+                ),
+            )
+        )
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

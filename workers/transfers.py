@@ -73,7 +73,7 @@ class Transfers(Generic[Tag]):
 
     def wake(self) -> None:
         """End a wait. Any thread may call it."""
-        with suppress(OSError):                  # full: it is awake; closed: it has ended
+        with suppress(OSError):  # full: it is awake; closed: it has ended
             self.bell.send(b"!")
 
     def abort(self) -> list[Tag]:

@@ -16,13 +16,12 @@ from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
 from service.store import Accepted, Store
 
-IN_FLIGHT_MAX = 1                       # two cost 12 % more CPU a request: smaller batches
+IN_FLIGHT_MAX = 1  # two cost 12 % more CPU a request: smaller batches
 BATCH_ROWS_MAX = 500
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 WAITING_ROWS_MAX = 5000
 WAITING_BYTES_MAX = 32 * 1024 * 1024
-DEADLINE_S = 4.5                        # a client hears from us within 5 s
-
+DEADLINE_S = 4.5  # a client hears from us within 5 s
 
 
 Outcome = Accepted | Refused | Problem
@@ -76,14 +75,14 @@ class Batcher:
     async def _flush(self) -> None:
         """Insert what waits, and answer. The next INSERT leaves before the answers are written."""
         batch = self._take()
-        if not batch:                           # another flush took it all before this one began
+        if not batch:  # another flush took it all before this one began
             return
         outcomes = await self._insert_in_time(batch)
         self._flushes.discard(asyncio.current_task())
         self._start_flush()
         self._metrics.batch.observe(len(batch))
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if waiting.answer.done():           # its client went away
+            if waiting.answer.done():  # its client went away
                 continue
             if isinstance(outcome, Accepted):
                 waiting.answer.set_result(outcome)

@@ -16,36 +16,53 @@ from service.model import DEFAULT_PRIORITY, Channel
 Timestamp = Annotated[datetime, Meta(tz=True)]
 
 
-class NewNotification(
-    msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
-):
+class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What to deliver, to whom, and when."""
 
     # The same struct is decoded from the body and encoded as the row; a description is also what
     # a client is told when the field is wrong.
     channel: Annotated[Channel, Meta(description="Use webhook, email or log.")]
-    recipient: Annotated[str, Meta(
-        min_length=1, max_length=2048,
-        description="Use a URL (webhook) or an address (email), up to 2048 characters.",
-        examples=["https://example.com/hook"])]
-    payload: Annotated[msgspec.Raw, Meta(
-        description="Any JSON value: the body of the webhook; for email an EmailPayload.",
-        examples=[{"text": "hello"}])]
-    priority: Annotated[Annotated[int, Meta(ge=0, le=3)] | None, Meta(
-        description="Use 0 (urgent), 1, 2 (the default) or 3 (bulk).")] = DEFAULT_PRIORITY
-    send_at: Annotated[Timestamp | None, Meta(
-        description="Use RFC 3339 with an offset, such as 2030-01-31T12:00:00Z.")] = None
-    expires_at: Annotated[Timestamp | None, Meta(
-        description="Use RFC 3339 with an offset, in the future and after send_at.")] = None
-    max_attempts: Annotated[Annotated[int, Meta(ge=1, le=100)] | None, Meta(
-        description="Use 1 to 100, or leave it out for the service's default.")] = None
-    reference: Annotated[Annotated[str, Meta(min_length=1, max_length=255)] | None, Meta(
-        description="Your own name for it, 1 to 255 characters; need not be unique.")] = None
+    recipient: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2048,
+            description="Use a URL (webhook) or an address (email), up to 2048 characters.",
+            examples=["https://example.com/hook"],
+        ),
+    ]
+    payload: Annotated[
+        msgspec.Raw,
+        Meta(
+            description="Any JSON value: the body of the webhook; for email an EmailPayload.",
+            examples=[{"text": "hello"}],
+        ),
+    ]
+    priority: Annotated[
+        Annotated[int, Meta(ge=0, le=3)] | None,
+        Meta(description="Use 0 (urgent), 1, 2 (the default) or 3 (bulk)."),
+    ] = DEFAULT_PRIORITY
+    send_at: Annotated[
+        Timestamp | None,
+        Meta(description="Use RFC 3339 with an offset, such as 2030-01-31T12:00:00Z."),
+    ] = None
+    expires_at: Annotated[
+        Timestamp | None,
+        Meta(description="Use RFC 3339 with an offset, in the future and after send_at."),
+    ] = None
+    max_attempts: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        Meta(description="Use 1 to 100, or leave it out for the service's default."),
+    ] = None
+    reference: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=255)] | None,
+        Meta(description="Your own name for it, 1 to 255 characters; need not be unique."),
+    ] = None
 
 
 decode = msgspec.json.Decoder(NewNotification).decode
 decode_email = msgspec.json.Decoder(EmailPayload).decode
-SEND_AT_AGE_MAX = timedelta(days=365)    # older is a mistake
+SEND_AT_AGE_MAX = timedelta(days=365)  # older is a mistake
 EXPIRES_AT_MAX = timedelta(days=3650)
 
 

@@ -9,9 +9,7 @@ from service.store import Store
 
 async def alive(request: web.Request) -> web.Response:
     """Answer that the process runs; nothing else is looked at."""
-    return web.Response(
-        body=b'{"status":"alive"}', headers={"Content-Type": "application/json"}
-    )
+    return web.Response(body=b'{"status":"alive"}', headers={"Content-Type": "application/json"})
 
 
 class ReadyHandler:

@@ -12,7 +12,7 @@ from service.errors import StartError
 from service.metrics import ApiMetrics
 from service.store import Store
 
-DRAIN_S = 10.0      # for requests in flight when we are told to stop
+DRAIN_S = 10.0  # for requests in flight when we are told to stop
 
 
 @asynccontextmanager

@@ -15,13 +15,13 @@ from service.api.problems import Fault
 from service.checks import escaped
 
 NESTING_MAX = 64
-EXPONENT_MAX = 400                      # beyond every double, written out
-DIGITS_MAX = 4300                       # Python reads no longer integers, nor do many others
+EXPONENT_MAX = 400  # beyond every double, written out
+DIGITS_MAX = 4300  # Python reads no longer integers, nor do many others
 
 LARGE_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
-STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")       # one level down, one level up
+STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one level up
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 decode_any = msgspec.json.Decoder().decode

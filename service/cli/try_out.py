@@ -39,8 +39,12 @@ def inbox(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     logs.set_up("inbox", level=settings.log_level, style=settings.log_style)
     catcher = Inbox(
-        host="127.0.0.1", http_port=args.http_port, smtp_port=args.smtp_port,
-        secrets=settings.webhook_secret, verbose=args.verbose, out=sys.stdout,
+        host="127.0.0.1",
+        http_port=args.http_port,
+        smtp_port=args.smtp_port,
+        secrets=settings.webhook_secret,
+        verbose=args.verbose,
+        out=sys.stdout,
     )
 
     async def main(stop: asyncio.Event) -> None:

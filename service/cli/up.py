@@ -23,7 +23,7 @@ from service.errors import StartError
 from service.inbox import Inbox
 from service.migrate import migrate
 
-WATCH_S = 1.0       # between looks at whether the embedded servers still run
+WATCH_S = 1.0  # between looks at whether the embedded servers still run
 BANNER = """
 notify is up.  Ctrl-C stops it.
 
@@ -56,8 +56,12 @@ def run(args: argparse.Namespace) -> int:
         inbox = None
         if servers is not None and not args.no_inbox:
             inbox = Inbox(
-                host="127.0.0.1", http_port=args.inbox_http_port, smtp_port=args.inbox_smtp_port,
-                secrets=settings.webhook_secret, verbose=False, out=sys.stdout,
+                host="127.0.0.1",
+                http_port=args.inbox_http_port,
+                smtp_port=args.inbox_smtp_port,
+                secrets=settings.webhook_secret,
+                verbose=False,
+                out=sys.stdout,
             )
         migrate(settings.direct_url or "")
         return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop))
@@ -99,9 +103,7 @@ async def everything(
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
             settings = with_mail_to(inbox, settings)
-            lines = BANNER + INBOX.format(
-                api="{api}", http=inbox.http_port, smtp=inbox.smtp_port
-            )
+            lines = BANNER + INBOX.format(api="{api}", http=inbox.http_port, smtp=inbox.smtp_port)
         else:
             lines = BANNER + NO_INBOX
         await roles.enter_async_context(dispatching(settings))

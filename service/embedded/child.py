@@ -24,8 +24,14 @@ class Child:
     """One running server. The kernel takes the end of the thread that made it for our end."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], *,
-        account: Account, log: Path, when_orphaned: Signals, stdin: str = "",
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        account: Account,
+        log: Path,
+        when_orphaned: Signals,
+        stdin: str = "",
     ) -> None:
         """Start `command` with this `stdin`; `log` grows to 1 MB, and one older file is kept."""
         self.name = name
@@ -36,9 +42,13 @@ class Child:
         with log.open("ab") as output:
             self._log_from = output.tell()
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=output, stderr=output, cwd="/",
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd="/",
                 env=ENVIRONMENT,
-                process_group=0,      # the terminal's Ctrl-C is for us alone: the servers stop last
+                process_group=0,  # the terminal's Ctrl-C is for us alone: the servers stop last
                 # No other thread exists yet that could hold a lock across the fork.
                 preexec_fn=die_with_us(when_orphaned),  # noqa: PLW1509
                 **account.credentials,
@@ -104,7 +114,7 @@ def die_with_us(signal: Signals) -> Callable[[], None] | None:
 
     def before_program() -> None:
         prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
-        if os.getppid() != us:        # we ended before the setting could hold
+        if os.getppid() != us:  # we ended before the setting could hold
             os._exit(1)
 
     return before_program

@@ -36,14 +36,30 @@ def make_cluster(
         kill_backends(draft)
         shutil.rmtree(draft)
     run(
-        account, programs / "initdb", "-D", draft, "-U", "postgres",
-        "--encoding=UTF8", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256",
-        "--no-instructions", *(() if sync else ("--no-sync",)),
+        account,
+        programs / "initdb",
+        "-D",
+        draft,
+        "-U",
+        "postgres",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--auth-local=trust",
+        "--auth-host=scram-sha-256",
+        "--no-instructions",
+        *(() if sync else ("--no-sync",)),
     )
     # Without a running server: nobody can connect before there is a password.
     run(
-        account, programs / "postgres", "--single", "-D", draft, "-c", "exit_on_error=on",
-        "postgres", stdin=BOOTSTRAP.format(password=password),
+        account,
+        programs / "postgres",
+        "--single",
+        "-D",
+        draft,
+        "-c",
+        "exit_on_error=on",
+        "postgres",
+        stdin=BOOTSTRAP.format(password=password),
     )
     draft.replace(data)
 
@@ -63,9 +79,18 @@ def run(account: Account, program: Path, *arguments: str | Path, stdin: str = ""
     """Run a program to its end. Raises StartError with the line that says what went wrong."""
     try:
         done = subprocess.run(
-            [program, *arguments], input=stdin, capture_output=True, text=True, errors="replace",
-            check=False, timeout=INIT_MAX_S, cwd="/", env=ENVIRONMENT, process_group=0,
-            preexec_fn=die_with_us(SIGKILL), **account.credentials,
+            [program, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=INIT_MAX_S,
+            cwd="/",
+            env=ENVIRONMENT,
+            process_group=0,
+            preexec_fn=die_with_us(SIGKILL),
+            **account.credentials,
         )
     except subprocess.TimeoutExpired:
         raise StartError(f"{program.name} did not end within {INIT_MAX_S:g} s") from None

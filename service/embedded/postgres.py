@@ -13,18 +13,18 @@ from service.embedded.programs import postgres_programs
 from service.embedded.state import State
 from service.errors import StartError
 
-READY_MAX_S = 120.0                   # after a crash it first reads its log again
+READY_MAX_S = 120.0  # after a crash it first reads its log again
 STOP_MAX_S = 30.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",    # a path longer than 107 bytes would stop the start
+    "unix_socket_directories": "",  # a path longer than 107 bytes would stop the start
     "max_connections": "100",
     "shared_buffers": "256MB",
     "jit": "off",
     "log_checkpoints": "off",
-    "log_min_messages": "log",        # no line for a client's error: that is for the client to log
+    "log_min_messages": "log",  # no line for a client's error: that is for the client to log
     "log_min_error_statement": "panic",
-    "log_error_verbosity": "terse",   # a DETAIL shows rows, and rows are private
+    "log_error_verbosity": "terse",  # a DETAIL shows rows, and rows are private
 }
 # synchronous_commit stays on, so that tests may kill the server and still find what was committed.
 FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
@@ -59,16 +59,22 @@ class EmbeddedPostgres:
         self._account.own(self._home)
         if not self._data.exists():
             make_cluster(
-                self._programs, self._data, account=self._account,
-                password=self._state.password, sync=not self._fast,
+                self._programs,
+                self._data,
+                account=self._account,
+                password=self._state.password,
+                sync=not self._fast,
             )
         clear_orphans(self._data)
         self._port = self._state.port("postgres")
         settings = SETTINGS | (FAST if self._fast else {}) | {"port": str(self._port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._child = Child(
-            "PostgreSQL", [self._programs / "postgres", "-D", self._data, *options],
-            account=self._account, log=self._state.directory / "postgres.log", when_orphaned=SIGINT,
+            "PostgreSQL",
+            [self._programs / "postgres", "-D", self._data, *options],
+            account=self._account,
+            log=self._state.directory / "postgres.log",
+            when_orphaned=SIGINT,
         )
 
     def wait_ready(self) -> None:

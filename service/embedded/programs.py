@@ -50,7 +50,10 @@ def copy_package(package: Path, copy: Path) -> None:
     for tree in package.parent.glob(f"{package.name}*"):
         if tree.name in (package.name, f"{package.name}.libs"):
             shutil.copytree(
-                tree, draft / tree.name, symlinks=True, copy_function=link_or_copy,
+                tree,
+                draft / tree.name,
+                symlinks=True,
+                copy_function=link_or_copy,
                 ignore=shutil.ignore_patterns("include", "*.a", "*.py", "__pycache__"),
             )
     for directory in (draft, *(path for path in draft.rglob("*") if path.is_dir())):
@@ -63,7 +66,7 @@ def link_or_copy(source: str, target: str) -> None:
     mode = Path(source).stat().st_mode & 0o777
     wanted = mode | (0o055 if mode & 0o100 else 0o044)
     if mode == wanted:
-        with contextlib.suppress(OSError):       # another file system, or links are not allowed
+        with contextlib.suppress(OSError):  # another file system, or links are not allowed
             os.link(source, target)
             return
     shutil.copy2(source, target)

@@ -28,7 +28,12 @@ class EmbeddedServers:
     """
 
     def __init__(
-        self, directory: Path, *, postgres: bool = True, valkey: bool = True, fast: bool = False,
+        self,
+        directory: Path,
+        *,
+        postgres: bool = True,
+        valkey: bool = True,
+        fast: bool = False,
         postgres_programs: Path | None = None,
     ) -> None:
         """Open the state directory. `fast` is for tests: a power cut (no kill) may lose data.
@@ -70,12 +75,14 @@ class EmbeddedServers:
         account = servers_account(self.state.directory / "postgres" / "data")
         if any(self._wanted):
             let_in(account, self.state.directory)
-        postgres = EmbeddedPostgres(
-            self.state, account, fast=self._fast, programs=self._programs
-        ) if want_postgres else None
+        postgres = (
+            EmbeddedPostgres(self.state, account, fast=self._fast, programs=self._programs)
+            if want_postgres
+            else None
+        )
         valkey = EmbeddedValkey(self.state, account) if want_valkey else None
         self._running = [server for server in (postgres, valkey) if server is not None]
-        for server in reversed(self._running):      # Valkey boots while the cluster is made
+        for server in reversed(self._running):  # Valkey boots while the cluster is made
             server.launch()
         for server in self._running:
             server.wait_ready()
@@ -88,7 +95,9 @@ class EmbeddedServers:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         self.stop()

@@ -47,8 +47,11 @@ class EmbeddedValkey:
         self._stop_orphan()
         self._port = self._state.port("valkey")
         self._child = Child(
-            "Valkey", [program, "-"], account=self._account,
-            log=self._state.directory / "valkey.log", when_orphaned=SIGKILL,
+            "Valkey",
+            [program, "-"],
+            account=self._account,
+            log=self._state.directory / "valkey.log",
+            when_orphaned=SIGKILL,
             stdin=CONFIG.format(port=self._port, password=self._state.password),
         )
 

@@ -63,8 +63,12 @@ class Command:
         clean = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [NOTIFY, *args], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                cwd=home, env=clean | env,
+                [NOTIFY, *args],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=home,
+                env=clean | env,
             )
 
     @property
@@ -85,7 +89,7 @@ class Command:
 
 @pytest.fixture
 def start(tmp_path: Path, state: Path) -> Iterator[Callable[..., Command]]:
-    """Start commands in an empty directory; what still runs at the end is killed, before `state`."""
+    """Start commands in an empty directory; what runs at the end is killed, before `state`."""
     started: list[Command] = []
 
     def run(*args: str, **env: str) -> Command:

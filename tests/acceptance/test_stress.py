@@ -30,8 +30,15 @@ def up() -> Iterator[tuple[str, str]]:
     port = free_port()
     with TemporaryDirectory(prefix="notify-stress-") as state:
         log = Path(state) / "up.log"
-        command = [Path(sys.executable).with_name("notify"), "up", "--no-inbox",
-                   "--state", f"{state}/state", "--port", str(port)]
+        command = [
+            Path(sys.executable).with_name("notify"),
+            "up",
+            "--no-inbox",
+            "--state",
+            f"{state}/state",
+            "--port",
+            str(port),
+        ]
         Path(state).chmod(0o711)
         with log.open("w") as out:
             process = subprocess.Popen(command, cwd=state, stdout=out, stderr=out)
@@ -45,9 +52,7 @@ def up() -> Iterator[tuple[str, str]]:
             process.wait(30)
 
 
-def test_everything_accepted_by_http_and_sql_arrives(
-    up: tuple[str, str], tmp_path: Path
-) -> None:
+def test_everything_accepted_by_http_and_sql_arrives(up: tuple[str, str], tmp_path: Path) -> None:
     api, database_url = up
     done = stress(api, tmp_path, DATABASE_URL=database_url, MAX_P99_MS="5000")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -74,9 +79,24 @@ def test_refused_requests_fail_the_run(tmp_path: Path) -> None:
 def stress(host: str, out: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the stress test, shorter than it is."""
     return subprocess.run(
-        [sys.executable, "-m", "locust", "--config", "load/stress.conf", "--host", host,
-         "--run-time", f"{RUN_S}s", "--html", out / "stress.html"],
-        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        [
+            sys.executable,
+            "-m",
+            "locust",
+            "--config",
+            "load/stress.conf",
+            "--host",
+            host,
+            "--run-time",
+            f"{RUN_S}s",
+            "--html",
+            out / "stress.html",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
         env={**os.environ, "DATABASE_URL": "", **env},
     )
 

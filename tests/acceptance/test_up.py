@@ -28,8 +28,15 @@ class Up:
         self.inbox = f"http://127.0.0.1:{http}"
         began = time.monotonic()
         self.command = start(
-            "up", "--state", str(state), "--port", str(self.port),
-            "--inbox-http-port", str(http), "--inbox-smtp-port", str(smtp),
+            "up",
+            "--state",
+            str(state),
+            "--port",
+            str(self.port),
+            "--inbox-http-port",
+            str(http),
+            "--inbox-smtp-port",
+            str(smtp),
         )
         self.command.says("notify is up.")
         self.ready_s = time.monotonic() - began
@@ -57,7 +64,9 @@ def sink() -> Iterator[tuple[str, list[dict[str, str]]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            arrived.append({**{k.lower(): v for k, v in self.headers.items()}, "body": body.decode()})
+            arrived.append(
+                {**{k.lower(): v for k, v in self.headers.items()}, "body": body.decode()}
+            )
             self.send_response(204)
             self.end_headers()
 
@@ -80,8 +89,11 @@ def test_a_newcomer_sees_a_webhook_and_a_mail_arrive_within_seconds(
     assert up.ready_s < 5
 
     hook = up.sends(channel="webhook", recipient=url, payload={"hello": "world"}, reference="r1")
-    mail = up.sends(channel="email", recipient="ada@example.org",
-                    payload={"subject": "Hello", "text": "It works."})
+    mail = up.sends(
+        channel="email",
+        recipient="ada@example.org",
+        payload={"subject": "Hello", "text": "It works."},
+    )
     caught = up.sends(channel="webhook", recipient=f"{up.inbox}/x", payload=[1])
     for id in (hook, mail, caught):
         assert up.becomes(id, "sent")["attempt"] == 1
@@ -167,14 +179,20 @@ def test_services_print_a_dotenv_that_the_roles_run_on(
     assert api is not None
     sent = subprocess.run(
         [NOTIFY, "send", "log", "somebody", '{"n": 1}', "--priority", "0", "--url", api[1]],
-        capture_output=True, text=True, check=True, timeout=10,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
     )
     id = re.search(r'"id": "([^"]+)"', sent.stdout)
     assert id is not None
 
     def is_sent() -> bool:
         shown = subprocess.run(
-            [NOTIFY, "status", id[1], "--url", api[1]], capture_output=True, text=True, check=True,
+            [NOTIFY, "status", id[1], "--url", api[1]],
+            capture_output=True,
+            text=True,
+            check=True,
             timeout=10,
         )
         return '"status": "sent"' in shown.stdout
@@ -202,7 +220,8 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "services", "migrate", "api", "dispatcher", "worker", "inbox", "send", "status"]
+    "command",
+    ["up", "services", "migrate", "api", "dispatcher", "worker", "inbox", "send", "status"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     shown = subprocess.run(

@@ -37,7 +37,7 @@ class Case:
         url = f"http://127.0.0.1:{self.inbox.http_port}{path}"
         async with (
             aiohttp.ClientSession(headers=named) as session,
-            session.post(url, data=io.BytesIO(body)) as answer
+            session.post(url, data=io.BytesIO(body)) as answer,
         ):
             return answer.status
 
@@ -181,10 +181,14 @@ def test_a_huge_body_is_refused_and_said() -> None:
 
 def test_what_would_move_the_cursor_is_spelled_out() -> None:
     async def test(case: Case) -> None:
-        await case.raw(case.inbox.http_port, (
-            b"POST /%c2%9b HTTP/1.1\r\nHost: x\r\nwebhook-id: \xff\r\nContent-Length: 4\r\n"
-            b"Connection: close\r\n\r\n\x1b[2J"
-        ), hang_up=False)
+        await case.raw(
+            case.inbox.http_port,
+            (
+                b"POST /%c2%9b HTTP/1.1\r\nHost: x\r\nwebhook-id: \xff\r\nContent-Length: 4\r\n"
+                b"Connection: close\r\n\r\n\x1b[2J"
+            ),
+            hang_up=False,
+        )
         printed = case.out.getvalue()
         assert "\x1b" not in printed and "\x9b" not in printed
         assert "\\x1b[2J" in printed and "\\udcff" in printed
@@ -223,24 +227,34 @@ def test_a_mail_is_refused_as_its_address_asks(code: int) -> None:
 
 def test_a_mail_that_is_none_is_taken_and_printed_all_the_same() -> None:
     async def test(case: Case) -> None:
-        await case.raw(case.inbox.smtp_port, (
-            b"EHLO \xff\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n"
-            b"Subject: =?no-such-charset?q?=FF?=\r\nMessage-ID: \xff\x1b[2J\r\n\x00\r\n"
-            b"\r\n\xff\r\n.\r\nQUIT\r\n"
-        ))
+        await case.raw(
+            case.inbox.smtp_port,
+            (
+                b"EHLO \xff\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n"
+                b"Subject: =?no-such-charset?q?=FF?=\r\nMessage-ID: \xff\x1b[2J\r\n\x00\r\n"
+                b"\r\n\xff\r\n.\r\nQUIT\r\n"
+            ),
+        )
         assert len(case.lines()) == 1
         assert "\x1b" not in case.lines()[0]
 
     run(test)
 
 
-@pytest.mark.parametrize("garbage", [
-    b"\xff\xfe\xfd\r\n" * 30, b"A" * 100_000, b"\x16\x03\x01\x02\x00" * 20, b"\r\n" * 50,
-    b"EHLO x\r\nMAIL FROM:<(((\r\nRCPT TO:<\xff>\r\nAUTH PLAIN !\r\n",
-    b"GET / HTTP/9.9\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
-    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nbroken off",
-])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff\xfe\xfd\r\n" * 30,
+        b"A" * 100_000,
+        b"\x16\x03\x01\x02\x00" * 20,
+        b"\r\n" * 50,
+        b"EHLO x\r\nMAIL FROM:<(((\r\nRCPT TO:<\xff>\r\nAUTH PLAIN !\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nbroken off",
+    ],
+)
 def test_garbage_brings_neither_half_down_nor_a_traceback(
     garbage: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

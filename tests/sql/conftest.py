@@ -17,8 +17,11 @@ def shared_url(servers: Any, database_server: Any, migrated: Any) -> Iterator[st
     """Give the URL of a migrated database that outlives a test."""
     name = f"notify_shared_{os.getpid()}"
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("create database {} template {}").format(
-            Identifier(name), Identifier(migrated.template_dbname)))
+        admin.execute(
+            SQL("create database {} template {}").format(
+                Identifier(name), Identifier(migrated.template_dbname)
+            )
+        )
         yield url_of(database_server, name)
         admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 

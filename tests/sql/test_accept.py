@@ -28,52 +28,92 @@ def refused(db, **columns):
 CHECKS = ("lease_if_and_only_if_sending", "settled_at_if_and_only_if_settled")
 
 
-@pytest.mark.parametrize(("rule", "column", "columns"), [
-    ("id_is_a_uuid_v7", "id", {"id": uuid4()}),
-    ("id_is_a_uuid_v7", "id", {"id": UUID(int=0)}),
-    ("new_notifications_are_queued", "status", {"status": "sending"}),
-    ("new_notifications_are_queued", "status", {"status": "sent"}),
-    ("new_notifications_are_queued", "status", {"attempt": 1}),
-    ("channel_is_known", "channel", {"channel": "fax"}),
-    ("channel_is_known", "channel", {"channel": ""}),
-    ("channel_is_known", "channel", {"channel": "LOG"}),
-    ("recipient_is_1_to_2048_printable_characters", "recipient", {"recipient": ""}),
-    ("recipient_is_1_to_2048_printable_characters", "recipient", {"recipient": "r" * 2049}),
-    ("recipient_is_1_to_2048_printable_characters", "recipient", {"recipient": "a\nb"}),
-    ("webhook_recipient_is_a_url", "recipient", {"channel": "webhook", "recipient": "ftp://a/"}),
-    ("webhook_recipient_is_a_url", "recipient", {"channel": "webhook", "recipient": "https://"}),
-    ("webhook_recipient_is_a_url", "recipient", {"channel": "webhook", "recipient": "a.example"}),
-    ("webhook_recipient_is_a_url", "recipient",
-     {"channel": "webhook", "recipient": "https://a.example/b c"}),
-    ("email_recipient_is_one_mailbox", "recipient",
-     {"channel": "email", "payload": MAIL, "recipient": "nobody"}),
-    ("email_recipient_is_one_mailbox", "recipient",
-     {"channel": "email", "payload": MAIL, "recipient": "a@b.example, c@d.example"}),
-    ("email_recipient_is_one_mailbox", "recipient",
-     {"channel": "email", "payload": MAIL, "recipient": "A <a@b.example>"}),
-    *[("email_payload_has_subject_and_body", "payload",
-       {"channel": "email", "recipient": "a@b.example", "payload": payload})
-      for payload in ("{}", "[]", "null", '"s"', '{"subject": "s"}', '{"text": "t"}',
-                      '{"subject": 1, "text": "t"}', '{"subject": "s", "text": null}')],
-    ("payload_is_at_most_256_kib", "payload", {"payload": '"' + "x" * 262144 + '"'}),
-    ("priority_is_0_to_3", "priority", {"priority": 4}),
-    ("priority_is_0_to_3", "priority", {"priority": -1}),
-    ("max_attempts_is_1_to_100", "max_attempts", {"max_attempts": 0}),
-    ("max_attempts_is_1_to_100", "max_attempts", {"max_attempts": 101}),
-    ("reference_is_1_to_255_characters", "reference", {"reference": ""}),
-    ("reference_is_1_to_255_characters", "reference", {"reference": "r" * 256}),
-    ("send_at_is_within_a_year", "send_at", {"send_at": "infinity"}),
-    ("send_at_is_within_a_year", "send_at", {"send_at": "-infinity"}),
-    ("send_at_is_within_a_year", "send_at", {"send_at": "4713-01-01 BC"}),
-    ("send_at_is_within_a_year", "send_at", {"send_at": "9999-12-31"}),
-    ("expires_at_is_after_send_at", "expires_at", {"expires_at": "2000-01-01"}),
-    ("expires_at_is_after_send_at", "expires_at", {"expires_at": "-infinity"}),
-    ("expires_at_is_within_10_years", "expires_at", {"expires_at": "infinity"}),
-    ("expires_at_is_within_10_years", "expires_at", {"expires_at": "20000-01-01"}),
-    ("lease_if_and_only_if_sending", None, {"lease_until": "2100-01-01", "claimed_by": "me"}),
-    ("lease_if_and_only_if_sending", None, {"claimed_by": "me"}),
-    ("settled_at_if_and_only_if_settled", None, {"settled_at": "2020-01-01"}),
-])
+@pytest.mark.parametrize(
+    ("rule", "column", "columns"),
+    [
+        ("id_is_a_uuid_v7", "id", {"id": uuid4()}),
+        ("id_is_a_uuid_v7", "id", {"id": UUID(int=0)}),
+        ("new_notifications_are_queued", "status", {"status": "sending"}),
+        ("new_notifications_are_queued", "status", {"status": "sent"}),
+        ("new_notifications_are_queued", "status", {"attempt": 1}),
+        ("channel_is_known", "channel", {"channel": "fax"}),
+        ("channel_is_known", "channel", {"channel": ""}),
+        ("channel_is_known", "channel", {"channel": "LOG"}),
+        ("recipient_is_1_to_2048_printable_characters", "recipient", {"recipient": ""}),
+        ("recipient_is_1_to_2048_printable_characters", "recipient", {"recipient": "r" * 2049}),
+        ("recipient_is_1_to_2048_printable_characters", "recipient", {"recipient": "a\nb"}),
+        (
+            "webhook_recipient_is_a_url",
+            "recipient",
+            {"channel": "webhook", "recipient": "ftp://a/"},
+        ),
+        (
+            "webhook_recipient_is_a_url",
+            "recipient",
+            {"channel": "webhook", "recipient": "https://"},
+        ),
+        (
+            "webhook_recipient_is_a_url",
+            "recipient",
+            {"channel": "webhook", "recipient": "a.example"},
+        ),
+        (
+            "webhook_recipient_is_a_url",
+            "recipient",
+            {"channel": "webhook", "recipient": "https://a.example/b c"},
+        ),
+        (
+            "email_recipient_is_one_mailbox",
+            "recipient",
+            {"channel": "email", "payload": MAIL, "recipient": "nobody"},
+        ),
+        (
+            "email_recipient_is_one_mailbox",
+            "recipient",
+            {"channel": "email", "payload": MAIL, "recipient": "a@b.example, c@d.example"},
+        ),
+        (
+            "email_recipient_is_one_mailbox",
+            "recipient",
+            {"channel": "email", "payload": MAIL, "recipient": "A <a@b.example>"},
+        ),
+        *[
+            (
+                "email_payload_has_subject_and_body",
+                "payload",
+                {"channel": "email", "recipient": "a@b.example", "payload": payload},
+            )
+            for payload in (
+                "{}",
+                "[]",
+                "null",
+                '"s"',
+                '{"subject": "s"}',
+                '{"text": "t"}',
+                '{"subject": 1, "text": "t"}',
+                '{"subject": "s", "text": null}',
+            )
+        ],
+        ("payload_is_at_most_256_kib", "payload", {"payload": '"' + "x" * 262144 + '"'}),
+        ("priority_is_0_to_3", "priority", {"priority": 4}),
+        ("priority_is_0_to_3", "priority", {"priority": -1}),
+        ("max_attempts_is_1_to_100", "max_attempts", {"max_attempts": 0}),
+        ("max_attempts_is_1_to_100", "max_attempts", {"max_attempts": 101}),
+        ("reference_is_1_to_255_characters", "reference", {"reference": ""}),
+        ("reference_is_1_to_255_characters", "reference", {"reference": "r" * 256}),
+        ("send_at_is_within_a_year", "send_at", {"send_at": "infinity"}),
+        ("send_at_is_within_a_year", "send_at", {"send_at": "-infinity"}),
+        ("send_at_is_within_a_year", "send_at", {"send_at": "4713-01-01 BC"}),
+        ("send_at_is_within_a_year", "send_at", {"send_at": "9999-12-31"}),
+        ("expires_at_is_after_send_at", "expires_at", {"expires_at": "2000-01-01"}),
+        ("expires_at_is_after_send_at", "expires_at", {"expires_at": "-infinity"}),
+        ("expires_at_is_within_10_years", "expires_at", {"expires_at": "infinity"}),
+        ("expires_at_is_within_10_years", "expires_at", {"expires_at": "20000-01-01"}),
+        ("lease_if_and_only_if_sending", None, {"lease_until": "2100-01-01", "claimed_by": "me"}),
+        ("lease_if_and_only_if_sending", None, {"claimed_by": "me"}),
+        ("settled_at_if_and_only_if_settled", None, {"settled_at": "2020-01-01"}),
+    ],
+)
 def test_what_cannot_be_is_refused_by_name(db, rule, column, columns):
     assert refused(db, **columns) == (rule, column)
 
@@ -91,21 +131,29 @@ def test_what_must_be_said_has_no_default(db, column):
     assert caught.value.diag.column_name == column
 
 
-@pytest.mark.parametrize("columns", [
-    {"recipient": "r" * 2048},
-    {"recipient": "Ünïcode ✓"},
-    {"channel": "webhook", "recipient": "HTTPS://user@a.example:8443/b?c=d#e"},
-    {"channel": "webhook", "recipient": "http://[::1]:3080/"},
-    {"channel": "email", "recipient": "a+b@c.example", "payload": MAIL},
-    {"channel": "email", "recipient": "a@b.example",
-     "payload": '{"subject": "s", "html": "<p>", "headers": {"X-A": "b"}}'},
-    {"payload": "null"},
-    {"payload": '"' + "x" * 262142 + '"'},
-    {"payload": "1e131071"},
-    {"priority": 0}, {"priority": 3},
-    {"max_attempts": 1}, {"max_attempts": 100},
-    {"reference": "r" * 255},
-])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"recipient": "r" * 2048},
+        {"recipient": "Ünïcode ✓"},
+        {"channel": "webhook", "recipient": "HTTPS://user@a.example:8443/b?c=d#e"},
+        {"channel": "webhook", "recipient": "http://[::1]:3080/"},
+        {"channel": "email", "recipient": "a+b@c.example", "payload": MAIL},
+        {
+            "channel": "email",
+            "recipient": "a@b.example",
+            "payload": '{"subject": "s", "html": "<p>", "headers": {"X-A": "b"}}',
+        },
+        {"payload": "null"},
+        {"payload": '"' + "x" * 262142 + '"'},
+        {"payload": "1e131071"},
+        {"priority": 0},
+        {"priority": 3},
+        {"max_attempts": 1},
+        {"max_attempts": 100},
+        {"reference": "r" * 255},
+    ],
+)
 def test_what_is_within_bounds_is_accepted(db, columns):
     [id] = enqueue(db, **columns)
     assert [g.id for g in claim(db)] == [id]

@@ -51,8 +51,9 @@ def test_producers_that_come_while_it_waits_ring_and_do_not_wait(db, other_db, d
         waiter.start()
         wait_until_blocked(other_db, db.info.backend_pid)
         late.execute("listen notify_wake")
-        late.execute("insert into notifications (channel, recipient, payload)"
-                     " values ('log', 'r', '{}')")
+        late.execute(
+            "insert into notifications (channel, recipient, payload) values ('log', 'r', '{}')"
+        )
         assert [n.payload for n in late.notifies(timeout=5, stop_after=1)] == [""]
     waiter.join(10)
 

@@ -9,8 +9,10 @@ def db(shared_db):
 
 
 def waits(db, attempt, *, base="2 seconds", cap="15 minutes", retry_after=None, n=200):
-    query = ("select extract(epoch from notify.backoff(%s, %s::interval, %s::interval,"
-             " %s::interval))::float as s from generate_series(1, %s)")
+    query = (
+        "select extract(epoch from notify.backoff(%s, %s::interval, %s::interval,"
+        " %s::interval))::float as s from generate_series(1, %s)"
+    )
     return [r.s for r in db.execute(query, [attempt, base, cap, retry_after, n])]
 
 
@@ -31,8 +33,9 @@ def test_the_largest_settings_do_not_overflow(db):
     assert max(waits(db, 100, base="1 hour", cap="1 day")) <= 86400
 
 
-@pytest.mark.parametrize(("retry_after", "expected"), [
-    ("1 minute", 60), ("2 days", 3600), ("1000 years", 3600)])
+@pytest.mark.parametrize(
+    ("retry_after", "expected"), [("1 minute", 60), ("2 days", 3600), ("1000 years", 3600)]
+)
 def test_a_longer_retry_after_replaces_it_up_to_an_hour(db, retry_after, expected):
     assert set(waits(db, 1, retry_after=retry_after, n=5)) == {expected}
 

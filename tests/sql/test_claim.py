@@ -17,11 +17,18 @@ def test_a_claim_is_numbered_and_leased(db):
     [got] = claim(db, [id], worker="host:7", lease="30 seconds", max_attempts=4)
     assert (got.id, got.status, got.attempt) == (id, "sending", 1)
     assert (got.channel, got.recipient, got.payload) == (
-        "webhook", "https://example.org/", '{"a": 1}')
+        "webhook",
+        "https://example.org/",
+        '{"a": 1}',
+    )
     assert got.expires_in is None
     kept = row(db, id)
     assert (kept.status, kept.attempt, kept.max_attempts, kept.claimed_by) == (
-        "sending", 1, 4, "host:7")
+        "sending",
+        1,
+        4,
+        "host:7",
+    )
     assert 25 < (kept.lease_until - ago(db, "0")).total_seconds() <= 30
 
 
@@ -89,7 +96,11 @@ def test_what_has_expired_is_told_and_not_given(db, by_id):
     assert (got.id, got.status, got.attempt) == (id, "expired", 0)
     kept = row(db, id)
     assert (kept.status, kept.attempt, kept.lease_until, kept.claimed_by) == (
-        "expired", 0, None, None)
+        "expired",
+        0,
+        None,
+        None,
+    )
     assert kept.settled_at is not None
 
 
@@ -110,9 +121,18 @@ def test_the_first_claim_fixes_how_many_attempts_there_are(db):
 
 
 def test_ids_of_many_days_are_claimed_together(db):
-    days = [insert(db, id=db.execute(
-        "select (left(notify.id_floor(now() + %s * interval '1 day')::text, 14)"
-        " || '7000-8000-00000000000' || %s)::uuid as id", [day, day]).fetchone().id).id
-        for day in range(9)]
+    days = [
+        insert(
+            db,
+            id=db.execute(
+                "select (left(notify.id_floor(now() + %s * interval '1 day')::text, 14)"
+                " || '7000-8000-00000000000' || %s)::uuid as id",
+                [day, day],
+            )
+            .fetchone()
+            .id,
+        ).id
+        for day in range(9)
+    ]
     assert len({r.tableoid for r in db.execute("select tableoid from notify.notifications")}) > 7
     assert {got.id for got in claim(db, days)} == set(days)

@@ -34,20 +34,39 @@ def test_what_is_left_out_gets_its_default(db):
     [got] = enqueue(db, {"channel": "log", "recipient": "r"})
     kept = row(db, got.id)
     assert (kept.payload, kept.priority, kept.status, kept.attempt, kept.max_attempts) == (
-        None, 2, "queued", 0, None)
+        None,
+        2,
+        "queued",
+        0,
+        None,
+    )
     assert kept.due_at == kept.created_at
 
 
 def test_every_field_arrives(db):
     send_at = ago(db, "-1 hour")
     expires_at = send_at + timedelta(hours=1)
-    [got] = enqueue(db, minimal(
-        payload=[1, "ü", None], priority=0, send_at=send_at, expires_at=expires_at,
-        max_attempts=7, reference="order 1"))
+    [got] = enqueue(
+        db,
+        minimal(
+            payload=[1, "ü", None],
+            priority=0,
+            send_at=send_at,
+            expires_at=expires_at,
+            max_attempts=7,
+            reference="order 1",
+        ),
+    )
     kept = row(db, got.id)
-    assert (kept.payload, kept.priority, kept.send_at, kept.due_at, kept.expires_at,
-            kept.max_attempts, kept.reference) == (
-        [1, "ü", None], 0, send_at, send_at, expires_at, 7, "order 1")
+    assert (
+        kept.payload,
+        kept.priority,
+        kept.send_at,
+        kept.due_at,
+        kept.expires_at,
+        kept.max_attempts,
+        kept.reference,
+    ) == ([1, "ü", None], 0, send_at, send_at, expires_at, 7, "order 1")
 
 
 def test_one_bad_row_inserts_none_and_names_its_rule(db):

@@ -23,5 +23,6 @@ def test_it_is_the_moments_milliseconds_and_nothing_else(db):
 def test_an_id_lies_between_the_floors_around_its_making(db):
     made = db.execute(
         "select notify.id_floor(clock_timestamp()) as low, notify.new_id() as id,"
-        " notify.id_floor(clock_timestamp() + interval '2 ms') as high").fetchone()
+        " notify.id_floor(clock_timestamp() + interval '2 ms') as high"
+    ).fetchone()
     assert made.low < made.id < made.high

@@ -34,14 +34,17 @@ class Ledger(RuleBasedStateMachine):
         super().__init__()
         self.db = db
         db.execute("truncate notify.notifications, notify.attempts")
-        self.model = {}                    # id -> status
+        self.model = {}  # id -> status
         self.hands = {w: [] for w in WORKERS}
-        self.old = []                      # pairs that ended: stale from now on
-        self.ended = Counter()             # (id, attempt) -> how often it ended
-        self.released = Counter()          # id -> claims given back
+        self.old = []  # pairs that ended: stale from now on
+        self.ended = Counter()  # (id, attempt) -> how often it ended
+        self.released = Counter()  # id -> claims given back
 
-    @rule(n=st.integers(1, 5), priority=st.integers(0, 3),
-          max_attempts=st.sampled_from([None, 1, 2, 5]))
+    @rule(
+        n=st.integers(1, 5),
+        priority=st.integers(0, 3),
+        max_attempts=st.sampled_from([None, 1, 2, 5]),
+    )
     def enqueue(self, n, priority, max_attempts):
         for id in enqueue(self.db, n, priority=priority, max_attempts=max_attempts):
             self.model[id] = "queued"
@@ -85,8 +88,10 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def leases_pass(self):
-        self.db.execute("update notify.notifications set lease_until = clock_timestamp()"
-                        " - interval '1 second' where status = 'sending'")
+        self.db.execute(
+            "update notify.notifications set lease_until = clock_timestamp()"
+            " - interval '1 second' where status = 'sending'"
+        )
 
     @rule(limit=st.integers(1, 10))
     def reap(self, limit):
@@ -96,19 +101,23 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self):
-        self.db.execute("update notify.notifications set due_at = clock_timestamp()"
-                        " where status = 'queued'")
+        self.db.execute(
+            "update notify.notifications set due_at = clock_timestamp() where status = 'queued'"
+        )
 
     @rule()
     def something_expires(self):
-        self.db.execute("update notify.notifications set expires_at = clock_timestamp()"
-                        " where id = (select id from notify.notifications"
-                        " where status in ('queued', 'sending') order by id limit 1)")
+        self.db.execute(
+            "update notify.notifications set expires_at = clock_timestamp()"
+            " where id = (select id from notify.notifications"
+            " where status in ('queued', 'sending') order by id limit 1)"
+        )
 
     @invariant()
     def the_ledger_is_as_the_model_says(self):
-        rows = self.db.execute("select id, status, attempt, max_attempts"
-                               " from notify.notifications").fetchall()
+        rows = self.db.execute(
+            "select id, status, attempt, max_attempts from notify.notifications"
+        ).fetchall()
         assert {r.id: r.status for r in rows} == self.model
         assert all(r.attempt <= (r.max_attempts or 0) for r in rows)
         written = self.db.execute("select notification_id as id, attempt from notify.attempts")
@@ -132,8 +141,9 @@ class Ledger(RuleBasedStateMachine):
         self.nothing_is_lost_stuck_over_its_limit_or_ended_twice()
 
     def nothing_is_lost_stuck_over_its_limit_or_ended_twice(self):
-        rows = self.db.execute("select id, status, attempt, max_attempts"
-                               " from notify.notifications").fetchall()
+        rows = self.db.execute(
+            "select id, status, attempt, max_attempts from notify.notifications"
+        ).fetchall()
         assert {r.id for r in rows} == set(self.model)
         assert {r.status for r in rows} <= TERMINAL
         ended = Counter(id for id, _ in self.ended)
@@ -149,8 +159,11 @@ class Ledger(RuleBasedStateMachine):
         return hand[:n]
 
     def is_current(self, pair):
-        return self.model[pair.id] == "sending" and not self.ended[(pair.id, pair.attempt)] and (
-            pair.attempt == self.attempt_of(pair.id))
+        return (
+            self.model[pair.id] == "sending"
+            and not self.ended[(pair.id, pair.attempt)]
+            and (pair.attempt == self.attempt_of(pair.id))
+        )
 
     def attempt_of(self, id):
         query = "select attempt from notify.notifications where id = %s"

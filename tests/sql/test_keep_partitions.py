@@ -18,8 +18,10 @@ def name(day, table="notifications"):
 
 
 def partitions(db, table="notifications"):
-    query = ("select inhrelid::regclass::text as name from pg_inherits"
-             " where inhparent = ('notify.' || %s)::regclass order by 1")
+    query = (
+        "select inhrelid::regclass::text as name from pg_inherits"
+        " where inhparent = ('notify.' || %s)::regclass order by 1"
+    )
     return [r.name.removeprefix("notify.") for r in db.execute(query, [table])]
 
 
@@ -31,13 +33,17 @@ def partition_of(db, id):
 def id_of(db, days_ago):
     """Make an id of a day, at noon: midnight may pass while a test runs."""
     floor = db.execute("select notify.id_floor(%s) as id", [noon(days_ago)]).fetchone().id
-    return UUID(int=(floor.int & ~((1 << 80) - 1)) | 0x7000_8000_0000_0000_0000
-                | (uuid4().int & 0xFFFF_FFFF_FFFF))
+    return UUID(
+        int=(floor.int & ~((1 << 80) - 1))
+        | 0x7000_8000_0000_0000_0000
+        | (uuid4().int & 0xFFFF_FFFF_FFFF)
+    )
 
 
 def noon(days_ago):
     return datetime.combine(today() - timedelta(days_ago), datetime.min.time(), UTC) + timedelta(
-        hours=12)
+        hours=12
+    )
 
 
 def old_partition(db, days_ago):
@@ -72,8 +78,10 @@ def test_a_partition_has_the_parents_indexes_constraints_and_triggers(db):
     count = "select count(*) as n from pg_index where indrelid = ('notify.' || %s)::regclass"
     parent = db.execute(count, ["notifications"]).fetchone().n
     assert db.execute(count, [new]).fetchone().n == parent == 5
-    checks = ("select count(*) as n from pg_constraint where contype = 'c'"
-              " and conrelid = ('notify.' || %s)::regclass")
+    checks = (
+        "select count(*) as n from pg_constraint where contype = 'c'"
+        " and conrelid = ('notify.' || %s)::regclass"
+    )
     assert db.execute(checks, [new]).fetchone().n == 5
 
 
@@ -91,8 +99,10 @@ def test_days_that_passed_without_a_partition_get_it_late_with_their_attempts(db
     id = id_of(db, 3)
     put(db, "queued", id=id)
     settle(db, claim(db, [id]))
-    assert keep_partitions(db) == [("made", name(today() - timedelta(3))),
-                                   ("made", name(today() - timedelta(3), "attempts"))]
+    assert keep_partitions(db) == [
+        ("made", name(today() - timedelta(3))),
+        ("made", name(today() - timedelta(3), "attempts")),
+    ]
     assert partition_of(db, id) == name(today() - timedelta(3))
     assert len(attempts_of(db, id)) == 1
 
@@ -153,12 +163,14 @@ def test_one_open_producer_delays_neither_it_nor_later_inserts_for_long(db, othe
     old = old_partition(db, 5)
     with other_db.transaction():
         enqueue(other_db)
-        other_db.execute("select count(*) from notify.notifications")     # touches every partition
+        other_db.execute("select count(*) from notify.notifications")  # touches every partition
         assert keep_partitions(db, 8, "2 days") == [("busy", name(today() + timedelta(8)))]
         with psycopg.connect(dsn, autocommit=True) as late:
             late.execute("set lock_timeout = '50ms'")
-            late.execute("insert into notify.notifications (channel, recipient, payload)"
-                         " values ('log', 'r', '1')")
+            late.execute(
+                "insert into notify.notifications (channel, recipient, payload)"
+                " values ('log', 'r', '1')"
+            )
     assert keep_partitions(db, 8, "2 days")[-1] == ("dropped", old)
 
 
@@ -171,7 +183,7 @@ def test_an_open_producer_that_only_inserts_does_not_delay_new_days(db, other_db
 def test_a_busy_drop_leaves_an_empty_partition_that_goes_next_time(db, other_db):
     old = old_partition(db, 5)
     with other_db.transaction():
-        enqueue(other_db)                                   # holds the parent, not the old day
+        enqueue(other_db)  # holds the parent, not the old day
         assert keep_partitions(db, 7, "2 days") == [("emptied", old)]
     assert keep_partitions(db, 7, "2 days") == [("dropped", old)]
 

@@ -27,8 +27,15 @@ MIGRATE = "import sys; from service.migrate import migrate; print(*migrate(sys.a
 
 def yoyo(url, *arguments, root=ROOT):
     command = [sys.executable, "-m", "yoyo", *arguments]
-    return subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, cwd=root, check=False,
-                          capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command,
+        env=os.environ | {"DATABASE_URL": url},
+        cwd=root,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def connect(url):
@@ -133,7 +140,7 @@ def test_the_latest_step_can_be_rolled_back_and_applied_again(empty_dsn):
     with connect(empty_dsn) as db:
         [id] = enqueue(db)
         assert yoyo(empty_dsn, "rollback", "--revision", current_migration()).returncode == 0
-        [between] = enqueue(db)                      # producers go on without the functions
+        [between] = enqueue(db)  # producers go on without the functions
         assert migrate(empty_dsn) == [current_migration()]
         assert row(db, id) and row(db, between)
     assert catalog(empty_dsn) == before
@@ -151,7 +158,8 @@ def test_all_can_be_rolled_back_and_applied_again(empty_dsn):
 
 def test_many_processes_at_once_apply_each_migration_once(empty_dsn):
     commands = [[sys.executable, "-c", MIGRATE, empty_dsn]] * 3 + [
-        [sys.executable, "-m", "yoyo", "apply"]]
+        [sys.executable, "-m", "yoyo", "apply"]
+    ]
     environment = os.environ | {"DATABASE_URL": empty_dsn}
     processes = [
         subprocess.Popen(c, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -180,9 +188,11 @@ def test_a_migration_killed_between_its_commit_and_its_mark_is_done_again(
             wait_for(lambda: db.execute(waiting, [blocked_by]).fetchone())
             process.send_signal(signal.SIGKILL)
             process.wait(10)
-            db.execute("select pg_terminate_backend(pid) from pg_stat_activity"
-                       " where application_name = 'notify-migrate'"
-                       " and datname = current_database()")
+            db.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'notify-migrate'"
+                " and datname = current_database()"
+            )
         assert db.execute("select to_regclass('notify.notifications') as t").fetchone().t
     assert migrate(empty_dsn)[0] == "0002-notifications"
     assert catalog(empty_dsn) == catalog(dsn)
@@ -201,8 +211,10 @@ def test_a_killed_migration_leaves_no_lock(empty_dsn):
     with connect(empty_dsn) as db:
         db.execute("select pg_advisory_lock(1852798057, 3)")
         process = subprocess.Popen([sys.executable, "-c", MIGRATE, empty_dsn], cwd=ROOT)
-        waiting = ("select 1 from pg_stat_activity where application_name = 'notify-migrate'"
-                   " and datname = current_database()")
+        waiting = (
+            "select 1 from pg_stat_activity where application_name = 'notify-migrate'"
+            " and datname = current_database()"
+        )
         wait_for(lambda: db.execute(waiting).fetchone())
         process.send_signal(signal.SIGKILL)
         process.wait(10)
@@ -235,8 +247,11 @@ def role(servers):
     name, password = "odd @:/%+user", "pa ss@:/%+&=?#word"
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("drop role if exists {}").format(Identifier(name)))
-        admin.execute(SQL("create role {} login password {}").format(
-            Identifier(name), psycopg.sql.Literal(password)))
+        admin.execute(
+            SQL("create role {} login password {}").format(
+                Identifier(name), psycopg.sql.Literal(password)
+            )
+        )
         yield name
         admin.execute(SQL("drop role {}").format(Identifier(name)))
 
@@ -253,14 +268,16 @@ def test_an_ordinary_owner_with_an_odd_name_and_password_may_migrate(role, serve
         database = db.info.dbname
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("grant {} to current_user").format(Identifier(role)))
-        admin.execute(SQL("alter database {} owner to {}").format(
-            Identifier(database), Identifier(role)))
+        admin.execute(
+            SQL("alter database {} owner to {}").format(Identifier(database), Identifier(role))
+        )
     url = url_for(role, empty_dsn)
     assert yoyo(url, "apply").returncode == 0
     assert migrate(url) == []
     with connect(url) as db:
-        db.execute("insert into notifications (channel, recipient, payload)"
-                   " values ('log', 'r', '1')")
+        db.execute(
+            "insert into notifications (channel, recipient, payload) values ('log', 'r', '1')"
+        )
     assert yoyo(url, "rollback", "--all").returncode == 0
     assert len(migrate(url)) == 5
     with connect(url) as db:
@@ -270,8 +287,11 @@ def test_an_ordinary_owner_with_an_odd_name_and_password_may_migrate(role, serve
 def test_a_role_named_like_our_schema_finds_what_is_applied(empty_dsn):
     with connect(empty_dsn) as db:
         db.execute("create schema if not exists notify")
-        db.execute(SQL("alter database {} set search_path = notify, public").format(
-            Identifier(db.info.dbname)))
+        db.execute(
+            SQL("alter database {} set search_path = notify, public").format(
+                Identifier(db.info.dbname)
+            )
+        )
     assert len(migrate(empty_dsn)) == 5
     assert migrate(empty_dsn) == []
     assert yoyo(empty_dsn, "apply").returncode == 0
@@ -284,11 +304,14 @@ def test_a_role_that_may_not_create_is_told_whom_to_ask(role, empty_dsn):
         migrate(url_for(role, empty_dsn))
 
 
-@pytest.mark.parametrize("url", [
-    "postgresql://nobody@127.0.0.1:1/x",
-    "postgresql://nobody@127.0.0.1:1,127.0.0.1:1/x",
-    "postgresql://nobody@/x?host=/nonexistent",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://nobody@127.0.0.1:1/x",
+        "postgresql://nobody@127.0.0.1:1,127.0.0.1:1/x",
+        "postgresql://nobody@/x?host=/nonexistent",
+    ],
+)
 def test_a_server_that_cannot_be_reached_is_one_line(url):
     with pytest.raises(DatabaseAway, match="PostgreSQL cannot be reached") as caught:
         migrate(url)

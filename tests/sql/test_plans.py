@@ -20,7 +20,7 @@ from tests.ledger import claim, due, reap, release, settle
 ROWS = 200_000
 DAYS = 9
 BATCH = 500
-PAST_CUSTOM_PLANS = 8            # and as many dead entries on the way, hence 8 * BATCH below
+PAST_CUSTOM_PLANS = 8  # and as many dead entries on the way, hence 8 * BATCH below
 
 FILL = """
 insert into notify.notifications (id, channel, recipient, payload, priority, status, attempt,
@@ -66,9 +66,12 @@ def full(servers, database_server):
 def fill(db):
     db.execute("alter table notify.notifications disable trigger all")
     for day in range(DAYS):
-        db.execute("insert into notify.notifications (id, channel, recipient, payload)"
-                   " select (left(notify.id_floor(now() - %s * interval '1 day')::text, 14)"
-                   " || '7000-8000-000000000000')::uuid, 'log', 'r', '{}'", [day])
+        db.execute(
+            "insert into notify.notifications (id, channel, recipient, payload)"
+            " select (left(notify.id_floor(now() - %s * interval '1 day')::text, 14)"
+            " || '7000-8000-000000000000')::uuid, 'log', 'r', '{}'",
+            [day],
+        )
     db.execute("select * from notify.keep_partitions(7, '30 days')")
     db.execute("delete from notify.notifications")
     db.execute(FILL, [ROWS, DAYS])
@@ -104,9 +107,11 @@ def touched(db, act):
 
 
 def some(db, status, *, days_ago):
-    query = ("select id, attempt, tableoid::regclass::text as partition from notify.notifications"
-             " where status = %s and due_at <= now() and created_at < now() - %s * interval '1 day'"
-             " and created_at > now() - (%s + 1) * interval '1 day' order by id limit %s")
+    query = (
+        "select id, attempt, tableoid::regclass::text as partition from notify.notifications"
+        " where status = %s and due_at <= now() and created_at < now() - %s * interval '1 day'"
+        " and created_at > now() - (%s + 1) * interval '1 day' order by id limit %s"
+    )
     rows = db.execute(query, [status, days_ago, days_ago, BATCH]).fetchall()
     assert len(rows) == BATCH
     return rows, {r.partition.removeprefix("notify.") for r in rows}
@@ -191,7 +196,8 @@ def test_the_gauges_read_the_partial_indexes_only(full):
 
 
 def test_keeping_partitions_reads_no_row_when_there_is_nothing_to_do(full):
-    seen = touched(full, lambda: full.execute(
-        "select * from notify.keep_partitions(7, '30 days')").fetchall())
+    seen = touched(
+        full, lambda: full.execute("select * from notify.keep_partitions(7, '30 days')").fetchall()
+    )
     assert seen.answer == []
     assert seen.read.total() == 0

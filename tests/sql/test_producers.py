@@ -17,7 +17,12 @@ def test_three_columns_are_enough(db):
     id = db.execute(INSERT + "('log', 'r', '{\"a\": 1}') returning id").fetchone().id
     got = row(db, id)
     assert (got.status, got.priority, got.attempt, got.max_attempts, got.payload) == (
-        "queued", 2, 0, None, {"a": 1})
+        "queued",
+        2,
+        0,
+        None,
+        {"a": 1},
+    )
     assert got.due_at == got.created_at
     assert id.version == 7
 
@@ -59,9 +64,11 @@ def test_the_refusal_reads_like_a_sentence_in_psql(db):
 
 
 def test_insert_select_of_ten_thousand(db):
-    db.execute("insert into notifications (channel, recipient, payload, priority)"
-               " select 'log', 'user' || n, jsonb_build_object('n', n), n % 4"
-               " from generate_series(1, 10000) n")
+    db.execute(
+        "insert into notifications (channel, recipient, payload, priority)"
+        " select 'log', 'user' || n, jsonb_build_object('n', n), n % 4"
+        " from generate_series(1, 10000) n"
+    )
     assert count(db) == 10_000
     assert len(settle(db, claim(db, limit=1000))) == 1000
 
@@ -106,9 +113,11 @@ def producer(db, dsn):
     """A session of a role that may insert notifications, and nothing else."""
     name = f"producer_{db.info.backend_pid}"
     role = Identifier(name)
-    for statement in ("create role {} login password 'p'",
-                      "grant usage on schema notify to {}",
-                      "grant insert on notify.notifications to {}"):
+    for statement in (
+        "create role {} login password 'p'",
+        "grant usage on schema notify to {}",
+        "grant insert on notify.notifications to {}",
+    ):
         db.execute(SQL(statement).format(role))
     with psycopg.connect(dsn, user=name, password="p", autocommit=True) as session:
         yield session
@@ -144,6 +153,8 @@ def test_a_table_of_that_name_that_was_there_first_is_left_alone(db, dsn):
     db.execute("create table public.notifications (ours integer)")
     with psycopg.connect(dsn, autocommit=True) as session:
         session.execute("insert into notifications (ours) values (1)")
-        session.execute("insert into notify.notifications (channel, recipient, payload)"
-                        " values ('log', 'r', '1')")
+        session.execute(
+            "insert into notify.notifications (channel, recipient, payload)"
+            " values ('log', 'r', '1')"
+        )
     assert count(db) == 1

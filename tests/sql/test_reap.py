@@ -42,7 +42,11 @@ def test_the_attempt_is_written_down_with_the_worker_that_lost_it(db):
     reap(db)
     [attempt] = attempts_of(db, id)
     assert (attempt.outcome, attempt.worker, attempt.took_ms, attempt.started_at) == (
-        "lease_expired", "gone:1", None, lease_until)
+        "lease_expired",
+        "gone:1",
+        None,
+        lease_until,
+    )
 
 
 @pytest.mark.parametrize("late", [settle, release])

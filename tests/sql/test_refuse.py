@@ -14,6 +14,10 @@ def test_it_raises_a_check_violation_with_rule_column_and_hint(db):
         db.execute("select notify.refuse('a_rule', 'a_column', 'Do that.')")
     diag = caught.value.diag
     assert (diag.schema_name, diag.table_name, diag.column_name, diag.constraint_name) == (
-        "notify", "notifications", "a_column", "a_rule")
+        "notify",
+        "notifications",
+        "a_column",
+        "a_rule",
+    )
     assert "a_rule" in diag.message_primary
     assert diag.message_hint == "Do that."

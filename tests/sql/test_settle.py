@@ -18,14 +18,17 @@ def one_sending(db, **columns):
     return got
 
 
-@pytest.mark.parametrize(("outcome", "becomes"), [
-    ("sent", "sent"),
-    ("permanent", "failed"),
-    ("temporary", "queued"),
-    ("throttled", "queued"),
-    ("unknown", "queued"),
-    ("expired", "expired"),
-])
+@pytest.mark.parametrize(
+    ("outcome", "becomes"),
+    [
+        ("sent", "sent"),
+        ("permanent", "failed"),
+        ("temporary", "queued"),
+        ("throttled", "queued"),
+        ("unknown", "queued"),
+        ("expired", "expired"),
+    ],
+)
 def test_the_outcome_decides_what_the_notification_becomes(db, outcome, becomes):
     got = one_sending(db)
     [settled] = settle(db, [got], outcome)
@@ -46,11 +49,25 @@ def test_the_last_attempt_makes_a_dead_letter(db, outcome):
 
 def test_an_attempt_is_written_down(db):
     got = one_sending(db)
-    settle(db, [got], "temporary", code="503", excerpt="busy", started_ago_ms=250, took_ms=200,
-           worker="host:9")
+    settle(
+        db,
+        [got],
+        "temporary",
+        code="503",
+        excerpt="busy",
+        started_ago_ms=250,
+        took_ms=200,
+        worker="host:9",
+    )
     [attempt] = attempts_of(db, got.id)
-    assert (attempt.attempt, attempt.outcome, attempt.code, attempt.excerpt, attempt.worker,
-            attempt.took_ms) == (1, "temporary", "503", "busy", "host:9", 200)
+    assert (
+        attempt.attempt,
+        attempt.outcome,
+        attempt.code,
+        attempt.excerpt,
+        attempt.worker,
+        attempt.took_ms,
+    ) == (1, "temporary", "503", "busy", "host:9", 200)
     assert 0.2 < (ago(db, "0") - attempt.started_at).total_seconds() < 10
 
 
@@ -138,7 +155,8 @@ def test_a_batch_may_hold_different_outcomes(db):
         "select id, status from notify.settle(%s::uuid[], '{1,1,1}',"
         " '{sent,permanent,temporary}', '{200,410,503}', '{null,gone,busy}', '{9,9,9}', '{5,5,5}',"
         " '{null,null,100}', 'w:1', interval '1 second', interval '1 minute')",
-        [[g.id for g in got]]).fetchall()
+        [[g.id for g in got]],
+    ).fetchall()
     by_id = {s.id: s.status for s in settled}
     assert [by_id[id] for id in ids] == ["sent", "failed", "queued"]
     assert [attempts_of(db, id)[0].excerpt for id in ids] == [None, "gone", "busy"]

@@ -81,8 +81,17 @@ def test_only_the_allowed_moves_happen(db, status, move):
 def test_no_move_lowers_the_attempt_or_changes_what_the_sender_said(db, move):
     lapsed = ago(db, "1 second")
     ids = [put(db, "queued", attempt=2), put(db, "sending", attempt=2, lease_until=lapsed)]
-    said = ("id", "channel", "recipient", "payload", "priority", "send_at", "expires_at",
-            "reference", "created_at")
+    said = (
+        "id",
+        "channel",
+        "recipient",
+        "payload",
+        "priority",
+        "send_at",
+        "expires_at",
+        "reference",
+        "created_at",
+    )
     before = {id: row(db, id) for id in ids}
     for id in ids:
         MOVES[move][0](db, id)
@@ -92,16 +101,19 @@ def test_no_move_lowers_the_attempt_or_changes_what_the_sender_said(db, move):
         assert [getattr(after, c) for c in said] == [getattr(before[id], c) for c in said]
 
 
-@pytest.mark.parametrize(("rule", "change"), [
-    ("status_is_known", "status = 'done', settled_at = now()"),
-    ("priority_is_a_lane", "priority = 4"),
-    ("attempt_is_within_max_attempts", "attempt = 5, max_attempts = 4"),
-    ("attempt_is_within_max_attempts", "attempt = -1"),
-    ("lease_if_and_only_if_sending", "status = 'sending'"),
-    ("lease_if_and_only_if_sending", "lease_until = now()"),
-    ("settled_at_if_and_only_if_settled", "status = 'sent'"),
-    ("settled_at_if_and_only_if_settled", "settled_at = now()"),
-])
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("status_is_known", "status = 'done', settled_at = now()"),
+        ("priority_is_a_lane", "priority = 4"),
+        ("attempt_is_within_max_attempts", "attempt = 5, max_attempts = 4"),
+        ("attempt_is_within_max_attempts", "attempt = -1"),
+        ("lease_if_and_only_if_sending", "status = 'sending'"),
+        ("lease_if_and_only_if_sending", "lease_until = now()"),
+        ("settled_at_if_and_only_if_settled", "status = 'sent'"),
+        ("settled_at_if_and_only_if_settled", "settled_at = now()"),
+    ],
+)
 def test_an_impossible_row_is_impossible(db, rule, change):
     put(db, "queued")
     with pytest.raises(psycopg.errors.CheckViolation) as caught:

@@ -55,69 +55,86 @@ def test_an_empty_value_counts_as_not_given(name):
     assert read(**{name: "  "}) == Settings()
 
 
-@pytest.mark.parametrize(("variable", "value", "expected"), [
-    ("PORT", "8080", 8080),
-    ("NUM_THREADS", " 4 ", 4),
-    ("MAX_RETRIES", "0", 0),
-    ("REAPING_INTERVAL_MINS", "0.05", 0.05),
-    ("LEASE_S", "12.5", 12.5),
-    ("LOG_LEVEL", "WARNING", "warning"),
-    ("WEBHOOK_SECRET", "whsec_YQ==,whsec_Yg== whsec_Yw==",
-     ("whsec_YQ==", "whsec_Yg==", "whsec_Yw==")),
-    ("DATABASE_URL", "postgres://u:p%40@h/d?a=b", "postgres://u:p%40@h/d?a=b"),
-    ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
-    ("REDIS_URL", "localhost", "redis://localhost"),
-    ("REDIS_URL", "rediss://u:p@h:1/0", "rediss://u:p@h:1/0"),
-    ("REDIS_URL", "unix:///run/valkey.sock", "unix:///run/valkey.sock"),
-])
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("PORT", "8080", 8080),
+        ("NUM_THREADS", " 4 ", 4),
+        ("MAX_RETRIES", "0", 0),
+        ("REAPING_INTERVAL_MINS", "0.05", 0.05),
+        ("LEASE_S", "12.5", 12.5),
+        ("LOG_LEVEL", "WARNING", "warning"),
+        (
+            "WEBHOOK_SECRET",
+            "whsec_YQ==,whsec_Yg== whsec_Yw==",
+            ("whsec_YQ==", "whsec_Yg==", "whsec_Yw=="),
+        ),
+        ("DATABASE_URL", "postgres://u:p%40@h/d?a=b", "postgres://u:p%40@h/d?a=b"),
+        ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
+        ("REDIS_URL", "localhost", "redis://localhost"),
+        ("REDIS_URL", "rediss://u:p@h:1/0", "rediss://u:p@h:1/0"),
+        ("REDIS_URL", "unix:///run/valkey.sock", "unix:///run/valkey.sock"),
+    ],
+)
 def test_a_value_is_read(variable, value, expected):
     assert getattr(read(**{variable: value}), variable.lower()) == expected
 
 
-@pytest.mark.parametrize(("variable", "value", "allowed"), [
-    ("PORT", "0", "a whole number from 1 to 65535"),
-    ("PORT", "65536", "a whole number from 1 to 65535"),
-    ("PORT", "http", "a whole number from 1 to 65535"),
-    ("NUM_THREADS", "2.5", "a whole number from 1 to 64"),
-    ("MAX_RETRIES", "-1", "a whole number from 0 to 99"),
-    ("MAX_RETRIES", "100", "a whole number from 0 to 99"),
-    ("LEASE_S", "nan", "a number from 1 to 3600"),
-    ("LEASE_S", "inf", "a number from 1 to 3600"),
-    ("LEASE_S", "30s", "a number from 1 to 3600"),
-    ("REAPING_INTERVAL_MINS", "0", "a number from 0.01 to 1440"),
-    ("LOG_LEVEL", "loud", "debug or info or warning or error"),
-    ("LOG_STYLE", "xml", "pretty or json"),
-    ("DATABASE_URL", "mysql://h/d", "a URL that starts with postgresql:// or postgres://"),
-    ("DATABASE_URL", "h:5432", "a URL that starts with postgresql:// or postgres://"),
-    ("DATABASE_URL", "postgresql://h:port/d", "a URL: postgresql://…"),
-    ("DATABASE_URL", "postgresql://[::1/d", "a URL: postgresql://…"),
-    ("REDIS_URL", "localhost:99999", "a URL: redis://…"),
-    ("REDIS_URL", "http://h", "a URL that starts with redis:// or rediss:// or unix://"),
-    ("SMTP_URL", "mail.example", "a URL that starts with smtp:// or smtps://"),
-])
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("PORT", "0", "a whole number from 1 to 65535"),
+        ("PORT", "65536", "a whole number from 1 to 65535"),
+        ("PORT", "http", "a whole number from 1 to 65535"),
+        ("NUM_THREADS", "2.5", "a whole number from 1 to 64"),
+        ("MAX_RETRIES", "-1", "a whole number from 0 to 99"),
+        ("MAX_RETRIES", "100", "a whole number from 0 to 99"),
+        ("LEASE_S", "nan", "a number from 1 to 3600"),
+        ("LEASE_S", "inf", "a number from 1 to 3600"),
+        ("LEASE_S", "30s", "a number from 1 to 3600"),
+        ("REAPING_INTERVAL_MINS", "0", "a number from 0.01 to 1440"),
+        ("LOG_LEVEL", "loud", "debug or info or warning or error"),
+        ("LOG_STYLE", "xml", "pretty or json"),
+        ("DATABASE_URL", "mysql://h/d", "a URL that starts with postgresql:// or postgres://"),
+        ("DATABASE_URL", "h:5432", "a URL that starts with postgresql:// or postgres://"),
+        ("DATABASE_URL", "postgresql://h:port/d", "a URL: postgresql://…"),
+        ("DATABASE_URL", "postgresql://[::1/d", "a URL: postgresql://…"),
+        ("REDIS_URL", "localhost:99999", "a URL: redis://…"),
+        ("REDIS_URL", "http://h", "a URL that starts with redis:// or rediss:// or unix://"),
+        ("SMTP_URL", "mail.example", "a URL that starts with smtp:// or smtps://"),
+    ],
+)
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(variable, value, allowed):
     assert refusal(**{variable: value}) == f"{variable}={value}: must be {allowed}"
 
 
-@pytest.mark.parametrize(("variable", "value"), [
-    ("DATABASE_URL", "mysql://u:hunter2@h/d"),
-    ("REDIS_URL", "http://:hunter2@h"),
-    ("SMTP_URL", "http://u:hunter2@h"),
-])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("REDIS_URL", "http://:hunter2@h"),
+        ("SMTP_URL", "http://u:hunter2@h"),
+    ],
+)
 def test_a_refusal_shows_no_password(variable, value):
     message = refusal(**{variable: value})
     assert "hunter2" not in message
     assert message.startswith(f"{variable}=(hidden): must be ")
 
 
-@pytest.mark.parametrize(("together", "message"), [
-    ({"LEASE_S": "10"}, "LEASE_S=10: must be more than SEND_DEADLINE_S=10"),
-    ({"LEASE_S": "5"}, "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
-    ({"BACKOFF_BASE_S": "60", "BACKOFF_CAP_S": "30"},
-     "BACKOFF_CAP_S=30: must be at least BACKOFF_BASE_S=60"),
-    ({"RETENTION_DAYS": "7"}, "RETENTION_DAYS=7: must be at least SEND_AT_MAX_DAYS=30"),
-    ({"SMTP_URL": "smtp://h"}, "MAIL_FROM is missing"),
-])
+@pytest.mark.parametrize(
+    ("together", "message"),
+    [
+        ({"LEASE_S": "10"}, "LEASE_S=10: must be more than SEND_DEADLINE_S=10"),
+        ({"LEASE_S": "5"}, "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
+        (
+            {"BACKOFF_BASE_S": "60", "BACKOFF_CAP_S": "30"},
+            "BACKOFF_CAP_S=30: must be at least BACKOFF_BASE_S=60",
+        ),
+        ({"RETENTION_DAYS": "7"}, "RETENTION_DAYS=7: must be at least SEND_AT_MAX_DAYS=30"),
+        ({"SMTP_URL": "smtp://h"}, "MAIL_FROM is missing"),
+    ],
+)
 def test_settings_that_are_wrong_together_are_refused(together, message):
     assert refusal(**together).startswith(message)
 

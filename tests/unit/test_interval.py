@@ -63,7 +63,7 @@ def test_a_slow_job_does_not_add_to_its_interval():
         await asyncio.sleep(0.15)
 
     first, _, third = run_for_three_turns(0.2, slow)
-    assert 0.38 < third - first < 0.6      # 0.7 if it did
+    assert 0.38 < third - first < 0.6  # 0.7 if it did
 
 
 def test_a_failure_waits_for_its_turn_and_an_outage_is_told_once_with_its_end(events):

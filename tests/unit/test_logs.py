@@ -27,8 +27,14 @@ def test_a_line_is_one_json_object_with_event_and_fields(capsys):
     logger.info("settled", id="x", status="sent", age_s=1.5)
     [line] = lines(capsys)
     assert line.pop("ts")
-    assert line == {"level": "info", "role": "worker", "event": "settled", "id": "x",
-                    "status": "sent", "age_s": 1.5}
+    assert line == {
+        "level": "info",
+        "role": "worker",
+        "event": "settled",
+        "id": "x",
+        "status": "sent",
+        "age_s": 1.5,
+    }
 
 
 def test_newlines_quotes_and_unicode_stay_in_their_line(capsys):
@@ -52,8 +58,11 @@ def test_an_exception_is_a_type_and_a_text_in_the_same_line(capsys):
         logger.exception("broke", id=1)
     [line] = lines(capsys)
     assert (line["event"], line["level"], line["error_type"], line["error"]) == (
-        "broke", "error", "ValueError",
-        "invalid literal for int() with base 10: 'two\\nlines'")
+        "broke",
+        "error",
+        "ValueError",
+        "invalid literal for int() with base 10: 'two\\nlines'",
+    )
 
 
 def test_the_level_is_a_floor(capsys):
@@ -93,15 +102,18 @@ def test_setting_up_again_does_not_double_the_lines(capsys):
     assert [line["role"] for line in lines(capsys)] == ["worker"]
 
 
-@pytest.mark.parametrize(("recipient", "shown"), [
-    ("someone@example.org", "s…@example.org"),
-    ("https://example.org/hooks/secret?token=1", "https://example.org/…"),
-    ("https://user:pw@example.org:8443/x", "https://example.org:8443/…"),
-    ("http://example.org?token=1", "http://example.org/…"),
-    ("http://example.org#token", "http://example.org/…"),
-    ("+4930123456", "+…"),
-    ("", "…"),
-    ("@x", "…@x"),
-])
+@pytest.mark.parametrize(
+    ("recipient", "shown"),
+    [
+        ("someone@example.org", "s…@example.org"),
+        ("https://example.org/hooks/secret?token=1", "https://example.org/…"),
+        ("https://user:pw@example.org:8443/x", "https://example.org:8443/…"),
+        ("http://example.org?token=1", "http://example.org/…"),
+        ("http://example.org#token", "http://example.org/…"),
+        ("+4930123456", "+…"),
+        ("", "…"),
+        ("@x", "…@x"),
+    ],
+)
 def test_a_recipient_is_masked(recipient, shown):
     assert logs.masked(recipient) == shown

@@ -70,8 +70,8 @@ def test_after_it_was_offered_again_the_grace_begins_anew():
 def test_an_id_popped_just_before_a_look_that_is_claimed_soon_is_not_offered_again():
     offers = Offers()
     step(offers, 0, look(b"a", b"b"))
-    step(offers, LATER, look(b"a", b"b"), gone=[b"a"])      # in a worker's hand
-    choice = step(offers, 2 * LATER, look(b"b"))             # claimed: the look has it no more
+    step(offers, LATER, look(b"a", b"b"), gone=[b"a"])  # in a worker's hand
+    choice = step(offers, 2 * LATER, look(b"b"))  # claimed: the look has it no more
     assert not ids(choice.again)
     assert not ids(choice.fresh)
 
@@ -104,8 +104,9 @@ def test_a_flush_looks_from_the_head_of_every_lane():
 
 def test_no_more_is_added_than_the_lane_has_room_for_and_the_first_due_come_first():
     offers = Offers()
-    choice = step(offers, 0, look(*(b"%d" % n for n in range(10))),
-                  cards=EMPTY | {2: WINDOW_MAX - 3})
+    choice = step(
+        offers, 0, look(*(b"%d" % n for n in range(10))), cards=EMPTY | {2: WINDOW_MAX - 3}
+    )
     assert list(choice.fresh[2]) == [b"0", b"1", b"2"]
 
 

@@ -14,7 +14,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def headers(secrets: list[str], body: bytes) -> dict[str, str]:
     now = int(datetime.now(UTC).timestamp())
     return {
-        "webhook-id": "msg_1", "webhook-timestamp": str(now),
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(now),
         "webhook-signature": signature([key(s) for s in secrets], "msg_1", now, body),
     }
 

@@ -19,7 +19,7 @@ from workers.outcome import Meaning, by_class, excerpt
 # 7bit: a body beyond ASCII travels as quoted-printable or base64, so that no server on the way
 # needs 8BITMIME, and no line is longer than RFC 5322 allows.
 POLICY = SMTP.clone(cte_type="7bit")
-POLICY_UTF8 = POLICY.clone(utf8=True)      # RFC 6532, for a mailbox whose name is beyond ASCII
+POLICY_UTF8 = POLICY.clone(utf8=True)  # RFC 6532, for a mailbox whose name is beyond ASCII
 
 REPLIES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
@@ -51,7 +51,8 @@ ERRORS: dict[int, Meaning] = {
 NO_SERVICE = pycurl.E_FTP_WEIRD_SERVER_REPLY
 
 NOT_CONFIGURED = Verdict(
-    outcome=Outcome.TEMPORARY, code="not_configured", excerpt="SMTP_URL is not set")
+    outcome=Outcome.TEMPORARY, code="not_configured", excerpt="SMTP_URL is not set"
+)
 
 
 class EmailChannel:
@@ -98,11 +99,14 @@ class EmailChannel:
         """The server's last reply decides; an error without a reply tells how far it came."""
         if not answer.error:
             return Verdict(
-                outcome=Outcome.SENT, code=str(answer.status), excerpt=excerpt(answer.body))
+                outcome=Outcome.SENT, code=str(answer.status), excerpt=excerpt(answer.body)
+            )
         if answer.status >= 400 and (answer.handed_over or answer.error != NO_SERVICE):
             return Verdict(
-                outcome=by_class(answer.status, REPLIES), code=str(answer.status),
-                excerpt=excerpt(answer.body or answer.error_text))
+                outcome=by_class(answer.status, REPLIES),
+                code=str(answer.status),
+                excerpt=excerpt(answer.body or answer.error_text),
+            )
         return judge_error(answer)
 
 

@@ -21,12 +21,14 @@ class LogChannel:
     def prepare(self, claim: Claim) -> Line:
         """Return one JSON object."""
         told = {
-            "delivered": claim.id, "attempt": claim.attempt, "recipient": masked(claim.recipient)}
+            "delivered": claim.id,
+            "attempt": claim.attempt,
+            "recipient": masked(claim.recipient),
+        }
         return Line(encode(told).decode())
 
     def judge(self, answer: Answer) -> Verdict:
         """A line that could not be written (a closed pipe, a full disk) is written later."""
         if not answer.error:
             return SENT
-        return Verdict(
-            outcome=Outcome.TEMPORARY, code="not_written", excerpt=answer.error_text)
+        return Verdict(outcome=Outcome.TEMPORARY, code="not_written", excerpt=answer.error_text)

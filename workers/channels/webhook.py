@@ -17,14 +17,14 @@ AUTHORITY = re.compile(r"[a-z]+://(?:[^/?#]*@)?([^/?#]*)", re.IGNORECASE)
 
 STATUSES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
-    "3xx": Outcome.PERMANENT,            # redirects are not followed: they could lead anywhere
+    "3xx": Outcome.PERMANENT,  # redirects are not followed: they could lead anywhere
     408: Outcome.TEMPORARY,
     425: Outcome.TEMPORARY,
     429: Outcome.TEMPORARY,
-    "4xx": Outcome.PERMANENT,            # 410 among them: the receiver is gone for good
+    "4xx": Outcome.PERMANENT,  # 410 among them: the receiver is gone for good
     "5xx": Outcome.TEMPORARY,
 }
-CAN_THROTTLE = (429, 503)                # with Retry-After
+CAN_THROTTLE = (429, 503)  # with Retry-After
 
 ERRORS: dict[int, Meaning] = {
     pycurl.E_URL_MALFORMAT: (Outcome.PERMANENT, "bad_url"),
@@ -77,8 +77,11 @@ class WebhookChannel:
         if retry_after_s:
             outcome = Outcome.THROTTLED
         return Verdict(
-            outcome=outcome, code=str(answer.status), excerpt=excerpt(answer.body),
-            retry_after_s=retry_after_s)
+            outcome=outcome,
+            code=str(answer.status),
+            excerpt=excerpt(answer.body),
+            retry_after_s=retry_after_s,
+        )
 
 
 def judge_error(answer: Answer) -> Verdict:

@@ -77,8 +77,7 @@ class Link:
         with suppress(OSError):
             their_reader, their_writer = await asyncio.open_connection(*self._server)
             self._writers |= {writer, their_writer}
-            await asyncio.gather(
-                self._pass(reader, their_writer), self._pass(their_reader, writer))
+            await asyncio.gather(self._pass(reader, their_writer), self._pass(their_reader, writer))
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -71,4 +71,4 @@ def test_any_bytes_are_answered(api: Api, body: bytes) -> None:
 @given(body=st.binary(max_size=40), at=st.integers(0, 60))
 def test_any_damage_is_answered(api: Api, body: bytes, at: int) -> None:
     whole = json.dumps(LINE | {"payload": {"a": ["\u00e4", "\U0001f600", 1e300]}}).encode()
-    assert api.post(whole[:at] + body + whole[at + len(body):]).status in (202, 400, 422)
+    assert api.post(whole[:at] + body + whole[at + len(body) :]).status in (202, 400, 422)

@@ -73,9 +73,7 @@ def test_an_unknown_path_is_a_404(path: str, api: Api) -> None:
         ("PATCH", "/healthz", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_wrong_method_is_a_405_with_allow(
-    method: str, path: str, allowed: str, api: Api
-) -> None:
+def test_a_wrong_method_is_a_405_with_allow(method: str, path: str, allowed: str, api: Api) -> None:
     answer = api.ask(method, path)
     assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == allowed

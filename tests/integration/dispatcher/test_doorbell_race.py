@@ -25,7 +25,7 @@ from tests.waiting import wait_for
 
 PRODUCERS = 5
 RACE_S = 5.0
-LOST_AFTER_S = 2.0              # a wake-up takes milliseconds; the next tick is minutes away
+LOST_AFTER_S = 2.0  # a wake-up takes milliseconds; the next tick is minutes away
 LANE = LANE_KEYS[2]
 
 
@@ -42,8 +42,10 @@ class NoLookAfterArming(Dispatcher):
 class LooksWhileArming(Dispatcher):
     """Looks in the statement that arms: with a snapshot from before the grant."""
 
-    ARM_AND_LOOK = ("select notify.arm(%s), exists (select from notify.notifications"
-                    " where status = 'queued' and due_at <= clock_timestamp())")
+    ARM_AND_LOOK = (
+        "select notify.arm(%s), exists (select from notify.notifications"
+        " where status = 'queued' and due_at <= clock_timestamp())"
+    )
 
     async def turn(self):
         await self._open_doorbell()
@@ -77,8 +79,10 @@ def consumer(dsn, redis_url):
     arrived, over = set(), threading.Event()
 
     def consume():
-        with (redis.Redis.from_url(redis_url) as client,
-              psycopg.connect(dsn, autocommit=True, row_factory=psycopg.rows.namedtuple_row) as db):
+        with (
+            redis.Redis.from_url(redis_url) as client,
+            psycopg.connect(dsn, autocommit=True, row_factory=psycopg.rows.namedtuple_row) as db,
+        ):
             while not over.is_set():
                 if found := client.bzmpop(0.05, 1, [LANE], min=True, count=100):
                     ids = {UUID(bytes=id) for id, _ in found[1]}
@@ -96,7 +100,7 @@ def burst(db, dice):
     """Insert three rows within some milliseconds, each in its own way; gives the committed ids."""
     committed = []
     for _ in range(3):
-        time.sleep(dice.expovariate(1 / 0.003))      # the race itself, not a wait for it
+        time.sleep(dice.expovariate(1 / 0.003))  # the race itself, not a wait for it
         if dice.random() < 0.6:
             committed.append(insert(db).id)
             continue
@@ -116,8 +120,9 @@ def race(dsn, arrived, seed, *, stop_at_first):
     rows = lost = 0
     with ExitStack() as stack:
         sessions = [
-            stack.enter_context(psycopg.connect(
-                dsn, autocommit=True, row_factory=psycopg.rows.namedtuple_row))
+            stack.enter_context(
+                psycopg.connect(dsn, autocommit=True, row_factory=psycopg.rows.namedtuple_row)
+            )
             for _ in range(PRODUCERS)
         ]
         pool = stack.enter_context(ThreadPoolExecutor(PRODUCERS))
@@ -141,7 +146,7 @@ def test_no_wake_up_is_lost_whatever_producers_do(dsn, driven, consumer, seed):
         rows, lost = race(dsn, consumer, seed, stop_at_first=False)
     assert lost == 0
     assert rows > 200
-    assert driven.metric("dispatcher_bells_total") > 20      # it slept, again and again
+    assert driven.metric("dispatcher_bells_total") > 20  # it slept, again and again
     assert driven.lost == 0
 
 

@@ -38,7 +38,7 @@ def test_an_id_is_offered_once(db, driven, ready):
     enqueue(db, 5)
     assert driven.offer() == 5
     assert driven.offer() == 0
-    ready.pop(5)                             # in a worker's hands, not claimed yet
+    ready.pop(5)  # in a worker's hands, not claimed yet
     assert driven.offer() == 0
 
 
@@ -98,7 +98,7 @@ def test_a_lane_is_filled_again_below_its_low_mark(db, driven, ready):
 
 
 def test_a_backlog_that_waits_for_workers_is_never_lost(db, driven, ready, monkeypatch):
-    monkeypatch.setattr("service.offers.GRACE_S", -1.0)      # every id is old at once
+    monkeypatch.setattr("service.offers.GRACE_S", -1.0)  # every id is old at once
     enqueue(db, 2000)
     for _ in range(10):
         driven.reconcile()
@@ -113,8 +113,8 @@ def test_ids_in_workers_hands_are_not_lost_however_long_they_had_waited(db, driv
     began = time.monotonic()
     wait_for(lambda: time.monotonic() - began > GRACE_S)
     hand = ready.pop(200)
-    driven.reconcile()                       # finds them gone
-    driven.reconcile()                       # and knows that they were there lately
+    driven.reconcile()  # finds them gone
+    driven.reconcile()  # and knows that they were there lately
     assert ready.ids().isdisjoint(hand)
     claim(db, hand, limit=1000)
     assert driven.lost == 0
@@ -144,7 +144,7 @@ def test_another_leaders_epoch_is_taken_for_a_flush(db, driven, ready, redis_cli
     driven.offer()
     redis_client.set(EPOCH_KEY, b"another")
     driven.offer()
-    assert driven.lost == 0                  # all of them are there
+    assert driven.lost == 0  # all of them are there
     assert ready.ids() == set(ids)
 
 
@@ -180,7 +180,7 @@ def test_a_row_committed_much_later_than_its_due_at_is_found_from_the_head(
     db, driven, ready, monkeypatch
 ):
     driven.offer()
-    late = put(db, "queued", due_at=ago(db, "1 minute"))       # below the floor
+    late = put(db, "queued", due_at=ago(db, "1 minute"))  # below the floor
     assert driven.offer() == 0
     monkeypatch.setattr("service.dispatcher.TICK_S", 0.0)
     monkeypatch.setattr("service.dispatcher.HEAD_SHARE", 0)

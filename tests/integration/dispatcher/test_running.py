@@ -13,12 +13,16 @@ from tests.integration.dispatcher.servers import Valkey
 from tests.ledger import ago, claim, enqueue, put, row, settle, status
 from tests.waiting import wait_for
 
-ROLE = ("select pid from pg_stat_activity where application_name = 'notify-disp'"
-        " and datname = current_database()")
+ROLE = (
+    "select pid from pg_stat_activity where application_name = 'notify-disp'"
+    " and datname = current_database()"
+)
 NOT_ONLY_LEADING = ROLE + " and query not like '%notify.lead%'"
-LEADS = ("select pid from pg_locks where locktype = 'advisory' and objid = 2 and granted"
-         " and classid = 1852798057"
-         " and database = (select oid from pg_database where datname = current_database())")
+LEADS = (
+    "select pid from pg_locks where locktype = 'advisory' and objid = 2 and granted"
+    " and classid = 1852798057"
+    " and database = (select oid from pg_database where datname = current_database())"
+)
 ASLEEP = LEADS.replace("objid = 2", "objid = 1 and mode = 'ExclusiveLock'")
 
 
@@ -100,7 +104,7 @@ def test_a_slow_drain_of_an_old_backlog_finds_nothing_lost(db, driven, ready):
     with driven.running():
         while left:
             hand = wait_for(lambda: ready.pop(20))
-            time.sleep(0.15)                            # a slow worker: some looks fall into it
+            time.sleep(0.15)  # a slow worker: some looks fall into it
             left -= {claimed.id for claimed in claim(db, hand)}
         assert driven.lost == 0
         assert driven.metric("dispatcher_offered_total") == 600
@@ -109,8 +113,12 @@ def test_a_slow_drain_of_an_old_backlog_finds_nothing_lost(db, driven, ready):
 def test_the_reaper_reconciler_and_gauges_run_on_their_intervals(db, drive, ready):
     id = put(db, "sending", lease_until=ago(db, "1 second"))
     enqueue(db, 4, send_at=ago(db, "-1 hour"))
-    fast = {"reaping_interval_mins": 0.01, "reconciliation_interval_mins": 0.01,
-            "gauges_interval_s": 0.5, "lease_s": 0.0}
+    fast = {
+        "reaping_interval_mins": 0.01,
+        "reconciliation_interval_mins": 0.01,
+        "gauges_interval_s": 0.5,
+        "lease_s": 0.0,
+    }
     driven = drive(**fast)
     with driven.running():
         wait_for(lambda: driven.metric("reaper_runs_total") >= 2)
@@ -145,7 +153,7 @@ def test_it_goes_on_by_itself_when_redis_was_away_and_says_so_once(db, drive, ev
             wait_for(lambda: told(events, "back", "dispatch"))
         assert len(told(events, "away", "dispatch")) == 1
         assert len(told(events, "back", "dispatch")) == 1
-        assert driven.lost == 3              # went with the old server, and were offered again
+        assert driven.lost == 3  # went with the old server, and were offered again
 
 
 @pytest.mark.usefixtures("no_tick")
@@ -160,9 +168,11 @@ def test_it_goes_on_when_its_listening_session_is_ended(db, driven, ready):
 def test_it_goes_on_when_every_session_of_it_is_ended(db, driven, ready):
     with driven.running():
         wait_for(lambda: sleeping(db))
-        db.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
-                   "pg_backend_pid() and datname = current_database()"
-                   " and application_name like 'notify-%'")
+        db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
+            "pg_backend_pid() and datname = current_database()"
+            " and application_name like 'notify-%'"
+        )
         assert seen_within_s(ready, enqueue(db)) < 5
         wait_for(lambda: leader(db))
 

@@ -24,8 +24,7 @@ def port_of(url: str) -> int:
 def pids(name: bytes) -> set[int]:
     """Find our own children by the name of their program."""
     return {
-        pid for pid in descendants(os.getpid())
-        if name in read(pid, "cmdline").split(b"\0", 1)[0]
+        pid for pid in descendants(os.getpid()) if name in read(pid, "cmdline").split(b"\0", 1)[0]
     }
 
 
@@ -172,8 +171,10 @@ def test_killed_server_is_named_and_runs_again_after_the_next_start(
 def test_a_port_taken_meanwhile_is_replaced(made: Path) -> None:
     with EmbeddedServers(made, fast=True) as urls:
         assert urls.database_url and urls.redis_url
-    taken = [socket.create_server(("127.0.0.1", port_of(url)))
-             for url in (urls.database_url, urls.redis_url)]
+    taken = [
+        socket.create_server(("127.0.0.1", port_of(url)))
+        for url in (urls.database_url, urls.redis_url)
+    ]
     with EmbeddedServers(made, fast=True) as moved:
         assert moved.database_url and moved.redis_url
         assert port_of(moved.database_url) != port_of(urls.database_url)

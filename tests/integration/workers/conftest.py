@@ -34,8 +34,13 @@ def build(dsn: str, registry: CollectorRegistry) -> Callable[..., Worker]:
     """Build a worker with quick retries and without Redis; any setting can be given."""
 
     def build(**given: Any) -> Worker:
-        quick = {"database_url": dsn, "backoff_base_s": 0.01, "backoff_cap_s": 0.05,
-                 "shutdown_grace_s": 5.0, "send_deadline_s": 3.0}
+        quick = {
+            "database_url": dsn,
+            "backoff_base_s": 0.01,
+            "backoff_cap_s": 0.05,
+            "shutdown_grace_s": 5.0,
+            "send_deadline_s": 3.0,
+        }
         return Worker(Settings(**(quick | given)), WorkerMetrics(registry))
 
     return build

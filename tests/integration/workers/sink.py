@@ -29,7 +29,8 @@ class Sink:
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
         self.server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self.serve, "127.0.0.1", 0), self.loop).result()
+            asyncio.start_server(self.serve, "127.0.0.1", 0), self.loop
+        ).result()
         self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
 
     def close(self) -> None:
@@ -81,7 +82,7 @@ async def once(sink: Sink, request: Request, writer: asyncio.StreamWriter) -> No
 
 
 async def held(sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
-    while not sink.hold.is_set():                # noqa: ASYNC110 (another thread sets it)
+    while not sink.hold.is_set():  # noqa: ASYNC110 (another thread sets it)
         await asyncio.sleep(0.005)
     reply(writer, 200)
 
@@ -130,6 +131,14 @@ async def binary(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -
 
 
 ANSWERS: dict[str, Answer] = {
-    "status": status, "once": once, "held": held, "huge": huge, "drip": drip,
-    "trickle": trickle, "silent": silent, "garbage": garbage, "reset": reset, "binary": binary,
+    "status": status,
+    "once": once,
+    "held": held,
+    "huge": huge,
+    "drip": drip,
+    "trickle": trickle,
+    "silent": silent,
+    "garbage": garbage,
+    "reset": reset,
+    "binary": binary,
 }

@@ -12,7 +12,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 def webhook(db, sink, path, **columns):
     return ledger.enqueue(
-        db, channel="webhook", recipient=sink.url + path, **({"payload": "{}"} | columns))[0]
+        db, channel="webhook", recipient=sink.url + path, **({"payload": "{}"} | columns)
+    )[0]
 
 
 def settled(db, id_):
@@ -38,8 +39,7 @@ def test_a_log_notification_is_a_line_without_its_payload(db, start, capfd):
     id_ = ledger.enqueue(db, recipient="someone@example.org", payload='{"secret": 1}')[0]
     settled(db, id_)
     (line,) = capfd.readouterr().out.splitlines()
-    assert json.loads(line) == {
-        "delivered": str(id_), "attempt": 1, "recipient": "s…@example.org"}
+    assert json.loads(line) == {"delivered": str(id_), "attempt": 1, "recipient": "s…@example.org"}
 
 
 def test_what_failed_is_tried_again_under_the_next_attempt(db, sink, start):
@@ -47,7 +47,9 @@ def test_what_failed_is_tried_again_under_the_next_attempt(db, sink, start):
     row, attempts = settled(db, webhook(db, sink, "/once/503"))
     assert row.status == "sent"
     assert [(a.attempt, a.outcome, a.code) for a in attempts] == [
-        (1, "temporary", "503"), (2, "sent", "200")]
+        (1, "temporary", "503"),
+        (2, "sent", "200"),
+    ]
     assert len({r.headers["webhook-id"] for r in sink.requests}) == 1
 
 
@@ -56,8 +58,9 @@ def test_attempts_end_with_max_retries(db, sink, start, registry):
     row, attempts = settled(db, webhook(db, sink, "/status/500"))
     assert (row.status, row.last_error_code) == ("failed", "500")
     assert len(attempts) == len(sink.requests) == 3
-    wait_for(lambda: registry.get_sample_value(
-        "worker_jobs_failed_total", {"channel": "webhook"}) == 1)
+    wait_for(
+        lambda: registry.get_sample_value("worker_jobs_failed_total", {"channel": "webhook"}) == 1
+    )
     assert registry.get_sample_value("worker_jobs_retried_total", {"channel": "webhook"}) == 2
 
 
@@ -89,21 +92,23 @@ def test_what_has_expired_is_not_sent(db, sink, start):
 
 def test_a_refused_connection_is_temporary(db, start):
     start(max_retries=0)
-    id_ = ledger.enqueue(
-        db, channel="webhook", recipient="http://127.0.0.1:9/", payload="{}")[0]
+    id_ = ledger.enqueue(db, channel="webhook", recipient="http://127.0.0.1:9/", payload="{}")[0]
     _, (attempt,) = settled(db, id_)
     assert (attempt.outcome, attempt.code) == ("temporary", "connect_failed")
 
 
-@pytest.mark.parametrize(("path", "expected"), [
-    ("/huge", [("sent", "200")]),
-    ("/trickle", [("sent", "200")]),
-    ("/drip", [("sent", "200")]),
-    ("/silent", [("unknown", "timeout")]),
-    ("/garbage", [("unknown", "not_http")]),
-    ("/reset", [("unknown", "reset"), ("unknown", "no_answer")]),
-    ("/binary", [("permanent", "400")]),
-])
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/huge", [("sent", "200")]),
+        ("/trickle", [("sent", "200")]),
+        ("/drip", [("sent", "200")]),
+        ("/silent", [("unknown", "timeout")]),
+        ("/garbage", [("unknown", "not_http")]),
+        ("/reset", [("unknown", "reset"), ("unknown", "no_answer")]),
+        ("/binary", [("permanent", "400")]),
+    ],
+)
 def test_a_hostile_answer_costs_one_attempt_within_its_deadline(db, sink, start, path, expected):
     start(max_retries=0, send_deadline_s=0.5)
     _, (attempt,) = settled(db, webhook(db, sink, path))
@@ -124,8 +129,7 @@ def test_a_late_answer_is_not_taken_for_the_next_ones(db, sink, start):
 
 def test_a_slow_destination_does_not_hold_up_the_others(db, sink, start):
     other = sink.url.replace("127.0.0.1", "localhost")
-    ledger.enqueue(
-        db, 100, channel="webhook", recipient=other + "/held", payload="{}", priority=0)
+    ledger.enqueue(db, 100, channel="webhook", recipient=other + "/held", payload="{}", priority=0)
     start(num_threads=1, sends_per_thread=16)
     row, _ = settled(db, webhook(db, sink, "/status/200", priority=3))
     assert row.status == "sent"
@@ -143,12 +147,18 @@ def test_an_odd_row_does_not_hold_up_the_others(db, sink, start):
 
 def test_a_thousand_go_through_a_few_slots(db, sink, start):
     ids = ledger.enqueue(
-        db, 1000, channel="webhook", recipient=sink.url + "/status/200", payload="{}")
+        db, 1000, channel="webhook", recipient=sink.url + "/status/200", payload="{}"
+    )
     start(num_threads=2, sends_per_thread=8)
     wait_for(lambda: len(sink.requests) == 1000, 30)
-    wait_for(lambda: db.execute(
-        "select count(*) as n from notify.notifications where status = 'sent'"
-    ).fetchone().n == 1000)
+    wait_for(
+        lambda: (
+            db.execute("select count(*) as n from notify.notifications where status = 'sent'")
+            .fetchone()
+            .n
+            == 1000
+        )
+    )
     assert {r.headers["webhook-id"] for r in sink.requests} == {str(i) for i in ids}
 
 
@@ -159,7 +169,13 @@ def test_more_transfers_run_at_once_than_select_could_watch(db, sink, start):
     wait_for(lambda: len(sink.requests) == count, 20)
     before = time.monotonic()
     sink.hold.set()
-    wait_for(lambda: db.execute(
-        "select count(*) as n from notify.notifications where status = 'sent'"
-    ).fetchone().n == count, 20)
+    wait_for(
+        lambda: (
+            db.execute("select count(*) as n from notify.notifications where status = 'sent'")
+            .fetchone()
+            .n
+            == count
+        ),
+        20,
+    )
     assert time.monotonic() - before < 10

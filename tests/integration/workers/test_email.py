@@ -37,9 +37,13 @@ class Mailboxes:
         if name == "slow":
             await asyncio.sleep(1)
             return "554 5.0.0 too late to matter"
-        self.mails.append(SimpleNamespace(
-            sender=envelope.mail_from, to=envelope.rcpt_tos[0],
-            message=email.message_from_bytes(envelope.content, policy=email.policy.default)))
+        self.mails.append(
+            SimpleNamespace(
+                sender=envelope.mail_from,
+                to=envelope.rcpt_tos[0],
+                message=email.message_from_bytes(envelope.content, policy=email.policy.default),
+            )
+        )
         return "250 2.0.0 taken"
 
 
@@ -48,8 +52,7 @@ def mailboxes():
     handler = Mailboxes()
     with socket.create_server(("127.0.0.1", 0)) as free:
         handler.port = free.getsockname()[1]
-    controller = Controller(
-        handler, hostname="127.0.0.1", port=handler.port, enable_SMTPUTF8=True)
+    controller = Controller(handler, hostname="127.0.0.1", port=handler.port, enable_SMTPUTF8=True)
     controller.start()
     yield handler
     controller.stop()
@@ -59,8 +62,12 @@ def mailboxes():
 def send(db, start, mailboxes):
     """Send one mail; return its row and its attempts once it is settled."""
     start(
-        smtp_url=f"smtp://127.0.0.1:{mailboxes.port}", mail_from="Notify <us@example.org>",
-        max_retries=0, send_deadline_s=0.5, num_threads=1)
+        smtp_url=f"smtp://127.0.0.1:{mailboxes.port}",
+        mail_from="Notify <us@example.org>",
+        max_retries=0,
+        send_deadline_s=0.5,
+        num_threads=1,
+    )
 
     def send(to, payload=PAYLOAD):
         id_ = ledger.enqueue(db, channel="email", recipient=to, payload=json.dumps(payload))[0]
@@ -86,11 +93,14 @@ def test_one_connection_carries_many_mails(send, mailboxes):
     assert len(mailboxes.peers) == 1
 
 
-@pytest.mark.parametrize(("to", "expected"), [
-    ("nobody@example.org", ("permanent", "550", "550 5.1.1 no such mailbox")),
-    ("full@example.org", ("temporary", "452", "452 4.2.2 mailbox full")),
-    ("spam@example.org", ("permanent", "554", "554 5.7.1 looks like spam")),
-])
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        ("nobody@example.org", ("permanent", "550", "550 5.1.1 no such mailbox")),
+        ("full@example.org", ("temporary", "452", "452 4.2.2 mailbox full")),
+        ("spam@example.org", ("permanent", "554", "554 5.7.1 looks like spam")),
+    ],
+)
 def test_a_refusal_is_judged_and_the_next_mail_goes_out(send, to, expected):
     _, (attempt,) = send(to)
     assert (attempt.outcome, attempt.code, attempt.excerpt) == expected

@@ -15,7 +15,8 @@ from workers.claim import Ended, Verdict
 
 def held(db, sink, n=1, **columns):
     return ledger.enqueue(
-        db, n, channel="webhook", recipient=sink.url + "/held", payload="{}", **columns)
+        db, n, channel="webhook", recipient=sink.url + "/held", payload="{}", **columns
+    )
 
 
 def statuses(db):
@@ -58,12 +59,17 @@ def test_an_outcome_that_cannot_be_stored_does_not_hold_up_the_others(db, build)
     worker = build()
     worker.claimer.turn()
     odd, good = [claim for sender in worker.senders for claim in sender.inbox]
-    worker.settler.inbox.put([
-        Ended(
-            claim=claim, started_at=time.monotonic(), took_ms=0,
-            verdict=Verdict(outcome=Outcome.SENT, excerpt=excerpt))
-        for claim, excerpt in ((odd, "\x00"), (good, "fine"))
-    ])
+    worker.settler.inbox.put(
+        [
+            Ended(
+                claim=claim,
+                started_at=time.monotonic(),
+                took_ms=0,
+                verdict=Verdict(outcome=Outcome.SENT, excerpt=excerpt),
+            )
+            for claim, excerpt in ((odd, "\x00"), (good, "fine"))
+        ]
+    )
     worker.settler.turn()
     assert ledger.status(db, good.id) == "sent"
     assert ledger.status(db, odd.id) == "sending"
@@ -96,7 +102,7 @@ def test_stopping_settles_what_outlasts_the_grace_as_unknown(db, sink, start):
 def test_stopping_gives_back_what_it_had_not_started(db, build, sink):
     (id_,) = held(db, sink)
     worker = build()
-    worker.claimer.turn()                    # claimed, and the senders do not run yet
+    worker.claimer.turn()  # claimed, and the senders do not run yet
     assert ledger.status(db, id_) == "sending"
     for thread in worker.threads:
         if thread is not worker.claimer:
@@ -114,9 +120,17 @@ def test_nothing_is_sent_under_a_lease_shorter_than_the_deadline(db, build, sink
     (id_,) = held(db, sink)
     worker = build(lease_s=3.1, send_deadline_s=3.0)
     worker.claimer.turn()
-    wait_for(lambda: db.execute(
-        "select lease_until < clock_timestamp() + interval '3 seconds' as late"
-        " from notify.notifications where id = %s", [id_]).fetchone().late)
+    wait_for(
+        lambda: (
+            db.execute(
+                "select lease_until < clock_timestamp() + interval '3 seconds' as late"
+                " from notify.notifications where id = %s",
+                [id_],
+            )
+            .fetchone()
+            .late
+        )
+    )
     worker.claimer.stop()
     for thread in worker.threads:
         thread.start()
@@ -193,7 +207,9 @@ def test_without_the_database_outcomes_are_kept_until_it_is_back(db, dsn, sink, 
         admin.execute(f"alter database {name} allow_connections false")
         admin.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where datname = %s and application_name = 'notify-work'", [name])
+            " where datname = %s and application_name = 'notify-work'",
+            [name],
+        )
         sink.hold.set()
         wait_for(lambda: worker.settler.database_away and worker.claimer.database_away)
         admin.execute(f"alter database {name} allow_connections true")

@@ -12,7 +12,12 @@ ID = "01a202fe-4dde-77b7-a3d8-a0b97bfc4b61"
 def a_claim(payload: object = None, **given: Any) -> Claim:
     """Make a claim of a webhook whose lease has half a minute left."""
     values = {
-        "id": ID, "attempt": 1, "channel": "webhook", "recipient": "https://example.org/hook",
-        "payload": json.dumps(payload), "lease_ends": time.monotonic() + 30, "expires_at": None,
+        "id": ID,
+        "attempt": 1,
+        "channel": "webhook",
+        "recipient": "https://example.org/hook",
+        "payload": json.dumps(payload),
+        "lease_ends": time.monotonic() + 30,
+        "expires_at": None,
     }
     return Claim(**(values | given))

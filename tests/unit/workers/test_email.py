@@ -14,7 +14,8 @@ from workers.channels.email import EmailChannel
 from workers.claim import Verdict
 
 channel = EmailChannel(
-    Settings(smtp_url="smtp://mail.example.org", mail_from="Notify <us@example.org>"))
+    Settings(smtp_url="smtp://mail.example.org", mail_from="Notify <us@example.org>")
+)
 PAYLOAD = {"subject": "Hello", "text": "Hi"}
 
 
@@ -60,13 +61,16 @@ def test_reply_to_and_allowed_headers_are_set():
     assert message["List-Unsubscribe"] == "<https://example.org/u>"
 
 
-@pytest.mark.parametrize("change", [
-    {"subject": "a\r\nBcc: b@example.org"},
-    {"reply_to": "a@example.org\r\nBcc: b@example.org"},
-    {"headers": {"X-A": "b\r\nBcc: b@example.org"}},
-    {"headers": {"Bcc": "b@example.org"}},
-    {"headers": {"X-A: b\r\nBcc": "b@example.org"}},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "a\r\nBcc: b@example.org"},
+        {"reply_to": "a@example.org\r\nBcc: b@example.org"},
+        {"headers": {"X-A": "b\r\nBcc: b@example.org"}},
+        {"headers": {"Bcc": "b@example.org"}},
+        {"headers": {"X-A: b\r\nBcc": "b@example.org"}},
+    ],
+)
 def test_a_header_cannot_be_smuggled_in(change):
     verdict = prepared(PAYLOAD | change)
     assert isinstance(verdict, Verdict)
@@ -79,10 +83,16 @@ def test_a_payload_of_another_shape_is_permanent(payload):
     assert (verdict.outcome, verdict.code) == (Outcome.PERMANENT, "invalid_payload")
 
 
-@given(st.fixed_dictionaries(
-    {"subject": st.text(max_size=80), "text": st.text(max_size=400)},
-    optional={"headers": st.dictionaries(
-        st.text(max_size=10) | st.just("X-A"), st.text(max_size=20), max_size=3)}))
+@given(
+    st.fixed_dictionaries(
+        {"subject": st.text(max_size=80), "text": st.text(max_size=400)},
+        optional={
+            "headers": st.dictionaries(
+                st.text(max_size=10) | st.just("X-A"), st.text(max_size=20), max_size=3
+            )
+        },
+    )
+)
 def test_any_payload_becomes_a_safe_mail_or_a_verdict(payload):
     made = prepared(payload)
     if isinstance(made, Verdict):
@@ -93,8 +103,17 @@ def test_any_payload_becomes_a_safe_mail_or_a_verdict(payload):
     assert b"\n" not in made.body.replace(b"\r\n", b"")
     assert b"\r" not in made.body.replace(b"\r\n", b"")
     assert max(len(line) for line in made.body.split(b"\r\n")) <= 998
-    allowed = {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
-               "Content-Transfer-Encoding", *payload.get("headers", {})}
+    allowed = {
+        "From",
+        "To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "MIME-Version",
+        "Content-Type",
+        "Content-Transfer-Encoding",
+        *payload.get("headers", {}),
+    }
     assert set(parsed(made).keys()) <= allowed
 
 
@@ -116,10 +135,19 @@ def test_a_taken_mail_keeps_the_reply():
     assert verdict.excerpt == "250 2.0.0 queued as 42"
 
 
-@pytest.mark.parametrize(("status", "outcome"), [
-    (421, "temporary"), (450, "temporary"), (550, "permanent"), (552, "permanent"),
-    (530, "temporary"), (534, "temporary"), (535, "temporary"), (538, "temporary"),
-])
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (421, "temporary"),
+        (450, "temporary"),
+        (550, "permanent"),
+        (552, "permanent"),
+        (530, "temporary"),
+        (534, "temporary"),
+        (535, "temporary"),
+        (538, "temporary"),
+    ],
+)
 def test_a_refusal_decides_by_its_reply(status, outcome):
     assert judged(error=pycurl.E_SEND_ERROR, status=status) == (outcome, str(status))
 

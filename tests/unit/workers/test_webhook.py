@@ -16,14 +16,28 @@ def judged(**answer):
     return channel.judge(Answer(**answer))
 
 
-@pytest.mark.parametrize(("status", "outcome"), [
-    (200, "sent"), (204, "sent"), (299, "sent"),
-    (301, "permanent"), (304, "permanent"),
-    (400, "permanent"), (404, "permanent"), (410, "permanent"), (499, "permanent"),
-    (408, "temporary"), (425, "temporary"), (429, "temporary"),
-    (500, "temporary"), (503, "temporary"), (599, "temporary"),
-    (600, "unknown"), (999, "unknown"),
-])
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, "sent"),
+        (204, "sent"),
+        (299, "sent"),
+        (301, "permanent"),
+        (304, "permanent"),
+        (400, "permanent"),
+        (404, "permanent"),
+        (410, "permanent"),
+        (499, "permanent"),
+        (408, "temporary"),
+        (425, "temporary"),
+        (429, "temporary"),
+        (500, "temporary"),
+        (503, "temporary"),
+        (599, "temporary"),
+        (600, "unknown"),
+        (999, "unknown"),
+    ],
+)
 def test_a_status_decides_the_outcome(status, outcome):
     verdict = judged(status=status)
     assert (verdict.outcome, verdict.code) == (outcome, str(status))
@@ -81,19 +95,28 @@ def test_what_is_posted_verifies_with_the_reference_implementation():
     assert Webhook(SECRET).verify(post.body, headers) == {"a": 1}
 
 
-@pytest.mark.parametrize(("url", "destination"), [
-    ("http://u:p@Example.org:81/x?a=http://y/", "example.org:81"),
-    ("https://example.org?x", "example.org"),
-    ("http://[::1]:80/", "[::1]:80"),
-])
+@pytest.mark.parametrize(
+    ("url", "destination"),
+    [
+        ("http://u:p@Example.org:81/x?a=http://y/", "example.org:81"),
+        ("https://example.org?x", "example.org"),
+        ("http://[::1]:80/", "[::1]:80"),
+    ],
+)
 def test_the_destination_is_host_and_port(url, destination):
     assert channel.prepare(a_claim(recipient=url)).destination == destination
 
 
-@pytest.mark.parametrize("url", [
-    "http://exa mple.org/", "ftp://example.org/", "http://a\\@b/", "http://:80/",
-    "http://example.org:99999/",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://exa mple.org/",
+        "ftp://example.org/",
+        "http://a\\@b/",
+        "http://:80/",
+        "http://example.org:99999/",
+    ],
+)
 def test_a_url_that_is_none_is_permanent(url):
     verdict = channel.prepare(a_claim(recipient=url))
     assert (verdict.outcome, verdict.code) == (Outcome.PERMANENT, "bad_url")
