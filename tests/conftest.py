@@ -1,6 +1,7 @@
 """Real servers for every test: a PostgreSQL and a Valkey per session, a fresh database per test.
 
-TEST_DATABASE_URL (a superuser's URL of any server) and TEST_REDIS_URL take their place.
+TEST_DATABASE_URL (a superuser's URL of any server) and TEST_REDIS_URL take their place;
+TEST_POSTGRES_PROGRAMS (the bin/ of another PostgreSQL) changes what is started here.
 """
 
 import os
@@ -29,9 +30,14 @@ def servers() -> Iterator[SimpleNamespace]:
     """`database_url` (a superuser's) and `redis_url`; started here unless they are given."""
     database_url = os.environ.get("TEST_DATABASE_URL")
     redis_url = os.environ.get("TEST_REDIS_URL")
+    programs = os.environ.get("TEST_POSTGRES_PROGRAMS")
     with tempfile.TemporaryDirectory(prefix="notify-tests-") as state:
         own = EmbeddedServers(
-            Path(state), postgres=not database_url, valkey=not redis_url, fast=True
+            Path(state),
+            postgres=not database_url,
+            valkey=not redis_url,
+            fast=True,
+            postgres_programs=Path(programs) if programs else None,
         )
         with own as urls:
             yield SimpleNamespace(
