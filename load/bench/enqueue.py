@@ -9,7 +9,7 @@ CONNECTIONS = 64
 
 def run(stack: Stack) -> Row:
     """Measure `notify api`, with a dispatcher that listens as it would."""
-    with stack.module("echo") as echo:
+    with stack.server("echo") as echo:
         bare = post(echo, stack.options.seconds)
     stack.clear()
     with stack.role("dispatcher"), stack.role("api") as api:

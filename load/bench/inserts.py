@@ -6,7 +6,6 @@ from load.bench.table import Row
 
 ORDER = (False, True, True, False)      # with the trigger or without: a drift hits both alike
 
-SHARE_ASKED = 0.9
 INSERT = f"""
 insert into notify.notifications (channel, recipient, payload) values ('log', 'bench', '{PAYLOAD}');
 """
@@ -31,8 +30,7 @@ def run(stack: Stack, clients: int) -> Row:
     with_trigger, without = (sum(rates[wakes]) / len(rates[wakes]) for wakes in (True, False))
     return Row(
         what=f"INSERT by {clients} clients", figure=with_trigger, unit="/s",
-        asked=SHARE_ASKED * without,
-        ceiling=without, ceiling_is="pgbench, without the wake trigger",
+        asked=None, ceiling=without, ceiling_is="pgbench, without the wake trigger",
     )
 
 

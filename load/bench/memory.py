@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from load.bench.processes import BenchError
 from load.bench.stack import Role, Stack, wait_until_sent
 from load.bench.table import Row
 
@@ -28,7 +29,10 @@ def run(stack: Stack) -> Row:
 
 
 def peak_mb(role: Role) -> float:
-    """Read the peak of its resident memory (Linux)."""
-    status = Path(f"/proc/{role.running.process.pid}/status").read_text()
+    """Read the peak of its resident memory. Raises BenchError where there is no /proc."""
+    try:
+        status = Path(f"/proc/{role.running.process.pid}/status").read_text()
+    except OSError as error:
+        raise BenchError(f"only Linux tells: {error}") from error
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024 / MB

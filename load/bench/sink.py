@@ -15,7 +15,6 @@ import re
 import signal
 import time
 from typing import Any
-from urllib.request import urlopen
 
 import uvloop
 
@@ -31,6 +30,10 @@ class Tally:
     """What has arrived since the last /forget."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew."""
         self.arrived = self.signed = 0
         self.ids: set[bytes] = set()
         self.latencies_ms: list[float] = []
@@ -55,7 +58,7 @@ class Tally:
             "latencies_ms": self.latencies_ms,
         }
         if path == "/forget":
-            self.__init__()  # type: ignore[misc]
+            self.forget()
         return counts
 
 
@@ -95,12 +98,6 @@ class Sink(asyncio.Protocol):
             asyncio.get_running_loop().call_later(self.delay_s, self.transport.write, OK)
         else:
             self.transport.write(OK)
-
-
-def ask(url: str, path: str = "/counts") -> object:
-    """Ask a running sink."""
-    with urlopen(url + path, timeout=10) as answer:
-        return json.load(answer)
 
 
 async def serve(delay_s: float) -> None:

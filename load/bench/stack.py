@@ -92,15 +92,15 @@ class Stack:
             yield role
 
     @contextmanager
-    def module(self, name: str, *args: object) -> Iterator[str]:
-        """Run one of our servers, which prints its port; gives its base URL."""
+    def server(self, name: str, *args: object) -> Iterator[str]:
+        """Run one of our modules that serve, which prints its port; gives its base URL."""
         with running(module(name, *args), name, self.directory) as process:
             yield f"http://127.0.0.1:{process.lines(1)[0]}"
 
     @contextmanager
     def sink(self, delay_s: float = 0.0) -> Iterator[Sink]:
         """Run a sink."""
-        with self.module("sink", "--delay", delay_s) as url:
+        with self.server("sink", "--delay", delay_s) as url:
             yield Sink(url)
 
     def sql(self, statement: str, *args: object) -> list[tuple[Any, ...]]:
@@ -127,8 +127,10 @@ class Stack:
             )
 
     def drained_s(self, rows: int) -> float:
-        """Check in the ledger that all are sent, at once; returns the seconds from the first send
-        to the last settle. Raises BenchError if anything is not as it should be."""
+        """Return the seconds from the first send to the last settle.
+
+        Raises BenchError unless the ledger says that all are sent, each by its first attempt.
+        """
         sent, attempts, seconds = self.sql(
             "select (select count(*) from notify.notifications where status = 'sent'),"
             " count(*), extract(epoch from"
