@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATABASE_URL = os.environ.get("DATABASE_URL") or dotenv_values(".env").get("DATABASE_URL")
 MAX_FAIL_SHARE = float(os.environ.get("MAX_FAIL_SHARE", "0"))
 MAX_P99_MS = float(os.environ.get("MAX_P99_MS", "500"))
-ARRIVE_MAX_S = 15.0                # after the last request
+ARRIVE_MAX_S = 15.0  # after the last request
 INSERT = """
 insert into notifications (channel, recipient, payload) values ('webhook', %s, %s) returning id
 """
@@ -42,7 +42,8 @@ class Receiver:
     def start(self) -> None:
         """Start it; it ends with us."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "load.bench.sink"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            [sys.executable, "-m", "load.bench.sink"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout is not None
         self.url = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
 
@@ -54,7 +55,8 @@ class Receiver:
     def notification(self) -> dict[str, Any]:
         """Give what a producer says; the receiver reads the time from the payload."""
         return {
-            "channel": "webhook", "recipient": f"{self.url}/hook",
+            "channel": "webhook",
+            "recipient": f"{self.url}/hook",
             "payload": {"sent_ns": time.time_ns()},
         }
 
@@ -120,15 +122,20 @@ class SqlProducer(User):
         except psycopg.Error as raised:
             error = raised
         self.environment.events.request.fire(
-            request_type="SQL", name="insert into notifications", exception=error, context={},
-            response_time=(time.perf_counter() - began) * 1000, response_length=0,
+            request_type="SQL",
+            name="insert into notifications",
+            exception=error,
+            context={},
+            response_time=(time.perf_counter() - began) * 1000,
+            response_length=0,
         )
 
     def insert(self) -> str:
         """Insert and commit one row on the user's own connection; returns its id."""
         if self.conn is None or self.conn.closed:
             self.conn = psycopg.connect(
-                DATABASE_URL or "", autocommit=True, application_name="locust")
+                DATABASE_URL or "", autocommit=True, application_name="locust"
+            )
         said = receiver.notification()
         row = self.conn.execute(INSERT, [said["recipient"], json.dumps(said["payload"])]).fetchone()
         assert row is not None
@@ -139,8 +146,11 @@ class SqlProducer(User):
 def start(environment: Environment, **_: object) -> None:
     """Start the receiver, and say who produces."""
     receiver.start()
-    print("producers: HTTP and SQL" if DATABASE_URL else "producers: only HTTP, as DATABASE_URL "
-          "is not set; `notify up` prints one that works")
+    print(
+        "producers: HTTP and SQL"
+        if DATABASE_URL
+        else "producers: only HTTP, as DATABASE_URL is not set; `notify up` prints one that works"
+    )
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
@@ -153,7 +163,8 @@ def judge(environment: Environment, **_: object) -> None:
     print(
         f"accepted {len(receiver.accepted)}, arrived {len(receiver.accepted - lost)}, "
         f"lost {len(lost)}, arrived again {counts['arrived'] - counts['distinct']}; "
-        f"enqueue to arrival p50 {share(took_ms, 50):.1f} ms, p99 {share(took_ms, 99):.1f} ms")
+        f"enqueue to arrival p50 {share(took_ms, 50):.1f} ms, p99 {share(took_ms, 99):.1f} ms"
+    )
     reasons = list(complaints(environment, len(lost), share(took_ms, 99)))
     print("\n".join(f"FAILED: {reason}" for reason in reasons) or "passed", flush=True)
     environment.process_exit_code = 1 if reasons else 0

@@ -71,7 +71,10 @@ def parser() -> argparse.ArgumentParser:
         "Starts and stops everything itself, on loopback.",
     )
     described.add_argument(
-        "--only", type=names, default=list(SCENARIOS), metavar="NAME,…",
+        "--only",
+        type=names,
+        default=list(SCENARIOS),
+        metavar="NAME,…",
         help=f"of {', '.join(SCENARIOS)}",
     )
     described.add_argument("--quick", action="store_true", help="smaller, within 90 s")
@@ -100,4 +103,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit(130)              # everything is stopped by now
+        sys.exit(130)  # everything is stopped by now

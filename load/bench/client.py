@@ -31,7 +31,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
-        self.transport: Any = transport          # uvloop's is no subclass of asyncio's
+        self.transport: Any = transport  # uvloop's is no subclass of asyncio's
         self.send()
 
     def send(self) -> None:
@@ -68,7 +68,7 @@ def is_whole(answer: bytes) -> bool:
     if end < 0:
         return False
     at = answer.lower().find(LENGTH, 0, end)
-    size = int(answer[at + len(LENGTH):answer.find(b"\r\n", at)]) if at >= 0 else 0
+    size = int(answer[at + len(LENGTH) : answer.find(b"\r\n", at)]) if at >= 0 else 0
     return len(answer) >= end + 4 + size
 
 
@@ -83,7 +83,8 @@ async def post_for(url: str, connections: int, seconds: float) -> dict[str, floa
     began = time.perf_counter()
     pairs = [
         await loop.create_connection(
-            lambda: Connection(request, began + seconds), parts.hostname or "", parts.port or 80)
+            lambda: Connection(request, began + seconds), parts.hostname or "", parts.port or 80
+        )
         for _ in range(connections)
     ]
     await asyncio.wait_for(asyncio.gather(*(one.closed for _, one in pairs)), seconds + 30)

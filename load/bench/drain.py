@@ -8,7 +8,7 @@ from load.bench.stack import Stack, wait_until_sent
 from load.bench.table import Row
 
 BATCH_ROWS = 500
-CLIENTS = 2                        # as many connections as a worker has
+CLIENTS = 2  # as many connections as a worker has
 CLAIM_AND_SETTLE = f"""
 select array_agg(id) as ids, array_agg(attempt) as attempts from notify.claim(
   (select ids from bench_batches where number = (select nextval('bench_taken'))),
@@ -33,8 +33,12 @@ def run_without_redis(stack: Stack) -> Row:
 
 def row(stack: Stack, what: str, rate: float) -> Row:
     return Row(
-        what=what, figure=rate, unit="/s", asked=10_000,
-        ceiling=ceiling(stack), ceiling_is=f"pgbench, claim + settle by {BATCH_ROWS}",
+        what=what,
+        figure=rate,
+        unit="/s",
+        asked=10_000,
+        ceiling=ceiling(stack),
+        ceiling_is=f"pgbench, claim + settle by {BATCH_ROWS}",
     )
 
 
@@ -62,11 +66,14 @@ def ceiling(stack: Stack) -> float:
     stack.sql(
         "create unlogged table bench_batches as select number, array_agg(id) as ids from"
         " (select id, 1 + (row_number() over (order by id) - 1) / %s as number"
-        "  from notify.notifications) numbered group by number", BATCH_ROWS)
+        "  from notify.notifications) numbered group by number",
+        BATCH_ROWS,
+    )
     stack.sql("alter table bench_batches add primary key (number)")
     stack.sql("drop sequence if exists bench_taken")
     stack.sql("create sequence bench_taken")
     tps = pgbench.tps(
-        stack, CLAIM_AND_SETTLE, "-c", CLIENTS, "-j", CLIENTS, "-t", batches // CLIENTS)
+        stack, CLAIM_AND_SETTLE, "-c", CLIENTS, "-j", CLIENTS, "-t", batches // CLIENTS
+    )
     stack.drained_s(batches * BATCH_ROWS)
     return tps * BATCH_ROWS

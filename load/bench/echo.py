@@ -1,6 +1,6 @@
 """The ceiling of the HTTP edge: aiohttp, uvloop and msgspec, and nothing behind them.
 
-    python -m load.bench.echo     prints its port; runs until stopped
+python -m load.bench.echo     prints its port; runs until stopped
 """
 
 import asyncio
@@ -28,8 +28,7 @@ async def post(request: web.Request) -> web.Response:
     """Decode with validation, and answer as many bytes as a receipt has."""
     body = decode(await request.read())
     told = {"id": "0" * 36, "status": "queued", "created_at": "0" * 27, "channel": body.channel}
-    return web.Response(
-        body=encode(told), status=202, headers={"Content-Type": "application/json"})
+    return web.Response(body=encode(told), status=202, headers={"Content-Type": "application/json"})
 
 
 async def serve() -> None:

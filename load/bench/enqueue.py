@@ -18,16 +18,19 @@ def run(stack: Stack) -> Row:
     if found != told["accepted"]:
         raise BenchError(f"{told['accepted']} answered 202, but {found} in the ledger")
     return Row(
-        what=f"POST /notify, {CONNECTIONS} connections", figure=told["rate"], unit="/s",
-        asked=6_000, ceiling=bare["rate"], ceiling_is="bare aiohttp + uvloop + msgspec echo",
+        what=f"POST /notify, {CONNECTIONS} connections",
+        figure=told["rate"],
+        unit="/s",
+        asked=6_000,
+        ceiling=bare["rate"],
+        ceiling_is="bare aiohttp + uvloop + msgspec echo",
         note=f"p99 {told['p99_ms']:.0f} ms",
     )
 
 
 def post(url: str, seconds: float) -> dict[str, float]:
     """POST for so long. Raises BenchError if anything is refused."""
-    told = run_module(
-        "client", f"{url}/notify", "--connections", CONNECTIONS, "--seconds", seconds)
+    told = run_module("client", f"{url}/notify", "--connections", CONNECTIONS, "--seconds", seconds)
     if told["refused"]:
         raise BenchError(f"{told['refused']} requests were not answered 202")
     return told

@@ -4,7 +4,7 @@ from load.bench import pgbench
 from load.bench.stack import PAYLOAD, Stack
 from load.bench.table import Row
 
-ORDER = (False, True, True, False)      # with the trigger or without: a drift hits both alike
+ORDER = (False, True, True, False)  # with the trigger or without: a drift hits both alike
 
 INSERT = f"""
 insert into notify.notifications (channel, recipient, payload) values ('log', 'bench', '{PAYLOAD}');
@@ -29,8 +29,12 @@ def run(stack: Stack, clients: int) -> Row:
             rates[wakes].append(rate(stack, clients, wakes=wakes))
     with_trigger, without = (sum(rates[wakes]) / len(rates[wakes]) for wakes in (True, False))
     return Row(
-        what=f"INSERT by {clients} clients", figure=with_trigger, unit="/s",
-        asked=None, ceiling=without, ceiling_is="pgbench, without the wake trigger",
+        what=f"INSERT by {clients} clients",
+        figure=with_trigger,
+        unit="/s",
+        asked=None,
+        ceiling=without,
+        ceiling_is="pgbench, without the wake trigger",
     )
 
 

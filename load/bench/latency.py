@@ -40,8 +40,12 @@ def run(stack: Stack) -> Row:
     stack.drained_s(WARM_UP + count)
     settled_ms = stack.sql(SETTLED_MS)[0][0]
     return Row(
-        what=f"enqueue to arrival at {RATE}/s, p50", figure=percentile(times, 50), unit="ms",
-        asked=10, ceiling=floor, ceiling_is="one INSERT, then one POST by the same client",
+        what=f"enqueue to arrival at {RATE}/s, p50",
+        figure=percentile(times, 50),
+        unit="ms",
+        asked=10,
+        ceiling=floor,
+        ceiling_is="one INSERT, then one POST by the same client",
         note=f"p99 {percentile(times, 99):.1f} ms, settled p99 {settled_ms:.1f} ms",
     )
 
@@ -51,11 +55,14 @@ def floor_ms(stack: Stack, sink: Sink, count: int) -> float:
     stack.clear()
     send = poster(f"{sink.url}/hook", 200)
     with psycopg.connect(stack.database_url, autocommit=True) as conn:
+
         def enqueue() -> None:
             payload = {"sent_ns": time.time_ns()}
             conn.execute(
                 "insert into notify.notifications (channel, recipient, payload)"
-                " values ('log', 'bench', %s)", [json.dumps(payload)])
+                " values ('log', 'bench', %s)",
+                [json.dumps(payload)],
+            )
             send(payload)
 
         return percentile(arrivals_ms(sink, count, enqueue), 50)
@@ -68,7 +75,8 @@ def poster(url: str, expected: int) -> Callable[[Any], None]:
 
     def send(body: Any) -> None:
         connection.request(
-            "POST", parts.path, json.dumps(body), {"Content-Type": "application/json"})
+            "POST", parts.path, json.dumps(body), {"Content-Type": "application/json"}
+        )
         answer = connection.getresponse()
         answer.read()
         if answer.status != expected:

@@ -22,8 +22,12 @@ def run(stack: Stack) -> Row:
         time.sleep(stack.options.seconds)
         sent, peak = worker.metric("worker_jobs_sent_total"), peak_mb(worker)
     return Row(
-        what=f"worker's memory, backlog {stack.options.backlog:,}", figure=peak, unit="MB",
-        asked=150, ceiling=idle, ceiling_is="the same worker without work",
+        what=f"worker's memory, backlog {stack.options.backlog:,}",
+        figure=peak,
+        unit="MB",
+        asked=150,
+        ceiling=idle,
+        ceiling_is="the same worker without work",
         note=f"peak while it sent {sent:,.0f}",
     )
 

@@ -16,8 +16,9 @@ def tps(stack: Stack, script: str, *args: object) -> float:
     """Run a script with these options; returns transactions per second."""
     file = stack.directory / "pgbench.sql"
     file.write_text(script)
-    printed = run([program(), "-n", "-M", "prepared", "-f", file, *map(str, args),
-                   stack.database_url])
+    printed = run(
+        [program(), "-n", "-M", "prepared", "-f", file, *map(str, args), stack.database_url]
+    )
     found, failed = TPS.search(printed), FAILED.search(printed)
     if found is None or (failed and failed[1] != "0"):
         raise BenchError(f"pgbench: {printed}")

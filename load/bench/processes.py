@@ -38,6 +38,7 @@ class Running:
 
     def lines(self, count: int) -> list[str]:
         """Wait for its first lines of output."""
+
         def there() -> list[str]:
             found = self.stdout.read_text().splitlines(keepends=True)
             return found if len(found) >= count and found[-1].endswith("\n") else []
@@ -47,6 +48,7 @@ class Running:
 
     def wait_for(self, condition: Callable[[], Any], limit_s: float = START_MAX_S) -> None:
         """Wait until the condition holds. Raises BenchError when the process ends first."""
+
         def holds() -> Any:
             if self.process.poll() is not None:
                 told = self.stderr.read_text(errors="replace")[-2000:]
@@ -58,15 +60,23 @@ class Running:
 
 @contextmanager
 def running(
-    command: Command, name: str, directory: Path, env: Mapping[str, str] | None = None,
+    command: Command,
+    name: str,
+    directory: Path,
+    env: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
 ) -> Iterator[Running]:
     """Run a command beside us; it gets SIGTERM at the end, and when we die."""
     stdout, stderr = directory / f"{name}.out", directory / f"{name}.err"
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-            stdout=out, stderr=err, start_new_session=True,
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
             preexec_fn=die_with_us(SIGTERM),  # noqa: PLW1509 (no other thread exists)
         )
     try:
@@ -83,8 +93,13 @@ def running(
 def run(command: Command, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
     """Run a command to its end and return what it printed. Raises BenchError with its words."""
     done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **(env or {})}, text=True, check=False,
-        capture_output=True, timeout=RUN_MAX_S,
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        text=True,
+        check=False,
+        capture_output=True,
+        timeout=RUN_MAX_S,
     )
     if done.returncode:
         raise BenchError(f"{command[0]} failed: {(done.stderr or done.stdout)[-2000:]}")

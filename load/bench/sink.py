@@ -45,7 +45,7 @@ class Tally:
         at = head.find(WEBHOOK_ID)
         if at >= 0:
             at += len(WEBHOOK_ID)
-            self.ids.add(head[at:at + ID_BYTES])
+            self.ids.add(head[at : at + ID_BYTES])
         if sent := SENT_NS.search(body):
             self.latencies_ms.append((time.time_ns() - int(sent[1])) / 1e6)
 
@@ -54,7 +54,9 @@ class Tally:
         if path == "/ids":
             return [id.decode() for id in self.ids]
         counts = {
-            "arrived": self.arrived, "distinct": len(self.ids), "signed": self.signed,
+            "arrived": self.arrived,
+            "distinct": len(self.ids),
+            "signed": self.signed,
             "latencies_ms": self.latencies_ms,
         }
         if path == "/forget":
@@ -72,7 +74,7 @@ class Sink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to answer."""
-        self.transport: Any = transport          # uvloop's is no subclass of asyncio's
+        self.transport: Any = transport  # uvloop's is no subclass of asyncio's
 
     def data_received(self, data: bytes) -> None:
         """Answer each whole request."""
@@ -83,7 +85,7 @@ class Sink(asyncio.Protocol):
             size = end + 4 + (int(length[1]) if length else 0)
             if len(self.buffer) < size:
                 return
-            body, self.buffer = self.buffer[end + 4:size], self.buffer[size:]
+            body, self.buffer = self.buffer[end + 4 : size], self.buffer[size:]
             self.request(head, body)
 
     def request(self, head: bytes, body: bytes) -> None:
@@ -91,7 +93,8 @@ class Sink(asyncio.Protocol):
         if not head.startswith(b"POST"):
             told = json.dumps(self.tally.answer(head.split(b" ", 2)[1].decode())).encode()
             self.transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told)
+            )
             return
         self.tally.take(head, body)
         if self.delay_s:

@@ -26,9 +26,9 @@ PAYLOAD = '{"text": "hello", "number": 42}'
 class Options:
     """How much to do."""
 
-    seconds: float        # of each run that lasts as long as it is told
-    rows: int             # of the drain; the other scenarios take shares of it
-    backlog: int          # of the memory scenario
+    seconds: float  # of each run that lasts as long as it is told
+    rows: int  # of the drain; the other scenarios take shares of it
+    backlog: int  # of the memory scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Role:
         with urlopen(f"{self.url}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
         return sum(
-            float(line.rpartition(" ")[2]) for line in lines
+            float(line.rpartition(" ")[2])
+            for line in lines
             if line.startswith((f"{name} ", f"{name}{{"))
         )
 
@@ -83,8 +84,13 @@ class Stack:
         """Run `notify NAME` until the context ends."""
         port = str(free_port())
         given = {
-            "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url, "PORT": port,
-            "METRICS_PORT": port, "WEBHOOK_SECRET": SECRET, "LOG_LEVEL": "warning", **env,
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "PORT": port,
+            "METRICS_PORT": port,
+            "WEBHOOK_SECRET": SECRET,
+            "LOG_LEVEL": "warning",
+            **env,
         }
         with running([NOTIFY, name], name, self.directory, given, cwd=self.directory) as process:
             role = Role(f"http://127.0.0.1:{port}", process)
@@ -152,11 +158,15 @@ def scratch_stack(options: Options) -> Iterator[Stack]:
     """Start the servers in a directory that is gone afterwards, and migrate."""
     with TemporaryDirectory(prefix="notify-bench-") as name, ExitStack() as exits:
         directory = Path(name)
-        directory.chmod(0o711)        # PostgreSQL's account has to get to its data
-        services = exits.enter_context(running(
-            [NOTIFY, "services", "--state", directory / "state"], "services", directory,
-            cwd=directory,
-        ))
+        directory.chmod(0o711)  # PostgreSQL's account has to get to its data
+        services = exits.enter_context(
+            running(
+                [NOTIFY, "services", "--state", directory / "state"],
+                "services",
+                directory,
+                cwd=directory,
+            )
+        )
         urls = dict(line.split("=", 1) for line in services.lines(2))
         run([NOTIFY, "migrate"], cwd=directory, env=urls)
         stack = Stack(directory, urls["DATABASE_URL"], urls["REDIS_URL"], options)

@@ -10,8 +10,8 @@ class Row:
 
     what: str
     figure: float
-    unit: str                       # "/s": more is better; "ms", "MB": less is
-    asked: float | None             # what the issue asks for
+    unit: str  # "/s": more is better; "ms", "MB": less is
+    asked: float | None  # what the issue asks for
     ceiling: float
     ceiling_is: str
     note: str = ""

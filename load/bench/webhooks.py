@@ -5,8 +5,8 @@ from load.bench.stack import Sink, Stack, wait_until_sent
 from load.bench.table import Row
 
 NUM_THREADS = 2
-IN_FLIGHT = 32                     # on each thread of the bare loop: more is slower
-SLOW_IN_FLIGHT = 256               # as SENDS_PER_THREAD
+IN_FLIGHT = 32  # on each thread of the bare loop: more is slower
+SLOW_IN_FLIGHT = 256  # as SENDS_PER_THREAD
 SLOW_S = 1.0
 
 
@@ -17,8 +17,12 @@ def run(stack: Stack) -> Row:
         bare = bare_loop(sink, rows, IN_FLIGHT)
         rate = deliver(stack, sink, rows)
     return Row(
-        what="webhooks, signed", figure=rate, unit="/s", asked=8_000,
-        ceiling=bare, ceiling_is=f"bare CurlMulti, {NUM_THREADS} x {IN_FLIGHT} in flight",
+        what="webhooks, signed",
+        figure=rate,
+        unit="/s",
+        asked=8_000,
+        ceiling=bare,
+        ceiling_is=f"bare CurlMulti, {NUM_THREADS} x {IN_FLIGHT} in flight",
     )
 
 
@@ -29,16 +33,27 @@ def run_slow(stack: Stack) -> Row:
         bare = bare_loop(sink, rows, SLOW_IN_FLIGHT)
         rate = deliver(stack, sink, rows)
     return Row(
-        what=f"webhooks, endpoint takes {SLOW_S:g} s", figure=rate, unit="/s", asked=200,
-        ceiling=bare, ceiling_is=f"bare CurlMulti, {NUM_THREADS} x {SLOW_IN_FLIGHT} in flight",
+        what=f"webhooks, endpoint takes {SLOW_S:g} s",
+        figure=rate,
+        unit="/s",
+        asked=200,
+        ceiling=bare,
+        ceiling_is=f"bare CurlMulti, {NUM_THREADS} x {SLOW_IN_FLIGHT} in flight",
     )
 
 
 def bare_loop(sink: Sink, posts: int, in_flight: int) -> float:
     """Return the rate of the same POSTs without a ledger."""
     told = run_module(
-        "curl_loop", f"{sink.url}/hook", "--posts", posts, "--threads", NUM_THREADS,
-        "--in-flight", in_flight)
+        "curl_loop",
+        f"{sink.url}/hook",
+        "--posts",
+        posts,
+        "--threads",
+        NUM_THREADS,
+        "--in-flight",
+        in_flight,
+    )
     if told["answered"] != sink.ask("/forget")["arrived"]:
         raise BenchError("the bare loop and the sink do not agree")
     return float(told["rate"])
