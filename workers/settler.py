@@ -95,7 +95,7 @@ class Settler(Loop):
         locked = self.settled(batch)
         self.ended[: len(batch)] = locked
         self.slots.settled(len(batch) - len(locked))
-        if len(locked) == len(self.ended):
+        if locked and len(locked) == len(self.ended):
             time.sleep(LOCKED_WAIT_S)
 
     def settled(self, batch: list[Ended]) -> list[Ended]:

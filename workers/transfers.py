@@ -9,6 +9,7 @@ import selectors
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Generic, TypeVar
 
 import pycurl
@@ -60,16 +61,20 @@ class Transfers(Generic[Tag]):
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout, and give what has ended."""
         self.run_timers()
-        due_ms = self.multi.timeout()
-        until_s = timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
-        for key, events in self.selector.select(until_s):
+        quick = list(self.ended())  # over before anybody waited: no socket would tell
+        for key, events in self.selector.select(0 if quick else self.until_s(timeout_s)):
             if key.fileobj is self.ear:
                 with suppress(BlockingIOError):
                     self.ear.recv(4096)
             else:
                 self.multi.socket_action(key.fd, events)
         self.run_timers()
-        return self.ended()
+        return chain(quick, self.ended())
+
+    def until_s(self, timeout_s: float) -> float:
+        """Shorten a wait to when libcurl wants to be called without a socket."""
+        due_ms = self.multi.timeout()
+        return timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
 
     def wake(self) -> None:
         """End a wait. Any thread may call it."""
