@@ -115,6 +115,7 @@ class Settings:
     backoff_cap_s: float = setting(number(0.01, 86400), 900.0)
     lease_s: float = setting(number(1, 3600), 30.0)
     send_deadline_s: float = setting(number(0.1, 600), 10.0)
+    breaker_patience_mins: float = setting(number(0, 10080), 60.0)
     shutdown_grace_s: float = setting(number(0, 600), 15.0)
 
     reaping_interval_mins: float = setting(number(0.01, 1440), 1.0)

@@ -83,6 +83,20 @@ class WorkerMetrics:
             "Attempts whose lease had been taken back when they were settled: maybe duplicates.",
         )
         self.released = counter("worker_jobs_released_total", "Claims given back unstarted.")
+        self.parked = counter(
+            "worker_jobs_parked_total",
+            "Of those, given back for a while: their destination fails (breaker) or has as many "
+            "slots as it may (share).",
+            "reason",
+        )
+        self.breakers_open = Gauge(
+            "worker_breakers_open",
+            "Destinations that this worker leaves alone, because they fail.",
+            registry=registry,
+        )
+        self.breakers_opened = counter(
+            "worker_breakers_opened_total", "Destinations that began to be left alone."
+        )
         self.in_hand = Gauge(
             "worker_jobs_in_hand", "Notifications claimed and not yet settled.", registry=registry
         )
@@ -113,6 +127,8 @@ class WorkerMetrics:
                 metric.labels(channel)
             for outcome in Outcome:
                 self.attempts.labels(channel, outcome)
+        for reason in ("breaker", "share"):
+            self.parked.labels(reason)
 
 
 class DispatcherMetrics:

@@ -47,9 +47,11 @@ begin
     for update of n skip locked
   ),
   timed as materialized (
+    -- The backoff grows with the attempts that ended, not with `attempt`, which releases raise too.
     select g.*, p.max_attempts, p.expires_at, p.created_at,
-      v_now + notify.backoff(g.attempt, p_backoff_base, p_backoff_cap,
-        g.retry_after_ms * interval '1 millisecond') as next_due_at
+      case when g.outcome in ('temporary', 'throttled', 'unknown') then v_now + notify.backoff(
+        1 + (select count(*)::integer from notify.attempts a where a.notification_id = g.id),
+        p_backoff_base, p_backoff_cap, g.retry_after_ms * interval '1 millisecond') end as next_due_at
     from picked p join given g using (id, attempt)
   ),
   judged as materialized (

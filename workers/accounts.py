@@ -47,7 +47,13 @@ class Accounts:
     def given_back(self, batch: Sequence[Unstarted], count: int) -> None:
         """Account for released claims, `count` of which were still ours."""
         self.metrics.released.inc(count)
-        logger.info("released", count=count, of=len(batch), delay_s=batch[0].delay_s)
+        reasons = Counter(one.parked for one in batch if one.parked)
+        for reason, parked in reasons.items():
+            self.metrics.parked.labels(reason).inc(parked)
+        if not reasons:  # a destination that is down is told of once, by its breaker
+            logger.info("released", count=count, of=len(batch))
+        elif self.debug:
+            logger.debug("parked", count=count, of=len(batch), delay_s=batch[0].delay_s)
 
     def stale(self, one: Ended) -> None:
         """Account for an attempt that another had overtaken."""

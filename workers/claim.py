@@ -1,6 +1,7 @@
 """What a worker holds: a claim under its lease, and how it ended."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from queue import SimpleQueue
 
 from service.model import Outcome
@@ -44,12 +45,23 @@ class Ended:
         return self.claim.id, self.claim.attempt
 
 
+class Parked(StrEnum):
+    """Why a claim goes back for a while."""
+
+    BREAKER = "breaker"  # its destination fails
+    SHARE = "share"  # its destination has as many slots as it may
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unstarted:
-    """A claim that is to be released; it is due again after `delay_s`."""
+    """A claim that is to be released; it is due again after `delay_s`.
+
+    `parked` None: it goes back because of us, not because of its destination.
+    """
 
     claim: Claim
     delay_s: float = 0.0
+    parked: Parked | None = None
 
 
 Outbox = SimpleQueue[list[Ended | Unstarted]]  # from the senders to the settler

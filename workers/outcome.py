@@ -35,6 +35,17 @@ def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | 
     return None
 
 
+def blames_destination(verdict: Verdict) -> bool:
+    """Say whether an answer, or its absence, means that other sends there would fail as well.
+
+    A 4xx is an answer to this one notification, except SMTP's 421: the server is going away.
+    """
+    if verdict.outcome not in (Outcome.TEMPORARY, Outcome.UNKNOWN):
+        return False
+    code = verdict.code or ""
+    return code == "421" or not code.startswith("4")
+
+
 def excerpt(answer: bytes | str) -> str | None:
     """Make clean text: valid UTF-8, no control characters, at most 500. None: nothing is left."""
     if not answer:

@@ -9,6 +9,7 @@ from loguru import logger
 
 from service.config import Settings
 from service.metrics import WorkerMetrics
+from workers.breakers import Breakers
 from workers.channels import channels
 from workers.claimer import Claimer
 from workers.hints import Hints
@@ -33,10 +34,18 @@ class Worker:
         slots_max = settings.num_threads * settings.sends_per_thread
         slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
         metrics.in_hand.set_function(lambda: slots.in_hand)
-        ways = channels(settings)
+        ways, breakers = channels(settings), Breakers(settings, metrics)
         self.settler = Settler(settings, metrics, store=Store(settings, self.name), slots=slots)
         self.senders = [
-            Sender(number, settings, metrics, channels=ways, slots=slots, outbox=self.settler.inbox)
+            Sender(
+                number,
+                settings,
+                metrics,
+                channels=ways,
+                breakers=breakers,
+                slots=slots,
+                outbox=self.settler.inbox,
+            )
             for number in range(settings.num_threads)
         ]
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None

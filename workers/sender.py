@@ -5,11 +5,13 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from service.config import Settings
 from service.metrics import WorkerMetrics
+from workers.breakers import Breakers
 from workers.channels.channel import Answer, Channel, Line, Mail, Post
-from workers.claim import Claim, Ended, Outbox, Unstarted, Verdict
+from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.loop import Loop
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
@@ -41,11 +43,13 @@ class Sender(Loop):
         metrics: WorkerMetrics,
         *,
         channels: Mapping[str, Channel],
+        breakers: Breakers,
         slots: Slots,
         outbox: Outbox,
     ) -> None:
         super().__init__(f"sender-{number}", metrics)
         self.channels = channels
+        self.breakers = breakers
         self.slots = slots
         self.outbox = outbox
         self.deadline_s = settings.send_deadline_s
@@ -148,7 +152,7 @@ class Sender(Loop):
     def park(self, name: str, flight: Flight, now: float) -> None:
         """Give a claim back until its destination has room again."""
         delay_s = self.destinations.park_s(name, now)
-        self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s))
+        self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
 
     def launch(self, flight: Flight | None) -> None:
         """Begin a transfer; one that may no longer begin lets the next in line."""
@@ -157,9 +161,11 @@ class Sender(Loop):
             flight = self.destinations.leave(name, time.monotonic(), None)
 
     def launched(self, flight: Flight) -> bool:
-        """Begin a transfer, unless it has waited too long or libcurl does not take it."""
+        """Begin a transfer, unless it waited too long, has to wait or libcurl does not take it."""
         flight.started_at = time.monotonic()
         refusal = refused(flight.claim, flight.started_at, self.deadline_s)
+        if refusal is None:
+            refusal = self.turned_away(flight)
         if refusal is None:
             error = self.transfers.start(flight.transfer, flight)
             if error is None:
@@ -173,6 +179,14 @@ class Sender(Loop):
         self.over.append(refusal)
         return False
 
+    def turned_away(self, flight: Flight) -> Unstarted | None:
+        """Give a claim back until its destination may be asked again. None: it may now."""
+        wait_s = self.breakers.wait_s(flight.transfer.destination, flight.started_at)
+        if not wait_s:
+            return None
+        delay_s = ceil(wait_s * 10) / 10  # few different ones: each is a call of release
+        return Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.BREAKER)
+
     def land(self, flight: Flight, answer: Answer) -> None:
         """Judge an answer, and let the next in line begin."""
         now = time.monotonic()
@@ -182,6 +196,8 @@ class Sender(Loop):
         except Exception as error:  # as in begin_all
             self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
             verdict = BROKEN
+        else:
+            self.breakers.report(flight.transfer.destination, verdict, flight.started_at, now)
         self.settle(flight.claim, verdict, flight.started_at)
         self.metrics.send_seconds.labels(flight.claim.channel).observe(took_s)
         self.launch(self.destinations.leave(flight.transfer.destination, now, took_s))

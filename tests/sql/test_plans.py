@@ -139,13 +139,23 @@ def test_a_claim_of_any_reads_the_due_index_and_no_more_than_it_takes(full):
     assert seen.read["notifications_pkey"] <= 8 * BATCH
 
 
-@pytest.mark.parametrize("outcome", ["sent", "temporary"])
-def test_a_settle_reads_the_key_of_its_days_only(full, outcome):
+def test_a_settle_reads_the_key_of_its_days_only(full):
     rows, partitions = some(full, "sending", days_ago=2)
-    seen = touched(full, lambda: settle(full, rows, outcome))
+    seen = touched(full, lambda: settle(full, rows))
     assert len(seen.answer) == BATCH
     assert seen.indexes == {"notifications_pkey"}
     assert seen.partitions == partitions
+    assert seen.read.total() <= 8 * BATCH
+
+
+def test_a_settle_that_retries_counts_the_attempts_by_the_key_of_their_days(full):
+    rows, partitions = some(full, "sending", days_ago=2)
+    seen = touched(full, lambda: settle(full, rows, "temporary"))
+    assert len(seen.answer) == BATCH
+    assert seen.indexes == {"notifications_pkey", "attempts_pkey"}
+    assert seen.partitions == partitions | {
+        partition.replace("notifications", "attempts") for partition in partitions
+    }
     assert seen.read.total() <= 8 * BATCH
 
 

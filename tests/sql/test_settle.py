@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.ledger import ago, attempts_of, change, claim, enqueue, row, settle
+from tests.ledger import ago, attempts_of, change, claim, enqueue, release, row, settle
 
 
 @pytest.fixture
@@ -89,6 +89,19 @@ def test_a_retry_waits_by_the_backoff(db):
     assert 5 <= settled.due_in.total_seconds() <= 10
     wait = (row(db, got.id).due_at - ago(db, "0")).total_seconds()
     assert 4 < wait <= 10
+
+
+def test_claims_that_were_given_back_do_not_lengthen_the_backoff(db):
+    got = one_sending(db)
+    for _ in range(6):
+        release(db, [got])
+        [got] = claim(db, [got.id])
+    assert got.attempt == 7
+    [settled] = settle(db, [got], "temporary", base="10 seconds")
+    assert 5 <= settled.due_in.total_seconds() <= 10
+    change(db, got.id, due_at=ago(db, "0"))
+    [settled] = settle(db, claim(db, [got.id]), "temporary", base="10 seconds")
+    assert 10 <= settled.due_in.total_seconds() <= 20
 
 
 def test_a_longer_retry_after_is_respected_up_to_an_hour(db):

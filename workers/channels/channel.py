@@ -8,7 +8,7 @@ from workers.claim import Claim, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """An HTTP POST to make. `destination`: whose share of the slots it takes."""
+    """An HTTP POST to make. `destination`: `scheme://host:port`, what has a share and a breaker."""
 
     destination: str
     url: str

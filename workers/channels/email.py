@@ -62,7 +62,7 @@ class EmailChannel:
         self.mail_from = settings.mail_from or ""
         self.envelope_from = parseaddr(self.mail_from)[1]
         self.domain = self.envelope_from.rpartition("@")[2] or "localhost"
-        self.server = urlsplit(settings.smtp_url).netloc if settings.smtp_url else ""
+        self.server = server_of(settings.smtp_url) if settings.smtp_url else ""
 
     def prepare(self, claim: Claim) -> Mail | Verdict:
         """Build the message; its Message-ID is the notification's id, the same on every attempt."""
@@ -117,6 +117,12 @@ def judge_error(answer: Answer) -> Verdict:
         outcome = Outcome.UNKNOWN
     reply = answer.body if answer.status >= 400 else b""
     return Verdict(outcome=outcome, code=code, excerpt=excerpt(reply or answer.error_text))
+
+
+def server_of(smtp_url: str) -> str:
+    """Return the URL without its user and password: the destination of every mail."""
+    parts = urlsplit(smtp_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def ascii_domain(address: str) -> str:

@@ -13,7 +13,7 @@ from workers.channels.channel import Answer, Post
 from workers.claim import Claim, Verdict
 from workers.outcome import Meaning, by_class, excerpt
 
-AUTHORITY = re.compile(r"[a-z]+://(?:[^/?#]*@)?([^/?#]*)", re.IGNORECASE)
+AUTHORITY = re.compile(r"([a-z]+://)(?:[^/?#]*@)?([^/?#]*)", re.IGNORECASE)
 
 STATUSES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
@@ -93,6 +93,6 @@ def judge_error(answer: Answer) -> Verdict:
 
 
 def destination(url: str) -> str:
-    """Return the URL's host and port: what shares one limit."""
+    """Return the URL's scheme, host and port: what shares one limit and fails together."""
     found = AUTHORITY.match(url)
-    return found[1].lower() if found else url
+    return (found[1] + found[2]).lower() if found else url

@@ -20,11 +20,15 @@ Answer = Callable[["Sink", Request, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Sink:
-    """`url` is where it listens; `requests` what came, in order; `hold` keeps /held waiting."""
+    """`url` is where it listens; `requests` what came, in order.
+
+    `hold` keeps /held waiting; `now` is the status that /now answers.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.hold = threading.Event()
+        self.now = 200
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
@@ -71,6 +75,10 @@ def reply(writer: asyncio.StreamWriter, status: int, extra: str = "", body: byte
 
 async def status(_sink: Sink, request: Request, writer: asyncio.StreamWriter) -> None:
     reply(writer, int(request.path.split("/")[2]))
+
+
+async def now(sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    reply(writer, sink.now)
 
 
 async def once(sink: Sink, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -132,6 +140,7 @@ async def binary(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -
 
 ANSWERS: dict[str, Answer] = {
     "status": status,
+    "now": now,
     "once": once,
     "held": held,
     "huge": huge,

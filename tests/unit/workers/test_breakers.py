@@ -1,0 +1,184 @@
+"""When a breaker opens, whom it lets through, when the others come back, and when it closes."""
+
+from itertools import pairwise
+
+import pytest
+from loguru import logger
+from prometheus_client import CollectorRegistry
+
+from service.config import Settings
+from service.metrics import WorkerMetrics
+from service.model import Outcome
+from workers import breakers
+from workers.breakers import BACK_PER_S, FORGET_S, OPEN_MAX_S, TRIP_AFTER, Breakers
+from workers.claim import Verdict
+from workers.outcome import blames_destination
+
+DOWN = Verdict(outcome=Outcome.TEMPORARY, code="connect_failed")
+FINE = Verdict(outcome=Outcome.SENT, code="200")
+HERE = "http://down.example"
+
+
+@pytest.fixture
+def registry():
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def all_of_them(registry):
+    return Breakers(Settings(breaker_patience_mins=60), WorkerMetrics(registry))
+
+
+@pytest.fixture
+def events():
+    seen = []
+    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
+    yield seen
+    logger.remove(sink)
+
+
+def fail(some, times=1, at=0.0, name=HERE):
+    for _ in range(times):
+        some.report(name, DOWN, at, at)
+
+
+def probe(some, now):
+    """Wait for the end of the open time; gives when the next may be sent."""
+    while wait_s := some.wait_s(HERE, now):
+        now += wait_s
+    return now
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "blamed"),
+    [
+        ("temporary", "connect_failed", True),
+        ("temporary", "dns", True),
+        ("unknown", "timeout", True),
+        ("temporary", "503", True),
+        ("unknown", "600", True),
+        ("temporary", "421", True),
+        ("temporary", "535", True),
+        ("temporary", "452", False),
+        ("temporary", "429", False),
+        ("temporary", "408", False),
+        ("throttled", "503", False),
+        ("permanent", "550", False),
+        ("permanent", "404", False),
+        ("sent", "200", False),
+    ],
+)
+def test_a_destination_is_blamed_for_what_would_befall_other_sends_too(outcome, code, blamed):
+    assert blames_destination(Verdict(outcome=Outcome(outcome), code=code)) is blamed
+
+
+def test_a_row_of_failures_opens_and_nothing_less(all_of_them):
+    fail(all_of_them, TRIP_AFTER - 1)
+    assert all_of_them.wait_s(HERE, 0.0) == 0.0
+    fail(all_of_them)
+    assert all_of_them.wait_s(HERE, 0.0) > 0.0
+    assert all_of_them.wait_s("http://other.example", 0.0) == 0.0
+
+
+def test_an_answer_between_failures_begins_the_row_anew(all_of_them):
+    for _ in range(3):
+        fail(all_of_them, TRIP_AFTER - 1)
+        all_of_them.report(HERE, FINE, 0.0, 0.0)
+    assert all_of_them.wait_s(HERE, 0.0) == 0.0
+
+
+def test_failures_long_ago_are_no_part_of_the_row(all_of_them):
+    fail(all_of_them, TRIP_AFTER - 1, at=0.0)
+    fail(all_of_them, TRIP_AFTER - 1, at=FORGET_S + 1)
+    assert all_of_them.wait_s(HERE, FORGET_S + 1) == 0.0
+
+
+def test_one_at_a_time_is_let_through_after_the_open_time(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    began = probe(all_of_them, 0.0)
+    waits = [all_of_them.wait_s(HERE, began) for _ in range(100)]
+    assert min(waits) > 0.0
+    all_of_them.report(HERE, FINE, began, began + 0.1)
+    assert [all_of_them.wait_s(HERE, began + 0.1) for _ in range(100)] == [0.0] * 100
+
+
+def test_a_probe_that_nobody_heard_of_again_is_followed_by_another(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    began = probe(all_of_them, 0.0)
+    assert all_of_them.wait_s(HERE, began + Settings().send_deadline_s + 2) == 0.0
+
+
+def test_the_open_time_doubles_up_to_its_limit(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    probes = [probe(all_of_them, 0.0)]
+    for _ in range(6):
+        fail(all_of_them, at=probes[-1])
+        probes.append(probe(all_of_them, probes[-1]))
+    gaps = [after - before for before, after in pairwise(probes)]
+    assert 0.75 <= probes[0] <= 1.0
+    for gap, limit in zip(gaps, [2, 4, 8, 8, 8, 8], strict=True):
+        assert 0.75 * limit <= gap <= limit <= OPEN_MAX_S
+
+
+def test_sends_that_were_under_way_when_it_opened_do_not_lengthen_the_open_time(all_of_them):
+    fail(all_of_them, TRIP_AFTER + 400)
+    assert probe(all_of_them, 0.0) <= 1.0
+
+
+def test_a_late_answer_to_an_earlier_send_closes_too(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    all_of_them.report(HERE, FINE, -5.0, 0.5)
+    assert all_of_them.wait_s(HERE, 0.5) == 0.0
+
+
+def test_one_comes_back_with_the_end_of_the_open_time_and_the_crowd_a_second_later(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    first, *crowd = [all_of_them.wait_s(HERE, 0.0) for _ in range(BACK_PER_S + 2)]
+    assert crowd[0] == pytest.approx(first + 1)
+    assert set(crowd[:BACK_PER_S]) == {crowd[0]}
+    assert crowd[-1] == pytest.approx(crowd[0] + 1)
+
+
+def test_a_crowd_that_meets_a_hanging_probe_waits_as_long_again(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    began = probe(all_of_them, 0.0)
+    assert all_of_them.wait_s(HERE, began + 0.01) == pytest.approx(1.0)
+    assert all_of_them.wait_s(HERE, began + 4.0) == pytest.approx(4.0)
+
+
+def test_after_its_patience_everything_is_let_through_until_somebody_answers(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    assert [all_of_them.wait_s(HERE, 3600.0) for _ in range(100)] == [0.0] * 100
+    fail(all_of_them, 100, at=3600.0)
+    assert all_of_them.wait_s(HERE, 3600.0) == 0.0
+    all_of_them.report(HERE, FINE, 3601.0, 3601.0)
+    fail(all_of_them, TRIP_AFTER, at=3602.0)
+    assert all_of_them.wait_s(HERE, 3602.0) > 0.0
+
+
+def test_what_it_knows_is_bounded_and_the_longest_without_failure_goes_first(
+    all_of_them, registry, monkeypatch
+):
+    monkeypatch.setattr(breakers, "KNOWN_MAX", 3)
+    fail(all_of_them, TRIP_AFTER)
+    for n in range(3):
+        fail(all_of_them, name=f"http://{n}.example")
+    assert len(all_of_them.known) == 3
+    assert all_of_them.wait_s(HERE, 0.0) == 0.0
+    assert registry.get_sample_value("worker_breakers_open") == 0
+
+
+def test_it_is_told_once_when_it_opens_and_once_when_it_closes(all_of_them, registry, events):
+    fail(all_of_them, TRIP_AFTER)
+    assert registry.get_sample_value("worker_breakers_open") == 1
+    now = 0.0
+    for _ in range(3):
+        now = probe(all_of_them, now)
+        fail(all_of_them, at=now)
+    now = probe(all_of_them, now)
+    all_of_them.report(HERE, FINE, now, now)
+    all_of_them.report(HERE, FINE, now, now)
+    assert [record["message"] for record in events] == ["breaker_open", "breaker_closed"]
+    assert {record["extra"]["destination"] for record in events} == {HERE}
+    assert registry.get_sample_value("worker_breakers_opened_total") == 1
+    assert registry.get_sample_value("worker_breakers_open") == 0

@@ -1,0 +1,147 @@
+"""Circuit breakers: a destination that fails is left alone, and asked by one send at a time.
+
+A destination is known here only while it fails, so that the others cost one lookup in a dict.
+ops/adr/0006-breaker.md says why it trips as it does, and why its rows come back as they do.
+"""
+
+import math
+import random
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from loguru import logger
+
+from service.config import Settings
+from service.metrics import WorkerMetrics
+from workers.claim import Verdict
+from workers.outcome import blames_destination
+
+TRIP_AFTER = 10  # failures in a row
+FORGET_S = 60.0  # a failure this long ago is not part of the row
+OPEN_MIN_S = 1.0
+OPEN_MAX_S = 8.0  # with the wait for the crowd: back within 10 s of the cause's end
+CROWD_AFTER_S = 1.0  # one row comes back with the end of the open time, the others after it
+BACK_PER_S = 1000  # rows of one destination that come back in one second
+KNOWN_MAX = 10_000
+PROBE_SPARE_S = 1.0
+
+
+@dataclass(slots=True)
+class Timetable:
+    """When the parked rows of one destination come back: together, but not too many in a second."""
+
+    at: float = -math.inf
+    rows: int = 0
+
+    def next(self, earliest: float) -> float:
+        """Find the first second from `earliest` on that has room for one more."""
+        if self.at < earliest:
+            self.at, self.rows = earliest, 0
+        elif self.rows >= BACK_PER_S:
+            self.at, self.rows = self.at + 1, 0
+        self.rows += 1
+        return self.at
+
+
+@dataclass(slots=True)
+class Breaker:
+    """One destination that fails. Closed until `opened_at`; all times are monotonic."""
+
+    failures: int = 0
+    failed_at: float = -math.inf
+    opened_at: float | None = None
+    open_until: float = -math.inf
+    open_s: float = 0.0
+    scouted: bool = False  # a row comes back with the end of the open time
+    probe_at: float = math.inf  # when the last probe began; inf: none since it opened
+    back: Timetable = field(default_factory=Timetable)
+
+
+class Breakers:
+    """The breakers of one worker process: its sender threads share them."""
+
+    def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
+        self.patience_s = settings.breaker_patience_mins * 60
+        self.probe_max_s = settings.send_deadline_s + PROBE_SPARE_S
+        self.metrics = metrics
+        self.lock = threading.Lock()
+        self.known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
+        self.open_count = 0
+        metrics.breakers_open.set_function(lambda: self.open_count)
+
+    def wait_s(self, name: str, now: float) -> float:
+        """Say how long one more for this destination has to wait; 0.0: it may be sent now."""
+        breaker = self.known.get(name)
+        if breaker is None or breaker.opened_at is None:
+            return 0.0
+        with self.lock:
+            return self.turned_away(breaker, breaker.opened_at, now)
+
+    def report(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
+        """Learn what came of a send that began at `started_at`."""
+        failed = blames_destination(verdict)
+        if not failed and name not in self.known:
+            return
+        with self.lock:
+            if failed:
+                self.failed(name, verdict, started_at, now)
+            else:
+                self.answered(name, now)
+
+    def turned_away(self, breaker: Breaker, opened_at: float, now: float) -> float:
+        """Let one through as the probe when it is time; give the others the time to come back."""
+        if now - opened_at >= self.patience_s:
+            return 0.0
+        if now < breaker.open_until:
+            if not breaker.scouted:
+                breaker.scouted = True
+                return breaker.open_until - now
+            return breaker.back.next(breaker.open_until + CROWD_AFTER_S) - now
+        if not breaker.probe_at <= now < breaker.probe_at + self.probe_max_s:
+            breaker.probe_at = now
+            return 0.0
+        # As long again as the probe has taken: it answers at once, or most likely not at all.
+        return breaker.back.next(now + max(CROWD_AFTER_S, now - breaker.probe_at)) - now
+
+    def failed(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
+        """Count a failure: the last of a row opens, and that of a probe opens again."""
+        breaker = self.known.setdefault(name, Breaker())
+        self.known.move_to_end(name)
+        if breaker.opened_at is not None:
+            if started_at >= breaker.probe_at:
+                leave_alone(breaker, breaker.probe_at, now)
+            return
+        breaker.failures = breaker.failures + 1 if now - breaker.failed_at < FORGET_S else 1
+        breaker.failed_at = now
+        if breaker.failures >= TRIP_AFTER:
+            breaker.opened_at = now
+            leave_alone(breaker, now, now)
+            self.open_count += 1
+            self.metrics.breakers_opened.inc()
+            logger.warning("breaker_open", destination=name, code=verdict.code)
+        if len(self.known) > KNOWN_MAX:
+            self.forget(next(iter(self.known)))
+
+    def answered(self, name: str, now: float) -> None:
+        """Close: whatever the answer says, somebody is there to give it."""
+        breaker = self.forget(name)
+        if breaker is not None and breaker.opened_at is not None:
+            open_s = round(now - breaker.opened_at, 1)
+            logger.info("breaker_closed", destination=name, open_s=open_s)
+
+    def forget(self, name: str) -> Breaker | None:
+        """Know no failure of this destination."""
+        breaker = self.known.pop(name, None)
+        if breaker is not None and breaker.opened_at is not None:
+            self.open_count -= 1
+        return breaker
+
+
+def leave_alone(breaker: Breaker, since: float, now: float) -> None:
+    """Open for twice as long as before, counted from the probe's beginning: it may have hung."""
+    breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
+    jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
+    breaker.open_until = max(since + jittered_s, now + OPEN_MIN_S)
+    breaker.scouted = False
+    breaker.probe_at = math.inf
