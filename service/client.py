@@ -1,4 +1,4 @@
-"""A small client of the HTTP API, for `notify send` and `notify status`."""
+"""A small client of the HTTP API, for the commands that people and scripts use."""
 
 import json
 from http.client import HTTPException
@@ -20,6 +20,16 @@ def send(base_url: str, body: dict[str, Any]) -> dict[str, Any]:
 def status(base_url: str, id: str) -> dict[str, Any]:
     """Read one notification with every attempt. Raises NotifyError."""
     return ask(f"{base_url.rstrip('/')}/notifications/{quote(id, safe='')}")
+
+
+def cancel(base_url: str, id: str) -> dict[str, Any]:
+    """Call one notification off. Raises NotifyError, also when it is too late."""
+    return ask(f"{base_url.rstrip('/')}/notifications/{quote(id, safe='')}/cancel", {})
+
+
+def redrive(base_url: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Queue dead letters again; returns what POST /redrive answers. Raises NotifyError."""
+    return ask(f"{base_url.rstrip('/')}/redrive", body)
 
 
 def ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -75,3 +75,35 @@ class Notification:
     last_error_code: str | None
     last_error: str | None
     attempts: list[Attempt] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a notification is after it was to be cancelled."""
+
+    id: UUID
+    status: str  # "locked": somebody is moving it at this moment
+    settled_at: datetime | None
+    was_cancelled: bool  # by this call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters:
+    """Which dead letters are meant: every one that is given narrows, None does not."""
+
+    ids: list[UUID] | None = None
+    channel: str | None = None
+    last_error_code: str | None = None
+    reference: str | None = None
+    created_from: datetime | None = None
+    created_until: datetime | None = None  # left out itself
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """What became of a redrive, or would."""
+
+    matched: int
+    redriven: int
+    expired: int  # passed over, as their time is over
+    more: bool  # than the limit

@@ -126,6 +126,20 @@ def reap(db: Connection[Any], limit: int = 100, grace: str = "0") -> list[Any]:
     return db.execute("select * from notify.reap(%s, %s::interval)", [limit, grace]).fetchall()
 
 
+def cancel(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
+    """Call off what is queued."""
+    return db.execute("select * from notify.cancel(%s::uuid[])", [list(ids)]).fetchall()
+
+
+def redrive(db: Connection[Any], **which: Any) -> Any:
+    """Queue dead letters again; arguments by their names in SQL, without the `p_`."""
+    named = SQL(", ").join(
+        SQL("{} => {}").format(Identifier(f"p_{name}"), Placeholder(name)) for name in which
+    )
+    query = SQL("select * from notify.redrive({})").format(named)
+    return db.execute(query, which).fetchone()
+
+
 def due(
     db: Connection[Any],
     limit: int = 100,

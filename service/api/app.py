@@ -14,6 +14,7 @@ from service.api import health
 from service.api.batcher import Batcher
 from service.api.enqueue import BODY_BYTES_MAX, EnqueueHandler
 from service.api.openapi import document
+from service.api.operate import OperateHandler
 from service.api.problems import Problem, answer
 from service.api.read import ReadHandler
 from service.config import Settings
@@ -29,10 +30,13 @@ def create_app(settings: Settings, store: Store, metrics: ApiMetrics) -> web.App
     batcher = Batcher(store, metrics)
     enqueue = EnqueueHandler(settings, batcher, metrics)
     read = ReadHandler(store)
+    operate = OperateHandler(settings, store)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     app.router.add_post("/notify", guarded(enqueue.post))
     app.router.add_get("/notifications", guarded(read.page))
     app.router.add_get("/notifications/{id}", guarded(read.one))
+    app.router.add_post("/notifications/{id}/cancel", guarded(operate.cancel))
+    app.router.add_post("/redrive", guarded(operate.redrive))
     app.router.add_get("/healthz", guarded(health.alive))
     app.router.add_get("/readyz", guarded(health.ReadyHandler(store).ready))
     app.router.add_get("/metrics", guarded(server_stats))

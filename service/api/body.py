@@ -1,19 +1,18 @@
-"""From the bytes of POST /notify to a row: every check that needs no database."""
+"""The body of POST /notify, and every check of it that needs no database."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from service.api.problems import Fault, Problem, invalid
-from service.api.storable import too_deep, unstorable, walk
-from service.checks import CONTROL, EmailPayload, escaped, http_url, mailbox
+from service.api.decoding import Body, Timestamp, member_faults
+from service.api.problems import Fault
+from service.api.storable import unstorable
+from service.checks import CONTROL, EmailPayload, http_url, mailbox
 from service.config import Settings
 from service.model import DEFAULT_PRIORITY, Channel
-
-Timestamp = Annotated[datetime, Meta(tz=True)]
 
 
 class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -60,76 +59,17 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
     ] = None
 
 
-decode = msgspec.json.Decoder(NewNotification).decode
 decode_email = msgspec.json.Decoder(EmailPayload).decode
 SEND_AT_AGE_MAX = timedelta(days=365)  # older is a mistake
 EXPIRES_AT_MAX = timedelta(days=3650)
 
 
+BODY = Body(NewNotification, open_at="/payload")
+
+
 def read(body: bytes, settings: Settings) -> NewNotification:
     """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
-    if not body:
-        raise Problem("empty_body")
-    try:
-        if not body.isascii():
-            body.decode()
-        notification = parse(body)
-        found = unstorable(body, notification.payload) or list(faults(notification, settings))
-    except UnicodeDecodeError as error:
-        raise Problem("invalid_encoding", f"Byte {error.start} is not UTF-8.") from None
-    except RecursionError:
-        raise invalid([too_deep()]) from None
-    if found:
-        raise invalid(found)
-    return notification
-
-
-def parse(body: bytes) -> NewNotification:
-    """Decode a body, and explain it when that fails."""
-    try:
-        return decode(body)
-    except msgspec.DecodeError as error:
-        mistyped = isinstance(error, msgspec.ValidationError)
-    try:
-        found = list(member_faults(body, NewNotification, "")) if mistyped else walk(body)
-    except ValueError as error:
-        raise Problem("invalid_json", f"{error}.") from None
-    raise invalid(found) if found else Problem("invalid_json")
-
-
-def member_faults(data: bytes | msgspec.Raw, kind: type, pointer: str) -> Iterator[Fault]:
-    """Compare an object with a struct, member by member. Raises DecodeError if it is not JSON."""
-    try:
-        members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError:
-        code = "invalid_payload" if pointer else "not_an_object"
-        yield Fault(code, "Send a JSON object.", pointer)
-        return
-    hints = get_type_hints(kind, include_extras=True)
-    for field in msgspec.structs.fields(kind):
-        at = f"{pointer}/{field.name}"
-        if field.name in members:
-            yield from value_faults(members.pop(field.name), hints[field.name], field.name, at)
-        elif field.required:
-            yield Fault("missing_field", f"Add {field.name}.", at)
-    for name in members:
-        yield Fault("unknown_field", "There is no such field.", f"{pointer}/{escaped(name)}")
-
-
-def value_faults(value: msgspec.Raw, hint: Any, name: str, pointer: str) -> Iterator[Fault]:
-    """Compare one member with its type."""
-    try:
-        msgspec.json.decode(value, type=hint)
-    except msgspec.ValidationError as error:
-        is_ours = pointer.startswith("/payload/")
-        code = "invalid_payload" if is_ours else f"invalid_{name}"
-        yield Fault(code, description(hint) or f"{error}.", pointer)
-
-
-def description(hint: Any) -> str:
-    """Return what the field's type says about it, or nothing."""
-    notes = getattr(hint, "__metadata__", ())
-    return next((note.description for note in notes if isinstance(note, Meta)), "") or ""
+    return BODY.read(body, lambda row: unstorable(body, row.payload) or faults(row, settings))
 
 
 def faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:

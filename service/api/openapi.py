@@ -7,7 +7,8 @@ import msgspec
 from service.api.body import NewNotification
 from service.api.problems import KINDS, ProblemDocument
 from service.api.read import PARAMETERS
-from service.api.views import Detail, Page, Readiness, Receipt
+from service.api.redrive import Redrive
+from service.api.views import Cancellation, Detail, Page, Readiness, Receipt, RedriveReport
 from service.checks import EmailPayload
 from service.model import Channel, Status
 
@@ -27,7 +28,10 @@ BODY_PROBLEMS = (400, 413, 415, 422, 503)
 
 def document() -> bytes:
     """Build the document."""
-    types = [NewNotification, EmailPayload, Receipt, Detail, Page, Readiness, ProblemDocument]
+    types = [
+        NewNotification, EmailPayload, Receipt, Detail, Page, Cancellation, Redrive, RedriveReport,
+        Readiness, ProblemDocument,
+    ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     return msgspec.json.encode({
         "openapi": "3.1.0",
@@ -50,12 +54,21 @@ def paths() -> dict[str, Any]:
         "/notifications/{id}": {"get": operation(
             "find", "What became of it, with every attempt", (404, 503),
             {"200": answer("The notification.", "Detail")},
-            parameters=[{"name": "id", "in": "path", "required": True,
-                         "schema": {"type": "string", "format": "uuid"}}])},
+            parameters=[ID])},
+        "/notifications/{id}/cancel": {"post": operation(
+            "cancel", "Call it off, if nobody is sending it", (404, 409, 503),
+            {"200": answer("It will not be sent, whether it was called off now or before.",
+                           "Cancellation")},
+            parameters=[ID])},
         "/notifications": {"get": operation(
             "page", "List notifications, newest first", (422, 503),
             {"200": answer("One page. There are no totals.", "Page")},
             parameters=query_parameters())},
+        "/redrive": {"post": operation(
+            "redrive", "Queue failed notifications again, or count them", BODY_PROBLEMS,
+            {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
+            requestBody={"required": True, "content": {"application/json": {
+                "schema": ref("Redrive"), "examples": REDRIVE_EXAMPLES}}})},
         "/healthz": {"get": operation(
             "alive", "Is the process running", (), {"200": {"description": "It is."}})},
         "/readyz": {"get": operation(
@@ -131,6 +144,7 @@ def problems() -> dict[str, Any]:
     }
 
 
+ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 EXAMPLES = {
     "webhook": {"value": {
         "channel": "webhook", "recipient": "http://127.0.0.1:3080/hook",
@@ -141,4 +155,11 @@ EXAMPLES = {
     "later": {"value": {
         "channel": "log", "recipient": "somebody", "payload": None, "priority": 0,
         "send_at": "2030-01-31T12:00:00Z", "reference": "order-1234"}},
+}  # fmt: skip
+REDRIVE_EXAMPLES = {
+    "one": {"value": {"ids": ["019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"]}},
+    "count": {"value": {
+        "filter": {"channel": "webhook", "last_error_code": "503"}, "dry_run": True}},
+    "slowly": {"value": {
+        "filter": {"created_from": "2030-01-31T12:00:00Z"}, "limit": 10000, "rate_per_s": 20}},
 }  # fmt: skip

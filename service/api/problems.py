@@ -36,6 +36,14 @@ KINDS: Mapping[str, Kind] = {
         "Check the id. Notifications are deleted some weeks after they were created."),
     "method_not_allowed": Kind(
         405, "This path has no such method", "Use one of those in the Allow header."),
+    "already_sending": Kind(
+        409, "It is being sent",
+        "An attempt may be under way, and cannot be called back. Ask again when it has ended: what "
+        "waits for another attempt can be cancelled."),
+    "already_settled": Kind(
+        409, "It has come to its end", "There is nothing left to cancel."),
+    "notification_locked": Kind(
+        409, "Somebody is moving it at this moment", "Ask again."),
     "body_too_large": Kind(
         413, "The body is larger than 256 KiB", "Send a link to what is larger."),
     "unsupported_media_type": Kind(
@@ -74,6 +82,10 @@ KINDS: Mapping[str, Kind] = {
         "Keep to the range of a double and to 4300 digits, or send a string."),
     "too_deeply_nested": Kind(
         422, "The payload is nested too deeply", "Keep to 64 levels of arrays and objects."),
+    "invalid_field": Kind(422, "A field is wrong", "The detail says what is allowed."),
+    "ids_or_filter": Kind(
+        422, "It is not said which notifications are meant",
+        "Give either ids, or a filter with one field at least."),
     "refused_by_database": Kind(
         422, "The database refused the notification", "The detail says why."),
     "unknown_parameter": Kind(422, "There is no such query parameter", "Correct its name."),

@@ -27,12 +27,8 @@ class ReadHandler:
         self._store = store
 
     async def one(self, request: web.Request) -> web.Response:
-        """Answer one notification; a text that is no UUID names none."""
-        text = request.match_info["id"]
-        try:
-            found = await self._store.find(UUID(text)) if len(text) == 36 else None
-        except ValueError:
-            found = None
+        """Answer one notification."""
+        found = await self._store.find(notification_id(request))
         if found is None:
             raise Problem("notification_not_found")
         return json_response(detail(found))
@@ -47,6 +43,15 @@ class ReadHandler:
         following = str(rows[limit - 1].id) if len(rows) > limit else None
         items = [Summary(**shared(row)) for row in rows[:limit]]
         return json_response(Page(items, following, PageLinks(next_link(request, following))))
+
+
+def notification_id(request: web.Request) -> UUID:
+    """Return the id in the path. Raises Problem: a text that is no UUID names no notification."""
+    text = request.match_info["id"]
+    try:
+        return uuid(text)
+    except ValueError:
+        raise Problem("notification_not_found") from None
 
 
 def detail(notification: Notification) -> Detail:
@@ -115,10 +120,10 @@ def reference(text: str) -> str:
     return text
 
 
-def cursor(text: str) -> UUID:
-    """Parse a cursor, which is the last id of the page before."""
+def uuid(text: str) -> UUID:
+    """Parse an id, or a cursor, which is the last id of the page before."""
     if len(text) != 36:
-        raise ValueError("no cursor")
+        raise ValueError("no UUID")
     return UUID(text)
 
 
@@ -127,5 +132,5 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "channel": (f"Give one of {', '.join(Channel)}, once.", Channel),
     "reference": ("Give 1 to 255 characters, without control characters, once.", reference),
     "limit": (f"Give a number from 1 to {PAGE_ROWS_MAX}, once; {PAGE_ROWS} if left out.", limit),
-    "cursor": ("Give the `next` of the page before, once.", cursor),
+    "cursor": ("Give the `next` of the page before, once.", uuid),
 }

@@ -50,9 +50,9 @@ def nesting(body: bytes) -> int:
     return max(accumulate(array("b", STRING.sub(b"", body).translate(STEPS, NO_BRACKETS))))
 
 
-def too_deep() -> Fault:
-    """Say that the payload is nested too deeply."""
-    return Fault("too_deeply_nested", f"Keep to {NESTING_MAX} levels.", "/payload")
+def too_deep(pointer: str = "/payload") -> Fault:
+    """Say that what is there is nested too deeply."""
+    return Fault("too_deeply_nested", f"Keep to {NESTING_MAX} levels.", pointer)
 
 
 def walk(body: bytes) -> list[Fault]:

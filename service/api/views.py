@@ -78,6 +78,29 @@ class Page(msgspec.Struct, frozen=True):
     links: PageLinks
 
 
+class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification that was called off, now or before: it will not be sent."""
+
+    id: UUID
+    status: Literal["cancelled"] = "cancelled"
+    settled_at: datetime | None
+    links: Links
+
+
+class RedriveReport(msgspec.Struct, frozen=True):
+    """What became of a redrive, or what would.
+
+    `matched`: failed ones that were meant, up to the limit. `redriven`: how many of them are queued
+    again. `expired`: passed over on the way, as their expires_at has passed; they stay failed.
+    `more`: whether the limit left some out.
+    """
+
+    matched: int
+    redriven: int
+    expired: int
+    more: bool
+
+
 class Readiness(msgspec.Struct, frozen=True):
     """Whether work can be done, and what is missing if not."""
 

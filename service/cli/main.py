@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   notify send webhook http://127.0.0.1:3080/hi '{"hello": "world"}'
   notify send email ada@example.org --subject Hello --text "It works."
   notify status 019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f
+  notify redrive --channel webhook --code 503 --dry-run
 """
 
 
@@ -79,6 +80,13 @@ def parser() -> argparse.ArgumentParser:
         "Print the notification with every attempt, as JSON.", function="status")  # fmt: skip
     status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
     add_url(status)
+
+    cancel = command(commands, "cancel", "service.cli.operate", "call off what is still queued",
+        "One line for each ID; the exit code is 1 if one of them could not be cancelled: what is "
+        "being sent cannot be called back.", function="cancel")  # fmt: skip
+    cancel.add_argument("ids", nargs="+", metavar="ID")
+    add_url(cancel)
+    add_redrive(commands)
     return root
 
 
@@ -110,6 +118,24 @@ def add_send(commands: Any) -> None:
     send.add_argument("--max-attempts", type=int, metavar="N", help="default: MAX_RETRIES + 1")
     send.add_argument("--reference", help="your own name for it, to find it again")
     add_url(send)
+
+
+def add_redrive(commands: Any) -> None:
+    """Describe `notify redrive`."""
+    redrive = command(commands, "redrive", "service.cli.operate", "queue failed ones again",
+        "By ID, or all that match every option given, the oldest first. Each gets as many attempts "
+        "as a new one. Prints the counts as JSON. Try --dry-run first.",
+        function="redrive")  # fmt: skip
+    redrive.add_argument("ids", nargs="*", metavar="ID")
+    redrive.add_argument("--channel", choices=["webhook", "email", "log"])
+    redrive.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
+    redrive.add_argument("--reference", help="as it was given when they were enqueued")
+    redrive.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
+    redrive.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
+    redrive.add_argument("--limit", type=int, metavar="N", help="at most so many; default 1000")
+    redrive.add_argument("--rate", type=float, metavar="N", help="due per second; default 100")
+    redrive.add_argument("--dry-run", action="store_true", help="count them and change nothing")
+    add_url(redrive)
 
 
 def add_state(command: argparse.ArgumentParser) -> None:

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from workers.runner import Worker
-
 from service.config import Settings
 from service.metrics import WorkerMetrics
+from workers.runner import Worker
 
 
 @asynccontextmanager

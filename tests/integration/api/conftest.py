@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from loguru import logger
 
+from service.logs import OURS
 from tests.integration.api.serving import Api, serving
 
 
@@ -27,4 +28,19 @@ def tracebacks() -> Iterator[list[str]]:
 
     sink = logger.add(collect, format="{message}")
     yield lines
+    logger.remove(sink)
+
+
+@pytest.fixture
+def events() -> Iterator[list[tuple[str, dict[str, object]]]]:
+    """Collect what is logged: the event's name, and its fields."""
+    found: list[tuple[str, dict[str, object]]] = []
+
+    def collect(message: object) -> None:
+        record = message.record  # type: ignore[attr-defined]
+        fields = {name: value for name, value in record["extra"].items() if name not in OURS}
+        found.append((record["message"], fields))
+
+    sink = logger.add(collect, format="{message}")
+    yield found
     logger.remove(sink)

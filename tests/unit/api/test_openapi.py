@@ -7,8 +7,9 @@ from importlib.resources import files
 from service.api import read
 from service.api.body import NewNotification
 from service.api.body import read as read_body
-from service.api.openapi import EXAMPLES, document
+from service.api.openapi import EXAMPLES, REDRIVE_EXAMPLES, document
 from service.api.problems import KINDS
+from service.api.redrive import read as read_redrive
 from service.config import Settings
 
 API = json.loads(document())
@@ -33,13 +34,16 @@ def test_the_body_is_the_type_that_decodes_it() -> None:
 
 
 def test_every_field_says_what_to_write() -> None:
-    fields = SCHEMAS["NewNotification"]["properties"].values()
-    assert all(field["description"] for field in fields)
+    for name in ("NewNotification", "RedriveFilter", "Redrive"):
+        for field, schema in SCHEMAS[name]["properties"].items():
+            assert schema.get("description") or field == "filter"
 
 
 def test_the_examples_are_accepted() -> None:
     for example in EXAMPLES.values():
         assert read_body(json.dumps(example["value"]).encode(), SETTINGS)
+    for example in REDRIVE_EXAMPLES.values():
+        assert read_redrive(json.dumps(example["value"]).encode())
 
 
 def test_every_query_parameter_is_described() -> None:

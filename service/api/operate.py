@@ -1,0 +1,62 @@
+"""What operators do: POST /notifications/{id}/cancel and POST /redrive."""
+
+from aiohttp import web
+from loguru import logger
+
+from service.api.enqueue import read_body
+from service.api.problems import Problem
+from service.api.read import json_response, notification_id
+from service.api.redrive import Redrive, read
+from service.api.views import Cancellation, Links, RedriveReport
+from service.config import Settings
+from service.model import Cancelled, Redriven, Status
+from service.store import Store
+
+REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
+
+
+class OperateHandler:
+    """Move what operators name, if it may move; each move leaves one line in the log."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._attempts = settings.max_attempts
+        self._store = store
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Answer 200 as long as it will not be sent; a body is not looked at."""
+        told = await self._store.cancel([notification_id(request)])
+        if not told:
+            raise Problem("notification_not_found")
+        return json_response(cancellation(told[0]))
+
+    async def redrive(self, request: web.Request) -> web.Response:
+        """Answer 200 with the counts, also when nothing matched."""
+        asked = read(await read_body(request))
+        redriven = await self._store.redrive(
+            asked.which(),
+            limit=asked.limit_or_default(),
+            attempts=self._attempts,
+            rate_per_s=asked.rate_or_default(),
+            dry_run=bool(asked.dry_run),
+        )
+        return json_response(report(asked, redriven))
+
+
+def cancellation(told: Cancelled) -> Cancellation:
+    """Say that it is cancelled. Raises Problem with the reason why it is not."""
+    if told.status != Status.CANCELLED:
+        code = REFUSALS.get(told.status)
+        raise Problem(code) if code else Problem("already_settled", f"It is {told.status} already.")
+    if told.was_cancelled:
+        logger.info("cancelled", notification_id=told.id)
+    return Cancellation(
+        id=told.id, settled_at=told.settled_at, links=Links(f"/notifications/{told.id}")
+    )
+
+
+def report(asked: Redrive, redriven: Redriven) -> RedriveReport:
+    """Say what was done, in the log too."""
+    counts = {name: getattr(redriven, name) for name in RedriveReport.__struct_fields__}
+    if not asked.dry_run:
+        logger.info("redriven", **counts)
+    return RedriveReport(**counts)

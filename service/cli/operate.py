@@ -1,0 +1,57 @@
+"""What operators do from a terminal: `notify cancel`, `notify redrive`."""
+
+import argparse
+import sys
+from typing import Any
+
+from service.cli.try_out import base_url, show
+from service.errors import ConfigError, NotifyError
+
+FILTER = {
+    "channel": "channel",
+    "code": "last_error_code",
+    "reference": "reference",
+    "since": "created_from",
+    "until": "created_until",
+}
+CHOICES = {"limit": "limit", "rate": "rate_per_s", "dry_run": "dry_run"}
+
+
+def cancel(args: argparse.Namespace) -> int:
+    """Call off each; returns 1 if one of them could not be."""
+    from service import client
+
+    refused = 0
+    for id in args.ids:
+        try:
+            client.cancel(base_url(args), id)
+            print(f"{id} cancelled", flush=True)
+        except NotifyError as error:
+            refused += 1
+            print(f"{id} {error}", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def redrive(args: argparse.Namespace) -> int:
+    """Queue dead letters again and print the counts."""
+    from service import client
+
+    show(client.redrive(base_url(args), redrive_body(args)))
+    return 0
+
+
+def redrive_body(args: argparse.Namespace) -> dict[str, Any]:
+    """Say what POST /redrive shall do. Raises ConfigError if it is not said which are meant."""
+    narrowed = given(args, FILTER)
+    if bool(args.ids) == bool(narrowed):
+        raise ConfigError(
+            "redrive which? Give IDs, or --channel, --code, --reference, --since or --until"
+        )
+    which = {"ids": args.ids} if args.ids else {"filter": narrowed}
+    return which | given(args, CHOICES)
+
+
+def given(args: argparse.Namespace, names: dict[str, str]) -> dict[str, Any]:
+    """Return the options that were given, by the API's names for them."""
+    return {name: value for option, name in names.items()
+            if (value := getattr(args, option)) is not None}  # fmt: skip
