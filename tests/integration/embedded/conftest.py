@@ -1,6 +1,7 @@
 """State directories for the embedded servers, and owners of them that can be killed."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,18 @@ class Owner:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+@pytest.fixture
+def newborn() -> Callable[[], set[int]]:
+    """Find the processes below this one that the test has made: the session has servers too."""
+    older = descendants(os.getpid())
+
+    def find() -> set[int]:
+        old = older.union(*(descendants(pid) for pid in older))
+        return descendants(os.getpid()) - old
+
+    return find
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_lock_file_of_a_dead_owner_is_no_hindrance(directory: Path) -> None:
 
 
 def test_data_of_another_version_is_refused_in_one_line_and_nothing_is_left_running(
-    stopped: Path,
+    stopped: Path, newborn: Callable[[], set[int]]
 ) -> None:
     (stopped / "PG_VERSION").write_text("15\n")
     servers = EmbeddedServers(stopped.parent.parent, fast=True)
@@ -118,7 +118,7 @@ def test_data_of_another_version_is_refused_in_one_line_and_nothing_is_left_runn
         servers.start()
     (stopped / "PG_VERSION").write_text("18\n")
     assert "\n" not in str(refused.value)
-    assert not running(descendants(os.getpid()))
+    assert not running(newborn())
     EmbeddedServers(stopped.parent.parent).stop()
 
 

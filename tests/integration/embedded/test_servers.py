@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,8 +13,10 @@ import redis
 
 from service.embedded.servers import EmbeddedServers
 from service.errors import StartError
-from tests.integration.embedded.processes import descendants, read, running
+from tests.integration.embedded.processes import read, running
 from tests.waiting import wait_for
+
+Newborn = Callable[[], set[int]]
 
 
 def port_of(url: str) -> int:
@@ -21,11 +24,9 @@ def port_of(url: str) -> int:
     return urlsplit(url).port or 0
 
 
-def pids(name: bytes) -> set[int]:
-    """Find our own children by the name of their program."""
-    return {
-        pid for pid in descendants(os.getpid()) if name in read(pid, "cmdline").split(b"\0", 1)[0]
-    }
+def named(program: bytes, some: set[int]) -> set[int]:
+    """Find processes by the name of their program."""
+    return {pid for pid in some if program in read(pid, "cmdline").split(b"\0", 1)[0]}
 
 
 def test_both_servers_answer_at_their_urls(made: Path) -> None:
@@ -61,20 +62,20 @@ def test_nobody_gets_in_without_the_password(made: Path) -> None:
             stranger.ping()
 
 
-def test_the_password_is_in_no_list_of_processes(made: Path) -> None:
+def test_the_password_is_in_no_list_of_processes(made: Path, newborn: Newborn) -> None:
     servers = EmbeddedServers(made, fast=True)
     servers.start()
     try:
         password = servers.state.password.encode()
-        for pid in descendants(os.getpid()):
+        for pid in newborn():
             assert password not in read(pid, "cmdline")
     finally:
         servers.stop()
 
 
-def test_ctrl_c_of_the_terminal_does_not_reach_the_servers(made: Path) -> None:
+def test_ctrl_c_of_the_terminal_does_not_reach_the_servers(made: Path, newborn: Newborn) -> None:
     with EmbeddedServers(made, fast=True):
-        groups = {os.getpgid(pid) for pid in descendants(os.getpid())}
+        groups = {os.getpgid(pid) for pid in newborn()}
         assert groups and os.getpgrp() not in groups
 
 
@@ -113,10 +114,10 @@ def test_only_what_is_asked_for_is_started(directory: Path) -> None:
     servers.stop()
 
 
-def test_stop_leaves_no_process_and_is_harmless_twice(made: Path) -> None:
+def test_stop_leaves_no_process_and_is_harmless_twice(made: Path, newborn: Newborn) -> None:
     servers = EmbeddedServers(made, fast=True)
     servers.start()
-    family = descendants(os.getpid())
+    family = newborn()
     assert len(family) > 2
     servers.stop()
     servers.stop()
@@ -147,7 +148,7 @@ def test_second_owner_of_a_state_is_refused_in_one_line(made: Path) -> None:
     ("program", "name"), [(b"postgres", "PostgreSQL"), (b"valkey-server", "Valkey")]
 )
 def test_killed_server_is_named_and_runs_again_after_the_next_start(
-    made: Path, program: bytes, name: str
+    made: Path, newborn: Newborn, program: bytes, name: str
 ) -> None:
     servers = EmbeddedServers(made, fast=True)
     urls = servers.start()
@@ -155,7 +156,7 @@ def test_killed_server_is_named_and_runs_again_after_the_next_start(
     with psycopg.connect(urls.database_url, autocommit=True) as db:
         db.execute(f"create table {name} as select 42 as answer")
         assert servers.dead() is None
-        os.kill(min(pids(program)), signal.SIGKILL)
+        os.kill(min(named(program, newborn())), signal.SIGKILL)
         reason = wait_for(servers.dead)
         assert f"{name} was killed by SIGKILL" in reason
         assert "\n" not in reason
