@@ -1,7 +1,9 @@
 """The leader's jobs on an interval: each is one call of an SQL function, and its figures."""
 
 import asyncio
+import math
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from loguru import logger
@@ -12,6 +14,10 @@ from service.metrics import DispatcherMetrics
 from service.store import Store
 
 REAP_MAX = 1000  # rows per call; as many as that, and it is called again
+REAP_PAUSE_MIN_S = 1.0  # however many leases end
+# Workers try to settle every 2 s at most, within 5 s to connect: by then the living have done so.
+SETTLE_GRACE_S = 10.0
+STALL_S = 3.0  # the leader hears from PostgreSQL each second
 PARTITIONS_INTERVAL_S = 3600.0
 PARTITIONS_AHEAD_DAYS = 7
 
@@ -19,21 +25,52 @@ PARTITIONS_AHEAD_DAYS = 7
 class Background:
     """Reaper, gauges and partitions. The reconciler offers, so it is the dispatcher's."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: DispatcherMetrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        metrics: DispatcherMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._store = store
         self._metrics = metrics
+        self._clock = clock
+        self._heard_at = -math.inf
+        self._reap_from = math.inf
 
     async def run(self) -> None:
-        """Run all of them until cancelled."""
+        """Run all of them until cancelled: as long as this dispatcher leads."""
+        self._heard_at = -math.inf  # who led before, and how it went, is not known
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(every(self._settings.reaping_interval_mins * 60, "reaper", self.reap))
             jobs.create_task(every(self._settings.gauges_interval_s, "gauges", self.set_gauges))
             jobs.create_task(every(PARTITIONS_INTERVAL_S, "partitions", self.keep_partitions))
 
-    async def reap(self) -> None:
-        """Take back every attempt whose lease has passed."""
-        grace = timedelta(seconds=self._settings.lease_s)
+    def heard(self) -> None:
+        """Note that PostgreSQL answered. After a silence the living may settle before we reap."""
+        now = self._clock()
+        if now - self._heard_at > STALL_S:
+            self._reap_from = now + SETTLE_GRACE_S
+        self._heard_at = now
+
+    async def reap(self) -> float:
+        """Take back every attempt whose lease has passed; say in how many seconds to come again.
+
+        That is when the next lease passes. One that nobody has yet ends no sooner than LEASE_S.
+        """
+        left = await self._store.next_lease_in()
+        self.heard()  # before anything is reaped: that answer may have taken long
+        grace_s = self._reap_from - self._clock()
+        if grace_s <= 0 and left is not None and left <= timedelta(0):
+            await self._take_back()
+            left = await self._store.next_lease_in()
+        self._metrics.reaper_runs.inc()
+        left_s = self._settings.lease_s if left is None else left.total_seconds()
+        return max(grace_s, left_s, REAP_PAUSE_MIN_S)
+
+    async def _take_back(self) -> None:
+        grace = timedelta(seconds=SETTLE_GRACE_S)
         while True:
             reaped = await self._store.reap(REAP_MAX, grace)
             for row in reaped:
@@ -42,8 +79,7 @@ class Background:
                     "reaped", notification_id=row.id, attempt=row.attempt, status=row.status
                 )
             if len(reaped) < REAP_MAX:
-                break
-        self._metrics.reaper_runs.inc()
+                return
 
     async def set_gauges(self) -> None:
         """Read the gauges and show them."""

@@ -85,7 +85,8 @@ class Dispatcher:
             interval_s = self._settings.reconciliation_interval_mins * 60
             work.append(asyncio.create_task(every(interval_s, "reconciler", self.reconcile)))
         try:
-            while await self._leader.elect() and not told_to_stop():  # noqa: ASYNC110 - asked
+            while await self._leader.elect() and not told_to_stop():
+                self._background.heard()
                 await asyncio.sleep(TICK_S)
         finally:
             self._metrics.leading.set(0)

@@ -30,21 +30,27 @@ class Outage:
             self._since = None
 
 
-async def every(interval_s: float, name: str, run_once: Callable[[], Awaitable[None]]) -> None:
-    """Run a job now and then every `interval_s`, until cancelled; a failure waits its turn."""
+async def every(
+    interval_s: float, name: str, run_once: Callable[[], Awaitable[float | None]]
+) -> None:
+    """Run a job now and then every `interval_s`, until cancelled; a failure waits its turn.
+
+    What the job returns, if anything, are the seconds after which it wants to run at the latest.
+    """
     outage = Outage(name)
     while not told_to_stop():
-        started = time.monotonic()
+        started, wait_s = time.monotonic(), interval_s
         try:
-            await run_once()
+            wanted_s = await run_once()
             outage.back()
+            wait_s = min(wait_s, wait_s if wanted_s is None else wanted_s)
         except NotifyError as error:
             outage.away(error)
         except Exception as error:  # the loop must outlive a bug in its job
             outage.away(error)
             logger.exception("job_failed", job=name)
         if not told_to_stop():
-            await asyncio.sleep(max(0.0, interval_s - (time.monotonic() - started)))
+            await asyncio.sleep(max(0.0, wait_s - (time.monotonic() - started)))
 
 
 def told_to_stop() -> bool:

@@ -2,7 +2,9 @@
 --
 -- End attempts whose lease has passed: their worker died, or was too slow to be trusted.
 --
--- Moves    sending -> queued, due at once; -> failed when the attempts are used up
+-- Moves    sending -> queued, due at once the first time; if the attempt before ended so too, after a
+--          backoff with jitter: a notification that kills its workers then comes back alone, and does not
+--          take the same innocents along each time. -> failed when the attempts are used up
 -- Args     p_limit rows per call; p_grace interval after the server's start in which nothing is reaped,
 --          because nobody could settle while it was away
 -- Returns  (id, attempt, status). As many as p_limit: call again.
@@ -20,6 +22,8 @@ declare
   v_ids uuid[];
   v_lo uuid;
   v_hi uuid;
+  v_apart constant interval := '10 seconds';    -- the first such backoff; it doubles up to
+  v_apart_max constant interval := '15 minutes';
 begin
   if v_now < pg_postmaster_start_time() + p_grace then
     return;
@@ -37,18 +41,24 @@ begin
   return query
   with ended as materialized (
     select n.id, n.attempt, n.lease_until, n.claimed_by,
-      case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status
+      case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status,
+      case when n.last_error_code = 'lease_expired' then v_now + notify.backoff(
+        (select count(*)::integer from notify.attempts a where a.notification_id = n.id),
+        v_apart, v_apart_max, null) else v_now end as next_due_at
     from notify.notifications n where n.id = any (v_ids) and n.id between v_lo and v_hi
   ),
   moved as (
     update notify.notifications n set
       status = e.status,
-      due_at = case when e.status = 'queued' then v_now else n.due_at end,
+      due_at = case when e.status = 'queued' then e.next_due_at else n.due_at end,
       settled_at = case when e.status = 'queued' then null else v_now end,
       lease_until = null,
       claimed_by = null,
       last_error_code = 'lease_expired',
-      last_error = 'not settled within its lease'
+      last_error = format(case when e.status = 'queued'
+        then 'worker %s died, hung or was cut off while it had this'
+        else 'worker %s died, hung or was cut off while it had this, and no attempts are left: '
+          'if others ended so as well, this notification may be the cause' end, e.claimed_by)
     from ended e
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = e.id
   ),

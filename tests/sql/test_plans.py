@@ -183,6 +183,13 @@ def test_a_reap_reads_the_leases_that_have_passed_and_their_keys(full):
     assert seen.read["notifications_pkey"] <= 8 * BATCH
 
 
+def test_the_next_lease_is_read_from_the_head_of_each_day(full):
+    seen = touched(full, lambda: full.execute("select notify.next_lease_in() as t").fetchone())
+    assert seen.answer.t.total_seconds() < 0
+    assert seen.indexes == {"notifications_leased"}
+    assert seen.read.total() <= 3 * DAYS
+
+
 @pytest.mark.parametrize("floor_ms", [None, 0.0])
 def test_a_look_reads_the_due_index_and_walks_no_row_of_the_future(full, floor_ms):
     seen = touched(full, lambda: due(full, BATCH, floors=[floor_ms] * 4))

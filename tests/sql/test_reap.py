@@ -81,3 +81,56 @@ def test_nothing_is_reaped_within_the_grace_after_the_servers_start(db):
     claim(db, [id], lease="-1 second")
     assert reap(db, grace="1000 days") == []
     assert row(db, id).status == "sending"
+
+
+LET_5_MS_PASS = """
+update notify.notifications set due_at = clock_timestamp()
+where status = 'queued' and due_at <= interval '5 ms' + (
+  select min(due_at) from notify.notifications where status = 'queued')
+"""
+
+
+def end_leases(db):
+    db.execute(
+        "update notify.notifications set lease_until = clock_timestamp() - interval '1 s'"
+        " where status = 'sending'"
+    )
+
+
+def test_a_second_lease_in_a_row_that_expires_waits_by_a_backoff_with_jitter(db):
+    ids = enqueue(db, 50)
+    for _ in range(2):
+        now = ago(db, "0")
+        assert len(claim(db, ids, lease="-1 second")) == len(ids)
+        reap(db)
+    waits = {(row(db, id).due_at - now).total_seconds() for id in ids}
+    assert 5 <= min(waits) <= max(waits) <= 11
+    assert len(waits) == len(ids)
+
+
+def test_another_end_in_between_begins_anew(db):
+    [id] = enqueue(db)
+    claim(db, [id], lease="-1 second")
+    reap(db)
+    settle(db, claim(db, [id]), "temporary", base="0", cap="0")
+    claim(db, [id], lease="-1 second")
+    reap(db)
+    assert row(db, id).due_at <= ago(db, "0")
+
+
+def test_a_notification_that_kills_its_workers_ends_in_failed_and_the_others_are_sent(db):
+    """A worker sends all that is due within 5 ms, and dies if the poisoned one is among it."""
+    ids = enqueue(db, 20)
+    poisoned = ids[3]
+    while db.execute(LET_5_MS_PASS).rowcount:
+        hand = claim(db)
+        if poisoned in {got.id for got in hand}:
+            end_leases(db)
+            reap(db)
+        else:
+            settle(db, hand)
+    died = row(db, poisoned)
+    assert (died.status, died.attempt, died.last_error_code) == ("failed", 4, "lease_expired")
+    assert "w:1 died, hung or was cut off" in died.last_error
+    assert "no attempts are left" in died.last_error
+    assert {row(db, id).status for id in ids if id != poisoned} == {"sent"}

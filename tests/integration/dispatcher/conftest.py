@@ -9,6 +9,7 @@ import pytest
 import redis
 from loguru import logger
 
+import service.background
 import service.dispatcher
 from service.model import LANES
 from service.ready_set import LANE_KEYS
@@ -53,6 +54,12 @@ def driven(drive: Callable[..., Driven]) -> Driven:
 def no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing but a bell or a due row end a sleep: the tick would hide that they did not."""
     monkeypatch.setattr(service.dispatcher, "TICK_S", 300.0)
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a leader reap at once, and soon after the server's start."""
+    monkeypatch.setattr(service.background, "SETTLE_GRACE_S", 0.0)
 
 
 @pytest.fixture

@@ -110,14 +110,13 @@ def test_a_slow_drain_of_an_old_backlog_finds_nothing_lost(db, driven, ready):
         assert driven.metric("dispatcher_offered_total") == 600
 
 
-def test_the_reaper_reconciler_and_gauges_run_on_their_intervals(db, drive, ready):
+def test_the_reaper_reconciler_and_gauges_run_on_their_intervals(db, drive, ready, no_grace):
     id = put(db, "sending", lease_until=ago(db, "1 second"))
     enqueue(db, 4, send_at=ago(db, "-1 hour"))
     fast = {
         "reaping_interval_mins": 0.01,
         "reconciliation_interval_mins": 0.01,
         "gauges_interval_s": 0.5,
-        "lease_s": 0.0,
     }
     driven = drive(**fast)
     with driven.running():
@@ -131,9 +130,9 @@ def test_the_reaper_reconciler_and_gauges_run_on_their_intervals(db, drive, read
     assert driven.lost == 0
 
 
-def test_without_redis_the_background_jobs_still_run(db, drive):
+def test_without_redis_the_background_jobs_still_run(db, drive, no_grace):
     id = put(db, "sending", lease_until=ago(db, "1 second"))
-    driven = drive(redis_url=None, lease_s=0.0)
+    driven = drive(redis_url=None)
     with driven.running():
         wait_for(lambda: status(db, id) == "queued")
         wait_for(lambda: driven.metric("db_queued_notifications") == 1)
