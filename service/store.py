@@ -1,6 +1,6 @@
 """Every SQL call of the asyncio side: one method per function of sql/, and the reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from service.db import conninfo, translated
 from service.errors import DatabaseAway
-from service.model import Attempt, Notification
+from service.model import Attempt, Cancelled, DeadLetters, Notification, Redriven
 from service.schema import current_migration
 
 SUMMARY = (
@@ -161,6 +161,27 @@ class Store:
                     prepare=False,
                 )  # fmt: skip
                 return await cursor.fetchall()
+
+    async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
+        """Call off what nobody is sending; says what each of those that exist is now."""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=class_row(Cancelled))
+                await cursor.execute("select * from notify.cancel(%s)", [ids])
+                return await cursor.fetchall()
+
+    async def redrive(
+        self, which: DeadLetters, *, limit: int, attempts: int, rate_per_s: float, dry_run: bool
+    ) -> Redriven:
+        """Queue dead letters again, the oldest first, each for so many attempts more."""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=class_row(Redriven))
+                await cursor.execute(
+                    "select * from notify.redrive(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                    [*astuple(which), limit, attempts, rate_per_s, dry_run],
+                )
+                return (await cursor.fetchall())[0]
 
     async def missing(self) -> list[str]:
         """Say what is missing before work can be done; empty: ready. Never raises."""
