@@ -1,7 +1,8 @@
 """How our processes reach PostgreSQL: one place for timeouts, keepalives, names and errors."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -15,6 +16,10 @@ SERVER_OPTIONS = (
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
     " -c tcp_user_timeout=15000 -c timezone=UTC"
 )
+
+# For sessions that ask little: when a proxy on the way has lost its other end without a FIN, it may
+# acknowledge what we send for ever. psycopg closes the connection 5 s after this.
+ANSWER_MAX_S = 3.0
 
 SCHEMA_MISSING = (
     psycopg.errors.UndefinedTable,
@@ -55,6 +60,17 @@ async def connect(url: str, role: str) -> psycopg.AsyncConnection:
     """Open one direct connection, for LISTEN or session locks. Raises DatabaseAway."""
     with translated():
         return await psycopg.AsyncConnection.connect(conninfo(url, role), autocommit=True)
+
+
+@asynccontextmanager
+async def answered() -> AsyncIterator[None]:
+    """Turn errors into ours, and silence too: the connection is closed then."""
+    try:
+        async with asyncio.timeout(ANSWER_MAX_S):
+            with translated():
+                yield
+    except TimeoutError as error:
+        raise DatabaseAway(f"no answer within {ANSWER_MAX_S:g} s") from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ variants that lose wake-ups, are in ops/adr/0002-doorbell.md.
 
 from typing import TYPE_CHECKING
 
-from service.db import connect, translated
+from service.db import answered, connect, translated
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -29,7 +29,7 @@ class Doorbell:
             return
         conn = await connect(self._url, "notify-disp")
         try:
-            with translated():
+            async with answered():
                 await conn.execute("listen notify_wake")
         except BaseException:  # a session that does not listen must not pass for one that does
             await conn.close()
@@ -39,7 +39,7 @@ class Doorbell:
     async def arm(self, wait_ms: int) -> bool:
         """Make later INSERTs ring. False: a silent producer is still in flight, look again."""
         assert self._conn is not None
-        with translated():
+        async with answered():
             cursor = await self._conn.execute("select notify.arm(%s)", [wait_ms])
             row = await cursor.fetchone()
         return bool(row and row[0])
@@ -55,7 +55,7 @@ class Doorbell:
     async def disarm(self) -> None:
         """Let producers be silent again. All locks: a timeout of arm() can race its grant."""
         assert self._conn is not None
-        with translated():
+        async with answered():
             await self._conn.execute("select pg_advisory_unlock_all()")
 
     async def close(self) -> None:

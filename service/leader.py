@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from service.db import connect, translated
+from service.db import answered, connect
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -19,7 +19,7 @@ class Leader:
         """Say whether we lead, taking the lock if it is free. Raises DatabaseAway."""
         if self._conn is None or self._conn.closed:
             self._conn = await connect(self._url, "notify-disp")
-        with translated():
+        async with answered():
             cursor = await self._conn.execute("select notify.lead()")
             row = await cursor.fetchone()
         return bool(row and row[0])
