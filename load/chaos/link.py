@@ -1,0 +1,109 @@
+"""A TCP proxy to one server, which can freeze or break: python -m load.chaos.link PORT.
+
+Prints its own port. Commands: `freeze` (connections are accepted, and neither byte nor FIN moves),
+`thaw`, `half_open WORDS` (whoever has sent WORDS keeps a connection with nobody at its other end;
+answers how many), `heard WORDS` (how many whole ones have sent them).
+"""
+
+import asyncio
+import sys
+from contextlib import suppress
+
+from load.chaos.commands import answer, commands
+
+HOST = "127.0.0.1"
+CHUNK_BYTES = 65536
+HEARD_BYTES = 4096  # of what a client says first; enough to know it by
+
+
+class Wire:
+    """One connection through the link."""
+
+    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+        self.client = client
+        self.server = server
+        self.heard = b""
+        self.broken = False
+
+
+class Link:
+    """The connections, and whether bytes move."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.thawed = asyncio.Event()
+        self.thawed.set()
+        self.wires: set[Wire] = set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Join a client with the server until either ends."""
+        await self.thawed.wait()
+        try:
+            answers, server = await asyncio.open_connection(HOST, self.port)
+        except OSError:
+            writer.close()
+            return
+        wire = Wire(writer, server)
+        self.wires.add(wire)
+        await asyncio.gather(self.upstream(wire, reader), self.downstream(wire, answers))
+        self.wires.discard(wire)
+
+    async def upstream(self, wire: Wire, reader: asyncio.StreamReader) -> None:
+        """Pass on what the client says; swallow it when the wire is broken."""
+        with suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                wire.heard = (wire.heard + data)[:HEARD_BYTES]
+                await self.thawed.wait()
+                if not wire.broken:
+                    wire.server.write(data)
+                    await wire.server.drain()
+        await self.thawed.wait()
+        wire.server.close()
+        wire.client.close()
+
+    async def downstream(self, wire: Wire, reader: asyncio.StreamReader) -> None:
+        """Pass on what the server says; of a broken wire the client hears not even the end."""
+        with suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                await self.thawed.wait()
+                if not wire.broken:
+                    wire.client.write(data)
+                    await wire.client.drain()
+        await self.thawed.wait()
+        if not wire.broken:
+            wire.client.close()
+
+    def heard(self, words: bytes) -> list[Wire]:
+        """Find the whole wires that have heard these words."""
+        return [wire for wire in self.wires if words in wire.heard and not wire.broken]
+
+    def half_open(self, words: bytes) -> int:
+        """Break the wires that have heard these words; says how many."""
+        found = self.heard(words)
+        for wire in found:
+            wire.broken = True
+            wire.server.close()
+        return len(found)
+
+
+async def main(port: int) -> None:
+    """Serve until told to end."""
+    link = Link(port)
+    server = await asyncio.start_server(link.accept, HOST, 0)
+    answer(server.sockets[0].getsockname()[1])
+    async for command, *words in commands():
+        match command:
+            case "freeze":
+                link.thawed.clear()
+                answer("frozen")
+            case "thaw":
+                link.thawed.set()
+                answer("thawed")
+            case "half_open":
+                answer(link.half_open(" ".join(words).encode()))
+            case "heard":
+                answer(len(link.heard(" ".join(words).encode())))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

@@ -1,0 +1,163 @@
+"""The table at the end, and the promises that were broken."""
+
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from load.chaos.judge import Verdict
+from load.chaos.processes import Stopped
+from load.chaos.stand import GRACE_S, TIMES, Played
+
+API_MAX_S = 5.0
+FIRST_MAX_S = 10.0
+WAITING_CPU_MAX = 0.05
+STOP_MAX_S = GRACE_S + 3.0  # what was cut off by the grace is settled within two more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """From the end of a fault: to the first arrival, and until all that was due then is settled."""
+
+    name: str
+    first_s: float | None  # None: nothing arrived after it
+    all_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One run."""
+
+    seed: int
+    verdict: Verdict
+    played: list[Played]
+    stops: list[Stopped]
+
+    @property
+    def recoveries(self) -> list[Recovery]:
+        """One for each fault."""
+        return [recovery(one, self.verdict) for one in self.played]
+
+    @property
+    def broken(self) -> list[str]:
+        """Name every broken promise."""
+        return [*self.verdict.broken, *self.late]
+
+    @property
+    def late(self) -> Iterator[str]:
+        """Name what took too long, or too much."""
+        if self.verdict.slowest_api_s > API_MAX_S:
+            yield f"the API took {self.verdict.slowest_api_s:.1f} s to answer"
+        for one in self.recoveries:
+            if one.first_s is None or one.first_s > FIRST_MAX_S:
+                yield f"nothing was delivered within {FIRST_MAX_S:g} s after {one.name}"
+        for fault in self.played:
+            if (fault.waiting_cpu or 0) > WAITING_CPU_MAX:
+                yield f"a role used {fault.waiting_cpu:.0%} of a core during {fault.name}"
+        for stop in self.stops:
+            if stop.code != 0 or stop.took_s > STOP_MAX_S:
+                yield f"{stop.name} took {stop.took_s:.1f} s to stop, with code {stop.code}"
+
+
+def recovery(fault: Played, verdict: Verdict) -> Recovery:
+    """Measure one."""
+    place = bisect(verdict.arrived_at, fault.ended)
+    late = [
+        settled - fault.ended
+        for first_due, settled in verdict.settled
+        if first_due < fault.ended < settled
+    ]
+    return Recovery(
+        name=fault.name,
+        first_s=verdict.arrived_at[place] - fault.ended
+        if place < len(verdict.arrived_at)
+        else None,
+        all_s=max(late, default=0.0),
+    )
+
+
+def table(report: Report) -> str:
+    """Lay a run out."""
+    verdict = report.verdict
+    extra = sum(one.extra for one in verdict.duplicates)
+    lines = [
+        f"seed {report.seed}; " + ", ".join(f"{name}={value}" for name, value in TIMES.items()),
+        "",
+        *(
+            row(result, verdict.offered[result], present(verdict, result))
+            for result in ("accepted", "unknown", "refused")
+        ),
+        *(row(status, verdict.statuses[status]) for status in ("sent", "failed", "expired")),
+        row("cancelled", verdict.statuses["cancelled"]),
+        row("lost", len(verdict.lost), "must be 0"),
+        row("sent, never arrived", len(verdict.never_arrived), "must be 0"),
+        *(row(what, count, "must be 0") for what, count in verdict.invariants.items()),
+        row("duplicates", extra, windows(verdict)),
+        row("… unexplained", verdict.unexplained, "must be 0"),
+        row(
+            "slowest answer of an API", f"{verdict.slowest_api_s:.1f} s", f"at most {API_MAX_S:g} s"
+        ),
+        *(row(f"stop of {s.name}", f"{s.took_s:.1f} s", f"code {s.code}") for s in report.stops),
+        "",
+        f"{'fault':24}{'times':>6}{'first':>9}{'all':>9}   slowest, from its end",
+        *faults(report),
+        "",
+        *(f"BROKEN: {one}" for one in report.broken),
+    ]
+    return "\n".join(lines) if report.broken else "\n".join([*lines, "every promise was kept"])
+
+
+def row(name: str, figure: object, note: str = "") -> str:
+    """Lay a line out."""
+    return f"{name:40}{figure!s:>9}   {note}".rstrip()
+
+
+def present(verdict: Verdict, result: str) -> str:
+    """Say how many of these are in the ledger."""
+    return f"{verdict.found[result]} of them in the ledger"
+
+
+def windows(verdict: Verdict) -> str:
+    """Say which outcomes admit the duplicates."""
+    outcomes = Counter(
+        attempt["outcome"]
+        for one in verdict.duplicates
+        for attempt in one.attempts
+        if attempt["outcome"] in ("unknown", "lease_expired")
+    )
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    return f"attempts of these: {told}" if told else ""
+
+
+def faults(report: Report) -> list[str]:
+    """Lay out the slowest recovery of each kind."""
+    by_name: dict[str, list[Recovery]] = {}
+    for one in report.recoveries:
+        by_name.setdefault(one.name, []).append(one)
+    return [
+        f"{name:24}{len(ones):6}"
+        f"{max(one.first_s or 0.0 for one in ones):7.1f} s"
+        f"{max(one.all_s for one in ones):7.1f} s"
+        for name, ones in sorted(by_name.items())
+    ]
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Give all there is, but the single times."""
+    verdict = report.verdict
+    return {
+        "seed": report.seed,
+        "broken": report.broken,
+        "offered": verdict.offered,
+        "found": verdict.found,
+        "statuses": verdict.statuses,
+        "lost": verdict.lost,
+        "never_arrived": verdict.never_arrived,
+        "invariants": verdict.invariants,
+        "duplicates": [asdict(one) for one in verdict.duplicates],
+        "slowest_api_s": verdict.slowest_api_s,
+        "played": [asdict(one) for one in report.played],
+        "recoveries": [asdict(one) for one in report.recoveries],
+        "stops": [asdict(one) for one in report.stops],
+    }
