@@ -17,11 +17,12 @@ from service.background import Background
 from service.config import Settings
 from service.doorbell import ARM_WAIT_LONG_MS, ARM_WAIT_MS, Doorbell
 from service.errors import DatabaseAway, NotifyError, RedisAway
-from service.interval import Outage, every, told_to_stop
+from service.interval import every, told_to_stop
 from service.leader import Leader
 from service.metrics import DispatcherMetrics
 from service.model import LANES
 from service.offers import WINDOW_LOW, WINDOW_MAX, Offers
+from service.outage import Outage
 from service.ready_set import ReadySet
 from service.store import Lane, Store
 

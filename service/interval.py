@@ -7,27 +7,7 @@ from collections.abc import Awaitable, Callable
 from loguru import logger
 
 from service.errors import NotifyError
-
-
-class Outage:
-    """Says once that something is away, and once that it is back."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._since: float | None = None
-
-    def away(self, error: Exception) -> None:
-        """It failed."""
-        if self._since is None:
-            self._since = time.monotonic()
-            logger.warning("away", what=self._what, reason=str(error))
-
-    def back(self) -> None:
-        """It worked."""
-        if self._since is not None:
-            away_s = round(time.monotonic() - self._since, 1)
-            logger.info("back", what=self._what, away_s=away_s)
-            self._since = None
+from service.outage import Outage
 
 
 async def every(

@@ -2,9 +2,8 @@
 
 import time
 
-from loguru import logger
-
 from service.errors import RedisAway
+from service.outage import Outage
 from workers.ready_set import ReadySet
 
 BLOCK_S = 0.25  # a pop cannot be interrupted: this bounds the wait on shutdown
@@ -21,7 +20,7 @@ class Hints:
 
     def __init__(self, ready_set: ReadySet | None) -> None:
         self.ready_set = ready_set
-        self.away = False
+        self.outage = Outage("redis", by="worker")
         self.retry_s = REDIS_RETRY_MIN_S
         self.retry_at = 0.0
         self.asked_at = time.monotonic()  # when ids came, or any that are due were asked for
@@ -51,18 +50,14 @@ class Hints:
         self.unoffered = count > 0
 
     def lost(self, error: RedisAway) -> None:
-        """Go on without Redis, and try it again later; log the first time."""
-        if not self.away:
-            logger.warning("redis_away", error=str(error))
-            self.away = True
+        """Go on without Redis, and try it again later."""
+        self.outage.away(error)
         self.retry_at = time.monotonic() + self.retry_s
         self.retry_s = min(self.retry_s * 2, REDIS_RETRY_MAX_S)
 
     def found(self) -> None:
         """Note that Redis answers."""
-        if self.away:
-            logger.info("redis_back")
-            self.away = False
+        self.outage.back()
         self.retry_s = REDIS_RETRY_MIN_S
 
     def close(self) -> None:

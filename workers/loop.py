@@ -21,7 +21,6 @@ class Loop(threading.Thread, ABC):
         self.metrics = metrics
         self.stopping = threading.Event()
         self.backoff_s = BACKOFF_MIN_S
-        self.database_away = False
 
     @abstractmethod
     def turn(self) -> None:
@@ -45,16 +44,13 @@ class Loop(threading.Thread, ABC):
         while self.wanted:
             try:
                 self.turn()
-            except DatabaseAway as error:
-                if not self.database_away:
-                    logger.error("database_away", thread=self.name, error=str(error))
-                self.database_away = True
+            except DatabaseAway:  # the store has told so, once for all threads
                 self.pause()
             except Exception as error:
                 self.survived(error)
                 self.pause()
             else:
-                self.recovered()
+                self.backoff_s = BACKOFF_MIN_S
         self.close()
 
     def survived(self, error: Exception, **ids: object) -> None:
@@ -67,10 +63,3 @@ class Loop(threading.Thread, ABC):
         if self.stopping.wait(self.backoff_s):
             time.sleep(BACKOFF_MIN_S)
         self.backoff_s = min(self.backoff_s * 2, BACKOFF_MAX_S)
-
-    def recovered(self) -> None:
-        """Forget the backoff after a turn that went well."""
-        self.backoff_s = BACKOFF_MIN_S
-        if self.database_away:
-            self.database_away = False
-            logger.info("database_back", thread=self.name)

@@ -9,6 +9,7 @@ from loguru import logger
 
 from service.config import Settings
 from service.metrics import WorkerMetrics
+from service.outage import Outage
 from workers.breakers import Breakers
 from workers.channels import channels
 from workers.claimer import Claimer
@@ -35,7 +36,10 @@ class Worker:
         slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
         metrics.in_hand.set_function(lambda: slots.in_hand)
         ways, breakers = channels(settings), Breakers(settings, metrics)
-        self.settler = Settler(settings, metrics, store=Store(settings, self.name), slots=slots)
+        outage = Outage("postgresql", by="worker")
+        self.settler = Settler(
+            settings, metrics, store=Store(settings, self.name, "settler", outage), slots=slots
+        )
         self.senders = [
             Sender(
                 number,
@@ -52,7 +56,7 @@ class Worker:
         self.claimer = Claimer(
             settings,
             metrics,
-            store=Store(settings, self.name),
+            store=Store(settings, self.name, "claimer", outage),
             hints=Hints(ready_set),
             slots=slots,
             senders=self.senders,

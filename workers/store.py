@@ -13,9 +13,10 @@ import psycopg
 from psycopg.types.string import TextLoader
 
 from service.config import Settings
-from service.db import conninfo
+from service.db import conninfo, one_line
 from service.errors import DatabaseAway
 from service.model import Status
+from service.outage import Outage
 from workers.claim import Claim, Ended, Unstarted
 
 STATEMENT_TIMEOUT_S = 10.0
@@ -46,11 +47,16 @@ class Settled:
 
 
 class Store:
-    """One connection, opened when it is first needed and again after it broke."""
+    """One connection, opened when it is first needed and again after it broke.
 
-    def __init__(self, settings: Settings, worker: str) -> None:
+    `worker`: "host:pid"; `thread`: whose it is; `outage`: is told whether PostgreSQL answers.
+    """
+
+    def __init__(self, settings: Settings, worker: str, thread: str, outage: Outage) -> None:
         self.settings = settings
         self.worker = worker
+        self.thread = thread
+        self.outage = outage
         self.conninfo = conninfo(
             settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S
         )
@@ -137,10 +143,14 @@ class Store:
         try:
             if self.connection is None:
                 self.connection = connect(self.conninfo)
-            return self.connection.execute(query, args, prepare=True).fetchall()
+            rows = self.connection.execute(query, args, prepare=True).fetchall()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
-            raise DatabaseAway(str(error).strip()) from error
+            away = DatabaseAway(one_line(error))
+            self.outage.away(away, self.thread)
+            raise away from error
+        self.outage.back(self.thread)
+        return rows
 
 
 def connect(target: str) -> psycopg.Connection[Any]:

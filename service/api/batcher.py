@@ -14,6 +14,7 @@ from loguru import logger
 from service.api.problems import Problem
 from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
+from service.outage import Outage
 from service.store import Accepted, Store
 
 IN_FLIGHT_MAX = 1  # two cost 12 % more CPU a request: smaller batches
@@ -41,6 +42,7 @@ class Batcher:
     def __init__(self, store: Store, metrics: ApiMetrics) -> None:
         self._store = store
         self._metrics = metrics
+        self._outage = Outage("postgresql", by="api")
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
@@ -109,25 +111,27 @@ class Batcher:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
         task.cancel()
-        return unavailable(batch, "no answer in time")
+        return self._unavailable(batch, DatabaseAway("no answer in time"))
 
     async def _insert(self, rows: list[bytes]) -> list[Outcome]:
         """Insert what can be inserted: one wrong row spoils only itself."""
         try:
-            return [*await self._store.enqueue(b"[" + b",".join(rows) + b"]")]
+            accepted = await self._store.enqueue(b"[" + b",".join(rows) + b"]")
         except Refused as refusal:
             if len(rows) == 1:
                 return [refusal]
         except DatabaseAway as error:
-            return unavailable(rows, str(error))
+            return self._unavailable(rows, error)
         except Exception:
             logger.exception("enqueue failed", rows=len(rows))
             return [Problem("internal_error") for _ in rows]
+        else:
+            self._outage.back()
+            return [*accepted]
         half = len(rows) // 2
         return [*await self._insert(rows[:half]), *await self._insert(rows[half:])]
 
-
-def unavailable(rows: Sized, error: str) -> list[Outcome]:
-    """Say once, in the log, that the database is away; and to everybody who waits."""
-    logger.warning("enqueue failed", rows=len(rows), error=error)
-    return [Problem("database_unavailable") for _ in range(len(rows))]
+    def _unavailable(self, rows: Sized, error: DatabaseAway) -> list[Outcome]:
+        """Say once, in the log, that the database is away; and to everybody who waits."""
+        self._outage.away(error)
+        return [Problem("database_unavailable") for _ in range(len(rows))]

@@ -1,4 +1,4 @@
-"""The interval loop and the outage that is told once."""
+"""The interval loop: when it runs, and what it says of a job that fails."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ import pytest
 from loguru import logger
 
 from service.errors import DatabaseAway
-from service.interval import Outage, every
+from service.interval import every
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def run_for_three_turns(interval_s, job):
             turns.append(time.monotonic())
             if len(turns) == 3:
                 third.set()
-            await job(len(turns))
+            return await job(len(turns))
 
         loop = asyncio.create_task(every(interval_s, "job", turn))
         async with asyncio.timeout(10):
@@ -66,6 +66,15 @@ def test_a_slow_job_does_not_add_to_its_interval():
     assert 0.38 < third - first < 0.6  # 0.7 if it did
 
 
+def test_a_job_may_ask_to_run_again_sooner_but_not_later():
+    async def sooner(turn):
+        return 0.05 if turn == 1 else 60.0
+
+    first, second, third = run_for_three_turns(0.2, sooner)
+    assert 0.045 <= second - first < 0.19
+    assert third - second >= 0.195
+
+
 def test_a_failure_waits_for_its_turn_and_an_outage_is_told_once_with_its_end(events):
     async def away_twice(turn):
         if turn < 3:
@@ -85,21 +94,6 @@ def test_a_bug_in_a_job_does_not_end_its_loop_and_is_logged_with_its_traceback(e
     run_for_three_turns(0.01, bug)
     failed = [record for record in events if record["message"] == "job_failed"]
     assert [record["exception"].type for record in failed] == [ZeroDivisionError]
-
-
-def test_an_outage_that_never_was_says_nothing(events):
-    outage = Outage("redis")
-    outage.back()
-    assert names(events) == []
-
-
-def test_each_outage_is_told_anew(events):
-    outage = Outage("redis")
-    for _ in range(2):
-        outage.away(DatabaseAway("x"))
-        outage.away(DatabaseAway("y"))
-        outage.back()
-    assert names(events) == ["away", "back"] * 2
 
 
 def test_a_cancellation_that_a_library_swallowed_still_ends_the_loop():

@@ -188,10 +188,10 @@ def test_without_redis_delivery_goes_on_and_comes_back_to_it(db, start, state):
         servers.stop()
         ledger.enqueue(db, 10)
         wait_for(lambda: statuses(db) == {"sent": 11})
-        assert worker.claimer.hints.away
+        assert worker.claimer.hints.outage.lasts
     with EmbeddedServers(state, postgres=False) as urls:
         assert urls.redis_url == url
-        wait_for(lambda: not worker.claimer.hints.away)
+        wait_for(lambda: not worker.claimer.hints.outage.lasts)
         with redis.Redis.from_url(url) as client:
             offer(client, ledger.enqueue(db))
             wait_for(lambda: not client.zcard("{notify}:ready:2"), 0.9)
@@ -211,7 +211,7 @@ def test_without_the_database_outcomes_are_kept_until_it_is_back(db, dsn, sink, 
             [name],
         )
         sink.hold.set()
-        wait_for(lambda: worker.settler.database_away and worker.claimer.database_away)
+        wait_for(lambda: worker.settler.store.outage.lasts and worker.settler.ended)
         admin.execute(f"alter database {name} allow_connections true")
     wait_for(lambda: ledger.status(db, id_) == "sent")
     assert len(sink.requests) == 1
