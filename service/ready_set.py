@@ -83,6 +83,16 @@ class ReadySet:
             gone[lane] = {id for id, score in pairs if score is None}
         return gone
 
+    async def checkup(self) -> tuple[str, str]:
+        """Give the server's version, and its maxmemory-policy ('' where it does not tell)."""
+        with translated():
+            info = await self._redis.info("server")
+        try:
+            policy = (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
+        except RedisError:  # managed servers forbid CONFIG
+            policy = ""
+        return str(info["redis_version"]), policy or ""
+
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()

@@ -61,6 +61,22 @@ class Gauges:
     oldest_due_age: timedelta | None
 
 
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What sql/checkup.sql tells the doctor."""
+
+    server_version_num: int
+    now_at: datetime
+    is_replica: bool
+    has_leader: bool
+    days_ahead: int
+    expired_leases: int
+    in_default: int
+    notify_usage: float
+    oldest_transaction_age: timedelta | None
+    finds_table: bool
+
+
 class UuidBytes(Loader):
     """Read a uuid as its 16 bytes: what the ready set holds, at a third of the cost of UUIDs."""
 
@@ -189,7 +205,7 @@ class Store:
             with translated():
                 async with self._pool.connection() as conn:
                     cursor = await conn.execute(
-                        "select exists (select from _yoyo_migration where migration_id = %s)",
+                        "select exists (select from public._yoyo_migration where migration_id = %s)",
                         [current_migration()],
                     )
                     row = await cursor.fetchone()
@@ -248,3 +264,11 @@ class Store:
                     [days_ahead, retention],
                 )
                 return await cursor.fetchall()
+
+    async def checkup(self) -> Checkup:
+        """Read what the doctor asks of the database."""
+        with translated():
+            async with self._pool.connection() as conn:
+                cursor = conn.cursor(row_factory=class_row(Checkup))
+                await cursor.execute("select * from notify.checkup()")
+                return (await cursor.fetchall())[0]

@@ -69,6 +69,15 @@ def parser() -> argparse.ArgumentParser:
         "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
         "quick.", function="worker")  # fmt: skip
 
+    command(
+        commands,
+        "doctor",
+        "service.cli.examine",
+        "look at everything",
+        "Look at database, doorbell, Redis, webhooks and mail; one line each: fine, or what to do. "
+        "Changes nothing. Exit code 1: something is to be done.",
+    )
+
     inbox = command(commands, "inbox", "service.cli.try_out", "catch webhooks and mails",
         "A catcher for trying things out: prints a line per arrival, with its signature check "
         "(WEBHOOK_SECRET).", function="inbox")  # fmt: skip

@@ -1,0 +1,179 @@
+"""`notify doctor`: look at everything, and say of each thing that it is fine, or what to do."""
+
+import asyncio
+import smtplib
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote, urlsplit
+
+from service.config import Settings
+from service.db import connect, translated
+from service.errors import NotifyError, RedisAway
+from service.ready_set import ReadySet
+from service.store import Checkup, Gauges, Store
+
+SKEW_MAX = timedelta(seconds=5)
+WAITING_MAX = timedelta(minutes=1)
+TRANSACTION_MAX = timedelta(minutes=5)
+NOTIFY_USAGE_MAX = 0.01
+DAYS_AHEAD_MIN = 2
+LISTEN_WAIT_S = 2.0
+SMTP_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` empty: it is fine."""
+
+    what: str
+    found: str
+    advice: str = ""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at database, doorbell, Redis, webhooks and mail, in this order; nothing is changed."""
+    assert settings.database_url is not None
+    async with Store(settings.database_url, "notify-doctor", connections_max=1) as store:
+        if missing := await store.missing():
+            found, _, advice = missing[0].partition(": ")
+            yield Finding("database", found, advice)
+            return
+        yield Finding("schema", "current")
+        for finding in database_findings(await store.checkup(), datetime.now(UTC)):
+            yield finding
+        yield waiting_finding(await store.gauges())
+    yield await listen_finding(settings.direct_url or "")
+    yield await redis_finding(settings.redis_url)
+    yield webhook_finding(settings)
+    yield await asyncio.to_thread(mail_finding, settings)
+
+
+def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
+    """Judge what checkup() told. `now` is this machine's clock."""
+    version = f"PostgreSQL {seen.server_version_num // 10000}.{seen.server_version_num % 10000}"
+    if seen.is_replica:
+        yield Finding("server", f"{version}, a replica", "point DATABASE_URL at the primary")
+    else:
+        yield Finding("server", version)
+    skew = abs(seen.now_at - now)
+    yield judged(
+        "clocks", f"{skew.total_seconds():.1f} s apart", skew <= SKEW_MAX,
+        "set both machines' clocks by NTP: webhook-timestamp is made from this one",
+    )  # fmt: skip
+    yield judged(
+        "dispatcher", "leading" if seen.has_leader else "none leads", seen.has_leader,
+        "start one: notify dispatcher. Until then workers look for themselves, once a second",
+    )  # fmt: skip
+    yield judged(
+        "leases", f"{seen.expired_leases} passed over a minute ago", not seen.expired_leases,
+        "the reaper does not run: look at the dispatcher's log",
+    )  # fmt: skip
+    yield judged(
+        "partitions", f"{seen.days_ahead} days ahead", seen.days_ahead >= DAYS_AHEAD_MIN,
+        "the dispatcher makes them hourly: is one leading, and does its log say busy?",
+    )  # fmt: skip
+    yield judged(
+        "default partition", f"{seen.in_default} rows", not seen.in_default,
+        "the dispatcher moves them to their day within the hour; if it does not, see its log",
+    )  # fmt: skip
+    yield judged(
+        "NOTIFY queue", f"{seen.notify_usage:.2%} full", seen.notify_usage <= NOTIFY_USAGE_MAX,
+        "a listening session is stuck in a transaction: find it in pg_stat_activity and end it",
+    )  # fmt: skip
+    oldest = seen.oldest_transaction_age or timedelta(0)
+    yield judged(
+        "oldest transaction", f"{oldest.total_seconds():.0f} s", oldest <= TRANSACTION_MAX,
+        "it keeps dead rows from being cleaned up: find it in pg_stat_activity",
+    )  # fmt: skip
+    yield judged(
+        "producers", "`notifications` is ours" if seen.finds_table else "`notifications` is not ours",
+        seen.finds_table, "producers of this role name the table notify.notifications",
+    )  # fmt: skip
+
+
+def waiting_finding(gauges: Gauges) -> Finding:
+    """Judge how long what is due has been waiting."""
+    waiting = gauges.oldest_due_age or timedelta(0)
+    return judged(
+        "oldest due",
+        f"{waiting.total_seconds():.1f} s",
+        waiting <= WAITING_MAX,
+        "workers do not keep up, or none runs: start more (notify worker)",
+    )
+
+
+def judged(what: str, found: str, fine: bool, advice: str) -> Finding:
+    """Make a finding; the advice is for when it is not fine."""
+    return Finding(what, found, "" if fine else advice)
+
+
+async def listen_finding(url: str) -> Finding:
+    """Ring ourselves: a transaction pooler would swallow it."""
+    advice = "LISTEN does not work there: give DATABASE_DIRECT_URL, past the pooler"
+    try:
+        listener = await connect(url, "notify-doctor")
+        try:
+            with translated():
+                await listener.execute("listen notify_doctor")
+                started = time.monotonic()
+                await listener.execute("select pg_notify('notify_doctor', '')")
+                rings = [n async for n in listener.notifies(timeout=LISTEN_WAIT_S, stop_after=1)]
+        finally:
+            await listener.close()
+    except NotifyError as error:
+        return Finding("LISTEN", str(error), advice)
+    took_ms = (time.monotonic() - started) * 1000
+    return judged("LISTEN", f"{took_ms:.1f} ms" if rings else "silent", bool(rings), advice)
+
+
+async def redis_finding(url: str | None) -> Finding:
+    """Look at Redis: its version, and what it does when memory is full."""
+    if url is None:
+        return Finding("Redis", "not given", "set REDIS_URL: without it delivery is slower")
+    ready_set = ReadySet(url)
+    try:
+        version, policy = await ready_set.checkup()
+    except RedisAway as error:
+        return Finding("Redis", str(error), "see REDIS_URL; until then workers claim directly")
+    finally:
+        await ready_set.close()
+    found = f"{version}, maxmemory-policy {policy or 'unknown'}"
+    if version < "7":
+        return Finding("Redis", found, "use Redis 7.0 or newer, or Valkey")
+    return judged("Redis", found, policy in ("", "noeviction"), "set maxmemory-policy noeviction")
+
+
+def webhook_finding(settings: Settings) -> Finding:
+    """Say whether webhooks are signed."""
+    count = len(settings.webhook_secret)
+    found = f"signed with {count} secret{'s' * (count > 1)}" if count else "unsigned"
+    return judged("webhooks", found, bool(count), "set WEBHOOK_SECRET, so that receivers can check")
+
+
+def mail_finding(settings: Settings) -> Finding:
+    """Log in to the mail server, and send nothing. Blocks for some seconds at most."""
+    if settings.smtp_url is None:
+        return Finding("mail", "not configured; set SMTP_URL and MAIL_FROM to send any")
+    parts = urlsplit(settings.smtp_url)
+    host, port = parts.hostname or "localhost", parts.port or 0
+    try:
+        if parts.scheme == "smtps":
+            context = ssl.create_default_context()
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                host, port or 465, timeout=SMTP_WAIT_S, context=context
+            )
+        else:
+            server = smtplib.SMTP(host, port or 25, timeout=SMTP_WAIT_S)
+        with server:
+            server.ehlo()
+            if parts.scheme == "smtp" and server.has_extn("starttls"):
+                server.starttls(context=ssl.create_default_context())
+            if parts.username:
+                server.login(unquote(parts.username), unquote(parts.password or ""))
+            server.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        return Finding("mail", f"{host}: {error}", "see SMTP_URL: host, port, user and password")
+    return Finding("mail", f"{host} lets us in")

@@ -1,0 +1,42 @@
+-- checkup() -> one row
+--
+-- Say what `notify doctor` asks of the database, at a cost that does not grow with the queue.
+--
+-- Returns  server_version_num; now_at timestamptz, its clock; is_replica; has_leader: a dispatcher leads;
+--          days_ahead integer, days after today that have a partition; expired_leases integer, leases
+--          that ended over a minute ago, counted to 1000; in_default integer, rows outside their day's
+--          partition, counted to 1000; notify_usage double precision, share of the NOTIFY queue in use;
+--          oldest_transaction_age interval (null: none); finds_table: `insert into notifications`
+--          finds ours in a new session of this role
+-- Plan     notifications_leased
+-- Caller   Store.checkup
+create or replace function notify.checkup()
+returns table (
+  server_version_num integer, now_at timestamptz, is_replica boolean, has_leader boolean,
+  days_ahead integer, expired_leases integer, in_default integer, notify_usage double precision,
+  oldest_transaction_age interval, finds_table boolean)
+language sql set enable_seqscan = off as $$
+  select
+    current_setting('server_version_num')::integer,
+    clock_timestamp(),
+    pg_is_in_recovery(),
+    exists (
+      select from pg_locks
+      where locktype = 'advisory' and classid = 1852798057 and objid = 2 and objsubid = 2 and granted
+        and database = (select oid from pg_database where datname = current_database())),
+    (select count(*)::integer from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'notify.notifications'::regclass
+        and c.relname > 'notifications_' || to_char(clock_timestamp() at time zone 'utc', 'YYYYMMDD')
+        and c.relname ~ '_[0-9]{8}$'),
+    (select count(*)::integer from (
+      select from notify.notifications n
+      where n.status = 'sending' and n.lease_until < clock_timestamp() - interval '1 minute'
+      limit 1000) as counted),
+    (select count(*)::integer from (select from notify.notifications_default limit 1000) as counted),
+    pg_notification_queue_usage(),
+    (select max(clock_timestamp() - a.xact_start) from pg_stat_activity a
+      where a.datname = current_database() and a.pid <> pg_backend_pid()),
+    coalesce(to_regclass('notifications') = 'notify.notifications'::regclass, false)
+$$;
+
+comment on function notify.checkup() is 'checkup() -> one row';
