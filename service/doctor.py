@@ -89,7 +89,7 @@ def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
         "it keeps dead rows from being cleaned up: find it in pg_stat_activity",
     )  # fmt: skip
     yield judged(
-        "producers", "`notifications` is ours" if seen.finds_table else "`notifications` is not ours",
+        "producers", f"`notifications` is {'ours' if seen.finds_table else 'another table'}",
         seen.finds_table, "producers of this role name the table notify.notifications",
     )  # fmt: skip
 
