@@ -49,6 +49,7 @@ class Dispatcher:
         self._offers = Offers()
         self._offering = asyncio.Lock()  # the reconciler and the road offer in turn
         self._listening = Outage("doorbell")
+        self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
         self._arming_since: float | None = None
         self._last_head = self._last_tick = -math.inf
         self._head_cost = 0.0
@@ -99,14 +100,14 @@ class Dispatcher:
 
     async def _dispatch(self) -> None:
         """Turn after turn, until cancelled; a server that is away is waited for."""
-        outage, pause = Outage("dispatch"), 0.1
+        pause = 0.1
         while not told_to_stop():
             try:
                 await self.turn()
-                outage.back()
+                self._dispatching.back()
                 pause = 0.1
             except NotifyError as error:
-                outage.away(error)
+                self._dispatching.away(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, BACKOFF_MAX_S)
             except Exception:  # the road must outlive a bug in one turn

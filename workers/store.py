@@ -57,6 +57,7 @@ class Store:
         self.worker = worker
         self.thread = thread
         self.outage = outage
+        self.failed = False
         self.conninfo = conninfo(
             settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S
         )
@@ -147,8 +148,11 @@ class Store:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
             away = DatabaseAway(one_line(error))
-            self.outage.away(away, self.thread)
+            if self.failed:  # once is a broken connection, from before a restart maybe
+                self.outage.away(away, self.thread)
+            self.failed = True
             raise away from error
+        self.failed = False
         self.outage.back(self.thread)
         return rows
 
