@@ -13,7 +13,7 @@
 -- Fence    status 'failed'. Pairs (id, attempt) of before stay stale: the next claim has the next number
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     planned for what is given: primary key for ids, notifications_reference for a reference,
---          else notifications_failed, which is walked until p_limit rows match
+--          else notifications_failed, walked in its order (no bitmap, no sort) until p_limit rows match
 -- Caller   Store.redrive
 create or replace function notify.redrive(
   p_ids uuid[] default null, p_channel text default null, p_code text default null,
@@ -21,7 +21,8 @@ create or replace function notify.redrive(
   p_limit integer default 1000, p_attempts integer default 4, p_rate double precision default 100,
   p_dry_run boolean default false)
 returns table (matched integer, redriven integer, expired integer, more boolean)
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off as $$
+language plpgsql set plan_cache_mode = force_custom_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 declare
   v_now timestamptz := clock_timestamp();
   -- An id is made within a minute of its created_at: so the times bound the days to be read.

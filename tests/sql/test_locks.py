@@ -8,7 +8,19 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
-from tests.ledger import attempts_of, claim, enqueue, reap, release, row, settle, status
+from tests.ledger import (
+    attempts_of,
+    cancel,
+    claim,
+    enqueue,
+    put,
+    reap,
+    redrive,
+    release,
+    row,
+    settle,
+    status,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +94,90 @@ def test_two_reapers_share_the_work(db, other_db):
     with other_db.transaction():
         assert len(reap(other_db, limit=2)) == 2
         assert len(reap(db)) == 2
+
+
+def test_a_cancel_during_a_claim_hears_locked_and_then_sending(db, other_db):
+    [id] = enqueue(db)
+    with other_db.transaction():
+        assert len(claim(other_db, [id])) == 1
+        assert [(t.status, t.was_cancelled) for t in cancel(db, [id])] == [("locked", False)]
+    assert [(t.status, t.was_cancelled) for t in cancel(db, [id])] == [("sending", False)]
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_a_claim_during_a_cancel_gets_nothing_then_or_later(db, other_db, by_id):
+    [id] = enqueue(db)
+    with other_db.transaction():
+        assert cancel(other_db, [id])[0].was_cancelled
+        assert claim(db, [id] if by_id else None) == []
+    assert claim(db, [id] if by_id else None) == []
+    assert status(db, id) == "cancelled"
+
+
+def test_a_claim_gets_what_a_cancel_that_was_rolled_back_left(db, other_db):
+    [id] = enqueue(db)
+    with other_db.transaction(force_rollback=True):
+        assert cancel(other_db, [id])[0].was_cancelled
+    assert [g.id for g in claim(db, [id])] == [id]
+
+
+def test_a_cancel_takes_the_others_and_leaves_what_is_locked(db, other_db):
+    ids = enqueue(db, 3)
+    with other_db.transaction():
+        hold(other_db, [ids[1]])
+        told = {t.id: t.status for t in cancel(db, ids)}
+    assert told == {ids[0]: "cancelled", ids[1]: "locked", ids[2]: "cancelled"}
+    assert status(db, ids[1]) == "queued"
+
+
+def test_of_two_cancels_one_has_done_it(db, other_db):
+    [id] = enqueue(db)
+    with other_db.transaction():
+        assert cancel(other_db, [id])[0].was_cancelled
+        assert [(t.status, t.was_cancelled) for t in cancel(db, [id])] == [("locked", False)]
+    assert [(t.status, t.was_cancelled) for t in cancel(db, [id])] == [("cancelled", False)]
+
+
+def test_two_redrives_at_once_move_each_row_once(db, other_db):
+    ids = [put(db, "failed") for _ in range(4)]
+    with other_db.transaction():
+        assert redrive(other_db, limit=2).redriven == 2
+        assert redrive(db, ids=ids, attempts=9) == (4, 2, 0, False)
+    assert sorted(row(db, id).max_attempts for id in ids) == [5, 5, 10, 10]
+
+
+def test_a_claim_sees_what_is_redriven_when_it_is_committed(db, other_db):
+    id = put(db, "failed")
+    with other_db.transaction():
+        redrive(other_db, ids=[id])
+        assert claim(db, [id]) == claim(db) == []
+    assert [(g.id, g.attempt) for g in claim(db)] == [(id, 2)]
+
+
+def test_workers_and_an_operator_at_once_move_each_row_once(db, dsn):
+    ids = enqueue(db, 300)
+    barrier = Barrier(3, timeout=30)
+
+    def work(verb):
+        order = random.Random(verb).sample(ids, len(ids))
+        with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as session:
+            session.execute("set lock_timeout = '5s'")
+            barrier.wait()
+            moved = []
+            for start in range(0, len(order), 10):
+                batch = order[start : start + 10]
+                if verb == "cancel":
+                    moved += [t.id for t in cancel(session, batch) if t.was_cancelled]
+                else:
+                    moved += [g.id for g in claim(session, batch)]
+            return moved
+
+    with ThreadPoolExecutor(3) as pool:
+        cancelled, *claimed = pool.map(work, ("cancel", "claim", "claim too"))
+    moved = [*cancelled, *claimed[0], *claimed[1]]
+    assert len(moved) == len(set(moved))
+    assert {id for id in ids if status(db, id) == "cancelled"} == set(cancelled)
+    assert {id for id in ids if status(db, id) == "queued"} == set(ids) - set(moved)
 
 
 def test_looks_and_gauges_wait_for_nobody(db, other_db):

@@ -15,25 +15,27 @@ from psycopg.sql import SQL, Identifier
 
 from service.migrate import migrate
 from tests.conftest import url_of
-from tests.ledger import claim, due, reap, release, settle
+from tests.ledger import ago, cancel, claim, due, reap, redrive, release, settle
 
 ROWS = 200_000
 DAYS = 9
 BATCH = 500
+A_LOOK_AT_THE_ENDS = 3 * DAYS  # of each day's index, by the planner
 PAST_CUSTOM_PLANS = 8  # and as many dead entries on the way, hence 8 * BATCH below
 
 FILL = """
 insert into notify.notifications (id, channel, recipient, payload, priority, status, attempt,
-  max_attempts, due_at, created_at, lease_until, claimed_by, settled_at)
+  max_attempts, due_at, created_at, lease_until, claimed_by, settled_at, last_error_code, reference)
 select (left(notify.id_floor(at)::text, 14) || '7' || substr(gen_random_uuid()::text, 16))::uuid,
   'log', 'r', '{}', mod(n, 4), status, (status <> 'queued')::int, 4,
   case when random() < 0.5 then at else now() + interval '20 days' end, at,
   case status when 'sending' then now() + (random() - 0.5) * interval '1 minute' end,
   case status when 'sending' then 'w:1' end,
-  case status when 'sent' then at end
+  case when status in ('sent', 'failed') then at end,
+  case status when 'failed' then '503' end, case mod(n, 1000) when 0 then 'r' || n end
 from generate_series(1, %s) n,
   lateral (select now() - interval '1 minute' - mod(n, %s) * interval '1 day') as a(at),
-  lateral (select (array['queued', 'sending'] || array_fill('sent'::text, array[8]))
+  lateral (select (array['queued', 'sending', 'failed'] || array_fill('sent'::text, array[7]))
     [1 + floor(random() * 10 + 0 * n)]) as s(status)
 """
 SCANS = """
@@ -51,7 +53,7 @@ where schemaname = 'notify'
 
 @pytest.fixture(scope="module")
 def full(servers, database_server):
-    """A session on a ledger of 200,000 rows: a tenth queued, half of it due, a tenth sending."""
+    """A session on a ledger of 200,000 rows: a tenth queued (half due), sending, failed each."""
     name = f"notify_plans_{os.getpid()}"
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("create database {}").format(Identifier(name)))
@@ -188,6 +190,50 @@ def test_the_next_lease_is_read_from_the_head_of_each_day(full):
     assert seen.answer.t.total_seconds() < 0
     assert seen.indexes == {"notifications_leased"}
     assert seen.read.total() <= 3 * DAYS
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "sent"])
+def test_a_cancel_reads_the_key_of_its_days_only(full, status):
+    rows, partitions = some(full, status, days_ago=3)
+    seen = touched(full, lambda: cancel(full, [r.id for r in rows]))
+    assert [t.was_cancelled for t in seen.answer] == [status == "queued"] * BATCH
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == partitions
+    assert seen.read.total() <= 8 * BATCH
+
+
+def test_a_redrive_by_ids_reads_their_days_only(full):
+    rows, partitions = some(full, "failed", days_ago=3)
+    seen = touched(full, lambda: redrive(full, ids=[r.id for r in rows]))
+    assert seen.answer.redriven == BATCH
+    assert seen.indexes <= {"notifications_pkey", "notifications_failed"}
+    assert seen.partitions == partitions
+    assert seen.read.total() <= 8 * BATCH
+
+
+def test_a_redrive_by_filter_walks_the_dead_letters_no_further_than_its_limit(full):
+    seen = touched(full, lambda: redrive(full, code="503", limit=BATCH))
+    assert (seen.answer.redriven, seen.answer.more) == (BATCH, True)
+    assert seen.indexes == {"notifications_pkey", "notifications_failed"}
+    assert seen.read["notifications_failed"] <= 2 * BATCH + A_LOOK_AT_THE_ENDS
+    assert seen.read.total() <= 10 * BATCH
+
+
+def test_a_redrive_by_time_reads_the_days_it_names_only(full):
+    until = ago(full, "7 days")
+    seen = touched(full, lambda: redrive(full, until=until, limit=ROWS, dry_run=True))
+    assert seen.answer.matched > BATCH
+    assert len(seen.partitions) <= 3 < DAYS
+    assert seen.read["notifications_failed"] == seen.answer.matched
+    assert seen.read.total() <= seen.answer.matched + A_LOOK_AT_THE_ENDS
+
+
+def test_a_redrive_by_reference_reads_no_more_than_it_finds(full):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    seen = touched(full, lambda: redrive(full, reference=reference, dry_run=True))
+    assert seen.read["notifications_reference"] == 1
+    assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
 
 
 @pytest.mark.parametrize("floor_ms", [None, 0.0])

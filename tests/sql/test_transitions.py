@@ -1,11 +1,12 @@
 """Every status met by every function: the allowed moves happen, others leave the row as it was."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg
 import pytest
 
-from tests.ledger import ago, attempts_of, claim, put, reap, release, row, settle
+from tests.ledger import ago, attempts_of, cancel, claim, put, reap, redrive, release, row, settle
 
 
 @pytest.fixture
@@ -13,6 +14,7 @@ def db(shared_db):
     return shared_db
 
 
+SQL = Path(__file__).resolve().parents[2] / "sql"
 STATUSES = ("queued", "sending", "sent", "failed", "cancelled", "expired")
 
 
@@ -36,7 +38,20 @@ def by_reap(db, id):
     reap(db)
 
 
+def by_cancel(db, id):
+    cancel(db, [id])
+
+
+def by_redrive(db, id):
+    redrive(db, ids=[id])
+
+
+def by_redrive_of_all(db, id):
+    redrive(db)
+
+
 def by_looking(db, id):
+    redrive(db, dry_run=True)
     db.execute("select * from notify.due('{0,1,2,3}', '{null,null,null,null}', 10)")
     db.execute("select * from notify.reconcile(10)")
     db.execute("select * from notify.gauges()")
@@ -58,7 +73,10 @@ MOVES = {
     "settle unknown": (by_settle("unknown"), {"sending": "queued"}),
     "release": (by_release, {"sending": "queued"}),
     "reap": (by_reap, {"sending": "queued"}),
-    "due, reconcile, gauges, keep_partitions": (by_looking, {}),
+    "cancel": (by_cancel, {"queued": "cancelled"}),
+    "redrive": (by_redrive, {"failed": "queued"}),
+    "redrive of all": (by_redrive_of_all, {"failed": "queued"}),
+    "due, reconcile, gauges, keep_partitions, a dry run": (by_looking, {}),
 }
 
 
@@ -80,7 +98,11 @@ def test_only_the_allowed_moves_happen(db, status, move):
 @pytest.mark.parametrize("move", MOVES)
 def test_no_move_lowers_the_attempt_or_changes_what_the_sender_said(db, move):
     lapsed = ago(db, "1 second")
-    ids = [put(db, "queued", attempt=2), put(db, "sending", attempt=2, lease_until=lapsed)]
+    ids = [
+        put(db, "queued", attempt=2),
+        put(db, "sending", attempt=2, lease_until=lapsed),
+        put(db, "failed", attempt=2),
+    ]
     said = (
         "id",
         "channel",
@@ -99,6 +121,48 @@ def test_no_move_lowers_the_attempt_or_changes_what_the_sender_said(db, move):
         after = row(db, id)
         assert after.attempt >= before[id].attempt
         assert [getattr(after, c) for c in said] == [getattr(before[id], c) for c in said]
+
+
+EXPIRED_MOVES = {
+    "claim": (by_claim, {"queued": "expired"}),
+    "claim of any": (by_claim_of_any, {"queued": "expired"}),
+    "settle sent": (by_settle("sent"), {"sending": "sent"}),
+    "settle temporary": (by_settle("temporary"), {"sending": "expired"}),
+    "release": (by_release, {"sending": "queued"}),
+    "reap": (by_reap, {"sending": "queued"}),
+    "cancel": (by_cancel, {"queued": "cancelled"}),
+    "redrive": (by_redrive, {}),
+    "redrive of all": (by_redrive_of_all, {}),
+}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("move", EXPIRED_MOVES)
+def test_what_has_expired_is_never_sent_again(db, status, move):
+    lapsed = {"lease_until": ago(db, "1 second")} if status == "sending" else {}
+    id = put(db, status, expires_at=ago(db, "1 second"), **lapsed)
+    act, allowed = EXPIRED_MOVES[move]
+    act(db, id)
+    assert row(db, id).status == allowed.get(status, status)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("move", [name for name in MOVES if name.startswith(("settle", "release"))])
+@pytest.mark.parametrize("attempt", [0, 1, 3, 99])
+def test_another_number_than_the_current_one_moves_nothing(db, status, move, attempt):
+    lapsed = {"lease_until": ago(db, "1 second")} if status == "sending" else {}
+    id = put(db, status, attempt=2, **lapsed)
+    before = row(db, id)
+    stale = [SimpleNamespace(id=id, attempt=attempt)]
+    told = release(db, stale) if move == "release" else settle(db, stale, move.split()[1])
+    assert told == attempts_of(db, id) == []
+    assert row(db, id) == before
+
+
+def test_every_function_that_moves_is_tried_here():
+    moving = {path.stem for path in SQL.glob("*.sql") if "-- Moves  " in path.read_text()}
+    tried = {name.split()[0] for name in MOVES}
+    assert moving - {"enqueue"} == tried - {"due,"}
 
 
 @pytest.mark.parametrize(
