@@ -136,9 +136,17 @@ def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
 
 
 async def watch(servers: EmbeddedServers | None, stop: asyncio.Event) -> None:
-    """Wait until stopped. Raises StartError when an embedded server ended by itself."""
+    """Wait until stopped. Raises StartError when the embedded PostgreSQL ended by itself.
+
+    Without Valkey we are slower, and go on.
+    """
+    told = False
     while not stop.is_set():
-        if servers is not None and (reason := servers.dead()):
-            raise StartError(reason)
+        if servers is not None:
+            if reason := servers.database_dead():
+                raise StartError(reason)
+            if not told and (reason := servers.redis_dead()):
+                logger.error("slower_without_redis", reason=reason, hint="start it again")
+                told = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), WATCH_S)

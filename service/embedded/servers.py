@@ -62,7 +62,19 @@ class EmbeddedServers:
 
     def dead(self) -> str | None:
         """Say in one line which server ended and why; None while all run."""
-        return next(filter(None, (server.dead() for server in self._running)), None)
+        return self.database_dead() or self.redis_dead()
+
+    def database_dead(self) -> str | None:
+        """Say in one line why PostgreSQL ended; None while it runs."""
+        return self._dead(EmbeddedPostgres)
+
+    def redis_dead(self) -> str | None:
+        """Say in one line why Valkey ended; None while it runs."""
+        return self._dead(EmbeddedValkey)
+
+    def _dead(self, kind: type[EmbeddedPostgres | EmbeddedValkey]) -> str | None:
+        reasons = (server.dead() for server in self._running if isinstance(server, kind))
+        return next(filter(None, reasons), None)
 
     def stop(self) -> None:
         """Stop the servers, the database last, and give the directory back. Twice is no harm."""

@@ -1,5 +1,6 @@
 """`notify up` and `notify services`, as a newcomer and their machine see them."""
 
+import os
 import re
 import signal
 import subprocess
@@ -145,6 +146,28 @@ def test_what_was_accepted_survives_kill_9_and_a_restart(start: Start, state: Pa
     again = Up(start, state)
     assert get(f"{again.api}/notifications/{id}")["status"] == "queued"
     assert again.command.stop() == 0
+
+
+def test_up_goes_on_without_its_valkey_and_ends_with_its_postgresql(
+    start: Start, state: Path
+) -> None:
+    up = Up(start, state)
+    kill_child(up.command.process.pid, b"valkey-server")
+    up.command.says("slower_without_redis")
+    up.becomes(up.sends(channel="log", recipient="anyway", payload={}), "sent")
+
+    kill_child(up.command.process.pid, b"/postgres")
+    assert up.command.process.wait(30) == 1
+    assert "notify: PostgreSQL was killed by SIGKILL" in up.command.output
+
+
+def kill_child(parent: int, program: bytes) -> None:
+    """Kill the child of a process that runs a program."""
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        if program in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0", 1)[0]:
+            os.kill(int(child), signal.SIGKILL)
+            return
+    raise AssertionError(f"{parent} has no child that runs {program!r}")
 
 
 def test_a_second_up_on_the_same_state_is_refused_in_one_line(start: Start, state: Path) -> None:
