@@ -140,6 +140,12 @@ def half_open_listener(stand: Stand, random: Random) -> Iterator[float]:
     yield random.uniform(1, 2)
 
 
+def half_open_postgres(stand: Stand, random: Random) -> Iterator[float]:
+    """Every session is gone, and no client hears a FIN; new connections are fine."""
+    stand.postgres_link.tell("half_open")
+    yield random.uniform(1, 2)
+
+
 def kill_redis(stand: Stand, random: Random) -> Iterator[float]:
     """SIGKILL Redis; it comes back empty."""
     stand.servers.kill_redis()
@@ -228,6 +234,7 @@ FAULTS: dict[str, Fault] = {
         read_only,
         freeze_postgres,
         half_open_listener,
+        half_open_postgres,
         kill_redis,
         flush_redis,
         pause_redis,
@@ -250,4 +257,5 @@ CUTS = (
     "disk_full",
     "read_only",
     "freeze_postgres",
+    "half_open_postgres",
 )

@@ -116,6 +116,8 @@ class HttpTalk(asyncio.Protocol):
     async def drips(self) -> None:
         """Answer, a byte at a time."""
         for byte in OK:
+            if self.transport.is_closing():
+                return
             self.transport.write(bytes([byte]))
             await asyncio.sleep(DRIP_S)
 
