@@ -65,10 +65,17 @@ class HttpInbox:
                 where=f"{request.method} {request.path_qs}",
                 size=len(body),
                 note=note,
+                headers=telling(request.headers),
                 head="\n".join(f"{name}: {value}" for name, value in request.headers.items()),
                 body=body.decode(errors="backslashreplace"),
             )
         )
+
+
+def telling(headers: Mapping[str, str]) -> str:
+    """Give the headers that belong to a webhook: its type, and what it is signed with."""
+    shown = ("content-type", "webhook-timestamp", "webhook-signature")
+    return ", ".join(f"{name}: {headers[name]}" for name in shown if name in headers)
 
 
 def steer(path: str) -> tuple[int, float]:

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
 
-FIELD_MAX = 200
+FIELD_MAX = 300
 BODY_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """Something that arrived. `note` is the verdict on a signature, or a mail's subject."""
+    """Something that arrived. `note` is the verdict on a signature, or a mail's subject.
+
+    `headers` are the ones worth a place in the line; `head` is all of them, one per line.
+    """
 
     kind: str
     id: str | None
     where: str
     size: int
     note: str
+    headers: str
     head: str
     body: str
 
@@ -31,7 +35,7 @@ class Lines:
         self._verbose = verbose
 
     def show(self, arrival: Arrival) -> None:
-        """Print one arrival: local time, kind, id, where to, size, note."""
+        """Print one arrival: local time, kind, id, where to, size, note, headers."""
         time = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
         fields = (
             time,
@@ -40,6 +44,7 @@ class Lines:
             arrival.where,
             f"{arrival.size} bytes",
             arrival.note,
+            f"[{arrival.headers}]",
         )
         text = "  ".join(plain(field, FIELD_MAX) for field in fields)
         if self._verbose:

@@ -81,6 +81,8 @@ class SmtpInbox:
                 where="to " + ", ".join(envelope.rcpt_tos),
                 size=len(content),
                 note=f"subject: {decoded(mail, 'Subject') or '(none)'}",
+                headers=f"From: {decoded(mail, 'From') or '(none)'}, "
+                f"Content-Type: {mail.get_content_type()}",
                 head=head.decode(errors="backslashreplace"),
                 body=body.decode(errors="backslashreplace"),
             )

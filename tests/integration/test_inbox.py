@@ -28,8 +28,10 @@ class Case:
         self.out = out
 
     def lines(self) -> list[str]:
-        """Give what was printed, without the time."""
-        return [line.partition("  ")[2] for line in self.out.getvalue().splitlines()]
+        """Give what was printed, without the time and the headers."""
+        return [
+            line.partition("  ")[2].partition("  [")[0] for line in self.out.getvalue().splitlines()
+        ]
 
     async def post(self, path: str, body: bytes = b"{}", **headers: str) -> int:
         """Post, and give the status."""
@@ -90,6 +92,18 @@ def test_an_unsigned_post_is_one_line() -> None:
     async def test(case: Case) -> None:
         assert await case.post("/hook?a=1", b"12345") == 200
         assert case.lines() == ["webhook  (no id)  POST /hook?a=1  5 bytes  unsigned"]
+
+    run(test)
+
+
+def test_the_line_shows_what_a_webhook_is_signed_with() -> None:
+    async def test(case: Case) -> None:
+        headers = signed(b"{}")
+        await case.post("/", b"{}", content_type="application/json", **headers)
+        assert case.out.getvalue().endswith(
+            f"  [content-type: application/json, webhook-timestamp: {headers['webhook_timestamp']}"
+            f", webhook-signature: {headers['webhook_signature']}]\n"
+        )
 
     run(test)
 
