@@ -66,7 +66,7 @@ class Verdict:
     invariants: dict[str, int]
     duplicates: list[Duplicate]
     slowest_api_s: float
-    settled: list[tuple[float, float]] = field(default_factory=list)  # first due, settled
+    sent: list[tuple[float, float]] = field(default_factory=list)  # first due, settled
     arrived_at: list[float] = field(default_factory=list)
 
     @property
@@ -112,7 +112,7 @@ def judge(stand: Stand) -> Verdict:
         invariants={what: stand.servers.sql(query)[0]["n"] for what, query in INVARIANTS.items()},
         duplicates=duplicates(arrived, attempts_of(stand), stand.played, hurt),
         slowest_api_s=max((ln["took_s"] for ln in offered if ln["how"] == "http"), default=0.0),
-        settled=[(row["first_due"], row["settled"]) for row in rows if row["settled"]],
+        sent=[(row["first_due"], row["settled"]) for row in rows if row["status"] == "sent"],
         arrived_at=sorted(line["at"] for line in arrivals),
     )
 

@@ -1,6 +1,5 @@
 """The table at the end, and the promises that were broken."""
 
-from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,10 +17,10 @@ STOP_MAX_S = GRACE_S + 3.0  # what was cut off by the grace is settled within tw
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """From the end of a fault: to the first arrival, and until all that was due then is settled."""
+    """From a fault's end to the first new one sent, and until all that was due then is sent."""
 
     name: str
-    first_s: float | None  # None: nothing arrived after it
+    first_s: float | None  # None: none was sent that fell due after it
     all_s: float
 
 
@@ -62,18 +61,12 @@ class Report:
 
 def recovery(fault: Played, verdict: Verdict) -> Recovery:
     """Measure one."""
-    place = bisect(verdict.arrived_at, fault.ended)
-    late = [
-        settled - fault.ended
-        for first_due, settled in verdict.settled
-        if first_due < fault.ended < settled
-    ]
+    new = [settled for first_due, settled in verdict.sent if first_due > fault.ended]
+    old = [settled for first_due, settled in verdict.sent if first_due <= fault.ended < settled]
     return Recovery(
         name=fault.name,
-        first_s=verdict.arrived_at[place] - fault.ended
-        if place < len(verdict.arrived_at)
-        else None,
-        all_s=max(late, default=0.0),
+        first_s=min(new) - fault.ended if new else None,
+        all_s=max(old) - fault.ended if old else 0.0,
     )
 
 
@@ -98,6 +91,7 @@ def table(report: Report) -> str:
         row(
             "slowest answer of an API", f"{verdict.slowest_api_s:.1f} s", f"at most {API_MAX_S:g} s"
         ),
+        *(row("waiting for PostgreSQL", f"{cpu:.1%}", "of a core") for cpu in waits(report)),
         *(row(f"stop of {s.name}", f"{s.took_s:.1f} s", f"code {s.code}") for s in report.stops),
         "",
         f"{'fault':24}{'times':>6}{'first':>9}{'all':>9}   slowest, from its end",
@@ -128,6 +122,12 @@ def windows(verdict: Verdict) -> str:
     )
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     return f"attempts of these: {told}" if told else ""
+
+
+def waits(report: Report) -> list[float]:
+    """Give the share of a core of the busiest role that could do nothing, if it was measured."""
+    shares = [fault.waiting_cpu for fault in report.played if fault.waiting_cpu is not None]
+    return [max(shares)] if shares else []
 
 
 def faults(report: Report) -> list[str]:

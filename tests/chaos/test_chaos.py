@@ -5,7 +5,8 @@ each (id, attempt) settled at most once; and every duplicate has its explanation
 import time
 from random import Random
 
-from load.chaos.faults import FAULTS, LISTENING
+from load.chaos.faults import FAULTS
+from load.chaos.faults.postgres import LISTENING
 from load.chaos.judge import Verdict, judge
 from load.chaos.report import STOP_MAX_S, Report
 from load.chaos.schedule import play, play_all

@@ -69,13 +69,10 @@ def test_passed_lease_explains_an_arrival_only_of_a_hurt_worker_or_in_an_outage(
 
 
 def test_recovery_is_measured_from_the_end_of_the_fault() -> None:
-    settled = [(AT, AT + 5), (AT, AT + 12), (AT + 11, AT + 20)]
-    found = recovery(
-        fault("kill_worker", AT, AT + 10),
-        verdict(settled=settled, arrived_at=[AT + 9, AT + 10.5, AT + 12]),
-    )
+    sent = [(AT, AT + 5), (AT, AT + 12), (AT + 10.5, AT + 13), (AT + 11, AT + 20)]
+    found = recovery(fault("kill_worker", AT, AT + 10), verdict(sent=sent))
 
-    assert (found.first_s, found.all_s) == (0.5, 2.0)
+    assert (found.first_s, found.all_s) == (3.0, 2.0)
 
 
 def test_every_broken_promise_is_named() -> None:

@@ -1,0 +1,49 @@
+"""The faults. Each is a generator: it begins, yields for how many seconds it lasts, and ends."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from load.chaos.faults import postgres, ready_set, roles
+from load.chaos.faults.provider import MOODS, moody
+from load.chaos.stand import Stand
+
+Fault = Callable[[Stand, Random], Iterator[float]]
+
+FAULTS: dict[str, Fault] = {
+    "kill_worker": roles.kill_worker,
+    "kill_dispatcher": roles.kill_dispatcher,
+    "kill_api": roles.kill_api,
+    "kill_everything": roles.kill_everything,
+    "deploy_worker": roles.deploy_worker,
+    "pause_worker": roles.pause_worker,
+    "pause_dispatcher": roles.pause_dispatcher,
+    "kill_postgres": postgres.kill_postgres,
+    "restart_postgres": postgres.restart_postgres,
+    "terminate_backends": postgres.terminate_backends,
+    "exhaust_connections": postgres.exhaust_connections,
+    "disk_full": postgres.disk_full,
+    "read_only": postgres.read_only,
+    "freeze_postgres": postgres.freeze_postgres,
+    "half_open_listener": postgres.half_open_listener,
+    "half_open_postgres": postgres.half_open_postgres,
+    "kill_redis": ready_set.kill_redis,
+    "flush_redis": ready_set.flush_redis,
+    "pause_redis": ready_set.pause_redis,
+    "fill_redis": ready_set.fill_redis,
+    "freeze_redis": ready_set.freeze_redis,
+}
+FAULTS |= {f"provider_{mood}": moody(mood) for mood in MOODS}
+
+# While one of these lasts, a worker may be kept from settling what it has sent. When its lease
+# passes then, it is sent again. (A killed or paused worker is known by its process id.)
+CUTS = (
+    "kill_everything",
+    "kill_postgres",
+    "restart_postgres",
+    "terminate_backends",
+    "exhaust_connections",
+    "disk_full",
+    "read_only",
+    "freeze_postgres",
+    "half_open_postgres",
+)
