@@ -28,7 +28,7 @@ from service.store import Lane, Store
 
 TICK_S = 1.0  # full lanes are looked at this often, and no sleep is longer
 HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
-AWAKE_PAUSE_S = 0.002  # between looks that found something
+AWAKE_PAUSE_S = (0.002, 0.010)  # between looks that found something: twice as long as they took
 FULL_PAUSE_S = 0.020  # while a lane is full: 50 looks per second cost 3 % of a core
 BLIND_PAUSE_S = 0.1  # between looks while the doorbell cannot be heard
 BACKOFF_MAX_S = 2.0
@@ -117,9 +117,14 @@ class Dispatcher:
     async def turn(self) -> None:
         """Offer what is due; if there was nothing, arm, look once more, and sleep."""
         heard = await self._open_doorbell()
+        began = time.monotonic()
         added, full, _ = await self.offer()
-        if added or full:
-            await asyncio.sleep(AWAKE_PAUSE_S if added else FULL_PAUSE_S)
+        if added:
+            low, high = AWAKE_PAUSE_S
+            await asyncio.sleep(min(high, max(low, 2 * (time.monotonic() - began))))
+            return
+        if full:
+            await asyncio.sleep(FULL_PAUSE_S)
             return
         if not heard:
             await asyncio.sleep(BLIND_PAUSE_S)
