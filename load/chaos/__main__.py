@@ -44,7 +44,7 @@ def run(stand: Stand, args: argparse.Namespace) -> Report:
     """Load, break, wait until all has come to rest, and judge."""
     say(f"seed {args.seed}: {args.seconds:g} s, {args.rate:g} notifications a second")
     with stand.producing(args.seed, args.rate):
-        play_all(stand, Random(args.seed), args.faults, args.seconds, say)
+        play_all(stand, Random(args.seed), args.faults, args.seconds, say=say)
     rested_s = stand.rest(SETTLE_MAX_S)
     say(f"{rested_s:6.1f} s  until all was settled, or the wait was over")
     return Report(seed=args.seed, verdict=judge(stand), played=stand.played, stops=stand.stops)

@@ -1,5 +1,6 @@
 """The table at the end, and the promises that were broken."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ class Recovery:
     name: str
     first_s: float | None  # None: none was sent that fell due after it
     all_s: float
+    alone_s: float  # until the next fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,8 @@ class Report:
     @property
     def recoveries(self) -> list[Recovery]:
         """One for each fault."""
-        return [recovery(one, self.verdict) for one in self.played]
+        begins = [*(one.began for one in self.played[1:]), math.inf]
+        return [recovery(one, self.verdict, begins[place]) for place, one in enumerate(self.played)]
 
     @property
     def broken(self) -> list[str]:
@@ -49,7 +52,7 @@ class Report:
         if self.verdict.slowest_api_s > API_MAX_S:
             yield f"the API took {self.verdict.slowest_api_s:.1f} s to answer"
         for one in self.recoveries:
-            if one.first_s is None or one.first_s > FIRST_MAX_S:
+            if one.alone_s > FIRST_MAX_S and (one.first_s or math.inf) > FIRST_MAX_S:
                 yield f"nothing was delivered within {FIRST_MAX_S:g} s after {one.name}"
         for fault in self.played:
             if (fault.waiting_cpu or 0) > WAITING_CPU_MAX:
@@ -59,7 +62,7 @@ class Report:
                 yield f"{stop.name} took {stop.took_s:.1f} s to stop, with code {stop.code}"
 
 
-def recovery(fault: Played, verdict: Verdict) -> Recovery:
+def recovery(fault: Played, verdict: Verdict, next_began: float = math.inf) -> Recovery:
     """Measure one."""
     new = [settled for first_due, settled in verdict.sent if first_due > fault.ended]
     old = [settled for first_due, settled in verdict.sent if first_due <= fault.ended < settled]
@@ -67,6 +70,7 @@ def recovery(fault: Played, verdict: Verdict) -> Recovery:
         name=fault.name,
         first_s=min(new) - fault.ended if new else None,
         all_s=max(old) - fault.ended if old else 0.0,
+        alone_s=next_began - fault.ended,
     )
 
 

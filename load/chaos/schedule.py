@@ -8,22 +8,29 @@ from load.chaos.faults import FAULTS
 from load.chaos.processes import ChaosError
 from load.chaos.stand import Played, Stand
 
-GAP_S = (2.0, 6.0)  # between two faults
+GAP_S = (1.0, 12.0)  # between two faults: some begin amid the recovery from the last one
+SPARE_S = 6.0  # with less time left, no fault begins
 WARM_S = 2.0  # before the first
 
 
 def play_all(
-    stand: Stand, random: Random, names: Sequence[str], seconds: float, say: Callable[[str], None]
+    stand: Stand,
+    random: Random,
+    names: Sequence[str],
+    seconds: float,
+    *,
+    say: Callable[[str], None],
+    gap_s: tuple[float, float] = GAP_S,
 ) -> None:
     """Play faults until the time is up; each kind comes before any comes again."""
     ends = time.monotonic() + seconds
     pause(WARM_S, stand)
     for name in shuffled(random, names):
-        if time.monotonic() + GAP_S[1] > ends:
+        if time.monotonic() + SPARE_S > ends:
             break
         played = play(stand, random, name)
         say(f"{played.ended - played.began:6.1f} s  {name}")
-        pause(random.uniform(*GAP_S), stand)
+        pause(min(random.uniform(*gap_s), ends - time.monotonic()), stand)
     pause(max(0.0, ends - time.monotonic()), stand)
 
 

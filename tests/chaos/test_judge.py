@@ -75,6 +75,14 @@ def test_recovery_is_measured_from_the_end_of_the_fault() -> None:
     assert (found.first_s, found.all_s) == (3.0, 2.0)
 
 
+def test_recovery_amid_the_next_fault_is_not_held_against_the_last_one() -> None:
+    slow = verdict(sent=[(AT + 6, AT + 21), (AT + 20.5, AT + 21)])
+    first, second = fault("kill_redis", AT, AT + 5), fault("kill_worker", AT + 9, AT + 20)
+
+    assert Report(seed=1, verdict=slow, played=[first], stops=[]).broken
+    assert not Report(seed=1, verdict=slow, played=[first, second], stops=[]).broken
+
+
 def test_every_broken_promise_is_named() -> None:
     bad = verdict(lost=["r"], never_arrived=["a", "b"], invariants={"stuck": 3}, slowest_api_s=5.1)
     played = [Played(name="freeze_postgres", began=AT, ended=AT + 5, waiting_cpu=0.2)]

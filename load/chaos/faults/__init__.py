@@ -15,6 +15,7 @@ FAULTS: dict[str, Fault] = {
     "kill_api": roles.kill_api,
     "kill_everything": roles.kill_everything,
     "deploy_worker": roles.deploy_worker,
+    "deploy_worker_blind": roles.deploy_worker_blind,
     "pause_worker": roles.pause_worker,
     "pause_dispatcher": roles.pause_dispatcher,
     "kill_postgres": postgres.kill_postgres,
@@ -37,6 +38,7 @@ FAULTS |= {f"provider_{mood}": moody(mood) for mood in MOODS}
 # While one of these lasts, a worker may be kept from settling what it has sent. When its lease
 # passes then, it is sent again. (A killed or paused worker is known by its process id.)
 CUTS = (
+    "deploy_worker_blind",
     "kill_everything",
     "kill_postgres",
     "restart_postgres",

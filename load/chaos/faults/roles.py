@@ -45,6 +45,16 @@ def deploy_worker(stand: Stand, random: Random) -> Iterator[float]:
     worker.start()
 
 
+def deploy_worker_blind(stand: Stand, random: Random) -> Iterator[float]:
+    """SIGTERM a worker while PostgreSQL takes connections and moves no byte."""
+    stand.postgres_link.tell("freeze")
+    yield random.uniform(1, 2)
+    worker = random.choice(stand.workers)
+    stand.stops.append(worker.terminate(STOP_MAX_S))
+    stand.postgres_link.tell("thaw")
+    worker.start()
+
+
 def pause_worker(stand: Stand, random: Random) -> Iterator[float]:
     """SIGSTOP a worker beyond its lease."""
     yield from paused(random.choice(stand.workers), random)
