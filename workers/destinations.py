@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-LEFT_FREE = 8  # one destination leaves an eighth of the slots to the others
-QUICK_S = 0.1  # a quick one may hold more: its line is gone in a moment
+LEFT_FREE = 8  # one destination leaves an eighth of the slots to the others; a silent one half
+SILENT_S = 0.1
+LINE_S = 0.05  # it may hold more if that is gone in a moment
 PARKED_MAX_S = 30.0
 SMOOTHING = 0.1
 
@@ -33,9 +34,13 @@ class Destination(Generic[T]):
     took_s: float = 0.0
     parked_until: float = 0.0
 
-    def pace_s(self, now: float) -> float:
-        """Return how long a send takes, or at least how long nobody has left."""
-        return max(self.took_s, now - self.left_at)
+    def answers(self, now: float) -> bool:
+        """Say whether somebody has left lately, for how long a send takes there."""
+        return self.took_s > 0.0 and now - self.left_at <= 2 * self.took_s + SILENT_S
+
+    def turn_s(self, now: float) -> float:
+        """Say how often a place becomes free: as sends took, or at least since nobody has left."""
+        return max(self.took_s, now - self.left_at) / max(1, self.active)
 
 
 class Destinations(Generic[T]):
@@ -43,6 +48,7 @@ class Destinations(Generic[T]):
 
     def __init__(self, slots: int) -> None:
         self.held_max = max(1, slots - slots // LEFT_FREE)
+        self.silent_max = max(1, slots // 2)
         self.known: dict[str, Destination[T]] = {}
 
     def enter(self, name: str, one: T, at_once_max: int | None, now: float) -> Place:
@@ -50,9 +56,10 @@ class Destinations(Generic[T]):
         found = self.known.get(name)
         if found is None:
             found = self.known[name] = Destination(left_at=now)
-        if found.active + len(found.line) >= self.held_max and found.pace_s(now) > QUICK_S:
+        held, share = found.active + len(found.line), self.share(found, now)
+        if held >= share and (len(found.line) + 1) * found.turn_s(now) > LINE_S:
             return Place.NONE
-        if found.active >= (at_once_max or self.held_max):
+        if found.active >= (at_once_max or share):
             found.line.append(one)
             return Place.LINE
         found.active += 1
@@ -63,7 +70,7 @@ class Destinations(Generic[T]):
         found = self.known[name]
         found.left_at = now
         if took_s is not None:
-            found.took_s += (took_s - found.took_s) * SMOOTHING
+            found.took_s += (took_s - found.took_s) * (SMOOTHING if found.took_s else 1.0)
         if found.line:
             return found.line.popleft()
         found.active -= 1
@@ -77,18 +84,22 @@ class Destinations(Generic[T]):
         In whole seconds: a batch of releases then needs few calls.
         """
         found = self.known[name]
-        found.parked_until = max(found.parked_until, now) + found.pace_s(now) / self.held_max
+        found.parked_until = max(found.parked_until, now) + found.turn_s(now)
         return ceil(min(found.parked_until - now, PARKED_MAX_S))
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
-        """Send away, with its name, who stands in line beyond a share that is quick no more."""
+        """Send away, with its name, who stands beyond the share in a line that became slow."""
         for name, found in self.known.items():
             while (
                 found.line
-                and found.active + len(found.line) > self.held_max
-                and found.pace_s(now) > QUICK_S
+                and found.active + len(found.line) > self.share(found, now)
+                and len(found.line) * found.turn_s(now) > LINE_S
             ):
                 yield name, found.line.pop()
+
+    def share(self, found: Destination[T], now: float) -> int:
+        """Say how many slots it may hold: one that hangs would keep them until the deadline."""
+        return self.held_max if found.answers(now) else self.silent_max
 
     def clear_lines(self) -> Iterator[T]:
         """Send everybody in line away."""

@@ -10,7 +10,7 @@ from math import ceil
 from service.config import Settings
 from service.metrics import WorkerMetrics
 from workers.breakers import Breakers
-from workers.channels.channel import Answer, Channel, Line, Mail, Post
+from workers.channels.channel import Answer, Channel, Line
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.loop import Loop
@@ -19,7 +19,6 @@ from workers.slots import Slots
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
-SMTP_CONNECTIONS = 8  # per thread; mail servers turn away who opens dozens
 WRITTEN = Answer()
 
 
@@ -29,7 +28,7 @@ class Flight:
 
     claim: Claim
     channel: Channel
-    transfer: Post | Mail
+    destination: str
     started_at: float
 
 
@@ -130,19 +129,18 @@ class Sender(Loop):
             self.over.append(refusal)
         elif channel is None:
             self.settle(claim, UNKNOWN_CHANNEL)
+        elif destination := channel.destination(claim):
+            self.find_place(Flight(claim, channel, destination, now))
         else:
-            transfer = channel.prepare(claim)
-            if isinstance(transfer, Verdict):
-                self.settle(claim, transfer)
-            elif isinstance(transfer, Line):
-                self.lines.append((claim, transfer.text))
-            else:
-                self.find_place(Flight(claim, channel, transfer, now))
+            made = channel.prepare(claim)
+            if isinstance(made, Line):
+                self.lines.append((claim, made.text))
+            elif isinstance(made, Verdict):
+                self.settle(claim, made)
 
     def find_place(self, flight: Flight) -> None:
         """Start a transfer within its destination's share, or give the claim back for later."""
-        name = flight.transfer.destination
-        at_once_max = SMTP_CONNECTIONS if isinstance(flight.transfer, Mail) else None
+        name, at_once_max = flight.destination, flight.channel.at_once_max
         place = self.destinations.enter(name, flight, at_once_max, flight.started_at)
         if place is Place.START:
             self.launch(flight)
@@ -157,31 +155,38 @@ class Sender(Loop):
     def launch(self, flight: Flight | None) -> None:
         """Begin a transfer; one that may no longer begin lets the next in line."""
         while flight is not None and not self.launched(flight):
-            name = flight.transfer.destination
-            flight = self.destinations.leave(name, time.monotonic(), None)
+            flight = self.destinations.leave(flight.destination, time.monotonic(), None)
 
     def launched(self, flight: Flight) -> bool:
-        """Begin a transfer, unless it waited too long, has to wait or libcurl does not take it."""
+        """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         flight.started_at = time.monotonic()
         refusal = refused(flight.claim, flight.started_at, self.deadline_s)
         if refusal is None:
             refusal = self.turned_away(flight)
-        if refusal is None:
-            error = self.transfers.start(flight.transfer, flight)
-            if error is None:
-                return True
-            refusal = Ended(
-                claim=flight.claim,
-                verdict=flight.channel.judge(error),
-                started_at=flight.started_at,
-                took_ms=0,
-            )
-        self.over.append(refusal)
-        return False
+        if refusal is not None:
+            self.over.append(refusal)
+            return False
+        verdict = self.started(flight)
+        if verdict is not None:
+            self.settle(flight.claim, verdict)
+        return verdict is None
+
+    def started(self, flight: Flight) -> Verdict | None:
+        """Begin a transfer; a Verdict: it cannot be made, or libcurl does not take it."""
+        try:
+            made = flight.channel.prepare(flight.claim)
+            if isinstance(made, Verdict):
+                return made
+            assert not isinstance(made, Line)
+            error = self.transfers.start(made, flight)
+            return None if error is None else flight.channel.judge(error)
+        except Exception as error:  # as in begin_all
+            self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
+            return BROKEN
 
     def turned_away(self, flight: Flight) -> Unstarted | None:
         """Give a claim back until its destination may be asked again. None: it may now."""
-        wait_s = self.breakers.wait_s(flight.transfer.destination, flight.started_at)
+        wait_s = self.breakers.wait_s(flight.destination, flight.started_at)
         if not wait_s:
             return None
         delay_s = ceil(wait_s * 10) / 10  # few different ones: each is a call of release
@@ -197,10 +202,10 @@ class Sender(Loop):
             self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
             verdict = BROKEN
         else:
-            self.breakers.report(flight.transfer.destination, verdict, flight.started_at, now)
+            self.breakers.report(flight.destination, verdict, flight.started_at, now)
         self.settle(flight.claim, verdict, flight.started_at)
         self.metrics.send_seconds.labels(flight.claim.channel).observe(took_s)
-        self.launch(self.destinations.leave(flight.transfer.destination, now, took_s))
+        self.launch(self.destinations.leave(flight.destination, now, took_s))
 
     def write_lines(self) -> None:
         """Write the lines of one batch at once."""

@@ -8,9 +8,8 @@ from workers.claim import Claim, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """An HTTP POST to make. `destination`: `scheme://host:port`, what has a share and a breaker."""
+    """An HTTP POST to make."""
 
-    destination: str
     url: str
     headers: list[str]
     body: bytes
@@ -20,7 +19,6 @@ class Post:
 class Mail:
     """A mail to hand to the SMTP server. `body`: the whole message, lines ending in CRLF."""
 
-    destination: str
     mail_from: str
     mail_to: str
     body: bytes
@@ -55,6 +53,13 @@ class Answer:
 
 class Channel(Protocol):
     """How one kind of notification is delivered. No I/O, no state that changes."""
+
+    @property
+    def at_once_max(self) -> int | None:
+        """Transfers to one destination, per thread; None: its share of the slots."""
+
+    def destination(self, claim: Claim) -> str | None:
+        """Say what has a share of the slots and a breaker: `scheme://host:port`; None: nothing."""
 
     def prepare(self, claim: Claim) -> Transfer | Verdict:
         """Say what to send; a Verdict: it cannot be sent, and why."""

@@ -58,11 +58,17 @@ NOT_CONFIGURED = Verdict(
 class EmailChannel:
     """RFC 5321 and 5322; libcurl speaks SMTP, this builds the message."""
 
+    at_once_max = 8  # connections; mail servers turn away who opens dozens
+
     def __init__(self, settings: Settings) -> None:
         self.mail_from = settings.mail_from or ""
         self.envelope_from = parseaddr(self.mail_from)[1]
         self.domain = self.envelope_from.rpartition("@")[2] or "localhost"
-        self.server = server_of(settings.smtp_url) if settings.smtp_url else ""
+        self.server = server_of(settings.smtp_url) if settings.smtp_url else None
+
+    def destination(self, claim: Claim) -> str | None:
+        """One server takes all mail."""
+        return self.server
 
     def prepare(self, claim: Claim) -> Mail | Verdict:
         """Build the message; its Message-ID is the notification's id, the same on every attempt."""
@@ -76,7 +82,7 @@ class EmailChannel:
             return refused("invalid_payload", error)
         except ValueError as error:
             return refused("invalid_header", error)
-        return Mail(destination=self.server, mail_from=self.envelope_from, mail_to=to, body=body)
+        return Mail(mail_from=self.envelope_from, mail_to=to, body=body)
 
     def message(self, notification_id: str, to: str, payload: EmailPayload) -> EmailMessage:
         """Lay out one mail. Raises ValueError for what would not be one header line each."""

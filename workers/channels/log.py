@@ -18,6 +18,11 @@ encode = msgspec.json.Encoder().encode
 class LogChannel:
     """Tell that a notification was delivered, and nothing of what it says."""
 
+    at_once_max = None
+
+    def destination(self, claim: Claim) -> None:
+        """A line goes nowhere else."""
+
     def prepare(self, claim: Claim) -> Line:
         """Return one JSON object."""
         told = {

@@ -47,8 +47,15 @@ ERRORS: dict[int, Meaning] = {
 class WebhookChannel:
     """Standard Webhooks: https://www.standardwebhooks.com."""
 
+    at_once_max = None
+
     def __init__(self, settings: Settings) -> None:
         self.keys = tuple(key(secret) for secret in settings.webhook_secret)
+
+    def destination(self, claim: Claim) -> str:
+        """Scheme, host and port share one limit and fail together."""
+        found = AUTHORITY.match(claim.recipient)
+        return (found[1] + found[2]).lower() if found else claim.recipient
 
     def prepare(self, claim: Claim) -> Post | Verdict:
         """Build the request; its timestamp is the attempt's, its id the notification's."""
@@ -66,7 +73,7 @@ class WebhookChannel:
         ]
         if self.keys:
             headers.append(f"webhook-signature: {signature(self.keys, claim.id, now, body)}")
-        return Post(destination=destination(url), url=url, headers=headers, body=body)
+        return Post(url=url, headers=headers, body=body)
 
     def judge(self, answer: Answer) -> Verdict:
         """A final status is an answer, whatever became of the connection after it."""
@@ -90,9 +97,3 @@ def judge_error(answer: Answer) -> Verdict:
     if answer.handed_over and outcome is Outcome.TEMPORARY:
         outcome = Outcome.UNKNOWN
     return Verdict(outcome=outcome, code=code, excerpt=excerpt(answer.error_text))
-
-
-def destination(url: str) -> str:
-    """Return the URL's scheme, host and port: what shares one limit and fails together."""
-    found = AUTHORITY.match(url)
-    return (found[1] + found[2]).lower() if found else url

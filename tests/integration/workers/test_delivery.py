@@ -165,7 +165,7 @@ def test_a_thousand_go_through_a_few_slots(db, sink, start):
 def test_more_transfers_run_at_once_than_select_could_watch(db, sink, start):
     count = 1100
     ledger.enqueue(db, count, channel="webhook", recipient=sink.url + "/held", payload="{}")
-    start(num_threads=1, sends_per_thread=1400, send_deadline_s=20.0)
+    start(num_threads=1, sends_per_thread=2400, send_deadline_s=20.0)
     wait_for(lambda: len(sink.requests) == count, 20)
     before = time.monotonic()
     sink.hold.set()

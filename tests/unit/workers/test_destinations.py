@@ -1,11 +1,14 @@
-from workers.destinations import PARKED_MAX_S, QUICK_S, Destinations, Place
+from workers.destinations import LINE_S, PARKED_MAX_S, Destinations, Place
 
-LATER = QUICK_S + 1
+LATER = 1.0  # a send that takes this long is slow
 
 
 def filled(slots):
-    """Fill the share of one destination at the time 0."""
+    """Fill the share of one destination at the time 0, which answers in a moment."""
     places = Destinations(slots)
+    places.enter("slow", "first", None, 0.0)
+    places.enter("slow", "second", None, 0.0)
+    places.leave("slow", 0.0, LINE_S / 2)
     while places.enter("slow", "x", None, 0.0) is Place.START:
         pass
     places.known["slow"].line.clear()
@@ -19,23 +22,38 @@ def test_a_slow_destination_leaves_an_eighth_of_the_slots():
     assert places.enter("other", "x", None, LATER) is Place.START
 
 
+def test_a_destination_that_has_not_answered_yet_leaves_half_of_the_slots():
+    places = Destinations(16)
+    found = [places.enter("hanging", "x", None, 0.0 if n < 8 else LATER) for n in range(9)]
+    assert found == [Place.START] * 8 + [Place.NONE]
+
+
+def test_a_destination_that_answers_no_more_leaves_half_of_the_slots():
+    places = filled(16)
+    for _ in range(5):
+        places.leave("slow", 0.0, LINE_S / 2)
+    assert places.known["slow"].active == 9
+    assert places.enter("slow", "x", None, LATER) is Place.NONE
+    assert places.enter("slow", "x", None, LINE_S) is Place.START
+
+
 def test_a_quick_destination_has_a_line_beyond_its_share():
     places = filled(16)
-    assert places.enter("slow", "next", None, QUICK_S / 2) is Place.LINE
-    assert places.leave("slow", QUICK_S / 2, 0.01) == "next"
+    assert places.enter("slow", "next", None, LINE_S / 2) is Place.LINE
+    assert places.leave("slow", LINE_S / 2, 0.01) == "next"
 
 
 def test_a_line_beyond_the_share_is_sent_away_when_nobody_leaves():
     places = filled(16)
     places.enter("slow", "next", None, 0.0)
-    assert list(places.overdue(QUICK_S / 2)) == []
+    assert list(places.overdue(LINE_S / 2)) == []
     assert list(places.overdue(LATER)) == [("slow", "next")]
     assert places.leave("slow", LATER, LATER) is None
 
 
 def test_a_destination_whose_sends_take_long_is_not_quick():
     places = filled(16)
-    for _ in range(3):
+    for _ in range(30):
         places.leave("slow", LATER, 1.0)
         places.enter("slow", "x", None, LATER)
     assert places.enter("slow", "x", None, LATER) is Place.NONE
