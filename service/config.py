@@ -66,13 +66,17 @@ def text(value: str) -> str:
 
 
 def url(*schemes: str, default_scheme: str = "") -> Parser:
-    """Parse a URL of one of these schemes; with a default, `host:port` will do."""
+    """Parse a URL of one of these schemes; with a default, `host:port` will do.
+
+    It may name several hosts, as libpq allows for failover: `postgresql://a:5432,b:5432/db`.
+    """
 
     def parse(value: str) -> str:
         full = value if "://" in value or not default_scheme else f"{default_scheme}://{value}"
         try:
             parts = urlsplit(full)
-            _ = parts.port  # raises on a port that is none
+            for host in parts.netloc.rpartition("@")[2].split(","):
+                _ = urlsplit(f"//{host}").port  # raises on a port that is none
         except ValueError:
             raise ValueError(f"a URL: {schemes[0]}://…") from None
         if parts.scheme not in schemes:
