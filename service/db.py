@@ -1,11 +1,12 @@
 """How our processes reach PostgreSQL: one place for timeouts, keepalives, names and errors."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from service.errors import DatabaseAway, Refused
@@ -17,9 +18,9 @@ SERVER_OPTIONS = (
     " -c tcp_user_timeout=15000 -c timezone=UTC"
 )
 
-# For sessions that ask little: when a proxy on the way has lost its other end without a FIN, it may
-# acknowledge what we send for ever. psycopg closes the connection 5 s after this.
-ANSWER_MAX_S = 3.0
+# A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
+# nothing wrong. More than the statement_timeout: a slow answer is the server's to refuse.
+ANSWER_MAX_S = 5.0
 
 SCHEMA_MISSING = (
     psycopg.errors.UndefinedTable,
@@ -56,21 +57,29 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
     return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
 
 
-async def connect(url: str, role: str) -> psycopg.AsyncConnection:
+class Connection(psycopg.AsyncConnection[Any]):
+    """Waits no longer than ANSWER_MAX_S for an answer; then it fails, and is closed."""
+
+    async def wait(  # psycopg waits here for everything that it has asked
+        self,
+        gen: Any,
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's
+    ) -> Any:
+        if timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, ANSWER_MAX_S)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+
+
+async def connect(url: str, role: str) -> Connection:
     """Open one direct connection, for LISTEN or session locks. Raises DatabaseAway."""
     with translated():
-        return await psycopg.AsyncConnection.connect(conninfo(url, role), autocommit=True)
-
-
-@asynccontextmanager
-async def answered() -> AsyncIterator[None]:
-    """Turn errors into ours, and silence too: the connection is closed then."""
-    try:
-        async with asyncio.timeout(ANSWER_MAX_S):
-            with translated():
-                yield
-    except TimeoutError as error:
-        raise DatabaseAway(f"no answer within {ANSWER_MAX_S:g} s") from error
+        return await Connection.connect(conninfo(url, role), autocommit=True)
 
 
 @contextmanager

@@ -5,12 +5,7 @@ found nothing. Producers see the lock in the trigger's WHEN and ring only then. 
 variants that lose wake-ups, are in ops/adr/0002-doorbell.md.
 """
 
-from typing import TYPE_CHECKING
-
-from service.db import answered, connect, translated
-
-if TYPE_CHECKING:
-    from psycopg import AsyncConnection
+from service.db import Connection, connect, translated
 
 ARM_WAIT_MS = 5  # for producers in flight that did not ring
 ARM_WAIT_LONG_MS = 20  # after a second of failures
@@ -21,7 +16,7 @@ class Doorbell:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._conn: AsyncConnection | None = None
+        self._conn: Connection | None = None
 
     async def open(self) -> None:
         """Connect and LISTEN, before the first look: nothing falls between."""
@@ -29,7 +24,7 @@ class Doorbell:
             return
         conn = await connect(self._url, "notify-disp")
         try:
-            async with answered():
+            with translated():
                 await conn.execute("listen notify_wake")
         except BaseException:  # a session that does not listen must not pass for one that does
             await conn.close()
@@ -39,7 +34,7 @@ class Doorbell:
     async def arm(self, wait_ms: int) -> bool:
         """Make later INSERTs ring. False: a silent producer is still in flight, look again."""
         assert self._conn is not None
-        async with answered():
+        with translated():
             cursor = await self._conn.execute("select notify.arm(%s)", [wait_ms])
             row = await cursor.fetchone()
         return bool(row and row[0])
@@ -55,7 +50,7 @@ class Doorbell:
     async def disarm(self) -> None:
         """Let producers be silent again. All locks: a timeout of arm() can race its grant."""
         assert self._conn is not None
-        async with answered():
+        with translated():
             await self._conn.execute("select pg_advisory_unlock_all()")
 
     async def close(self) -> None:

@@ -1,11 +1,6 @@
 """Which dispatcher leads: the one whose session holds the leader's lock. The others stand by."""
 
-from typing import TYPE_CHECKING
-
-from service.db import answered, connect
-
-if TYPE_CHECKING:
-    from psycopg import AsyncConnection
+from service.db import Connection, connect, translated
 
 
 class Leader:
@@ -13,13 +8,13 @@ class Leader:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._conn: AsyncConnection | None = None
+        self._conn: Connection | None = None
 
     async def elect(self) -> bool:
         """Say whether we lead, taking the lock if it is free. Raises DatabaseAway."""
         if self._conn is None or self._conn.closed:
             self._conn = await connect(self._url, "notify-disp")
-        async with answered():
+        with translated():
             cursor = await self._conn.execute("select notify.lead()")
             row = await cursor.fetchone()
         return bool(row and row[0])
