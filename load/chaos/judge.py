@@ -159,5 +159,6 @@ def in_window(attempt: Mapping[str, Any], played: Sequence[Played], hurt: set[in
         return True
     ends = attempt["started"]  # of such a row, the end of its lease
     return any(
-        one.name in CUTS and one.began < ends and one.ended > ends - LEASE_S for one in played
+        one.name in CUTS and one.began < ends and one.ended + CUTS[one.name] > ends - LEASE_S
+        for one in played
     )

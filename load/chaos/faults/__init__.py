@@ -36,16 +36,17 @@ FAULTS: dict[str, Fault] = {
 FAULTS |= {f"provider_{mood}": moody(mood) for mood in MOODS}
 
 # While one of these lasts, a worker may be kept from settling what it has sent. When its lease
-# passes then, it is sent again. (A killed or paused worker is known by its process id.)
-CUTS = (
-    "deploy_worker_blind",
-    "kill_everything",
-    "kill_postgres",
-    "restart_postgres",
-    "terminate_backends",
-    "exhaust_connections",
-    "disk_full",
-    "read_only",
-    "freeze_postgres",
-    "half_open_postgres",
-)
+# passes then, it is sent again. (A killed or paused worker is known by its process id.) Seconds: for
+# how long after its end; a session that is gone without a FIN is found out only when it is next used.
+CUTS = {
+    "deploy_worker_blind": 0.0,
+    "kill_everything": 0.0,
+    "kill_postgres": 0.0,
+    "restart_postgres": 0.0,
+    "terminate_backends": 0.0,
+    "exhaust_connections": 0.0,
+    "disk_full": 0.0,
+    "read_only": 0.0,
+    "freeze_postgres": 0.0,
+    "half_open_postgres": 20.0,
+}
