@@ -36,8 +36,8 @@ FAULTS: dict[str, Fault] = {
 FAULTS |= {f"provider_{mood}": moody(mood) for mood in MOODS}
 
 # While one of these lasts, a worker may be kept from settling what it has sent. When its lease
-# passes then, it is sent again. (A killed or paused worker is known by its process id.) Seconds: for
-# how long after its end; a session that is gone without a FIN is found out only when it is next used.
+# passes then, it is sent again. (A killed or paused worker is known by its process id.)
+# Seconds: for how long after its end; a session without a FIN is missed only when it is used.
 CUTS = {
     "deploy_worker_blind": 0.0,
     "kill_everything": 0.0,
