@@ -28,23 +28,18 @@ BANNER = """
 notify is up.  Ctrl-C stops it.
 
   API     {api}
-  Docs    {api}/docs
-  SQL     psql '{sql}'
-"""
-INBOX = """\
-  Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}: what arrives is printed here
+  Docs    {api}/docs"""
+OWN_DATABASE = """
+  SQL     psql '{database_url}'"""
+OWN_INBOX = """
+  Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}: what arrives is printed here"""
+TRY_IT = """
 
 Try it, in another terminal:
 
-  curl -s {api}/notify -H 'content-type: application/json' -d \
-'{{"channel": "webhook", "recipient": "http://127.0.0.1:{http}/hello", "payload": {{"n": 1}}}}'
+  curl -s {api}/notify -H 'content-type: application/json' -d '{body}'
 """
-NO_INBOX = """
-Try it, in another terminal:
-
-  curl -s {api}/notify -H 'content-type: application/json' -d \
-'{"channel": "log", "recipient": "hello", "payload": {"n": 1}}'
-"""
+BODY = '{{"channel": "{}", "recipient": "{}", "payload": {{"n": 1}}}}'
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
     with ExitStack() as stack:
+        is_own = settings.database_url is None
         settings, servers = with_servers(settings, stack)
         inbox = None
         if servers is not None and not args.no_inbox:
@@ -64,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
                 out=sys.stdout,
             )
         migrate(settings.direct_url or "")
-        return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop))
+        return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop, is_own))
 
 
 def services(args: argparse.Namespace) -> int:
@@ -97,20 +93,35 @@ def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, Embedd
 
 
 async def everything(
-    settings: Settings, servers: EmbeddedServers | None, inbox: Inbox | None, stop: asyncio.Event
+    settings: Settings,
+    servers: EmbeddedServers | None,
+    inbox: Inbox | None,
+    stop: asyncio.Event,
+    is_own_database: bool,
 ) -> None:
     """Start the roles in the order of the road backwards, so that they stop in its order."""
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
             settings = with_mail_to(inbox, settings)
-            lines = BANNER + INBOX.format(api="{api}", http=inbox.http_port, smtp=inbox.smtp_port)
         else:
-            lines = BANNER + NO_INBOX
+            inbox = None
         await roles.enter_async_context(dispatching(settings))
         await roles.enter_async_context(working(settings))
         api = await roles.enter_async_context(serving(settings))
-        print(lines.replace("{api}", api).replace("{sql}", settings.database_url or ""), flush=True)
+        print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
         await watch(servers, stop)
+
+
+def banner(api: str, database_url: str | None, inbox: Inbox | None) -> str:
+    """Say where everything is. `database_url` None: it is the user's own, and holds a password."""
+    lines = BANNER.format(api=api)
+    body = BODY.format("log", "hello")
+    if database_url:
+        lines += OWN_DATABASE.format(database_url=database_url)
+    if inbox:
+        lines += OWN_INBOX.format(http=inbox.http_port, smtp=inbox.smtp_port)
+        body = BODY.format("webhook", f"http://127.0.0.1:{inbox.http_port}/hello")
+    return lines + TRY_IT.format(api=api, body=body)
 
 
 async def started(inbox: Inbox, roles: AsyncExitStack) -> bool:
