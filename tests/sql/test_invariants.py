@@ -1,6 +1,7 @@
-"""Any order of moves by any number of workers ends in the same four lines."""
+"""Any order of moves by any number of workers, operators and hours ends in the same four lines."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -9,12 +10,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     rule,
     run_state_machine_as_test,
 )
 
-from tests.ledger import claim, enqueue, reap, release, settle
+from tests.ledger import cancel, claim, enqueue, reap, redrive, release, settle
 
 
 @pytest.fixture
@@ -24,120 +26,212 @@ def db(shared_db):
 
 WORKERS = ("w:1", "w:2", "w:3")
 OUTCOMES = ("sent", "permanent", "temporary", "throttled", "unknown", "expired")
-TERMINAL = {"sent", "failed", "expired"}
+CHANNELS = ("log", "webhook")
+TERMINAL = {"sent", "failed", "expired", "cancelled"}
+DEFAULT_ATTEMPTS = 3
+
+# The clock moves by hours, and everything else happens in between: how long a test really takes
+# never decides what is due, lapsed or expired, so the model knows it exactly.
+HOUR_S = 3600
+LEASE_S = 1.5 * HOUR_S
+BACKOFF = {"base": "5 minutes", "cap": "20 minutes"}
+LATER_S = 0.5 * HOUR_S  # after such a backoff, and of what else is put off
+REDRIVE_STEP_S = (
+    0.3 * HOUR_S
+)  # between two redriven rows; no multiple of it is an hour, of up to nine
+ATTEMPTS_AGAIN = 2
+
+
+@dataclass
+class Known:
+    """What must be true of one notification; times are seconds of the model's clock."""
+
+    channel: str
+    due_at: float
+    expires_at: float
+    max_attempts: int | None
+    status: str = "queued"
+    attempt: int = 0
+    lease_until: float = 0
+    last_error_code: str | None = None
+
+
+def some_of(values):
+    """Choose some, in any order."""
+    if not values:
+        return st.just([])
+    places = st.lists(st.integers(0, len(values) - 1), min_size=1, max_size=6, unique=True)
+    return places.map(lambda chosen: [values[place] for place in chosen])
 
 
 class Ledger(RuleBasedStateMachine):
-    """The road as three workers, a reaper and time may walk it; `model` is what must be true."""
+    """The road as workers, a reaper, an operator and time may walk it, and a model that knows."""
 
     def __init__(self, db):
         super().__init__()
         self.db = db
         db.execute("truncate notify.notifications, notify.attempts")
-        self.model = {}  # id -> status
+        self.now = 0.0
+        self.model = {}  # id -> Known
         self.hands = {w: [] for w in WORKERS}
         self.old = []  # pairs that ended: stale from now on
         self.ended = Counter()  # (id, attempt) -> how often it ended
         self.released = Counter()  # id -> claims given back
 
+    @initialize()
+    def some_have_failed_and_some_are_queued(self):
+        self.enqueue(n=2, priority=2, max_attempts=None, expires_in_h=None, channel="webhook")
+        self.enqueue(n=2, priority=1, max_attempts=5, expires_in_h=2.5, channel="log")
+        for t in settle(self.db, self.claim_now("w:first", 4, None), "permanent"):
+            self.end(t, "200", due_in_s=0)
+        self.enqueue(n=3, priority=2, max_attempts=1, expires_in_h=None, channel="webhook")
+
     @rule(
-        n=st.integers(1, 5),
+        n=st.integers(1, 4),
         priority=st.integers(0, 3),
         max_attempts=st.sampled_from([None, 1, 2, 5]),
+        expires_in_h=st.sampled_from([None, None, 0.5, 2.5]),
+        channel=st.sampled_from(CHANNELS),
     )
-    def enqueue(self, n, priority, max_attempts):
-        for id in enqueue(self.db, n, priority=priority, max_attempts=max_attempts):
-            self.model[id] = "queued"
+    def enqueue(self, n, priority, max_attempts, expires_in_h, channel):
+        at = "select clock_timestamp() + %s * interval '1 hour' as t"
+        columns = {
+            "channel": channel,
+            "recipient": "https://example.org/",
+            "priority": priority,
+            "max_attempts": max_attempts,
+            "expires_at": self.db.execute(at, [expires_in_h]).fetchone().t,
+        }
+        expires_at = float("inf") if expires_in_h is None else self.now + expires_in_h * HOUR_S
+        for id in enqueue(self.db, n, **columns):
+            self.model[id] = Known(channel, self.now, expires_at, max_attempts)
 
     @rule(worker=st.sampled_from(WORKERS), limit=st.integers(1, 8), by_id=st.booleans())
     def claim(self, worker, limit, by_id):
+        claimable = {i for i, k in self.model.items() if self.is_due(k)}
         ids = list(self.model) if by_id else None
-        for got in claim(self.db, ids, limit=limit, worker=worker, max_attempts=3):
-            assert self.model[got.id] == "queued"
-            self.model[got.id] = got.status
-            if got.status == "sending":
-                self.hands[worker].append(SimpleNamespace(id=got.id, attempt=got.attempt))
+        got = self.claim_now(worker, limit, ids)
+        assert {g.id for g in got} <= claimable
+        assert len(got) == min(limit, len(claimable))
 
     @rule(worker=st.sampled_from(WORKERS), outcome=st.sampled_from(OUTCOMES), data=st.data())
     def settle(self, worker, outcome, data):
         pairs = self.take(worker, data)
         current = {(p.id, p.attempt) for p in pairs if self.is_current(p)}
-        told = settle(self.db, pairs, outcome, worker=worker)
+        told = settle(self.db, pairs, outcome, worker=worker, **BACKOFF)
         assert {(t.id, t.attempt) for t in told} == current
         for t in told:
-            self.end(t)
+            assert t.status == self.status_after(self.model[t.id], outcome)
+            self.end(t, None if outcome == "sent" else "200", due_in_s=LATER_S)
 
     @rule(outcome=st.sampled_from(OUTCOMES))
-    def settle_what_is_over(self, outcome):
+    def somebody_settles_and_releases_what_is_over(self, outcome):
         assert settle(self.db, self.old, outcome) == []
         assert release(self.db, self.old) == []
 
-    @rule(worker=st.sampled_from(WORKERS), data=st.data())
-    def release(self, worker, data):
+    @rule(worker=st.sampled_from(WORKERS), later=st.booleans(), data=st.data())
+    def release(self, worker, later, data):
         pairs = self.take(worker, data)
         current = {(p.id, p.attempt) for p in pairs if self.is_current(p)}
-        told = release(self.db, pairs)
+        told = release(self.db, pairs, "30 minutes" if later else "0")
         assert {(t.id, t.attempt) for t in told} == current
         for t in told:
-            self.model[t.id] = "queued"
+            known = self.model[t.id]
+            known.status, known.due_at = "queued", self.now + later * LATER_S
+            known.max_attempts += 1
             self.released[t.id] += 1
+            self.old.append(SimpleNamespace(id=t.id, attempt=t.attempt))
 
     @rule(worker=st.sampled_from(WORKERS))
     def a_worker_is_killed(self, worker):
         self.hands[worker].clear()
 
-    @rule()
-    def leases_pass(self):
+    @rule(hours=st.integers(1, 3))
+    def the_clock_moves(self, hours):
+        self.now += hours * HOUR_S
         self.db.execute(
-            "update notify.notifications set lease_until = clock_timestamp()"
-            " - interval '1 second' where status = 'sending'"
+            "update notify.notifications set due_at = due_at - n.passed,"
+            " lease_until = lease_until - n.passed, expires_at = expires_at - n.passed"
+            " from (select %s * interval '1 hour' as passed) n",
+            [hours],
         )
 
     @rule(limit=st.integers(1, 10))
     def reap(self, limit):
-        for t in reap(self.db, limit):
-            assert self.model[t.id] == "sending"
-            self.end(t)
+        lapsed = {i for i, k in self.model.items() if self.is_lapsed(k)}
+        told = reap(self.db, limit)
+        assert {t.id for t in told} <= lapsed
+        assert len(told) == min(limit, len(lapsed))
+        for t in told:
+            known = self.model[t.id]
+            assert t.status == ("queued" if known.attempt < known.max_attempts else "failed")
+        self.end_reaped(told)
 
-    @rule()
-    def time_passes(self):
-        self.db.execute(
-            "update notify.notifications set due_at = clock_timestamp() where status = 'queued'"
-        )
+    @rule(data=st.data())
+    def cancel(self, data):
+        ids = data.draw(some_of(sorted(self.model)))
+        queued = {i for i in ids if self.model[i].status == "queued"}
+        told = cancel(self.db, ids)
+        assert {t.id for t in told if t.was_cancelled} == queued
+        for id in queued:
+            self.model[id].status = "cancelled"
+        assert {t.id: t.status for t in told} == {i: self.model[i].status for i in ids}
 
-    @rule()
-    def something_expires(self):
-        self.db.execute(
-            "update notify.notifications set expires_at = clock_timestamp()"
-            " where id = (select id from notify.notifications"
-            " where status in ('queued', 'sending') order by id limit 1)"
+    @rule(limit=st.integers(1, 9), data=st.data())
+    def redrive_some(self, limit, data):
+        ids = data.draw(some_of(sorted(self.model)))
+        self.redrive({"ids": ids}, set(ids), limit)
+
+    @rule(limit=st.integers(1, 9), channel=st.sampled_from(CHANNELS))
+    def redrive_a_channel(self, limit, channel):
+        meant = {i for i, k in self.model.items() if k.channel == channel}
+        self.redrive({"channel": channel}, meant, limit)
+
+    def redrive(self, which, meant, limit):
+        failed = sorted(i for i in meant if self.model[i].status == "failed")
+        alive = [i for i in failed if self.model[i].expires_at > self.now]
+        counted = redrive(self.db, **which, limit=limit, dry_run=True)
+        done = redrive(
+            self.db, **which, limit=limit, rate=1 / REDRIVE_STEP_S, attempts=ATTEMPTS_AGAIN
         )
+        chosen = alive[:limit]
+        assert done == (len(chosen), len(chosen), counted.expired, len(alive) > limit)
+        assert counted == done._replace(redriven=0)
+        assert done.more or done.expired == len(failed) - len(alive)
+        for place, id in enumerate(chosen):
+            known = self.model[id]
+            known.status, known.due_at = "queued", self.now + place * REDRIVE_STEP_S
+            known.max_attempts = known.attempt + ATTEMPTS_AGAIN
 
     @invariant()
     def the_ledger_is_as_the_model_says(self):
         rows = self.db.execute(
-            "select id, status, attempt, max_attempts from notify.notifications"
+            "select id, status, attempt, max_attempts, due_at <= clock_timestamp() as is_due,"
+            " last_error_code from notify.notifications"
         ).fetchall()
-        assert {r.id: r.status for r in rows} == self.model
+        assert {r.id: (r.status, r.attempt, r.max_attempts, r.last_error_code) for r in rows} == {
+            i: (k.status, k.attempt, k.max_attempts, k.last_error_code)
+            for i, k in self.model.items()
+        }
+        assert {r.id for r in rows if r.status == "queued" and r.is_due} == {
+            i for i, k in self.model.items() if self.is_due(k)
+        }
         assert all(r.attempt <= (r.max_attempts or 0) for r in rows)
         written = self.db.execute("select notification_id as id, attempt from notify.attempts")
         assert Counter((r.id, r.attempt) for r in written) == self.ended
 
     def teardown(self):
-        """Let everything come to its end: each round costs every row one attempt at least."""
-        for _ in range(sum(1 for s in self.model.values() if s not in TERMINAL) * 10 + 1):
-            self.leases_pass()
-            while told := reap(self.db, 100):
-                for t in told:
-                    self.end(t)
-            self.time_passes()
-            got = claim(self.db, worker="w:last", max_attempts=3)
-            for g in got:
-                self.model[g.id] = g.status
-            for t in settle(self.db, [g for g in got if g.status == "sending"], "temporary"):
-                self.end(t)
-            if not set(self.model.values()) - TERMINAL:
+        """Let everything come to its end: each hour costs every row that is left an attempt."""
+        for _ in range(sum(k.max_attempts or 5 for k in self.model.values()) + 30):
+            if not {k.status for k in self.model.values()} - TERMINAL:
                 break
+            self.the_clock_moves(3)
+            while reaped := reap(self.db, 100):
+                self.end_reaped(reaped)
+            got = self.claim_now("w:last", 100, None)
+            told = settle(self.db, [g for g in got if g.status == "sending"], "temporary")
+            for t in told:
+                self.end(t, "200", due_in_s=LATER_S)
         self.nothing_is_lost_stuck_over_its_limit_or_ended_twice()
 
     def nothing_is_lost_stuck_over_its_limit_or_ended_twice(self):
@@ -149,29 +243,67 @@ class Ledger(RuleBasedStateMachine):
         ended = Counter(id for id, _ in self.ended)
         for r in rows:
             assert ended[r.id] + self.released[r.id] == r.attempt <= (r.max_attempts or 0)
-            assert ended[r.id] <= r.max_attempts - self.released[r.id] if r.max_attempts else True
         assert set(self.ended.values()) <= {1}
 
+    def claim_now(self, worker, limit, ids):
+        got = claim(
+            self.db, ids, limit=limit, worker=worker, max_attempts=DEFAULT_ATTEMPTS,
+            lease=f"{LEASE_S} seconds",
+        )  # fmt: skip
+        for g in sorted(got):
+            known = self.model[g.id]
+            assert g.status == ("expired" if known.expires_at <= self.now else "sending")
+            known.status = g.status
+            known.max_attempts = known.max_attempts or DEFAULT_ATTEMPTS
+            if g.status == "sending":
+                known.attempt += 1
+                known.lease_until = self.now + LEASE_S
+                assert g.attempt == known.attempt
+                self.hands.get(worker, []).append(SimpleNamespace(id=g.id, attempt=g.attempt))
+        return got
+
     def take(self, worker, data):
+        """Take all or some of what a worker has in hand; it may be stale long since."""
         hand = self.hands[worker]
-        n = data.draw(st.integers(0, len(hand)))
-        self.hands[worker] = hand[n:]
-        return hand[:n]
+        pairs = data.draw(st.just(hand) | some_of(hand))
+        self.hands[worker] = [pair for pair in hand if pair not in pairs]
+        return pairs
 
     def is_current(self, pair):
-        return (
-            self.model[pair.id] == "sending"
-            and not self.ended[(pair.id, pair.attempt)]
-            and (pair.attempt == self.attempt_of(pair.id))
-        )
+        known = self.model[pair.id]
+        return known.status == "sending" and known.attempt == pair.attempt
 
-    def attempt_of(self, id):
-        query = "select attempt from notify.notifications where id = %s"
-        return self.db.execute(query, [id]).fetchone().attempt
+    def is_due(self, known):
+        return known.status == "queued" and known.due_at <= self.now
 
-    def end(self, told):
+    def is_lapsed(self, known):
+        return known.status == "sending" and known.lease_until <= self.now
+
+    def status_after(self, known, outcome):
+        if outcome in ("sent", "expired"):
+            return outcome
+        if outcome == "permanent" or known.attempt >= known.max_attempts:
+            return "failed"
+        return "expired" if known.expires_at <= self.now else "queued"
+
+    def end_reaped(self, reaped):
+        """What lost its lease twice running comes back alone: in seconds, here in half an hour."""
+        for t in reaped:
+            again = self.model[t.id].last_error_code == "lease_expired"
+            self.end(t, "lease_expired", due_in_s=LATER_S if again else 0)
+            if again:
+                self.db.execute(
+                    "update notify.notifications set due_at = due_at + interval '15 minutes'"
+                    " where id = %s",
+                    [t.id],
+                )
+
+    def end(self, told, code, *, due_in_s):
         assert told.status in {"queued", "sent", "failed", "expired"}
-        self.model[told.id] = told.status
+        known = self.model[told.id]
+        assert known.status == "sending" and known.attempt == told.attempt
+        known.status, known.due_at = told.status, self.now + due_in_s
+        known.last_error_code = code
         self.ended[(told.id, told.attempt)] += 1
         self.old.append(SimpleNamespace(id=told.id, attempt=told.attempt))
 
@@ -181,10 +313,11 @@ def test_nothing_is_lost_stuck_or_settled_twice_whatever_the_order_of_moves(db):
     run_state_machine_as_test(
         lambda: Ledger(db),
         settings=settings(
-            max_examples=30,
-            stateful_step_count=30,
+            max_examples=40,
+            stateful_step_count=40,
             deadline=timedelta(seconds=5),
             suppress_health_check=list(HealthCheck),
             database=None,
+            report_multiple_bugs=False,
         ),
     )
