@@ -205,7 +205,8 @@ class Store:
             with translated():
                 async with self._pool.connection() as conn:
                     cursor = await conn.execute(
-                        "select exists (select from public._yoyo_migration where migration_id = %s)",
+                        "select exists"
+                        " (select from public._yoyo_migration where migration_id = %s)",
                         [current_migration()],
                     )
                     row = await cursor.fetchone()

@@ -71,7 +71,7 @@ def test_an_empty_value_counts_as_not_given(name):
         ),
         ("DATABASE_URL", "postgres://u:p%40@h/d?a=b", "postgres://u:p%40@h/d?a=b"),
         ("DATABASE_URL", "postgresql://u@a:1,b:2/d", "postgresql://u@a:1,b:2/d"),
-    ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
+        ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
         ("REDIS_URL", "localhost", "redis://localhost"),
         ("REDIS_URL", "rediss://u:p@h:1/0", "rediss://u:p@h:1/0"),
         ("REDIS_URL", "unix:///run/valkey.sock", "unix:///run/valkey.sock"),
