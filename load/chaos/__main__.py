@@ -44,7 +44,8 @@ def run(stand: Stand, args: argparse.Namespace) -> Report:
     """Load, break, wait until all has come to rest, and judge."""
     say(f"seed {args.seed}: {args.seconds:g} s, {args.rate:g} notifications a second")
     with stand.producing(args.seed, args.rate):
-        play_all(stand, Random(args.seed), args.faults, args.seconds, say=say)
+        wanted = [name for name in args.faults if name not in args.without]
+        play_all(stand, Random(args.seed), wanted, args.seconds, say=say)
     rested_s = stand.rest(SETTLE_MAX_S)
     say(f"{rested_s:6.1f} s  until all was settled, or the wait was over")
     return Report(seed=args.seed, verdict=judge(stand), played=stand.played, stops=stand.stops)
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME,…",
         help=f"of {', '.join(FAULTS)}",
     )
+    described.add_argument("--without", type=names, default=[], metavar="NAME,…", help="not these")
     described.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     described.add_argument("--keep", type=Path, metavar="DIR", help="copy logs and ledgers there")
     return described
@@ -81,7 +83,12 @@ def parser() -> argparse.ArgumentParser:
 
 def names(text: str) -> list[str]:
     """Parse names of faults; a beginning stands for all that begin so."""
-    found = [name for part in text.split(",") for name in FAULTS if name.startswith(part)]
+    found = [
+        name
+        for part in text.split(",")
+        for name in ([part] if part in FAULTS else FAULTS)
+        if name.startswith(part)
+    ]
     if not found:
         raise argparse.ArgumentTypeError(f"none of {', '.join(FAULTS)}")
     return found
