@@ -122,7 +122,7 @@ async def trickle(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) 
 
 
 async def silent(_sink: Sink, _request: Request, _writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
+    await asyncio.sleep(3600)  # its timer keeps this task alive when the client has gone
 
 
 async def garbage(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
