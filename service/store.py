@@ -12,7 +12,7 @@ from psycopg.pq import Format
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
-from service.db import conninfo, translated
+from service.db import Connection, conninfo, translated
 from service.errors import DatabaseAway
 from service.model import Attempt, Cancelled, DeadLetters, Notification, Redriven
 from service.schema import current_migration
@@ -105,6 +105,7 @@ class Store:
             timeout=2,  # a request waits no longer for a connection
             reconnect_timeout=30,
             max_waiting=1000,
+            connection_class=Connection,
             open=False,
         )
 

@@ -81,11 +81,13 @@ class Destinations(Generic[T]):
     def park_s(self, name: str, now: float) -> float:
         """Say for how long one without a place goes away, so as to find one at the present pace.
 
-        In whole seconds: a batch of releases then needs few calls.
+        Rounded up to an eighth of a second, beyond one to seconds: a batch of releases then needs
+        few calls, and a burst to a quick one hardly waits.
         """
         found = self.known[name]
         found.parked_until = max(found.parked_until, now) + found.turn_s(now)
-        return ceil(min(found.parked_until - now, PARKED_MAX_S))
+        wait_s = min(found.parked_until - now, PARKED_MAX_S)
+        return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
         """Send away, with its name, who stands beyond the share in a line that became slow."""

@@ -23,6 +23,7 @@ class Handle:
         self.easy = pycurl.Curl()
         self.read = bytearray()
         self.full = False
+        self.left = memoryview(b"")
         set_common(self.easy, settings.send_deadline_s)
 
     def arm(self, transfer: Any) -> None:
@@ -36,6 +37,12 @@ class Handle:
     def close(self) -> None:
         """Free what libcurl holds for it."""
         self.easy.close()
+
+    def give(self, size: int) -> bytes:
+        """Hand the next bytes of the body to libcurl."""
+        part = bytes(self.left[:size])
+        self.left = self.left[size:]
+        return part
 
     def take(self, data: bytes) -> int | None:
         """Keep the first bytes of the answer; end the transfer when there are enough."""
@@ -57,13 +64,17 @@ class HttpHandle(Handle):
         self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         self.easy.setopt(pycurl.POST, 1)
         self.easy.setopt(pycurl.WRITEFUNCTION, self.take)
+        # From memory (POSTFIELDS) libcurl would send a body again, up to five times, when a reused
+        # connection dies without an answer. What it reads from us it cannot read again.
+        self.easy.setopt(pycurl.READFUNCTION, self.give)
 
     def arm(self, post: Post) -> None:
         self.read.clear()
         self.full = False
         self.easy.setopt(pycurl.URL, post.url)
         self.easy.setopt(pycurl.HTTPHEADER, post.headers)
-        self.easy.setopt(pycurl.POSTFIELDS, post.body)
+        self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
+        self.left = memoryview(post.body)
 
     def answer(self, error: int, error_text: str) -> Answer:
         """A transfer that we ended, having read enough, is no error."""
@@ -104,7 +115,6 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.UPLOAD, 1)
         self.easy.setopt(pycurl.READFUNCTION, self.give)
         self.easy.setopt(pycurl.HEADERFUNCTION, self.reply)
-        self.left = memoryview(b"")
 
     def arm(self, mail: Mail) -> None:
         self.read.clear()
@@ -127,12 +137,6 @@ class SmtpHandle(Handle):
         """Close the connection too."""
         super().close()
         self.pool.close()
-
-    def give(self, size: int) -> bytes:
-        """Hand the next bytes of the message to libcurl, which doubles leading dots."""
-        part = bytes(self.left[:size])
-        self.left = self.left[size:]
-        return part
 
     def reply(self, line: bytes) -> None:
         """Keep the server's last reply."""

@@ -82,15 +82,16 @@ class Worker:
 
         What the grace is too short for is settled as unknown, or left to the reaper.
         """
-        grace_ends = time.monotonic() + self.settings.shutdown_grace_s
+        grace_s = self.settings.shutdown_grace_s
+        grace_ends = time.monotonic() + grace_s
         self.claimer.stop()
-        self.claimer.join()
+        self.claimer.join(grace_s)  # it may wait for a PostgreSQL that is silent
         for sender in self.senders:
             sender.finish(grace_ends)
         for sender in self.senders:
             sender.join()
         self.settler.finish(grace_ends + SETTLE_EXTRA_S)
-        self.settler.join()
+        self.settler.join(max(0.0, grace_ends + SETTLE_EXTRA_S - time.monotonic()))
         logger.info("worker_stopped", worker=self.name)
 
 

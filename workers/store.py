@@ -19,7 +19,8 @@ from service.model import Status
 from service.outage import Outage
 from workers.claim import Claim, Ended, Unstarted
 
-STATEMENT_TIMEOUT_S = 10.0
+STATEMENT_TIMEOUT_S = 7.0
+SILENCE_MAX_S = 8.0  # a proxy that lost its server may keep TCP alive for ever
 LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
 
 CLAIM = """
@@ -145,7 +146,7 @@ class Store:
             if self.connection is None:
                 self.connection = connect(self.conninfo)
             rows = self.connection.execute(query, args, prepare=True).fetchall()
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
             self.close()
             away = DatabaseAway(one_line(error))
             if self.failed:  # once is a broken connection, from before a restart maybe
@@ -157,9 +158,16 @@ class Store:
         return rows
 
 
-def connect(target: str) -> psycopg.Connection[Any]:
+class Connection(psycopg.Connection[Any]):
+    """Waits for an answer no longer than SILENCE_MAX_S; then it raises an OperationalError."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        return super().wait(gen, interval, SILENCE_MAX_S if timeout is None else timeout)
+
+
+def connect(target: str) -> Connection:
     """Open a connection that reads a UUID as text: a worker only passes it on."""
-    connection = psycopg.connect(target, autocommit=True)
+    connection = Connection.connect(target, autocommit=True)
     connection.adapters.register_loader("uuid", TextLoader)
     return connection
 

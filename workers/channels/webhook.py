@@ -39,6 +39,7 @@ ERRORS: dict[int, Meaning] = {
     pycurl.E_SEND_ERROR: (Outcome.TEMPORARY, "reset"),
     pycurl.E_RECV_ERROR: (Outcome.TEMPORARY, "reset"),
     pycurl.E_GOT_NOTHING: (Outcome.TEMPORARY, "no_answer"),
+    pycurl.E_SEND_FAIL_REWIND: (Outcome.TEMPORARY, "no_answer"),  # on a connection used before
     pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.TEMPORARY, "not_http"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "not_http"),
 }
