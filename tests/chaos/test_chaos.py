@@ -24,6 +24,8 @@ MANY = (
     "flush_redis",
     "pause_redis",
     "provider_fails",
+    "provider_resets",
+    "read_only",
     "provider_down",
 )
 WEBHOOKS = """
