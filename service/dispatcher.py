@@ -20,11 +20,11 @@ from service.errors import DatabaseAway, NotifyError, RedisAway
 from service.interval import every, told_to_stop
 from service.leader import Leader
 from service.metrics import DispatcherMetrics
-from service.model import LANES
+from service.model import LANES, Lane
 from service.offers import WINDOW_LOW, WINDOW_MAX, Offers
 from service.outage import Outage
 from service.ready_set import ReadySet
-from service.store import Lane, Store
+from service.store import Store
 
 TICK_S = 1.0  # full lanes are looked at this often, and no sleep is longer
 HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time

@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 from service.config import Settings
 from service.db import connect, translated
 from service.errors import NotifyError, RedisAway
+from service.model import Checkup, Gauges
 from service.ready_set import ReadySet
-from service.store import Checkup, Gauges, Store
+from service.store import Store
 
 SKEW_MAX = timedelta(seconds=5)
 WAITING_MAX = timedelta(minutes=1)

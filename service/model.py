@@ -1,8 +1,9 @@
 """The words of the ledger as values: what a notification is, and what can become of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -107,3 +108,56 @@ class Redriven:
     redriven: int
     expired: int  # passed over, as their time is over
     more: bool  # than the limit
+
+
+class Accepted(NamedTuple):
+    """One enqueued notification, committed. A tuple: it is made once per request."""
+
+    id: UUID
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one look at one priority found; times are the database's."""
+
+    priority: int
+    ids: list[bytes]  # 16 bytes each, by due_at
+    due_ms: list[float]  # epoch ms, one per id
+    next_due_in: timedelta | None
+    now_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """One attempt whose lease had passed, and what its notification became."""
+
+    id: UUID
+    attempt: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """How the queue stands; counts above 100,000 are estimates."""
+
+    queued: int
+    sending: int
+    is_estimate: bool
+    oldest_due_age: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What sql/checkup.sql tells the doctor."""
+
+    server_version_num: int
+    now_at: datetime
+    is_replica: bool
+    has_leader: bool
+    days_ahead: int
+    expired_leases: int
+    in_default: int
+    notify_usage: float
+    oldest_transaction_age: timedelta | None
+    finds_table: bool

@@ -6,8 +6,7 @@ Pure: it decides which ids go into the ready set; ops/adr/0001-dispatch.md says 
 import math
 from dataclasses import dataclass, field
 
-from service.model import LANES
-from service.store import Lane
+from service.model import LANES, Lane
 
 WINDOW_MAX = 10_000  # ids per lane in the ready set; more stays in PostgreSQL
 WINDOW_LOW = 5_000  # a lane with fewer is filled again

@@ -1,9 +1,9 @@
 """Every SQL call of the asyncio side: one method per function of sql/, and the reads."""
 
-from dataclasses import astuple, dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import astuple, replace
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
@@ -14,7 +14,18 @@ from psycopg_pool import AsyncConnectionPool
 
 from service.db import Connection, conninfo, translated
 from service.errors import DatabaseAway
-from service.model import Attempt, Cancelled, DeadLetters, Notification, Redriven
+from service.model import (
+    Accepted,
+    Attempt,
+    Cancelled,
+    Checkup,
+    DeadLetters,
+    Gauges,
+    Lane,
+    Notification,
+    Reaped,
+    Redriven,
+)
 from service.schema import current_migration
 
 SUMMARY = (
@@ -22,59 +33,6 @@ SUMMARY = (
     " due_at, expires_at, reference, created_at, settled_at, last_error_code, last_error"
 )
 WHOLE = SUMMARY.replace("null as payload", "payload")
-
-
-class Accepted(NamedTuple):
-    """One enqueued notification, committed. A tuple: it is made once per request."""
-
-    id: UUID
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """What one look at one priority found; times are the database's."""
-
-    priority: int
-    ids: list[bytes]  # 16 bytes each, by due_at
-    due_ms: list[float]  # epoch ms, one per id
-    next_due_in: timedelta | None
-    now_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reaped:
-    """One attempt whose lease had passed, and what its notification became."""
-
-    id: UUID
-    attempt: int
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """How the queue stands; counts above 100,000 are estimates."""
-
-    queued: int
-    sending: int
-    is_estimate: bool
-    oldest_due_age: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class Checkup:
-    """What sql/checkup.sql tells the doctor."""
-
-    server_version_num: int
-    now_at: datetime
-    is_replica: bool
-    has_leader: bool
-    days_ahead: int
-    expired_leases: int
-    in_default: int
-    notify_usage: float
-    oldest_transaction_age: timedelta | None
-    finds_table: bool
 
 
 class UuidBytes(Loader):

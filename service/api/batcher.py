@@ -14,8 +14,9 @@ from loguru import logger
 from service.api.problems import Problem
 from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
+from service.model import Accepted
 from service.outage import Outage
-from service.store import Accepted, Store
+from service.store import Store
 
 IN_FLIGHT_MAX = 1  # two cost 12 % more CPU a request: smaller batches
 BATCH_ROWS_MAX = 500

@@ -10,8 +10,7 @@ from service.api.views import Links, Receipt
 from service.config import Settings
 from service.errors import Refused
 from service.metrics import ApiMetrics
-from service.model import Channel
-from service.store import Accepted
+from service.model import Accepted, Channel
 
 BODY_BYTES_MAX = 256 * 1024
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})

@@ -2,9 +2,8 @@
 
 import math
 
-from service.model import LANES
+from service.model import LANES, Lane
 from service.offers import GRACE_S, OVERLAP_MS, WINDOW_MAX, Offers
-from service.store import Lane
 
 EMPTY = dict.fromkeys(LANES, 0)
 DUE = 1_000_000.0

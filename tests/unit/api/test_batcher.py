@@ -15,7 +15,7 @@ from service.api.batcher import Batcher
 from service.api.problems import Problem
 from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
-from service.store import Accepted
+from service.model import Accepted
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
