@@ -33,7 +33,7 @@ class Sink:
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
         self.server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self.serve, "127.0.0.1", 0), self.loop
+            asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=4096), self.loop
         ).result()
         self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
 
