@@ -1,6 +1,7 @@
 """libcurl's easy handles: set up once for HTTP or for SMTP, armed anew for each transfer."""
 
 import os
+from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +15,7 @@ BODY_MAX_BYTES = 4096
 CONNECT_MAX_S = 5.0
 
 
-class Handle:
+class Handle(ABC):
     """One easy handle and what it has read; reused, as creating one costs more than a transfer."""
 
     reusable_after_error = True
@@ -26,13 +27,13 @@ class Handle:
         self.left = memoryview(b"")
         set_common(self.easy, settings.send_deadline_s)
 
+    @abstractmethod
     def arm(self, transfer: Any) -> None:
         """Set what is new in this transfer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, error: int, error_text: str) -> Answer:
         """Say what came back."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Free what libcurl holds for it."""
