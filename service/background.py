@@ -11,12 +11,14 @@ from loguru import logger
 from service.config import Settings
 from service.interval import every
 from service.metrics import DispatcherMetrics
+from service.outage import Outage
 from service.store import Store
 
 REAP_MAX = 1000  # rows per call; as many as that, and it is called again
 REAP_PAUSE_MIN_S = 1.0  # however many leases end
 # Workers try to settle every 2 s at most, within 5 s to connect: by then the living have done so.
 SETTLE_GRACE_S = 10.0
+SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
 PARTITIONS_INTERVAL_S = 3600.0
 PARTITIONS_AHEAD_DAYS = 7
@@ -36,22 +38,33 @@ class Background:
         self._store = store
         self._metrics = metrics
         self._clock = clock
-        self._heard_at = -math.inf
+        self._heard_at = -math.inf  # who leads first does not know how it went before
         self._reap_from = math.inf
+        self._reaping = Outage("reaper")
+        self._counting = Outage("gauges")
+        self._partitioning = Outage("partitions")
 
     async def run(self) -> None:
         """Run all of them until cancelled: as long as this dispatcher leads."""
-        self._heard_at = -math.inf  # who led before, and how it went, is not known
         async with asyncio.TaskGroup() as jobs:
-            jobs.create_task(every(self._settings.reaping_interval_mins * 60, "reaper", self.reap))
-            jobs.create_task(every(self._settings.gauges_interval_s, "gauges", self.set_gauges))
-            jobs.create_task(every(PARTITIONS_INTERVAL_S, "partitions", self.keep_partitions))
+            reaping_s = self._settings.reaping_interval_mins * 60
+            jobs.create_task(every(reaping_s, self._reaping, self.reap))
+            gauges_s = self._settings.gauges_interval_s
+            jobs.create_task(every(gauges_s, self._counting, self.set_gauges))
+            keeping_s = PARTITIONS_INTERVAL_S
+            jobs.create_task(every(keeping_s, self._partitioning, self.keep_partitions))
 
     def heard(self) -> None:
-        """Note that PostgreSQL answered. After a silence the living may settle before we reap."""
+        """Note that PostgreSQL answered. After a silence the living may settle before we reap.
+
+        A silence in that grace does not begin it anew, or outages that follow each other would put
+        the reaper off for as long as they do; the living have time for one more try.
+        """
         now = self._clock()
         if now - self._heard_at > STALL_S:
-            self._reap_from = now + SETTLE_GRACE_S
+            left_s = self._reap_from - self._heard_at
+            again = 0 < left_s < SETTLE_GRACE_S
+            self._reap_from = now + (max(left_s, SETTLE_AGAIN_S) if again else SETTLE_GRACE_S)
         self._heard_at = now
 
     async def reap(self) -> float:

@@ -20,7 +20,7 @@ SERVER_OPTIONS = (
 
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
 # nothing wrong. More than the statement_timeout: a slow answer is the server's to refuse.
-ANSWER_MAX_S = 5.0
+ANSWER_MAX_S = 4.0
 
 SCHEMA_MISSING = (
     psycopg.errors.UndefinedTable,
@@ -57,8 +57,12 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
     return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
 
 
+class Silent(psycopg.OperationalError):
+    """No answer came in time: the connection may be dead, and nothing told so."""
+
+
 class Connection(psycopg.AsyncConnection[Any]):
-    """Waits no longer than ANSWER_MAX_S for an answer; then it fails, and is closed."""
+    """Waits no longer than ANSWER_MAX_S for an answer; then it raises Silent, and is closed."""
 
     async def wait(  # psycopg waits here for everything that it has asked
         self,
@@ -70,9 +74,10 @@ class Connection(psycopg.AsyncConnection[Any]):
             return await super().wait(gen, interval, timeout)
         try:
             return await super().wait(gen, interval, ANSWER_MAX_S)
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
+                raise Silent(str(error)) from error
             raise
 
 

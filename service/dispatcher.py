@@ -50,6 +50,7 @@ class Dispatcher:
         self._offering = asyncio.Lock()  # the reconciler and the road offer in turn
         self._listening = Outage("doorbell")
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
+        self._reconciling = Outage("reconciler")
         self._arming_since: float | None = None
         self._last_head = self._last_tick = -math.inf
         self._head_cost = 0.0
@@ -85,7 +86,7 @@ class Dispatcher:
         if self._ready_set:
             work.append(asyncio.create_task(self._dispatch()))
             interval_s = self._settings.reconciliation_interval_mins * 60
-            work.append(asyncio.create_task(every(interval_s, "reconciler", self.reconcile)))
+            work.append(asyncio.create_task(every(interval_s, self._reconciling, self.reconcile)))
         try:
             while await self._leader.elect() and not told_to_stop():
                 self._background.heard()

@@ -11,13 +11,13 @@ from service.outage import Outage
 
 
 async def every(
-    interval_s: float, name: str, run_once: Callable[[], Awaitable[float | None]]
+    interval_s: float, outage: Outage, run_once: Callable[[], Awaitable[float | None]]
 ) -> None:
     """Run a job now and then every `interval_s`, until cancelled; a failure waits its turn.
 
     What the job returns, if anything, are the seconds after which it wants to run at the latest.
+    Its outage is the caller's: it may begin under one lead and end under the next.
     """
-    outage = Outage(name)
     while not told_to_stop():
         started, wait_s = time.monotonic(), interval_s
         try:
@@ -28,7 +28,7 @@ async def every(
             outage.away(error)
         except Exception as error:  # the loop must outlive a bug in its job
             outage.away(error)
-            logger.exception("job_failed", job=name)
+            logger.exception("job_failed")
         if not told_to_stop():
             await asyncio.sleep(max(0.0, wait_s - (time.monotonic() - started)))
 

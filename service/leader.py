@@ -1,6 +1,7 @@
 """Which dispatcher leads: the one whose session holds the leader's lock. The others stand by."""
 
 from service.db import Connection, connect, translated
+from service.errors import DatabaseAway
 
 
 class Leader:
@@ -11,12 +12,19 @@ class Leader:
         self._conn: Connection | None = None
 
     async def elect(self) -> bool:
-        """Say whether we lead, taking the lock if it is free. Raises DatabaseAway."""
+        """Say whether we lead, taking the lock if it is free. Raises DatabaseAway.
+
+        A session that failed is not asked again: it may be one of a server that is no primary now.
+        """
         if self._conn is None or self._conn.closed:
             self._conn = await connect(self._url, "notify-disp")
-        with translated():
-            cursor = await self._conn.execute("select notify.lead()")
-            row = await cursor.fetchone()
+        try:
+            with translated():
+                cursor = await self._conn.execute("select notify.lead()")
+                row = await cursor.fetchone()
+        except DatabaseAway:
+            await self.close()
+            raise
         return bool(row and row[0])
 
     async def close(self) -> None:

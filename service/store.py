@@ -1,5 +1,9 @@
 """Every SQL call of the asyncio side: one method per function of sql/, and the reads."""
 
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import astuple, replace
 from datetime import timedelta
 from types import TracebackType
@@ -8,11 +12,12 @@ from uuid import UUID
 
 import msgspec
 from psycopg.adapt import Buffer, Loader
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.pq import Format
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
-from service.db import Connection, conninfo, translated
+from service.db import Connection, Silent, conninfo, translated
 from service.errors import DatabaseAway
 from service.model import (
     Accepted,
@@ -33,6 +38,8 @@ SUMMARY = (
     " due_at, expires_at, reference, created_at, settled_at, last_error_code, last_error"
 )
 WHOLE = SUMMARY.replace("null as payload", "payload")
+STATEMENT_TIMEOUT_S = 3.5
+DRAIN_PAUSE_S = 1.0
 
 
 class UuidBytes(Loader):
@@ -56,7 +63,7 @@ class Store:
 
     def __init__(self, url: str, role: str, *, connections_max: int = 4) -> None:
         self._pool = AsyncConnectionPool(
-            conninfo(url, role, statement_timeout_s=4),
+            conninfo(url, role, statement_timeout_s=STATEMENT_TIMEOUT_S),
             min_size=1,
             max_size=connections_max,
             kwargs={"autocommit": True, "prepare_threshold": 0},
@@ -66,6 +73,7 @@ class Store:
             connection_class=Connection,
             open=False,
         )
+        self._drained_at = -math.inf
 
     async def __aenter__(self) -> Self:
         """Open the pool; it connects in the background: a database that is away is no error."""
@@ -80,36 +88,49 @@ class Store:
     ) -> None:
         await self._pool.close()
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, and translate its errors.
+
+        One that is dead in silence, or that a failover has left read-only, has company: all are
+        replaced, or each would cost a caller its time. Not more often than each second.
+        """
+        with translated():
+            async with self._pool.connection() as conn:
+                try:
+                    yield conn
+                except (Silent, ReadOnlySqlTransaction):
+                    if time.monotonic() - self._drained_at > DRAIN_PAUSE_S:
+                        self._drained_at = time.monotonic()
+                        await self._pool.drain()
+                    raise
+
     async def enqueue(self, rows: bytes) -> list[Accepted]:
         """Insert a JSON array of rows as one commit; the answer is in their order.
 
         Raises Refused when one of them is wrong: then none is inserted.
         """
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = await conn.execute(
-                    "select id, created_at from notify.enqueue(%s::jsonb)", [rows.decode()]
-                )
-                return [Accepted(*row) for row in await cursor.fetchall()]
+        async with self._connection() as conn:
+            cursor = await conn.execute(
+                "select id, created_at from notify.enqueue(%s::jsonb)", [rows.decode()]
+            )
+            return [Accepted(*row) for row in await cursor.fetchall()]
 
     async def find(self, id: UUID) -> Notification | None:
         """Read one notification with every attempt; None if there is none."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=class_row(Notification))
-                cursor.adapters.register_loader("jsonb", JsonText)
-                await cursor.execute(
-                    f"select {WHOLE} from notify.notifications where id = %s", [id]
-                )
-                found = await cursor.fetchone()
-                if found is None:
-                    return None
-                attempts = conn.cursor(row_factory=class_row(Attempt))
-                await attempts.execute(
-                    "select attempt, started_at, took_ms, outcome, code, excerpt, worker"
-                    " from notify.attempts where notification_id = %s order by attempt", [id]
-                )  # fmt: skip
-                return replace(found, attempts=await attempts.fetchall())
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Notification))
+            cursor.adapters.register_loader("jsonb", JsonText)
+            await cursor.execute(f"select {WHOLE} from notify.notifications where id = %s", [id])
+            found = await cursor.fetchone()
+            if found is None:
+                return None
+            attempts = conn.cursor(row_factory=class_row(Attempt))
+            await attempts.execute(
+                "select attempt, started_at, took_ms, outcome, code, excerpt, worker"
+                " from notify.attempts where notification_id = %s order by attempt", [id]
+            )  # fmt: skip
+            return replace(found, attempts=await attempts.fetchall())
 
     async def page(
         self,
@@ -126,49 +147,44 @@ class Store:
         if before is not None:
             clauses.append("id < %(before)s")
         where = f"where {' and '.join(clauses)}" if clauses else ""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=class_row(Notification))
-                await cursor.execute(
-                    f"select {SUMMARY} from notify.notifications {where}"
-                    " order by id desc limit %(limit)s",
-                    {**given, "before": before, "limit": limit},
-                    prepare=False,
-                )  # fmt: skip
-                return await cursor.fetchall()
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Notification))
+            await cursor.execute(
+                f"select {SUMMARY} from notify.notifications {where}"
+                " order by id desc limit %(limit)s",
+                {**given, "before": before, "limit": limit},
+                prepare=False,
+            )  # fmt: skip
+            return await cursor.fetchall()
 
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Call off what nobody is sending; says what each of those that exist is now."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=class_row(Cancelled))
-                await cursor.execute("select * from notify.cancel(%s)", [ids])
-                return await cursor.fetchall()
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Cancelled))
+            await cursor.execute("select * from notify.cancel(%s)", [ids])
+            return await cursor.fetchall()
 
     async def redrive(
         self, which: DeadLetters, *, limit: int, attempts: int, rate_per_s: float, dry_run: bool
     ) -> Redriven:
         """Queue dead letters again, the oldest first, each for so many attempts more."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=class_row(Redriven))
-                await cursor.execute(
-                    "select * from notify.redrive(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                    [*astuple(which), limit, attempts, rate_per_s, dry_run],
-                )
-                return (await cursor.fetchall())[0]
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Redriven))
+            await cursor.execute(
+                "select * from notify.redrive(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [*astuple(which), limit, attempts, rate_per_s, dry_run],
+            )
+            return (await cursor.fetchall())[0]
 
     async def missing(self) -> list[str]:
         """Say what is missing before work can be done; empty: ready. Never raises."""
         try:
-            with translated():
-                async with self._pool.connection() as conn:
-                    cursor = await conn.execute(
-                        "select exists"
-                        " (select from public._yoyo_migration where migration_id = %s)",
-                        [current_migration()],
-                    )
-                    row = await cursor.fetchone()
+            async with self._connection() as conn:
+                cursor = await conn.execute(
+                    "select exists (select from public._yoyo_migration where migration_id = %s)",
+                    [current_migration()],
+                )
+                row = await cursor.fetchone()
         except DatabaseAway as error:
             return [f"the database cannot be used: {error}"]
         return [] if row and row[0] else ["the schema is not current: run notify migrate"]
@@ -184,51 +200,45 @@ class Store:
         return await self._lanes("select * from notify.reconcile(%s)", [limit])
 
     async def _lanes(self, sql: str, args: list[Any]) -> list[Lane]:
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(binary=True)
-                cursor.adapters.register_loader("uuid", UuidBytes)
-                await cursor.execute(sql, args)
-                return [Lane(*row) for row in await cursor.fetchall()]
+        async with self._connection() as conn:
+            cursor = conn.cursor(binary=True)
+            cursor.adapters.register_loader("uuid", UuidBytes)
+            await cursor.execute(sql, args)
+            return [Lane(*row) for row in await cursor.fetchall()]
 
     async def reap(self, limit: int, grace: timedelta) -> list[Reaped]:
         """Take back up to `limit` attempts whose lease has passed."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=class_row(Reaped))
-                await cursor.execute("select * from notify.reap(%s, %s)", [limit, grace])
-                return await cursor.fetchall()
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Reaped))
+            await cursor.execute("select * from notify.reap(%s, %s)", [limit, grace])
+            return await cursor.fetchall()
 
     async def next_lease_in(self) -> timedelta | None:
         """Say how long until the earliest lease ends; zero or less: it has, None: there is none."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = await conn.execute("select notify.next_lease_in()")
-                left: timedelta | None = (await cursor.fetchall())[0][0]
-                return left
+        async with self._connection() as conn:
+            cursor = await conn.execute("select notify.next_lease_in()")
+            left: timedelta | None = (await cursor.fetchall())[0][0]
+            return left
 
     async def gauges(self) -> Gauges:
         """Read how the queue stands."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=class_row(Gauges))
-                await cursor.execute("select * from notify.gauges()")
-                return (await cursor.fetchall())[0]
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Gauges))
+            await cursor.execute("select * from notify.gauges()")
+            return (await cursor.fetchall())[0]
 
     async def keep_partitions(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
         """Make the days to come and drop the old ones; returns (action, partition)."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = await conn.execute(
-                    "select action, partition from notify.keep_partitions(%s, %s)",
-                    [days_ahead, retention],
-                )
-                return await cursor.fetchall()
+        async with self._connection() as conn:
+            cursor = await conn.execute(
+                "select action, partition from notify.keep_partitions(%s, %s)",
+                [days_ahead, retention],
+            )
+            return await cursor.fetchall()
 
     async def checkup(self) -> Checkup:
         """Read what the doctor asks of the database."""
-        with translated():
-            async with self._pool.connection() as conn:
-                cursor = conn.cursor(row_factory=class_row(Checkup))
-                await cursor.execute("select * from notify.checkup()")
-                return (await cursor.fetchall())[0]
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Checkup))
+            await cursor.execute("select * from notify.checkup()")
+            return (await cursor.fetchall())[0]

@@ -108,10 +108,9 @@ class Batcher:
         await asyncio.wait([task], timeout=batch[0].since + DEADLINE_S - self._loop.time())
         if task.done():
             return task.result()
-        # Cancelling asks the server, which may be as silent: nobody waits for that.
+        # Not cancelled: that asks a server which may be as silent, and the store gives up soon.
         self._late.add(task)
         task.add_done_callback(self._late.discard)
-        task.cancel()
         return self._unavailable(batch, DatabaseAway("no answer in time"))
 
     async def _insert(self, rows: list[bytes]) -> list[Outcome]:

@@ -1,6 +1,7 @@
 """Leading: one session at a time, asked again without harm, given up with the session."""
 
 import psycopg
+import pytest
 
 from tests.waiting import wait_for
 
@@ -34,3 +35,9 @@ def test_databases_of_one_server_have_leaders_of_their_own(db, empty_dsn):
     with psycopg.connect(empty_dsn, autocommit=True) as elsewhere:
         assert elsewhere.execute("select notify.lead()").fetchone()[0]
         assert lead(db)
+
+
+def test_nobody_leads_where_nothing_can_be_written(db):
+    db.execute("set default_transaction_read_only = on")
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        lead(db)

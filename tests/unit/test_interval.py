@@ -9,6 +9,7 @@ from loguru import logger
 
 from service.errors import DatabaseAway
 from service.interval import every
+from service.outage import Outage
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def run_for_three_turns(interval_s, job):
                 third.set()
             return await job(len(turns))
 
-        loop = asyncio.create_task(every(interval_s, "job", turn))
+        loop = asyncio.create_task(every(interval_s, Outage("job"), turn))
         async with asyncio.timeout(10):
             await third.wait()
         loop.cancel()
@@ -105,7 +106,7 @@ def test_a_cancellation_that_a_library_swallowed_still_ends_the_loop():
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(60)
 
-        loop = asyncio.create_task(every(3600, "job", swallow))
+        loop = asyncio.create_task(every(3600, Outage("job"), swallow))
         await begun.wait()
         loop.cancel()
         async with asyncio.timeout(5):

@@ -6,12 +6,17 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
+from psycopg import Connection
 
 from tests.integration.api.link import Link
 from tests.integration.api.serving import LINE, Api, serving
 from tests.integration.api.test_batching import post_all
 from tests.waiting import wait_for
+
+SESSIONS = "select count(*) as n from pg_stat_activity where application_name = 'notify-api'"
+DATABASE = "select current_database() as name"
 
 
 @pytest.fixture
@@ -56,3 +61,38 @@ def test_a_silent_database_is_a_503_in_time_for_everybody(linked: tuple[Api, Lin
     assert {status for status, _ in answers} == {503}
     link.thaw()
     wait_for(lambda: api.post(LINE).status == 202, limit_s=30)
+
+
+def test_connections_that_died_in_silence_cost_the_time_of_one(
+    linked: tuple[Api, Link], db: Connection
+) -> None:
+    api, link = linked
+    asyncio.run(get_all(api.port, 50))
+    wait_for(lambda: db.execute(SESSIONS).fetchone().n > 1)
+    began = time.monotonic()
+    assert link.half_open() > 1
+    wait_for(lambda: api.post(LINE).status == 202, limit_s=30)
+    assert time.monotonic() - began < 8
+
+
+def test_a_primary_that_became_read_only_is_left_for_the_one_that_a_new_session_finds(
+    dsn: str, db: Connection
+) -> None:
+    name = db.execute(DATABASE).fetchone().name
+    db.execute(f'alter database "{name}" set default_transaction_read_only = on')
+    with serving(dsn) as api:
+        assert api.post(LINE).status == 503
+        db.execute(f'alter database "{name}" reset default_transaction_read_only')
+        wait_for(lambda: api.post(LINE).status == 202, limit_s=5)
+
+
+async def get_all(port: int, count: int) -> None:
+    """Ask so often at once that the pool grows."""
+    async with aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}/notifications?limit=200"
+
+        async def get() -> None:
+            async with session.get(url) as answer:
+                await answer.read()
+
+        await asyncio.gather(*(get() for _ in range(count)))

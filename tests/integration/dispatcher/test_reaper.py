@@ -3,7 +3,13 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.background import REAP_PAUSE_MIN_S, SETTLE_GRACE_S, STALL_S, Background
+from service.background import (
+    REAP_PAUSE_MIN_S,
+    SETTLE_AGAIN_S,
+    SETTLE_GRACE_S,
+    STALL_S,
+    Background,
+)
 from service.metrics import DispatcherMetrics
 from tests.ledger import ago, change, claim, enqueue, put, status
 from tests.waiting import wait_for
@@ -104,3 +110,25 @@ def test_a_row_that_is_settled_in_the_grace_is_not_reaped(db, settled_in):
     settled_in.hears_until(settled_in.now + SETTLE_GRACE_S)
     settled_in.reap()
     assert status(db, id) == "sent"
+
+
+def test_silences_that_follow_each_other_do_not_put_the_reaper_off_for_as_long_as_they_do(
+    db, settled_in
+):
+    id = put(db, "sending", lease_until=ago(db, "1 second"))
+    for left_s in (SETTLE_GRACE_S, SETTLE_GRACE_S - 3, SETTLE_GRACE_S - 6, SETTLE_AGAIN_S):
+        settled_in.now += STALL_S + 1.0
+        assert settled_in.reap() == left_s
+        assert status(db, id) == "sending"
+        settled_in.hears_until(settled_in.now + 3)
+    settled_in.hears_until(settled_in.now + SETTLE_AGAIN_S - 3)
+    settled_in.reap()
+    assert status(db, id) == "queued"
+
+
+def test_a_silence_long_after_the_last_one_has_a_grace_of_its_own(db, settled_in):
+    put(db, "sending", lease_until=ago(db, "1 second"))
+    for _ in range(2):
+        settled_in.now += STALL_S + 1.0
+        assert settled_in.reap() == SETTLE_GRACE_S
+        settled_in.hears_until(settled_in.now + SETTLE_GRACE_S)
