@@ -18,7 +18,7 @@ create table if not exists notify.notifications (
   due_at timestamptz not null default clock_timestamp(),    -- ours: retries move it
   expires_at timestamptz,
   lease_until timestamptz,
-  claimed_by text,                                          -- "host:pid"
+  claimed_by text,                                          -- "host:pid-token"
   reference text,
   created_at timestamptz not null default clock_timestamp(),
   settled_at timestamptz,

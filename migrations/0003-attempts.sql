@@ -9,7 +9,7 @@ create table if not exists notify.attempts (
   outcome text not null,
   code text,                              -- HTTP status, SMTP reply or a word of ours
   excerpt text,                           -- the answer's first characters, or the error's
-  worker text not null,                   -- "host:pid"
+  worker text not null,                   -- "host:pid-token"
   primary key (notification_id, attempt),
   constraint outcome_is_known check (outcome in
     ('sent', 'temporary', 'permanent', 'throttled', 'unknown', 'expired', 'lease_expired'))

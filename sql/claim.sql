@@ -4,7 +4,7 @@
 --
 -- Moves    queued -> sending, attempt + 1; queued -> expired when expires_at has passed
 -- Args     p_ids uuid[] from the ready set (null: any that are due, urgent first); p_worker text
---          "host:pid"; p_lease interval; p_max_attempts integer for rows that bring none
+--          "host:pid-token"; p_lease interval; p_max_attempts integer for rows that bring none
 -- Returns  (id, status, attempt, channel, recipient, payload, expires_in): sending ones are the worker's,
 --          expired ones are only told. Fewer rows than ids: others have them, or they are gone.
 -- Fence    (id, attempt): settle() and release() demand it

@@ -31,7 +31,7 @@ class Accounts:
         statuses: Counter[tuple[str, str]] = Counter()
         outcomes: Counter[tuple[str, str]] = Counter()
         for one in batch:
-            settled = found.get(one.key)
+            settled = found.get(one.claim.key)
             if settled is None:
                 self.stale(one)
             elif settled.status != LOCKED:

@@ -6,6 +6,8 @@ from queue import SimpleQueue
 
 from service.model import Outcome
 
+Key = tuple[str, int]  # id and attempt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -18,6 +20,11 @@ class Claim:
     payload: str  # JSON
     lease_ends: float
     expires_at: float | None
+
+    @property
+    def key(self) -> Key:
+        """The fence: which attempt of which notification."""
+        return self.id, self.attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +45,6 @@ class Ended:
     verdict: Verdict
     started_at: float
     took_ms: int
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """The fence: which attempt of which notification."""
-        return self.claim.id, self.claim.attempt
 
 
 class Parked(StrEnum):

@@ -39,9 +39,12 @@ class Claimer(Loop):
         self.slots = slots
         self.senders = senders
         self.ids: Ids = NOTHING  # popped; kept while the database is away
+        self.in_doubt = False  # the answer of a claim was lost, and it may have claimed some
 
     def turn(self) -> None:
         """Claim once, at most what has a free slot."""
+        if self.in_doubt:
+            self.give_back()
         room = min(CLAIM_MAX, self.slots.free(WAIT_S))
         if room <= 0:
             return
@@ -49,16 +52,27 @@ class Claimer(Loop):
         if ids == NOTHING:
             return
         self.ids = ids
+        self.in_doubt = True
         claims, expired = self.store.claim(ids, room)
+        self.in_doubt = False
         self.ids = NOTHING
         self.tell(claims, expired)
         if claims:
-            self.slots.take(len(claims))
+            self.slots.take([claim.key for claim in claims])
             self.share_out(claims)
         if ids is None:
             self.hints.answered(len(claims))
             if not claims and not expired:
                 self.stopping.wait(POLL_S)
+
+    def give_back(self) -> None:
+        """Release what the ledger says we have, and we do not: else it waits for its lease."""
+        lost = self.slots.unknown(self.store.held())
+        if lost:
+            count = self.store.release(lost, 0.0)
+            self.metrics.released.inc(count)
+            logger.info("released", count=count, reason="the answer of their claim was lost")
+        self.in_doubt = False
 
     def close(self) -> None:
         """Close both connections."""

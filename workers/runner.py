@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import time
+from secrets import token_hex
 
 from loguru import logger
 
@@ -31,10 +32,11 @@ class Worker:
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
         self.settings = settings
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        # The token, because a container that starts again has its host and its process id again.
+        self.name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(2)}"
         slots_max = settings.num_threads * settings.sends_per_thread
         slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
-        metrics.in_hand.set_function(lambda: slots.in_hand)
+        metrics.in_hand.set_function(lambda: len(slots.in_hand))
         ways, breakers = channels(settings), Breakers(settings, metrics)
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(

@@ -86,15 +86,16 @@ class Settler(Loop):
         for one in self.unstarted:
             by_delay[one.delay_s].append(one)
         for delay_s, batch in by_delay.items():
-            self.accounts.given_back(batch, self.store.release(batch, delay_s))
+            keys = [one.claim.key for one in batch]
+            self.accounts.given_back(batch, self.store.release(keys, delay_s))
             self.unstarted = [one for one in self.unstarted if one.delay_s != delay_s]
-            self.slots.settled(len(batch))
+            self.slots.settled(keys)
 
     def settle(self, batch: list[Ended]) -> None:
         """Settle the first of what ended; what somebody holds locked stays, and is tried again."""
         locked = self.settled(batch)
         self.ended[: len(batch)] = locked
-        self.slots.settled(len(batch) - len(locked))
+        self.slots.settled({one.claim.key for one in batch} - {one.claim.key for one in locked})
         if locked and len(locked) == len(self.ended):
             time.sleep(LOCKED_WAIT_S)
 
@@ -114,4 +115,5 @@ class Settler(Loop):
             self.survived(error, notification_id=claim.id, attempt=claim.attempt)
             return []
         self.accounts.enter(batch, found)
-        return [one for one in batch if (one.key in found and found[one.key].status == LOCKED)]
+        keys = {key for key, settled in found.items() if settled.status == LOCKED}
+        return [one for one in batch if one.claim.key in keys] if keys else []

@@ -1,10 +1,13 @@
 """How many notifications a worker may hold: the claimer takes, senders and settler give back."""
 
 import threading
+from collections.abc import Collection
+
+from workers.claim import Key
 
 
 class Slots:
-    """Counts of what is being sent and of what is not yet settled, each within its limit.
+    """What is not yet settled, and how much of it is being sent: each within its limit.
 
     A slot is free again when its send has ended, so that the next claim runs beside the settle;
     the second limit stops the claims when settling does not keep up, or cannot.
@@ -14,7 +17,7 @@ class Slots:
         self.sending_max = sending_max
         self.in_hand_max = in_hand_max
         self.sending = 0
-        self.in_hand = 0
+        self.in_hand: set[Key] = set()
         self.changed = threading.Condition()
 
     def free(self, timeout_s: float) -> int:
@@ -25,13 +28,13 @@ class Slots:
 
     def room(self) -> int:
         """Return what both limits leave."""
-        return min(self.sending_max - self.sending, self.in_hand_max - self.in_hand)
+        return min(self.sending_max - self.sending, self.in_hand_max - len(self.in_hand))
 
-    def take(self, count: int) -> None:
-        """Count notifications that were claimed."""
+    def take(self, keys: Collection[Key]) -> None:
+        """Note claims."""
         with self.changed:
-            self.sending += count
-            self.in_hand += count
+            self.sending += len(keys)
+            self.in_hand.update(keys)
 
     def ended(self, count: int) -> None:
         """Count sends that are over, or will not begin."""
@@ -39,8 +42,13 @@ class Slots:
             self.sending -= count
             self.changed.notify()
 
-    def settled(self, count: int) -> None:
-        """Count notifications that are no longer in hand."""
+    def settled(self, keys: Collection[Key]) -> None:
+        """Note claims that are no longer in hand."""
         with self.changed:
-            self.in_hand -= count
+            self.in_hand.difference_update(keys)
             self.changed.notify()
+
+    def unknown(self, keys: Collection[Key]) -> list[Key]:
+        """Say which of these are not in hand."""
+        with self.changed:
+            return [key for key in keys if key not in self.in_hand]

@@ -17,10 +17,10 @@ from service.db import conninfo, one_line
 from service.errors import DatabaseAway
 from service.model import Status
 from service.outage import Outage
-from workers.claim import Claim, Ended, Unstarted
+from workers.claim import Claim, Ended, Key
 
-STATEMENT_TIMEOUT_S = 7.0
-SILENCE_MAX_S = 8.0  # a proxy that lost its server may keep TCP alive for ever
+STATEMENT_TIMEOUT_S = 4.0
+SILENCE_MAX_S = 5.0  # a proxy that lost its server may keep TCP alive for ever
 LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
 
 CLAIM = """
@@ -36,6 +36,8 @@ RELEASE = """
 select id, attempt
 from notify.release(%s::uuid[], %s::integer[], make_interval(secs => %s))
 """
+HELD = "select id, attempt from notify.held(%s, %s)"
+HELD_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Settled:
 class Store:
     """One connection, opened when it is first needed and again after it broke.
 
-    `worker`: "host:pid"; `thread`: whose it is; `outage`: is told whether PostgreSQL answers.
+    `worker`: "host:pid-token"; `thread`: whose it is; `outage`: is told whether PostgreSQL answers.
     """
 
     def __init__(self, settings: Settings, worker: str, thread: str, outage: Outage) -> None:
@@ -94,7 +96,7 @@ class Store:
             (claims if status == Status.SENDING else expired).append(claim)
         return claims, expired
 
-    def settle(self, ended: Sequence[Ended]) -> dict[tuple[str, int], Settled]:
+    def settle(self, ended: Sequence[Ended]) -> dict[Key, Settled]:
         """Settle a batch. What is missing from the result was stale."""
         now = time.monotonic()
         settings = self.settings
@@ -120,18 +122,14 @@ class Store:
             for id_, attempt, status, due_in_s, age_s in rows
         }
 
-    def release(self, unstarted: Sequence[Unstarted], delay_s: float) -> int:
+    def release(self, keys: Sequence[Key], delay_s: float) -> int:
         """Give claims back, due again after `delay_s`. Returns how many were still ours."""
-        return len(
-            self.rows(
-                RELEASE,
-                (
-                    array(u.claim.id for u in unstarted),
-                    array(u.claim.attempt for u in unstarted),
-                    delay_s,
-                ),
-            )
-        )
+        ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
+        return len(self.rows(RELEASE, (ids, attempts, delay_s)))
+
+    def held(self) -> list[Key]:
+        """Read which claims this worker has according to the ledger."""
+        return [(id, attempt) for id, attempt in self.rows(HELD, (self.worker, HELD_MAX))]
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

@@ -155,7 +155,7 @@ def in_window(attempt: Mapping[str, Any], played: Sequence[Played], hurt: set[in
     """
     if attempt["outcome"] != "lease_expired":
         return attempt["outcome"] in MAY_HAVE_ARRIVED
-    if int(attempt["worker"].rpartition(":")[2]) in hurt:
+    if int(attempt["worker"].rpartition(":")[2].partition("-")[0]) in hurt:
         return True
     ends = attempt["started"]  # of such a row, the end of its lease
     return any(

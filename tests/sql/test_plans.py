@@ -192,6 +192,15 @@ def test_the_next_lease_is_read_from_the_head_of_each_day(full):
     assert seen.read.total() <= 3 * DAYS
 
 
+def test_what_a_worker_holds_is_read_from_the_leases_only(full):
+    sending = full.execute(
+        "select count(*) as n from notify.notifications where status = 'sending'"
+    ).fetchone()
+    seen = touched(full, lambda: full.execute("select * from notify.held('w:1', 10000)").fetchall())
+    assert seen.indexes == {"notifications_leased"}
+    assert seen.read.total() <= 2 * sending.n + DAYS
+
+
 @pytest.mark.parametrize("status", ["queued", "sending", "sent"])
 def test_a_cancel_reads_the_key_of_its_days_only(full, status):
     rows, partitions = some(full, status, days_ago=3)

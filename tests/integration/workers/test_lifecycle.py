@@ -7,10 +7,12 @@ import pytest
 import redis
 
 from service.embedded.servers import EmbeddedServers
+from service.errors import DatabaseAway
 from service.model import Outcome
 from tests import ledger
 from tests.waiting import wait_for
 from workers.claim import Ended, Verdict
+from workers.store import Store
 
 
 def held(db, sink, n=1, **columns):
@@ -39,6 +41,36 @@ def test_a_stale_worker_cannot_settle(db, sink, start, registry):
     wait_for(lambda: registry.get_sample_value("worker_stale_settles_total") == 1)
     assert ledger.status(db, id_) == "queued"
     assert [a.outcome for a in ledger.attempts_of(db, id_)] == ["lease_expired"]
+
+
+def test_claims_whose_answer_was_lost_go_back_at_once(db, start, registry, monkeypatch):
+    claim, calls = Store.claim, []
+
+    def losing_the_first_answer(store, *args):
+        answer = claim(store, *args)
+        if answer[0]:
+            calls.append(answer)
+            if len(calls) == 1:
+                raise DatabaseAway("gone")
+        return answer
+
+    monkeypatch.setattr(Store, "claim", losing_the_first_answer)
+    ids = ledger.enqueue(db, 3)
+    start()
+    wait_for(lambda: statuses(db) == {"sent": 3}, 5)
+    assert {ledger.row(db, id_).attempt for id_ in ids} == {2}
+    assert registry.get_sample_value("worker_jobs_released_total") == 3
+
+
+def test_nothing_goes_back_that_is_still_being_sent(db, sink, start, registry):
+    held(db, sink, 2)
+    worker = start(send_deadline_s=20.0)
+    wait_for(lambda: len(sink.requests) == 2)
+    worker.claimer.in_doubt = True
+    wait_for(lambda: not worker.claimer.in_doubt)
+    sink.hold.set()
+    wait_for(lambda: statuses(db) == {"sent": 2})
+    assert registry.get_sample_value("worker_jobs_released_total") == 0
 
 
 def test_a_locked_row_is_settled_when_it_is_let_go(db, dsn, sink, start):

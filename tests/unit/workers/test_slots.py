@@ -1,9 +1,13 @@
 from workers.slots import Slots
 
 
+def keys(count, of="a"):
+    return [(of, attempt) for attempt in range(count)]
+
+
 def test_a_slot_is_free_again_when_its_send_has_ended():
     slots = Slots(10, 40)
-    slots.take(10)
+    slots.take(keys(10))
     assert slots.free(0) == 0
     slots.ended(4)
     assert slots.free(0) == 4
@@ -11,9 +15,16 @@ def test_a_slot_is_free_again_when_its_send_has_ended():
 
 def test_unsettled_sends_stop_the_claims_in_the_end():
     slots = Slots(10, 15)
-    for _ in range(2):
-        slots.take(7)
+    for of in "ab":
+        slots.take(keys(7, of))
         slots.ended(7)
     assert slots.free(0) == 1
-    slots.settled(14)
+    slots.settled(keys(7, "a") + keys(7, "b"))
     assert slots.free(0) == 10
+
+
+def test_what_was_settled_is_unknown_like_what_was_never_taken():
+    slots = Slots(10, 40)
+    slots.take(keys(3))
+    slots.settled(keys(1))
+    assert slots.unknown([*keys(3), ("b", 1)]) == [("a", 0), ("b", 1)]
