@@ -1,5 +1,6 @@
 """How our processes reach PostgreSQL: one place for timeouts, keepalives, names and errors."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.waiting import wait_async
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from service.errors import DatabaseAway, Refused
@@ -73,12 +75,24 @@ class Connection(psycopg.AsyncConnection[Any]):
         if timeout is not None:
             return await super().wait(gen, interval, timeout)
         try:
-            return await super().wait(gen, interval, ANSWER_MAX_S)
+            return await wait_async(gen, self.pgconn.socket, interval, ANSWER_MAX_S)
         except psycopg.OperationalError as error:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()
+            if self.give_up():
                 raise Silent(str(error)) from error
             raise
+        except asyncio.CancelledError:
+            self.give_up()
+            raise
+
+    def give_up(self) -> bool:
+        """Close, if an answer is missing; says whether one was.
+
+        psycopg would ask the server to cancel first, for up to 10 s if that is as silent.
+        """
+        waits = self.pgconn.transaction_status == TransactionStatus.ACTIVE
+        if waits:
+            self.pgconn.finish()
+        return waits
 
 
 async def connect(url: str, role: str) -> Connection:
