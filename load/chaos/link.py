@@ -1,11 +1,13 @@
 """A TCP proxy to one server, which can freeze or break: python -m load.chaos.link PORT.
 
 Prints its own port. Commands: `freeze` (connections are accepted, and neither byte nor FIN moves),
-`thaw`, `half_open WORDS` (whoever has sent WORDS keeps a connection with nobody at its other end;
-answers how many), `heard WORDS` (how many whole ones have sent them).
+`thaw`, `isolate` (frozen, and every SYN is dropped), `rejoin`, `half_open WORDS` (whoever has sent
+WORDS keeps a connection with nobody at its other end; answers how many), `heard WORDS` (how many
+whole ones have sent them).
 """
 
 import asyncio
+import socket
 import sys
 from contextlib import suppress
 
@@ -34,6 +36,39 @@ class Link:
         self.thawed = asyncio.Event()
         self.thawed.set()
         self.wires: set[Wire] = set()
+        self.own_port = 0
+        self.listener: asyncio.Server | None = None
+        self.full: list[socket.socket] = []
+
+    async def listen(self) -> None:
+        """Take connections, always on the same port."""
+        self.listener = await asyncio.start_server(self.accept, HOST, self.own_port)
+        self.own_port = self.listener.sockets[0].getsockname()[1]
+
+    def isolate(self) -> None:
+        """Move nothing, and listen with a full queue: the kernel then drops every SYN."""
+        assert self.listener is not None
+        self.thawed.clear()
+        self.listener.close()
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        deaf.bind((HOST, self.own_port))
+        deaf.listen(0)
+        self.full = [deaf]
+        for _ in range(3):
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            waiting.connect_ex((HOST, self.own_port))
+            self.full.append(waiting)
+
+    async def rejoin(self) -> None:
+        """Be as before."""
+        for one in self.full:
+            one.close()
+        self.full.clear()
+        if self.listener is not None and not self.listener.is_serving():
+            await self.listen()
+        self.thawed.set()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Join a client with the server until either ends."""
@@ -89,16 +124,22 @@ class Link:
 async def main(port: int) -> None:
     """Serve until told to end."""
     link = Link(port)
-    server = await asyncio.start_server(link.accept, HOST, 0)
-    answer(server.sockets[0].getsockname()[1])
+    await link.listen()
+    answer(link.own_port)
     async for command, *words in commands():
         match command:
             case "freeze":
                 link.thawed.clear()
                 answer("frozen")
             case "thaw":
-                link.thawed.set()
+                await link.rejoin()
                 answer("thawed")
+            case "isolate":
+                link.isolate()
+                answer("isolated")
+            case "rejoin":
+                await link.rejoin()
+                answer("joined")
             case "half_open":
                 answer(link.half_open(" ".join(words).encode()))
             case "heard":

@@ -11,6 +11,7 @@ from load.chaos.stand import Played, Stand
 GAP_S = (1.0, 12.0)  # between two faults: some begin amid the recovery from the last one
 SPARE_S = 6.0  # with less time left, no fault begins
 WARM_S = 2.0  # before the first
+WAITING = ("freeze_postgres", "unreachable_postgres")  # workers and dispatchers can only wait
 
 
 def play_all(
@@ -36,7 +37,7 @@ def play_all(
 
 def play(stand: Stand, random: Random, name: str) -> Played:
     """Play one fault from its beginning to its end, and write it down."""
-    watched = [*stand.workers, *stand.dispatchers] if name == "freeze_postgres" else []
+    watched = [*stand.workers, *stand.dispatchers] if name in WAITING else []
     began = time.time()
     spent = [role.cpu_s() for role in watched]
     for hold_s in FAULTS[name](stand, random):

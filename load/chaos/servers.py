@@ -9,6 +9,7 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
+from load.chaos.volume import Volume
 from service.embedded.account import let_in, servers_account
 from service.embedded.postgres import EmbeddedPostgres
 from service.embedded.state import State
@@ -27,17 +28,26 @@ class Servers:
         # Not `fast`: what is committed must outlive any end, as in production.
         self.postgres = EmbeddedPostgres(self.state, account, programs=programs)
         self.valkey = EmbeddedValkey(self.state, account)
+        self.account = account
+        self.volume: Volume | None = None
 
     def start(self) -> None:
-        """Start both. Raises StartError."""
+        """Start both, the tables on a volume of their own if one can be had. Raises StartError."""
         self.valkey.launch()
         self.start_postgres()
         self.valkey.wait_ready()
+        volume = Volume(self.state.directory / "volume")
+        if volume.mount(self.account):
+            self.volume = volume
+            self.sql(f"create tablespace small owner notify location '{volume.tables}'")
+            self.sql("alter database notify set default_tablespace = small")
 
     def stop(self) -> None:
         """Stop both."""
         self.valkey.stop()
         self.postgres.stop()
+        if self.volume:
+            self.volume.unmount()
         self.state.close()
 
     def start_postgres(self) -> None:

@@ -25,6 +25,7 @@ FAULTS: dict[str, Fault] = {
     "disk_full": postgres.disk_full,
     "read_only": postgres.read_only,
     "freeze_postgres": postgres.freeze_postgres,
+    "unreachable_postgres": postgres.unreachable_postgres,
     "half_open_listener": postgres.half_open_listener,
     "half_open_postgres": postgres.half_open_postgres,
     "kill_redis": ready_set.kill_redis,
@@ -32,6 +33,7 @@ FAULTS: dict[str, Fault] = {
     "pause_redis": ready_set.pause_redis,
     "fill_redis": ready_set.fill_redis,
     "freeze_redis": ready_set.freeze_redis,
+    "unreachable_redis": ready_set.unreachable_redis,
 }
 FAULTS |= {f"provider_{mood}": moody(mood) for mood in MOODS}
 
@@ -48,5 +50,6 @@ CUTS = {
     "disk_full": 0.0,
     "read_only": 0.0,
     "freeze_postgres": 0.0,
+    "unreachable_postgres": 0.0,
     "half_open_postgres": 20.0,
 }

@@ -6,12 +6,12 @@ from random import Random
 
 import psycopg
 
-from load.chaos.faults.frozen import frozen
+from load.chaos.faults.frozen import frozen, unreachable
 from load.chaos.stand import Stand
 
 LISTENING = "listen notify_wake"
 CONNECTIONS_MAX = 200
-# A full disk as SQL sees it: every write is refused. It needs no mount.
+# A full disk as SQL sees it, where no volume can be mounted: every write is refused.
 DISK_FULL = """
 create or replace function public.disk_full() returns trigger language plpgsql as $$
 begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end
@@ -61,7 +61,13 @@ def exhaust_connections(stand: Stand, random: Random) -> Iterator[float]:
 
 
 def disk_full(stand: Stand, random: Random) -> Iterator[float]:
-    """Refuse every write with 53100, as a full disk does."""
+    """Fill the volume that the tables are on; without one, refuse every write as it would."""
+    volume = stand.servers.volume
+    if volume:
+        volume.fill()
+        yield random.uniform(3, 6)
+        volume.empty()
+        return
     stand.servers.sql(DISK_FULL)
     yield random.uniform(3, 6)
     stand.servers.sql("drop function public.disk_full() cascade")
@@ -79,6 +85,11 @@ def read_only(stand: Stand, random: Random) -> Iterator[float]:
 def freeze_postgres(stand: Stand, random: Random) -> Iterator[float]:
     """PostgreSQL accepts connections, and not a byte moves."""
     yield from frozen(stand.postgres_link.tell, random)
+
+
+def unreachable_postgres(stand: Stand, random: Random) -> Iterator[float]:
+    """No packet comes through to PostgreSQL."""
+    yield from unreachable(stand.postgres_link.tell, random)
 
 
 def half_open_listener(stand: Stand, random: Random) -> Iterator[float]:

@@ -6,7 +6,7 @@ from random import Random
 
 import redis
 
-from load.chaos.faults.frozen import frozen
+from load.chaos.faults.frozen import frozen, unreachable
 from load.chaos.stand import Stand
 
 
@@ -46,3 +46,8 @@ def fill_redis(stand: Stand, random: Random) -> Iterator[float]:
 def freeze_redis(stand: Stand, random: Random) -> Iterator[float]:
     """Redis accepts connections, and not a byte moves."""
     yield from frozen(stand.redis_link.tell, random)
+
+
+def unreachable_redis(stand: Stand, random: Random) -> Iterator[float]:
+    """No packet comes through to Redis."""
+    yield from unreachable(stand.redis_link.tell, random)
