@@ -113,7 +113,7 @@ class Settings:
     metrics_port: int = setting(whole(1, 65535), 9100)
 
     num_threads: int = setting(whole(1, 64), 2)
-    sends_per_thread: int = setting(whole(1, 4096), 256)
+    sends_per_thread: int = setting(whole(2, 4096), 256)
     max_retries: int = setting(whole(0, 99), 3)
     backoff_base_s: float = setting(number(0.01, 3600), 2.0)
     backoff_cap_s: float = setting(number(0.01, 86400), 900.0)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from load.bench import drain, enqueue, inserts, latency, memory, webhooks
+from load.bench import drain, enqueue, inserts, latency, memory, starving, webhooks
 from load.bench.processes import BenchError
 from load.bench.stack import Options, Stack, scratch_stack
 from load.bench.table import Row, as_json, table
@@ -18,6 +18,7 @@ SCENARIOS: dict[str, Callable[[Stack], Row]] = {
     "drain-no-redis": drain.run_without_redis,
     "webhooks": webhooks.run,
     "slow": webhooks.run_slow,
+    "starving": starving.run,
     "enqueue": enqueue.run,
     "latency": latency.run,
     "inserts-8": inserts.run_8,
