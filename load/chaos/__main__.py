@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from random import Random
 
-from load.chaos.faults import FAULTS
+from load.chaos.faults import FAILOVER, FAULTS
 from load.chaos.judge import judge
 from load.chaos.processes import ChaosError
 from load.chaos.report import Report, as_json, table
@@ -25,7 +25,7 @@ def main() -> int:
     args = parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with scratch_stand() as stand:
+        with scratch_stand(replica=bool(FAILOVER.keys() & args.faults)) as stand:
             try:
                 report = run(stand, args)
             finally:
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         type=names,
         default=list(FAULTS),
         metavar="NAME,…",
-        help=f"of {', '.join(FAULTS)}",
+        help=f"of {', '.join(FAULTS | FAILOVER)}; all but failover, if not said",
     )
     described.add_argument("--without", type=names, default=[], metavar="NAME,…", help="not these")
     described.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
@@ -86,11 +86,11 @@ def names(text: str) -> list[str]:
     found = [
         name
         for part in text.split(",")
-        for name in ([part] if part in FAULTS else FAULTS)
+        for name in ([part] if part in FAULTS else FAULTS | FAILOVER)
         if name.startswith(part)
     ]
     if not found:
-        raise argparse.ArgumentTypeError(f"none of {', '.join(FAULTS)}")
+        raise argparse.ArgumentTypeError(f"none of {', '.join(FAULTS | FAILOVER)}")
     return found
 
 

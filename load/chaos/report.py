@@ -8,10 +8,11 @@ from typing import Any
 
 from load.chaos.judge import Verdict
 from load.chaos.processes import Stopped
-from load.chaos.stand import GRACE_S, TIMES, Played
+from load.chaos.stand import GRACE_S, LEASE_S, REAPING_S, TIMES, Played
 
 API_MAX_S = 5.0
 FIRST_MAX_S = 10.0
+ALL_MAX_S = FIRST_MAX_S + LEASE_S + REAPING_S  # what a killed worker had waits for the reaper
 WAITING_CPU_MAX = 0.05
 STOP_MAX_S = GRACE_S + 3.0  # what was cut off by the grace is settled within two more
 
@@ -54,6 +55,8 @@ class Report:
         for one in self.recoveries:
             if one.alone_s > FIRST_MAX_S and (one.first_s or math.inf) > FIRST_MAX_S:
                 yield f"nothing was delivered within {FIRST_MAX_S:g} s after {one.name}"
+            if one.alone_s > ALL_MAX_S and one.all_s > ALL_MAX_S:
+                yield f"something was delivered {one.all_s:.1f} s after {one.name}"
         for fault in self.played:
             if (fault.waiting_cpu or 0) > WAITING_CPU_MAX:
                 yield f"a role used {fault.waiting_cpu:.0%} of a core during {fault.name}"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from load.chaos.faults import FAULTS
+from load.chaos.faults import FAILOVER, FAULTS
 from load.chaos.processes import ChaosError
 from load.chaos.stand import Played, Stand
 
@@ -40,7 +40,7 @@ def play(stand: Stand, random: Random, name: str) -> Played:
     watched = [*stand.workers, *stand.dispatchers] if name in WAITING else []
     began = time.time()
     spent = [role.cpu_s() for role in watched]
-    for hold_s in FAULTS[name](stand, random):
+    for hold_s in (FAULTS | FAILOVER)[name](stand, random):
         time.sleep(hold_s)
         held_s = hold_s
     ended = time.time()

@@ -11,7 +11,9 @@ from psycopg.rows import dict_row
 
 from load.chaos.volume import Volume
 from service.embedded.account import let_in, servers_account
+from service.embedded.cluster import run
 from service.embedded.postgres import EmbeddedPostgres
+from service.embedded.programs import postgres_programs
 from service.embedded.state import State
 from service.embedded.valkey import EmbeddedValkey
 
@@ -29,7 +31,11 @@ class Servers:
         self.postgres = EmbeddedPostgres(self.state, account, programs=programs)
         self.valkey = EmbeddedValkey(self.state, account)
         self.account = account
+        self.programs = programs
         self.volume: Volume | None = None
+        self.replica: EmbeddedPostgres | None = None
+        self.promoted = False
+        self.copy: State | None = None  # the replica's directory
 
     def start(self) -> None:
         """Start both, the tables on a volume of their own if one can be had. Raises StartError."""
@@ -46,6 +52,9 @@ class Servers:
         """Stop both."""
         self.valkey.stop()
         self.postgres.stop()
+        if self.replica and self.copy:
+            self.replica.stop()
+            self.copy.close()
         if self.volume:
             self.volume.unmount()
         self.state.close()
@@ -55,6 +64,40 @@ class Servers:
         self.postgres.dead()  # waits for a killed one, so that no zombie stays
         self.postgres.launch()
         self.postgres.wait_ready()
+
+    def start_replica(self) -> None:
+        """Copy PostgreSQL, and let each commit wait until the copy has it. Raises StartError."""
+        self.copy = state = State(self.state.directory.with_name("replica"))
+        self.replica = EmbeddedPostgres(state, self.account, programs=self.programs)
+        home = state.directory / "postgres"
+        self.account.own(home)
+        moved = []
+        if self.volume:
+            self.account.own(home / "tables")
+            moved = ["-T", f"{self.volume.tables}={home / 'tables'}"]
+        programs = self.programs or postgres_programs(
+            self.account, self.state.directory / "programs"
+        )
+        backup = ["-d", self.admin_url, "-D", home / "data", "-R", "-c", "fast", "-N", *moved]
+        run(self.account, programs / "pg_basebackup", *backup)
+        self.replica.launch()
+        self.replica.wait_ready()
+        self.sql("alter system set synchronous_standby_names = '*'")
+        self.sql("select pg_reload_conf()")
+
+    def promote_replica(self) -> None:
+        """Kill the primary, and let the copy be it."""
+        assert self.replica is not None
+        assert self.copy is not None
+        self.kill_postgres()
+        self.postgres, self.replica = self.replica, self.postgres
+        self.data = self.copy.directory / "postgres" / "data"
+        self.promoted = True
+        target = (
+            f"postgresql://postgres:{self.state.password}@127.0.0.1:{port_of(self.postgres.url)}"
+        )
+        with psycopg.connect(f"{target}/notify", autocommit=True) as conn:
+            conn.execute("select pg_promote()")
 
     def kill_postgres(self) -> None:
         """Kill the postmaster; its backends find out by themselves."""
@@ -73,13 +116,20 @@ class Servers:
 
     @property
     def database_url(self) -> str:
-        """The service's."""
-        return self.postgres.url
+        """The service's. With a replica it names both, as a client does that expects a failover."""
+        return self.url("notify")
 
     @property
     def admin_url(self) -> str:
         """The superuser's, in the same database."""
-        return self.postgres.url.replace("//notify:", "//postgres:")
+        return self.url("postgres")
+
+    def url(self, role: str) -> str:
+        """Give a role's URL; all have one password."""
+        ports = [port_of(one.url) for one in (self.postgres, self.replica) if one]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        query = "?target_session_attrs=read-write" if self.replica else ""
+        return f"postgresql://{role}:{self.state.password}@{hosts}/notify{query}"
 
     def redis(self) -> "redis.Redis":
         """Connect to Valkey."""
@@ -90,3 +140,8 @@ class Servers:
         with psycopg.connect(self.admin_url, autocommit=True, row_factory=dict_row) as conn:
             cursor = conn.execute(statement, args or None)
             return cursor.fetchall() if cursor.description else []
+
+
+def port_of(url: str) -> int:
+    """Return a URL's port."""
+    return int(url.rpartition(":")[2].partition("/")[0])

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from load.chaos.processes import ChaosError, Instrument, Role, Stopped
-from load.chaos.servers import Servers
+from load.chaos.servers import Servers, port_of
 from service.embedded.state import free_port
 from service.migrate import migrate
 
@@ -57,8 +57,10 @@ class Stand:
         apis: int = 2,
         dispatchers: int = 2,
         workers: int = 3,
+        replica: bool = False,
         programs: Path | None = None,
     ) -> None:
+        self.replica = replica
         self.directory = directory
         self.exits = ExitStack()
         self.servers = Servers(directory / "state", programs)
@@ -75,6 +77,10 @@ class Stand:
         self.servers.start()
         migrate(self.servers.database_url)
         self.postgres_link = self.instrument("link", port_of(self.servers.database_url))
+        self.database_url = moved(self.servers.database_url, self.postgres_link.ports[0])
+        if self.replica:  # past the link: the URL names both
+            self.servers.start_replica()
+            self.database_url = self.servers.database_url
         self.redis_link = self.instrument("link", port_of(self.servers.valkey.url))
         self.sink = self.instrument("sink", self.arrivals_file)
         for command, count in self.counts.items():
@@ -126,7 +132,7 @@ class Stand:
             command,
             self.directory,
             {
-                "DATABASE_URL": moved(self.servers.database_url, self.postgres_link.ports[0]),
+                "DATABASE_URL": self.database_url,
                 "REDIS_URL": moved(self.servers.valkey.url, self.redis_link.ports[0]),
                 "SMTP_URL": f"smtp://127.0.0.1:{self.sink.ports[1]}",
                 "MAIL_FROM": "chaos@example.com",
@@ -216,11 +222,6 @@ def scratch_stand(**counts: Any) -> Iterator[Stand]:
             yield stand
         finally:
             stand.close()
-
-
-def port_of(url: str) -> int:
-    """Return a URL's port."""
-    return int(url.rpartition(":")[2].partition("/")[0])
 
 
 def moved(url: str, port: int) -> str:

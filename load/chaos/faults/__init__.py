@@ -35,6 +35,8 @@ FAULTS: dict[str, Fault] = {
     "freeze_redis": ready_set.freeze_redis,
     "unreachable_redis": ready_set.unreachable_redis,
 }
+# Played by name only: it needs a stand with a replica, and there is but one.
+FAILOVER = {"failover": postgres.failover}
 FAULTS |= {f"provider_{mood}": moody(mood) for mood in MOODS}
 
 # While one of these lasts, a worker may be kept from settling what it has sent. When its lease
@@ -45,6 +47,7 @@ CUTS = {
     "kill_everything": 0.0,
     "kill_postgres": 0.0,
     "restart_postgres": 0.0,
+    "failover": 0.0,
     "terminate_backends": 0.0,
     "exhaust_connections": 0.0,
     "disk_full": 0.0,

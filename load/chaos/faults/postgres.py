@@ -35,6 +35,13 @@ def restart_postgres(stand: Stand, random: Random) -> Iterator[float]:
     stand.servers.start_postgres()
 
 
+def failover(stand: Stand, random: Random) -> Iterator[float]:
+    """The primary is killed, and its synchronous replica is promoted: once in a run."""
+    if stand.servers.replica and not stand.servers.promoted:
+        stand.servers.promote_replica()
+    yield random.uniform(0, 1)
+
+
 def terminate_backends(stand: Stand, random: Random) -> Iterator[float]:
     """Terminate the service's backends, some at a time."""
     for _ in range(3):
