@@ -56,7 +56,7 @@ def test_old_and_new_code_run_side_by_side_through_a_migration(
         )
         stand.servers.sql("select of_tomorrow from notify.notifications limit 1")
         new.start()
-        wait_for(lambda: stand.servers.sql(SENT_BY, f"%:{new.pid}")[0]["n"] > 20)
+        wait_for(lambda: stand.servers.sql(SENT_BY, f"%:{new.pid}-%")[0]["n"] > 20)
         for worker in stand.workers:
             sent = stand.servers.sql(SENT_BY, f"%:{worker.pid}")[0]["n"]
             wait_for(
