@@ -49,6 +49,7 @@ def test_old_and_new_code_run_side_by_side_through_a_migration(
         stand.directory,
         stand.workers[0].env | {"PYTHONPATH": str(tomorrow)},
     )
+    stand.exits.callback(new.kill)
     with stand.producing(seed=5, rate=150):
         wait_for(lambda: len(stand.arrivals()) > 50)
         subprocess.run(
@@ -58,10 +59,10 @@ def test_old_and_new_code_run_side_by_side_through_a_migration(
         new.start()
         wait_for(lambda: stand.servers.sql(SENT_BY, f"%:{new.pid}-%")[0]["n"] > 20)
         for worker in stand.workers:
-            sent = stand.servers.sql(SENT_BY, f"%:{worker.pid}")[0]["n"]
+            sent = stand.servers.sql(SENT_BY, f"%:{worker.pid}-%")[0]["n"]
             wait_for(
                 lambda worker=worker, sent=sent: (
-                    stand.servers.sql(SENT_BY, f"%:{worker.pid}")[0]["n"] > sent + 20
+                    stand.servers.sql(SENT_BY, f"%:{worker.pid}-%")[0]["n"] > sent + 20
                 )
             )
     stopped = new.terminate(STOP_MAX_S)
