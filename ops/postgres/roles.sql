@@ -1,0 +1,46 @@
+-- Roles for people: notify_ops (`notify top`) and notify_reader (Grafana). It can run again.
+--
+-- Docker runs it when it makes the database. Elsewhere a superuser does, in our database:
+--     NOTIFY_READER_PASSWORD=… NOTIFY_OPS_PASSWORD=… psql "$URL" -v ON_ERROR_STOP=1 -f ops/postgres/roles.sql
+-- A password that is not given stays as it is; a new role without one cannot log in.
+--
+-- Neither can change anything. notify_reader sees payloads and recipients: guard its password like the data.
+\getenv reader_password NOTIFY_READER_PASSWORD
+\getenv ops_password NOTIFY_OPS_PASSWORD
+\set ON_ERROR_STOP on
+
+begin;
+
+select format('create role %I', name)
+from (values ('notify_reader'), ('notify_ops')) as roles (name)
+where not exists (select from pg_roles where rolname = name) \gexec
+
+alter role notify_reader login connection limit 10;
+alter role notify_reader set default_transaction_read_only = on;
+alter role notify_reader set statement_timeout = '10s';       -- a dashboard may not wear the ledger out
+alter role notify_reader set idle_in_transaction_session_timeout = '30s';
+alter role notify_ops login connection limit 5;
+alter role notify_ops set default_transaction_read_only = on;
+grant pg_monitor to notify_ops;                               -- everybody's queries, not only its own
+
+\if :{?reader_password}
+alter role notify_reader password :'reader_password';
+\endif
+\if :{?ops_password}
+alter role notify_ops password :'ops_password';
+\endif
+
+-- Before the first migration the schema is not there yet; it belongs to the database's owner.
+select format('create schema if not exists notify authorization %I', pg_get_userbyid(datdba))
+from pg_database where datname = current_database() \gexec
+select format('grant connect on database %I to notify_reader, notify_ops', current_database()) \gexec
+grant usage on schema notify to notify_reader, notify_ops;
+grant select on all tables in schema notify to notify_reader, notify_ops;
+-- Tables that come later, by the owner's migrations and days.
+select format('alter default privileges for role %I in schema notify grant select on tables to notify_reader, notify_ops',
+  pg_get_userbyid(nspowner))
+from pg_namespace where nspname = 'notify' \gexec
+select format('alter role %I in database %I set search_path = "$user", public, notify', name, current_database())
+from (values ('notify_reader'), ('notify_ops')) as roles (name) \gexec
+
+commit;
