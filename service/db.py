@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from psycopg.pq import TransactionStatus
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo, TransactionStatus
 from psycopg.waiting import wait_async
 from psycopg_pool import PoolTimeout, TooManyRequests
 
@@ -57,6 +57,16 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
         "options": options,
     }
     return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
+
+
+def libpq_environment(url: str) -> dict[str, str]:
+    """Say a URL in libpq's environment variables (PGHOST and so on)."""
+    names = {
+        default.keyword.decode(): default.envvar.decode()
+        for default in Conninfo.get_defaults()
+        if default.envvar
+    }
+    return {names[key]: str(value) for key, value in conninfo_to_dict(url).items() if key in names}
 
 
 class Silent(psycopg.OperationalError):

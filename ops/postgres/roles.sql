@@ -30,6 +30,10 @@ alter role notify_reader password :'reader_password';
 alter role notify_ops password :'ops_password';
 \endif
 
+-- The dispatcher's figures of old transactions need a look at everybody's sessions.
+select format('grant pg_read_all_stats to %I', pg_get_userbyid(datdba))
+from pg_database where datname = current_database() \gexec
+
 -- Before the first migration the schema is not there yet; it belongs to the database's owner.
 select format('create schema if not exists notify authorization %I', pg_get_userbyid(datdba))
 from pg_database where datname = current_database() \gexec

@@ -78,6 +78,12 @@ def parser() -> argparse.ArgumentParser:
         "Changes nothing. Exit code 1: something is to be done.",
     )
 
+    top = command(commands, "top", "service.cli.top", "watch who does what in PostgreSQL",
+        "pg_activity on DATABASE_URL, or on another role of the same database (--database-url), "
+        "such as notify_ops. The APP column names our roles: notify-api, -disp, -maint, "
+        "-work.")  # fmt: skip
+    top.add_argument("--database-url", metavar="URL", help="instead of DATABASE_URL")
+
     inbox = command(commands, "inbox", "service.cli.try_out", "catch webhooks and mails",
         "A catcher for trying things out: prints a line per arrival, with its signature check "
         "(WEBHOOK_SECRET).", function="inbox")  # fmt: skip

@@ -6,7 +6,7 @@ import os
 from service.config import Settings, read_settings
 from service.errors import ConfigError
 
-OPTIONS = ("port", "host", "state")
+OPTIONS = ("port", "host", "state", "database_url")
 VARIABLES = {"state": "NOTIFY_STATE"}
 
 

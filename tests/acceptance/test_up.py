@@ -244,7 +244,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
 
 @pytest.mark.parametrize(
     "command",
-    ["up", "services", "migrate", "api", "dispatcher", "worker", "inbox", "send", "status"],
+    ["up", "services", "migrate", "api", "dispatcher", "worker", "inbox", "send", "status", "top"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     shown = subprocess.run(

@@ -1,0 +1,23 @@
+"""`notify top`: pg_activity on our database. The application_name of a session says its role."""
+
+import argparse
+import os
+import sys
+from importlib.util import find_spec
+
+from service.cli.settings import required, settings_for
+from service.db import libpq_environment
+from service.errors import StartError
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become pg_activity. Raises StartError when it is not installed, or has no terminal."""
+    settings = settings_for(args)
+    required(settings, "database_url")
+    if find_spec("pgactivity") is None:
+        raise StartError("pg_activity is not installed: pip install 'notification-service[ops]'")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise StartError("notify top needs a terminal; `notify doctor` needs none")
+    # By the environment, because everybody on this machine can read a command line.
+    environ = os.environ | libpq_environment(settings.database_url or "")
+    os.execve(sys.executable, [sys.executable, "-m", "pgactivity"], environ)

@@ -1,0 +1,110 @@
+"""ops/postgres/roles.sql on a real PostgreSQL: who may read what, and that nobody may write."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.ledger import enqueue
+
+ROLES_SQL = Path(__file__).resolve().parents[2] / "ops" / "postgres" / "roles.sql"
+PSQL = shutil.which("psql")
+
+pytestmark = pytest.mark.skipif(
+    PSQL is None,
+    reason="THE ROLES ARE NOT TESTED: psql is missing; apt-get install postgresql-client",
+)
+
+
+def run_roles_sql(url: str) -> None:
+    """Run the file as its header says."""
+    assert PSQL is not None
+    passwords = {"NOTIFY_READER_PASSWORD": "a reader's", "NOTIFY_OPS_PASSWORD": "an operator's"}
+    subprocess.run(
+        [PSQL, url, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", ROLES_SQL],
+        env=os.environ | passwords,
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def roles(dsn: str) -> Iterator[str]:
+    """Make the roles, twice; they belong to the server, so they are dropped again."""
+    run_roles_sql(dsn)
+    run_roles_sql(dsn)
+    yield dsn
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        for role in ("notify_reader", "notify_ops"):
+            admin.execute(f"drop owned by {role}")
+            admin.execute(f"drop role {role}")
+
+
+def connected(url: str, role: str, password: str) -> psycopg.Connection:
+    """Log in as a role."""
+    return psycopg.connect(url, user=role, password=password, autocommit=True)
+
+
+def test_the_reader_sees_the_ledger_and_the_days_to_come(roles, db):
+    enqueue(db, 3)
+    db.execute("select * from notify.keep_partitions(7, interval '30 days')")
+    db.execute("create table notify.of_a_later_migration (n integer)")
+    with connected(roles, "notify_reader", "a reader's") as reader:
+        assert reader.execute("select count(*) from notifications").fetchone() == (3,)
+        assert reader.execute("select count(*) from notify.attempts").fetchone() == (0,)
+        assert reader.execute("select queued from notify.gauges()").fetchone() == (3,)
+        assert reader.execute("select count(*) from of_a_later_migration").fetchone() == (0,)
+        assert reader.execute("show statement_timeout").fetchone() == ("10s",)
+
+
+@pytest.mark.parametrize(
+    ("role", "password"), [("notify_reader", "a reader's"), ("notify_ops", "an operator's")]
+)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into notify.notifications (channel, recipient, payload) values ('log', 'r', '{}')",
+        "update notify.notifications set status = 'cancelled'",
+        "delete from notify.attempts",
+        "select * from notify.claim(null, 10, 'w:1', interval '30 seconds', 4)",
+        "select * from notify.cancel(array(select id from notify.notifications))",
+        "create table notify.mine (n integer)",
+    ],
+)
+def test_nobody_of_them_changes_anything(roles, db, role, password, statement):
+    enqueue(db)
+    with connected(roles, role, password) as session:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            session.execute(statement)
+        session.execute("set default_transaction_read_only = off")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(statement)
+
+
+def test_operators_see_the_queries_of_others(roles, db):
+    who = "select query from pg_stat_activity where pid = %s"
+    pid = [db.info.backend_pid]
+    with connected(roles, "notify_ops", "an operator's") as operator:
+        assert operator.execute(who, pid).fetchone() != ("<insufficient privilege>",)
+    with connected(roles, "notify_reader", "a reader's") as reader:
+        assert reader.execute(who, pid).fetchone() == ("<insufficient privilege>",)
+
+
+def test_it_may_come_before_the_first_migration(empty_dsn):
+    run_roles_sql(empty_dsn)
+    owner = "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'notify'"
+    with psycopg.connect(empty_dsn, autocommit=True) as admin:
+        try:
+            assert admin.execute(owner).fetchone() == (urlsplit(empty_dsn).username,)
+            admin.execute("create table notify.later (n integer)")
+            with connected(empty_dsn, "notify_reader", "a reader's") as reader:
+                assert reader.execute("select count(*) from later").fetchone() == (0,)
+        finally:
+            for role in ("notify_reader", "notify_ops"):
+                admin.execute(f"drop owned by {role}")
+                admin.execute(f"drop role {role}")
