@@ -19,5 +19,6 @@ def run(args: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise StartError("notify top needs a terminal; `notify doctor` needs none")
     # By the environment, because everybody on this machine can read a command line.
-    environ = os.environ | libpq_environment(settings.database_url or "")
+    url = settings.database_url or ""
+    environ = os.environ | {"PGAPPNAME": "notify-top"} | libpq_environment(url)
     os.execve(sys.executable, [sys.executable, "-m", "pgactivity"], environ)
