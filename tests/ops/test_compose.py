@@ -88,6 +88,11 @@ def test_what_is_mounted_exists_and_data_is_in_named_volumes():
                 assert target.startswith("/")
 
 
+def test_grafana_opens_a_dashboard_that_is_mounted():
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "ops" / "grafana" / "dashboards" / Path(home).name).exists()
+
+
 def test_postgres_keeps_its_data_where_the_image_of_18_looks_for_it():
     assert "postgres:/var/lib/postgresql" in SERVICES["postgres"]["volumes"]
 

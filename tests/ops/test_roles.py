@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from service.migrate import migrate
 from tests.ledger import enqueue
 
 ROLES_SQL = Path(__file__).resolve().parents[2] / "ops" / "postgres" / "roles.sql"
@@ -40,9 +41,13 @@ def roles(dsn: str) -> Iterator[str]:
     run_roles_sql(dsn)
     yield dsn
     with psycopg.connect(dsn, autocommit=True) as admin:
-        for role in ("notify_reader", "notify_ops"):
-            admin.execute(f"drop owned by {role}")
-            admin.execute(f"drop role {role}")
+        drop_roles(admin)
+
+
+def drop_roles(admin: psycopg.Connection) -> None:
+    for role in ("notify_reader", "notify_ops"):
+        admin.execute(f"drop owned by {role}")
+        admin.execute(f"drop role {role}")
 
 
 def connected(url: str, role: str, password: str) -> psycopg.Connection:
@@ -96,15 +101,13 @@ def test_operators_see_the_queries_of_others(roles, db):
 
 
 def test_it_may_come_before_the_first_migration(empty_dsn):
-    run_roles_sql(empty_dsn)
     owner = "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'notify'"
+    run_roles_sql(empty_dsn)
     with psycopg.connect(empty_dsn, autocommit=True) as admin:
         try:
             assert admin.execute(owner).fetchone() == (urlsplit(empty_dsn).username,)
-            admin.execute("create table notify.later (n integer)")
+            migrate(empty_dsn)
             with connected(empty_dsn, "notify_reader", "a reader's") as reader:
-                assert reader.execute("select count(*) from later").fetchone() == (0,)
+                assert reader.execute("select count(*) from notifications").fetchone() == (0,)
         finally:
-            for role in ("notify_reader", "notify_ops"):
-                admin.execute(f"drop owned by {role}")
-                admin.execute(f"drop role {role}")
+            drop_roles(admin)
