@@ -183,7 +183,7 @@ class Dispatcher:
         if not ours:
             self._offers.flushed()
         for lane, card in cards.items():
-            self._metrics.ready.labels(lane).set(card)
+            self._metrics.ready.set(card, lane)
         return cards
 
     def _floors(self, lanes: list[int], now: float) -> list[float | None]:

@@ -148,6 +148,17 @@ class Gauges:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolStats:
+    """How a pool of connections stands; the last two only grow."""
+
+    idle: int
+    used: int
+    waiting: int
+    waited_s: float
+    timeouts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Checkup:
     """What sql/checkup.sql tells the doctor."""
 

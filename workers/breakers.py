@@ -7,6 +7,7 @@ ops/adr/0006-breaker.md says why it trips as it does, and why its rows come back
 import math
 import random
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -67,8 +68,10 @@ class Breakers:
         self.metrics = metrics
         self.lock = threading.Lock()
         self.known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
-        self.open_count = 0
-        metrics.breakers_open.set_function(lambda: self.open_count)
+        for number, state in enumerate(("open", "half_open")):
+            metrics.breakers.labels(state).set_function(
+                lambda number=number: self.left_alone(time.monotonic())[number]
+            )
 
     def wait_s(self, name: str, now: float) -> float:
         """Say how long one more for this destination has to wait; 0.0: it may be sent now."""
@@ -117,7 +120,6 @@ class Breakers:
         if breaker.failures >= TRIP_AFTER:
             breaker.opened_at = now
             leave_alone(breaker, now, now)
-            self.open_count += 1
             self.metrics.breakers_opened.inc()
             logger.warning("breaker_open", destination=name, code=verdict.code)
         if len(self.known) > KNOWN_MAX:
@@ -132,10 +134,14 @@ class Breakers:
 
     def forget(self, name: str) -> Breaker | None:
         """Know no failure of this destination."""
-        breaker = self.known.pop(name, None)
-        if breaker is not None and breaker.opened_at is not None:
-            self.open_count -= 1
-        return breaker
+        return self.known.pop(name, None)
+
+    def left_alone(self, now: float) -> tuple[int, int]:
+        """Count the open ones: those whose time runs, and those that it is time to ask again."""
+        with self.lock:
+            ends = [b.open_until for b in self.known.values() if b.opened_at is not None]
+        running = sum(end > now for end in ends)
+        return running, len(ends) - running
 
 
 def leave_alone(breaker: Breaker, since: float, now: float) -> None:

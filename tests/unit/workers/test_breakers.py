@@ -1,5 +1,6 @@
 """When a breaker opens, whom it lets through, when the others come back, and when it closes."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -157,7 +158,7 @@ def test_after_its_patience_everything_is_let_through_until_somebody_answers(all
 
 
 def test_what_it_knows_is_bounded_and_the_longest_without_failure_goes_first(
-    all_of_them, registry, monkeypatch
+    all_of_them, monkeypatch
 ):
     monkeypatch.setattr(breakers, "KNOWN_MAX", 3)
     fail(all_of_them, TRIP_AFTER)
@@ -165,20 +166,31 @@ def test_what_it_knows_is_bounded_and_the_longest_without_failure_goes_first(
         fail(all_of_them, name=f"http://{n}.example")
     assert len(all_of_them.known) == 3
     assert all_of_them.wait_s(HERE, 0.0) == 0.0
-    assert registry.get_sample_value("worker_breakers_open") == 0
+    assert all_of_them.left_alone(0.0) == (0, 0)
 
 
 def test_it_is_told_once_when_it_opens_and_once_when_it_closes(all_of_them, registry, events):
     fail(all_of_them, TRIP_AFTER)
-    assert registry.get_sample_value("worker_breakers_open") == 1
+    assert all_of_them.left_alone(0.0) == (1, 0)
     now = 0.0
     for _ in range(3):
         now = probe(all_of_them, now)
         fail(all_of_them, at=now)
     now = probe(all_of_them, now)
+    assert all_of_them.left_alone(now) == (0, 1)
     all_of_them.report(HERE, FINE, now, now)
     all_of_them.report(HERE, FINE, now, now)
     assert [record["message"] for record in events] == ["breaker_open", "breaker_closed"]
     assert {record["extra"]["destination"] for record in events} == {HERE}
     assert registry.get_sample_value("worker_breakers_opened_total") == 1
-    assert registry.get_sample_value("worker_breakers_open") == 0
+    assert all_of_them.left_alone(now) == (0, 0)
+
+
+def test_a_destination_is_shown_as_open_until_it_is_time_to_ask_it_again(all_of_them, registry):
+    def shown(state):
+        return registry.get_sample_value("worker_breakers", {"state": state})
+
+    now = time.monotonic()
+    fail(all_of_them, TRIP_AFTER, at=now)
+    fail(all_of_them, TRIP_AFTER, at=now - 3600, name="http://long-ago.example")
+    assert (shown("open"), shown("half_open")) == (1, 1)
