@@ -1,6 +1,7 @@
 -- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts) -> up to p_limit rows
 --
--- Give due notifications to one worker, each under a numbered lease.
+-- Give due notifications to one worker, each under a numbered lease. What expired instead is counted in
+-- `slo_deltas`.
 --
 -- Moves    queued -> sending, attempt + 1; queued -> expired when expires_at has passed
 -- Args     p_ids uuid[] from the ready set (null: any that are due, urgent first); p_worker text
@@ -25,30 +26,36 @@ declare
   v_ids uuid[];
   v_lo uuid;
   v_hi uuid;
-  v_queued constant text := 'queued';       -- a variable: see Plan
+  v_has_expired boolean;
+  v_queued constant text := 'queued';       -- variables: see Plan
+  v_sending constant text := 'sending';
 begin
   if p_ids is null then
-    v_ids := array(
-      select d.id from unnest('{0,1,2,3}'::smallint[]) as lane
+    select array_agg(p.id), bool_or(p.expires_at <= v_now) into v_ids, v_has_expired
+    from (
+      select d.id, d.expires_at from unnest('{0,1,2,3}'::smallint[]) as lane
       cross join lateral (
-        select n.id from notify.notifications n
+        select n.id, n.expires_at from notify.notifications n
         where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
         order by n.due_at, n.id
         limit p_limit
         for update skip locked
       ) d
-      limit p_limit);
+      limit p_limit
+    ) p;
   else
     v_ids := array(select i from unnest(p_ids) as i order by i);
     v_lo := v_ids[1];
     v_hi := v_ids[cardinality(v_ids)];
-    v_ids := array(
-      select n.id from notify.notifications n
+    select array_agg(p.id), bool_or(p.expires_at <= v_now) into v_ids, v_has_expired
+    from (
+      select n.id, n.expires_at from notify.notifications n
       where n.id = any (v_ids) and n.id between v_lo and v_hi
         and n.status = v_queued and n.due_at <= v_now
       order by n.id
       limit p_limit
-      for update skip locked);
+      for update skip locked
+    ) p;
   end if;
 
   v_ids := array(select i from unnest(v_ids) as i order by i);
@@ -64,6 +71,15 @@ begin
     max_attempts = coalesce(n.max_attempts, p_max_attempts)
   where n.id = any (v_ids) and n.id between v_lo and v_hi
   returning n.id, n.status, n.attempt, n.channel, n.recipient, n.payload::text, n.expires_at - v_now;
+
+  if v_has_expired then
+    insert into notify.slo_deltas (day, channel, priority, result, count)
+    select (v_now at time zone 'utc')::date, n.channel, n.priority,
+      notify.slo_result(n.status, v_now - greatest(n.created_at, n.send_at)) as result, count(*)
+    from notify.notifications n
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status <> v_sending
+    group by n.channel, n.priority, result;
+  end if;
 end
 $$;
 

@@ -1,6 +1,7 @@
 -- reap(p_limit, p_grace) -> the rows taken back
 --
--- End attempts whose lease has passed: their worker died, or was too slow to be trusted.
+-- End attempts whose lease has passed: their worker died, or was too slow to be trusted. What failed with
+-- its last attempt is counted in `slo_deltas`.
 --
 -- Moves    sending -> queued, due at once the first time; if the attempt before ended so too, after a
 --          backoff with jitter: a notification that kills its workers then comes back alone, and does not
@@ -40,7 +41,8 @@ begin
 
   return query
   with ended as materialized (
-    select n.id, n.attempt, n.lease_until, n.claimed_by,
+    select n.id, n.attempt, n.lease_until, n.claimed_by, n.channel, n.priority,
+      v_now - greatest(n.created_at, n.send_at) as age,
       case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status,
       case when n.last_error_code = 'lease_expired' then v_now + notify.backoff(
         (select count(*)::integer from notify.attempts a where a.notification_id = n.id),
@@ -67,6 +69,14 @@ begin
       (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker)
     select e.id, e.attempt, e.lease_until, null, 'lease_expired', null, null, e.claimed_by
     from ended e
+  ),
+  counted as (
+    insert into notify.slo_deltas (day, channel, priority, result, count)
+    select (v_now at time zone 'utc')::date, e.channel, e.priority,
+      notify.slo_result(e.status, e.age) as result, count(*)
+    from ended e
+    where e.status <> 'queued'
+    group by e.channel, e.priority, result
   )
   select e.id, e.attempt, e.status from ended e;
 end

@@ -1,6 +1,7 @@
 -- redrive(p_ids, p_channel, ...) -> one row
 --
--- Give dead letters another go: those named, or those that match, the oldest first.
+-- Give dead letters another go: those named, or those that match, the oldest first. In `slo_deltas` they are
+-- taken back from the day on which they failed.
 --
 -- Moves    failed -> queued, max_attempts = attempt + p_attempts; the attempt and the last error stay
 -- Args     p_ids uuid[]; p_channel, p_code (last_error_code), p_reference text; p_from and p_until
@@ -70,6 +71,12 @@ begin
       for update skip locked);
     redriven := cardinality(v_ids);
     v_now := clock_timestamp();
+    insert into notify.slo_deltas (day, channel, priority, result, count)
+    select (n.settled_at at time zone 'utc')::date as day, n.channel, n.priority,
+      notify.slo_result(n.status, n.settled_at - greatest(n.created_at, n.send_at)) as result, -count(*)
+    from notify.notifications n
+    where n.id = any (v_ids) and n.id between v_lo and v_hi
+    group by day, n.channel, n.priority, result;
     update notify.notifications n set
       status = 'queued',
       max_attempts = n.attempt + p_attempts,

@@ -1,6 +1,7 @@
 -- settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be yet
 --
--- End a batch of attempts: each becomes a row of `attempts`, and its notification moves on.
+-- End a batch of attempts: each becomes a row of `attempts`, its notification moves on, and what has ended
+-- for good is counted in `slo_deltas`.
 --
 -- Moves    sending -> sent; -> failed (permanent, or the attempts are used up); -> expired; -> queued
 -- Args     arrays of one length, an element per attempt: p_ids, p_attempts; p_outcomes text: sent, expired,
@@ -8,7 +9,8 @@
 --          p_started_ago_ms, p_took_ms integer; p_retry_after_ms integer or null. Then p_worker text,
 --          p_backoff_base and p_backoff_cap interval
 -- Returns  (id, attempt, status, due_in, age): the new status, the wait before the next attempt if queued,
---          the time since created_at. Status 'locked': somebody holds the row; settle it again.
+--          the time since it could first be sent: the later of created_at and send_at. Status 'locked':
+--          somebody holds the row; settle it again.
 --          A pair that is missing was stale: another attempt has begun, and nothing was changed.
 --          Of a pair that is given twice, one is taken.
 -- Fence    (id, attempt) and status 'sending'
@@ -40,7 +42,8 @@ begin
       as g(id, attempt, outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)
   ),
   picked as materialized (
-    select n.id, n.attempt, n.max_attempts, n.expires_at, n.created_at
+    select n.id, n.attempt, n.max_attempts, n.expires_at, n.channel, n.priority,
+      v_now - greatest(n.created_at, n.send_at) as age
     from given g join notify.notifications n on n.id = g.id and n.attempt = g.attempt
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
     order by n.id
@@ -48,7 +51,7 @@ begin
   ),
   timed as materialized (
     -- The backoff grows with the attempts that ended, not with `attempt`, which releases raise too.
-    select g.*, p.max_attempts, p.expires_at, p.created_at,
+    select g.*, p.max_attempts, p.expires_at, p.channel, p.priority, p.age,
       case when g.outcome in ('temporary', 'throttled', 'unknown') then v_now + notify.backoff(
         1 + (select count(*)::integer from notify.attempts a where a.notification_id = g.id),
         p_backoff_base, p_backoff_cap, g.retry_after_ms * interval '1 millisecond') end as next_due_at
@@ -80,15 +83,22 @@ begin
     select j.id, j.attempt, v_now - j.started_ago_ms * interval '1 millisecond', j.took_ms,
       j.outcome, j.code, left(j.excerpt, 500), p_worker
     from judged j
+  ),
+  counted as (
+    insert into notify.slo_deltas (day, channel, priority, result, count)
+    select (v_now at time zone 'utc')::date, j.channel, j.priority,
+      notify.slo_result(j.status, j.age) as result, count(*)
+    from judged j
+    where j.status <> 'queued'
+    group by j.channel, j.priority, result
   )
-  select j.id, j.attempt, j.status, case when j.status = 'queued' then j.next_due_at - v_now end,
-    v_now - j.created_at
+  select j.id, j.attempt, j.status, case when j.status = 'queued' then j.next_due_at - v_now end, j.age
   from judged j;
 
   get diagnostics v_settled = row_count;
   if v_settled < cardinality(p_ids) then
     return query
-    select n.id, n.attempt, 'locked', null::interval, v_now - n.created_at
+    select n.id, n.attempt, 'locked', null::interval, v_now - greatest(n.created_at, n.send_at)
     from unnest(p_ids, p_attempts) as g(id, attempt)
     join notify.notifications n on n.id = g.id and n.attempt = g.attempt
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending;

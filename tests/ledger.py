@@ -159,3 +159,40 @@ def keep_partitions(db: Connection[Any], ahead: int = 7, retention: str = "30 da
     """Make and drop partitions; what was done, as (action, partition)."""
     query = "select * from notify.keep_partitions(%s, %s::interval)"
     return [tuple(r) for r in db.execute(query, [ahead, retention])]
+
+
+def fold_slo(db: Connection[Any], limit: int = 1000) -> list[Any]:
+    """Move what ended lately into slo_daily."""
+    return db.execute("select * from notify.fold_slo(%s)", [limit]).fetchall()
+
+
+def counted(db: Connection[Any]) -> dict[Any, int]:
+    """Give what the service level's ledger has counted, folded or not: (day, ...) -> how many."""
+    return as_dict(
+        db,
+        "select day, channel, priority, result, sum(count)::bigint as n from ("
+        "  select day, channel, priority, result, count from notify.slo_deltas"
+        "  union all"
+        "  select day, channel, priority, r.result, r.count from notify.slo_daily,"
+        "    lateral (values ('in_time', in_time), ('late', late), ('failed', failed),"
+        "      ('expired', expired)) as r(result, count)"
+        ") as both_tables group by 1, 2, 3, 4 having sum(count) <> 0",
+    )
+
+
+def ended(db: Connection[Any]) -> dict[Any, int]:
+    """Count the same in the notifications themselves."""
+    return as_dict(
+        db,
+        "select (settled_at at time zone 'utc')::date as day, channel, priority,"
+        "  case when status <> 'sent' then status"
+        "    when settled_at - greatest(created_at, send_at) <= interval '10 seconds'"
+        "    then 'in_time' else 'late' end as result, count(*) as n"
+        " from notify.notifications where status in ('sent', 'failed', 'expired')"
+        " group by 1, 2, 3, 4",
+    )
+
+
+def as_dict(db: Connection[Any], query: str) -> dict[Any, int]:
+    """Give the last column by the others."""
+    return {tuple(r[:-1]): r[-1] for r in db.execute(query)}

@@ -17,7 +17,7 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMN = """
--- depends: 0004-triggers
+-- depends: 0005-slo
 alter table notify.notifications add column if not exists of_tomorrow text;
 """
 MIGRATE = "import sys; from service.migrate import migrate; migrate(sys.argv[1])"
@@ -31,7 +31,7 @@ def tomorrow(tmp_path: Path, stand: Stand) -> Iterator[Path]:
     """Copy the code, with one more column and another text of every function; undone after."""
     for part in ("service", "workers", "migrations", "sql", "ops"):
         shutil.copytree(ROOT / part, tmp_path / part)
-    (tmp_path / "migrations" / "0005-tomorrow.sql").write_text(COLUMN)
+    (tmp_path / "migrations" / "0006-tomorrow.sql").write_text(COLUMN)
     for function in (tmp_path / "sql").glob("*.sql"):
         function.write_text(function.read_text() + "\n-- as of tomorrow\n")
     subprocess.run([sys.executable, "-m", "ops.stamp_sql"], cwd=tmp_path, check=True)

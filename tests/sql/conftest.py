@@ -32,4 +32,6 @@ def shared_db(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(shared_url, autocommit=True, row_factory=namedtuple_row) as connection:
         connection.execute("delete from notify.notifications")
         connection.execute("delete from notify.attempts")
+        connection.execute("delete from notify.slo_deltas")
+        connection.execute("delete from notify.slo_daily")
         yield connection

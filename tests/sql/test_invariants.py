@@ -17,7 +17,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.ledger import cancel, claim, enqueue, reap, redrive, release, settle
+from tests.ledger import (
+    cancel,
+    claim,
+    counted,
+    ended,
+    enqueue,
+    fold_slo,
+    reap,
+    redrive,
+    release,
+    settle,
+)
 
 
 @pytest.fixture
@@ -73,7 +84,9 @@ class Ledger(RuleBasedStateMachine):
     def __init__(self, db):
         super().__init__()
         self.db = db
-        db.execute("truncate notify.notifications, notify.attempts")
+        db.execute(
+            "truncate notify.notifications, notify.attempts, notify.slo_deltas, notify.slo_daily"
+        )
         self.now = 0.0
         self.model = {}  # id -> Known
         self.hands = {w: [] for w in WORKERS}
@@ -205,6 +218,14 @@ class Ledger(RuleBasedStateMachine):
             known = self.model[id]
             known.status, known.due_at = "queued", self.now + place * REDRIVE_STEP_S
             known.max_attempts = known.attempt + ATTEMPTS_AGAIN
+
+    @rule(limit=st.integers(1, 9))
+    def fold_slo(self, limit):
+        fold_slo(self.db, limit)
+
+    @invariant()
+    def the_service_level_counts_what_has_ended(self):
+        assert counted(self.db) == ended(self.db)
 
     @invariant()
     def the_ledger_is_as_the_model_says(self):

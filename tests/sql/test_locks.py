@@ -12,7 +12,10 @@ from tests.ledger import (
     attempts_of,
     cancel,
     claim,
+    counted,
+    ended,
     enqueue,
+    fold_slo,
     put,
     reap,
     redrive,
@@ -231,3 +234,33 @@ def test_settling_the_same_claims_from_many_sessions_ends_each_once(db, dsn):
         told = [t for session in pool.map(work, range(4)) for t in session]
     assert sorted(t.id for t in told if t.status == "sent") == sorted(g.id for g in got)
     assert db.execute("select count(*) as n from notify.attempts").fetchone().n == 200
+
+
+def test_a_row_that_is_locked_is_counted_when_it_is_settled(db, other_db):
+    got = claim(db, enqueue(db, 2))
+    with other_db.transaction():
+        hold(other_db, [got[0].id])
+        assert {s.status for s in settle(db, got)} == {"locked", "sent"}
+        assert sum(counted(db).values()) == 1
+    settle(db, got[:1])
+    assert counted(db) == ended(db)
+
+
+def test_two_that_fold_at_once_take_different_rows(db, other_db):
+    for _ in range(4):
+        settle(db, claim(db, enqueue(db)))
+    left = "select count(*) as n from (select from notify.slo_deltas for update skip locked) as f"
+    with db.transaction():
+        assert sum(f.deltas for f in fold_slo(db, 3)) == 3
+        assert other_db.execute(left).fetchone().n == 1
+    assert sum(f.deltas for f in fold_slo(other_db)) == 1
+    assert sum(counted(db).values()) == 4
+    assert counted(db) == ended(db)
+
+
+def test_nobody_who_settles_waits_for_who_folds(db, other_db):
+    settle(db, claim(db, enqueue(db)))
+    with db.transaction():
+        fold_slo(db)
+        assert [s.status for s in settle(other_db, claim(other_db, enqueue(other_db)))] == ["sent"]
+    assert counted(db) == ended(db)

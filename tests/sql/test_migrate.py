@@ -21,7 +21,7 @@ from tests.ledger import enqueue, row
 from tests.waiting import wait_for
 
 ROOT = schema_root()
-NUMBERED = ["0001-schema", "0002-notifications", "0003-attempts", "0004-triggers"]
+NUMBERED = ["0001-schema", "0002-notifications", "0003-attempts", "0004-triggers", "0005-slo"]
 MIGRATE = "import sys; from service.migrate import migrate; print(*migrate(sys.argv[1]))"
 
 
@@ -152,7 +152,7 @@ def test_all_can_be_rolled_back_and_applied_again(empty_dsn):
     assert yoyo(empty_dsn, "rollback", "--all").returncode == 0
     with connect(empty_dsn) as db:
         assert not db.execute("select 1 from pg_namespace where nspname = 'notify'").fetchone()
-    assert len(migrate(empty_dsn)) == 5
+    assert len(migrate(empty_dsn)) == len(NUMBERED) + 1
     assert catalog(empty_dsn) == before
 
 
@@ -167,7 +167,7 @@ def test_many_processes_at_once_apply_each_migration_once(empty_dsn):
     ]
     outputs = [p.communicate(timeout=60)[0] for p in processes]
     assert [p.returncode for p in processes] == [0] * 4
-    assert sum(len(output.split()) for output in outputs) in (0, 5)
+    assert sum(len(output.split()) for output in outputs) in (0, len(NUMBERED) + 1)
     with connect(empty_dsn) as db:
         log = db.execute("select migration_id from _yoyo_log").fetchall()
     assert sorted(r.migration_id for r in log) == [*NUMBERED, current_migration()]
@@ -218,7 +218,7 @@ def test_a_killed_migration_leaves_no_lock(empty_dsn):
         wait_for(lambda: db.execute(waiting).fetchone())
         process.send_signal(signal.SIGKILL)
         process.wait(10)
-    assert len(migrate(empty_dsn)) == 5
+    assert len(migrate(empty_dsn)) == len(NUMBERED) + 1
 
 
 def test_another_migration_is_waited_for_and_not_forever(empty_dsn):
@@ -279,7 +279,7 @@ def test_an_ordinary_owner_with_an_odd_name_and_password_may_migrate(role, serve
             "insert into notifications (channel, recipient, payload) values ('log', 'r', '1')"
         )
     assert yoyo(url, "rollback", "--all").returncode == 0
-    assert len(migrate(url)) == 5
+    assert len(migrate(url)) == len(NUMBERED) + 1
     with connect(url) as db:
         db.execute("drop owned by current_user")
 
@@ -292,11 +292,14 @@ def test_a_role_named_like_our_schema_finds_what_is_applied(empty_dsn):
                 Identifier(db.info.dbname)
             )
         )
-    assert len(migrate(empty_dsn)) == 5
+    assert len(migrate(empty_dsn)) == len(NUMBERED) + 1
     assert migrate(empty_dsn) == []
     assert yoyo(empty_dsn, "apply").returncode == 0
     with connect(empty_dsn) as db:
-        assert db.execute("select count(*) as n from _yoyo_migration").fetchone().n == 5
+        assert (
+            db.execute("select count(*) as n from _yoyo_migration").fetchone().n
+            == len(NUMBERED) + 1
+        )
 
 
 def test_a_role_that_may_not_create_is_told_whom_to_ask(role, empty_dsn):

@@ -267,6 +267,25 @@ def test_the_gauges_read_the_partial_indexes_only(full):
     assert seen.indexes <= {"notifications_due", "notifications_leased"}
 
 
+def test_the_vitals_read_no_row_of_a_day(full):
+    seen = touched(full, lambda: full.execute("select * from notify.vitals()").fetchone())
+    assert seen.answer.notifications_bytes > ROWS * 100
+    assert seen.partitions <= {"notifications_default", "attempts_default"}
+    assert seen.indexes <= {"notifications_pkey", "attempts_pkey"}
+    assert seen.read.total() == 0
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "failed"])
+def test_counting_for_the_service_level_reads_nothing_of_its_own(full, status):
+    rows, partitions = some(full, status, days_ago=2)
+    act = {
+        "queued": lambda: claim(full, [r.id for r in rows], limit=BATCH),
+        "sending": lambda: settle(full, rows),
+        "failed": lambda: redrive(full, ids=[r.id for r in rows]),
+    }[status]
+    assert touched(full, act).partitions == partitions
+
+
 def test_keeping_partitions_reads_no_row_when_there_is_nothing_to_do(full):
     seen = touched(
         full, lambda: full.execute("select * from notify.keep_partitions(7, '30 days')").fetchall()

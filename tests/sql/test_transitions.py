@@ -55,6 +55,8 @@ def by_looking(db, id):
     db.execute("select * from notify.due('{0,1,2,3}', '{null,null,null,null}', 10)")
     db.execute("select * from notify.reconcile(10)")
     db.execute("select * from notify.gauges()")
+    db.execute("select * from notify.vitals()")
+    db.execute("select * from notify.fold_slo(10)")
     db.execute("select * from notify.keep_partitions(7, '0 days')")
 
 
@@ -76,7 +78,7 @@ MOVES = {
     "cancel": (by_cancel, {"queued": "cancelled"}),
     "redrive": (by_redrive, {"failed": "queued"}),
     "redrive of all": (by_redrive_of_all, {"failed": "queued"}),
-    "due, reconcile, gauges, keep_partitions, a dry run": (by_looking, {}),
+    "due, reconcile, gauges, vitals, fold_slo, keep_partitions, a dry run": (by_looking, {}),
 }
 
 

@@ -1,0 +1,2 @@
+drop table notify.slo_daily;
+drop table notify.slo_deltas;

@@ -1,0 +1,41 @@
+-- fold_slo(p_limit) -> one row per channel, priority and result
+--
+-- Move what ended lately into slo_daily.
+--
+-- Args     p_limit integer, rows of slo_deltas per call
+-- Returns  (channel, priority, result, ended, deltas): how many ended so, those taken back by redrive() not
+--          subtracted; and how many rows that were. As many as p_limit in all: call again
+-- Locks    rows of slo_deltas, skipping what is locked; rows of slo_daily, in the order of their key
+-- Plan     slo_deltas as a whole, which is a few pages; its rows by their place
+-- Caller   Store.fold_slo
+create or replace function notify.fold_slo(p_limit integer)
+returns table (channel text, priority smallint, result text, ended bigint, deltas bigint)
+language sql as $$
+  with taken as (
+    delete from notify.slo_deltas
+    where ctid = any (array(select d.ctid from notify.slo_deltas d limit p_limit for update skip locked))
+    returning *
+  ),
+  folded as (
+    insert into notify.slo_daily as s
+    select t.day, t.channel, t.priority,
+      coalesce(sum(t.count) filter (where t.result = 'in_time'), 0),
+      coalesce(sum(t.count) filter (where t.result = 'late'), 0),
+      coalesce(sum(t.count) filter (where t.result = 'failed'), 0),
+      coalesce(sum(t.count) filter (where t.result = 'expired'), 0)
+    from taken t
+    group by t.day, t.channel, t.priority
+    order by t.day, t.channel, t.priority
+    on conflict (day, channel, priority) do update set
+      in_time = s.in_time + excluded.in_time,
+      late = s.late + excluded.late,
+      failed = s.failed + excluded.failed,
+      expired = s.expired + excluded.expired
+  )
+  select t.channel, t.priority, t.result, sum(greatest(t.count, 0))::bigint, count(*)
+  from taken t
+  group by t.channel, t.priority, t.result
+$$;
+
+comment on function notify.fold_slo(integer) is
+  'fold_slo(p_limit) -> one row per channel, priority and result';

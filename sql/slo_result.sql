@@ -1,0 +1,16 @@
+-- slo_result(p_status, p_age) -> text
+--
+-- Say how a notification that ended counts in slo_daily: the objective's 10 s are here and nowhere else.
+--
+-- Args     p_status text: sent, failed or expired; p_age interval between when it could first be sent (the
+--          later of created_at and send_at) and its end
+-- Returns  in_time or late if it was sent; else the status
+-- Caller   settle(), claim(), reap(), redrive()
+create or replace function notify.slo_result(p_status text, p_age interval)
+returns text
+language sql immutable as $$
+  select case when p_status <> 'sent' then p_status
+    when p_age <= interval '10 seconds' then 'in_time' else 'late' end
+$$;
+
+comment on function notify.slo_result(text, interval) is 'slo_result(p_status, p_age) -> text';
