@@ -1,16 +1,19 @@
-"""The leader's jobs on an interval: each is one call of an SQL function, and its figures."""
+"""The leader's jobs on an interval: each is one call of an SQL function, and its figures.
+
+Figures that could not be read three times in a row are shown as NaN: an old one would be a lie.
+"""
 
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 from loguru import logger
 
 from service.config import Settings
 from service.interval import every
-from service.metrics import DispatcherMetrics
+from service.metrics import DispatcherMetrics, Reading
 from service.outage import Outage
 from service.store import Store
 
@@ -22,10 +25,14 @@ SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
 PARTITIONS_INTERVAL_S = 3600.0
 PARTITIONS_AHEAD_DAYS = 7
+VITALS_INTERVAL_S = 15.0
+MISSES_MAX = 3  # in a row; then the figures are not known
+SLO_INTERVAL_S = 10.0
+SLO_DELTAS_MAX = 1000  # rows per call; as many as that, and it is called again
 
 
 class Background:
-    """Reaper, gauges and partitions. The reconciler offers, so it is the dispatcher's."""
+    """All but the reconciler, which offers, and the look at Redis: those are the dispatcher's."""
 
     def __init__(
         self,
@@ -40,19 +47,23 @@ class Background:
         self._clock = clock
         self._heard_at = -math.inf  # who leads first does not know how it went before
         self._reap_from = math.inf
-        self._reaping = Outage("reaper")
-        self._counting = Outage("gauges")
-        self._partitioning = Outage("partitions")
+        gauges = Sight(self.set_gauges, metrics.queue)
+        vitals = Sight(self.set_vitals, metrics.vitals)
+        self._jobs: tuple[tuple[str, float, Callable[[], Awaitable[float | None]]], ...] = (
+            ("reaper", settings.reaping_interval_mins * 60, self.reap),
+            ("gauges", settings.gauges_interval_s, gauges.look),
+            ("vitals", VITALS_INTERVAL_S, vitals.look),
+            ("slo", SLO_INTERVAL_S, self.fold_slo),
+            ("partitions", PARTITIONS_INTERVAL_S, self.keep_partitions),
+        )
+        self._outages = {name: Outage(name) for name, _, _ in self._jobs}
 
     async def run(self) -> None:
         """Run all of them until cancelled: as long as this dispatcher leads."""
         async with asyncio.TaskGroup() as jobs:
-            reaping_s = self._settings.reaping_interval_mins * 60
-            jobs.create_task(every(reaping_s, self._reaping, self.reap))
-            gauges_s = self._settings.gauges_interval_s
-            jobs.create_task(every(gauges_s, self._counting, self.set_gauges))
-            keeping_s = PARTITIONS_INTERVAL_S
-            jobs.create_task(every(keeping_s, self._partitioning, self.keep_partitions))
+            for name, interval_s, run_once in self._jobs:
+                done = self._metrics.done(name)
+                jobs.create_task(every(interval_s, self._outages[name], run_once, done))
 
     def heard(self) -> None:
         """Note that PostgreSQL answered. After a silence the living may settle before we reap.
@@ -104,6 +115,30 @@ class Background:
         self._metrics.oldest_due.set(age.total_seconds() if age else 0)
         self._metrics.gauges_at.set(time.time())
 
+    async def set_vitals(self) -> None:
+        """Read how PostgreSQL itself stands, and show it."""
+        vitals, show = await self._store.vitals(), self._metrics
+        age = vitals.oldest_transaction_age
+        show.notify_usage.set(vitals.notify_usage)
+        show.oldest_transaction.set(None if age is None else age.total_seconds())
+        show.xmin_age.set(vitals.xmin_age)
+        show.dead_tuples.set(vitals.notifications_dead, "notifications")
+        show.dead_tuples.set(vitals.attempts_dead, "attempts")
+        show.size.set(vitals.notifications_bytes, "notifications")
+        show.size.set(vitals.attempts_bytes, "attempts")
+        show.partitions_ahead.set(vitals.days_ahead)
+        show.default_rows.set(vitals.notifications_in_default, "notifications")
+        show.default_rows.set(vitals.attempts_in_default, "attempts")
+
+    async def fold_slo(self) -> None:
+        """Move what ended lately into slo_daily, and count it."""
+        while True:
+            folded = await self._store.fold_slo(SLO_DELTAS_MAX)
+            for row in folded:
+                self._metrics.slo.labels(row.channel, row.priority, row.result).inc(row.ended)
+            if sum(row.deltas for row in folded) < SLO_DELTAS_MAX:
+                return
+
     async def keep_partitions(self) -> None:
         """Make the days to come and drop the old ones."""
         retention = timedelta(days=self._settings.retention_days)
@@ -111,3 +146,24 @@ class Background:
             PARTITIONS_AHEAD_DAYS, retention
         ):
             logger.info("partition", action=action, partition=partition)
+
+
+class Sight:
+    """Reads and shows some figures, until it has missed them too often."""
+
+    def __init__(self, show: Callable[[], Awaitable[None]], readings: Iterable[Reading]) -> None:
+        self._show = show
+        self._readings = readings
+        self._misses = 0
+
+    async def look(self) -> None:
+        """Read and show them once. Raises what reading raises."""
+        try:
+            await self._show()
+        except Exception:
+            self._misses += 1
+            if self._misses >= MISSES_MAX:
+                for reading in self._readings:
+                    reading.forget()
+            raise
+        self._misses = 0

@@ -19,7 +19,7 @@ from service.doorbell import ARM_WAIT_LONG_MS, ARM_WAIT_MS, Doorbell
 from service.errors import DatabaseAway, NotifyError, RedisAway
 from service.interval import every, told_to_stop
 from service.leader import Leader
-from service.metrics import DispatcherMetrics
+from service.metrics import DispatcherMetrics, ProcessMetrics
 from service.model import LANES, Lane
 from service.offers import WINDOW_LOW, WINDOW_MAX, Offers
 from service.outage import Outage
@@ -32,6 +32,7 @@ AWAKE_PAUSE_S = (0.002, 0.010)  # between looks that found something: twice as l
 FULL_PAUSE_S = 0.020  # while a lane is full: 50 looks per second cost 3 % of a core
 BLIND_PAUSE_S = 0.1  # between looks while the doorbell cannot be heard
 BACKOFF_MAX_S = 2.0
+REDIS_INTERVAL_S = 5.0  # between looks at its memory
 
 
 class Dispatcher:
@@ -51,6 +52,7 @@ class Dispatcher:
         self._listening = Outage("doorbell")
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
         self._reconciling = Outage("reconciler")
+        self._looking = Outage("redis")
         self._arming_since: float | None = None
         self._last_head = self._last_tick = -math.inf
         self._head_cost = 0.0
@@ -86,7 +88,12 @@ class Dispatcher:
         if self._ready_set:
             work.append(asyncio.create_task(self._dispatch()))
             interval_s = self._settings.reconciliation_interval_mins * 60
-            work.append(asyncio.create_task(every(interval_s, self._reconciling, self.reconcile)))
+            done = self._metrics.done("reconciler")
+            for job in (
+                every(interval_s, self._reconciling, self.reconcile, done),
+                every(REDIS_INTERVAL_S, self._looking, self.look_at_redis),
+            ):
+                work.append(asyncio.create_task(job))
         try:
             while await self._leader.elect() and not told_to_stop():
                 self._background.heard()
@@ -96,6 +103,7 @@ class Dispatcher:
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
+            self._metrics.forget()
             await self._doorbell.close()
             logger.info("lead_given_up")
 
@@ -173,6 +181,22 @@ class Dispatcher:
             await self._add(await self._store.reconcile(WINDOW_MAX), cards)
         self._metrics.reconciler_runs.inc()
 
+    async def look_at_redis(self) -> None:
+        """Show whether Redis answers, and its memory. Away, it is told of by who offers."""
+        assert self._ready_set is not None
+        show = self._metrics
+        try:
+            async with self._offering:  # one connection does for both
+                used, most = await self._ready_set.memory()
+        except RedisAway:
+            show.redis_up.set(0)
+            for reading in show.redis:
+                reading.forget()
+            return
+        show.redis_up.set(1)
+        show.redis_memory.set(used)
+        show.redis_memory_max.set(most)
+
     async def _survey(self) -> dict[int, int]:
         assert self._ready_set is not None
         try:
@@ -238,10 +262,12 @@ class Dispatcher:
 
 
 @asynccontextmanager
-async def dispatching(settings: Settings) -> AsyncIterator[Dispatcher]:
+async def dispatching(settings: Settings, process: ProcessMetrics) -> AsyncIterator[Dispatcher]:
     """Run a dispatcher beside its caller."""
     assert settings.database_url is not None
-    async with Store(settings.database_url, "notify-maint") as store:
+    role = "notify-maint"
+    async with Store(settings.database_url, role) as store:
+        process.show(role, store.pool_stats)
         dispatcher = Dispatcher(settings, store, DispatcherMetrics())
         task = asyncio.create_task(dispatcher.run())
         try:

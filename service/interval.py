@@ -11,18 +11,23 @@ from service.outage import Outage
 
 
 async def every(
-    interval_s: float, outage: Outage, run_once: Callable[[], Awaitable[float | None]]
+    interval_s: float,
+    outage: Outage,
+    run_once: Callable[[], Awaitable[float | None]],
+    succeeded: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a job now and then every `interval_s`, until cancelled; a failure waits its turn.
 
     What the job returns, if anything, are the seconds after which it wants to run at the latest.
-    Its outage is the caller's: it may begin under one lead and end under the next.
+    Its outage is the caller's: it may begin under one lead and end under the next. `succeeded` is
+    called after each run that did not fail.
     """
     while not told_to_stop():
         started, wait_s = time.monotonic(), interval_s
         try:
             wanted_s = await run_once()
             outage.back()
+            succeeded()
             wait_s = min(wait_s, wait_s if wanted_s is None else wanted_s)
         except NotifyError as error:
             outage.away(error)

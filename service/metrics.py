@@ -5,8 +5,7 @@ is there from the start, so that rates begin at 0.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import product
 from typing import Any
@@ -32,7 +31,7 @@ DURATIONS_S = (
 BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 TABLES = ("notifications", "attempts")
 RESULTS = ("in_time", "late", "failed", "expired")
-JOBS = ("reaper", "reconciler", "gauges", "partitions", "slo")
+JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo")
 
 
 class Shelf:
@@ -110,14 +109,9 @@ class ProcessMetrics(Collector):
         build.labels(version("notification-service"), current_migration()).set(1)
         registry.register(self)
 
-    @contextmanager
-    def showing(self, pool: str, stats: Callable[[], PoolStats]) -> Iterator[None]:
-        """Show a pool as long as the context lasts."""
+    def show(self, pool: str, stats: Callable[[], PoolStats]) -> None:
+        """Show a pool from now on."""
         self._pools[pool] = stats
-        try:
-            yield
-        finally:
-            del self._pools[pool]
 
     def describe(self) -> list[Metric]:
         """Name what collect() gives, so that registering reads no pool."""
@@ -396,3 +390,12 @@ class DispatcherMetrics:
             self.default_rows,
         )
         self.redis = (self.redis_memory, self.redis_memory_max, self.ready)
+
+    def done(self, job: str) -> Callable[[], None]:
+        """Give what notes that a job succeeded."""
+        return self.succeeded.labels(job).set_to_current_time
+
+    def forget(self) -> None:
+        """Know nothing any more: another leads, and shows how things stand."""
+        for reading in (*self.queue, *self.vitals, *self.redis, self.redis_up):
+            reading.forget()

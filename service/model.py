@@ -148,6 +148,33 @@ class Gauges:
 
 
 @dataclass(frozen=True, slots=True)
+class Vitals:
+    """How PostgreSQL itself stands; sql/vitals.sql says what each is, and when it is None."""
+
+    notify_usage: float
+    oldest_transaction_age: timedelta | None
+    xmin_age: int | None
+    notifications_dead: int
+    attempts_dead: int
+    notifications_bytes: int
+    attempts_bytes: int
+    days_ahead: int
+    notifications_in_default: int
+    attempts_in_default: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How many ended so, and in how many rows of `slo_deltas` they were."""
+
+    channel: str
+    priority: int
+    result: str
+    ended: int
+    deltas: int
+
+
+@dataclass(frozen=True, slots=True)
 class PoolStats:
     """How a pool of connections stands; the last two only grow."""
 

@@ -83,6 +83,12 @@ class ReadySet:
             gone[lane] = {id for id, score in pairs if score is None}
         return gone
 
+    async def memory(self) -> tuple[int, int]:
+        """Say how many bytes the server uses, and how many it may (0: there is no limit)."""
+        with translated():
+            info = await self._redis.info("memory")
+        return int(info["used_memory"]), int(info.get("maxmemory", 0))
+
     async def checkup(self) -> tuple[str, str]:
         """Give the server's version, and its maxmemory-policy ('' where it does not tell)."""
         with translated():

@@ -25,11 +25,14 @@ from service.model import (
     Cancelled,
     Checkup,
     DeadLetters,
+    Folded,
     Gauges,
     Lane,
     Notification,
+    PoolStats,
     Reaped,
     Redriven,
+    Vitals,
 )
 from service.schema import current_migration
 
@@ -87,6 +90,18 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         await self._pool.close()
+
+    def pool_stats(self) -> PoolStats:
+        """Say how the pool stands. Any thread may ask."""
+        stats = self._pool.get_stats()
+        idle = stats["pool_available"]
+        return PoolStats(
+            idle=idle,
+            used=stats["pool_size"] - idle,
+            waiting=stats["requests_waiting"],
+            waited_s=stats.get("requests_wait_ms", 0) / 1000,
+            timeouts=stats.get("requests_errors", 0),
+        )
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -226,6 +241,20 @@ class Store:
             cursor = conn.cursor(row_factory=class_row(Gauges))
             await cursor.execute("select * from notify.gauges()")
             return (await cursor.fetchall())[0]
+
+    async def vitals(self) -> Vitals:
+        """Read how PostgreSQL itself stands."""
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Vitals))
+            await cursor.execute("select * from notify.vitals()")
+            return (await cursor.fetchall())[0]
+
+    async def fold_slo(self, limit: int) -> list[Folded]:
+        """Move up to `limit` rows of what ended lately into slo_daily."""
+        async with self._connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Folded))
+            await cursor.execute("select * from notify.fold_slo(%s)", [limit])
+            return await cursor.fetchall()
 
     async def keep_partitions(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
         """Make the days to come and drop the old ones; returns (action, partition)."""

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from loguru import logger
+from prometheus_client import Histogram
 
 from service.logs import masked
 from service.metrics import WorkerMetrics
-from service.model import Status
+from service.model import Channel, Status
 from workers.claim import Ended, Unstarted
 from workers.store import LOCKED, Settled
 
@@ -23,6 +24,9 @@ class Accounts:
             Status.FAILED: metrics.failed,
             Status.QUEUED: metrics.retried,
             Status.EXPIRED: metrics.expired,
+        }
+        self.age_seconds: dict[str, Histogram] = {
+            channel: metrics.age_seconds.labels(channel) for channel in Channel
         }
 
     def enter(self, batch: Sequence[Ended], found: Mapping[tuple[str, int], Settled]) -> None:
@@ -66,9 +70,9 @@ class Accounts:
         )
 
     def tell(self, one: Ended, settled: Settled) -> None:
-        """Log one transition, and how long a sent one took from its creation."""
+        """Log one transition, and show how long a sent one took since it could be sent."""
         if settled.status == Status.SENT:
-            self.metrics.age_seconds.labels(one.claim.channel).observe(settled.age_s)
+            self.age_seconds[one.claim.channel].observe(settled.age_s)
             if self.debug:
                 logger.debug("sent", notification_id=one.claim.id, attempt=one.claim.attempt)
             return

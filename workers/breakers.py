@@ -68,10 +68,9 @@ class Breakers:
         self.metrics = metrics
         self.lock = threading.Lock()
         self.known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
-        for number, state in enumerate(("open", "half_open")):
-            metrics.breakers.labels(state).set_function(
-                lambda number=number: self.left_alone(time.monotonic())[number]
-            )
+        shown = metrics.breakers
+        shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
+        shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
 
     def wait_s(self, name: str, now: float) -> float:
         """Say how long one more for this destination has to wait; 0.0: it may be sent now."""

@@ -36,6 +36,8 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(2)}"
         slots_max = settings.num_threads * settings.sends_per_thread
         slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
+        metrics.slots.set(slots_max)
+        metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
         ways, breakers = channels(settings), Breakers(settings, metrics)
         outage = Outage("postgresql", by="worker")

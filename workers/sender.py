@@ -48,6 +48,7 @@ class Sender(Loop):
     ) -> None:
         super().__init__(f"sender-{number}", metrics)
         self.channels = channels
+        self.send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
         self.breakers = breakers
         self.slots = slots
         self.outbox = outbox
@@ -204,7 +205,7 @@ class Sender(Loop):
         else:
             self.breakers.report(flight.destination, verdict, flight.started_at, now)
         self.settle(flight.claim, verdict, flight.started_at)
-        self.metrics.send_seconds.labels(flight.claim.channel).observe(took_s)
+        self.send_seconds[flight.claim.channel].observe(took_s)
         self.launch(self.destinations.leave(flight.destination, now, took_s))
 
     def write_lines(self) -> None:

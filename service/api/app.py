@@ -1,7 +1,7 @@
 """The application: its routes, and what stands around every handler."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import wraps
 from importlib.resources import files
 
@@ -13,6 +13,7 @@ from prometheus_async.aio.web import server_stats
 from service.api import health
 from service.api.batcher import Batcher
 from service.api.enqueue import BODY_BYTES_MAX, EnqueueHandler
+from service.api.measured import Handler, Measured
 from service.api.openapi import document
 from service.api.operate import OperateHandler
 from service.api.problems import Problem, answer
@@ -22,28 +23,34 @@ from service.errors import DatabaseAway
 from service.metrics import ApiMetrics
 from service.store import Store
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def create_app(settings: Settings, store: Store, metrics: ApiMetrics) -> web.Application:
     """Build the HTTP edge on an open store. Call it with the loop running."""
     batcher = Batcher(store, metrics)
     enqueue = EnqueueHandler(settings, batcher, metrics)
     read = ReadHandler(store)
-    operate = OperateHandler(settings, store)
+    operate = OperateHandler(settings, store, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
-    app.router.add_post("/notify", guarded(enqueue.post))
-    app.router.add_get("/notifications", guarded(read.page))
-    app.router.add_get("/notifications/{id}", guarded(read.one))
-    app.router.add_post("/notifications/{id}/cancel", guarded(operate.cancel))
-    app.router.add_post("/redrive", guarded(operate.redrive))
-    app.router.add_get("/healthz", guarded(health.alive))
-    app.router.add_get("/readyz", guarded(health.ReadyHandler(store).ready))
-    app.router.add_get("/metrics", guarded(server_stats))
-    app.router.add_get("/openapi.json", guarded(static(document(), "application/json")))
-    app.router.add_get("/docs", guarded(static(docs_page(), "text/html; charset=utf-8")))
-    app.router.add_get("/", guarded(go_to_docs))
-    app.router.add_route("*", "/{path:.*}", guarded(elsewhere))
+    measured = Measured(metrics)
+
+    def get(path: str, handler: Handler, *statuses: int) -> None:
+        app.router.add_get(path, measured.route(path, guarded(handler), *statuses))
+
+    def post(path: str, handler: Handler, *statuses: int) -> None:
+        app.router.add_post(path, measured.route(path, guarded(handler), *statuses))
+
+    post("/notify", enqueue.post, 202, 503)
+    get("/notifications", read.page, 200, 503)
+    get("/notifications/{id}", read.one, 200, 503)
+    post("/notifications/{id}/cancel", operate.cancel, 200, 503)
+    post("/redrive", operate.redrive, 200, 503)
+    get("/healthz", health.alive, 200)
+    get("/readyz", health.ReadyHandler(store).ready, 200, 503)
+    get("/metrics", server_stats, 200)
+    get("/openapi.json", static(document(), "application/json"), 200)
+    get("/docs", static(docs_page(), "text/html; charset=utf-8"), 200)
+    get("/", go_to_docs, 302)
+    app.router.add_route("*", "/{path:.*}", measured.route("other", guarded(elsewhere), 404))
 
     async def flush_at_the_end(app: web.Application) -> AsyncIterator[None]:
         yield

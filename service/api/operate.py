@@ -9,6 +9,7 @@ from service.api.read import json_response, notification_id
 from service.api.redrive import Redrive, read
 from service.api.views import Cancellation, Links, RedriveReport
 from service.config import Settings
+from service.metrics import ApiMetrics
 from service.model import Cancelled, Redriven, Status
 from service.store import Store
 
@@ -18,15 +19,17 @@ REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 class OperateHandler:
     """Move what operators name, if it may move; each move leaves one line in the log."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, metrics: ApiMetrics) -> None:
         self._attempts = settings.max_attempts
         self._store = store
+        self._rows = metrics.operator_rows
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Answer 200 as long as it will not be sent; a body is not looked at."""
         told = await self._store.cancel([notification_id(request)])
         if not told:
             raise Problem("notification_not_found")
+        self._rows.labels("cancel").inc(told[0].was_cancelled)
         return json_response(cancellation(told[0]))
 
     async def redrive(self, request: web.Request) -> web.Response:
@@ -39,6 +42,7 @@ class OperateHandler:
             rate_per_s=asked.rate_or_default(),
             dry_run=bool(asked.dry_run),
         )
+        self._rows.labels("redrive").inc(redriven.redriven)  # none by a dry run
         return json_response(report(asked, redriven))
 
 

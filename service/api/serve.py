@@ -9,17 +9,19 @@ from loguru import logger
 from service.api.app import create_app, create_runner
 from service.config import Settings
 from service.errors import StartError
-from service.metrics import ApiMetrics
+from service.metrics import ApiMetrics, ProcessMetrics
 from service.store import Store
 
 DRAIN_S = 10.0  # for requests in flight when we are told to stop
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
+async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[str]:
     """Serve until the context ends; gives the base URL. Raises StartError if the port is taken."""
     assert settings.database_url is not None
-    async with Store(settings.database_url, "notify-api") as store:
+    role = "notify-api"
+    async with Store(settings.database_url, role) as store:
+        process.show(role, store.pool_stats)
         app = create_app(settings, store, ApiMetrics())
         runner = create_runner(app, shutdown_timeout_s=DRAIN_S)
         await runner.setup()

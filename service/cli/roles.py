@@ -22,11 +22,12 @@ def migrate(args: argparse.Namespace) -> int:
 def api(args: argparse.Namespace) -> int:
     """Serve HTTP until stopped."""
     from service.api.serve import serving
+    from service.metrics import ProcessMetrics
 
     settings = prepared(args, "api", "database_url")
 
     async def main(stop: asyncio.Event) -> None:
-        async with serving(settings):
+        async with serving(settings, ProcessMetrics()):
             await stop.wait()
 
     return run_until_stopped(main)
@@ -35,12 +36,14 @@ def api(args: argparse.Namespace) -> int:
 def dispatcher(args: argparse.Namespace) -> int:
     """Dispatch until stopped."""
     from service.dispatcher import dispatching
+    from service.metrics import ProcessMetrics
 
     settings = prepared(args, "dispatcher", "database_url", "redis_url")
+    process = ProcessMetrics()
     serve_metrics(settings.host, settings.metrics_port)
 
     async def main(stop: asyncio.Event) -> None:
-        async with dispatching(settings):
+        async with dispatching(settings, process):
             await stop.wait()
 
     return run_until_stopped(main)
@@ -49,8 +52,10 @@ def dispatcher(args: argparse.Namespace) -> int:
 def worker(args: argparse.Namespace) -> int:
     """Work until stopped."""
     from service.cli.working import working
+    from service.metrics import ProcessMetrics
 
     settings = prepared(args, "worker", "database_url")
+    ProcessMetrics()
     serve_metrics(settings.host, settings.metrics_port)
 
     async def main(stop: asyncio.Event) -> None:

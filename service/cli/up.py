@@ -21,6 +21,7 @@ from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
 from service.errors import StartError
 from service.inbox import Inbox
+from service.metrics import ProcessMetrics
 from service.migrate import migrate
 
 WATCH_S = 1.0  # between looks at whether the embedded servers still run
@@ -100,14 +101,15 @@ async def everything(
     is_own_database: bool,
 ) -> None:
     """Start the roles in the order of the road backwards, so that they stop in its order."""
+    process = ProcessMetrics()
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
             settings = with_mail_to(inbox, settings)
         else:
             inbox = None
-        await roles.enter_async_context(dispatching(settings))
+        await roles.enter_async_context(dispatching(settings, process))
         await roles.enter_async_context(working(settings))
-        api = await roles.enter_async_context(serving(settings))
+        api = await roles.enter_async_context(serving(settings, process))
         print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
         await watch(servers, stop)
 

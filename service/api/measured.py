@@ -1,0 +1,48 @@
+"""How long requests take, by the route that answers and the status of the answer."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from time import perf_counter
+
+from aiohttp import web
+from prometheus_async.aio import track_inprogress
+from prometheus_client import Histogram
+
+from service.metrics import ApiMetrics
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Measured:
+    """Wraps the handlers of routes: aiohttp's middlewares cost each request about 5 %."""
+
+    def __init__(self, metrics: ApiMetrics) -> None:
+        self._seconds = metrics.request_seconds
+        self._in_progress = track_inprogress(metrics.requests_in_progress)
+
+    def route(self, template: str, handler: Handler, *statuses: int) -> Handler:
+        """Measure a handler under this name. `statuses` are shown from the start."""
+        by_status: dict[int, Histogram] = {}
+
+        def observe(status: int, began: float) -> None:
+            seconds = by_status.get(status)
+            if seconds is None:
+                seconds = by_status[status] = self._seconds.labels(template, status)
+            seconds.observe(perf_counter() - began)
+
+        for status in statuses:
+            by_status[status] = self._seconds.labels(template, status)
+
+        @wraps(handler)
+        async def measured(request: web.Request) -> web.StreamResponse:
+            began = perf_counter()
+            try:
+                response = await handler(request)
+            except web.HTTPException as error:
+                observe(error.status, began)
+                raise
+            observe(response.status, began)
+            return response
+
+        counted: Handler = self._in_progress(measured)
+        return counted
