@@ -89,11 +89,9 @@ class Dispatcher:
             work.append(asyncio.create_task(self._dispatch()))
             interval_s = self._settings.reconciliation_interval_mins * 60
             done = self._metrics.done("reconciler")
-            for job in (
-                every(interval_s, self._reconciling, self.reconcile, done),
-                every(REDIS_INTERVAL_S, self._looking, self.look_at_redis),
-            ):
-                work.append(asyncio.create_task(job))
+            reconciling = every(interval_s, self._reconciling, self.reconcile, done)
+            looking = every(REDIS_INTERVAL_S, self._looking, self.look_at_redis)
+            work += [asyncio.create_task(reconciling), asyncio.create_task(looking)]
         try:
             while await self._leader.elect() and not told_to_stop():
                 self._background.heard()

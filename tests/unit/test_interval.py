@@ -24,7 +24,7 @@ def names(events):
     return [record["message"] for record in events]
 
 
-def run_for_three_turns(interval_s, job):
+def run_for_three_turns(interval_s, job, succeeded=lambda: None):
     """Run `job` under every() until its third turn; gives the times of the turns."""
     turns = []
 
@@ -37,7 +37,7 @@ def run_for_three_turns(interval_s, job):
                 third.set()
             return await job(len(turns))
 
-        loop = asyncio.create_task(every(interval_s, Outage("job"), turn))
+        loop = asyncio.create_task(every(interval_s, Outage("job"), turn, succeeded))
         async with asyncio.timeout(10):
             await third.wait()
         loop.cancel()
@@ -49,6 +49,17 @@ def run_for_three_turns(interval_s, job):
 
 async def nothing(_turn):
     pass
+
+
+def test_only_a_run_without_an_error_is_a_success():
+    noted = []
+
+    async def fail_first(turn):
+        if turn == 1:
+            raise DatabaseAway("gone")
+
+    run_for_three_turns(0.01, fail_first, lambda: noted.append(1))
+    assert 1 <= len(noted) <= 2
 
 
 def test_a_job_runs_at_once_and_then_on_its_interval():
