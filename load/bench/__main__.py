@@ -8,7 +8,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from load.bench import drain, enqueue, inserts, latency, memory, starving, webhooks
+from load.bench import (
+    drain,
+    enqueue,
+    gauges,
+    inserts,
+    latency,
+    memory,
+    starving,
+    webhooks,
+)
 from load.bench.processes import BenchError
 from load.bench.stack import Options, Stack, scratch_stack
 from load.bench.table import Row, as_json, table
@@ -24,6 +33,7 @@ SCENARIOS: dict[str, Callable[[Stack], Row]] = {
     "inserts-8": inserts.run_8,
     "inserts-32": inserts.run_32,
     "memory": memory.run,
+    "gauges": gauges.run,
 }
 
 
@@ -82,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--best-of", type=int, default=1, metavar="N", help="runs of each")
     described.add_argument("--seconds", type=float, metavar="N", help="of what runs by the clock")
     described.add_argument("--rows", type=int, metavar="N", help="to drain")
-    described.add_argument("--backlog", type=int, metavar="N", help="of the memory scenario")
+    described.add_argument("--backlog", type=int, metavar="N", help="of memory and gauges")
     described.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     return described
 
