@@ -1,6 +1,7 @@
 """What the leader's figures cost on a large backlog: gauges() and vitals(), again and again."""
 
 import time
+from statistics import median
 
 import psycopg
 
@@ -14,30 +15,38 @@ VITALS = "select * from notify.vitals()"
 
 
 def run(stack: Stack) -> Row:
-    """Measure the slowest of some calls, right after the backlog came and once it is vacuumed."""
+    """Measure calls right after the backlog came and once it is vacuumed; the dearer state counts.
+
+    The first call reads what is not in memory yet, and is the slowest: it is in the note.
+    """
     rows = stack.options.backlog
     stack.fill(rows, "log", "bench")
     with psycopg.connect(stack.database_url, autocommit=True) as conn:
-        fresh = slowest_ms(conn, GAUGES)
+        fresh = times_ms(conn, GAUGES)
         conn.execute("vacuum (analyze) notify.notifications")
-        gauges, vitals = slowest_ms(conn, GAUGES), slowest_ms(conn, VITALS)
-        floor = slowest_ms(conn, ANY)
+        vacuumed, vitals = times_ms(conn, GAUGES), times_ms(conn, VITALS)
+        floor = times_ms(conn, ANY)
     return Row(
         what=f"gauges() with {rows:,} queued",
-        figure=max(fresh, gauges, vitals),
+        figure=max(median(fresh), median(vacuumed)),
         unit="ms",
         asked=50,
-        ceiling=floor,
-        ceiling_is=f"`{ANY}`, the slowest of {CALLS}, too",
-        note=f"{fresh:.1f} ms before vacuum, {gauges:.1f} ms after; vitals() {vitals:.1f} ms",
+        ceiling=median(floor),
+        ceiling_is=f"`{ANY}`",
+        note=f"before vacuum {told(fresh)}, after {told(vacuumed)}, vitals() {told(vitals)}",
     )
 
 
-def slowest_ms(conn: "psycopg.Connection[tuple[object, ...]]", query: str) -> float:
-    """Time calls in one session; the first of all reads what is not in memory."""
+def times_ms(conn: "psycopg.Connection[tuple[object, ...]]", query: str) -> list[float]:
+    """Time calls in one session."""
     times = []
     for _ in range(CALLS):
         began = time.perf_counter()
         conn.execute(query).fetchall()
-        times.append(time.perf_counter() - began)
-    return max(times) * 1000
+        times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
+def told(times: list[float]) -> str:
+    """Spell a median and the slowest."""
+    return f"{median(times):.1f} (slowest {max(times):.1f}) ms"
