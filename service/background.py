@@ -11,9 +11,11 @@ from datetime import timedelta
 
 from loguru import logger
 
+from service import logs
 from service.config import Settings
 from service.interval import every
 from service.metrics import DispatcherMetrics, Reading
+from service.model import Reaped
 from service.outage import Outage
 from service.store import Store
 
@@ -99,9 +101,8 @@ class Background:
             reaped = await self._store.reap(REAP_MAX, grace)
             for row in reaped:
                 self._metrics.reaped.labels(row.status).inc()
-                logger.warning(
-                    "reaped", notification_id=row.id, attempt=row.attempt, status=row.status
-                )
+            if reaped:
+                logs.transitions("reaped", (told(row) for row in reaped), "WARNING")
             if len(reaped) < REAP_MAX:
                 return
 
@@ -146,6 +147,11 @@ class Background:
             PARTITIONS_AHEAD_DAYS, retention
         ):
             logger.info("partition", action=action, partition=partition)
+
+
+def told(row: Reaped) -> logs.Row:
+    """Say what a log line tells of a lease that had passed."""
+    return {"notification_id": row.id, "attempt": row.attempt, "status": row.status}
 
 
 class Sight:

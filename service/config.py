@@ -134,6 +134,7 @@ class Settings:
 
     log_level: str = setting(one_of("debug", "info", "warning", "error"), "info")
     log_style: str | None = setting(one_of("pretty", "json"), None)
+    loki_url: str | None = setting(url("http", "https"), None)
 
     @property
     def max_attempts(self) -> int:

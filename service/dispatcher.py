@@ -59,18 +59,22 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Lead when nobody else does, until cancelled."""
+        with logger.contextualize(role="dispatcher"):
+            try:
+                await self._try_to_lead()
+            finally:
+                await self._close()
+
+    async def _try_to_lead(self) -> None:
         outage = Outage("postgresql")
-        try:
-            while not told_to_stop():
-                try:
-                    if await self._leader.elect():
-                        outage.back()
-                        await self._lead()
-                except DatabaseAway as error:
-                    outage.away(error)
-                await asyncio.sleep(TICK_S)
-        finally:
-            await self._close()
+        while not told_to_stop():
+            try:
+                if await self._leader.elect():
+                    outage.back()
+                    await self._lead()
+            except DatabaseAway as error:
+                outage.away(error)
+            await asyncio.sleep(TICK_S)
 
     async def _close(self) -> None:
         with suppress(NotifyError):

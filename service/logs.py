@@ -5,70 +5,180 @@ An event name and ids; never a payload, a secret or a whole recipient.
 
 import json
 import logging
+import re
 import sys
-from typing import TYPE_CHECKING
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from loguru import logger
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from loguru import Message, Record
 
 PRETTY = (
     "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> <cyan>{extra[role]: <10}</cyan> "
-    "<level>{message}</level> <dim>{extra[fields]}</dim>"
+    "<level>{message}</level> <dim>\0</dim>\n"  # \0: where the fields will be
 )
-OURS = ("role", "fields", "line")
+OURS = ("role", "rows", "lines")
+ERROR_CHARS = 500
+FRAMES = 12
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+Row = Mapping[str, object]
+encoder = msgspec.json.Encoder(enc_hook=str)
+on_demand = logger.opt(lazy=True, depth=1)
 
 
-def set_up(role: str, *, level: str = "info", style: str | None = None) -> None:
-    """Send every log line of this process to stderr.
+class Push(Protocol):
+    """Where lines go besides stderr."""
+
+    def write(self, message: "Message") -> None:
+        """Take what was logged: its JSON lines are `message.record["extra"]["lines"]`."""
+
+    def stop(self) -> None:
+        """End: loguru's call, at exit at the latest."""
+
+
+def set_up(
+    role: str, *, level: str = "info", style: str | None = None, push: Push | None = None
+) -> None:
+    """Send every log line of this process to stderr, and to `push` as well.
 
     `style`: "pretty" or "json"; None: pretty on a terminal, else JSON. The standard library's
     loggers (aiohttp, psycopg.pool, yoyo) come along at WARNING.
     """
-    style = style or ("pretty" if sys.stderr.isatty() else "json")
+    is_terminal = sys.stderr.isatty()
+    is_pretty = style == "pretty" or (style is None and is_terminal)
+    floor = level.upper()
     logger.remove()
-    logger.configure(extra={"role": role, "fields": "", "line": ""}, patcher=add_line)
-    if style == "pretty":
-        logger.add(sys.stderr, format=PRETTY, level=level.upper(), backtrace=False, diagnose=False)
-    else:
-        logger.add(write_json, format="", level=level.upper(), backtrace=False, diagnose=False)
+    logger.configure(extra={"role": role}, patcher=add_lines)
+    if push is not None:  # it is removed before stderr, which hears how it ended
+        logger.add(push, format="", level=floor, backtrace=False, diagnose=False)
+    logger.add(
+        write_pretty if is_pretty else write_json,
+        format=lambda _: PRETTY if is_pretty else "",
+        colorize=is_pretty and is_terminal,
+        level=floor,
+        backtrace=False,
+        diagnose=False,
+    )
     logging.basicConfig(handlers=[FromStandardLibrary()], level=logging.WARNING, force=True)
     # It warns about every try to reconnect; we say once that PostgreSQL is away.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
-def add_line(record: "Record") -> None:
-    """Put the JSON line, and the fields as text, into the record: once for all sinks."""
+def transitions(event: str, rows: Iterable[Row], level: str = "INFO") -> None:
+    """Log a line for each row, which has a `notification_id`: what became of many at once.
+
+    One call of loguru, as each costs 16 microseconds. A generator is not even read when nobody
+    listens at this level.
+    """
+    on_demand.log(level, event, rows=lambda: tuple(rows))
+
+
+def add_lines(record: "Record") -> None:
+    """Put the JSON lines into the record: once for all sinks."""
     extra = record["extra"]
-    values = {k: v for k, v in extra.items() if k not in OURS}
-    extra["fields"] = " ".join(f"{k}={v}" for k, v in values.items())
-    line = {
+    values = fields(record)
+    head = {
         "ts": record["time"].isoformat(),
         "level": record["level"].name.lower(),
         "role": extra["role"],
         "event": record["message"],
         **values,
     }
+    extra["lines"] = json_lines(head, extra.get("rows"))
+    record["message"] = printable(record["message"])
+
+
+def fields(record: "Record") -> dict[str, Any]:
+    """Give what is told of an event, and of the error if there is one."""
+    values = {k: v for k, v in record["extra"].items() if k not in OURS}
     error = record["exception"]
-    if error is not None and error.type is not None:
-        line["error_type"] = error.type.__name__
-        line["error"] = str(error.value)
-    extra["line"] = json.dumps(line, default=str, ensure_ascii=False)
+    if error is not None and error.value is not None:
+        values |= error_fields(error.value, error.traceback)
+    return values
+
+
+def json_lines(head: dict[str, Any], rows: Sequence[Row] | None) -> bytes:
+    """Write one JSON object per row, each with all of `head`; None: `head` alone."""
+    try:
+        start = encoder.encode(head)
+        if rows is None:
+            return start + b"\n"
+        start = start[:-1] + b","
+        # No line break is left in encoded JSON but those between the lines.
+        return (
+            start + encoder.encode_lines(rows)[1:].replace(b"\n{", b"\n" + start) if rows else b""
+        )
+    except (TypeError, ValueError, OverflowError):  # half a surrogate pair, an odd key
+        return b"".join([plain_line({**head, **row}) for row in (({},) if rows is None else rows)])
+
+
+def plain_line(values: dict[str, Any]) -> bytes:
+    """Write anything as JSON, as text if need be."""
+    shown = {k: v if v is None or type(v) in (int, bool) else str(v) for k, v in values.items()}
+    return json.dumps(shown).encode() + b"\n"
 
 
 def write_json(message: "Message") -> None:
-    """Write one JSON line."""
-    sys.stderr.write(message.record["extra"]["line"] + "\n")
+    """Write JSON lines, all at once."""
+    sys.stderr.buffer.write(message.record["extra"]["lines"])
+    sys.stderr.buffer.flush()
+
+
+def write_pretty(message: "Message") -> None:
+    """Write lines for people."""
+    record = message.record
+    values = fields(record)
+    before, after = message.split("\0")
+    rows = record["extra"].get("rows", ({},))
+    sys.stderr.write("".join([before + words({**values, **row}) + after for row in rows]))
+    sys.stderr.flush()
+
+
+def words(values: Row) -> str:
+    """Write fields for people, in one line whatever they hold."""
+    return " ".join(f"{k}={printable(str(v))}" for k, v in values.items() if v is not None)
+
+
+def printable(text: str) -> str:
+    """Write line breaks and other control characters as escapes: a terminal would obey them."""
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class FromStandardLibrary(logging.Handler):
     """Hand records of the standard library's logging to loguru."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        level = "ERROR" if record.levelno >= logging.ERROR else "WARNING"  # not a library's own
         logger.opt(exception=record.exc_info).log(
-            record.levelname, "{}", record.getMessage(), logger=record.name
+            level, "{}", record.getMessage(), logger=record.name
         )
+
+
+def error_fields(error: BaseException, trace: "TracebackType | None") -> dict[str, str]:
+    """Tell an error in three fields; of a group of one, the one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+        trace = error.__traceback__
+    frames = traceback.extract_tb(trace)[-FRAMES:]
+    stack = [f"{'/'.join(Path(f.filename).parts[-2:])}:{f.lineno} {f.name}" for f in frames]
+    return {
+        "error_type": type(error).__name__,
+        "error": first_line(error),
+        "stack": " > ".join(stack),
+    }
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of an error's text: in others PostgreSQL shows the failing row."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:ERROR_CHARS]
 
 
 def masked(recipient: str) -> str:

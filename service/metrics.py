@@ -399,3 +399,20 @@ class DispatcherMetrics:
         """Know nothing any more: another leads, and shows how things stand."""
         for reading in (*self.queue, *self.vitals, *self.redis, self.redis_up):
             reading.forget()
+
+
+class LogMetrics:
+    """What became of log lines on their way to Loki; 0 without LOKI_URL."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        shelf = Shelf(registry)
+        self.pushed = shelf.counter("log_lines_pushed_total", "Log lines that Loki has taken.")
+        self.dropped = shelf.counter(
+            "log_lines_dropped_total",
+            "Log lines that Loki will never see: older than the queue holds (full), or not taken "
+            "by it (refused). Standard error has them all.",
+            reason=["full", "refused"],
+        )
+        self.failures = shelf.counter(
+            "log_push_failures_total", "Pushes to Loki that failed and are tried again."
+        )

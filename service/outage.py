@@ -5,6 +5,8 @@ import time
 
 from loguru import logger
 
+from service.logs import first_line
+
 
 class Outage:
     """What we know of one server. `about`: fields of both log lines, such as whose outage it is."""
@@ -26,7 +28,7 @@ class Outage:
             self._missed_by.add(by)
             if self._since is None:
                 self._since = time.monotonic()
-                logger.warning("away", **self._about, reason=str(error))
+                logger.warning("away", **self._about, reason=first_line(error))
 
     def back(self, by: str = "") -> None:
         """It answered. Over is an outage when it has answered everybody who missed it."""

@@ -1,91 +1,120 @@
 """What the settler tells: a count and a log line for each transition."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence, Set
 
-from loguru import logger
-from prometheus_client import Histogram
-
-from service.logs import masked
+from service import logs
 from service.metrics import WorkerMetrics
-from service.model import Channel, Status
+from service.model import Status
 from workers.claim import Ended, Unstarted
 from workers.store import LOCKED, Settled
 
+EVENTS = {Status.QUEUED: "retry"}  # the others are called as their status
+LEVELS = {Status.FAILED: "WARNING"}
+
+Found = list[tuple[Ended, Settled]]
+
 
 class Accounts:
-    """Metrics and logs. `debug`: whether lines of level debug are wanted: asking loguru is dear."""
+    """Metrics and logs, a batch at a time."""
 
-    def __init__(self, metrics: WorkerMetrics, *, debug: bool) -> None:
+    def __init__(self, metrics: WorkerMetrics) -> None:
         self.metrics = metrics
-        self.debug = debug
         self.by_status = {
             Status.SENT: metrics.sent,
             Status.FAILED: metrics.failed,
             Status.QUEUED: metrics.retried,
             Status.EXPIRED: metrics.expired,
         }
-        self.age_seconds: dict[str, Histogram] = {
-            channel: metrics.age_seconds.labels(channel) for channel in Channel
-        }
 
     def enter(self, batch: Sequence[Ended], found: Mapping[tuple[str, int], Settled]) -> None:
         """Account for a batch that was settled; what is not found was stale."""
         self.metrics.settle_batch.observe(len(batch))
-        statuses: Counter[tuple[str, str]] = Counter()
-        outcomes: Counter[tuple[str, str]] = Counter()
+        stale: list[Ended] = []
+        settled_as: defaultdict[tuple[str, str], Found] = defaultdict(list)
         for one in batch:
             settled = found.get(one.claim.key)
             if settled is None:
-                self.stale(one)
+                stale.append(one)
             elif settled.status != LOCKED:
-                channel = one.claim.channel
-                statuses[channel, settled.status] += 1
-                outcomes[channel, one.verdict.outcome] += 1
-                self.tell(one, settled)
-        for (channel, status), count in statuses.items():
-            self.by_status[Status(status)].labels(channel).inc(count)
-        for (channel, outcome), count in outcomes.items():
+                settled_as[settled.status, one.claim.channel].append((one, settled))
+        for (name, channel), ended in settled_as.items():
+            status = Status(name)
+            self.count(status, channel, ended)
+            row = sent if status == Status.SENT else unsent
+            logs.transitions(
+                EVENTS.get(status, status),
+                (row(*pair) for pair in ended),
+                LEVELS.get(status, "INFO"),
+            )
+        if stale:
+            self.metrics.stale.inc(len(stale))
+            logs.transitions("stale", (told(one) for one in stale), "WARNING")
+
+    def count(self, status: Status, channel: str, ended: Found) -> None:
+        """Count what became of one channel's notifications, and how long the sent ones took since they could be sent."""
+        self.by_status[status].labels(channel).inc(len(ended))
+        for outcome, count in Counter(one.verdict.outcome for one, _ in ended).items():
             self.metrics.attempts.labels(channel, outcome).inc(count)
+        if status == Status.SENT:
+            age_seconds = self.metrics.age_seconds.labels(channel)
+            for _, settled in ended:
+                age_seconds.observe(settled.age_s)
 
-    def given_back(self, batch: Sequence[Unstarted], count: int) -> None:
-        """Account for released claims, `count` of which were still ours."""
-        self.metrics.released.inc(count)
-        reasons = Counter(one.parked for one in batch if one.parked)
-        for reason, parked in reasons.items():
+    def given_back(self, batch: Sequence[Unstarted], ours: Set[tuple[str, int]]) -> None:
+        """Account for released claims, and tell of those that were still `ours`."""
+        self.metrics.released.inc(len(ours))
+        for reason, parked in Counter(one.parked for one in batch if one.parked).items():
             self.metrics.parked.labels(reason).inc(parked)
-        if not reasons:  # a destination that is down is told of once, by its breaker
-            logger.info("released", count=count, of=len(batch))
-        elif self.debug:
-            logger.debug("parked", count=count, of=len(batch), delay_s=batch[0].delay_s)
+        for event, are_parked in (("released", False), ("parked", True)):
+            given = [
+                u for u in batch if (u.parked is not None) == are_parked and u.claim.key in ours
+            ]
+            if given:
+                logs.transitions(event, (unstarted(one) for one in given))
 
-    def stale(self, one: Ended) -> None:
-        """Account for an attempt that another had overtaken."""
-        self.metrics.stale.inc()
-        logger.warning(
-            "stale",
-            notification_id=one.claim.id,
-            attempt=one.claim.attempt,
-            outcome=one.verdict.outcome,
-        )
 
-    def tell(self, one: Ended, settled: Settled) -> None:
-        """Log one transition, and show how long a sent one took since it could be sent."""
-        if settled.status == Status.SENT:
-            self.age_seconds[one.claim.channel].observe(settled.age_s)
-            if self.debug:
-                logger.debug("sent", notification_id=one.claim.id, attempt=one.claim.attempt)
-            return
-        verdict = one.verdict
-        failed = settled.status == Status.FAILED
-        logger.log(
-            "WARNING" if failed else "INFO",
-            "retry" if settled.status == Status.QUEUED else settled.status,
-            notification_id=one.claim.id,
-            attempt=one.claim.attempt,
-            channel=one.claim.channel,
-            recipient=masked(one.claim.recipient),
-            outcome=verdict.outcome,
-            code=verdict.code,
-            due_in_s=settled.due_in_s,
-        )
+def told(one: Ended) -> dict[str, object]:
+    """Say what a log line tells of every attempt that ended."""
+    claim, verdict = one.claim, one.verdict
+    return {
+        "notification_id": claim.id,
+        "attempt": claim.attempt,
+        "channel": claim.channel,
+        "outcome": verdict.outcome,
+        "code": verdict.code,
+        "took_ms": one.took_ms,
+    }
+
+
+def sent(one: Ended, settled: Settled) -> logs.Row:
+    """… of one that was sent. `age_s`: since it could be sent."""
+    claim = one.claim
+    return {
+        "notification_id": claim.id,
+        "attempt": claim.attempt,
+        "channel": claim.channel,
+        "code": one.verdict.code,
+        "took_ms": one.took_ms,
+        "age_s": settled.age_s,
+    }
+
+
+def unsent(one: Ended, settled: Settled) -> logs.Row:
+    """… of one that was not. `due_in_s`: until the next attempt, if there is to be one."""
+    return {
+        **told(one),
+        "due_in_s": settled.due_in_s,
+        "recipient": logs.masked(one.claim.recipient),
+    }
+
+
+def unstarted(one: Unstarted) -> logs.Row:
+    """… of a claim that was given back, due again after `delay_s`."""
+    return {
+        "notification_id": one.claim.id,
+        "attempt": one.claim.attempt,
+        "channel": one.claim.channel,
+        "reason": one.parked,
+        "delay_s": one.delay_s,
+    }

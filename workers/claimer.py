@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from loguru import logger
-
+from service import logs
 from service.config import Settings
 from service.metrics import WorkerMetrics
 from workers.claim import Claim
@@ -33,7 +32,6 @@ class Claimer(Loop):
         senders: Sequence[Sender],
     ) -> None:
         super().__init__("claimer", metrics)
-        self.debug = settings.log_level == "debug"
         self.store = store
         self.hints = hints
         self.slots = slots
@@ -69,9 +67,15 @@ class Claimer(Loop):
         """Release what the ledger says we have, and we do not: else it waits for its lease."""
         lost = self.slots.unknown(self.store.held())
         if lost:
-            count = self.store.release(lost, 0.0)
-            self.metrics.released.inc(count)
-            logger.info("released", count=count, reason="the answer of their claim was lost")
+            released = self.store.release(lost, 0.0)
+            self.metrics.released.inc(len(released))
+            logs.transitions(
+                "released",
+                (
+                    {"notification_id": id, "attempt": attempt, "reason": "claim_unanswered"}
+                    for id, attempt in released
+                ),
+            )
         self.in_doubt = False
 
     def close(self) -> None:
@@ -97,7 +101,15 @@ class Claimer(Loop):
             self.metrics.picked_up.labels(channel).inc(count)
         for claim in expired:
             self.metrics.expired.labels(claim.channel).inc()
-            logger.info("expired", notification_id=claim.id, attempt=claim.attempt)
-        if self.debug:
-            for claim in claims:
-                logger.debug("claimed", notification_id=claim.id, attempt=claim.attempt)
+        for event, found in (("claimed", claims), ("expired", expired)):
+            if found:
+                logs.transitions(event, (self.told(claim) for claim in found))
+
+    def told(self, claim: Claim) -> logs.Row:
+        """Say what a log line tells of a claim."""
+        return {
+            "notification_id": claim.id,
+            "attempt": claim.attempt,
+            "channel": claim.channel,
+            "worker": self.store.worker,
+        }

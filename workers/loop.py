@@ -41,6 +41,12 @@ class Loop(threading.Thread, ABC):
 
     def run(self) -> None:
         """Turn until stopped."""
+        with logger.contextualize(role="worker"):
+            self.turns()
+            self.close()
+
+    def turns(self) -> None:
+        """Turn, whatever a turn raises."""
         while self.wanted:
             try:
                 self.turn()
@@ -51,7 +57,6 @@ class Loop(threading.Thread, ABC):
                 self.pause()
             else:
                 self.backoff_s = BACKOFF_MIN_S
-        self.close()
 
     def survived(self, error: Exception, **ids: object) -> None:
         """Count and log an error that nobody expected."""

@@ -35,7 +35,7 @@ class Settler(Loop):
         self.store = store
         self.slots = slots
         self.inbox: Outbox = SimpleQueue()
-        self.accounts = Accounts(metrics, debug=settings.log_level == "debug")
+        self.accounts = Accounts(metrics)
         self.ended: list[Ended] = []
         self.unstarted: list[Unstarted] = []
         self.grace_ends: float | None = None

@@ -122,10 +122,11 @@ class Store:
             for id_, attempt, status, due_in_s, age_s in rows
         }
 
-    def release(self, keys: Sequence[Key], delay_s: float) -> int:
-        """Give claims back, due again after `delay_s`. Returns how many were still ours."""
+    def release(self, keys: Sequence[Key], delay_s: float) -> set[Key]:
+        """Give claims back, due again after `delay_s`. Returns those that were still ours."""
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
-        return len(self.rows(RELEASE, (ids, attempts, delay_s)))
+        rows = self.rows(RELEASE, (ids, attempts, delay_s))
+        return {(id, attempt) for id, attempt in rows}
 
     def held(self) -> list[Key]:
         """Read which claims this worker has according to the ledger."""

@@ -6,11 +6,13 @@ waits. Alone, a request waits for nobody; under load, batches grow by themselves
 
 import asyncio
 from collections import deque
-from collections.abc import Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import NamedTuple
 
 from loguru import logger
 
+from service import logs
+from service.api.body import NewNotification
 from service.api.problems import Problem
 from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
@@ -33,6 +35,7 @@ class Waiting(NamedTuple):
     """One row on its way, and who waits for it."""
 
     row: bytes
+    notification: NewNotification  # the same, for the log
     since: float
     answer: asyncio.Future[Accepted]
 
@@ -50,7 +53,7 @@ class Batcher:
         self._flushes: set[asyncio.Task[None]] = set()
         self._late: set[asyncio.Task[list[Outcome]]] = set()
 
-    def submit(self, row: bytes) -> asyncio.Future[Accepted]:
+    def submit(self, row: bytes, notification: NewNotification) -> asyncio.Future[Accepted]:
         """Queue one row, a JSON object. Await the answer: Accepted once it is committed.
 
         The answer raises Problem or Refused; this call raises Problem when too much is waiting.
@@ -58,7 +61,7 @@ class Batcher:
         too_much = self._waiting_bytes + len(row) > WAITING_BYTES_MAX
         if too_much or len(self._waiting) >= WAITING_ROWS_MAX:
             raise Problem("overloaded")
-        waiting = Waiting(row, self._loop.time(), self._loop.create_future())
+        waiting = Waiting(row, notification, self._loop.time(), self._loop.create_future())
         self._waiting.append(waiting)
         self._waiting_bytes += len(row)
         self._start_flush()
@@ -91,6 +94,7 @@ class Batcher:
                 waiting.answer.set_result(outcome)
             else:
                 waiting.answer.set_exception(outcome)
+        logs.transitions("enqueued", enqueued(batch, outcomes))
 
     def _take(self) -> list[Waiting]:
         """Take the oldest rows, as many as one INSERT may have."""
@@ -135,3 +139,18 @@ class Batcher:
         """Say once, in the log, that the database is away; and to everybody who waits."""
         self._outage.away(error)
         return [Problem("database_unavailable") for _ in range(len(rows))]
+
+
+def enqueued(batch: Iterable[Waiting], outcomes: Iterable[Outcome]) -> Iterator[logs.Row]:
+    """Say what log lines tell of those that are in the ledger now."""
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(outcome, Accepted):
+            given = waiting.notification
+            row: dict[str, object] = {
+                "notification_id": outcome.id,
+                "channel": given.channel,
+                "priority": given.priority,
+            }
+            if given.reference is not None:
+                row["reference"] = given.reference
+            yield row

@@ -40,7 +40,7 @@ class EnqueueHandler:
 
     async def _enqueue(self, notification: NewNotification) -> Accepted:
         try:
-            return await self._batcher.submit(encode(notification))
+            return await self._batcher.submit(encode(notification), notification)
         except Refused as refusal:
             raise refused(refusal) from None
 

@@ -1,8 +1,12 @@
 """What operators do: POST /notifications/{id}/cancel and POST /redrive."""
 
+from dataclasses import asdict
+
+import msgspec
 from aiohttp import web
 from loguru import logger
 
+from service import logs
 from service.api.enqueue import read_body
 from service.api.problems import Problem
 from service.api.read import json_response, notification_id
@@ -43,7 +47,9 @@ class OperateHandler:
             dry_run=bool(asked.dry_run),
         )
         self._rows.labels("redrive").inc(redriven.redriven)  # none by a dry run
-        return json_response(report(asked, redriven))
+        if not asked.dry_run:
+            tell(asked, redriven)
+        return json_response(report(redriven))
 
 
 def cancellation(told: Cancelled) -> Cancellation:
@@ -58,9 +64,17 @@ def cancellation(told: Cancelled) -> Cancellation:
     )
 
 
-def report(asked: Redrive, redriven: Redriven) -> RedriveReport:
-    """Say what was done, in the log too."""
-    counts = {name: getattr(redriven, name) for name in RedriveReport.__struct_fields__}
-    if not asked.dry_run:
-        logger.info("redriven", **counts)
-    return RedriveReport(**counts)
+def tell(asked: Redrive, redriven: Redriven) -> None:
+    """Log the counts and the filter; ids that were named are found by a line of their own.
+
+    Which of them moved the ledger does not tell; the next claim of each does.
+    """
+    logs.transitions("redrive_asked", ({"notification_id": id} for id in asked.ids or ()))
+    narrowed = msgspec.structs.asdict(asked.filter) if asked.filter else {}
+    given = {name: value for name, value in narrowed.items() if value is not None}
+    logger.info("redriven", **given, **asdict(redriven))
+
+
+def report(redriven: Redriven) -> RedriveReport:
+    """Say what was done."""
+    return RedriveReport(**asdict(redriven))

@@ -26,17 +26,22 @@ async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[
         runner = create_runner(app, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, settings.host, settings.port)
-            try:
-                await site.start()
-            except OSError as error:
-                raise StartError(
-                    f"PORT={settings.port}: cannot listen on {settings.host}: {error.strerror}"
-                ) from error
-            logger.info("api", url=base_url(settings))
+            with logger.contextualize(role="api"):  # each connection inherits it
+                await listen(runner, settings)
+                logger.info("api", url=base_url(settings))
             yield base_url(settings)
         finally:
             await runner.cleanup()
+
+
+async def listen(runner: web.AppRunner, settings: Settings) -> None:
+    """Open the port. Raises StartError if it is taken."""
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        raise StartError(
+            f"PORT={settings.port}: cannot listen on {settings.host}: {error.strerror}"
+        ) from error
 
 
 def base_url(settings: Settings) -> str:

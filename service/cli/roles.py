@@ -3,8 +3,7 @@
 import argparse
 import asyncio
 
-from service import logs
-from service.cli.running import run_until_stopped, serve_metrics
+from service.cli.running import run_until_stopped, serve_metrics, start_logs
 from service.cli.settings import required, settings_for
 from service.config import Settings
 
@@ -69,5 +68,5 @@ def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:
     """Read the settings, refuse what is missing, and set the logs up."""
     settings = settings_for(args)
     required(settings, *names)
-    logs.set_up(role, level=settings.log_level, style=settings.log_style)
+    start_logs(role, settings)
     return settings

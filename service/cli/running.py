@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from loguru import logger
 
+from service import logs
+from service.config import Settings
 from service.errors import StartError
 
 PORTS_TRIED_MAX = 100
@@ -39,6 +41,16 @@ async def with_signals(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
         loop.add_signal_handler(number, on_signal)
     await main(stop)
     return 0
+
+
+def start_logs(role: str, settings: Settings) -> None:
+    """Log as the settings say, and to Loki if they name one. It starts a thread: fork before."""
+    from service.loki import Loki
+    from service.metrics import LogMetrics
+
+    metrics = LogMetrics()
+    push = Loki(settings.loki_url, metrics) if settings.loki_url else None
+    logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push)
 
 
 def free_port(host: str, wanted: int) -> int:

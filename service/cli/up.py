@@ -12,7 +12,7 @@ from loguru import logger
 
 from service import logs
 from service.api.serve import serving
-from service.cli.running import run_until_stopped
+from service.cli.running import run_until_stopped, start_logs
 from service.cli.settings import settings_for
 from service.cli.working import working
 from service.config import Settings
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         is_own = settings.database_url is None
         settings, servers = with_servers(settings, stack)
+        start_logs("up", settings)
         inbox = None
         if servers is not None and not args.no_inbox:
             inbox = Inbox(

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from loguru import logger
+
 from service.config import Settings
 from service.metrics import WorkerMetrics
 from workers.runner import Worker
@@ -13,8 +15,10 @@ from workers.runner import Worker
 async def working(settings: Settings) -> AsyncIterator[Worker]:
     """Run a worker's threads; on the way out they stop claiming, finish sends, and settle."""
     worker = Worker(settings, WorkerMetrics())
-    worker.start()
+    with logger.contextualize(role="worker"):
+        worker.start()
     try:
         yield worker
     finally:
-        await asyncio.to_thread(worker.stop)
+        with logger.contextualize(role="worker"):
+            await asyncio.to_thread(worker.stop)

@@ -7,17 +7,22 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from service.api import batcher
 from service.api.batcher import Batcher
+from service.api.body import NewNotification
 from service.api.problems import Problem
 from service.errors import DatabaseAway, Refused
 from service.metrics import ApiMetrics
-from service.model import Accepted
+from service.model import Accepted, Channel
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+TOLD = NewNotification(
+    channel=Channel.LOG, recipient="somebody", payload=msgspec.Raw(b"1"), reference="order 1"
+)
 
 
 class Ledger:
@@ -56,7 +61,7 @@ def run(test: Callable[[Ledger, Batcher], Awaitable[Any]]) -> Any:
 
 def submit(batcher: Batcher, *rows: str) -> Awaitable[list[Any]]:
     """Submit rows at once; answers or exceptions, in their order."""
-    answers = [batcher.submit(json.dumps(row).encode()) for row in rows]
+    answers = [batcher.submit(json.dumps(row).encode(), TOLD) for row in rows]
     return asyncio.gather(*answers, return_exceptions=True)
 
 
@@ -177,20 +182,20 @@ def test_beyond_the_limit_the_answer_is_immediate(
         waiting = []
         with pytest.raises(Problem) as caught:
             for _ in range(20):
-                waiting.append(batcher.submit(b"1"))  # noqa: PERF401
+                waiting.append(batcher.submit(b"1", TOLD))  # noqa: PERF401
         assert caught.value.code == "overloaded"
         assert caught.value.headers["Retry-After"] == "1"
         assert len(waiting) == 9
         ledger.go.set()
         assert len(await asyncio.gather(*waiting)) == 9
-        assert isinstance(await batcher.submit(b"1"), Accepted)
+        assert isinstance(await batcher.submit(b"1", TOLD), Accepted)
 
     run(test)
 
 
 def test_a_client_that_left_keeps_nobody_else_waiting() -> None:
     async def test(ledger: Ledger, batcher: Batcher) -> None:
-        gone, stays = batcher.submit(b"1"), batcher.submit(b"2")
+        gone, stays = batcher.submit(b"1", TOLD), batcher.submit(b"2", TOLD)
         gone.cancel()
         assert (await stays).id.int == 2
 
@@ -199,7 +204,7 @@ def test_a_client_that_left_keeps_nobody_else_waiting() -> None:
 
 def test_close_waits_for_what_was_submitted() -> None:
     async def test(ledger: Ledger, batcher: Batcher) -> None:
-        answers = [batcher.submit(b"1") for _ in range(1200)]
+        answers = [batcher.submit(b"1", TOLD) for _ in range(1200)]
         await batcher.close()
         assert all(answer.done() for answer in answers)
 

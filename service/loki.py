@@ -1,0 +1,274 @@
+"""Push log lines to Loki: from a bounded queue, by one thread, and nobody ever waits for it."""
+
+import gzip
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import certifi
+import msgspec
+import pycurl
+from loguru import logger
+
+from service.metrics import LogMetrics
+from service.outage import Outage
+
+if TYPE_CHECKING:
+    from loguru import Message, Record
+
+PATH = "/loki/api/v1/push"
+LINES_MAX = 20_000  # that wait
+BYTES_MAX = 32 * 1024 * 1024
+BATCH_LINES_MAX = 1000
+BATCH_BYTES_MAX = 1024 * 1024  # before gzip
+LINGER_S = 1.0
+TIMEOUT_S = 3.0  # of one push, in all
+BACKOFF_MIN_S = 0.5
+BACKOFF_MAX_S = 15.0
+STOP_MAX_S = 3.0
+ANSWER_BYTES = 200  # of what it says to a push that it refuses
+
+encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Lines that were logged by one call, at most a batch: `count` of them, each with its \\n."""
+
+    role: str
+    level: str
+    ns: int  # since 1970
+    lines: bytes
+    count: int
+
+
+class Backlog:
+    """The chunks that wait, bounded by lines and bytes: the oldest make room for the newest."""
+
+    def __init__(self, lines_max: int = LINES_MAX, bytes_max: int = BYTES_MAX) -> None:
+        self.lines_max = lines_max
+        self.bytes_max = bytes_max
+        self.lines = 0
+        self.bytes = 0
+        self.chunks: deque[Chunk] = deque()
+        self.lock = threading.Lock()
+
+    @property
+    def fills_a_batch(self) -> bool:
+        """Whether there is no need to wait for more."""
+        return self.lines >= BATCH_LINES_MAX or self.bytes >= BATCH_BYTES_MAX
+
+    def put(self, chunk: Chunk) -> int:
+        """Add the newest; returns how many lines had to go."""
+        dropped = 0
+        with self.lock:
+            self.chunks.append(chunk)
+            self.lines += chunk.count
+            self.bytes += len(chunk.lines)
+            while self.lines > self.lines_max or self.bytes > self.bytes_max:
+                dropped += self.pop().count
+        return dropped
+
+    def take(self) -> list[Chunk]:
+        """Take the oldest, as much as one push may have; a chunk is never cut."""
+        taken: list[Chunk] = []
+        lines = size = 0
+        with self.lock:
+            while self.chunks:
+                lines += self.chunks[0].count
+                size += len(self.chunks[0].lines)
+                if taken and (lines > BATCH_LINES_MAX or size > BATCH_BYTES_MAX):
+                    break
+                taken.append(self.pop())
+        return taken
+
+    def pop(self) -> Chunk:
+        chunk = self.chunks.popleft()
+        self.lines -= chunk.count
+        self.bytes -= len(chunk.lines)
+        return chunk
+
+
+def chunk(record: "Record") -> Chunk:
+    """Take out of a record what is pushed."""
+    lines: bytes = record["extra"]["lines"]
+    return Chunk(
+        role=record["extra"]["role"],
+        level=record["level"].name.lower(),
+        ns=int(record["time"].timestamp() * 1_000_000) * 1000,
+        lines=lines,
+        count=lines.count(b"\n"),
+    )
+
+
+class Loki:
+    """A sink of loguru. Writing never waits and never fails; stopping takes STOP_MAX_S at most.
+
+    While Loki does not answer, a batch is tried again and again, and newer lines push older ones
+    out of the queue behind it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        metrics: LogMetrics,
+        *,
+        backlog: Backlog | None = None,
+        linger_s: float = LINGER_S,
+        backoff_min_s: float = BACKOFF_MIN_S,
+    ) -> None:
+        self.metrics = metrics
+        self.full = metrics.dropped.labels("full")
+        self.refused = metrics.dropped.labels("refused")
+        self.endpoint = Endpoint(url)
+        self.backlog = backlog or Backlog()
+        self.linger_s = linger_s
+        self.backoff_min_s = backoff_min_s
+        self.outage = Outage("loki")
+        self.in_hand = 0  # lines of the batch that is being pushed
+        self.wake = threading.Event()
+        self.stopping = threading.Event()
+        self.stop_by = float("inf")
+        self.thread = threading.Thread(target=self.run, name="loki", daemon=True)
+        self.thread.start()
+
+    def write(self, message: "Message") -> None:
+        """Queue what was logged (loguru's call)."""
+        if dropped := self.backlog.put(chunk(message.record)):
+            self.full.inc(dropped)
+        if self.backlog.fills_a_batch:
+            self.wake.set()
+
+    def stop(self) -> None:
+        """Push what waits, as far as the time allows, and say what was left (loguru's call)."""
+        self.stop_by = time.monotonic() + STOP_MAX_S
+        self.stopping.set()
+        self.wake.set()
+        self.thread.join(STOP_MAX_S)
+        if left := self.in_hand + self.backlog.lines:
+            logger.warning("log_lines_not_pushed", count=left)
+
+    def run(self) -> None:
+        """Push until stopped."""
+        while not self.stopping.is_set():
+            self.wake.wait(self.linger_s)
+            self.wake.clear()
+            self.push_all()
+        self.push_all()
+
+    def push_all(self) -> None:
+        """Push a batch, and go on while there is a whole one; at the end, until nothing is left."""
+        while batch := self.backlog.take():
+            self.in_hand = sum(chunk.count for chunk in batch)
+            try:
+                if not self.delivered(gzip.compress(body(batch), 1)):
+                    return
+            except Exception as error:  # a bug must not end the pushing
+                self.refused.inc(self.in_hand)
+                logger.opt(exception=error).error("log_push_failed", count=self.in_hand)
+            self.in_hand = 0
+            if not (self.backlog.fills_a_batch or self.stopping.is_set()):
+                return
+
+    def delivered(self, body: bytes) -> bool:
+        """Push one batch until Loki takes or refuses it. False: we stop, and it did neither."""
+        backoff_s = self.backoff_min_s
+        while True:
+            last = self.stopping.is_set()
+            timeout_s = min(TIMEOUT_S, self.stop_by - time.monotonic())
+            if timeout_s <= 0:
+                return False
+            try:
+                self.endpoint.post(body, timeout_s)
+            except RefusedByLoki as error:
+                self.refused.inc(self.in_hand)
+                self.outage.away(error)
+                return True
+            except NoAnswer as error:
+                self.metrics.failures.inc()
+                self.outage.away(error)
+            else:
+                self.metrics.pushed.inc(self.in_hand)
+                self.outage.back()
+                return True
+            if last:
+                return False
+            self.stopping.wait(backoff_s * random.uniform(0.5, 1.0))
+            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+
+
+class RefusedByLoki(Exception):
+    """It will never take this batch."""
+
+
+class NoAnswer(Exception):
+    """It may take this batch later."""
+
+
+class Endpoint:
+    """Where pushes go: one kept connection. By libcurl: its timeout is for the whole transfer."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.answer = bytearray()
+        self.easy = pycurl.Curl()
+        path = parts.path.rstrip("/").removesuffix(PATH)
+        server = parts.netloc.rpartition("@")[2]
+        self.easy.setopt(pycurl.URL, f"{parts.scheme}://{server}{path}{PATH}")
+        if parts.username is not None:
+            self.easy.setopt(pycurl.USERNAME, unquote(parts.username))
+            self.easy.setopt(pycurl.PASSWORD, unquote(parts.password or ""))
+        self.easy.setopt(pycurl.NOSIGNAL, 1)  # signals belong to the main thread
+        self.easy.setopt(pycurl.PROXY, "")  # the environment must not route our traffic
+        self.easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
+        self.easy.setopt(
+            pycurl.HTTPHEADER,
+            ["Content-Type: application/json", "Content-Encoding: gzip", "Expect:"],
+        )
+        self.easy.setopt(pycurl.WRITEFUNCTION, self.take)
+
+    def post(self, body: bytes, timeout_s: float) -> None:
+        """Push one gzipped body. Raises NoAnswer (also for 429 and 5xx) or RefusedByLoki."""
+        self.answer.clear()
+        self.easy.setopt(pycurl.POSTFIELDS, body)
+        self.easy.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
+        try:
+            self.easy.perform()
+        except pycurl.error as error:
+            raise NoAnswer(error.args[1]) from error
+        status = self.easy.getinfo(pycurl.RESPONSE_CODE)
+        told = f"HTTP {status} {self.answer.decode(errors='replace')}".strip()
+        if status == 429 or status >= 500:
+            raise NoAnswer(told)
+        if status >= 300:
+            raise RefusedByLoki(told)
+
+    def take(self, data: bytes) -> None:
+        """Keep the first bytes of the answer."""
+        self.answer += data[: ANSWER_BYTES - len(self.answer)]
+
+
+def body(batch: Iterable[Chunk]) -> bytes:
+    """Write a push: a stream per role and level, its lines in order, each a nanosecond later."""
+    streams: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    next_ns: dict[tuple[str, str], int] = {}
+    for chunk in sorted(batch, key=lambda chunk: chunk.ns):
+        key = chunk.role, chunk.level
+        begin = max(chunk.ns, next_ns.get(key, 0))
+        lines = chunk.lines.decode().split("\n")[:-1]
+        streams.setdefault(key, []).extend((str(ns), line) for ns, line in enumerate(lines, begin))
+        next_ns[key] = begin + len(lines)
+    return encode(
+        {
+            "streams": [
+                {"stream": {"app": "notify", "role": role, "level": level}, "values": values}
+                for (role, level), values in streams.items()
+            ]
+        }
+    )
