@@ -15,6 +15,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import redis
+from loguru import logger
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
@@ -140,3 +141,17 @@ def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
     """Connect to `redis_url`; answers are bytes."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+def transitions() -> Iterator[list[tuple[str, dict[str, object]]]]:
+    """Collect what the log says of notifications: the event's name, and its fields."""
+    found: list[tuple[str, dict[str, object]]] = []
+
+    def collect(message: object) -> None:
+        record = message.record  # type: ignore[attr-defined]
+        found.extend((record["message"], dict(row)) for row in record["extra"].get("rows", ()))
+
+    sink = logger.add(collect, format="{message}")
+    yield found
+    logger.remove(sink)

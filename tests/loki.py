@@ -95,7 +95,9 @@ def fake_loki(port: int = 0) -> Iterator[FakeLoki]:
         loki = FakeLoki(server)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield loki
-        loki.over.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield loki
+        finally:
+            loki.over.set()
+            server.shutdown()
+            thread.join()

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 from loguru import logger
@@ -100,6 +103,121 @@ def test_setting_up_again_does_not_double_the_lines(capsys):
     logs.set_up("worker", style="json")
     logger.info("x")
     assert [line["role"] for line in lines(capsys)] == ["worker"]
+
+
+def ids(*numbers):
+    return [{"notification_id": f"id-{n}", "attempt": n} for n in numbers]
+
+
+def test_transitions_are_a_line_each_with_the_id(capsys):
+    logs.set_up("worker", style="json")
+    logs.transitions("sent", ids(1, 2, 3))
+    told = lines(capsys)
+    assert len({line.pop("ts") for line in told}) == 1
+    head = {"level": "info", "role": "worker", "event": "sent"}
+    assert told == [head | row for row in ids(1, 2, 3)]
+
+
+def test_transitions_are_one_write(capsys, monkeypatch):
+    logs.set_up("worker", style="json")
+    written = []
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(buffer=Buffer(written)))
+    logs.transitions("sent", ids(*range(500)))
+    assert [text.count(b"\n") for text in written] == [500]
+
+
+class Buffer:
+    """Keeps what is written, call by call."""
+
+    def __init__(self, written):
+        self.write = written.append
+
+    def flush(self):
+        """Write nothing more."""
+
+
+def test_rows_that_nobody_wants_to_see_are_not_even_made(capsys):
+    def rows():
+        raise AssertionError("asked for")
+        yield {}
+
+    logs.set_up("worker", level="warning", style="json")
+    logs.transitions("sent", rows())
+    assert capsys.readouterr().err == ""
+
+
+def test_no_transitions_are_no_line(capsys):
+    for style in ("json", "pretty"):
+        logs.set_up("worker", style=style)
+        logs.transitions("sent", [])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("style", ["json", "pretty"])
+def test_a_line_stays_one_line_whatever_is_in_it(capsys, style):
+    logs.set_up("worker", style=style)
+    odd = "a\r\nb\x00\x1b[31m\u2028\x85\ud800 {x} \0 }\n{"
+    logs.transitions("odd\nevent", [{"notification_id": odd}, {"notification_id": odd}])
+    logger.info(f"said\n{odd}".replace("{", "{{").replace("}", "}}"), text=odd, n=1 << 70)
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 3 and printed.endswith("\n")
+    if style == "json":
+        told = [json.loads(line) for line in printed.splitlines()]
+        assert told[0]["notification_id"] == odd == told[2]["text"]
+    else:
+        assert len(printed.splitlines()) == 3
+        assert "\x1b" not in printed and r"\x1b[31m" in printed
+
+
+def test_pretty_transitions_say_the_same_to_a_person(capsys):
+    logs.set_up("worker", style="pretty")
+    logs.transitions("retry", [{"notification_id": "x", "code": None, "due_in_s": 2.5}], "WARNING")
+    printed = capsys.readouterr().err
+    assert re.fullmatch(
+        r"[\d:.]{12} WARNING worker     retry notification_id=x due_in_s=2.5\n", printed
+    )
+
+
+def refuse(error):
+    raise error
+
+
+def test_an_error_shows_where_it_was_and_nothing_of_the_row(capsys):
+    for style in ("json", "pretty"):
+        logs.set_up("api", style=style)
+        try:
+            refuse(ValueError("null value\nDETAIL:  Failing row contains (SECRET)."))
+        except ValueError:
+            logger.exception("broke")
+    as_json, pretty = capsys.readouterr().err.splitlines()
+    assert json.loads(as_json)["error"] == "null value"
+    assert re.search(r"unit/test_logs.py:\d+ test_an_error_shows", json.loads(as_json)["stack"])
+    assert "error=null value" in pretty
+    assert "SECRET" not in as_json + pretty
+
+
+def test_a_group_of_one_error_is_that_error(capsys):
+    logs.set_up("api", style="json")
+    try:
+        refuse(ExceptionGroup("unhandled", [ExceptionGroup("again", [KeyError("x")])]))
+    except ExceptionGroup:
+        logger.exception("broke")
+    assert lines(capsys)[0]["error_type"] == "KeyError"
+
+
+def test_a_level_that_a_library_made_up_is_one_of_ours(capsys):
+    logs.set_up("api", style="json")
+    logging.addLevelName(35, "NOTICE")
+    logging.getLogger("odd").log(35, "x")
+    assert lines(capsys)[0]["level"] == "warning"
+
+
+def test_a_part_of_the_process_can_speak_as_its_role(capsys):
+    logs.set_up("up", style="json")
+    with logger.contextualize(role="worker"):
+        logs.transitions("sent", ids(1))
+    logger.info("x")
+    assert [line["role"] for line in lines(capsys)] == ["worker", "up"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def events() -> Iterator[list[tuple[str, dict[str, object]]]]:
     def collect(message: object) -> None:
         record = message.record  # type: ignore[attr-defined]
         fields = {name: value for name, value in record["extra"].items() if name not in OURS}
-        found.append((record["message"], fields))
+        if "rows" not in record["extra"]:
+            found.append((record["message"], fields))
 
     sink = logger.add(collect, format="{message}")
     yield found

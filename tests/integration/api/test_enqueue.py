@@ -44,6 +44,26 @@ def test_every_optional_field_reaches_its_column(api: Api, db) -> None:
     assert row.expires_at == datetime.fromisoformat(given["expires_at"])
 
 
+def test_what_is_accepted_has_a_line_in_the_log_and_what_is_refused_has_none(
+    api: Api, transitions
+) -> None:
+    first = api.post(LINE | {"reference": "order 1", "priority": 0}).json["id"]
+    second = api.post(LINE).json["id"]
+    assert api.post(LINE | {"priority": 9}).status == 422
+    assert transitions == [
+        (
+            "enqueued",
+            {
+                "notification_id": UUID(first),
+                "channel": "log",
+                "priority": 0,
+                "reference": "order 1",
+            },
+        ),
+        ("enqueued", {"notification_id": UUID(second), "channel": "log", "priority": 2}),
+    ]
+
+
 def test_null_means_the_same_as_leaving_a_field_out(api: Api, db) -> None:
     absent = dict.fromkeys(["priority", "send_at", "expires_at", "max_attempts", "reference"])
     assert api.post(LINE | absent).status == 202

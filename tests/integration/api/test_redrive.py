@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -155,7 +156,14 @@ def test_only_what_changed_something_leaves_a_line_in_the_log(api: Api, db, even
     redrive(api, ALL | {"dry_run": True})
     redrive(api, ALL)
     redrive(api, {})
-    assert events == [("redriven", {"matched": 2, "redriven": 2, "expired": 0, "more": False})]
+    counts = {"matched": 2, "redriven": 2, "expired": 0, "more": False}
+    assert events == [("redriven", {"channel": "log", **counts})]
+
+
+def test_each_id_that_was_named_has_a_line_in_the_log(api: Api, db, transitions) -> None:
+    ids = failed(db, 2)
+    redrive(api, {"ids": ids})
+    assert transitions == [("redrive_asked", {"notification_id": UUID(id)}) for id in ids]
 
 
 def test_the_command_prints_the_counts(api: Api, db, capsys) -> None:

@@ -132,3 +132,15 @@ def test_a_silence_long_after_the_last_one_has_a_grace_of_its_own(db, settled_in
         settled_in.now += STALL_S + 1.0
         assert settled_in.reap() == SETTLE_GRACE_S
         settled_in.hears_until(settled_in.now + SETTLE_GRACE_S)
+
+
+def test_each_lease_that_passed_has_a_line_in_the_log(db, reaper, transitions):
+    again, dead = [
+        put(db, "sending", attempt=attempt, lease_until=ago(db, "1 second")) for attempt in (1, 4)
+    ]
+    reaper.hears_until(SETTLE_GRACE_S + 1)
+    reaper.reap()
+    assert sorted(transitions, key=lambda told: str(told[1]["attempt"])) == [
+        ("reaped", {"notification_id": again, "attempt": 1, "status": "queued"}),
+        ("reaped", {"notification_id": dead, "attempt": 4, "status": "failed"}),
+    ]
