@@ -52,7 +52,7 @@ class Accounts:
             logs.transitions("stale", (told(one) for one in stale), "WARNING")
 
     def count(self, status: Status, channel: str, ended: Found) -> None:
-        """Count what became of one channel's notifications, and how long the sent ones took since they could be sent."""
+        """Count what became of one channel's notifications, and show how old the sent ones were."""
         self.by_status[status].labels(channel).inc(len(ended))
         for outcome, count in Counter(one.verdict.outcome for one, _ in ended).items():
             self.metrics.attempts.labels(channel, outcome).inc(count)

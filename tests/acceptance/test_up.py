@@ -198,7 +198,7 @@ def test_services_print_a_dotenv_that_the_roles_run_on(
 
     assert start("migrate").process.wait(20) == 0
     roles = [start("api"), start("dispatcher"), start("worker")]
-    api = re.search(r'"url": "(http://[^"]+)"', roles[0].says('"event": "api"'))
+    api = re.search(r'"url":"(http://[^"]+)"', roles[0].says('"event":"api"'))
     assert api is not None
     sent = subprocess.run(
         [NOTIFY, "send", "log", "somebody", '{"n": 1}', "--priority", "0", "--url", api[1]],

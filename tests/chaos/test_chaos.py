@@ -144,7 +144,7 @@ def test_worker_that_slept_beyond_its_lease_changes_nothing(stand: Stand) -> Non
     verdict = verdict_of(stand)
 
     assert verdict.statuses == {"sent": 40}
-    assert any('"event": "stale"' in worker.log.read_text() for worker in stand.workers)
+    assert any('"event":"stale"' in worker.log.read_text() for worker in stand.workers)
 
 
 def test_everything_killed_at_once_comes_back_with_everything(stand: Stand) -> None:
