@@ -117,7 +117,7 @@ def test_a_push_is_what_loki_asks_for(server: FakeLoki, push: Push, counted) -> 
         assert before - 1_000_000 <= pushed.ns <= time.time_ns()
     assert [pushed.labels["level"] for pushed in server.taken] == ["info"] * 3 + ["warning"]
     assert server.taken[-1].fields["text"] == "two\nlines"
-    assert counted("log_lines_pushed_total") == 4
+    wait_for(lambda: counted("log_lines_pushed_total") == 4)
 
 
 def test_what_loki_has_is_what_standard_error_says(server: FakeLoki, push: Push, capsys) -> None:
