@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from service.migrate import migrate
 from tests.conftest import url_of
+from tests.grafana import queries, sql
 from tests.ledger import ago, cancel, claim, due, reap, redrive, release, settle
 
 ROWS = 200_000
@@ -241,6 +242,39 @@ def test_a_redrive_by_reference_reads_no_more_than_it_finds(full):
     query = "select reference from notify.notifications where reference is not null limit 1"
     reference = full.execute(query).fetchone().reference
     seen = touched(full, lambda: redrive(full, reference=reference, dry_run=True))
+    assert seen.read["notifications_reference"] == 1
+    assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
+
+
+ONE_NOTIFICATION = [
+    query.text for query in queries("postgres") if query.dashboard == "one-notification.json"
+]
+
+
+def of_dashboard(db, text, **chosen):
+    chosen = {"id": "", "reference": "", "notification": "(none)"} | chosen
+    return touched(db, lambda: db.execute(sql(text, **chosen)).fetchall())
+
+
+@pytest.mark.parametrize("text", [t for t in ONE_NOTIFICATION if "${notification:" in t])
+def test_a_dashboard_reads_one_notification_by_the_key_of_its_day(full, text):
+    rows, partitions = some(full, "sent", days_ago=3)
+    seen = of_dashboard(full, text, notification=str(rows[0].id))
+    assert seen.answer or "attempts a" in text or "'queued'" in text
+    assert seen.indexes <= {"notifications_pkey", "attempts_pkey"}
+    assert seen.partitions <= partitions | {
+        p.replace("notifications", "attempts") for p in partitions
+    }
+    assert seen.read.total() <= A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("text", [t for t in ONE_NOTIFICATION if "${reference:" in t])
+def test_a_dashboard_reads_no_more_of_a_reference_than_it_finds(full, text):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    seen = of_dashboard(full, text, reference=reference)
+    assert len(seen.answer) >= 1
+    assert seen.read["SEQ SCAN"] == 0  # days to come are empty
     assert seen.read["notifications_reference"] == 1
     assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
 

@@ -1,0 +1,83 @@
+"""Grafana's part, for tests: the queries of the dashboards, with values for their variables."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+DASHBOARDS = {
+    path.name: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "ops/grafana/dashboards").glob("*.json"))
+}
+ALL = {"channel": ["webhook", "email", "log"], "priority": ["0", "1", "2", "3"], "instance": [".*"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query, of a panel or an annotation; `text` as the file has it."""
+
+    dashboard: str
+    title: str
+    source: str
+    """The data source's uid."""
+    text: str
+    is_instant: bool
+
+    def __str__(self) -> str:
+        return f"{self.dashboard}: {self.title}"
+
+
+def panels(dashboard: str) -> list[dict[str, Any]]:
+    """Give a dashboard's panels, without its headings."""
+    return [panel for panel in DASHBOARDS[dashboard]["panels"] if panel["type"] != "row"]
+
+
+def panel(dashboard: str, title: str) -> dict[str, Any]:
+    """Give one panel."""
+    (found,) = (one for one in panels(dashboard) if one["title"] == title)
+    return found
+
+
+def queries(source: str) -> list[Query]:
+    """Give everything that is asked of a data source."""
+    return [query for name in DASHBOARDS for query in queries_of(name) if query.source == source]
+
+
+def queries_of(dashboard: str) -> Iterator[Query]:
+    for one in panels(dashboard):
+        for target in one["targets"]:
+            text = target.get("expr") or target["rawSql"]
+            uid = target["datasource"]["uid"]
+            yield Query(dashboard, one["title"], uid, text, target.get("instant", False))
+    for note in DASHBOARDS[dashboard]["annotations"]["list"]:
+        if "expr" in note:
+            uid = note["datasource"]["uid"]
+            yield Query(dashboard, note["name"], uid, note["expr"], False)
+    for variable in DASHBOARDS[dashboard]["templating"]["list"]:
+        if variable["type"] == "query":
+            found = re.fullmatch(r"label_values\((.*), \w+\)", variable["definition"])
+            text = found[1] if found else variable["query"]
+            yield Query(dashboard, variable["name"], variable["datasource"]["uid"], text, True)
+
+
+def promql(text: str, rate_interval: str = "1m") -> str:
+    """Put Grafana's values into PromQL; every variable is All."""
+    text = text.replace("$__rate_interval", rate_interval)
+    return re.sub(r"\$(\w+)", lambda found: as_regex(ALL[found[1]]), text)
+
+
+def as_regex(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"({'|'.join(values)})"
+
+
+def sql(text: str, **values: str) -> str:
+    """Put values into SQL as the format `sqlstring` does; what is not given is All."""
+
+    def quoted(found: re.Match[str]) -> str:
+        given = [values[found[1]]] if found[1] in values else ALL[found[1]]
+        return ",".join("'" + value.replace("'", "''") + "'" for value in given)
+
+    return re.sub(r"\$\{(\w+):sqlstring\}", quoted, text)
