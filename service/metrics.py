@@ -42,25 +42,25 @@ class Shelf:
         # They would double every counter.
         disable_created_metrics()  # type: ignore[no-untyped-call]
 
-    def counter(self, name: str, text: str, **labels: Iterable[object]) -> Counter:
+    def counter(self, name: str, text: str, /, **labels: Iterable[object]) -> Counter:
         """Make a counter; each label comes with all its values."""
         made = Counter(name, text, list(labels), registry=self._registry)
         touch(made, labels)
         return made
 
-    def gauge(self, name: str, text: str, **labels: Iterable[object]) -> Gauge:
+    def gauge(self, name: str, text: str, /, **labels: Iterable[object]) -> Gauge:
         """Make a gauge."""
         made = Gauge(name, text, list(labels), registry=self._registry)
         touch(made, labels)
         return made
 
-    def reading(self, name: str, text: str, **labels: Iterable[object]) -> "Reading":
+    def reading(self, name: str, text: str, /, **labels: Iterable[object]) -> "Reading":
         """Make a gauge that may be unknown."""
         made = Gauge(name, text, list(labels), registry=self._registry)
         return Reading(touch(made, labels) if labels else {(): made})
 
     def histogram(
-        self, name: str, text: str, buckets: Sequence[float], **labels: Iterable[object]
+        self, name: str, text: str, buckets: Sequence[float], /, **labels: Iterable[object]
     ) -> Histogram:
         """Make a histogram."""
         made = Histogram(name, text, list(labels), buckets=buckets, registry=self._registry)
@@ -304,9 +304,8 @@ class DispatcherMetrics:
         self.leading = shelf.gauge("dispatcher_leading", "1: this one leads. 0: it stands by.")
         self.succeeded = shelf.gauge(
             "job_last_success_timestamp_seconds",
-            "When a job of the leader last ran without an error, in this process; 0: not yet. "
-            "Prometheus calls the label exported_job, unless it honors labels.",
-            job=JOBS,
+            "When a job of the leader last ran without an error, in this process; 0: not yet.",
+            name=JOBS,
         )
         self.slo = shelf.counter(
             "slo_notifications_total",

@@ -278,8 +278,8 @@ JOBS = row(
             Looks(unit="s", empty=NOBODY),
             [
                 prom(
-                    "time() - (max by (exported_job) (job_last_success_timestamp_seconds) > 0)",
-                    "{{exported_job}}",
+                    "time() - (max by (name) (job_last_success_timestamp_seconds) > 0)",
+                    "{{name}}",
                 )
             ],
             logarithmic=True,

@@ -28,7 +28,7 @@ USERS_OWN = {
     "db_sending_notifications",
 }
 BOUNDED = {
-    "channel", "code", "job", "le", "outcome", "pool", "priority", "reason", "result", "route",
+    "channel", "code", "le", "name", "outcome", "pool", "priority", "reason", "result", "route",
     "schema", "state", "status", "table", "thread", "verb", "version",
 }  # fmt: skip
 LATER = {"api_request_seconds", "db_pool"}  # their labels come with the routes and the pools

@@ -81,7 +81,7 @@ class Driven:
         """Let it do turn after turn, without a lead and without background jobs."""
         return self.doing(self.dispatcher._dispatch())
 
-    def metric(self, name: str, **labels: str) -> float:
+    def metric(self, name: str, /, **labels: str) -> float:
         """Read one metric."""
         value = self.registry.get_sample_value(name, labels)
         assert value is not None, name

@@ -179,11 +179,11 @@ def test_every_job_tells_when_it_last_succeeded(db, driven):
     with driven.running():
         for job in ("reaper", "reconciler", "gauges", "partitions", "slo"):
             name = "job_last_success_timestamp_seconds"
-            wait_for(lambda j=job, n=name: driven.metric(n, job=j) > time.time() - 60)
+            wait_for(lambda j=job, n=name: driven.metric(n, name=j) > time.time() - 60)
 
 
 def test_a_job_that_fails_is_no_success(db, driven):
     rename(db, "fold_slo", "gone")
     with driven.running():
-        wait_for(lambda: driven.metric("job_last_success_timestamp_seconds", job="gauges") > 0)
-        assert driven.metric("job_last_success_timestamp_seconds", job="slo") == 0
+        wait_for(lambda: driven.metric("job_last_success_timestamp_seconds", name="gauges") > 0)
+        assert driven.metric("job_last_success_timestamp_seconds", name="slo") == 0
