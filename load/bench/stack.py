@@ -89,7 +89,6 @@ class Stack:
             "PORT": port,
             "METRICS_PORT": port,
             "WEBHOOK_SECRET": SECRET,
-            "LOG_LEVEL": "warning",
             **env,
         }
         with running([NOTIFY, name], name, self.directory, given, cwd=self.directory) as process:
