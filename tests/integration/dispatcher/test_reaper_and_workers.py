@@ -1,5 +1,6 @@
 """A reaper that runs by itself, and workers that die or stand still; or PostgreSQL does."""
 
+import json
 import os
 import signal
 import subprocess
@@ -62,8 +63,8 @@ class WorkerProcess:
 
     def stale(self):
         """Read how many of its settles came too late."""
-        [line] = [line for line in self.log.read_text().splitlines() if '"metrics"' in line]
-        url = line.split('"url": "')[1].split('"')[0]
+        told = map(json.loads, self.log.read_text().splitlines())
+        [url] = [line["url"] for line in told if line["event"] == "metrics"]
         with urlopen(url, timeout=10) as answer:
             samples = answer.read().decode().splitlines()
         [value] = [s for s in samples if s.startswith("worker_stale_settles_total ")]
