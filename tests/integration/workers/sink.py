@@ -19,6 +19,22 @@ class Request:
 Answer = Callable[["Sink", Request, asyncio.StreamWriter], Awaitable[None]]
 
 
+class Hold:
+    """An event that tasks wait for and any thread sets: a thousand that look would keep a core."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.event = asyncio.Event()
+
+    def set(self) -> None:
+        """Let everybody go on."""
+        self.loop.call_soon_threadsafe(self.event.set)
+
+    async def wait(self) -> None:
+        """Wait for that."""
+        await self.event.wait()
+
+
 class Sink:
     """`url` is where it listens; `requests` what came, in order.
 
@@ -27,9 +43,9 @@ class Sink:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.hold = threading.Event()
         self.now = 200
         self.loop = asyncio.new_event_loop()
+        self.hold = Hold(self.loop)
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
         self.server = asyncio.run_coroutine_threadsafe(
@@ -90,8 +106,7 @@ async def once(sink: Sink, request: Request, writer: asyncio.StreamWriter) -> No
 
 
 async def held(sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
-    while not sink.hold.is_set():  # noqa: ASYNC110 (another thread sets it)
-        await asyncio.sleep(0.005)
+    await sink.hold.wait()
     reply(writer, 200)
 
 
