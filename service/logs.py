@@ -24,7 +24,7 @@ PRETTY = (
     "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> <cyan>{extra[role]: <10}</cyan> "
     "<level>{message}</level> <dim>\0</dim>\n"  # \0: where the fields will be
 )
-OURS = ("role", "rows", "lines")
+OURS = ("role", "_rows", "_lines")  # in `extra`: any other name is a field's
 ERROR_CHARS = 500
 FRAMES = 12
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -38,7 +38,7 @@ class Push(Protocol):
     """Where lines go besides stderr."""
 
     def write(self, message: "Message") -> None:
-        """Take what was logged: its JSON lines are `message.record["extra"]["lines"]`."""
+        """Take what was logged: its JSON lines are `message.record["extra"]["_lines"]`."""
 
     def stop(self) -> None:
         """End: loguru's call, at exit at the latest."""
@@ -78,7 +78,7 @@ def transitions(event: str, rows: Iterable[Row], level: str = "INFO") -> None:
     One call of loguru, as each costs 16 microseconds. A generator is not even read when nobody
     listens at this level.
     """
-    on_demand.log(level, event, rows=lambda: tuple(rows))
+    on_demand.log(level, event, _rows=lambda: tuple(rows))
 
 
 def add_lines(record: "Record") -> None:
@@ -92,7 +92,7 @@ def add_lines(record: "Record") -> None:
         "event": record["message"],
         **values,
     }
-    extra["lines"] = json_lines(head, extra.get("rows"))
+    extra["_lines"] = json_lines(head, extra.get("_rows"))
     record["message"] = printable(record["message"])
 
 
@@ -128,7 +128,7 @@ def plain_line(values: dict[str, Any]) -> bytes:
 
 def write_json(message: "Message") -> None:
     """Write JSON lines, all at once."""
-    sys.stderr.buffer.write(message.record["extra"]["lines"])
+    sys.stderr.buffer.write(message.record["extra"]["_lines"])
     sys.stderr.buffer.flush()
 
 
@@ -137,7 +137,7 @@ def write_pretty(message: "Message") -> None:
     record = message.record
     values = fields(record)
     before, after = message.split("\0")
-    rows = record["extra"].get("rows", ({},))
+    rows = record["extra"].get("_rows", ({},))
     sys.stderr.write("".join([before + words({**values, **row}) + after for row in rows]))
     sys.stderr.flush()
 

@@ -97,7 +97,7 @@ class Backlog:
 
 def chunk(record: "Record") -> Chunk:
     """Take out of a record what is pushed."""
-    lines: bytes = record["extra"]["lines"]
+    lines: bytes = record["extra"]["_lines"]
     return Chunk(
         role=record["extra"]["role"],
         level=record["level"].name.lower(),

@@ -4,6 +4,7 @@ TEST_DATABASE_URL (a superuser's URL of any server) and TEST_REDIS_URL take thei
 TEST_POSTGRES_PROGRAMS (the bin/ of another PostgreSQL) changes what is started here.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -144,13 +145,23 @@ def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
 
 
 @pytest.fixture
+def logs_restored() -> Iterator[None]:
+    """Let the test set the logs up as it likes: nothing of that is left afterwards."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logger.remove()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
 def transitions() -> Iterator[list[tuple[str, dict[str, object]]]]:
     """Collect what the log says of notifications: the event's name, and its fields."""
     found: list[tuple[str, dict[str, object]]] = []
 
     def collect(message: object) -> None:
         record = message.record  # type: ignore[attr-defined]
-        found.extend((record["message"], dict(row)) for row in record["extra"].get("rows", ()))
+        found.extend((record["message"], dict(row)) for row in record["extra"].get("_rows", ()))
 
     sink = logger.add(collect, format="{message}")
     yield found

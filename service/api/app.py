@@ -84,7 +84,7 @@ def guarded(handler: Handler) -> Handler:
         except web.HTTPException:
             raise
         except Exception:
-            logger.exception("request failed", method=request.method, path=request.path)
+            logger.exception("request_failed", method=request.method, path=request.path)
             return answer(Problem("internal_error"))
 
     return guard

@@ -127,7 +127,7 @@ class Batcher:
         except DatabaseAway as error:
             return self._unavailable(rows, error)
         except Exception:
-            logger.exception("enqueue failed", rows=len(rows))
+            logger.exception("enqueue_failed", rows=len(rows))
             return [Problem("internal_error") for _ in rows]
         else:
             self._outage.back()

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -36,9 +35,8 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def push(registry: CollectorRegistry) -> Iterator[Push]:
-    """Send this process's logs to a URL; they are as they were afterwards."""
-    handlers, level = logging.root.handlers[:], logging.root.level
+def push(registry: CollectorRegistry, logs_restored: None) -> Push:
+    """Send this process's logs to a URL."""
 
     def push(url: str, **given: Any) -> Loki:
         quick = {"linger_s": 0.01, "backoff_min_s": 0.02}
@@ -46,10 +44,7 @@ def push(registry: CollectorRegistry) -> Iterator[Push]:
         logs.set_up("worker", style="json", push=loki)
         return loki
 
-    yield push
-    logger.remove()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
+    return push
 
 
 @pytest.fixture

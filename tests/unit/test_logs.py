@@ -11,14 +11,7 @@ from loguru import logger
 
 from service import logs
 
-
-@pytest.fixture(autouse=True)
-def afterwards():
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logger.remove()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("logs_restored")
 
 
 def lines(capsys):
@@ -38,6 +31,14 @@ def test_a_line_is_one_json_object_with_event_and_fields(capsys):
         "status": "sent",
         "age_s": 1.5,
     }
+
+
+@pytest.mark.parametrize("style", ["json", "pretty"])
+def test_a_field_may_have_any_name(capsys, style):
+    logs.set_up("worker", style=style)
+    logger.info("odd", rows=2, lines=3)
+    printed = capsys.readouterr().err
+    assert re.search(r"\brows\W+2\b.*\blines\W+3\b", printed)
 
 
 def test_newlines_quotes_and_unicode_stay_in_their_line(capsys):

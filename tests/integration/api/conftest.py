@@ -39,7 +39,7 @@ def events() -> Iterator[list[tuple[str, dict[str, object]]]]:
     def collect(message: object) -> None:
         record = message.record  # type: ignore[attr-defined]
         fields = {name: value for name, value in record["extra"].items() if name not in OURS}
-        if "rows" not in record["extra"]:
+        if "_rows" not in record["extra"]:
             found.append((record["message"], fields))
 
     sink = logger.add(collect, format="{message}")

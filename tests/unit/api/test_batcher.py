@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from service import logs
 from service.api import batcher
 from service.api.batcher import Batcher
 from service.api.body import NewNotification
@@ -147,7 +148,11 @@ def test_a_database_that_goes_away_between_halves_fails_only_the_rest() -> None:
     run(test)
 
 
-def test_a_defect_of_ours_is_an_answer_and_not_a_hang() -> None:
+def test_a_defect_of_ours_is_an_answer_and_not_a_hang(
+    capsys: pytest.CaptureFixture[str], logs_restored: None
+) -> None:
+    logs.set_up("api", style="json")
+
     async def test(ledger: Ledger, batcher: Batcher) -> None:
         answers = await submit(batcher, "1", "bug")
         assert [problem.code for problem in answers] == ["internal_error"] * 2
@@ -155,6 +160,8 @@ def test_a_defect_of_ours_is_an_answer_and_not_a_hang() -> None:
         assert isinstance(after, Accepted)
 
     run(test)
+    told = json.loads(capsys.readouterr().err.splitlines()[0])
+    assert (told["event"], told["error_type"], told["rows"]) == ("enqueue_failed", "KeyError", 2)
 
 
 def test_nobody_waits_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
