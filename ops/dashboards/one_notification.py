@@ -190,10 +190,7 @@ ANSWER = row(
             "What happened, in order, and what comes next.",
             Looks(unit="string", empty=SAYS_WHO, steps=[(None, GREY)]),
             sql(STORY),
-            {
-                "at": {"unit": "dateTimeAsIso", "custom.width": 180},
-                "what": {"custom.width": 220},
-            },
+            {"at": {"unit": "dateTimeAsIso", "custom.width": 180}, "what": {"custom.width": 220}},
         ),
         table(
             "Its attempts",

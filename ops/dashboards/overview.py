@@ -16,6 +16,7 @@ from ops.dashboards.panels import (
     never,
     prom,
     quantiles,
+    rate,
     sql,
     stat,
     table,
@@ -137,7 +138,7 @@ SLEEP = row(
             "Sent per second",
             "Notifications that became sent.",
             Looks(unit=PER_SECOND, empty=NO_FIGURES, steps=[(None, BLUE)]),
-            prom(f"sum(rate(worker_jobs_sent_total{CHOSEN}[$__rate_interval]))"),
+            rate(f"worker_jobs_sent_total{CHOSEN}"),
         ),
         stat(
             "Age of the figures",
@@ -150,12 +151,7 @@ SLEEP = row(
             "Processes away",
             "Processes that Prometheus knows and cannot reach. Red: see what ended them; "
             "all their rows come back within LEASE_S. ops/RUNBOOK.md#targetdown",
-            Looks(
-                unit="short",
-                empty=NO_FIGURES,
-                steps=never(),
-                words={"0": ("None", GREEN)},
-            ),
+            Looks(unit="short", empty=NO_FIGURES, steps=never(), words={"0": ("None", GREEN)}),
             prom('count(up{job="notify"} == 0) or 0 * count(up{job="notify"})'),
         ),
         stat(
@@ -181,10 +177,7 @@ SLEEP = row(
             "What is wrong now. The annotation runbook of each names its paragraph in "
             "ops/RUNBOOK.md.",
             Looks(unit="string", empty="Nothing fires", steps=[(None, GREY)]),
-            prom(
-                'max by (alertname, severity) (ALERTS{alertstate="firing"})',
-                table=True,
-            ),
+            prom('max by (alertname, severity) (ALERTS{alertstate="firing"})', table=True),
             {
                 "severity": {
                     "custom.cellOptions": {"type": "color-text"},
@@ -213,15 +206,13 @@ SLEEP = row(
                 bottom=0.95,
                 top=1,
             ),
-            [
-                prom(
-                    "sum by (channel) (rate(slo_notifications_total"
-                    f'{{result="in_time", {SLO}}}[5m]))'
-                    " / (sum by (channel) (rate(slo_notifications_total"
-                    f"{{{SLO}}}[5m])) > 0)",
-                    "{{channel}}",
-                )
-            ],
+            prom(
+                "sum by (channel) (rate(slo_notifications_total"
+                f'{{result="in_time", {SLO}}}[5m]))'
+                " / (sum by (channel) (rate(slo_notifications_total"
+                f"{{{SLO}}}[5m])) > 0)",
+                "{{channel}}",
+            ),
         ),
     ),
 )
@@ -241,21 +232,16 @@ FLOW = row(
                 empty=NO_FIGURES,
                 colours={"by HTTP": BLUE, "by all": "light-blue", "sent": GREEN},
             ),
-            [
-                prom(
-                    f"sum(rate(api_jobs_enqueued_total{CHOSEN}[$__rate_interval]))",
-                    "by HTTP",
-                ),
-                prom(
-                    "clamp_min(sum(rate(worker_jobs_sent_total[2m]))"
-                    " + sum(rate(worker_jobs_failed_total[2m]))"
-                    " + sum(rate(worker_jobs_expired_total[2m]))"
-                    " + max(deriv(db_queued_notifications[2m]))"
-                    " + max(deriv(db_sending_notifications[2m])), 0)",
-                    "by all",
-                ),
-                prom(f"sum(rate(worker_jobs_sent_total{CHOSEN}[$__rate_interval]))", "sent"),
-            ],
+            rate(f"api_jobs_enqueued_total{CHOSEN}", "by HTTP"),
+            prom(
+                "clamp_min(sum(rate(worker_jobs_sent_total[2m]))"
+                " + sum(rate(worker_jobs_failed_total[2m]))"
+                " + sum(rate(worker_jobs_expired_total[2m]))"
+                " + max(deriv(db_queued_notifications[2m]))"
+                " + max(deriv(db_sending_notifications[2m])), 0)",
+                "by all",
+            ),
+            rate(f"worker_jobs_sent_total{CHOSEN}", "sent"),
         ),
         lines(
             "Enqueue to sent",
@@ -267,21 +253,15 @@ FLOW = row(
                 steps=[(None, GREEN), (10, RED)],
                 colours={"p50": GREEN, "p95": ORANGE, "p99": RED},
             ),
-            quantiles("worker_enqueue_to_sent_seconds", CHOSEN),
+            *quantiles("worker_enqueue_to_sent_seconds", CHOSEN),
         ),
         lines(
             "Queued and sending",
             "The ledger now. sending above the slots of all workers: leases of dead "
             "workers, the reaper takes them back. ops/RUNBOOK.md#leaseskeepexpiring",
-            Looks(
-                unit="short",
-                empty=NO_FIGURES,
-                colours={"queued": BLUE, "sending": GREEN},
-            ),
-            [
-                prom("max(db_queued_notifications)", "queued"),
-                prom("max(db_sending_notifications)", "sending"),
-            ],
+            Looks(unit="short", empty=NO_FIGURES, colours={"queued": BLUE, "sending": GREEN}),
+            prom("max(db_queued_notifications)", "queued"),
+            prom("max(db_sending_notifications)", "sending"),
         ),
     ),
     line(
@@ -293,14 +273,8 @@ FLOW = row(
             "lease_expired: its worker died. One class rising: 'One notification' shows "
             "the code and the answer. ops/RUNBOOK.md#deadlettersrising",
             Looks(unit=PER_SECOND, empty=NO_FIGURES, colours=OUTCOMES),
-            [
-                prom(
-                    "sum by (outcome) (rate(worker_attempts_total"
-                    '{outcome!="sent", channel=~"$channel"}[$__rate_interval]))',
-                    "{{outcome}}",
-                ),
-                prom("sum(rate(reaper_rows_total[$__rate_interval]))", "lease_expired"),
-            ],
+            rate('worker_attempts_total{outcome!="sent", channel=~"$channel"}', by="outcome"),
+            rate("reaper_rows_total", "lease_expired"),
             stacked=True,
         ),
         lines(
@@ -319,16 +293,11 @@ FLOW = row(
                     "redrive": "light-purple",
                 },
             ),
-            [
-                prom(f"sum(rate(worker_jobs_{word}_total{CHOSEN}[$__rate_interval]))", word)
+            *(
+                rate(f"worker_jobs_{word}_total{CHOSEN}", word)
                 for word in ("retried", "failed", "expired")
-            ]
-            + [
-                prom(
-                    "sum by (verb) (rate(api_operator_rows_total[$__rate_interval]))",
-                    "{{verb}}",
-                )
-            ],
+            ),
+            rate("api_operator_rows_total", by="verb"),
         ),
         lines(
             "Refused at the door",
@@ -336,16 +305,9 @@ FLOW = row(
             "which. unavailable: ours, PostgreSQL did not take it. "
             "ops/RUNBOOK.md#enqueueunavailable",
             Looks(
-                unit=PER_SECOND,
-                empty=NO_FIGURES,
-                colours={"invalid": ORANGE, "unavailable": RED},
+                unit=PER_SECOND, empty=NO_FIGURES, colours={"invalid": ORANGE, "unavailable": RED}
             ),
-            [
-                prom(
-                    "sum by (reason) (rate(api_jobs_enqueue_failed_total[$__rate_interval]))",
-                    "{{reason}}",
-                )
-            ],
+            rate("api_jobs_enqueue_failed_total", by="reason"),
             stacked=True,
         ),
     ),
@@ -362,74 +324,54 @@ SATURATION = row(
             "for PostgreSQL. NOTIFY queue: a listener is stuck. "
             "ops/RUNBOOK.md#oldestduetooold",
             Looks(
-                unit="percentunit",
-                empty=NO_FIGURES,
-                steps=calm_until(0.7, 0.9),
-                top=1,
-                decimals=0,
+                unit="percentunit", empty=NO_FIGURES, steps=calm_until(0.7, 0.9), top=1, decimals=0
             ),
-            [
-                prom(
-                    "sum(worker_sends_in_flight) / sum(worker_slots)",
-                    "Slots of workers",
-                    now=True,
-                ),
-                prom(
-                    'sum by (pool) (db_pool_connections{state="used"})'
-                    " / sum by (pool) (db_pool_connections)",
-                    "Connections {{pool}}",
-                    now=True,
-                ),
-                prom("max(db_notify_queue_usage_ratio)", "NOTIFY queue", now=True),
-                prom(
-                    "max(dispatcher_redis_memory_bytes)"
-                    " / (max(dispatcher_redis_memory_max_bytes) > 0)",
-                    "Memory of Redis",
-                    now=True,
-                ),
-                prom("max(dispatcher_ready_set_depth) / 10000", "Fullest lane", now=True),
-            ],
+            prom("sum(worker_sends_in_flight) / sum(worker_slots)", "Slots of workers", now=True),
+            prom(
+                'sum by (pool) (db_pool_connections{state="used"})'
+                " / sum by (pool) (db_pool_connections)",
+                "Connections {{pool}}",
+                now=True,
+            ),
+            prom("max(db_notify_queue_usage_ratio)", "NOTIFY queue", now=True),
+            prom(
+                "max(dispatcher_redis_memory_bytes) / (max(dispatcher_redis_memory_max_bytes) > 0)",
+                "Memory of Redis",
+                now=True,
+            ),
+            prom("max(dispatcher_ready_set_depth) / 10000", "Fullest lane", now=True),
         ),
         lines(
             "Slots in use",
             "Sends in flight, of all workers' slots. Full for long: receivers are slow, or "
             "there are too few workers.",
             Looks(
-                unit="percentunit",
-                empty="No worker is scraped",
-                steps=calm_until(0.7, 0.9),
-                top=1,
+                unit="percentunit", empty="No worker is scraped", steps=calm_until(0.7, 0.9), top=1
             ),
-            [
-                prom(
-                    "sum by (instance) (worker_sends_in_flight) / sum by (instance) (worker_slots)",
-                    "{{instance}}",
-                )
-            ],
+            prom(
+                "sum by (instance) (worker_sends_in_flight) / sum by (instance) (worker_slots)",
+                "{{instance}}",
+            ),
         ),
         lines(
             "CPU",
             "Cores in use, by role. An API or dispatcher near 1 is full: it has one thread.",
             Looks(unit="short", empty=NO_FIGURES, steps=[(None, GREEN), (1, ORANGE)]),
-            [
-                prom(
-                    "sum by (role, instance) (rate(process_cpu_seconds_total"
-                    '{job="notify"}[$__rate_interval]))',
-                    "{{role}} {{instance}}",
-                )
-            ],
+            rate(
+                'process_cpu_seconds_total{job="notify"}',
+                "{{role}} {{instance}}",
+                by="role, instance",
+            ),
         ),
         lines(
             "Memory",
             "Resident memory, by process. It is level under level load; a line that only "
             "rises is a leak: restart that process, and file it.",
             Looks(unit="bytes", empty=NO_FIGURES),
-            [
-                prom(
-                    'sum by (role, instance) (process_resident_memory_bytes{job="notify"})',
-                    "{{role}} {{instance}}",
-                )
-            ],
+            prom(
+                'sum by (role, instance) (process_resident_memory_bytes{job="notify"})',
+                "{{role}} {{instance}}",
+            ),
         ),
     ),
 )
@@ -456,10 +398,7 @@ OBJECTIVE = row(
                     "custom.cellOptions": {"type": "color-text"},
                     "thresholds": {
                         "mode": "absolute",
-                        "steps": [
-                            {"color": RED, "value": None},
-                            {"color": GREEN, "value": 0.99},
-                        ],
+                        "steps": [{"color": RED, "value": None}, {"color": GREEN, "value": 0.99}],
                     },
                 }
             },
@@ -475,14 +414,12 @@ OBJECTIVE = row(
                 bottom=0.95,
                 top=1,
             ),
-            [
-                sql(
-                    "select day::timestamp at time zone 'utc' as time, channel as metric,\n"
-                    "  (sum(in_time) / nullif(sum(in_time + late + failed + expired), 0))"
-                    "::float8 as share" + MONTH + "group by day, channel\norder by day",
-                    series=True,
-                )
-            ],
+            sql(
+                "select day::timestamp at time zone 'utc' as time, channel as metric,\n"
+                "  (sum(in_time) / nullif(sum(in_time + late + failed + expired), 0))"
+                "::float8 as share" + MONTH + "group by day, channel\norder by day",
+                series=True,
+            ),
             span="30d",
         ),
     ),

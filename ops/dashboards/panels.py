@@ -68,6 +68,13 @@ def prom(expr: str, legend: str = "", *, now: bool = False, table: bool = False)
     return target | {"legendFormat": legend}
 
 
+def rate(counter: str, legend: str = "", *, by: str = "") -> Json:
+    """Ask how fast a counter grows, in all or by a label, whose values then are the legend."""
+    grouped = f"sum by ({by}) " if by else "sum"
+    expr = f"{grouped}(rate({counter}[$__rate_interval]))"
+    return prom(expr, legend or (f"{{{{{by}}}}}" if by else ""))
+
+
 def quantiles(histogram: str, labels: str = "", by: str = "") -> list[Json]:
     """Ask for median, p95 and p99 of a histogram; with `by` only for p95, by that label."""
     buckets = f"{histogram}_bucket{labels}[$__rate_interval]"
@@ -135,7 +142,7 @@ def stat(title: str, about: str, looks: Looks, target: Json, *, text: bool = Fal
     return panel("stat", title, about, looks, targets=[target], options=options)
 
 
-def bars(title: str, about: str, looks: Looks, targets: Sequence[Json]) -> Panel:
+def bars(title: str, about: str, looks: Looks, *targets: Json) -> Panel:
     """Compare a few figures of now by the lengths of their bars."""
     options = {
         "displayMode": "basic",
@@ -151,8 +158,7 @@ def lines(
     title: str,
     about: str,
     looks: Looks,
-    targets: Sequence[Json],
-    *,
+    *targets: Json,
     stacked: bool = False,
     logarithmic: bool = False,
     span: str = "",

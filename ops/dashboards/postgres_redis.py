@@ -14,6 +14,7 @@ from ops.dashboards.panels import (
     lines,
     never,
     prom,
+    rate,
     sql,
     stat,
     table,
@@ -85,30 +86,23 @@ HEALTH = row(
             "Versions of rows that vacuum has not removed yet, in all partitions. A saw is "
             "right. Rising without end: see xmin age. ops/RUNBOOK.md#xminagehigh",
             Looks(
-                unit="short",
-                empty=NOBODY,
-                steps=[(None, GREEN), (1_000_000, RED)],
-                colours=TABLES,
+                unit="short", empty=NOBODY, steps=[(None, GREEN), (1_000_000, RED)], colours=TABLES
             ),
-            [prom("max by (table) (db_dead_tuples)", "{{table}}")],
+            prom("max by (table) (db_dead_tuples)", "{{table}}"),
         ),
         lines(
             "What holds vacuum back",
             "Age of the oldest transaction, in seconds. A ramp is one session that does "
             "not end. ops/RUNBOOK.md#transactiontooold",
-            Looks(
-                unit="s",
-                empty=UNKNOWN,
-                steps=[(None, GREEN), (900, RED)],
-            ),
-            [prom("max(db_oldest_transaction_age_seconds)", "oldest transaction")],
+            Looks(unit="s", empty=UNKNOWN, steps=[(None, GREEN), (900, RED)]),
+            prom("max(db_oldest_transaction_age_seconds)", "oldest transaction"),
         ),
         lines(
             "Size",
             "All partitions with their indexes. Whole days are dropped after "
             "RETENTION_DAYS; the disk needs room for one more day than that.",
             Looks(unit="bytes", empty=NOBODY, colours=TABLES),
-            [prom("max by (table) (db_size_bytes)", "{{table}}")],
+            prom("max by (table) (db_size_bytes)", "{{table}}"),
             stacked=True,
         ),
     ),
@@ -168,7 +162,7 @@ POOLS = row(
             "Connections",
             "Of each pool: used (lent out, or being opened) and idle.",
             Looks(unit="short", empty="No pools are scraped"),
-            [prom("sum by (pool, state) (db_pool_connections)", "{{pool}} {{state}}")],
+            prom("sum by (pool, state) (db_pool_connections)", "{{pool}} {{state}}"),
             stacked=True,
         ),
         lines(
@@ -176,31 +170,21 @@ POOLS = row(
             "Now. Any for long: the pool is too small, or PostgreSQL is slow. "
             "ops/RUNBOOK.md#poolexhausted",
             Looks(unit="short", empty="No pools are scraped", steps=calm_until(1, 10)),
-            [prom("sum by (pool) (db_pool_requests_waiting)", "{{pool}}")],
+            prom("sum by (pool) (db_pool_requests_waiting)", "{{pool}}"),
         ),
         lines(
             "Time spent waiting",
             "Seconds that calls waited for a connection, per second: 1 is one call that "
             "always waits.",
             Looks(unit="short", empty="No pools are scraped", steps=calm_until(0.5, 2)),
-            [
-                prom(
-                    "sum by (pool) (rate(db_pool_wait_seconds_total[$__rate_interval]))",
-                    "{{pool}}",
-                )
-            ],
+            rate("db_pool_wait_seconds_total", by="pool"),
         ),
         lines(
             "Calls that got none",
             "Given up after 2 s, or because too many waited: the API answers 503. "
             "ops/RUNBOOK.md#enqueueunavailable",
             Looks(unit=PER_SECOND, empty="No pools are scraped", steps=never()),
-            [
-                prom(
-                    "sum by (pool) (rate(db_pool_timeouts_total[$__rate_interval]))",
-                    "{{pool}}",
-                )
-            ],
+            rate("db_pool_timeouts_total", by="pool"),
         ),
     ),
 )
@@ -230,21 +214,14 @@ REDIS = row(
                 empty="No figures: nobody leads, or Redis is away",
                 colours={"used": BLUE, "limit": RED},
             ),
-            [
-                prom("max(dispatcher_redis_memory_bytes)", "used"),
-                prom("max(dispatcher_redis_memory_max_bytes) > 0", "limit"),
-            ],
+            prom("max(dispatcher_redis_memory_bytes)", "used"),
+            prom("max(dispatcher_redis_memory_max_bytes) > 0", "limit"),
         ),
         lines(
             "Ready set by priority",
             "Ids that wait for a claim; at most 10,000 each, filled again below 5,000.",
             Looks(unit="short", empty="No figures: nobody leads, or Redis is away"),
-            [
-                prom(
-                    "max by (priority) (dispatcher_ready_set_depth)",
-                    "priority {{priority}}",
-                )
-            ],
+            prom("max by (priority) (dispatcher_ready_set_depth)", "priority {{priority}}"),
             stacked=True,
         ),
         lines(
@@ -257,11 +234,9 @@ REDIS = row(
                 empty="No figures: is Prometheus scraping?",
                 colours={"offered": BLUE, "claimed": GREEN, "lost": RED},
             ),
-            [
-                prom("sum(rate(dispatcher_offered_total[$__rate_interval]))", "offered"),
-                prom("sum(rate(worker_jobs_picked_up_total[$__rate_interval]))", "claimed"),
-                prom("sum(rate(reconciler_lost_total[$__rate_interval]))", "lost"),
-            ],
+            rate("dispatcher_offered_total", "offered"),
+            rate("worker_jobs_picked_up_total", "claimed"),
+            rate("reconciler_lost_total", "lost"),
         ),
     ),
 )
@@ -276,12 +251,7 @@ JOBS = row(
             "few seconds, partitions hourly. One that rises past its interval fails: the "
             "log says why. ops/RUNBOOK.md#reapernotrunning",
             Looks(unit="s", empty=NOBODY),
-            [
-                prom(
-                    "time() - (max by (name) (job_last_success_timestamp_seconds) > 0)",
-                    "{{name}}",
-                )
-            ],
+            prom("time() - (max by (name) (job_last_success_timestamp_seconds) > 0)", "{{name}}"),
             logarithmic=True,
         ),
         lines(
@@ -289,10 +259,8 @@ JOBS = row(
             "Of the reaper (which also comes when a lease passes) and of the reconciler. "
             "0: nobody leads, or it hangs. ops/RUNBOOK.md#reapernotrunning",
             Looks(unit="short", empty="No dispatcher is scraped"),
-            [
-                prom("60 * sum(rate(reaper_runs_total[5m]))", "reaper"),
-                prom("60 * sum(rate(reconciler_runs_total[5m]))", "reconciler"),
-            ],
+            prom("60 * sum(rate(reaper_runs_total[5m]))", "reaper"),
+            prom("60 * sum(rate(reconciler_runs_total[5m]))", "reconciler"),
         ),
         table(
             "What runs",

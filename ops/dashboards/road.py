@@ -16,18 +16,14 @@ from ops.dashboards.panels import (
     never,
     prom,
     quantiles,
+    rate,
 )
 
 CHOSEN = '{channel=~"$channel", instance=~"$instance"}'
 HERE = '{instance=~"$instance"}'
 NOTIFY = '{route="/notify", instance=~"$instance"}'
 P_COLOURS = {"p50": GREEN, "p95": ORANGE, "p99": RED}
-LANES = {
-    "priority 0": RED,
-    "priority 1": ORANGE,
-    "priority 2": GREEN,
-    "priority 3": BLUE,
-}
+LANES = {"priority 0": RED, "priority 1": ORANGE, "priority 2": GREEN, "priority 3": BLUE}
 
 IDLE = "Nothing came by"
 RATE = Looks(unit=PER_SECOND, empty=IDLE)
@@ -43,31 +39,29 @@ HERE_AND_NOW = row(
             "longest bar above its neighbours is where to look: its row below has rate, "
             "batch and wait. Send is the receiver's time; the others are ours.",
             Looks(unit="s", empty=IDLE, steps=calm_until(1, 10)),
-            [
-                prom(
-                    "histogram_quantile(0.95, sum by (le) (rate("
-                    'api_request_seconds_bucket{route="/notify"}[5m])))',
-                    "1 accepted by the API",
-                    now=True,
-                ),
-                prom("max(db_oldest_due_age_seconds)", "2 longest wait for a claim", now=True),
-                prom(
-                    "sum(worker_jobs_in_hand) / (sum(rate(worker_jobs_picked_up_total[5m])) > 0)",
-                    "3 claimed to settled (mean)",
-                    now=True,
-                ),
-                prom(
-                    "histogram_quantile(0.95, sum by (le) (rate(worker_send_seconds_bucket[5m])))",
-                    "4 sending",
-                    now=True,
-                ),
-                prom(
-                    "histogram_quantile(0.95, sum by (le) (rate("
-                    "worker_enqueue_to_sent_seconds_bucket[5m])))",
-                    "enqueue to sent",
-                    now=True,
-                ),
-            ],
+            prom(
+                "histogram_quantile(0.95, sum by (le) (rate("
+                'api_request_seconds_bucket{route="/notify"}[5m])))',
+                "1 accepted by the API",
+                now=True,
+            ),
+            prom("max(db_oldest_due_age_seconds)", "2 longest wait for a claim", now=True),
+            prom(
+                "sum(worker_jobs_in_hand) / (sum(rate(worker_jobs_picked_up_total[5m])) > 0)",
+                "3 claimed to settled (mean)",
+                now=True,
+            ),
+            prom(
+                "histogram_quantile(0.95, sum by (le) (rate(worker_send_seconds_bucket[5m])))",
+                "4 sending",
+                now=True,
+            ),
+            prom(
+                "histogram_quantile(0.95, sum by (le) (rate("
+                "worker_enqueue_to_sent_seconds_bucket[5m])))",
+                "enqueue to sent",
+                now=True,
+            ),
         ),
         heatmap(
             "Enqueue to sent, all of them",
@@ -82,7 +76,7 @@ HERE_AND_NOW = row(
             "Enqueue to sent, by channel",
             "p95 of each channel. Red line: the objective. ops/RUNBOOK.md#sloburnsfast",
             Looks(unit="s", empty="Nothing was sent", steps=[(None, GREEN), (10, RED)]),
-            quantiles("worker_enqueue_to_sent_seconds", CHOSEN, by="channel"),
+            *quantiles("worker_enqueue_to_sent_seconds", CHOSEN, by="channel"),
         ),
     ),
 )
@@ -96,14 +90,12 @@ API = row(
             "Requests by what was answered, without probes and scrapes. 4xx: their mistakes; 503: "
             "PostgreSQL did not take it in time. ops/RUNBOOK.md#enqueueunavailable",
             RATE,
-            [
-                prom(
-                    "sum by (route, code) (rate(api_request_seconds_count"
-                    '{route!~"/metrics|/healthz|/readyz", instance=~"$instance"}'
-                    "[$__rate_interval])) > 0",
-                    "{{route}} {{code}}",
-                )
-            ],
+            prom(
+                "sum by (route, code) (rate(api_request_seconds_count"
+                '{route!~"/metrics|/healthz|/readyz", instance=~"$instance"}'
+                "[$__rate_interval])) > 0",
+                "{{route}} {{code}}",
+            ),
             stacked=True,
         ),
         lines(
@@ -111,20 +103,15 @@ API = row(
             "Requests that shared one INSERT. Large batches are right under load. At 500 "
             "they are full: add API processes.",
             BATCH,
-            batches("api_enqueue_batch_rows", HERE),
+            *batches("api_enqueue_batch_rows", HERE),
         ),
         lines(
             "API: wait",
             "Duration of POST /notify, its commit included. Slow with small batches: "
             "PostgreSQL commits slowly. Slow with large ones: more comes than one process "
             "takes. ops/RUNBOOK.md#enqueueunavailable",
-            Looks(
-                unit="s",
-                empty=IDLE,
-                steps=[(None, GREEN), (1, RED)],
-                colours=P_COLOURS,
-            ),
-            quantiles("api_request_seconds", NOTIFY),
+            Looks(unit="s", empty=IDLE, steps=[(None, GREEN), (1, RED)], colours=P_COLOURS),
+            *quantiles("api_request_seconds", NOTIFY),
         ),
         lines(
             "API: at once",
@@ -132,17 +119,10 @@ API = row(
             "Waiting for long: PostgreSQL is slow, or a transaction holds a lock. "
             "ops/RUNBOOK.md#poolexhausted",
             Looks(
-                unit="short",
-                empty=IDLE,
-                colours={"in progress": BLUE, "wait for notify-api": RED},
+                unit="short", empty=IDLE, colours={"in progress": BLUE, "wait for notify-api": RED}
             ),
-            [
-                prom(f"sum(api_requests_in_progress{HERE})", "in progress"),
-                prom(
-                    f"sum by (pool) (db_pool_requests_waiting{HERE})",
-                    "wait for {{pool}}",
-                ),
-            ],
+            prom(f"sum(api_requests_in_progress{HERE})", "in progress"),
+            prom(f"sum by (pool) (db_pool_requests_waiting{HERE})", "wait for {{pool}}"),
         ),
     ),
 )
@@ -157,32 +137,19 @@ DISPATCHER = row(
             "few under load, because it does not sleep then. lost: offered, and back "
             "without a claim: 0 without faults. ops/RUNBOOK.md#lostidsfound",
             Looks(
-                unit=PER_SECOND,
-                empty=IDLE,
-                colours={"offered": GREEN, "wakes": BLUE, "lost": RED},
+                unit=PER_SECOND, empty=IDLE, colours={"offered": GREEN, "wakes": BLUE, "lost": RED}
             ),
-            [
-                prom("sum(rate(dispatcher_offered_total[$__rate_interval]))", "offered"),
-                prom("sum(rate(dispatcher_bells_total[$__rate_interval]))", "wakes"),
-                prom("sum(rate(reconciler_lost_total[$__rate_interval]))", "lost"),
-            ],
+            rate("dispatcher_offered_total", "offered"),
+            rate("dispatcher_bells_total", "wakes"),
+            rate("reconciler_lost_total", "lost"),
         ),
         lines(
             "Ready set",
             "Ids in Redis, by priority: a window of at most 10,000 over the queue. Full "
             "lanes: more is due than workers claim. Empty ones while much is due: the "
             "dispatcher is slow, or Redis is away. ops/RUNBOOK.md#redisdown",
-            Looks(
-                unit="short",
-                empty="No figures: nobody leads, or Redis is away",
-                colours=LANES,
-            ),
-            [
-                prom(
-                    "max by (priority) (dispatcher_ready_set_depth)",
-                    "priority {{priority}}",
-                )
-            ],
+            Looks(unit="short", empty="No figures: nobody leads, or Redis is away", colours=LANES),
+            prom("max by (priority) (dispatcher_ready_set_depth)", "priority {{priority}}"),
             stacked=True,
         ),
         lines(
@@ -190,12 +157,8 @@ DISPATCHER = row(
             "How long the longest waiting one has been due. Rising by a second each second "
             "with full lanes: workers; with empty ones: the dispatcher. "
             "ops/RUNBOOK.md#oldestduetooold",
-            Looks(
-                unit="s",
-                empty="No figures: nobody leads",
-                steps=calm_until(5, 10),
-            ),
-            [prom("max(db_oldest_due_age_seconds)", "oldest due")],
+            Looks(unit="s", empty="No figures: nobody leads", steps=calm_until(5, 10)),
+            prom("max(db_oldest_due_age_seconds)", "oldest due"),
         ),
     ),
 )
@@ -210,28 +173,16 @@ CLAIM = row(
             "their destination fails (breaker), has its share of slots (share), or a "
             "worker stops (released, all of them).",
             RATE,
-            [
-                prom(
-                    "sum by (channel) (rate(worker_jobs_picked_up_total"
-                    f"{CHOSEN}[$__rate_interval]))",
-                    "{{channel}}",
-                ),
-                prom(
-                    f"sum(rate(worker_jobs_released_total{HERE}[$__rate_interval]))",
-                    "released",
-                ),
-                prom(
-                    f"sum by (reason) (rate(worker_jobs_parked_total{HERE}[$__rate_interval]))",
-                    "parked: {{reason}}",
-                ),
-            ],
+            rate(f"worker_jobs_picked_up_total{CHOSEN}", by="channel"),
+            rate(f"worker_jobs_released_total{HERE}", "released"),
+            rate(f"worker_jobs_parked_total{HERE}", "parked: {{reason}}", by="reason"),
         ),
         lines(
             "Claims: batch",
             "Rows of one claim: as many as slots are free, at most 1000. Small ones with "
             "much due: slots are full, see Sends.",
             BATCH,
-            batches("worker_claim_batch_rows", HERE),
+            *batches("worker_claim_batch_rows", HERE),
         ),
         lines(
             "In hand",
@@ -243,11 +194,9 @@ CLAIM = row(
                 empty="No worker is scraped",
                 colours={"in hand": BLUE, "in flight": GREEN, "slots": "text"},
             ),
-            [
-                prom(f"sum(worker_jobs_in_hand{HERE})", "in hand"),
-                prom(f"sum(worker_sends_in_flight{HERE})", "in flight"),
-                prom(f"sum(worker_slots{HERE})", "slots"),
-            ],
+            prom(f"sum(worker_jobs_in_hand{HERE})", "in hand"),
+            prom(f"sum(worker_sends_in_flight{HERE})", "in flight"),
+            prom(f"sum(worker_slots{HERE})", "slots"),
         ),
     ),
 )
@@ -261,12 +210,7 @@ SEND = row(
             "Notifications that became sent, by worker. One lower than its neighbours: "
             "look at its process. All low with full slots: receivers are slow.",
             Looks(unit=PER_SECOND, empty=IDLE),
-            [
-                prom(
-                    f"sum by (instance) (rate(worker_jobs_sent_total{CHOSEN}[$__rate_interval]))",
-                    "{{instance}}",
-                )
-            ],
+            rate(f"worker_jobs_sent_total{CHOSEN}", by="instance"),
             stacked=True,
         ),
         lines(
@@ -280,20 +224,15 @@ SEND = row(
                 steps=[(None, GREEN), (1, RED)],
                 colours={"open": RED, "half_open": ORANGE, "opened": "purple"},
             ),
-            [
-                prom(f"sum by (state) (worker_breakers{HERE})", "{{state}}"),
-                prom(
-                    f"sum(increase(worker_breakers_opened_total{HERE}[$__rate_interval]))",
-                    "opened",
-                ),
-            ],
+            prom(f"sum by (state) (worker_breakers{HERE})", "{{state}}"),
+            prom(f"sum(increase(worker_breakers_opened_total{HERE}[$__rate_interval]))", "opened"),
         ),
         lines(
             "Sends: duration",
             "p95 of one transfer, by channel: the receiver's time. Red: at "
             "SEND_DEADLINE_S, attempts are cut off. ops/RUNBOOK.md#sloburnsfast",
             Looks(unit="s", empty=IDLE, steps=[(None, GREEN), (10, RED)]),
-            quantiles("worker_send_seconds", CHOSEN, by="channel"),
+            *quantiles("worker_send_seconds", CHOSEN, by="channel"),
         ),
     ),
 )
@@ -307,23 +246,15 @@ SETTLE = row(
             "Ended attempts, by what came of them. stale: their lease had been taken back, "
             "so they may have been sent twice. ops/RUNBOOK.md#stalesettles",
             Looks(unit=PER_SECOND, empty=IDLE, colours={"sent": GREEN, "stale": RED}),
-            [
-                prom(
-                    f"sum by (outcome) (rate(worker_attempts_total{CHOSEN}[$__rate_interval]))",
-                    "{{outcome}}",
-                ),
-                prom(
-                    f"sum(rate(worker_stale_settles_total{HERE}[$__rate_interval]))",
-                    "stale",
-                ),
-            ],
+            rate(f"worker_attempts_total{CHOSEN}", by="outcome"),
+            rate(f"worker_stale_settles_total{HERE}", "stale"),
         ),
         lines(
             "Settles: batch",
             "Attempts that ended in one statement. At 1000 for long: settling is the "
             "bottleneck, so look at PostgreSQL.",
             BATCH,
-            batches("worker_settle_batch_rows", HERE),
+            *batches("worker_settle_batch_rows", HERE),
         ),
         lines(
             "Claim to settle",
@@ -331,14 +262,12 @@ SETTLE = row(
             "second (Little's law). Red: leases (30 s) begin to pass. Well above Sends: "
             "duration: settles lag. ops/RUNBOOK.md#oldestduetooold",
             Looks(unit="s", empty=IDLE, steps=calm_until(10, 30)),
-            [
-                prom(
-                    f"sum by (instance) (worker_jobs_in_hand{HERE})"
-                    " / (sum by (instance) (rate(worker_jobs_picked_up_total"
-                    f"{HERE}[$__rate_interval])) > 0)",
-                    "{{instance}}",
-                )
-            ],
+            prom(
+                f"sum by (instance) (worker_jobs_in_hand{HERE})"
+                " / (sum by (instance) (rate(worker_jobs_picked_up_total"
+                f"{HERE}[$__rate_interval])) > 0)",
+                "{{instance}}",
+            ),
         ),
     ),
 )
@@ -356,24 +285,14 @@ REPAIRS = row(
                 empty="No dispatcher is scraped",
                 colours={"queued": ORANGE, "failed": RED},
             ),
-            [
-                prom(
-                    "sum by (status) (rate(reaper_rows_total[$__rate_interval]))",
-                    "{{status}}",
-                )
-            ],
+            rate("reaper_rows_total", by="status"),
         ),
         lines(
             "Errors nobody expected",
             "Survived by a thread of a worker, which goes on. Any is a bug: the log has "
             "its line, with the error. ops/RUNBOOK.md#looperrors",
             Looks(unit=PER_SECOND, empty="No worker is scraped", steps=never()),
-            [
-                prom(
-                    f"sum by (thread) (rate(worker_loop_errors_total{HERE}[$__rate_interval]))",
-                    "{{thread}}",
-                )
-            ],
+            rate(f"worker_loop_errors_total{HERE}", by="thread"),
         ),
         lines(
             "Log lines",
@@ -385,17 +304,9 @@ REPAIRS = row(
                 empty="No lines are pushed: LOKI_URL is not set",
                 colours={"pushed": GREEN, "failed pushes": ORANGE},
             ),
-            [
-                prom("sum(rate(log_lines_pushed_total[$__rate_interval]))", "pushed"),
-                prom(
-                    "sum by (reason) (rate(log_lines_dropped_total[$__rate_interval]))",
-                    "dropped: {{reason}}",
-                ),
-                prom(
-                    "sum(rate(log_push_failures_total[$__rate_interval]))",
-                    "failed pushes",
-                ),
-            ],
+            rate("log_lines_pushed_total", "pushed"),
+            rate("log_lines_dropped_total", "dropped: {{reason}}", by="reason"),
+            rate("log_push_failures_total", "failed pushes"),
         ),
     ),
 )
