@@ -3,12 +3,13 @@
 from ops.dashboards.board import Board, found, line, row, textbox
 from ops.dashboards.panels import (
     BLUE,
+    FAILURES,
     GREEN,
     GREY,
     ORANGE,
     RED,
-    Json,
     Looks,
+    coloured,
     log_lines,
     loki,
     sql,
@@ -62,29 +63,6 @@ STATUSES = {
     "expired": ("expired", ORANGE),
     "cancelled": ("cancelled", "purple"),
 }
-OUTCOMES: Json = {
-    "custom.cellOptions": {"type": "color-text"},
-    "mappings": [
-        {
-            "type": "value",
-            "options": {
-                outcome: {"color": colour, "index": place}
-                for place, (outcome, colour) in enumerate(
-                    {
-                        "sent": GREEN,
-                        "temporary": ORANGE,
-                        "throttled": "yellow",
-                        "unknown": "purple",
-                        "permanent": RED,
-                        "expired": "dark-orange",
-                        "lease_expired": "dark-red",
-                    }.items()
-                )
-            },
-        }
-    ],
-}
-
 BY_REFERENCE = f"""
 select n.id::text as id, n.status, n.channel, n.priority, n.attempt, n.created_at, n.settled_at,
   n.last_error_code,
@@ -203,7 +181,7 @@ ANSWER = row(
                 "attempt": {"custom.width": 70},
                 "started_at": {"custom.width": 180},
                 "took_ms": {"unit": "ms", "custom.width": 90},
-                "outcome": OUTCOMES | {"custom.width": 110},
+                "outcome": coloured({"sent": GREEN, **FAILURES}) | {"custom.width": 110},
                 "code": {"custom.width": 110},
             },
         ),
@@ -266,18 +244,7 @@ WITH_REFERENCE = row(
                         }
                     ],
                 },
-                "status": {
-                    "custom.cellOptions": {"type": "color-text"},
-                    "mappings": [
-                        {
-                            "type": "value",
-                            "options": {
-                                value: {"color": colour, "index": place}
-                                for place, (value, (_, colour)) in enumerate(STATUSES.items())
-                            },
-                        }
-                    ],
-                },
+                "status": coloured({status: colour for status, (_, colour) in STATUSES.items()}),
                 "from_ms": {"custom.hidden": True},
                 "until_ms": {"custom.hidden": True},
             },

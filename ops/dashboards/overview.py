@@ -3,15 +3,18 @@
 from ops.dashboards.board import CHANNEL, PRIORITY, Board, line, row
 from ops.dashboards.panels import (
     BLUE,
+    FAILURES,
     GREEN,
     GREY,
     ORANGE,
     PER_SECOND,
+    QUANTILE_COLOURS,
     RED,
     Looks,
     bars,
     calm_from,
     calm_until,
+    coloured,
     lines,
     never,
     prom,
@@ -24,14 +27,6 @@ from ops.dashboards.panels import (
 
 CHOSEN = '{channel=~"$channel"}'
 SLO = 'channel=~"$channel", priority=~"$priority"'
-OUTCOMES = {
-    "temporary": ORANGE,
-    "throttled": "yellow",
-    "unknown": "purple",
-    "permanent": RED,
-    "expired": "dark-orange",
-    "lease_expired": "dark-red",
-}
 NO_FIGURES = "No figures: is Prometheus scraping?"
 
 MONTH = """
@@ -178,20 +173,7 @@ SLEEP = row(
             "ops/RUNBOOK.md.",
             Looks(unit="string", empty="Nothing fires", steps=[(None, GREY)]),
             prom('max by (alertname, severity) (ALERTS{alertstate="firing"})', table=True),
-            {
-                "severity": {
-                    "custom.cellOptions": {"type": "color-text"},
-                    "mappings": [
-                        {
-                            "type": "value",
-                            "options": {
-                                "page": {"color": RED, "index": 0},
-                                "ticket": {"color": ORANGE, "index": 1},
-                            },
-                        }
-                    ],
-                }
-            },
+            {"severity": coloured({"page": RED, "ticket": ORANGE})},
             hidden=["Time", "Value"],
         ),
         lines(
@@ -251,7 +233,7 @@ FLOW = row(
                 unit="s",
                 empty="Nothing was sent",
                 steps=[(None, GREEN), (10, RED)],
-                colours={"p50": GREEN, "p95": ORANGE, "p99": RED},
+                colours=QUANTILE_COLOURS,
             ),
             *quantiles("worker_enqueue_to_sent_seconds", CHOSEN),
         ),
@@ -272,7 +254,7 @@ FLOW = row(
             "permanent: the receiver refused for good. expired: its time was over. "
             "lease_expired: its worker died. One class rising: 'One notification' shows "
             "the code and the answer. ops/RUNBOOK.md#deadlettersrising",
-            Looks(unit=PER_SECOND, empty=NO_FIGURES, colours=OUTCOMES),
+            Looks(unit=PER_SECOND, empty=NO_FIGURES, colours=FAILURES),
             rate('worker_attempts_total{outcome!="sent", channel=~"$channel"}', by="outcome"),
             rate("reaper_rows_total", "lease_expired"),
             stacked=True,

@@ -14,6 +14,15 @@ POSTGRES = {"type": "grafana-postgresql-datasource", "uid": "postgres"}
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "text", "blue"
 PER_SECOND = "count:/s"  # "1.2K /s"; an SI prefix would say "500 m/s" for a half
 QUANTILES = (0.5, 0.95, 0.99)
+QUANTILE_COLOURS = {"p50": GREEN, "p95": ORANGE, "p99": RED}
+FAILURES = {  # every outcome of an attempt but sent
+    "temporary": ORANGE,
+    "throttled": "yellow",
+    "unknown": "purple",
+    "permanent": RED,
+    "expired": "dark-orange",
+    "lease_expired": "dark-red",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +295,17 @@ def panel(
             "options": options,
         }
     )
+
+
+def coloured(words: dict[str, str]) -> Json:
+    """Write a column's words in their colours."""
+    options = {
+        word: {"color": colour, "index": at} for at, (word, colour) in enumerate(words.items())
+    }
+    return {
+        "custom.cellOptions": {"type": "color-text"},
+        "mappings": [{"type": "value", "options": options}],
+    }
 
 
 def mapping(words: dict[str, tuple[str, str]]) -> Json:

@@ -6,6 +6,7 @@ from ops.dashboards.panels import (
     GREEN,
     ORANGE,
     PER_SECOND,
+    QUANTILE_COLOURS,
     RED,
     Looks,
     bars,
@@ -22,7 +23,6 @@ from ops.dashboards.panels import (
 CHOSEN = '{channel=~"$channel", instance=~"$instance"}'
 HERE = '{instance=~"$instance"}'
 NOTIFY = '{route="/notify", instance=~"$instance"}'
-P_COLOURS = {"p50": GREEN, "p95": ORANGE, "p99": RED}
 LANES = {"priority 0": RED, "priority 1": ORANGE, "priority 2": GREEN, "priority 3": BLUE}
 
 IDLE = "Nothing came by"
@@ -110,7 +110,7 @@ API = row(
             "Duration of POST /notify, its commit included. Slow with small batches: "
             "PostgreSQL commits slowly. Slow with large ones: more comes than one process "
             "takes. ops/RUNBOOK.md#enqueueunavailable",
-            Looks(unit="s", empty=IDLE, steps=[(None, GREEN), (1, RED)], colours=P_COLOURS),
+            Looks(unit="s", empty=IDLE, steps=[(None, GREEN), (1, RED)], colours=QUANTILE_COLOURS),
             *quantiles("api_request_seconds", NOTIFY),
         ),
         lines(

@@ -9,8 +9,9 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from ops.dashboards.__main__ import wanted
+from ops.dashboards.panels import FAILURES
 from service import metrics
-from service.model import LANES, Channel
+from service.model import LANES, Channel, Outcome
 from tests.grafana import DASHBOARDS, ROOT, panel, panels, promql, queries
 
 PROMETHEUS_OWN = {"up", "ALERTS"}
@@ -90,6 +91,10 @@ def test_variables_offer_what_the_model_knows():
     for name, values in (("channel", Channel), ("priority", LANES)):
         options = [option["value"] for option in variables[name]["options"]]
         assert options == ["$__all", *map(str, values)]
+
+
+def test_every_outcome_that_is_a_failure_has_its_colour():
+    assert set(FAILURES) == set(Outcome) - {Outcome.SENT}
 
 
 def test_paragraphs_of_the_runbook_that_panels_name_are_there():
