@@ -1,17 +1,20 @@
 """How our processes reach PostgreSQL: one place for timeouts, keepalives, names and errors."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, TransactionStatus
 from psycopg.waiting import wait_async
-from psycopg_pool import PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from service.errors import DatabaseAway, Refused
+from service.model import PoolStats
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
 # defaults; both ends look every 20 s instead. Times are read in UTC, whatever the server's zone.
@@ -23,6 +26,9 @@ SERVER_OPTIONS = (
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
 # nothing wrong. More than the statement_timeout: a slow answer is the server's to refuse.
 ANSWER_MAX_S = 4.0
+
+STATEMENT_TIMEOUT_S = 3.5  # of a pool's connections
+DRAIN_PAUSE_S = 1.0
 
 SCHEMA_MISSING = (
     psycopg.errors.UndefinedTable,
@@ -103,6 +109,61 @@ class Connection(psycopg.AsyncConnection[Any]):
         if waits:
             self.pgconn.finish()
         return waits
+
+
+class Pool:
+    """Connections that are lent out; those that nobody can trust any more are replaced."""
+
+    def __init__(self, url: str, role: str, connections_max: int) -> None:
+        self._pool = AsyncConnectionPool(
+            conninfo(url, role, statement_timeout_s=STATEMENT_TIMEOUT_S),
+            min_size=1,
+            max_size=connections_max,
+            kwargs={"autocommit": True, "prepare_threshold": 0},
+            timeout=2,  # a request waits no longer for a connection
+            reconnect_timeout=30,
+            max_waiting=1000,
+            connection_class=Connection,
+            open=False,
+        )
+        self._drained_at = -math.inf
+
+    async def open(self) -> None:
+        """Begin to connect, in the background."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    def stats(self) -> PoolStats:
+        """Say how it stands. Any thread may ask."""
+        stats = self._pool.get_stats()
+        idle = stats["pool_available"]
+        return PoolStats(
+            idle=idle,
+            used=stats["pool_size"] - idle,
+            waiting=stats["requests_waiting"],
+            waited_s=stats.get("requests_wait_ms", 0) / 1000,
+            timeouts=stats.get("requests_errors", 0),
+        )
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, and translate its errors.
+
+        One that is dead in silence, or that a failover has left read-only, has company: all are
+        replaced, or each would cost a caller its time. Not more often than each second.
+        """
+        with translated():
+            async with self._pool.connection() as conn:
+                try:
+                    yield conn
+                except (Silent, psycopg.errors.ReadOnlySqlTransaction):
+                    if time.monotonic() - self._drained_at > DRAIN_PAUSE_S:
+                        self._drained_at = time.monotonic()
+                        await self._pool.drain()
+                    raise
 
 
 async def connect(url: str, role: str) -> Connection:

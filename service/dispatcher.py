@@ -269,7 +269,7 @@ async def dispatching(settings: Settings, process: ProcessMetrics) -> AsyncItera
     assert settings.database_url is not None
     role = "notify-maint"
     async with Store(settings.database_url, role) as store:
-        process.show(role, store.pool_stats)
+        process.show(role, store.pool.stats)
         dispatcher = Dispatcher(settings, store, DispatcherMetrics())
         task = asyncio.create_task(dispatcher.run())
         try:

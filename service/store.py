@@ -1,9 +1,5 @@
 """Every SQL call of the asyncio side: one method per function of sql/, and the reads."""
 
-import math
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import astuple, replace
 from datetime import timedelta
 from types import TracebackType
@@ -12,12 +8,10 @@ from uuid import UUID
 
 import msgspec
 from psycopg.adapt import Buffer, Loader
-from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.pq import Format
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool
 
-from service.db import Connection, Silent, conninfo, translated
+from service.db import Pool
 from service.errors import DatabaseAway
 from service.model import (
     Accepted,
@@ -29,7 +23,6 @@ from service.model import (
     Gauges,
     Lane,
     Notification,
-    PoolStats,
     Reaped,
     Redriven,
     Vitals,
@@ -41,8 +34,6 @@ SUMMARY = (
     " due_at, expires_at, reference, created_at, settled_at, last_error_code, last_error"
 )
 WHOLE = SUMMARY.replace("null as payload", "payload")
-STATEMENT_TIMEOUT_S = 3.5
-DRAIN_PAUSE_S = 1.0
 
 
 class UuidBytes(Loader):
@@ -62,25 +53,14 @@ class JsonText(Loader):
 
 
 class Store:
-    """A pool of connections, and the verbs. Every verb may raise DatabaseAway."""
+    """The verbs, on a pool. Every one may raise DatabaseAway."""
 
     def __init__(self, url: str, role: str, *, connections_max: int = 4) -> None:
-        self._pool = AsyncConnectionPool(
-            conninfo(url, role, statement_timeout_s=STATEMENT_TIMEOUT_S),
-            min_size=1,
-            max_size=connections_max,
-            kwargs={"autocommit": True, "prepare_threshold": 0},
-            timeout=2,  # a request waits no longer for a connection
-            reconnect_timeout=30,
-            max_waiting=1000,
-            connection_class=Connection,
-            open=False,
-        )
-        self._drained_at = -math.inf
+        self.pool = Pool(url, role, connections_max)
 
     async def __aenter__(self) -> Self:
-        """Open the pool; it connects in the background: a database that is away is no error."""
-        await self._pool.open()
+        """Open the pool: a database that is away is no error."""
+        await self.pool.open()
         return self
 
     async def __aexit__(
@@ -89,43 +69,14 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._pool.close()
-
-    def pool_stats(self) -> PoolStats:
-        """Say how the pool stands. Any thread may ask."""
-        stats = self._pool.get_stats()
-        idle = stats["pool_available"]
-        return PoolStats(
-            idle=idle,
-            used=stats["pool_size"] - idle,
-            waiting=stats["requests_waiting"],
-            waited_s=stats.get("requests_wait_ms", 0) / 1000,
-            timeouts=stats.get("requests_errors", 0),
-        )
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection, and translate its errors.
-
-        One that is dead in silence, or that a failover has left read-only, has company: all are
-        replaced, or each would cost a caller its time. Not more often than each second.
-        """
-        with translated():
-            async with self._pool.connection() as conn:
-                try:
-                    yield conn
-                except (Silent, ReadOnlySqlTransaction):
-                    if time.monotonic() - self._drained_at > DRAIN_PAUSE_S:
-                        self._drained_at = time.monotonic()
-                        await self._pool.drain()
-                    raise
+        await self.pool.close()
 
     async def enqueue(self, rows: bytes) -> list[Accepted]:
         """Insert a JSON array of rows as one commit; the answer is in their order.
 
         Raises Refused when one of them is wrong: then none is inserted.
         """
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = await conn.execute(
                 "select id, created_at from notify.enqueue(%s::jsonb)", [rows.decode()]
             )
@@ -133,7 +84,7 @@ class Store:
 
     async def find(self, id: UUID) -> Notification | None:
         """Read one notification with every attempt; None if there is none."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Notification))
             cursor.adapters.register_loader("jsonb", JsonText)
             await cursor.execute(f"select {WHOLE} from notify.notifications where id = %s", [id])
@@ -162,7 +113,7 @@ class Store:
         if before is not None:
             clauses.append("id < %(before)s")
         where = f"where {' and '.join(clauses)}" if clauses else ""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Notification))
             await cursor.execute(
                 f"select {SUMMARY} from notify.notifications {where}"
@@ -174,7 +125,7 @@ class Store:
 
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Call off what nobody is sending; says what each of those that exist is now."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Cancelled))
             await cursor.execute("select * from notify.cancel(%s)", [ids])
             return await cursor.fetchall()
@@ -183,7 +134,7 @@ class Store:
         self, which: DeadLetters, *, limit: int, attempts: int, rate_per_s: float, dry_run: bool
     ) -> Redriven:
         """Queue dead letters again, the oldest first, each for so many attempts more."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Redriven))
             await cursor.execute(
                 "select * from notify.redrive(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -194,7 +145,7 @@ class Store:
     async def missing(self) -> list[str]:
         """Say what is missing before work can be done; empty: ready. Never raises."""
         try:
-            async with self._connection() as conn:
+            async with self.pool.connection() as conn:
                 cursor = await conn.execute(
                     "select exists (select from public._yoyo_migration where migration_id = %s)",
                     [current_migration()],
@@ -215,7 +166,7 @@ class Store:
         return await self._lanes("select * from notify.reconcile(%s)", [limit])
 
     async def _lanes(self, sql: str, args: list[Any]) -> list[Lane]:
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(binary=True)
             cursor.adapters.register_loader("uuid", UuidBytes)
             await cursor.execute(sql, args)
@@ -223,42 +174,42 @@ class Store:
 
     async def reap(self, limit: int, grace: timedelta) -> list[Reaped]:
         """Take back up to `limit` attempts whose lease has passed."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Reaped))
             await cursor.execute("select * from notify.reap(%s, %s)", [limit, grace])
             return await cursor.fetchall()
 
     async def next_lease_in(self) -> timedelta | None:
         """Say how long until the earliest lease ends; zero or less: it has, None: there is none."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = await conn.execute("select notify.next_lease_in()")
             left: timedelta | None = (await cursor.fetchall())[0][0]
             return left
 
     async def gauges(self) -> Gauges:
         """Read how the queue stands."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Gauges))
             await cursor.execute("select * from notify.gauges()")
             return (await cursor.fetchall())[0]
 
     async def vitals(self) -> Vitals:
         """Read how PostgreSQL itself stands."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Vitals))
             await cursor.execute("select * from notify.vitals()")
             return (await cursor.fetchall())[0]
 
     async def fold_slo(self, limit: int) -> list[Folded]:
         """Move up to `limit` rows of what ended lately into slo_daily."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Folded))
             await cursor.execute("select * from notify.fold_slo(%s)", [limit])
             return await cursor.fetchall()
 
     async def keep_partitions(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
         """Make the days to come and drop the old ones; returns (action, partition)."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = await conn.execute(
                 "select action, partition from notify.keep_partitions(%s, %s)",
                 [days_ahead, retention],
@@ -267,7 +218,7 @@ class Store:
 
     async def checkup(self) -> Checkup:
         """Read what the doctor asks of the database."""
-        async with self._connection() as conn:
+        async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Checkup))
             await cursor.execute("select * from notify.checkup()")
             return (await cursor.fetchall())[0]

@@ -21,7 +21,7 @@ async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[
     assert settings.database_url is not None
     role = "notify-api"
     async with Store(settings.database_url, role) as store:
-        process.show(role, store.pool_stats)
+        process.show(role, store.pool.stats)
         app = create_app(settings, store, ApiMetrics())
         runner = create_runner(app, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
