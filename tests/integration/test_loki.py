@@ -12,7 +12,8 @@ from loguru import logger
 from prometheus_client import CollectorRegistry
 
 from service import logs
-from service.loki import Backlog, Loki
+from service.loki import Loki
+from service.loki_backlog import Backlog
 from service.metrics import LogMetrics
 from tests.loki import DRIP, HANG, FakeLoki, fake_loki
 from tests.waiting import wait_for

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from service import loki
-from service.loki import Backlog, Chunk, body
+from service import loki_backlog
+from service.loki_backlog import Backlog, Chunk, body
 
 
 def chunk(*lines: str, ns: int = 0, role: str = "worker", level: str = "info") -> Chunk:
@@ -52,7 +52,7 @@ def test_a_chunk_that_never_fits_is_dropped_itself():
 
 @pytest.mark.parametrize(("limit", "value"), [("BATCH_LINES_MAX", 4), ("BATCH_BYTES_MAX", 12)])
 def test_a_batch_is_bounded_by_lines_and_by_bytes(monkeypatch, limit, value):
-    monkeypatch.setattr(loki, limit, value)
+    monkeypatch.setattr(loki_backlog, limit, value)
     backlog = Backlog()
     for n in range(5):
         backlog.put(chunk(f"{n}a", f"{n}b"))
@@ -66,7 +66,7 @@ def test_a_batch_is_bounded_by_lines_and_by_bytes(monkeypatch, limit, value):
 
 
 def test_a_chunk_larger_than_a_batch_goes_alone(monkeypatch):
-    monkeypatch.setattr(loki, "BATCH_LINES_MAX", 2)
+    monkeypatch.setattr(loki_backlog, "BATCH_LINES_MAX", 2)
     backlog = Backlog()
     backlog.put(chunk("a", "b", "c"))
     backlog.put(chunk("d"))
