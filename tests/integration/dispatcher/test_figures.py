@@ -9,6 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 import service.background
 import service.dispatcher
+from service.metrics import JOBS
 from tests.integration.dispatcher.servers import Valkey
 from tests.integration.dispatcher.test_running import leader
 from tests.ledger import ago, claim, counted, ended, enqueue, put, redrive, settle
@@ -177,7 +178,7 @@ def test_more_deltas_than_one_call_takes_are_folded_at_once(db, driven, monkeypa
 
 def test_every_job_tells_when_it_last_succeeded(db, driven):
     with driven.running():
-        for job in ("reaper", "reconciler", "gauges", "partitions", "slo"):
+        for job in JOBS:
             name = "job_last_success_timestamp_seconds"
             wait_for(lambda j=job, n=name: driven.metric(n, name=j) > time.time() - 60)
 
