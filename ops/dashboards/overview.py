@@ -24,6 +24,7 @@ from ops.dashboards.panels import (
     stat,
     table,
 )
+from service.offers import WINDOW_MAX
 
 CHOSEN = '{channel=~"$channel"}'
 SLO = 'channel=~"$channel", priority=~"$priority"'
@@ -321,7 +322,7 @@ SATURATION = row(
                 "Memory of Redis",
                 now=True,
             ),
-            prom("max(dispatcher_ready_set_depth) / 10000", "Fullest lane", now=True),
+            prom(f"max(dispatcher_ready_set_depth) / {WINDOW_MAX}", "Fullest lane", now=True),
         ),
         lines(
             "Slots in use",
