@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from service import logs
 from service.metrics import WorkerMetrics
 from service.model import Status
-from workers.claim import Ended, Unstarted
+from workers.claim import Ended, Key, Unstarted
 from workers.store import LOCKED, Settled
 
 EVENTS = {Status.QUEUED: "retry"}  # the others are called as their status
@@ -27,7 +27,7 @@ class Accounts:
             Status.EXPIRED: metrics.expired,
         }
 
-    def enter(self, batch: Sequence[Ended], found: Mapping[tuple[str, int], Settled]) -> None:
+    def enter(self, batch: Sequence[Ended], found: Mapping[Key, Settled]) -> None:
         """Account for a batch that was settled; what is not found was stale."""
         self.metrics.settle_batch.observe(len(batch))
         stale: list[Ended] = []
@@ -61,7 +61,7 @@ class Accounts:
             for _, settled in ended:
                 age_seconds.observe(settled.age_s)
 
-    def given_back(self, batch: Sequence[Unstarted], ours: Set[tuple[str, int]]) -> None:
+    def given_back(self, batch: Sequence[Unstarted], ours: Set[Key]) -> None:
         """Account for released claims, and tell of those that were still `ours`."""
         self.metrics.released.inc(len(ours))
         for reason, parked in Counter(one.parked for one in batch if one.parked).items():

@@ -22,16 +22,15 @@ class Measured:
 
     def route(self, template: str, handler: Handler, *statuses: int) -> Handler:
         """Measure a handler under this name. `statuses` are shown from the start."""
-        by_status: dict[int, Histogram] = {}
+        by_status: dict[int, Histogram] = {
+            status: self._seconds.labels(template, status) for status in statuses
+        }
 
         def observe(status: int, began: float) -> None:
             seconds = by_status.get(status)
             if seconds is None:
                 seconds = by_status[status] = self._seconds.labels(template, status)
             seconds.observe(perf_counter() - began)
-
-        for status in statuses:
-            by_status[status] = self._seconds.labels(template, status)
 
         @wraps(handler)
         async def measured(request: web.Request) -> web.StreamResponse:
