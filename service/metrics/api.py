@@ -1,0 +1,41 @@
+"""What the HTTP edge counts."""
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from service.metrics.shelf import BATCHES, DURATIONS_S, Shelf
+from service.model import Channel
+
+
+class ApiMetrics:
+    """What the HTTP edge counts."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        shelf = Shelf(registry)
+        self.enqueued = shelf.counter(
+            "api_jobs_enqueued_total",
+            "Notifications accepted by POST /notify, after their commit.",
+            channel=Channel,
+        )
+        self.enqueue_failed = shelf.counter(
+            "api_jobs_enqueue_failed_total",
+            "POST /notify that was not accepted: invalid (their mistake) or unavailable (ours).",
+            reason=["invalid", "unavailable"],
+        )
+        self.batch = shelf.histogram(
+            "api_enqueue_batch_rows", "Requests that shared one INSERT.", BATCHES
+        )
+        self.request_seconds = shelf.histogram(
+            "api_request_seconds",
+            "Duration of one request. route: its template, or other; code: the answer's status.",
+            DURATIONS_S,
+            route=[],
+            code=[],
+        )
+        self.requests_in_progress = shelf.gauge(
+            "api_requests_in_progress", "Requests that are being answered at this moment."
+        )
+        self.operator_rows = shelf.counter(
+            "api_operator_rows_total",
+            "Notifications that an operator cancelled or redrove.",
+            verb=["cancel", "redrive"],
+        )

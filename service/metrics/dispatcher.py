@@ -1,0 +1,132 @@
+"""What the dispatcher counts, and what its leader knows of the queue and the servers."""
+
+from collections.abc import Callable
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from service.metrics.shelf import Shelf
+from service.model import LANES, Channel
+
+TABLES = ("notifications", "attempts")
+RESULTS = ("in_time", "late", "failed", "expired")
+JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo")
+
+
+class DispatcherMetrics:
+    """What the dispatcher and its background jobs count.
+
+    Only the leader knows the gauges: elsewhere, and while the cause of one fails, they are NaN.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        shelf = Shelf(registry)
+        self.reaper_runs = shelf.counter("reaper_runs_total", "Runs of the reaper.")
+        self.reaped = shelf.counter(
+            "reaper_rows_total",
+            "Notifications whose lease passed, by what they became.",
+            status=["queued", "failed"],
+        )
+        self.reconciler_runs = shelf.counter("reconciler_runs_total", "Runs of the reconciler.")
+        self.lost = shelf.counter(
+            "reconciler_lost_total",
+            "Ids that were offered and came back without a claim: 0 without faults.",
+        )
+        self.offered = shelf.counter("dispatcher_offered_total", "Ids put into the ready set.")
+        self.bells = shelf.counter("dispatcher_bells_total", "Wake-ups by NOTIFY.")
+        self.leading = shelf.gauge("dispatcher_leading", "1: this one leads. 0: it stands by.")
+        self.succeeded = shelf.gauge(
+            "job_last_success_timestamp_seconds",
+            "When a job of the leader last ran without an error, in this process; 0: not yet.",
+            name=JOBS,
+        )
+        self.slo = shelf.counter(
+            "slo_notifications_total",
+            "Notifications that ended, as the leader moves them into slo_daily: sent within 10 s "
+            "of falling due (in_time) or later (late), failed or expired. One that is redriven "
+            "ends again, and counts again.",
+            channel=Channel,
+            priority=LANES,
+            result=RESULTS,
+        )
+        self.redis_up = shelf.reading(
+            "dispatcher_redis_up", "1: Redis answers the leader. 0: it does not."
+        )
+        self.redis_memory = shelf.reading(
+            "dispatcher_redis_memory_bytes", "Memory that Redis uses, all of it; NaN: it is away."
+        )
+        self.redis_memory_max = shelf.reading(
+            "dispatcher_redis_memory_max_bytes",
+            "What it may use (maxmemory); 0: there is no limit; NaN: it is away.",
+        )
+        self.ready = shelf.reading(
+            "dispatcher_ready_set_depth",
+            "Ids in the ready set, by priority; NaN: Redis is away.",
+            priority=LANES,
+        )
+        self.queued = shelf.reading(
+            "db_queued_notifications", "Notifications with status queued, due or not."
+        )
+        self.sending = shelf.reading(
+            "db_sending_notifications", "Notifications with status sending."
+        )
+        self.is_estimate = shelf.reading(
+            "db_gauges_are_estimates", "1: a count above 100000 was estimated."
+        )
+        self.oldest_due = shelf.reading(
+            "db_oldest_due_age_seconds",
+            "Since the longest waiting notification fell due; 0: none is due.",
+        )
+        self.gauges_at = shelf.gauge(
+            "db_gauges_timestamp_seconds",
+            "When this process last read db_queued_notifications and its like; 0: never.",
+        )
+        self.notify_usage = shelf.reading(
+            "db_notify_queue_usage_ratio",
+            "Share of PostgreSQL's NOTIFY queue in use. Full, every commit with a NOTIFY fails.",
+        )
+        self.oldest_transaction = shelf.reading(
+            "db_oldest_transaction_age_seconds",
+            "Since the longest transaction of this database began; 0: there is none. NaN: a "
+            "session of a role that ours may not look at is connected (grant pg_read_all_stats).",
+        )
+        self.xmin_age = shelf.reading(
+            "db_xmin_age_transactions",
+            "How many transactions the oldest snapshot, replication slot or prepared transaction "
+            "holds vacuum back. NaN: as db_oldest_transaction_age_seconds.",
+        )
+        self.dead_tuples = shelf.reading(
+            "db_dead_tuples",
+            "Dead rows in all partitions, as PostgreSQL's statistics estimate them.",
+            table=TABLES,
+        )
+        self.size = shelf.reading(
+            "db_size_bytes", "Size of all partitions with their indexes and TOAST.", table=TABLES
+        )
+        self.partitions_ahead = shelf.reading(
+            "db_partitions_ahead_days", "Days after today (UTC) that have their partition."
+        )
+        self.default_rows = shelf.reading(
+            "db_default_partition_rows",
+            "Rows outside their day's partition, counted up to 1000.",
+            table=TABLES,
+        )
+        self.queue = (self.queued, self.sending, self.is_estimate, self.oldest_due)
+        self.vitals = (
+            self.notify_usage,
+            self.oldest_transaction,
+            self.xmin_age,
+            self.dead_tuples,
+            self.size,
+            self.partitions_ahead,
+            self.default_rows,
+        )
+        self.redis = (self.redis_memory, self.redis_memory_max, self.ready)
+
+    def done(self, job: str) -> Callable[[], None]:
+        """Give what notes that a job succeeded."""
+        return self.succeeded.labels(job).set_to_current_time
+
+    def forget(self) -> None:
+        """Know nothing any more: another leads, and shows how things stand."""
+        for reading in (*self.queue, *self.vitals, *self.redis, self.redis_up):
+            reading.forget()

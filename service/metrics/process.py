@@ -1,0 +1,76 @@
+"""What every process shows."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.metrics.shelf import Shelf
+from service.model import PoolStats
+from service.schema import current_migration
+
+
+class ProcessMetrics(Collector):
+    """What every process shows: which build it is, and its pools, read when it is asked."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        shelf = Shelf(registry)
+        self._pools: dict[str, Callable[[], PoolStats]] = {}
+        build = shelf.gauge(
+            "notify_build_info",
+            "1. version: of the package; schema: the migration that this build needs.",
+            version=[version("notification-service")],
+            schema=[current_migration()],
+        )
+        build.labels(version("notification-service"), current_migration()).set(1)
+        registry.register(self)
+
+    def show(self, pool: str, stats: Callable[[], PoolStats]) -> None:
+        """Show a pool from now on."""
+        self._pools[pool] = stats
+
+    def describe(self) -> list[Metric]:
+        """Name what collect() gives, so that registering reads no pool."""
+        return list(pool_families())
+
+    def collect(self) -> list[Metric]:
+        """Read the pools: memory only, no SQL."""
+        connections, waiting, waited, timeouts = families = pool_families()
+        for pool, read in list(self._pools.items()):
+            stats = read()
+            connections.add_metric([pool, "idle"], stats.idle)
+            connections.add_metric([pool, "used"], stats.used)
+            waiting.add_metric([pool], stats.waiting)
+            waited.add_metric([pool], stats.waited_s)
+            timeouts.add_metric([pool], stats.timeouts)
+        return list(families)
+
+
+def pool_families() -> tuple[
+    GaugeMetricFamily, GaugeMetricFamily, CounterMetricFamily, CounterMetricFamily
+]:
+    """Make the metrics of pools, without samples."""
+    return (
+        GaugeMetricFamily(
+            "db_pool_connections",
+            "Connections to PostgreSQL: idle in the pool, or used (lent out, or being opened).",
+            labels=["pool", "state"],
+        ),
+        GaugeMetricFamily(
+            "db_pool_requests_waiting",
+            "Calls that wait for a connection at this moment.",
+            labels=["pool"],
+        ),
+        CounterMetricFamily(
+            "db_pool_wait_seconds_total",
+            "Time that calls have waited for a connection.",
+            labels=["pool"],
+        ),
+        CounterMetricFamily(
+            "db_pool_timeouts_total",
+            "Calls that got no connection: after 2 s, or because too many waited already.",
+            labels=["pool"],
+        ),
+    )

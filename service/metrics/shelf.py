@@ -1,0 +1,74 @@
+"""Where metrics are made: with all their label values, so that rates begin at 0."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.metrics import MetricWrapperBase
+
+DURATIONS_S = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
+)  # fmt: skip
+BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Shelf:
+    """Where one class's metrics are made: all in one registry, without `_created` series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        # They would double every counter.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+
+    def counter(self, name: str, text: str, /, **labels: Iterable[object]) -> Counter:
+        """Make a counter; each label comes with all its values."""
+        made = Counter(name, text, list(labels), registry=self._registry)
+        touch(made, labels)
+        return made
+
+    def gauge(self, name: str, text: str, /, **labels: Iterable[object]) -> Gauge:
+        """Make a gauge."""
+        made = Gauge(name, text, list(labels), registry=self._registry)
+        touch(made, labels)
+        return made
+
+    def reading(self, name: str, text: str, /, **labels: Iterable[object]) -> "Reading":
+        """Make a gauge that may be unknown."""
+        made = Gauge(name, text, list(labels), registry=self._registry)
+        return Reading(touch(made, labels) if labels else {(): made})
+
+    def histogram(
+        self, name: str, text: str, buckets: Sequence[float], /, **labels: Iterable[object]
+    ) -> Histogram:
+        """Make a histogram."""
+        made = Histogram(name, text, list(labels), buckets=buckets, registry=self._registry)
+        touch(made, labels)
+        return made
+
+
+class Reading:
+    """A gauge that is NaN until it is set, and once it is forgotten: 0 would be an answer."""
+
+    def __init__(self, gauges: Mapping[tuple[object, ...], Gauge]) -> None:
+        self._gauges = gauges
+        self.forget()
+
+    def set(self, value: float | None, *labels: object) -> None:
+        """Show what was read; None: it could not be."""
+        self._gauges[labels].set(math.nan if value is None else value)
+
+    def forget(self) -> None:
+        """Show that it is not known."""
+        for gauge in self._gauges.values():
+            gauge.set(math.nan)
+
+
+def touch(
+    metric: MetricWrapperBase, labels: Mapping[str, Iterable[object]]
+) -> dict[tuple[object, ...], Any]:
+    """Make a child for every combination of the labels' values."""
+    return (
+        {values: metric.labels(*values) for values in product(*labels.values())} if labels else {}
+    )

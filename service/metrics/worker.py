@@ -1,0 +1,93 @@
+"""What workers count."""
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from service.metrics.shelf import BATCHES, DURATIONS_S, Shelf
+from service.model import Channel, Outcome
+
+
+class WorkerMetrics:
+    """What workers count."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        shelf = Shelf(registry)
+        self.picked_up = shelf.counter(
+            "worker_jobs_picked_up_total", "Attempts begun: notifications claimed.", channel=Channel
+        )
+        self.sent = shelf.counter(
+            "worker_jobs_sent_total", "Notifications that became sent.", channel=Channel
+        )
+        self.failed = shelf.counter(
+            "worker_jobs_failed_total",
+            "Notifications that became failed. The reaper's are in reaper_rows_total.",
+            channel=Channel,
+        )
+        self.retried = shelf.counter(
+            "worker_jobs_retried_total",
+            "Attempts that failed and were queued again.",
+            channel=Channel,
+        )
+        self.expired = shelf.counter(
+            "worker_jobs_expired_total",
+            "Notifications that became expired instead of being sent late.",
+            channel=Channel,
+        )
+        self.attempts = shelf.counter(
+            "worker_attempts_total",
+            "Ended attempts by what came of them. The reaper's are in reaper_rows_total.",
+            channel=Channel,
+            outcome=[outcome for outcome in Outcome if outcome != Outcome.LEASE_EXPIRED],
+        )
+        self.stale = shelf.counter(
+            "worker_stale_settles_total",
+            "Attempts whose lease had been taken back when they were settled: maybe duplicates.",
+        )
+        self.released = shelf.counter("worker_jobs_released_total", "Claims given back unstarted.")
+        self.parked = shelf.counter(
+            "worker_jobs_parked_total",
+            "Of those, given back for a while: their destination fails (breaker) or has as many "
+            "slots as it may (share).",
+            reason=["breaker", "share"],
+        )
+        self.breakers = shelf.gauge(
+            "worker_breakers",
+            "Destinations that this worker leaves alone because they fail (open), or asks with one "
+            "send at a time whether they are back (half_open).",
+            state=["open", "half_open"],
+        )
+        self.breakers_opened = shelf.counter(
+            "worker_breakers_opened_total", "Destinations that began to be left alone."
+        )
+        self.in_hand = shelf.gauge(
+            "worker_jobs_in_hand", "Notifications claimed and not yet settled."
+        )
+        self.in_flight = shelf.gauge(
+            "worker_sends_in_flight",
+            "Slots taken at this moment: claimed, and the send is not over. Of worker_slots.",
+        )
+        self.slots = shelf.gauge(
+            "worker_slots",
+            "Sends that this worker may have in flight: NUM_THREADS x SENDS_PER_THREAD.",
+        )
+        self.send_seconds = shelf.histogram(
+            "worker_send_seconds",
+            "Duration of one attempt's transfer; channel log has none.",
+            DURATIONS_S,
+            channel=Channel,
+        )
+        self.age_seconds = shelf.histogram(
+            "worker_enqueue_to_sent_seconds",
+            "From when it could first be sent (created_at, or send_at if later) to sent, by the "
+            "database's clock, all attempts and waits included.",
+            DURATIONS_S,
+            channel=Channel,
+        )
+        self.claim_batch = shelf.histogram("worker_claim_batch_rows", "Rows of one claim.", BATCHES)
+        self.settle_batch = shelf.histogram(
+            "worker_settle_batch_rows", "Rows of one settle.", BATCHES
+        )
+        self.loop_errors = shelf.counter(
+            "worker_loop_errors_total",
+            "Errors nobody expected, survived by a thread.",
+            thread=["claimer", "sender", "settler"],
+        )
