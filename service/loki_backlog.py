@@ -48,6 +48,8 @@ class Backlog:
 
     def put(self, chunk: Chunk) -> int:
         """Add the newest; returns how many lines had to go."""
+        if not chunk.count:
+            return 0
         dropped = 0
         with self.lock:
             self.chunks.append(chunk)

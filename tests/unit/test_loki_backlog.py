@@ -50,6 +50,13 @@ def test_a_chunk_that_never_fits_is_dropped_itself():
     assert (backlog.lines, backlog.bytes, backlog.take()) == (0, 0, [])
 
 
+def test_a_call_that_told_of_nobody_does_not_wait():
+    """No limit counts it: while Loki and PostgreSQL are away there would be ever more of them."""
+    backlog = Backlog()
+    assert backlog.put(chunk()) == 0
+    assert not backlog.chunks
+
+
 @pytest.mark.parametrize(("limit", "value"), [("BATCH_LINES_MAX", 4), ("BATCH_BYTES_MAX", 12)])
 def test_a_batch_is_bounded_by_lines_and_by_bytes(monkeypatch, limit, value):
     monkeypatch.setattr(loki_backlog, limit, value)
