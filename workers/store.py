@@ -1,6 +1,7 @@
 """The workers' calls of the ledger: claim, settle, release. Each calling thread has its own Store.
 
-Everything raises DatabaseAway when PostgreSQL cannot be reached or gave up on a statement.
+Everything raises DatabaseAway when PostgreSQL cannot be reached, gave up on a statement
+or has no schema yet.
 """
 
 import time
@@ -13,7 +14,7 @@ import psycopg
 from psycopg.types.string import TextLoader
 
 from service.config import Settings
-from service.db import conninfo, one_line
+from service.db import conninfo, translated
 from service.errors import DatabaseAway
 from service.model import Status
 from service.outage import Outage
@@ -142,16 +143,16 @@ class Store:
     def rows(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Call one function of the ledger."""
         try:
-            if self.connection is None:
-                self.connection = connect(self.conninfo)
-            rows = self.connection.execute(query, args, prepare=True).fetchall()
-        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
+            with translated():
+                if self.connection is None:
+                    self.connection = connect(self.conninfo)
+                rows = self.connection.execute(query, args, prepare=True).fetchall()
+        except DatabaseAway as away:
             self.close()
-            away = DatabaseAway(one_line(error))
             if self.failed:  # once is a broken connection, from before a restart maybe
                 self.outage.away(away, self.thread)
             self.failed = True
-            raise away from error
+            raise
         self.failed = False
         self.outage.back(self.thread)
         return rows

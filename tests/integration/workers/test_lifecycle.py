@@ -5,6 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from loguru import logger
 
 from service.embedded.servers import EmbeddedServers
 from service.errors import DatabaseAway
@@ -41,6 +42,20 @@ def test_a_stale_worker_cannot_settle(db, sink, start, registry):
     wait_for(lambda: registry.get_sample_value("worker_stale_settles_total") == 1)
     assert ledger.status(db, id_) == "queued"
     assert [a.outcome for a in ledger.attempts_of(db, id_)] == ["lease_expired"]
+
+
+def test_a_schema_that_is_not_there_yet_is_an_outage_and_no_defect(db, sink, start, registry):
+    told: list[str] = []
+    listening = logger.add(told.append, format="{message} {extra}", level="WARNING")
+    db.execute("alter schema notify rename to notify_later")
+    start()
+    wait_for(lambda: any("run notify migrate" in line for line in told))
+    logger.remove(listening)
+    db.execute("alter schema notify_later rename to notify")
+    held(db, sink)
+    sink.hold.set()
+    wait_for(lambda: statuses(db) == {"sent": 1})
+    assert registry.get_sample_value("worker_loop_errors_total", {"thread": "claimer"}) == 0
 
 
 def test_claims_whose_answer_was_lost_go_back_at_once(db, start, registry, monkeypatch):
