@@ -51,6 +51,17 @@ def test_a_cut_database_is_a_503_in_time_and_comes_back(linked: tuple[Api, Link]
     assert api.get("/readyz").status == 200
 
 
+def test_a_database_that_was_away_for_long_is_found_soon(linked: tuple[Api, Link]) -> None:
+    api, link = linked
+    assert api.post(LINE).status == 202
+    link.cut()
+    away_until = time.monotonic() + 8  # a wait that doubled would end 7 s later
+    while time.monotonic() < away_until:
+        assert api.post(LINE).status == 503
+    link.restore()
+    wait_for(lambda: api.post(LINE).status == 202, limit_s=4)
+
+
 def test_a_silent_database_is_a_503_in_time_for_everybody(linked: tuple[Api, Link]) -> None:
     api, link = linked
     assert api.post(LINE).status == 202
