@@ -1,5 +1,7 @@
 """The claimer thread: claims what can start at once, and shares it out among the senders."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,6 +18,7 @@ from workers.store import Store
 WAIT_S = 0.25
 POLL_S = 0.05  # between empty claims without the ready set
 CLAIM_MAX = 1000
+ASK_PAUSE_S = 1.0  # between questions for claims whose answer was lost
 
 
 class Claimer(Loop):
@@ -37,11 +40,13 @@ class Claimer(Loop):
         self.slots = slots
         self.senders = senders
         self.ids: Ids = NOTHING  # popped; kept while the database is away
-        self.in_doubt = False  # the answer of a claim was lost, and it may have claimed some
+        self.lease_s = settings.lease_s
+        self.doubt_ends = -math.inf  # until then a claim whose answer was lost may show up
+        self.ask_at = -math.inf
 
     def turn(self) -> None:
         """Claim once, at most what has a free slot."""
-        if self.in_doubt:
+        if self.ask_at <= time.monotonic() < self.doubt_ends:
             self.give_back()
         room = min(CLAIM_MAX, self.slots.free(WAIT_S))
         if room <= 0:
@@ -50,9 +55,7 @@ class Claimer(Loop):
         if ids == NOTHING:
             return
         self.ids = ids
-        self.in_doubt = True
-        claims, expired = self.store.claim(ids, room)
-        self.in_doubt = False
+        claims, expired = self.claim(ids, room)
         self.ids = NOTHING
         self.tell(claims, expired)
         if claims:
@@ -63,8 +66,19 @@ class Claimer(Loop):
             if not claims and not expired:
                 self.stopping.wait(POLL_S)
 
+    def claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
+        """Claim; without an answer, nobody knows what we have."""
+        try:
+            return self.store.claim(ids, room)
+        except Exception:
+            self.ask_at, self.doubt_ends = -math.inf, time.monotonic() + self.lease_s
+            raise
+
     def give_back(self) -> None:
-        """Release what the ledger says we have, and we do not: else it waits for its lease."""
+        """Release what the ledger says we have, and we do not: else it waits for its lease.
+
+        Asked more than once: a commit that waits for a replica, or for the disk, shows up later.
+        """
         lost = self.slots.unknown(self.store.held())
         if lost:
             released = self.store.release(lost, 0.0)
@@ -76,7 +90,7 @@ class Claimer(Loop):
                     for id, attempt in released
                 ),
             )
-        self.in_doubt = False
+        self.ask_at = time.monotonic() + ASK_PAUSE_S
 
     def close(self) -> None:
         """Close both connections."""

@@ -1,3 +1,4 @@
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -77,12 +78,37 @@ def test_claims_whose_answer_was_lost_go_back_at_once(db, start, registry, monke
     assert registry.get_sample_value("worker_jobs_released_total") == 3
 
 
+def test_a_claim_that_commits_after_its_answer_was_lost_goes_back_too(db, dsn, start, monkeypatch):
+    claim, held, asked = Store.claim, Store.held, []
+
+    def asking(store):
+        asked.append(held(store))
+        return asked[-1]
+
+    with psycopg.connect(dsn) as late:
+
+        def losing_the_first_answer(store, *args):
+            if late.info.transaction_status or asked:
+                return claim(store, *args)
+            late.execute("select notify.claim(null, 10, %s, '30 s', 4)", [store.worker])
+            raise DatabaseAway("gone")
+
+        monkeypatch.setattr(Store, "claim", losing_the_first_answer)
+        monkeypatch.setattr(Store, "held", asking)
+        ledger.enqueue(db, 3)
+        start()
+        wait_for(lambda: asked)
+        assert asked == [[]]
+        late.commit()
+        wait_for(lambda: statuses(db) == {"sent": 3}, 5)
+
+
 def test_nothing_goes_back_that_is_still_being_sent(db, sink, start, registry):
     held(db, sink, 2)
     worker = start(send_deadline_s=20.0)
     wait_for(lambda: len(sink.requests) == 2)
-    worker.claimer.in_doubt = True
-    wait_for(lambda: not worker.claimer.in_doubt)
+    worker.claimer.doubt_ends = math.inf
+    wait_for(lambda: worker.claimer.ask_at > 0)
     sink.hold.set()
     wait_for(lambda: statuses(db) == {"sent": 2})
     assert registry.get_sample_value("worker_jobs_released_total") == 0
