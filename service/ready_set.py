@@ -28,7 +28,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        raise RedisAway(str(error) or type(error).__name__) from error
+        # A pipeline says the whole command first, with the ids as bytes.
+        reason = str(error).rpartition(" of pipeline caused error: ")[2]
+        raise RedisAway(reason or type(error).__name__) from error
 
 
 class ReadySet:
@@ -43,6 +45,7 @@ class ReadySet:
             client_name="notify-disp",
         )
         self._epoch = os.urandom(16)
+        self._refused = False  # the last write; a server that only reads is away for us
 
     async def survey(self) -> tuple[bool, dict[int, int]]:
         """Say whether the sets are still as we left them, and how many ids each lane holds.
@@ -56,7 +59,7 @@ class ReadySet:
                 pipe.zcard(key)
             epoch, *cards = await pipe.execute()
             ours = epoch == self._epoch
-            if not ours:
+            if not ours or self._refused:
                 await self._redis.set(EPOCH_KEY, self._epoch)
         return ours, dict(zip(LANES, cards, strict=True))
 
@@ -67,7 +70,10 @@ class ReadySet:
             for lane, ids in lanes.items():
                 if ids:
                     pipe.zadd(LANE_KEYS[lane], ids, nx=True)
-            return sum(await pipe.execute())
+            self._refused = True
+            added: int = sum(await pipe.execute())
+            self._refused = False
+        return added
 
     async def gone(self, lanes: dict[int, dict[bytes, float]]) -> dict[int, set[bytes]]:
         """Say which of these ids are not there."""

@@ -3,10 +3,13 @@
 import time
 
 import pytest
+import redis
 
+from service.errors import RedisAway
 from service.model import LANES
 from service.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
 from service.ready_set import EPOCH_KEY, LANE_KEYS
+from tests.integration.dispatcher.servers import Valkey
 from tests.ledger import ago, change, claim, enqueue, put, reap, release, row, settle
 from tests.waiting import wait_for
 
@@ -137,6 +140,21 @@ def test_after_a_flush_all_is_offered_again_at_once_and_counted(db, driven, read
     assert driven.offer() == 55
     assert ready.ids() == {*ids, *new}
     assert driven.lost == 50
+
+
+def test_a_redis_that_refused_a_write_is_away_until_it_takes_one(db, drive, tmp_path):
+    with Valkey(tmp_path) as valkey, redis.Redis.from_url(valkey.url) as client:
+        driven = drive(redis_url=valkey.url)
+        driven.offer()
+        client.replicaof("127.0.0.1", "1")
+        enqueue(db)
+        with pytest.raises(RedisAway):
+            driven.offer()
+        claim(db)
+        with pytest.raises(RedisAway):  # nothing is due, and it still only reads
+            driven.offer()
+        client.replicaof("no", "one")
+        assert driven.offer() == 0
 
 
 def test_another_leaders_epoch_is_taken_for_a_flush(db, driven, ready, redis_client):
