@@ -9,6 +9,8 @@ from loguru import logger
 from service.errors import NotifyError
 from service.outage import Outage
 
+RETRY_S = 5.0  # after a failure: a session that broke with the server says nothing of the next one
+
 
 async def every(
     interval_s: float,
@@ -16,7 +18,7 @@ async def every(
     run_once: Callable[[], Awaitable[float | None]],
     succeeded: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a job now and then every `interval_s`, until cancelled; a failure waits its turn.
+    """Run a job now and then every `interval_s`, until cancelled; a failure is tried again soon.
 
     What the job returns, if anything, are the seconds after which it wants to run at the latest.
     Its outage is the caller's: it may begin under one lead and end under the next. `succeeded` is
@@ -31,6 +33,7 @@ async def every(
             wait_s = min(wait_s, wait_s if wanted_s is None else wanted_s)
         except NotifyError as error:
             outage.away(error)
+            wait_s = min(wait_s, RETRY_S)
         except Exception as error:  # the loop must outlive a bug in its job
             outage.away(error)
             logger.exception("job_failed")

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from loguru import logger
 
+import service.interval
 from service.errors import DatabaseAway
 from service.interval import every
 from service.outage import Outage
@@ -60,6 +61,16 @@ def test_only_a_run_without_an_error_is_a_success():
 
     run_for_three_turns(0.01, fail_first, lambda: noted.append(1))
     assert 1 <= len(noted) <= 2
+
+
+def test_a_server_that_was_away_is_tried_again_long_before_the_interval(monkeypatch):
+    monkeypatch.setattr(service.interval, "RETRY_S", 0.1)
+
+    async def fail(_turn):
+        raise DatabaseAway("gone")
+
+    first, second, _ = run_for_three_turns(3600, fail)
+    assert 0.095 <= second - first < 5
 
 
 def test_a_job_runs_at_once_and_then_on_its_interval():
