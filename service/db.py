@@ -176,10 +176,13 @@ async def connect(url: str, role: str) -> Connection:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn psycopg's errors into ours: DatabaseAway (try later) or Refused (the row is wrong)."""
+    """Turn psycopg's errors into ours: DatabaseAway (try later) or Refused (the row is wrong).
+
+    A plain `raise exception` is somebody's own trigger that refuses a row.
+    """
     try:
         yield
-    except (psycopg.IntegrityError, psycopg.DataError) as error:
+    except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException) as error:
         diag = error.diag
         raise Refused(
             diag.message_primary or str(error),

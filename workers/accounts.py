@@ -64,12 +64,11 @@ class Accounts:
     def given_back(self, batch: Sequence[Unstarted], ours: Set[Key]) -> None:
         """Account for released claims, and tell of those that were still `ours`."""
         self.metrics.released.inc(len(ours))
-        for reason, parked in Counter(one.parked for one in batch if one.parked).items():
+        back = [one for one in batch if one.claim.key in ours]
+        for reason, parked in Counter(one.parked for one in back if one.parked).items():
             self.metrics.parked.labels(reason).inc(parked)
         for event, are_parked in (("released", False), ("parked", True)):
-            given = [
-                u for u in batch if (u.parked is not None) == are_parked and u.claim.key in ours
-            ]
+            given = [one for one in back if (one.parked is not None) == are_parked]
             if given:
                 logs.transitions(event, (unstarted(one) for one in given))
 

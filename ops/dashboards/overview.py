@@ -156,7 +156,7 @@ SLEEP = row(
             "queued without losing attempts. Nothing to do here unless the destination is "
             "ours. ops/RUNBOOK.md#breakersstayopen",
             Looks(unit="short", empty=NO_FIGURES, steps=calm_until(1, 50)),
-            prom('sum(worker_breakers{state="open"})'),
+            prom('max(sum by (instance) (worker_breakers{state="open"}))'),
         ),
         stat(
             "Maybe sent twice, 24 h",

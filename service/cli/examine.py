@@ -4,14 +4,13 @@ import argparse
 import asyncio
 import logging
 
-from service.cli.settings import required, settings_for
+from service.cli.settings import settings_beside_up
 from service.doctor import examine
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per finding; 1 if something is to be done."""
-    settings = settings_for(args)
-    required(settings, "database_url")
+    settings = settings_beside_up(args)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     async def look() -> int:

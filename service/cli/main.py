@@ -69,20 +69,18 @@ def parser() -> argparse.ArgumentParser:
         "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
         "quick.", function="worker")  # fmt: skip
 
-    command(
-        commands,
-        "doctor",
-        "service.cli.examine",
-        "look at everything",
+    doctor = command(commands, "doctor", "service.cli.examine", "look at everything",
         "Look at database, doorbell, Redis, webhooks and mail; one line each: fine, or what to do. "
-        "Changes nothing. Exit code 1: something is to be done.",
-    )
+        "Changes nothing. Exit code 1: something is to be done. Without DATABASE_URL it looks at "
+        "the notify up of this state directory.")  # fmt: skip
+    add_state(doctor)
 
     top = command(commands, "top", "service.cli.top", "watch who does what in PostgreSQL",
         "pg_activity on DATABASE_URL, or on another role of the same database (--database-url), "
         "such as notify_ops. The APP column names our roles: notify-api, -disp, -maint, "
         "-work.")  # fmt: skip
     top.add_argument("--database-url", metavar="URL", help="instead of DATABASE_URL")
+    add_state(top)
 
     inbox = command(commands, "inbox", "service.cli.try_out", "catch webhooks and mails",
         "A catcher for trying things out: prints a line per arrival, with its signature check "

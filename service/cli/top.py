@@ -5,15 +5,14 @@ import os
 import sys
 from importlib.util import find_spec
 
-from service.cli.settings import required, settings_for
+from service.cli.settings import settings_beside_up
 from service.db import libpq_environment
 from service.errors import StartError
 
 
 def run(args: argparse.Namespace) -> int:
     """Become pg_activity. Raises StartError when it is not installed, or has no terminal."""
-    settings = settings_for(args)
-    required(settings, "database_url")
+    settings = settings_beside_up(args)
     if find_spec("pgactivity") is None:
         raise StartError("pg_activity is not installed: pip install 'notification-service[ops]'")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

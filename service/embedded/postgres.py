@@ -8,6 +8,7 @@ from signal import SIGINT, SIGQUIT
 from service.embedded.account import Account
 from service.embedded.child import Child
 from service.embedded.cluster import make_cluster
+from service.embedded.kept import postgres_url
 from service.embedded.orphan import clear_orphans
 from service.embedded.programs import postgres_programs
 from service.embedded.state import State
@@ -49,7 +50,7 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """A DATABASE_URL."""
-        return f"postgresql://notify:{self._state.password}@127.0.0.1:{self._port}/notify"
+        return postgres_url(self._state.password, self._port)
 
     def launch(self) -> None:
         """Make the cluster if there is none, start it, and do not wait. Raises StartError."""

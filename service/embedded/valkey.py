@@ -6,6 +6,7 @@ from signal import SIGKILL, SIGTERM
 
 from service.embedded.account import Account
 from service.embedded.child import POLL_S, Child
+from service.embedded.kept import valkey_url
 from service.embedded.programs import valkey_program
 from service.embedded.state import State, is_free
 
@@ -39,7 +40,7 @@ class EmbeddedValkey:
     @property
     def url(self) -> str:
         """A REDIS_URL."""
-        return f"redis://:{self._state.password}@127.0.0.1:{self._port}/0"
+        return valkey_url(self._state.password, self._port)
 
     def launch(self) -> None:
         """Start it, and do not wait. Raises StartError."""

@@ -179,6 +179,14 @@ def test_a_second_up_on_the_same_state_is_refused_in_one_line(start: Start, stat
     assert up.command.stop() == 0
 
 
+def test_the_doctor_looks_at_the_up_of_this_state(start: Start, state: Path) -> None:
+    up = Up(start, state)
+    doctor = start("doctor", "--state", str(state))
+    assert doctor.process.wait(30) == 0, doctor.output
+    assert "signed with 1 secret" in doctor.output
+    assert up.command.stop() == 0
+
+
 def test_a_taken_port_is_refused_in_one_line(start: Start, state: Path) -> None:
     up = Up(start, state)
     other = state / "other"

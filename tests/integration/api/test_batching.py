@@ -65,3 +65,20 @@ def test_a_client_that_leaves_takes_nobody_along(api: Api, db) -> None:
 
     assert {status for status, _ in asyncio.run(leave_early())} == {202}
     assert db.execute("select count(*) as n from notify.notifications").fetchone().n >= 21
+
+
+def test_what_somebodys_own_trigger_refuses_is_refused_alone(api: Api, db) -> None:
+    db.execute(
+        "create function closed() returns trigger language plpgsql as"
+        " $$ begin raise exception 'orders are closed'; end $$"
+    )
+    db.execute(
+        "create trigger closed before insert on notify.notifications"
+        " for each row when (new.reference = 'order') execute function closed()"
+    )
+    bodies = [json.dumps(LINE | {"reference": r}).encode() for r in ("order", "other")]
+    answers = asyncio.run(post_all(api.port, bodies * 5))
+    assert [status for status, _ in answers] == [422, 202] * 5
+    refused = api.post(LINE | {"reference": "order"})
+    assert refused.json["errors"][0]["code"] == "refused_by_database"
+    assert "orders are closed" in refused.json["errors"][0]["detail"]

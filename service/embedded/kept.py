@@ -1,0 +1,34 @@
+"""How to reach the servers of a state directory, for commands beside the one that runs them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def postgres_url(password: str, port: int | str) -> str:
+    """Write the DATABASE_URL of an embedded PostgreSQL."""
+    return f"postgresql://notify:{password}@127.0.0.1:{port}/notify"
+
+
+def valkey_url(password: str, port: int | str) -> str:
+    """Write the REDIS_URL of an embedded Valkey."""
+    return f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def kept_settings(directory: Path) -> dict[str, Any]:
+    """Read the settings that a `notify up` on this directory runs with, or ran.
+
+    Empty where nothing is kept, or not for us to read.
+    """
+    try:
+        kept = json.loads((directory / "kept.json").read_text())
+        found: dict[str, Any] = {
+            "database_url": postgres_url(kept["password"], kept["postgres_port"])
+        }
+    except (OSError, ValueError, KeyError):
+        return {}
+    if "valkey_port" in kept:
+        found["redis_url"] = valkey_url(kept["password"], kept["valkey_port"])
+    if "webhook_secret" in kept:
+        found["webhook_secret"] = (kept["webhook_secret"],)
+    return found
