@@ -46,7 +46,9 @@ class Destination(Generic[T]):
 class Destinations(Generic[T]):
     """The destinations that hold anything: never more than there are slots."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, threads: int = 1) -> None:
+        """`threads`: how many have such slots; what one of them sends away may come to any."""
+        self.threads = threads
         self.held_max = max(1, slots - slots // LEFT_FREE)
         self.silent_max = max(1, slots // 2)
         self.known: dict[str, Destination[T]] = {}
@@ -85,7 +87,7 @@ class Destinations(Generic[T]):
         few calls, and a burst to a quick one hardly waits.
         """
         found = self.known[name]
-        found.parked_until = max(found.parked_until, now) + found.turn_s(now)
+        found.parked_until = max(found.parked_until, now) + found.turn_s(now) / self.threads
         wait_s = min(found.parked_until - now, PARKED_MAX_S)
         return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
 

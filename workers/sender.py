@@ -60,7 +60,9 @@ class Sender(Loop):
         self.given = 0  # written by the claimer's thread only
         self.done = 0  # written by this thread only
         self.transfers: Transfers[Flight] = Transfers(settings)
-        self.destinations: Destinations[Flight] = Destinations(settings.sends_per_thread)
+        self.destinations: Destinations[Flight] = Destinations(
+            settings.sends_per_thread, settings.num_threads
+        )
 
     @property
     def load(self) -> int:

@@ -103,3 +103,13 @@ def test_overflow_of_a_quick_destination_comes_back_within_the_second():
         places.enter("quick", n, None, 0.0)
     places.leave("quick", 0.01, 0.01)
     assert places.park_s("quick", 0.01) == 0.125
+
+
+def test_what_many_threads_send_away_comes_back_at_the_pace_of_all():
+    one, all_eight = Destinations(8), Destinations(8, threads=8)
+    for places in (one, all_eight):
+        for n in range(8):
+            places.enter("slow", n, None, 0.0)
+        places.leave("slow", 1.0, 1.0)
+    assert max(one.park_s("slow", 1.0) for _ in range(40)) > 5
+    assert max(all_eight.park_s("slow", 1.0) for _ in range(40)) <= 2
