@@ -87,7 +87,9 @@ class Destinations(Generic[T]):
         few calls, and a burst to a quick one hardly waits.
         """
         found = self.known[name]
-        found.parked_until = max(found.parked_until, now) + found.turn_s(now) / self.threads
+        # All threads offer places; but one that does not answer is not to be asked more often.
+        places = self.threads if found.answers(now) else 1
+        found.parked_until = max(found.parked_until, now) + found.turn_s(now) / places
         wait_s = min(found.parked_until - now, PARKED_MAX_S)
         return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
 

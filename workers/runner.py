@@ -33,7 +33,7 @@ class Worker:
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
         self.settings = settings
         # The token, because a container that starts again has its host and its process id again.
-        self.name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(2)}"
+        self.name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
         slots_max = settings.num_threads * settings.sends_per_thread
         slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
         metrics.slots.set(slots_max)

@@ -177,6 +177,7 @@ def test_more_deltas_than_one_call_takes_are_folded_at_once(db, driven, monkeypa
 
 
 def test_every_job_tells_when_it_last_succeeded(db, driven):
+    assert {*driven.dispatcher._background._outages, "reconciler"} == set(JOBS)
     with driven.running():
         for job in JOBS:
             name = "job_last_success_timestamp_seconds"
