@@ -69,8 +69,9 @@ class Dispatcher:
         outage = Outage("postgresql")
         while not told_to_stop():
             try:
-                if await self._leader.elect():
-                    outage.back()
+                leads = await self._leader.elect()
+                outage.back()
+                if leads:
                     await self._lead()
             except DatabaseAway as error:
                 outage.away(error)

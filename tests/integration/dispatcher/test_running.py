@@ -23,6 +23,7 @@ LEADS = (
     " and classid = 1852798057"
     " and database = (select oid from pg_database where datname = current_database())"
 )
+STANDS_BY = f"{ROLE} and query like '%notify.lead%' and pid not in ({LEADS})"
 ASLEEP = LEADS.replace("objid = 2", "objid = 1 and mode = 'ExclusiveLock'")
 
 
@@ -184,6 +185,18 @@ def test_one_leads_and_the_other_stands_by_without_listening(db, drive):
             wait_for(lambda: len(db.execute(ROLE).fetchall()) == 3)
             wait_for(lambda: len(db.execute(NOT_ONLY_LEADING).fetchall()) == 1)
             assert first.metric("dispatcher_leading") == 1
+            assert second.metric("dispatcher_leading") == 0
+
+
+def test_a_standby_says_that_postgresql_is_back_though_another_leads(db, drive, events):
+    first, second = drive(), drive()
+    with first.running():
+        wait_for(lambda: sleeping(db))
+        with second.running():
+            standby = wait_for(lambda: db.execute(STANDS_BY).fetchone())
+            db.execute("select pg_terminate_backend(%s)", [standby.pid])
+            wait_for(lambda: told(events, "away", "postgresql"))
+            wait_for(lambda: told(events, "back", "postgresql"))
             assert second.metric("dispatcher_leading") == 0
 
 
