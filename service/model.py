@@ -32,7 +32,9 @@ class Outcome(StrEnum):
     SENT = "sent"
     TEMPORARY = "temporary"  # try again after the backoff
     PERMANENT = "permanent"  # trying again cannot help
-    THROTTLED = "throttled"  # try again when the receiver says
+    THROTTLED = "throttled"  # not now, says the receiver: try again when it says, or at its pace
+    UNREACHABLE = "unreachable"  # nobody took it: refused connection, DNS, TLS, a refused login
+    DEFERRED = "deferred"  # this one later, says the receiver: greylisting
     UNKNOWN = "unknown"  # it may have arrived; try again, with the same id
     EXPIRED = "expired"  # expires_at passed before the send began
     LEASE_EXPIRED = "lease_expired"  # its worker never settled; written by reap()

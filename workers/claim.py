@@ -1,5 +1,6 @@
 """What a worker holds: a claim under its lease, and how it ended."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import SimpleQueue
@@ -20,6 +21,7 @@ class Claim:
     payload: str  # JSON
     lease_ends: float
     expires_at: float | None
+    patience_ends: float = math.inf  # from then on every answer counts as an attempt
 
     @property
     def key(self) -> Key:
