@@ -100,7 +100,7 @@ def header_faults(headers: dict[str, str]) -> Iterator[tuple[str, str]]:
         return
     seen = set()
     for name, value in headers.items():
-        pointer = f"/headers/{escaped(name[:HEADER_NAME_MAX_CHARS])}"
+        pointer = f"/headers/{escaped(name[:HEADER_MAX_CHARS])}"
         if len(name) > HEADER_NAME_MAX_CHARS or not HEADER_NAME.fullmatch(name):
             yield pointer, "Use X-… or List-…, Auto-Submitted, Precedence and their like only."
         elif name.lower() in seen:

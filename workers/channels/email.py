@@ -50,6 +50,12 @@ NOT_CONFIGURED = Verdict(
     outcome=Outcome.TEMPORARY, code="not_configured", excerpt="SMTP_URL is not set"
 )
 
+NO_SMTPUTF8 = Verdict(
+    outcome=Outcome.PERMANENT,
+    code="smtputf8_not_offered",
+    excerpt="an address is beyond ASCII, and the SMTP server does not offer SMTPUTF8",
+)
+
 
 class EmailChannel:
     """RFC 5321 and 5322; libcurl speaks SMTP, this builds the message."""
@@ -80,18 +86,25 @@ class EmailChannel:
         for pointer, sentence in payload.faults():
             raise ValueError(f"{pointer} {sentence}".strip())
         to = address(claim.recipient)
-        reply_to = None if payload.reply_to is None else address(payload.reply_to)
+        body = message(
+            id_=claim.id,
+            sender=self.sender,
+            to=to,
+            reply_to=None if payload.reply_to is None else address(payload.reply_to),
+            payload=payload,
+            now=datetime.now(UTC),
+        )
         return Mail(
             mail_from=self.sender.address.written,
             mail_to=to.written,
-            body=message(
-                id_=claim.id, sender=self.sender, to=to, reply_to=reply_to, payload=payload,
-                now=datetime.now(UTC),
-            ),
-        )  # fmt: skip
+            body=body,
+            needs_utf8=not body.isascii(),
+        )
 
     def judge(self, answer: Answer) -> Verdict:
         """The server's last reply decides; an error without a reply tells how far it came."""
+        if answer.lacks_utf8:
+            return NO_SMTPUTF8
         if not answer.error:
             return Verdict(
                 outcome=Outcome.SENT, code=str(answer.status), excerpt=excerpt(answer.body)

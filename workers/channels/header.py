@@ -15,7 +15,7 @@ TOKEN_MAX_CHARS = 998  # beyond it no line could hold what must not be cut
 
 WORD_START, WORD_END = b"=?utf-8?b?", b"?="  # the letters of base64 are allowed in any header
 WORD_MAX_BYTES = 45  # of UTF-8: 60 letters, a word of 72
-WORD_MIN_BYTES = 12  # less is not worth a word on a line that is nearly full
+WORD_MIN_BYTES = 12  # of the first, beside a name that leaves no room on its line
 
 PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")  # printable ASCII, single blanks within
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -59,12 +59,13 @@ def is_plain(name: str, text: str) -> bool:
     """Tell whether `text` arrives as it stands. Raises ValueError for an ASCII token beyond 998."""
     if not PLAIN.fullmatch(text):
         return False
-    longest = max(map(len, text.split(" ")))
+    tokens = text.split(" ")
+    longest = max(map(len, tokens))
     if longest > TOKEN_MAX_CHARS:
         raise ValueError(f"{name}: {longest} characters without a blank do not fit on a line.")
-    if longest == TOKEN_MAX_CHARS:  # one too many for a line that begins with a blank
-        return False
-    return not (ENCODED_WORD.search(text) if not PROSE.fullmatch(name) else "=?" in text)
+    if PROSE.fullmatch(name):  # a break behind `Name:` is a blank to some readers
+        return "=?" not in text and len(name) + 1 + longest < LINE_MAX_CHARS
+    return longest < LINE_MAX_CHARS and not ENCODED_WORD.search(text)
 
 
 def folded(name: str, tokens: list[str]) -> bytes:
@@ -84,12 +85,11 @@ def encoded(name: str, text: str) -> bytes:
     """Write encoded words, one a line; what is between two of them is no part of the text."""
     start = f"{name}: ".encode("ascii")
     room = (LINE_CHARS - len(start) - len(WORD_START) - len(WORD_END)) // 4 * 3
-    if room < WORD_MIN_BYTES:
-        start, room = f"{name}:\r\n ".encode("ascii"), WORD_MAX_BYTES
-    return start + b"\r\n ".join(
+    words = [
         WORD_START + b64encode(piece) + WORD_END
-        for piece in pieces(text, min(room, WORD_MAX_BYTES))
-    )
+        for piece in pieces(text, max(WORD_MIN_BYTES, min(room, WORD_MAX_BYTES)))
+    ]
+    return start + b"\r\n ".join(words)
 
 
 def pieces(text: str, first_max: int) -> Iterator[bytes]:

@@ -17,9 +17,14 @@ ALTERNATIVES = ("MIME-Version", "Content-Type")
 
 
 def message(
-    *, id_: str, sender: Sender, to: Address, reply_to: Address | None, payload: EmailPayload,
+    *,
+    id_: str,
+    sender: Sender,
+    to: Address,
+    reply_to: Address | None,
+    payload: EmailPayload,
     now: datetime,
-) -> bytes:  # fmt: skip
+) -> bytes:
     """Lay out one mail; `now` is UTC. Raises ValueError for what would not be exactly that."""
     extra = payload.headers or {}
     one_body = payload.text is None or payload.html is None
