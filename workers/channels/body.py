@@ -26,7 +26,8 @@ def body(text: str | None, html: str | None, boundary: str) -> bytes:
         return parts[0]
     opening = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode("ascii")
     mark = f"--{boundary}".encode("ascii")
-    return opening + b"".join(mark + b"\r\n" + each for each in parts) + mark + b"--\r\n"
+    # The line break before a mark belongs to the mark, not to the part.
+    return opening + b"".join(mark + b"\r\n" + each + b"\r\n" for each in parts) + mark + b"--\r\n"
 
 
 def part(subtype: str, text: str) -> bytes:
