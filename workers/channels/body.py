@@ -3,13 +3,11 @@
 No line begins with a dot, whatever the text: nothing depends on who doubles dots on the way.
 """
 
-import re
 from base64 import encodebytes
 
 LINE_CHARS = 76  # RFC 2045 section 6.7 and 6.8
-LINE_BREAK = re.compile("\r\n?|\n")
-UNSAFE = re.compile(rb"[^\t -<>-~]|[\t ]\Z")  # within one line; `=` is the sign itself
-SAFE = bytes({*range(32, 127), *b"\t\r\n"} - {*b"="})
+EQUALS = ord("=")
+SAFE = bytes({*range(32, 127), *b"\t\r\n"} - {EQUALS})  # within a line that ends in CRLF
 
 
 def body(text: str | None, html: str | None, boundary: str) -> bytes:
@@ -41,7 +39,7 @@ def part(subtype: str, text: str) -> bytes:
 
 def canonical(text: str) -> str:
     """End every line in CRLF, the last one too (RFC 2046 section 4.1.1)."""
-    text = LINE_BREAK.sub("\r\n", text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
     return text if text.endswith("\r\n") else text + "\r\n"
 
 
@@ -53,26 +51,31 @@ def transfer_encoded(data: bytes) -> tuple[str, bytes]:
 
 
 def quoted_printable(data: bytes) -> bytes:
-    """Encode lines that end in CRLF."""
-    return b"".join(map(quoted_line, data[:-2].split(b"\r\n")))
+    """Encode lines that end in CRLF: no blank at an end, no dot at a beginning, 76 at most.
 
-
-def quoted_line(line: bytes) -> bytes:
-    """Encode one line: no blank at its end, no dot at a beginning, soft breaks within 76.
-
-    Nor does one begin with `From `, which some mail stores change.
+    Nor does one begin with `From `, which some mail stores change. Whole texts are replaced at
+    once: line by line, a quarter of a million of empty ones would hold the thread for 300 ms.
     """
-    safe = UNSAFE.sub(lambda found: b"=%02X" % found[0][0], line)
-    lines: list[bytes] = []
+    for byte in sorted(set(data.translate(None, SAFE)), key=lambda byte: byte != EQUALS):
+        data = data.replace(bytes([byte]), b"=%02X" % byte)
+    data = data.replace(b" \r\n", b"=20\r\n").replace(b"\t\r\n", b"=09\r\n")
+    data = b"\r\n" + softly_broken(data)
+    return data.replace(b"\r\n.", b"\r\n=2E").replace(b"\r\nFrom ", b"\r\n=46rom ")[2:]
+
+
+def softly_broken(data: bytes) -> bytes:
+    """Cut lines beyond 74, so that there is room to encode what one begins with."""
+    width = LINE_CHARS - 2
+    pieces: list[bytes] = []
     start = 0
-    while start < len(safe) or not lines:
-        awkward = safe.startswith((b".", b"From "), start)
-        end = start + LINE_CHARS - 2 * awkward
-        if end < len(safe):
-            end -= 1
-            escape = safe.find(b"=", end - 2, end)
+    while len(data) - start > width + 2:
+        end = data.rfind(b"\n", start, start + width + 2) + 1
+        if end:
+            pieces.append(data[start:end])
+        else:
+            end = start + width - 1
+            escape = data.find(b"=", end - 2, end)
             end = escape if escape >= 0 else end
-        piece = safe[start:end]
-        lines.append(b"=%02X" % piece[0] + piece[1:] if awkward else piece)
+            pieces += data[start:end], b"=\r\n"
         start = end
-    return b"=\r\n".join(lines) + b"\r\n"
+    return b"".join([*pieces, data[start:]])

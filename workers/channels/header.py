@@ -30,7 +30,7 @@ def header(name: str, text: str) -> bytes:
     """Write one header, CRLF included. Raises ValueError for an ASCII token beyond 998."""
     if text and not is_plain(name, text):
         return encoded(name, text) + b"\r\n"
-    return folded(name, text.split(" ")) + b"\r\n"
+    return folded(f"{name}: {text}") + b"\r\n"
 
 
 def address_header(name: str, written: str) -> bytes:
@@ -68,16 +68,22 @@ def is_plain(name: str, text: str) -> bool:
     return longest < LINE_MAX_CHARS and not ENCODED_WORD.search(text)
 
 
-def folded(name: str, tokens: list[str]) -> bytes:
-    """Break lines at blanks, and nowhere else."""
-    lines = [f"{name}:"]
-    for place, token in enumerate(tokens):
-        # The first token stays beside the name if it can: not everybody reads on from `Name:`.
-        room = LINE_CHARS if place else LINE_MAX_CHARS
-        if len(lines[-1]) + 1 + len(token) <= room:
-            lines[-1] += f" {token}"
-        else:
-            lines.append(f" {token}")
+def folded(line: str) -> bytes:
+    """Break `Name: text` at blanks, and nowhere else."""
+    lines, start, room = [], 0, LINE_CHARS
+    # The first token stays beside the name if it can: not everybody reads on from `Name:`.
+    at_least = line.index(" ") + 1
+    while len(line) - start > room:
+        cut = line.rfind(" ", start + at_least, start + room + 1)
+        if cut < 0:
+            cut = line.find(" ", start + at_least)
+        if cut < 0:
+            break
+        lines.append(line[start:cut])
+        start, at_least = cut, 1
+    lines.append(line[start:])
+    if len(lines[0]) > LINE_MAX_CHARS:
+        lines[:1] = lines[0].replace(": ", ":\r\n ", 1).split("\r\n")
     return "\r\n".join(lines).encode("ascii")
 
 
@@ -94,11 +100,10 @@ def encoded(name: str, text: str) -> bytes:
 
 def pieces(text: str, first_max: int) -> Iterator[bytes]:
     """Cut UTF-8 into pieces for a word each, never within a character."""
-    piece, room = b"", first_max
-    for character in text:
-        data = character.encode()
-        if len(piece) + len(data) > room:
-            yield piece
-            piece, room = b"", WORD_MAX_BYTES
-        piece += data
-    yield piece
+    data, start, room = text.encode(), 0, first_max
+    while start < len(data):
+        end = start + room
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # goes on with a character
+            end -= 1
+        yield data[start:end]
+        start, room = end, WORD_MAX_BYTES

@@ -61,12 +61,14 @@ def check(made: bytes, names: Iterable[str]) -> None:
         raise ValueError("A line would end otherwise than in CRLF.")
     if b"\0" in made or b"\r\n." in made or not made.endswith(b"\r\n"):
         raise ValueError("A server could take a line for the end of the mail.")
-    lines = made.split(b"\r\n")
-    if max(map(len, lines)) > LINE_MAX_CHARS:
-        raise ValueError(f"A line would be longer than {LINE_MAX_CHARS} characters.")
+    start, line_max = 0, LINE_MAX_CHARS + 2
+    while len(made) - start > line_max:
+        start = made.rfind(b"\n", start, start + line_max) + 1
+        if not start:
+            raise ValueError(f"A line would be longer than {LINE_MAX_CHARS} characters.")
     found = [
         line.partition(b":")[0].decode("ascii", "replace")
-        for line in lines[: lines.index(b"")]
+        for line in made.partition(b"\r\n\r\n")[0].split(b"\r\n")
         if line[:1] != b" "
     ]
     if found != list(names) or len({name.lower() for name in found}) != len(found):
