@@ -201,7 +201,7 @@ def test_no_long_field_of_a_mail_reaches_them(patterns, text) -> None:
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
 def test_no_long_recipient_of_a_row_reaches_them(patterns, text) -> None:
     with watching(patterns) as seen:
-        assert prepare(recipient=text).code == "invalid_header"
+        assert prepare(recipient=text).code == "invalid_recipient"
     assert longest(seen) <= (254, "~")
     with watching(patterns) as seen:
         assert WebhookChannel(SETTINGS).prepare(a_claim(recipient=text)).code == "bad_url"

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pycurl
 
-from service.addresses import address, sender
+from service.addresses import Address, address, sender
 from service.checks import EmailPayload
 from service.config import Settings
 from service.model import Outcome
@@ -75,19 +75,23 @@ class EmailChannel:
         if not self.server:
             return NOT_CONFIGURED
         try:
-            return self.mail(claim, msgspec.json.decode(claim.payload, type=EmailPayload))
+            to = address(claim.recipient)
+        except ValueError as error:
+            return refused("invalid_recipient", error)
+        try:
+            payload = msgspec.json.decode(claim.payload, type=EmailPayload)
+            return self.mail(claim.id, to, payload)
         except msgspec.MsgspecError as error:
             return refused("invalid_payload", error)
         except ValueError as error:
             return refused("invalid_header", error)
 
-    def mail(self, claim: Claim, payload: EmailPayload) -> Mail:
+    def mail(self, id_: str, to: Address, payload: EmailPayload) -> Mail:
         """Lay out one mail. Raises ValueError for what would not be one."""
         for pointer, sentence in payload.faults():
             raise ValueError(f"{pointer} {sentence}".strip())
-        to = address(claim.recipient)
         body = message(
-            id_=claim.id,
+            id_=id_,
             sender=self.sender,
             to=to,
             reply_to=None if payload.reply_to is None else address(payload.reply_to),
