@@ -25,10 +25,12 @@ log         recipient  1 to 2048 characters, no control characters
 import re
 from collections.abc import Iterator
 from ipaddress import IPv6Address
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from service.addresses import address
+from service.addresses import ADDRESS_MAX_CHARS, address
 
 URL_MAX_CHARS = 2048
 HEADERS_MAX = 50
@@ -76,10 +78,10 @@ def http_url(text: str) -> str:
 class EmailPayload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The payload of channel `email`."""
 
-    subject: str
+    subject: Annotated[str, Meta(extra_json_schema={"maxLength": HEADER_MAX_CHARS})]
     text: str | None = None
     html: str | None = None
-    reply_to: str | None = None
+    reply_to: Annotated[str | None, Meta(extra_json_schema={"maxLength": ADDRESS_MAX_CHARS})] = None
     headers: dict[str, str] | None = None
 
     def faults(self) -> Iterator[tuple[str, str]]:

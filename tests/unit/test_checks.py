@@ -86,6 +86,16 @@ def test_no_header_may_hold_a_line_break_or_control_character(break_: str) -> No
         "/subject", "/reply_to", "/headers/X-A"]  # fmt: skip
 
 
+def test_a_tab_travels_encoded() -> None:
+    assert faults(subject="a\tb", headers={"X-A": "a\tb"}) == []
+    assert faults(reply_to="a\tb@c.example") == ["/reply_to"]
+
+
+def test_each_header_comes_once_in_capitals_or_not() -> None:
+    assert faults(headers={"X-A": "1", "X-B": "2", "x-a": "3", "x-B": "4"}) == [
+        "/headers/x-a", "/headers/x-B"]  # fmt: skip
+
+
 def test_a_body_may_hold_line_breaks() -> None:
     assert faults(text="a\r\nb\tc", html="<p>\n</p>") == []
 
