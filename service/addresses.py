@@ -18,7 +18,7 @@ DISPLAY_NAME_MAX_CHARS = 128
 PRIVATE_DOMAINS = ("localhost", "local", "test")
 SPECIAL_USE_DOMAIN_NAMES[:] = [d for d in SPECIAL_USE_DOMAIN_NAMES if d not in PRIVATE_DOMAINS]
 
-CONTROL = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of pairs, line and paragraph separators
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of pairs, line and paragraph separators
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 QUOTED_PAIR = re.compile(r"\\(.)")
 SPECIALS = re.compile(r'[()<>\[\]:;@\\,"]')  # RFC 5322 section 3.2.3; a dot does no harm
@@ -80,7 +80,7 @@ def display_name(text: str) -> str:
     """Return the text of a display name, without its quotes. Raises ValueError."""
     if len(text) > DISPLAY_NAME_MAX_CHARS:
         raise ValueError(f"Give a name of at most {DISPLAY_NAME_MAX_CHARS} characters.")
-    if not CONTROL.isdisjoint(map(unicodedata.category, text)):
+    if not UNPRINTABLE.isdisjoint(map(unicodedata.category, text)):
         raise ValueError("Leave out control characters.")
     if quoted := QUOTED.fullmatch(text):
         return QUOTED_PAIR.sub(r"\1", quoted[1])

@@ -105,11 +105,12 @@ def header_faults(headers: dict[str, str]) -> Iterator[tuple[str, str]]:
         pointer = f"/headers/{escaped(name[:HEADER_MAX_CHARS])}"
         if len(name) > HEADER_NAME_MAX_CHARS or not HEADER_NAME.fullmatch(name):
             yield pointer, "Use X-… or List-…, Auto-Submitted, Precedence and their like only."
-        elif name.lower() in seen:
+            continue
+        if name.lower() in seen:
             yield pointer, "Give each header once, in capitals or not."
         elif sentence := line_fault(value):
             yield pointer, sentence
-        seen.add(name[:HEADER_NAME_MAX_CHARS].lower())
+        seen.add(name.lower())
 
 
 def line_fault(text: str) -> str | None:

@@ -4,7 +4,7 @@ A client's text is never parsed: it is written so that every reader gets exactly
 """
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Iterator
 
 from service.addresses import Sender
@@ -92,7 +92,7 @@ def encoded(name: str, text: str) -> bytes:
     start = f"{name}: ".encode("ascii")
     room = (LINE_CHARS - len(start) - len(WORD_START) - len(WORD_END)) // 4 * 3
     words = [
-        WORD_START + b64encode(piece) + WORD_END
+        WORD_START + b2a_base64(piece, newline=False) + WORD_END
         for piece in pieces(text, max(WORD_MIN_BYTES, min(room, WORD_MAX_BYTES)))
     ]
     return start + b"\r\n ".join(words)
