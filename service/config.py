@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from service.addresses import sender
 from service.errors import ConfigError
 from service.signature import key
 
@@ -94,6 +95,16 @@ def secrets(value: str) -> tuple[str, ...]:
     return found
 
 
+def mail_from(value: str) -> str:
+    """Parse the address that mail comes from, with a display name or without."""
+    try:
+        sender(value)
+    except ValueError as error:
+        reason = str(error).removeprefix("Give one address as name@domain. ")
+        raise ValueError(f"an address such as Notify <notify@example.org>. {reason}") from None
+    return value
+
+
 def setting(parse: Parser, default: Any) -> Any:
     """Declare a field: its environment variable is the field's name in capitals."""
     return field(default=default, metadata={"parse": parse})
@@ -130,7 +141,7 @@ class Settings:
 
     webhook_secret: tuple[str, ...] = setting(secrets, ())
     smtp_url: str | None = setting(url("smtp", "smtps"), None)
-    mail_from: str | None = setting(text, None)
+    mail_from: str | None = setting(mail_from, None)
 
     log_level: str = setting(one_of("debug", "info", "warning", "error"), "info")
     log_style: str | None = setting(one_of("pretty", "json"), None)

@@ -10,6 +10,7 @@ import pycurl
 
 from service.config import Settings
 from workers.channels.channel import Answer, Mail, Post
+from workers.smtp_offers import SmtpOffers
 
 BODY_MAX_BYTES = 4096
 CONNECT_MAX_S = 5.0
@@ -102,6 +103,8 @@ class SmtpHandle(Handle):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self.offers = SmtpOffers()
+        self.needs_utf8 = self.lacks_utf8 = False
         self.pool = pycurl.CurlShare()
         self.pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
         self.easy.setopt(pycurl.SHARE, self.pool)
@@ -120,7 +123,10 @@ class SmtpHandle(Handle):
     def arm(self, mail: Mail) -> None:
         self.read.clear()
         self.left = memoryview(mail.body)
-        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>".encode())
+        self.needs_utf8, self.lacks_utf8 = mail.needs_utf8, False
+        # libcurl looks at the envelope only; a header may need it too.
+        asked = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""
+        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>{asked}".encode())
         self.easy.setopt(pycurl.MAIL_RCPT, [f"<{mail.mail_to}>".encode()])
         self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
 
@@ -132,6 +138,7 @@ class SmtpHandle(Handle):
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
             body=bytes(self.read),
             handed_over=not self.left,
+            lacks_utf8=self.lacks_utf8,
         )
 
     def close(self) -> None:
@@ -139,9 +146,13 @@ class SmtpHandle(Handle):
         super().close()
         self.pool.close()
 
-    def reply(self, line: bytes) -> None:
-        """Keep the server's last reply."""
+    def reply(self, line: bytes) -> int | None:
+        """Keep the server's last reply; end the transfer when the mail is not for this server."""
         self.read[:] = line[:BODY_MAX_BYTES]
+        if self.offers.hear(line) and self.needs_utf8 and not self.offers.utf8:
+            self.lacks_utf8 = True
+            return 0
+        return None
 
 
 HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}

@@ -15,6 +15,7 @@ from load.bench import (
     inserts,
     latency,
     memory,
+    odd_input,
     starving,
     webhooks,
 )
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, Callable[[Stack], Row]] = {
     "inserts-32": inserts.run_32,
     "memory": memory.run,
     "gauges": gauges.run,
+    "odd-input": odd_input.run,
 }
 
 

@@ -7,10 +7,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from service.addresses import mailbox
 from service.api.decoding import Body, Timestamp, member_faults
 from service.api.problems import Fault
 from service.api.storable import unstorable
-from service.checks import CONTROL, EmailPayload, http_url, mailbox
+from service.checks import CONTROL, EmailPayload, http_url
 from service.config import Settings
 from service.model import DEFAULT_PRIORITY, Channel
 

@@ -107,7 +107,7 @@ def once(query: MultiMapping[str], name: str) -> str:
 
 def limit(text: str) -> int:
     """Parse a number of rows."""
-    value = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    value = int(text) if len(text) < 5 and text.isascii() and text.isdigit() else 0
     if not 1 <= value <= PAGE_ROWS_MAX:
         raise ValueError("out of range")
     return value

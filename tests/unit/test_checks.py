@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.checks import EmailPayload, http_url, mailbox
+from service.addresses import mailbox
+from service.checks import EmailPayload, http_url
 
 
 @pytest.mark.parametrize(
@@ -78,11 +79,21 @@ def test_a_mail_may_have_text_html_or_both() -> None:
     assert faults(text=None) == [""]
 
 
-@pytest.mark.parametrize("break_", ["\r", "\n", "\0", "\t", "\x1b", "\x7f", "\x85", "\u2028"])
+@pytest.mark.parametrize("break_", ["\r", "\n", "\0", "\v", "\x1b", "\x7f", "\x85", "\u2028"])
 def test_no_header_may_hold_a_line_break_or_control_character(break_: str) -> None:
     text = f"a{break_}Bcc: b@c.com"
     assert faults(subject=text, reply_to=text, headers={"X-A": text}) == [
         "/subject", "/reply_to", "/headers/X-A"]  # fmt: skip
+
+
+def test_a_tab_travels_encoded() -> None:
+    assert faults(subject="a\tb", headers={"X-A": "a\tb"}) == []
+    assert faults(reply_to="a\tb@c.example") == ["/reply_to"]
+
+
+def test_each_header_comes_once_in_capitals_or_not() -> None:
+    assert faults(headers={"X-A": "1", "X-B": "2", "x-a": "3", "x-B": "4"}) == [
+        "/headers/x-a", "/headers/x-B"]  # fmt: skip
 
 
 def test_a_body_may_hold_line_breaks() -> None:

@@ -177,3 +177,21 @@ def test_listening_goes_past_the_pooler_when_there_is_one():
     assert read(DATABASE_URL="postgresql://pooler/d").direct_url == "postgresql://pooler/d"
     settings = read(DATABASE_URL="postgresql://pooler/d", DATABASE_DIRECT_URL="postgresql://pg/d")
     assert settings.direct_url == "postgresql://pg/d"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["ops@example.org", "Käse <ops@bücher.example>", '"Müller, A." <a@faß.de>', "a@localhost"],
+)
+def test_mail_may_come_from(given):
+    assert read(MAIL_FROM=given).mail_from == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["Foo Bar", "Foo <bar>", "a@b.example, c@d.example", "a@b_c.example", "A, B <a@b.example>",
+     "a@b.example\r\nBcc: x@y.example", "A\u2028 <a@b.example>", "a" * 300 + "@b.example"],
+)  # fmt: skip
+def test_mail_may_not_come_from(given):
+    assert refusal(MAIL_FROM=given, SMTP_URL="smtp://u:secret@h").startswith("MAIL_FROM=")
+    assert "secret" not in refusal(MAIL_FROM=given, SMTP_URL="smtp://u:secret@h")

@@ -17,11 +17,20 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail to hand to the SMTP server. `body`: the whole message, lines ending in CRLF."""
+    """A mail to hand to the SMTP server. `body`: the whole message, lines ending in CRLF.
+
+    `needs_utf8`: an address is beyond ASCII, in the envelope or in a header (RFC 6531).
+    """
 
     mail_from: str
     mail_to: str
     body: bytes
+    needs_utf8: bool = False
+
+    @property
+    def envelope_is_ascii(self) -> bool:
+        """Whether only a header needs it."""
+        return self.mail_from.isascii() and self.mail_to.isascii()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,8 @@ class Answer:
 
     `error`: libcurl's code, 0 for none; `error_text`: its words. `status`: of HTTP or SMTP, 0 for
     none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
-    so that a missing answer does not mean that nothing arrived.
+    so that a missing answer does not mean that nothing arrived. `lacks_utf8`: we ended it, as the
+    mail needs SMTPUTF8 and the server does not offer it.
     """
 
     error: int = 0
@@ -49,6 +59,7 @@ class Answer:
     body: bytes = b""
     handed_over: bool = False
     retry_after_s: float | None = None
+    lacks_utf8: bool = False
 
 
 class Channel(Protocol):

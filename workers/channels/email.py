@@ -1,25 +1,19 @@
 """The channel `email`: one mail to one mailbox, handed to the SMTP server of SMTP_URL."""
 
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 import msgspec
 import pycurl
 
-from service.checks import EmailPayload, mailbox
+from service.addresses import Address, address, sender
+from service.checks import EmailPayload
 from service.config import Settings
 from service.model import Outcome
 from workers.channels.channel import Answer, Mail
+from workers.channels.message import message
 from workers.claim import Claim, Verdict
 from workers.outcome import Meaning, by_class, excerpt
-
-# 7bit: a body beyond ASCII travels as quoted-printable or base64, so that no server on the way
-# needs 8BITMIME, and no line is longer than RFC 5322 allows.
-POLICY = SMTP.clone(cte_type="7bit")
-POLICY_UTF8 = POLICY.clone(utf8=True)  # RFC 6532, for a mailbox whose name is beyond ASCII
 
 REPLIES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
@@ -50,8 +44,16 @@ ERRORS: dict[int, Meaning] = {
 # A refusal in libcurl's words for a greeting or a login: the server turns us away, not this mail.
 NO_SERVICE = pycurl.E_FTP_WEIRD_SERVER_REPLY
 
+NOBODY = "nobody@localhost"  # never written: without MAIL_FROM there is no SMTP_URL
+
 NOT_CONFIGURED = Verdict(
     outcome=Outcome.TEMPORARY, code="not_configured", excerpt="SMTP_URL is not set"
+)
+
+NO_SMTPUTF8 = Verdict(
+    outcome=Outcome.PERMANENT,
+    code="smtputf8_not_offered",
+    excerpt="an address is beyond ASCII, and the SMTP server does not offer SMTPUTF8",
 )
 
 
@@ -61,9 +63,7 @@ class EmailChannel:
     at_once_max = 8  # connections; mail servers turn away who opens dozens
 
     def __init__(self, settings: Settings) -> None:
-        self.mail_from = settings.mail_from or ""
-        self.envelope_from = parseaddr(self.mail_from)[1]
-        self.domain = self.envelope_from.rpartition("@")[2] or "localhost"
+        self.sender = sender(settings.mail_from or NOBODY)
         self.server = server_of(settings.smtp_url) if settings.smtp_url else None
 
     def destination(self, claim: Claim) -> str | None:
@@ -75,34 +75,40 @@ class EmailChannel:
         if not self.server:
             return NOT_CONFIGURED
         try:
+            to = address(claim.recipient)
+        except ValueError as error:
+            return refused("invalid_recipient", error)
+        try:
             payload = msgspec.json.decode(claim.payload, type=EmailPayload)
-            to = ascii_domain(mailbox(claim.recipient))
-            body = self.message(claim.id, to, payload).as_bytes()
+            return self.mail(claim.id, to, payload)
         except msgspec.MsgspecError as error:
             return refused("invalid_payload", error)
         except ValueError as error:
             return refused("invalid_header", error)
-        return Mail(mail_from=self.envelope_from, mail_to=to, body=body)
 
-    def message(self, notification_id: str, to: str, payload: EmailPayload) -> EmailMessage:
-        """Lay out one mail. Raises ValueError for what would not be one header line each."""
+    def mail(self, id_: str, to: Address, payload: EmailPayload) -> Mail:
+        """Lay out one mail. Raises ValueError for what would not be one."""
         for pointer, sentence in payload.faults():
             raise ValueError(f"{pointer} {sentence}".strip())
-        message = EmailMessage(policy=POLICY if to.isascii() else POLICY_UTF8)
-        message["From"] = self.mail_from
-        message["To"] = to
-        message["Subject"] = payload.subject
-        message["Date"] = datetime.now(UTC)
-        message["Message-ID"] = f"<{notification_id}@{self.domain}>"
-        if payload.reply_to is not None:
-            message["Reply-To"] = payload.reply_to
-        for name, value in (payload.headers or {}).items():
-            message[name] = value
-        add_bodies(message, payload)
-        return message
+        body = message(
+            id_=id_,
+            sender=self.sender,
+            to=to,
+            reply_to=None if payload.reply_to is None else address(payload.reply_to),
+            payload=payload,
+            now=datetime.now(UTC),
+        )
+        return Mail(
+            mail_from=self.sender.address.written,
+            mail_to=to.written,
+            body=body,
+            needs_utf8=not body.isascii(),
+        )
 
     def judge(self, answer: Answer) -> Verdict:
         """The server's last reply decides; an error without a reply tells how far it came."""
+        if answer.lacks_utf8:
+            return NO_SMTPUTF8
         if not answer.error:
             return Verdict(
                 outcome=Outcome.SENT, code=str(answer.status), excerpt=excerpt(answer.body)
@@ -129,22 +135,6 @@ def server_of(smtp_url: str) -> str:
     """Return the URL without its user and password: the destination of every mail."""
     parts = urlsplit(smtp_url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def ascii_domain(address: str) -> str:
-    """Spell the domain as DNS does: libcurl's build here knows no international names."""
-    name, _, domain = address.rpartition("@")
-    return f"{name}@{domain.encode('idna').decode()}"
-
-
-def add_bodies(message: EmailMessage, payload: EmailPayload) -> None:
-    """Set the text, the HTML, or both as alternatives, the richer one last."""
-    if payload.text is not None:
-        message.set_content(payload.text)
-        if payload.html is not None:
-            message.add_alternative(payload.html, subtype="html")
-    elif payload.html is not None:
-        message.set_content(payload.html, subtype="html")
 
 
 def refused(code: str, error: Exception) -> Verdict:

@@ -1,0 +1,89 @@
+"""The one spelling of every address that we write: SMTP's envelope, To, From, Reply-To.
+
+RFC 5321 and 5322 for the local part, IDNA 2008 for the domain, as email-validator does both:
+`faß.de` is xn--fa-hia.de, not fass.de. Pure; nothing is looked up.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
+
+ADDRESS_MAX_CHARS = 254  # RFC 5321 section 4.5.3.1.3; the library counts bytes, after this
+DISPLAY_NAME_MAX_CHARS = 128
+
+# `ops@localhost` and `ops@mail.local` are real on a private network: whether they exist is for the
+# SMTP server to say. Shortening its list is how the library wants to be told.
+PRIVATE_DOMAINS = ("localhost", "local", "test")
+SPECIAL_USE_DOMAIN_NAMES[:] = [d for d in SPECIAL_USE_DOMAIN_NAMES if d not in PRIVATE_DOMAINS]
+
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of pairs, line and paragraph separators
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+QUOTED_PAIR = re.compile(r"\\(.)")
+SPECIALS = re.compile(r'[()<>\[\]:;@\\,"]')  # RFC 5322 section 3.2.3; a dot does no harm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One mailbox. `written`: as it goes out, its domain in ASCII; `shown`: as people read it."""
+
+    written: str
+    shown: str
+
+    @property
+    def domain(self) -> str:
+        """Return the domain in ASCII."""
+        return self.written.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Whom mail comes from. `name`: the display name as text, or nothing."""
+
+    name: str
+    address: Address
+
+
+def address(text: str) -> Address:
+    """Parse one address such as `name@domain`. Raises ValueError, fit for the client."""
+    if len(text) > ADDRESS_MAX_CHARS:
+        raise ValueError(
+            f"Give one address as name@domain. It has more than {ADDRESS_MAX_CHARS} characters."
+        )
+    # Allowed by RFC 5322; readers that decode a header before they parse it see another address.
+    if "=?" in text:
+        raise ValueError("Give one address as name@domain. It must not hold =?.")
+    try:
+        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except ValueError as error:
+        raise ValueError(f"Give one address as name@domain. {error}") from None
+    return Address(written=f"{found.local_part}@{found.ascii_domain}", shown=found.normalized)
+
+
+def mailbox(text: str) -> str:
+    """Return the normalized form of one address, as people read it. Raises ValueError."""
+    return address(text).shown
+
+
+def sender(text: str) -> Sender:
+    """Parse `name@domain`, `Name <name@domain>` or `"Name" <name@domain>`. Raises ValueError."""
+    if not text.endswith(">"):
+        return Sender(name="", address=address(text))
+    name, bracket, inner = text[:-1].rpartition("<")
+    if not bracket:
+        raise ValueError("Give one address as name@domain. There is no < to its >.")
+    return Sender(name=display_name(name.strip(" ")), address=address(inner))
+
+
+def display_name(text: str) -> str:
+    """Return the text of a display name, without its quotes. Raises ValueError."""
+    if len(text) > DISPLAY_NAME_MAX_CHARS:
+        raise ValueError(f"Give a name of at most {DISPLAY_NAME_MAX_CHARS} characters.")
+    if not UNPRINTABLE.isdisjoint(map(unicodedata.category, text)):
+        raise ValueError("Leave out control characters.")
+    if quoted := QUOTED.fullmatch(text):
+        return QUOTED_PAIR.sub(r"\1", quoted[1])
+    if SPECIALS.search(text):
+        raise ValueError('Put a name that holds one of ()<>[]:;@\\," into double quotes.')
+    return text

@@ -1,0 +1,75 @@
+"""One mail, from its parts to the bytes that are sent, and the last look at them. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from service.addresses import Address, Sender
+from service.checks import EmailPayload
+from workers.channels.body import body
+from workers.channels.header import LINE_MAX_CHARS, address_header, header, sender_header
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+FIRST = ("Date", "Message-ID", "From", "To", "Subject")
+ONE_BODY = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding")
+ALTERNATIVES = ("MIME-Version", "Content-Type")
+
+
+def message(
+    *,
+    id_: str,
+    sender: Sender,
+    to: Address,
+    reply_to: Address | None,
+    payload: EmailPayload,
+    now: datetime,
+) -> bytes:
+    """Lay out one mail; `now` is UTC. Raises ValueError for what would not be exactly that."""
+    extra = payload.headers or {}
+    one_body = payload.text is None or payload.html is None
+    lines = [
+        f"Date: {date(now)}\r\nMessage-ID: <{id_}@{sender.address.domain}>\r\n".encode("ascii"),
+        sender_header("From", sender),
+        address_header("To", to.written),
+        header("Subject", payload.subject),
+        address_header("Reply-To", reply_to.written) if reply_to else b"",
+        *(header(name, value) for name, value in extra.items()),
+        b"MIME-Version: 1.0\r\n",
+        body(payload.text, payload.html, f"=_{id_}"),
+    ]
+    made = b"".join(lines)
+    names = [*FIRST, *(["Reply-To"] if reply_to else []), *extra]
+    check(made, [*names, *(ONE_BODY if one_body else ALTERNATIVES)])
+    return made
+
+
+def date(now: datetime) -> str:
+    """Spell a time in UTC (RFC 5322 section 3.3), whatever the locale."""
+    return (
+        f"{DAYS[now.weekday()]}, {now.day} {MONTHS[now.month - 1]} {now.year} {now:%H:%M:%S} +0000"
+    )
+
+
+def check(made: bytes, names: Iterable[str]) -> None:
+    """Look at the bytes once more. Raises ValueError unless they are one mail with these headers.
+
+    CRLF only, no line that begins with a dot or is beyond 998, nothing that is no text, and the
+    headers that were meant: each once, in this order, none else.
+    """
+    if not made.count(b"\r\n") == made.count(b"\r") == made.count(b"\n"):
+        raise ValueError("A line would end otherwise than in CRLF.")
+    if b"\0" in made or b"\r\n." in made or not made.endswith(b"\r\n"):
+        raise ValueError("A server could take a line for the end of the mail.")
+    start, line_max = 0, LINE_MAX_CHARS + 2
+    while len(made) - start > line_max:
+        start = made.rfind(b"\n", start, start + line_max) + 1
+        if not start:
+            raise ValueError(f"A line would be longer than {LINE_MAX_CHARS} characters.")
+    found = [
+        line.partition(b":")[0].decode("ascii", "replace")
+        for line in made.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        if line[:1] != b" "
+    ]
+    if found != list(names) or len({name.lower() for name in found}) != len(found):
+        raise ValueError("The headers would not be the ones that were given.")
