@@ -7,6 +7,7 @@ import json
 import math
 import re
 from array import array
+from decimal import Decimal
 from itertools import accumulate
 
 import msgspec
@@ -16,13 +17,23 @@ from service.checks import escaped
 
 NESTING_MAX = 64
 EXPONENT_MAX = 400  # beyond every double, written out
-DIGITS_MAX = 4300  # Python reads no longer integers, nor do many others
+DIGITS_MAX = 4300  # of an integer: Python reads no longer ones, nor do many others
+SCALE_MAX = 16383  # digits after the point, of PostgreSQL's numeric
+LONG = SCALE_MAX - EXPONENT_MAX
+STORED_BYTES_MAX = 262144  # what accept() says: octet_length(payload::text)
+GROWTH_MAX = 58  # `1e-400,` becomes `0.00…1, `: more than any other
 
 LARGE_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
+LONG_FRACTION = re.compile(rb"\.[0-9]{%d}" % LONG)
+EXPONENT = re.compile(rb"[0-9][eE]")
+PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+BAD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one level up
 SURROGATE = re.compile("[\ud800-\udfff]")
+
+ZERO = msgspec.Raw(b"0")
 
 decode_any = msgspec.json.Decoder().decode
 
@@ -31,9 +42,19 @@ def unstorable(body: bytes, payload: msgspec.Raw) -> list[Fault]:
     """Return what in `body` (valid JSON) PostgreSQL would refuse or blow up."""
     if body.count(b"[") + body.count(b"{") > NESTING_MAX and nesting(body) > NESTING_MAX + 1:
         return [too_deep()]
-    if b"\\u" in body or LARGE_EXPONENT.search(body) or not in_range(payload):
-        return walk(body)
-    return []
+    if may_be_bad(body, payload) and (found := walk(body)):
+        return found
+    return [too_large()] if is_too_large(payload) else []
+
+
+def may_be_bad(body: bytes, payload: msgspec.Raw) -> bool:
+    """Tell whether there may be a character or number that PostgreSQL does not take."""
+    return (
+        (b"\\u" in body and BAD_ESCAPE.search(PAIR.sub(b"", body)) is not None)
+        or LARGE_EXPONENT.search(body) is not None
+        or (len(body) > LONG and LONG_FRACTION.search(body) is not None)
+        or not in_range(payload)
+    )
 
 
 def in_range(payload: msgspec.Raw) -> bool:
@@ -57,7 +78,13 @@ def too_deep(pointer: str = "/payload") -> Fault:
 
 def walk(body: bytes) -> list[Fault]:
     """Look at every string and number. Raises ValueError if `body` is not JSON."""
-    tree = json.loads(body, parse_int=Number, parse_float=Number, parse_constant=refuse_constant)
+    tree = json.loads(
+        body,
+        parse_int=Number,
+        parse_float=Number,
+        parse_constant=refuse_constant,
+        object_pairs_hook=Members,
+    )
     found: list[Fault] = []
     look(tree, "", found)
     return found
@@ -65,6 +92,12 @@ def walk(body: bytes) -> list[Fault]:
 
 class Number(str):
     """A number as it was written."""
+
+    __slots__ = ()
+
+
+class Members(list[tuple[str, object]]):
+    """An object with every pair: PostgreSQL reads also those that a later one replaces."""
 
     __slots__ = ()
 
@@ -81,8 +114,8 @@ def look(value: object, pointer: str, found: list[Fault]) -> None:
             found.append(Fault("number_out_of_range", "Send a smaller one, or a string.", pointer))
     elif isinstance(value, str):
         look_at_text(value, pointer, found)
-    elif isinstance(value, dict):
-        for name, member in value.items():
+    elif isinstance(value, Members):
+        for name, member in value:
             at = f"{pointer}/{shown(escaped(name))}"
             look_at_text(name, at, found)
             look(member, at, found)
@@ -102,12 +135,61 @@ def look_at_text(text: str, pointer: str, found: list[Fault]) -> None:
 def is_storable(number: Number) -> bool:
     """Tell whether a number stays within a double's range, and short when written out."""
     mantissa, _, exponent = number.lower().partition("e")
+    whole, _, fraction = mantissa.partition(".")
     if not exponent:
-        return len(mantissa) <= DIGITS_MAX or "." in mantissa
+        return len(whole) <= DIGITS_MAX and len(fraction) <= SCALE_MAX
     digits = exponent.lstrip("+-").lstrip("0")
-    return len(digits) <= 3 and int(digits or 0) <= EXPONENT_MAX and math.isfinite(float(number))
+    return (
+        len(digits) <= 3
+        and abs(int(exponent)) <= EXPONENT_MAX
+        and len(fraction) - int(exponent) <= SCALE_MAX
+        and math.isfinite(float(number))
+    )
 
 
 def shown(name: str) -> str:
     """Make a member's name fit for an answer, which must be UTF-8."""
     return SURROGATE.sub("\ufffd", name)
+
+
+def is_too_large(payload: msgspec.Raw) -> bool:
+    """Tell whether accept() would find the payload too large; costs nothing up to 4 KB."""
+    raw = bytes(payload)
+    if len(raw) * GROWTH_MAX <= STORED_BYTES_MAX:
+        return False
+    blanks = raw.count(b",") + raw.count(b":")
+    if len(raw) + blanks <= STORED_BYTES_MAX and not EXPONENT.search(raw):
+        return False
+    return stored_bytes(raw) > STORED_BYTES_MAX
+
+
+def stored_bytes(payload: bytes) -> int:
+    """Count the bytes of payload::jsonb::text, exactly up to STORED_BYTES_MAX."""
+    numbers_bytes = 0
+
+    def write_out(number: str) -> msgspec.Raw:
+        nonlocal numbers_bytes
+        if numbers_bytes > STORED_BYTES_MAX:  # large enough: 40,000 of them take a while
+            return ZERO
+        text = written_out(number)
+        numbers_bytes += len(text)
+        return msgspec.Raw(text)
+
+    value = msgspec.json.Decoder(float_hook=write_out).decode(payload)
+    if numbers_bytes > STORED_BYTES_MAX:
+        return numbers_bytes
+    return len(msgspec.json.format(msgspec.json.encode(value), indent=0))  # blanks after , and :
+
+
+def written_out(number: str) -> str:
+    """Write a number with a point or an exponent as PostgreSQL's numeric does."""
+    if number[0] != "-" and "e" not in number and "E" not in number:
+        return number
+    exact = Decimal(number)
+    return format(exact if exact else abs(exact), "f")
+
+
+def too_large() -> Fault:
+    """Say that the payload is too large once it is stored."""
+    sentence = f"Keep it under {STORED_BYTES_MAX} bytes as PostgreSQL writes it."
+    return Fault("payload_too_large", sentence, "/payload")
