@@ -15,7 +15,7 @@ def db(shared_db):
 
 
 def enqueue(db, *rows):
-    query = "select * from notify.enqueue(%s::jsonb)"
+    query = "select * from notify.enqueue(%s::jsonb, '20 s')"
     return db.execute(query, [json.dumps(rows, default=str)]).fetchall()
 
 
@@ -69,11 +69,54 @@ def test_every_field_arrives(db):
     ) == ([1, "ü", None], 0, send_at, send_at, expires_at, 7, "order 1")
 
 
-def test_one_bad_row_inserts_none_and_names_its_rule(db):
-    with pytest.raises(psycopg.errors.CheckViolation) as caught:
-        enqueue(db, minimal(), minimal(channel="fax"), minimal())
-    assert caught.value.diag.constraint_name == "channel_is_known"
-    assert db.execute("select count(*) as n from notify.notifications").fetchone().n == 0
+def test_one_bad_row_spoils_only_itself_and_names_its_rule(db):
+    good, bad, last = enqueue(db, minimal(), minimal(channel="fax"), minimal())
+    assert [good.refusal, last.refusal] == [None, None]
+    assert (bad.ord, bad.id, bad.created_at) == (2, None, None)
+    assert bad.refusal == {
+        "code": "23514",
+        "constraint": "channel_is_known",
+        "column": "channel",
+        "message": 'notifications: channel is refused by constraint "channel_is_known"',
+        "hint": "Use webhook, email or log.",
+    }
+    assert stored(db) == {good.id, last.id}
+
+
+@pytest.mark.parametrize("bad", [{0}, {499}, {7, 8, 300}, set(range(0, 500, 2)), set(range(500))])
+def test_any_of_many_may_be_bad(db, bad):
+    rows = [minimal(reference=f"n{n}", max_attempts=0 if n in bad else 1) for n in range(500)]
+    got = enqueue(db, *rows)
+    assert [g.ord for g in got] == list(range(1, 501))
+    assert {g.ord - 1 for g in got if g.refusal} == bad
+    good = [g for g in got if not g.refusal]
+    assert stored(db) == {g.id for g in good}
+    assert all(row(db, g.id).reference == f"n{g.ord - 1}" for g in good[::50])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"priority": 99999}, {"priority": "x"}, {"send_at": "infinity"}, {"send_at": "soon"},
+     {"expires_at": "2030-01-01T00:00:00+23:00"}, {"max_attempts": 1e10}, {"recipient": None}],
+)  # fmt: skip
+def test_what_is_no_column_of_ours_spoils_only_itself(db, fields):
+    good, bad, last = enqueue(db, minimal(), minimal(**fields), minimal())
+    assert bad.refusal["message"]
+    assert stored(db) == {good.id, last.id}
+
+
+def test_what_is_not_tried_in_time_is_said_and_not_inserted(db):
+    query = "select * from notify.enqueue(%s::jsonb, '-1 s')"
+    rows = [minimal(), minimal(channel="fax"), minimal()]
+    got = db.execute(query, [json.dumps(rows)]).fetchall()
+    assert [(g.ord, g.refusal["code"]) for g in got] == [(1, "ND002"), (2, "ND002"), (3, "ND002")]
+    assert stored(db) == set()
+    rows = [minimal(), minimal()]
+    assert len(db.execute(query, [json.dumps(rows)]).fetchall()) == len(stored(db)) == 2
+
+
+def stored(db):
+    return {r.id for r in db.execute("select id from notify.notifications")}
 
 
 def test_no_rows_are_no_rows(db):
