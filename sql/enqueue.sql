@@ -9,10 +9,13 @@
 -- Returns  (ord, id, created_at, refusal); ord is the element's place, from 1. refusal is null, or an object
 --          with code (SQLSTATE), message, constraint, column and hint. No row for an element: it was dropped
 --          without a word, by a trigger or rule that is not ours.
--- Raises   ND001: more than 1000 rows; 25006: the server is read-only
+-- Raises   ND001: more than 1000 rows; 25006: the server is read-only; 57014: see Note
 -- Note     All are tried as one INSERT. Its answer stands only if each row came back in its place with the id
---          that it was given. Else that is undone, and fewer are tried at once, down to one by one, and more
---          again after what went well: 500 rows take some 15 ms more for the first that is refused.
+--          that it was given, and is still there if there are triggers that are not ours. Else it is undone, and
+--          fewer are tried at once, down to one by one, and more again after what went well: 500 rows take some
+--          15 ms more for the first that is refused, 100 ms if every second one is.
+--          Any SQLSTATE is about its row, be it a deadlock's: a trigger may raise what it likes. Not told, but
+--          raised: query_canceled, which is how statement_timeout ends a trigger that is too slow.
 --          Deferred constraints are checked at once, so that none refuses the commit, which is everybody's:
 --          call it alone in its transaction. Triggers run with our search_path.
 -- Caller   Store.enqueue
@@ -33,6 +36,10 @@ declare
   v_constraint text;
   v_column text;
   v_hint text;
+  v_has_strangers boolean := exists (
+    select from pg_trigger t
+    where t.tgrelid = 'notify.notifications'::regclass and not t.tgisinternal
+      and t.tgname not in ('accept', 'wake'));
 begin
   if v_rows > 1000 then
     raise exception 'enqueue takes at most 1000 rows, not %', v_rows
@@ -61,6 +68,10 @@ begin
           channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
           expires_at timestamptz, max_attempts integer, reference text)
         returning notifications.id, notifications.created_at into id, created_at;
+        if v_has_strangers and id is not null
+          and not exists (select from notify.notifications n where n.id = enqueue.id) then
+          raise exception 'a trigger took the notification away';
+        end if;
         if id is not null then
           ord := v_place + 1;
           return next;
@@ -83,7 +94,8 @@ begin
         select array(select g.id from given g), array_agg(q.id), array_agg(q.created_at)
         into v_ids, v_inserted, v_times
         from queued q;
-        if v_inserted is distinct from v_ids then
+        if v_inserted is distinct from v_ids or (v_has_strangers and v_size > (
+          select count(*) from notify.notifications n where n.id = any (v_ids))) then
           raise exception 'what came back is not what was given';
         end if;
         return query

@@ -128,3 +128,47 @@ def test_more_than_a_thousand_rows_are_refused_and_not_cut(db):
     with pytest.raises(psycopg.Error) as caught:
         enqueue(db, *[minimal()] * 1001)
     assert caught.value.diag.sqlstate == "ND001"
+
+
+def test_what_row_level_security_hides_is_refused_alone(db):
+    db.execute("alter table notify.notifications enable row level security")
+    db.execute(
+        "create policy own on notify.notifications using (reference = 'own') with check (true)"
+    )
+    db.execute("create role stranger")
+    try:
+        db.execute("grant usage on schema notify to stranger")
+        db.execute("grant insert, select on notify.notifications to stranger")
+        db.execute("set role stranger")
+        first, hidden, last = enqueue(db, *(minimal(reference=r) for r in ("own", "x", "own")))
+    finally:
+        db.execute("reset role")
+        db.execute("drop policy own on notify.notifications")
+        db.execute("alter table notify.notifications disable row level security")
+        db.execute("drop owned by stranger; drop role stranger")
+    assert hidden.refusal["code"] == "42501"
+    assert stored(db) == {first.id, last.id}
+
+
+def test_names_and_operators_are_not_looked_up_in_the_callers_path(db):
+    db.execute("create schema shop")
+    try:
+        db.execute(
+            "create function shop.gt(integer, integer) returns boolean language sql"
+            " as 'select true'; create operator shop.> (function = shop.gt, leftarg = integer,"
+            " rightarg = integer); set search_path = shop, pg_catalog, notify"
+        )
+        [got] = enqueue(db, minimal())
+    finally:
+        db.execute("reset search_path; drop schema shop cascade")
+    assert stored(db) == {got.id}
+
+
+def test_old_code_runs_beside_the_new_function(db):
+    old = "create function notify.enqueue(p_rows jsonb) returns integer language sql as 'select 1'"
+    db.execute(old)
+    try:
+        assert db.execute("select notify.enqueue('[]'::jsonb) as n").fetchone().n == 1
+        assert len(enqueue(db, minimal())) == 1
+    finally:
+        db.execute("drop function notify.enqueue(jsonb)")
