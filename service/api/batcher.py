@@ -29,6 +29,7 @@ DEADLINE_S = 4.5  # a client hears from us within 5 s
 EACH_WITHIN_S = 2.0
 
 
+Flush = asyncio.Task[None]
 Outcome = Accepted | NotifyError
 
 
@@ -91,7 +92,7 @@ class Batcher:
             flush.add_done_callback(self._running.discard)
             flush.add_done_callback(self._leave)  # even one that never began
 
-    def _leave(self, flush: "Flush") -> None:
+    def _leave(self, flush: Flush) -> None:
         """Make room for the next INSERT."""
         timer = self._flushes.pop(flush, None)
         if timer is not None:
@@ -132,7 +133,7 @@ class Batcher:
                 batch_bytes += len(waiting.row)
         return batch
 
-    def _watch(self, flush: "Flush", unanswered: deque[Waiting]) -> None:
+    def _watch(self, flush: Flush, unanswered: deque[Waiting]) -> None:
         """Answer everybody whose time is up; with nobody left, the next INSERT need not wait.
 
         The flush is not cancelled: that asks a server which may be as silent, and the store gives
@@ -154,7 +155,8 @@ class Batcher:
         try:
             found = await self._store.enqueue(b"[" + b",".join([w.row for w in batch]) + b"]")
             self._note(found.values())
-            return [heard(found.get(place)) for place in range(1, len(batch) + 1)]
+            outcomes = map(found.get, range(1, len(batch) + 1))
+            return [o if isinstance(o, Accepted) else heard(o) for o in outcomes]
         except Refused as refusal:
             return [refusal] if len(batch) == 1 else await self._insert_each(batch)
         except DatabaseAway as error:
@@ -166,16 +168,16 @@ class Batcher:
 
     def _note(self, outcomes: Collection[Accepted | NotifyError]) -> None:
         """Say in the log whether the database does its work: a disk may be full for all."""
-        away = [one for one in outcomes if isinstance(one, DatabaseAway)]
-        if away and len(away) == len(outcomes):
-            self._outage.away(away[0])
+        some = next(iter(outcomes), None)
+        if isinstance(some, DatabaseAway) and all(isinstance(o, DatabaseAway) for o in outcomes):
+            self._outage.away(some)
         else:
             self._outage.back()
 
     async def _insert_each(self, batch: Iterable[Waiting]) -> list[Outcome]:
         """Insert one by one: PostgreSQL refused all as one, and does not say whose fault it was.
 
-        No row is known that does this, so it may be slow; it may not be long.
+        Only a trigger does this that defers itself to the commit. It may be slow, but not long.
         """
         until = self._loop.time() + EACH_WITHIN_S
         outcomes: list[Outcome] = []
@@ -185,11 +187,8 @@ class Batcher:
         return outcomes
 
 
-Flush = asyncio.Task[None]
-
-
-def heard(outcome: Accepted | NotifyError | None) -> Outcome:
-    """Say to a client what the ledger said of its row."""
+def heard(outcome: NotifyError | None) -> NotifyError:
+    """Say to a client why its row is not in the ledger; None: it was dropped without a word."""
     if outcome is None:
         return Problem("dropped_by_database")
     if isinstance(outcome, NotTried):
