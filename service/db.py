@@ -35,10 +35,12 @@ SCHEMA_MISSING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
+NOT_THE_ROWS = ("08", "25", "40", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.InternalError,  # read-only after a failover, among others
+    psycopg.errors.InsufficientPrivilege,  # its owner has to grant something
     PoolTimeout,
     TooManyRequests,
 )
@@ -194,6 +196,19 @@ def translated() -> Iterator[None]:
         raise DatabaseAway("the schema is missing or old: run notify migrate") from error
     except AWAY as error:
         raise DatabaseAway(one_line(error)) from error
+
+
+def refusal(
+    *, code: str, message: str, constraint: str, column: str, hint: str
+) -> Refused | DatabaseAway:
+    """Turn what a function tells of one row into what it would have raised.
+
+    Any other code than the server's own is about the row: somebody's trigger may raise what it
+    likes.
+    """
+    if code.startswith(NOT_THE_ROWS):
+        return DatabaseAway(message)
+    return Refused(message, constraint=constraint, column=column, hint=hint)
 
 
 def one_line(error: Exception) -> str:

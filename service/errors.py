@@ -21,6 +21,10 @@ class RedisAway(NotifyError):
     """Redis cannot be reached or refuses writes; trying again later is right."""
 
 
+class NotTried(NotifyError):
+    """There was no time left for a row: it is not in the ledger."""
+
+
 class Refused(NotifyError):
     """The database refused a row. `constraint` names the rule, `column` the field."""
 

@@ -11,8 +11,8 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 from psycopg.rows import class_row
 
-from service.db import Pool
-from service.errors import DatabaseAway
+from service.db import Pool, refusal
+from service.errors import DatabaseAway, NotifyError, NotTried
 from service.model import (
     Accepted,
     Attempt,
@@ -34,6 +34,8 @@ SUMMARY = (
     " due_at, expires_at, reference, created_at, settled_at, last_error_code, last_error"
 )
 WHOLE = SUMMARY.replace("null as payload", "payload")
+# Less than the statement_timeout, so that a slow row at the end is no cancelled statement.
+ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
 
 
 class UuidBytes(Loader):
@@ -71,16 +73,18 @@ class Store:
     ) -> None:
         await self.pool.close()
 
-    async def enqueue(self, rows: bytes) -> list[Accepted]:
-        """Insert a JSON array of rows as one commit; the answer is in their order.
+    async def enqueue(self, rows: bytes) -> dict[int, Accepted | NotifyError]:
+        """Insert a JSON array of rows as one commit; says what became of each, by place, from 1.
 
-        Raises Refused when one of them is wrong: then none is inserted.
+        Refused, DatabaseAway or NotTried: it is not in the ledger. No answer: somebody's trigger
+        dropped it. Raises Refused when nothing was tried, because the array is no jsonb.
         """
         async with self.pool.connection() as conn:
-            cursor = await conn.execute(
-                "select id, created_at from notify.enqueue(%s::jsonb)", [rows.decode()]
-            )
-            return [Accepted(*row) for row in await cursor.fetchall()]
+            cursor = await conn.execute(ENQUEUE, [rows.decode()])
+            return {
+                place: Accepted(id, created_at) if refused is None else not_accepted(**refused)
+                for place, id, created_at, refused in await cursor.fetchall()
+            }
 
     async def find(self, id: UUID) -> Notification | None:
         """Read one notification with every attempt; None if there is none."""
@@ -222,3 +226,12 @@ class Store:
             cursor = conn.cursor(row_factory=class_row(Checkup))
             await cursor.execute("select * from notify.checkup()")
             return (await cursor.fetchall())[0]
+
+
+def not_accepted(
+    *, code: str, message: str, constraint: str = "", column: str = "", hint: str = ""
+) -> NotifyError:
+    """Say why enqueue() did not insert a row."""
+    if code == "ND002":
+        return NotTried(message)
+    return refusal(code=code, message=message, constraint=constraint, column=column, hint=hint)

@@ -6,15 +6,15 @@ waits. Alone, a request waits for nobody; under load, batches grow by themselves
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Sized
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 from loguru import logger
 
 from service import logs
 from service.api.body import NewNotification
 from service.api.problems import Problem
-from service.errors import DatabaseAway, Refused
+from service.errors import DatabaseAway, NotifyError, NotTried, Refused
 from service.metrics import ApiMetrics
 from service.model import Accepted
 from service.outage import Outage
@@ -26,9 +26,11 @@ BATCH_BYTES_MAX = 4 * 1024 * 1024
 WAITING_ROWS_MAX = 5000
 WAITING_BYTES_MAX = 32 * 1024 * 1024
 DEADLINE_S = 4.5  # a client hears from us within 5 s
+EACH_WITHIN_S = 2.0
 
 
-Outcome = Accepted | Refused | Problem
+Flush = asyncio.Task[None]
+Outcome = Accepted | NotifyError
 
 
 class Waiting(NamedTuple):
@@ -36,8 +38,17 @@ class Waiting(NamedTuple):
 
     row: bytes
     notification: NewNotification  # the same, for the log
-    since: float
+    until: float  # by the loop's clock
     answer: asyncio.Future[Accepted]
+
+    def hear(self, outcome: Outcome) -> None:
+        """Answer, once; a client that went away has no ears."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Accepted):
+            self.answer.set_result(outcome)
+        else:
+            self.answer.set_exception(outcome)
 
 
 class Batcher:
@@ -48,10 +59,10 @@ class Batcher:
         self._metrics = metrics
         self._outage = Outage("postgresql", by="api")
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()  # in the order of their `until`
         self._waiting_bytes = 0
-        self._flushes: set[asyncio.Task[None]] = set()
-        self._late: set[asyncio.Task[list[Outcome]]] = set()
+        self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # somebody waits for these
+        self._running: set[Flush] = set()  # and for these perhaps nobody any more
 
     def submit(self, row: bytes, notification: NewNotification) -> asyncio.Future[Accepted]:
         """Queue one row, a JSON object. Await the answer: Accepted once it is committed.
@@ -61,84 +72,135 @@ class Batcher:
         too_much = self._waiting_bytes + len(row) > WAITING_BYTES_MAX
         if too_much or len(self._waiting) >= WAITING_ROWS_MAX:
             raise Problem("overloaded")
-        waiting = Waiting(row, notification, self._loop.time(), self._loop.create_future())
+        until = self._loop.time() + DEADLINE_S
+        waiting = Waiting(row, notification, until, self._loop.create_future())
         self._waiting.append(waiting)
         self._waiting_bytes += len(row)
         self._start_flush()
         return waiting.answer
 
     async def close(self) -> None:
-        """Wait until everybody is answered."""
-        while self._flushes:
-            await asyncio.wait(self._flushes)
+        """Wait until everybody is answered, and every INSERT over."""
+        while self._running:
+            await asyncio.wait(self._running)
 
     def _start_flush(self) -> None:
         if self._waiting and len(self._flushes) < IN_FLIGHT_MAX:
-            task = self._loop.create_task(self._flush())
-            self._flushes.add(task)
-            task.add_done_callback(self._flushes.discard)
+            flush = self._loop.create_task(self._flush())
+            self._flushes[flush] = None
+            self._running.add(flush)
+            flush.add_done_callback(self._running.discard)
+            flush.add_done_callback(self._leave)  # even one that never began
+
+    def _leave(self, flush: Flush) -> None:
+        """Make room for the next INSERT."""
+        timer = self._flushes.pop(flush, None)
+        if timer is not None:
+            timer.cancel()
+        self._start_flush()
 
     async def _flush(self) -> None:
         """Insert what waits, and answer. The next INSERT leaves before the answers are written."""
+        flush = cast("Flush", asyncio.current_task())
         batch = self._take()
-        if not batch:  # another flush took it all before this one began
+        if not batch:  # another flush took it all before this one began, or its time was up
             return
-        outcomes = await self._insert_in_time(batch)
-        self._flushes.discard(asyncio.current_task())
-        self._start_flush()
+        self._watch(flush, deque(batch))
+        try:
+            outcomes = await self._insert(batch)
+        except BaseException:
+            outcomes = [Problem("internal_error") for _ in batch]
+            raise
+        finally:
+            self._leave(flush)
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                waiting.hear(outcome)
         self._metrics.batch.observe(len(batch))
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if waiting.answer.done():  # its client went away
-                continue
-            if isinstance(outcome, Accepted):
-                waiting.answer.set_result(outcome)
-            else:
-                waiting.answer.set_exception(outcome)
         logs.transitions("enqueued", enqueued(batch, outcomes))
 
     def _take(self) -> list[Waiting]:
-        """Take the oldest rows, as many as one INSERT may have."""
+        """Take the oldest rows, as many as one INSERT may have; those that are late hear so."""
         batch: list[Waiting] = []
         batch_bytes = 0
+        now = self._loop.time()
         while self._waiting and len(batch) < BATCH_ROWS_MAX and batch_bytes < BATCH_BYTES_MAX:
-            batch.append(self._waiting.popleft())
-            batch_bytes += len(batch[-1].row)
-        self._waiting_bytes -= batch_bytes
+            waiting = self._waiting.popleft()
+            self._waiting_bytes -= len(waiting.row)
+            if waiting.until <= now:
+                waiting.hear(not_tried())
+            else:
+                batch.append(waiting)
+                batch_bytes += len(waiting.row)
         return batch
 
-    async def _insert_in_time(self, batch: list[Waiting]) -> list[Outcome]:
-        """Insert, but wait no longer than the oldest client may."""
-        task = self._loop.create_task(self._insert([waiting.row for waiting in batch]))
-        await asyncio.wait([task], timeout=batch[0].since + DEADLINE_S - self._loop.time())
-        if task.done():
-            return task.result()
-        # Not cancelled: that asks a server which may be as silent, and the store gives up soon.
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
-        return self._unavailable(batch, DatabaseAway("no answer in time"))
+    def _watch(self, flush: Flush, unanswered: deque[Waiting]) -> None:
+        """Answer everybody whose time is up; with nobody left, the next INSERT need not wait.
 
-    async def _insert(self, rows: list[bytes]) -> list[Outcome]:
-        """Insert what can be inserted: one wrong row spoils only itself."""
+        The flush is not cancelled: that asks a server which may be as silent, and the store gives
+        up soon.
+        """
+        now = self._loop.time()
+        while unanswered and unanswered[0].until <= now:
+            self._outage.away(DatabaseAway("no answer in time"))
+            unanswered.popleft().hear(Problem("database_unavailable"))
+        if unanswered:
+            self._flushes[flush] = self._loop.call_at(
+                unanswered[0].until, self._watch, flush, unanswered
+            )
+        else:
+            self._leave(flush)
+
+    async def _insert(self, batch: Sequence[Waiting]) -> list[Outcome]:
+        """Insert what can be inserted; says of each what became of it."""
         try:
-            accepted = await self._store.enqueue(b"[" + b",".join(rows) + b"]")
+            found = await self._store.enqueue(b"[" + b",".join([w.row for w in batch]) + b"]")
+            self._note(found.values())
+            outcomes = map(found.get, range(1, len(batch) + 1))
+            return [o if isinstance(o, Accepted) else heard(o) for o in outcomes]
         except Refused as refusal:
-            if len(rows) == 1:
-                return [refusal]
+            return [refusal] if len(batch) == 1 else await self._insert_each(batch)
         except DatabaseAway as error:
-            return self._unavailable(rows, error)
+            self._outage.away(error)
+            return [Problem("database_unavailable") for _ in batch]
         except Exception:
-            logger.exception("enqueue_failed", rows=len(rows))
-            return [Problem("internal_error") for _ in rows]
+            logger.exception("enqueue_failed", rows=len(batch))
+            return [Problem("internal_error") for _ in batch]
+
+    def _note(self, outcomes: Collection[Accepted | NotifyError]) -> None:
+        """Say in the log whether the database does its work: a disk may be full for all."""
+        some = next(iter(outcomes), None)
+        if isinstance(some, DatabaseAway) and all(isinstance(o, DatabaseAway) for o in outcomes):
+            self._outage.away(some)
         else:
             self._outage.back()
-            return [*accepted]
-        half = len(rows) // 2
-        return [*await self._insert(rows[:half]), *await self._insert(rows[half:])]
 
-    def _unavailable(self, rows: Sized, error: DatabaseAway) -> list[Outcome]:
-        """Say once, in the log, that the database is away; and to everybody who waits."""
-        self._outage.away(error)
-        return [Problem("database_unavailable") for _ in range(len(rows))]
+    async def _insert_each(self, batch: Iterable[Waiting]) -> list[Outcome]:
+        """Insert one by one: PostgreSQL refused all as one, and does not say whose fault it was.
+
+        Only a trigger does this that defers itself to the commit. It may be slow, but not long.
+        """
+        until = self._loop.time() + EACH_WITHIN_S
+        outcomes: list[Outcome] = []
+        for waiting in batch:
+            in_time = self._loop.time() < min(until, waiting.until)
+            outcomes += await self._insert([waiting]) if in_time else [not_tried()]
+        return outcomes
+
+
+def heard(outcome: NotifyError | None) -> NotifyError:
+    """Say to a client why its row is not in the ledger; None: it was dropped without a word."""
+    if outcome is None:
+        return Problem("dropped_by_database")
+    if isinstance(outcome, NotTried):
+        return not_tried()
+    if isinstance(outcome, DatabaseAway):
+        return Problem("database_unavailable")
+    return outcome
+
+
+def not_tried() -> Problem:
+    """Say that a row is not in the ledger, for want of time."""
+    return Problem("overloaded", "It was not accepted: its time was up before its turn. Try again.")
 
 
 def enqueued(batch: Iterable[Waiting], outcomes: Iterable[Outcome]) -> Iterator[logs.Row]:

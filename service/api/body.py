@@ -1,6 +1,7 @@
 """The body of POST /notify, and every check of it that needs no database."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -77,6 +78,7 @@ def faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]
     """Check what types cannot."""
     if notification.send_at is not None or notification.expires_at is not None:
         yield from time_faults(notification, settings, datetime.now(UTC))
+        to_utc(notification)
     if notification.reference is not None and CONTROL.search(notification.reference):
         yield Fault("invalid_reference", "Leave out control characters.", "/reference")
     yield from CHANNEL_FAULTS[notification.channel](notification, settings)
@@ -93,6 +95,15 @@ def time_faults(
     elif expires_at is not None and not max(now, send_at) < expires_at <= now + EXPIRES_AT_MAX:
         sentence = "Use a time in the future, after send_at and within ten years."
         yield Fault("invalid_expires_at", sentence, "/expires_at")
+
+
+def to_utc(notification: NewNotification) -> None:
+    """Write the times in UTC: PostgreSQL takes no offset beyond 15:59. Beyond its years stays."""
+    with suppress(OverflowError):  # refused already
+        if notification.send_at is not None:
+            notification.send_at = notification.send_at.astimezone(UTC)
+        if notification.expires_at is not None:
+            notification.expires_at = notification.expires_at.astimezone(UTC)
 
 
 def webhook_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:

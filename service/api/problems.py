@@ -88,6 +88,9 @@ KINDS: Mapping[str, Kind] = {
         "Give either ids, or a filter with one field at least."),
     "refused_by_database": Kind(
         422, "The database refused the notification", "The detail says why."),
+    "dropped_by_database": Kind(
+        422, "The database kept nothing of the notification",
+        "A trigger or rule of the database's own dropped it: ask its operator."),
     "unknown_parameter": Kind(422, "There is no such query parameter", "Correct its name."),
     "invalid_parameter": Kind(
         422, "A query parameter is wrong", "The detail says what is allowed."),

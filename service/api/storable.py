@@ -7,6 +7,7 @@ import json
 import math
 import re
 from array import array
+from decimal import Decimal
 from itertools import accumulate
 
 import msgspec
@@ -16,13 +17,29 @@ from service.checks import escaped
 
 NESTING_MAX = 64
 EXPONENT_MAX = 400  # beyond every double, written out
-DIGITS_MAX = 4300  # Python reads no longer integers, nor do many others
+DIGITS_MAX = 4300  # of an integer: Python reads no longer ones, nor do many others
+FRACTION_MAX = 16383 - EXPONENT_MAX  # digits: numeric's scale, with any exponent
+STORED_BYTES_MAX = 262144  # what accept() says: octet_length(payload::text)
+GROWTH_MAX = 58  # `1e-400,` becomes `0.00…1, `: more than any other
+WALKED_BYTES_MAX = 16 * 1024  # 5 ms; what is larger is refused without saying where
 
-LARGE_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
+EXPONENT = re.compile(rb"[0-9][eE]")
+LARGE_EXPONENT = re.compile(
+    rb"[0-9][eE](?:-0*(?:40[1-9]|4[1-9][0-9]|[5-9][0-9]{2})|[+-]?0*[1-9][0-9]{3})"
+)
+LONG_FRACTION = re.compile(rb"\.[0-9]{%d}" % (FRACTION_MAX + 1))
+PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one level up
 SURROGATE = re.compile("[\ud800-\udfff]")
+ZERO = msgspec.Raw(b"0")
+ADVICE = {
+    "nul_character": "Remove U+0000: PostgreSQL cannot store it.",
+    "lone_surrogate": "Send both halves of the pair, or UTF-8.",
+    "number_out_of_range": "Send a smaller one, or a string.",
+}
 
 decode_any = msgspec.json.Decoder().decode
 
@@ -31,9 +48,32 @@ def unstorable(body: bytes, payload: msgspec.Raw) -> list[Fault]:
     """Return what in `body` (valid JSON) PostgreSQL would refuse or blow up."""
     if body.count(b"[") + body.count(b"{") > NESTING_MAX and nesting(body) > NESTING_MAX + 1:
         return [too_deep()]
-    if b"\\u" in body or LARGE_EXPONENT.search(body) or not in_range(payload):
-        return walk(body)
-    return []
+    if is_too_large(payload):
+        return [too_large()]
+    code = bad_character(body) or bad_number(body, payload)
+    if code is None:
+        return []
+    return (walk(body) if len(body) <= WALKED_BYTES_MAX else []) or [fault(code, "")]
+
+
+def bad_character(body: bytes) -> str | None:
+    """Say whether a string has a character that PostgreSQL does not take."""
+    if b"\\u" in body:
+        body = body.replace(rb"\\", b"")
+        if rb"\u0000" in body:
+            return "nul_character"
+        if HALF_A_PAIR.search(PAIR.sub(b"", body)):
+            return "lone_surrogate"
+    return None
+
+
+def bad_number(body: bytes, payload: msgspec.Raw) -> str | None:
+    """Say whether there is a number that PostgreSQL does not take, or writes out too long."""
+    found = LARGE_EXPONENT.search(body) or (len(body) > FRACTION_MAX and LONG_FRACTION.search(body))
+    if found:
+        body = STRING.sub(b"", body)  # not one within a string
+        found = LARGE_EXPONENT.search(body) or LONG_FRACTION.search(body)
+    return "number_out_of_range" if found or not in_range(payload) else None
 
 
 def in_range(payload: msgspec.Raw) -> bool:
@@ -57,7 +97,13 @@ def too_deep(pointer: str = "/payload") -> Fault:
 
 def walk(body: bytes) -> list[Fault]:
     """Look at every string and number. Raises ValueError if `body` is not JSON."""
-    tree = json.loads(body, parse_int=Number, parse_float=Number, parse_constant=refuse_constant)
+    tree = json.loads(
+        body,
+        parse_int=Number,
+        parse_float=Number,
+        parse_constant=refuse_constant,
+        object_pairs_hook=Members,
+    )
     found: list[Fault] = []
     look(tree, "", found)
     return found
@@ -65,6 +111,12 @@ def walk(body: bytes) -> list[Fault]:
 
 class Number(str):
     """A number as it was written."""
+
+    __slots__ = ()
+
+
+class Members(list[tuple[str, object]]):
+    """An object with every pair: PostgreSQL reads also those that a later one replaces."""
 
     __slots__ = ()
 
@@ -78,11 +130,11 @@ def look(value: object, pointer: str, found: list[Fault]) -> None:
     """Walk down one value."""
     if isinstance(value, Number):
         if not is_storable(value):
-            found.append(Fault("number_out_of_range", "Send a smaller one, or a string.", pointer))
+            found.append(fault("number_out_of_range", pointer))
     elif isinstance(value, str):
         look_at_text(value, pointer, found)
-    elif isinstance(value, dict):
-        for name, member in value.items():
+    elif isinstance(value, Members):
+        for name, member in value:
             at = f"{pointer}/{shown(escaped(name))}"
             look_at_text(name, at, found)
             look(member, at, found)
@@ -94,20 +146,77 @@ def look(value: object, pointer: str, found: list[Fault]) -> None:
 def look_at_text(text: str, pointer: str, found: list[Fault]) -> None:
     """Look at one string or member name."""
     if "\0" in text:
-        found.append(Fault("nul_character", "Remove U+0000: PostgreSQL cannot store it.", pointer))
+        found.append(fault("nul_character", pointer))
     elif not text.isascii() and SURROGATE.search(text):
-        found.append(Fault("lone_surrogate", "Send both halves of the pair, or UTF-8.", pointer))
+        found.append(fault("lone_surrogate", pointer))
+
+
+def fault(code: str, pointer: str) -> Fault:
+    """Say what is wrong there."""
+    return Fault(code, ADVICE[code], pointer)
 
 
 def is_storable(number: Number) -> bool:
     """Tell whether a number stays within a double's range, and short when written out."""
     mantissa, _, exponent = number.lower().partition("e")
-    if not exponent:
-        return len(mantissa) <= DIGITS_MAX or "." in mantissa
+    fraction = mantissa.partition(".")[2]
+    if not exponent and not fraction:
+        return len(mantissa) <= DIGITS_MAX
     digits = exponent.lstrip("+-").lstrip("0")
-    return len(digits) <= 3 and int(digits or 0) <= EXPONENT_MAX and math.isfinite(float(number))
+    return (
+        len(digits) <= 3
+        and (int(digits or 0) <= EXPONENT_MAX or exponent[0] != "-")
+        and len(fraction) <= FRACTION_MAX
+        and math.isfinite(float(number))
+    )
 
 
 def shown(name: str) -> str:
     """Make a member's name fit for an answer, which must be UTF-8."""
     return SURROGATE.sub("\ufffd", name)
+
+
+def is_too_large(payload: msgspec.Raw) -> bool:
+    """Tell whether accept() would find the payload too large; costs nothing up to 4 KB."""
+    raw = bytes(payload)
+    if len(raw) * GROWTH_MAX <= STORED_BYTES_MAX:
+        return False
+    blanks = raw.count(b",") + raw.count(b":")
+    grows = EXPONENT.search(raw) and EXPONENT.search(STRING.sub(b"", raw))
+    if len(raw) + blanks <= STORED_BYTES_MAX and not grows:
+        return False
+    return stored_bytes(raw) > STORED_BYTES_MAX
+
+
+def stored_bytes(payload: bytes) -> int:
+    """Count the bytes of payload::jsonb::text, exactly up to STORED_BYTES_MAX."""
+    numbers_bytes = 0
+
+    def write_out(number: str) -> msgspec.Raw:
+        nonlocal numbers_bytes
+        if numbers_bytes > STORED_BYTES_MAX:  # large enough: 40,000 of them take a while
+            return ZERO
+        text = written_out(number)
+        numbers_bytes += len(text)
+        return msgspec.Raw(text)
+
+    value = msgspec.json.Decoder(float_hook=write_out).decode(payload)
+    if numbers_bytes > STORED_BYTES_MAX:
+        return numbers_bytes
+    return len(msgspec.json.format(msgspec.json.encode(value), indent=0))  # blanks after , and :
+
+
+def written_out(number: str) -> str:
+    """Write a number with a point or an exponent as PostgreSQL's numeric does."""
+    if number[0] != "-" and "e" not in number and "E" not in number:
+        return number
+    exact = Decimal(number)
+    if abs(exact.adjusted()) > 2 * FRACTION_MAX:  # out of range: that is found later
+        return "0"
+    return format(exact if exact else abs(exact), "f")
+
+
+def too_large() -> Fault:
+    """Say that the payload is too large once it is stored."""
+    sentence = f"Keep it under {STORED_BYTES_MAX} bytes as PostgreSQL writes it."
+    return Fault("payload_too_large", sentence, "/payload")

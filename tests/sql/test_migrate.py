@@ -146,6 +146,15 @@ def test_the_latest_step_can_be_rolled_back_and_applied_again(empty_dsn):
     assert catalog(empty_dsn) == before
 
 
+def test_a_rollback_drops_every_overload(empty_dsn):
+    migrate(empty_dsn)
+    with connect(empty_dsn) as db:
+        db.execute("create function notify.lead(text) returns int language sql as 'select 1'")
+        assert yoyo(empty_dsn, "rollback", "--revision", current_migration()).returncode == 0
+        left = "select from pg_proc where oid::regproc::text = 'notify.lead'"
+        assert not db.execute(left).fetchone()
+
+
 def test_all_can_be_rolled_back_and_applied_again(empty_dsn):
     migrate(empty_dsn)
     before = catalog(empty_dsn)

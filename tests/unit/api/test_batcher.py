@@ -16,7 +16,7 @@ from service.api import batcher
 from service.api.batcher import Batcher
 from service.api.body import NewNotification
 from service.api.problems import Problem
-from service.errors import DatabaseAway, Refused
+from service.errors import DatabaseAway, NotifyError, NotTried, Refused
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 
@@ -27,7 +27,7 @@ TOLD = NewNotification(
 
 
 class Ledger:
-    """Takes rows when it is let go; a row "bad" is refused, "away" finds no database."""
+    """Takes rows when it is let go; a row's own word says what becomes of it."""
 
     def __init__(self) -> None:
         self.inserts: list[list[str]] = []
@@ -35,18 +35,27 @@ class Ledger:
         self.go.set()
         self.came = asyncio.Event()
 
-    async def enqueue(self, rows: bytes) -> list[Accepted]:
+    async def enqueue(self, rows: bytes) -> dict[int, Accepted | NotifyError]:
         given = json.loads(rows)
         self.inserts.append(given)
         self.came.set()
         await self.go.wait()
-        if "bad" in given:
-            raise Refused("no", column="payload")
+        if "poison" in given:
+            raise Refused("no jsonb")
         if "away" in given:
             raise DatabaseAway("gone")
         if "bug" in given:
             raise KeyError("bug")
-        return [Accepted(UUID(int=int(row)), NOW) for row in given]
+        if "stop" in given:
+            raise asyncio.CancelledError
+        found = {place: became(row) for place, row in enumerate(given, 1) if row != "dropped"}
+        return dict(reversed(found.items()))
+
+
+def became(row: str) -> Accepted | NotifyError:
+    refusals = {"bad": Refused("no", column="payload"), "late": NotTried("no time"),
+                "full": DatabaseAway("disk full")}  # fmt: skip
+    return refusals.get(row) or Accepted(UUID(int=int(row)), NOW)
 
 
 def run(test: Callable[[Ledger, Batcher], Awaitable[Any]]) -> Any:
@@ -130,20 +139,54 @@ def test_only_wrong_rows_are_refused() -> None:
     run(test)
 
 
-def test_one_wrong_row_among_many_costs_few_inserts() -> None:
+def test_a_row_without_an_answer_gets_its_own_problem() -> None:
     async def test(ledger: Ledger, batcher: Batcher) -> None:
-        await submit(batcher, *["1"] * 250, "bad", *["1"] * 249)
-        assert len(ledger.inserts) <= 2 * 9 + 1
+        first, dropped, third, late, full = await submit(
+            batcher, "1", "dropped", "3", "late", "full"
+        )
+        assert (first.id.int, third.id.int) == (1, 3)
+        assert [problem.code for problem in (dropped, late, full)] == [
+            "dropped_by_database", "overloaded", "database_unavailable"]  # fmt: skip
+        assert len(ledger.inserts) == 1
 
     run(test)
 
 
-def test_a_database_that_goes_away_between_halves_fails_only_the_rest() -> None:
+def test_a_batch_that_is_refused_as_a_whole_is_inserted_one_by_one() -> None:
     async def test(ledger: Ledger, batcher: Batcher) -> None:
-        good, bad, *away = await submit(batcher, "1", "bad", "away", "4")
-        assert isinstance(good, Accepted)
-        assert isinstance(bad, Refused)
-        assert [problem.code for problem in away] == ["database_unavailable"] * 2
+        answers = await submit(batcher, "1", "poison", "3", "dropped")
+        assert [type(answer) for answer in answers] == [Accepted, Refused, Accepted, Problem]
+        assert len(ledger.inserts) == 5
+
+    run(test)
+
+
+def test_one_by_one_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batcher, "EACH_WITHIN_S", -1.0)
+
+    async def test(ledger: Ledger, batcher: Batcher) -> None:
+        answers = await submit(batcher, "1", "poison")
+        assert [problem.code for problem in answers] == ["overloaded"] * 2
+        assert ledger.inserts == [["1", "poison"]]
+
+    run(test)
+
+
+def test_a_database_that_goes_away_in_between_fails_only_the_rest() -> None:
+    async def test(ledger: Ledger, batcher: Batcher) -> None:
+        good, bad, away, last = await submit(batcher, "1", "poison", "away", "4")
+        assert [type(answer) for answer in (good, bad, last)] == [Accepted, Refused, Accepted]
+        assert away.code == "database_unavailable"
+
+    run(test)
+
+
+def test_an_insert_that_is_cancelled_is_an_answer_and_not_a_hang() -> None:
+    async def test(ledger: Ledger, batcher: Batcher) -> None:
+        answers = await submit(batcher, "1", "stop")
+        assert [problem.code for problem in answers] == ["internal_error"] * 2
+        [after] = await submit(batcher, "2")
+        assert isinstance(after, Accepted)
 
     run(test)
 
@@ -176,6 +219,46 @@ def test_nobody_waits_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> No
         assert isinstance(after, Accepted)
 
     run(test)
+
+
+def test_a_row_whose_time_is_up_before_its_insert_is_not_inserted() -> None:
+    async def test(ledger: Ledger, waiting: Batcher) -> None:
+        ledger.go.clear()
+        first = waiting.submit(b'"1"', TOLD)
+        await ledger.came.wait()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(batcher, "DEADLINE_S", -1.0)
+            late = waiting.submit(b'"2"', TOLD)
+        young = waiting.submit(b'"3"', TOLD)
+        ledger.go.set()
+        answers = await asyncio.gather(first, late, young, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [Accepted, Problem, Accepted]
+        assert answers[1].code == "overloaded"
+        assert ledger.inserts == [["1"], ["3"]]
+
+    run(test)
+
+
+def test_each_row_of_a_slow_insert_waits_for_its_own_time(
+    monkeypatch: pytest.MonkeyPatch, transitions: list[tuple[str, dict[str, object]]]
+) -> None:
+    async def test(ledger: Ledger, slow: Batcher) -> None:
+        ledger.go.clear()
+        monkeypatch.setattr(batcher, "DEADLINE_S", 0.05)
+        old = slow.submit(b'"1"', TOLD)
+        monkeypatch.setattr(batcher, "DEADLINE_S", 20.0)
+        young = slow.submit(b'"2"', TOLD)
+        with pytest.raises(Problem) as caught:
+            await old
+        assert caught.value.code == "database_unavailable"
+        assert not young.done()
+        ledger.go.set()
+        assert (await young).id.int == 2
+        await slow.close()
+        assert ledger.inserts == [["1", "2"]]
+
+    run(test)
+    assert len(transitions) == 2  # both are in the ledger, whoever heard so
 
 
 @pytest.mark.parametrize("limit", ["WAITING_ROWS_MAX", "WAITING_BYTES_MAX"])

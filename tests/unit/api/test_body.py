@@ -134,6 +134,23 @@ INVALID = {
     "an exponent that overflows": (
         line(b"1e" + b"9" * 30), "number_out_of_range", "/payload"),
     "an integer of 5000 digits": (line(b"1" * 5000), "number_out_of_range", "/payload"),
+    "a fraction of 15,984 digits": (
+        line(b"0." + b"1" * 15984), "number_out_of_range", "/payload"),
+    "a large number in a member that is replaced": (
+        line(rb'{"a":1e131072,"\u0061":1}'), "number_out_of_range", "/payload/a"),
+    "NUL in a member that is replaced": (
+        line(rb'{"a":"\u0000","a":1}'), "nul_character", "/payload/a"),
+    "numbers that are long when written out": (
+        line(b"[1e308" + b",1e308" * 39_999 + b"]"), "payload_too_large", "/payload"),
+    "a payload that is too long with its blanks": (
+        line(b"[1" + b",1" * 99_999 + b"]"), "payload_too_large", "/payload"),
+    "NUL at the end of much": (
+        line(b"[" + b"1," * 20_000 + rb'"\\\u0000"]'), "nul_character", ""),
+    "half a pair at the end of much": (
+        line(b"[" + b"1," * 20_000 + rb'"\ud83d\ude00\ude00"]'), "lone_surrogate",
+        "/payload/20000"),
+    "a large number at the end of much": (
+        line(b"[" + b"1," * 20_000 + b"0E-0401]"), "number_out_of_range", ""),
     "65 levels": (nested(65), "too_deeply_nested", "/payload"),
     "5000 levels": (nested(5000), "too_deeply_nested", "/payload"),
     "a mail that is text": (MAIL | {"payload": "hi"}, "invalid_payload", "/payload"),
@@ -166,7 +183,7 @@ def test_what_is_wrong_is_named_with_its_pointer(name: str) -> None:
 
 def test_every_code_of_a_body_is_in_these_tables() -> None:
     tried = {case[1] for case in [*NOT_JSON.values(), *INVALID.values()]}
-    elsewhere = {"unreadable_body", "channel_not_configured", "payload_too_large",
+    elsewhere = {"unreadable_body", "channel_not_configured", "dropped_by_database",
                  "refused_by_database", "unknown_parameter", "invalid_parameter",
                  "ids_or_filter", "invalid_field"}  # fmt: skip
     assert tried | elsewhere == {c for c, kind in KINDS.items() if kind.status in (400, 422)}
@@ -201,7 +218,11 @@ FINE = {
     "an escaped backslash before u0000": line(b'"\\\\u0000"'),
     "the largest double": line(b"1.7976931348623157e308"),
     "the smallest double": line(b"5e-324"),
+    "a fraction of 15,983 digits": line(b"0." + b"1" * 15983),
     "an integer of 4300 digits": line(b"9" * 4300),
+    "escaped backslashes before u0000": line(b"[" + b"1," * 20_000 + rb'"\\\\u0000"]'),
+    "exponents in much text": line(b"[" + b'"0e-999",' * 5_000 + b"1]"),
+    "the smallest that is written out": line(b"1e-400"),
     "an exponent in a text": LINE | {"payload": "9e999999"},
     "a URL with a user": HOOK | {"recipient": "https://user:pass@example.com:8443/a?b#c"},
     "an IPv6 address": HOOK | {"recipient": "http://[::1]:3080/"},
