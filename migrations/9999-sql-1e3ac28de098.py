@@ -12,9 +12,22 @@ __depends__ = {
 }
 
 # A function that a table or a trigger refers to stays: a numbered migration made it and drops it.
+# Every overload of the name goes: a changed signature is one more of them.
 DROP = """
-do $$ begin drop function if exists notify.{name};
-exception when dependent_objects_still_exist then null; end $$
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'notify' and p.proname = '{name}'
+  loop
+    begin
+      execute format('drop function %s', v_function);
+    exception when dependent_objects_still_exist then null;
+    end;
+  end loop;
+end $$
 """
 
 step("set local lock_timeout = '5s'")
