@@ -1,7 +1,9 @@
 """libcurl's easy handles: set up once for HTTP or for SMTP, armed anew for each transfer."""
 
 import os
+import socket
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -152,7 +154,14 @@ class SmtpHandle(Handle):
         )
 
     def close(self) -> None:
-        """Close the connection too."""
+        """Close the connection too.
+
+        libcurl would wait up to a second for its peer, and all transfers of this thread with it.
+        """
+        fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
+        if fd != -1:
+            with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
         super().close()
         self.pool.close()
 
