@@ -19,17 +19,21 @@ START_PER_S = 8.0  # a guess: it doubles each second until the destination throt
 LEAST_PER_S = 0.1
 LOWER = 0.7
 ROUND_S = 1.0  # lowered at most so often: receivers count by the second, or longer
-RISE_S = 8.0  # from the pace at which it last throttled, an eighth more a second
+RISE_S = 8.0  # an eighth a second more, of the pace at which it last throttled
 RISE_MIN_PER_S = 1.0
-BURST_S = 0.125
 FORGET_S = 60.0  # unthrottled for so long: no pace
-AHEAD = 2  # as many rows come back as the double pace could take: it may rise meanwhile
-NEAR_S = 8.0  # so far ahead each row has a time of its own; the others only look in again
+
+TICK_S = 1 / 16  # rows come back in so many groups a second: each is a call of release
+BURST_S = TICK_S  # what they would be sent in leaves at once
+AHEAD = 2  # so many times the pace comes back: it may rise meanwhile
+UNSURE_PER_S = 50.0  # … and at least so many, until it throttles for the second time
+NEAR_S = 8.0  # within it each row has a place of its own; the others come to ask again
 FAR_PER_S = 1000
 DELAY_MAX_S = 3600.0
-KNOWN_MAX = 10_000
-TAKES_NOTHING = 5  # lowered so often without anything taken
+
+TAKES_NOTHING = 5  # lowered so often, and nothing was taken since
 OVERDUE_PER_S = 10.0
+KNOWN_MAX = 10_000
 TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)
 
 
@@ -42,7 +46,7 @@ class Returns:
 
     def next(self, earliest: float, per_s: float) -> float:
         """Find the time for one more, not before `earliest`."""
-        near = max(self.near, earliest) + 1 / (AHEAD * per_s)
+        near = max(self.near, earliest) + 1 / per_s
         if near <= earliest + NEAR_S:
             self.near = near
             return near
@@ -69,6 +73,11 @@ class Pace:
     throttled_per_s: float = math.inf  # the pace at which it last did; inf: not since it is known
     lowered: int = 0  # in a row
     back: Returns = field(default_factory=Returns)
+
+    @property
+    def back_per_s(self) -> float:
+        """How many parked rows come back in a second."""
+        return max(self.per_s * AHEAD, UNSURE_PER_S if self.throttled_per_s == math.inf else 0.0)
 
     def admits(self, now: float, per_s: float) -> bool:
         """Take the place of one send, if there is one."""
@@ -134,13 +143,14 @@ class Paces:
         overdue = claim.patience_ends <= now
         hold = None if overdue else self.held.get(claim.recipient)
         if hold is not None and hold.until > now:
-            return unstarted(claim, hold.back.next(hold.until, pace.per_s), now, Parked.RETRY_AFTER)
-        per_s = pace.per_s
-        if overdue and pace.lowered >= TAKES_NOTHING:
-            per_s = max(per_s, OVERDUE_PER_S)
-        if pace.admits(now, per_s):
+            return unstarted(
+                claim, hold.back.next(hold.until, pace.back_per_s), now, Parked.RETRY_AFTER
+            )
+        least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
+        if pace.admits(now, max(pace.per_s, least_per_s)):
             return None
-        return unstarted(claim, pace.back.next(now, per_s), now, Parked.PACE)
+        back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
+        return unstarted(claim, back_at, now, Parked.PACE)
 
     def throttled(
         self,
@@ -157,10 +167,10 @@ class Paces:
             pace.lower(now)
         pace.quiet_from = max(pace.quiet_from, now)
         if not retry_after_s:
-            return pace.back.next(now, pace.per_s) - now
+            return pace.back.next(now, pace.back_per_s) - now
         hold = self.hold(claim.recipient, now + min(retry_after_s, DELAY_MAX_S))
         pace.quiet_from = max(pace.quiet_from, hold.until)
-        return min(hold.back.next(hold.until, pace.per_s) - now, DELAY_MAX_S)
+        return min(hold.back.next(hold.until, pace.back_per_s) - now, DELAY_MAX_S)
 
     def begin(self, name: str, now: float) -> Pace:
         """Know a destination from its first refusal on: that one has lowered it."""
@@ -196,5 +206,5 @@ def unstarted(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:
     """
     ends = [end for end in (claim.expires_at, claim.patience_ends) if end is not None and end > now]
     wait_s = min(at - now, DELAY_MAX_S, *[end - now for end in ends])
-    delay_s = ceil(wait_s) if wait_s > NEAR_S else ceil(wait_s * 8) / 8
+    delay_s = ceil(wait_s) if wait_s > NEAR_S else ceil(wait_s / TICK_S) * TICK_S
     return Unstarted(claim=claim, delay_s=delay_s, parked=reason)

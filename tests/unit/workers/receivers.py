@@ -1,8 +1,10 @@
 """Receivers with a limit, and rows on their way to them: a simulation whose clock is data."""
 
 import heapq
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from service.model import Outcome
 from tests.unit.workers.claims import a_claim
@@ -49,55 +51,69 @@ class TokenBucket:
         return throttled(1.0 if self.retry_after else None)
 
 
+class Closed:
+    """Throttle for ever."""
+
+    def answer(self, now):
+        return throttled()
+
+
 def throttled(retry_after_s=None):
     return Verdict(outcome=Outcome.THROTTLED, code="429", retry_after_s=retry_after_s)
 
 
 class Road:
-    """Rows that are claimed when they are due, sent or parked, and settled; no row fails."""
+    """Rows that are claimed when they are due, sent or parked, and settled.
 
-    def __init__(self, paces=None):
-        self.paces = paces or Paces()
+    `attempts`: how many answers count (None: none of those that throttle does).
+    """
+
+    def __init__(self, attempts=None):
+        self.paces = Paces()
+        self.attempts = attempts or math.inf
         self.now = 0.0
-        self.events = []  # (when, number, what, row, its verdict)
-        self.number = 0
+        self.events = []
+        self.order = count()
         self.sends = Counter()
         self.parks = Counter()
         self.arrived = {}
+        self.failed = set()
 
-    def add(self, rows, name, receiver, at=0.0):
-        """Let rows become due; a row is its claim."""
-        for row in rows:
-            self.at(at, self.due, row, name, receiver)
+    def add(self, claims, name, receiver, at=0.0):
+        """Let claims become due at a time."""
+        for claim in claims:
+            self.at(at, self.due, claim, name, receiver)
 
     def at(self, when, what, *given):
-        self.number += 1
-        heapq.heappush(self.events, (when, self.number, what, given))
+        heapq.heappush(self.events, (when, next(self.order), what, given))
 
-    def due(self, row, name, receiver):
-        parked = self.paces.parked(row, name, self.now)
+    def due(self, claim, name, receiver):
+        parked = self.paces.parked(claim, name, self.now)
         if parked is not None:
-            self.parks[row.id] += 1
-            self.at(self.now + parked.delay_s, self.due, row, name, receiver)
+            self.parks[claim.id] += 1
+            self.at(self.now + parked.delay_s, self.due, claim, name, receiver)
             return
-        self.sends[row.id] += 1
-        self.at(self.now + TOOK_S, self.land, row, name, receiver, receiver.answer(self.now))
+        self.sends[claim.id] += 1
+        verdict = receiver.answer(self.now)
+        self.at(self.now + TOOK_S, self.land, claim, name, receiver, verdict, self.now)
 
-    def land(self, row, name, receiver, verdict):
-        verdict = self.paces.report(row, name, verdict, self.now - TOOK_S, self.now)
+    def land(self, claim, name, receiver, verdict, started_at):
+        verdict = self.paces.report(claim, name, verdict, started_at, self.now)
         if verdict.outcome is Outcome.SENT:
-            self.arrived[row.id] = self.now
+            self.arrived[claim.id] = self.now
+        elif self.sends[claim.id] >= self.attempts:
+            self.failed.add(claim.id)
         else:
-            self.at(self.now + verdict.retry_after_s, self.due, row, name, receiver)
+            wait_s = max(1.0, verdict.retry_after_s)  # as the ledger bounds it
+            self.at(self.now + wait_s, self.due, claim, name, receiver)
 
     def run(self, until):
-        """Let time pass; return when nothing is left to do, or at the end of it."""
+        """Let time pass until nothing is left to do, but not longer."""
         while self.events and self.events[0][0] <= until:
             self.now, _, what, given = heapq.heappop(self.events)
             what(*given)
-        return self.now
 
 
-def rows(count, url="https://limited.example/hook", of="row", **given):
+def rows(number, url="https://limited.example/hook", of="row", **given):
     made = a_claim({}, recipient=url, **given)
-    return [replace(made, id=f"{of}-{n}") for n in range(count)]
+    return [replace(made, id=f"{of}-{n}") for n in range(number)]
