@@ -55,7 +55,7 @@ def sent_in(paces, seconds, start=0.0, row=ROW):
         (TokenBucket(20, 20, retry_after=True), 12),
         (TokenBucket(20, 5), 12),
         (TokenBucket(20, 1), 8),
-        (FixedWindow(200), 100),
+        (FixedWindow(200), 50),
         (FixedWindow(5), 3),
     ],
     ids=str,
@@ -131,7 +131,7 @@ def test_parked_rows_come_back_one_after_another_and_few_delays_differ(paces):
     delays = [p.delay_s for p in parked]
     assert delays == sorted(delays)
     assert {p.parked for p in parked} == {Parked.PACE}
-    assert len(set(delays)) <= 100
+    assert len(set(delays)) <= 150
     assert max(delays) < 20
 
 
@@ -150,7 +150,7 @@ def test_held_rows_come_back_spread_by_the_pace(paces):
     waits += [paces.parked(ROW, HERE, 0.5).delay_s + 0.5 for _ in range(20)]
     assert waits == sorted(waits)
     assert waits[0] >= 30
-    assert waits[-1] >= 33
+    assert waits[-1] >= 31
 
 
 @pytest.mark.parametrize("retry_after_s", [7200, 1e30, math.inf])
