@@ -55,7 +55,7 @@ class Parked(StrEnum):
     BREAKER = "breaker"  # its destination fails
     SHARE = "share"  # its destination has as many slots as it may
     PACE = "pace"  # its destination throttles, and has its next place later
-    RETRY_AFTER = "retry_after"  # its receiver has named a time for its URL
+    URL = "url"  # its URL is left alone, until the time that its receiver has named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from loguru import logger
 from service.model import Outcome
 from workers.claim import Claim, Parked, Unstarted, Verdict
 
+REFUSED_SHARE = 1 / 8  # of the answers: what one of many tenants is refused slows nobody else
+SMOOTHING = 1 / 16
 START_PER_S = 8.0  # a guess: it doubles each second until the destination throttles again
 LEAST_PER_S = 0.1
 LOWER = 0.7
@@ -31,6 +33,8 @@ NEAR_S = 8.0  # within it each row has a place of its own; the others come to as
 FAR_PER_S = 1000
 DELAY_MAX_S = 3600.0
 
+HELD_FROM = 3  # asked so often, and it took nothing: its URL is left alone for 1, 2, 4 … seconds
+HELD_MAX_S = 60.0
 TAKES_NOTHING = 5  # lowered so often, and nothing was taken since
 OVERDUE_PER_S = 10.0
 KNOWN_MAX = 10_000
@@ -56,21 +60,34 @@ class Returns:
 
 @dataclass(slots=True)
 class Hold:
-    """A URL that is to be left alone until a time that its receiver named."""
+    """A URL that is left alone: until a time that its receiver named, or as it takes nothing."""
 
-    until: float
+    until: float = -math.inf
+    refused: int = 0  # asked so often, and nothing taken since
+    refused_at: float = -math.inf
     back: Returns = field(default_factory=Returns)
+
+    def refuse(self, retry_after_s: float | None, started_at: float, now: float) -> None:
+        """Learn of a refusal: the longest time that is named holds, else longer each time."""
+        if retry_after_s:
+            self.until = max(self.until, now + min(retry_after_s, DELAY_MAX_S))
+        elif started_at >= self.refused_at + ROUND_S:
+            self.refused, self.refused_at = self.refused + 1, now
+            if self.refused >= HELD_FROM:
+                asleep_s = min(2.0 ** (self.refused - HELD_FROM), HELD_MAX_S)
+                self.until = max(self.until, now + asleep_s)
 
 
 @dataclass(slots=True)
 class Pace:
     """One destination that throttles; all times are monotonic."""
 
-    lowered_at: float
     quiet_from: float  # since when nothing keeps it from being forgotten
-    sent_at: float  # of the last send, if all had kept the pace
-    per_s: float = START_PER_S
-    throttled_per_s: float = math.inf  # the pace at which it last did; inf: not since it is known
+    per_s: float = math.inf  # inf: it is only looked at, how many it refuses
+    refused_share: float = 0.0
+    throttled_per_s: float = math.inf  # the pace at which it last did; inf: none yet
+    lowered_at: float = -math.inf
+    sent_at: float = -math.inf  # of the last send, if all had kept the pace
     lowered: int = 0  # in a row
     back: Returns = field(default_factory=Returns)
 
@@ -87,19 +104,37 @@ class Pace:
         self.sent_at = max(at, now)
         return True
 
-    def lower(self, now: float) -> None:
-        """Send less: what was under way at that time says nothing about the new pace."""
+    def refused(self, started_at: float, now: float) -> bool:
+        """Lower the pace if too many are refused; say whether it is the first time.
+
+        What was under way when the pace fell says nothing about the new one.
+        """
+        self.refused_share += (1 - self.refused_share) * SMOOTHING
+        self.quiet_from = max(self.quiet_from, now)
+        if self.refused_share < REFUSED_SHARE or started_at < self.lowered_at + ROUND_S:
+            return False
+        is_first = self.per_s == math.inf
+        if is_first:
+            self.per_s, self.sent_at = START_PER_S, now
+        else:
+            self.lower()
+        self.lowered_at = now
+        return is_first
+
+    def lower(self) -> None:
+        """Send less."""
         if not self.lowered:
             self.throttled_per_s = self.per_s
         self.per_s = max(LEAST_PER_S, self.per_s * LOWER)
-        self.lowered_at = now
         self.lowered += 1
 
-    def rise(self) -> None:
+    def taken(self, started_at: float) -> None:
         """Send a little more: by so much a second if all is taken, at most the double."""
-        step_per_s = max(RISE_MIN_PER_S, self.throttled_per_s / RISE_S)
-        self.per_s += min(self.per_s, 1.0, step_per_s / self.per_s)
-        self.lowered = 0
+        self.refused_share -= self.refused_share * SMOOTHING
+        if started_at >= self.lowered_at:
+            step_per_s = max(RISE_MIN_PER_S, self.throttled_per_s / RISE_S)
+            self.per_s += min(self.per_s, 1.0, step_per_s / self.per_s)
+            self.lowered = 0
 
 
 class Paces:
@@ -127,15 +162,16 @@ class Paces:
             return verdict
         with self.lock:
             if throttled:
-                wait_s = self.throttled(claim, name, verdict.retry_after_s, started_at, now)
-                return replace(verdict, retry_after_s=wait_s)
-            pace = self.current(name, now)
-            if pace is not None and verdict.outcome in TAKEN and started_at >= pace.lowered_at:
-                pace.rise()
+                pace = self.refused(name, started_at, now)
+                hold = self.hold(claim.recipient)
+                hold.refuse(verdict.retry_after_s, started_at, now)
+                return replace(verdict, retry_after_s=wait_s(pace, hold, now))
+            if verdict.outcome in TAKEN:
+                self.taken(claim, name, started_at, now)
         return verdict
 
     def turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
-        """Hold the rows of a held URL and what is over the pace.
+        """Park the rows of a held URL and what is over the pace.
 
         A row beyond its patience is not held any more: it has the pace alone, and not that of a
         destination that takes nothing, or rows would gather there and never end.
@@ -143,47 +179,34 @@ class Paces:
         overdue = claim.patience_ends <= now
         hold = None if overdue else self.held.get(claim.recipient)
         if hold is not None and hold.until > now:
-            return unstarted(
-                claim, hold.back.next(hold.until, pace.back_per_s), now, Parked.RETRY_AFTER
-            )
+            back_at = hold.back.next(hold.until, pace.back_per_s)
+            return unstarted(claim, back_at, now, Parked.URL)
         least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
         if pace.admits(now, max(pace.per_s, least_per_s)):
             return None
         back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
         return unstarted(claim, back_at, now, Parked.PACE)
 
-    def throttled(
-        self,
-        claim: Claim,
-        name: str,
-        retry_after_s: float | None,
-        started_at: float,
-        now: float,
-    ) -> float:
-        """Lower the pace, once for all that was under way; return how long the row has to wait."""
-        pace = self.current(name, now) or self.begin(name, now)
+    def refused(self, name: str, started_at: float, now: float) -> Pace:
+        """Know a destination from its first refusal on."""
+        pace = self.current(name, now) or self.known.setdefault(name, Pace(quiet_from=now))
+        if pace.refused(started_at, now):
+            logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
         self.known.move_to_end(name)
-        if started_at >= pace.lowered_at + ROUND_S:
-            pace.lower(now)
-        pace.quiet_from = max(pace.quiet_from, now)
-        if not retry_after_s:
-            return pace.back.next(now, pace.back_per_s) - now
-        hold = self.hold(claim.recipient, now + min(retry_after_s, DELAY_MAX_S))
-        pace.quiet_from = max(pace.quiet_from, hold.until)
-        return min(hold.back.next(hold.until, pace.back_per_s) - now, DELAY_MAX_S)
-
-    def begin(self, name: str, now: float) -> Pace:
-        """Know a destination from its first refusal on: that one has lowered it."""
-        pace = self.known[name] = Pace(lowered_at=now, quiet_from=now, sent_at=now)
-        logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
         if len(self.known) > KNOWN_MAX:
             self.known.popitem(last=False)
         return pace
 
-    def hold(self, url: str, until: float) -> Hold:
-        """Leave a URL alone, the longest of the times that were named."""
-        hold = self.held.setdefault(url, Hold(until))
-        hold.until = max(hold.until, until)
+    def taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
+        """Learn that it takes some, at this URL."""
+        if pace := self.current(name, now):
+            pace.taken(started_at)
+        if hold := self.held.get(claim.recipient):
+            hold.refused = 0
+
+    def hold(self, url: str) -> Hold:
+        """Know a URL from its first refusal on."""
+        hold = self.held.setdefault(url, Hold())
         self.held.move_to_end(url)
         if len(self.held) > KNOWN_MAX:
             self.held.popitem(last=False)
@@ -192,11 +215,20 @@ class Paces:
     def current(self, name: str, now: float) -> Pace | None:
         """Find a destination; forget it when it has not throttled for a while."""
         pace = self.known.get(name)
-        if pace is not None and now - pace.quiet_from > FORGET_S:
-            del self.known[name]
+        if pace is None or now - pace.quiet_from <= FORGET_S:
+            return pace
+        del self.known[name]
+        if pace.per_s < math.inf:
             logger.info("pace_forgotten", destination=name, per_s=round(pace.per_s, 1))
-            return None
-        return pace
+        return None
+
+
+def wait_s(pace: Pace, hold: Hold, now: float) -> float | None:
+    """Say how long one that was throttled has to wait. None: as the ledger likes."""
+    if hold.until > now:
+        pace.quiet_from = max(pace.quiet_from, hold.until)
+        return min(hold.back.next(hold.until, pace.back_per_s) - now, DELAY_MAX_S)
+    return None if pace.per_s == math.inf else pace.back.next(now, pace.back_per_s) - now
 
 
 def unstarted(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:

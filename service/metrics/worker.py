@@ -46,9 +46,9 @@ class WorkerMetrics:
         self.parked = shelf.counter(
             "worker_jobs_parked_total",
             "Of those, given back for a while: their destination fails (breaker), has as many "
-            "slots as it may (share) or throttles (pace), or their receiver has named a time "
-            "(retry_after).",
-            reason=["breaker", "share", "pace", "retry_after"],
+            "slots as it may (share) or throttles (pace), or their URL is left alone until a time "
+            "that its receiver has named (url).",
+            reason=["breaker", "share", "pace", "url"],
         )
         self.breakers = shelf.gauge(
             "worker_breakers",

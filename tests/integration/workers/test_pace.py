@@ -79,7 +79,7 @@ def test_retry_after_holds_one_url_and_another_tenants_hook_goes_on(
     db, start, sink, transitions, status
 ):
     def waits():
-        return [row["delay_s"] for _, row in transitions if row.get("reason") == "retry_after"]
+        return [row["delay_s"] for _, row in transitions if row.get("reason") == "url"]
 
     start(num_threads=1)
     url = sink.url + f"/status/{status}/Retry-After=3600"

@@ -104,7 +104,7 @@ class Road:
         elif self.sends[claim.id] >= self.attempts:
             self.failed.add(claim.id)
         else:
-            wait_s = max(1.0, verdict.retry_after_s)  # as the ledger bounds it
+            wait_s = max(1.0, verdict.retry_after_s or 0.0)  # as the ledger bounds it
             self.at(self.now + wait_s, self.due, claim, name, receiver)
 
     def run(self, until):

@@ -40,6 +40,13 @@ def throttle(paces, at, row=ROW, name=HERE, retry_after_s=None):
     return paces.report(row, name, throttled(retry_after_s), at, at).retry_after_s
 
 
+def slow_down(paces, at=0.0, row=ROW):
+    """Let as many be throttled as it takes for a pace."""
+    for _ in range(3):
+        paces.report(row, HERE, throttled(), at, at)
+    assert paces.known[HERE].per_s == START_PER_S
+
+
 def sent_in(paces, seconds, start=0.0, row=ROW):
     """Count what is let through when one asks a hundred times a second."""
     asked = [start + n / 100 for n in range(int(seconds * 100))]
@@ -100,7 +107,7 @@ def test_what_was_under_way_when_the_pace_fell_does_not_lower_it_again(paces):
 
 
 def test_what_was_under_way_when_the_pace_fell_does_not_raise_it_either(paces):
-    throttle(paces, 1.0)
+    slow_down(paces, at=1.0)
     for _ in range(400):
         paces.report(ROW, HERE, SENT, 0.5, 1.1)
     assert paces.known[HERE].per_s == START_PER_S
@@ -109,7 +116,7 @@ def test_what_was_under_way_when_the_pace_fell_does_not_raise_it_either(paces):
 
 
 def test_the_pace_bounds_what_is_sent(paces):
-    throttle(paces, 0.0)
+    slow_down(paces)
     assert sent_in(paces, 10) <= 10 * START_PER_S + 3
 
 
@@ -126,7 +133,7 @@ def test_a_destination_that_nobody_throttled_is_not_known(paces):
 
 
 def test_parked_rows_come_back_one_after_another_and_few_delays_differ(paces):
-    throttle(paces, 0.0)
+    slow_down(paces)
     parked = [p for n in range(5000) if (p := paces.parked(ROW, HERE, 0.0))]
     delays = [p.delay_s for p in parked]
     assert delays == sorted(delays)
@@ -135,11 +142,41 @@ def test_parked_rows_come_back_one_after_another_and_few_delays_differ(paces):
     assert max(delays) < 20
 
 
+def test_a_few_refusals_among_many_answers_slow_nobody_down(paces):
+    for n in range(1000):
+        at = n / 100
+        paces.report(ROW, HERE, throttled() if n % 20 == 0 else SENT, at, at)
+    assert sent_in(paces, 1, start=10.0) == 100
+
+
+@pytest.mark.parametrize("receiver", [FixedWindow(20), FixedWindow(20, retry_after=True), Closed()])
+def test_another_tenant_of_the_same_host_goes_on(receiver):
+    road, free = Road(), FixedWindow(100_000)
+    road.add(rows(400, of="limited"), HERE, receiver)
+    for n in range(6000):
+        road.add(rows(1, url="https://limited.example/other", of=f"free-{n}"), HERE, free, n / 100)
+    road.run(until=90)
+    waited = sorted(road.arrived.get(f"free-{n}-0", math.inf) - n / 100 for n in range(6000))
+    assert waited[3000] < 0.1
+    assert waited[-1] < 45
+    assert free.taken.total() == 6000
+
+
+def test_a_url_that_takes_nothing_is_asked_less_and_less(paces):
+    slow_down(paces)
+    waits = [throttle(paces, 50.0 * n) for n in range(1, 12)]
+    assert waits == sorted(waits)
+    assert 60 <= waits[-1] <= 70
+    assert paces.parked(ROW, HERE, 551.0).parked is Parked.URL
+    paces.report(ROW, HERE, SENT, 620.0, 620.0)
+    assert throttle(paces, 622.0) < 10
+
+
 def test_retry_after_holds_the_rows_of_its_url_and_no_others(paces):
     other = rows(1, url="https://limited.example/another-tenant")[0]
     assert throttle(paces, 0.0, retry_after_s=30) >= 30
     held = paces.parked(ROW, HERE, 1.0)
-    assert held.parked is Parked.RETRY_AFTER
+    assert held.parked is Parked.URL
     assert held.delay_s >= 29
     assert paces.parked(other, HERE, 1.0) is None
     assert paces.parked(ROW, HERE, 40.0) is None
@@ -170,6 +207,7 @@ def test_a_held_row_comes_back_for_its_end(paces):
 
 def test_a_row_beyond_its_patience_is_not_held_and_keeps_the_pace(paces):
     [overdue] = rows(1, patience_ends=0.0)
+    slow_down(paces, row=overdue)
     throttle(paces, 0.0, row=overdue, retry_after_s=3600)
     assert paces.parked(overdue, HERE, 1.0) is None
     assert sent_in(paces, 10, start=2.0, row=overdue) <= 10 * START_PER_S + 3
@@ -191,7 +229,7 @@ def test_a_backlog_of_overdue_rows_ends_at_a_closed_receiver():
 
 
 def test_a_destination_is_forgotten_when_it_has_not_throttled_for_a_while(paces, events):
-    throttle(paces, 0.0)
+    slow_down(paces)
     throttle(paces, 5.0)
     paces.report(ROW, HERE, SENT, 5.0 + FORGET_S, 5.0 + FORGET_S)
     assert HERE in paces.known
@@ -203,7 +241,7 @@ def test_a_destination_is_forgotten_when_it_has_not_throttled_for_a_while(paces,
 
 def test_a_destination_is_known_as_long_as_a_url_of_it_is_held(paces):
     throttle(paces, 0.0, retry_after_s=1000)
-    assert paces.parked(ROW, HERE, 900.0).parked is Parked.RETRY_AFTER
+    assert paces.parked(ROW, HERE, 900.0).parked is Parked.URL
 
 
 def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, monkeypatch):
@@ -213,4 +251,4 @@ def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, 
         throttle(paces, float(n), row=row, name=f"https://{n}.example", retry_after_s=9)
         throttle(paces, float(n), name=HERE)
     assert list(paces.known) == ["https://3.example", "https://4.example", HERE]
-    assert list(paces.held) == [f"https://{n}.example/" for n in (2, 3, 4)]
+    assert list(paces.held) == ["https://3.example/", "https://4.example/", ROW.recipient]
