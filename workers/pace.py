@@ -18,7 +18,7 @@ from workers.claim import Claim, Parked, Unstarted, Verdict
 REFUSED_SHARE = 1 / 8  # of the answers: what one of many tenants is refused slows nobody else
 SMOOTHING = 1 / 16
 START_PER_S = 8.0  # a guess: it doubles each second until the destination throttles again
-LEAST_PER_S = 0.1
+LEAST_PER_S = 0.25
 LOWER = 0.7
 ROUND_S = 1.0  # lowered at most so often: receivers count by the second, or longer
 RISE_S = 8.0  # an eighth a second more, of the pace at which it last throttled
@@ -33,8 +33,8 @@ NEAR_S = 8.0  # within it each row has a place of its own; the others come to as
 FAR_PER_S = 1000
 DELAY_MAX_S = 3600.0
 
-HELD_FROM = 3  # asked so often, and it took nothing: its URL is left alone for 1, 2, 4 … seconds
-HELD_MAX_S = 60.0
+HELD_FROM = 3  # asked so often, and it took nothing: the URL is left alone for 1, 2, 4 … seconds
+HELD_MAX_S = 30.0
 TAKES_NOTHING = 5  # lowered so often, and nothing was taken since
 OVERDUE_PER_S = 10.0
 KNOWN_MAX = 10_000
@@ -68,14 +68,18 @@ class Hold:
     back: Returns = field(default_factory=Returns)
 
     def refuse(self, retry_after_s: float | None, started_at: float, now: float) -> None:
-        """Learn of a refusal: the longest time that is named holds, else longer each time."""
-        if retry_after_s:
-            self.until = max(self.until, now + min(retry_after_s, DELAY_MAX_S))
-        elif started_at >= self.refused_at + ROUND_S:
+        """Learn of a refusal: it holds for the time that is named, and longer each time."""
+        if started_at >= self.refused_at + ROUND_S:
             self.refused, self.refused_at = self.refused + 1, now
-            if self.refused >= HELD_FROM:
-                asleep_s = min(2.0 ** (self.refused - HELD_FROM), HELD_MAX_S)
-                self.until = max(self.until, now + asleep_s)
+        wait_s = retry_after_s or 0.0
+        if self.takes_nothing:
+            wait_s = max(wait_s, min(2.0 ** min(self.refused - HELD_FROM, 9), HELD_MAX_S))
+        self.until = max(self.until, now + min(wait_s, DELAY_MAX_S))
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether it was asked again and again."""
+        return self.refused >= HELD_FROM
 
 
 @dataclass(slots=True)
@@ -132,6 +136,8 @@ class Pace:
         """Send a little more: by so much a second if all is taken, at most the double."""
         self.refused_share -= self.refused_share * SMOOTHING
         if started_at >= self.lowered_at:
+            if self.lowered >= TAKES_NOTHING:
+                self.throttled_per_s = math.inf  # it is as unknown as at first
             step_per_s = max(RISE_MIN_PER_S, self.throttled_per_s / RISE_S)
             self.per_s += min(self.per_s, 1.0, step_per_s / self.per_s)
             self.lowered = 0
@@ -227,6 +233,8 @@ def wait_s(pace: Pace, hold: Hold, now: float) -> float | None:
     """Say how long one that was throttled has to wait. None: as the ledger likes."""
     if hold.until > now:
         pace.quiet_from = max(pace.quiet_from, hold.until)
+        if hold.takes_nothing:
+            return hold.until + NEAR_S - now  # another row asks next time, if there is one
         return min(hold.back.next(hold.until, pace.back_per_s) - now, DELAY_MAX_S)
     return None if pace.per_s == math.inf else pace.back.next(now, pace.back_per_s) - now
 

@@ -51,11 +51,14 @@ class TokenBucket:
         return throttled(1.0 if self.retry_after else None)
 
 
+@dataclass
 class Closed:
-    """Throttle for ever."""
+    """Throttle everything, until a time or for ever."""
+
+    until: float = math.inf
 
     def answer(self, now):
-        return throttled()
+        return throttled() if now < self.until else SENT
 
 
 def throttled(retry_after_s=None):

@@ -73,7 +73,7 @@ def test_all_rows_arrive_near_the_rate_of_a_receiver_that_throttles(receiver, at
     road.run(until=600)
     assert len(road.arrived) == 400
     assert 400 / max(road.arrived.values()) >= at_least_per_s
-    assert max(road.sends.values()) <= 12
+    assert max(road.sends.values()) <= 20
     assert sum(road.sends.values()) <= 4 * 400
     assert max(road.parks.values()) <= 30
 
@@ -84,6 +84,16 @@ def test_rows_that_keep_coming_are_sent_at_the_receivers_rate():
         road.add(rows(18, of=f"at-{second}"), HERE, receiver, second)
     road.run(until=130)
     assert len(road.arrived) == 1800
+
+
+@pytest.mark.parametrize("until", [10.0, 45.0, 300.0, 1800.0])
+def test_all_arrive_soon_after_a_receiver_takes_again(until):
+    road = Road()
+    road.add(rows(500), HERE, Closed(until))
+    road.run(until=until + 90)
+    assert len(road.arrived) == 500
+    assert min(road.arrived.values()) <= until + 40
+    assert max(road.sends.values()) <= 20
 
 
 def test_neighbours_are_sent_at_once_while_another_is_throttled():
@@ -166,7 +176,7 @@ def test_a_url_that_takes_nothing_is_asked_less_and_less(paces):
     slow_down(paces)
     waits = [throttle(paces, 50.0 * n) for n in range(1, 12)]
     assert waits == sorted(waits)
-    assert 60 <= waits[-1] <= 70
+    assert 30 <= waits[-1] <= 40
     assert paces.parked(ROW, HERE, 551.0).parked is Parked.URL
     paces.report(ROW, HERE, SENT, 620.0, 620.0)
     assert throttle(paces, 622.0) < 10
