@@ -171,7 +171,7 @@ CLAIM = row(
             "Claims: rate",
             "Notifications claimed, by channel, and claims given back unstarted: because "
             "their destination fails (breaker), has its share of slots (share) or throttles "
-            "(pace; url: until a time it named), or a worker stops (released, all of "
+            "(pace; url: one URL of it), or a worker stops (released, all of "
             "them).",
             RATE,
             rate(f"worker_jobs_picked_up_total{CHOSEN}", by="channel"),

@@ -58,6 +58,13 @@ def test_a_mail_that_is_taken_is_sent(offered):
     assert (verdict.outcome, verdict.code, verdict.excerpt) == ("sent", "250", "250 2.0.0 queued")
 
 
+def test_nothing_of_a_login_is_written_anywhere(capfd):
+    judged({}, LOGIN)
+    judged({"login": "535 5.7.8 wrong"}, LOGIN)
+    written = capfd.readouterr()
+    assert (written.out, written.err) == ("", "")
+
+
 @pytest.mark.parametrize("said", ["421 busy", "421-4.3.2 going\r\n421 4.3.2 away"])
 @pytest.mark.parametrize("step", ["greeting", "ehlo", "auth", "login", "mail", *ABOUT_THE_MAIL])
 def test_421_means_not_now_in_every_phase(step, said):
