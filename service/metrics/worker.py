@@ -46,8 +46,8 @@ class WorkerMetrics:
         self.parked = shelf.counter(
             "worker_jobs_parked_total",
             "Of those, given back for a while: their destination fails (breaker), has as many "
-            "slots as it may (share) or throttles (pace), or their URL is left alone until the time "
-            "that its receiver has named or as it takes nothing (url).",
+            "slots as it may (share) or throttles (pace), or their URL is left alone: its receiver "
+            "named a time, or takes nothing (url).",
             reason=["breaker", "share", "pace", "url"],
         )
         self.breakers = shelf.gauge(
