@@ -54,6 +54,8 @@ class Parked(StrEnum):
 
     BREAKER = "breaker"  # its destination fails
     SHARE = "share"  # its destination has as many slots as it may
+    PACE = "pace"  # its destination throttles, and has its next place later
+    URL = "url"  # its URL is left alone: until a time that was named, or as it takes nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

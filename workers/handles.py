@@ -1,7 +1,9 @@
 """libcurl's easy handles: set up once for HTTP or for SMTP, armed anew for each transfer."""
 
 import os
+import socket
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -9,11 +11,22 @@ import certifi
 import pycurl
 
 from service.config import Settings
-from workers.channels.channel import Answer, Mail, Post
+from workers.channels.channel import Answer, Mail, Phase, Post
 from workers.smtp_offers import SmtpOffers
 
 BODY_MAX_BYTES = 4096
 CONNECT_MAX_S = 5.0
+
+# By their first five bytes: a line of a login, in base64, has no blank there.
+COMMANDS = {
+    b"EHLO ": Phase.HELLO,
+    b"HELO ": Phase.HELLO,
+    b"START": Phase.STARTTLS,
+    b"AUTH ": Phase.LOGIN,
+    b"MAIL ": Phase.MAIL,
+    b"RCPT ": Phase.RCPT,
+    b"DATA\r": Phase.DATA,
+}
 
 
 class Handle(ABC):
@@ -119,9 +132,14 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.UPLOAD, 1)
         self.easy.setopt(pycurl.READFUNCTION, self.give)
         self.easy.setopt(pycurl.HEADERFUNCTION, self.reply)
+        # Which command a reply answers is told nowhere else: not by libcurl's errors.
+        self.phase = Phase.GREETING
+        self.easy.setopt(pycurl.VERBOSE, 1)
+        self.easy.setopt(pycurl.DEBUGFUNCTION, self.trace)
 
     def arm(self, mail: Mail) -> None:
         self.read.clear()
+        self.phase = Phase.GREETING
         self.left = memoryview(mail.body)
         self.needs_utf8, self.lacks_utf8 = mail.needs_utf8, False
         # libcurl looks at the envelope only; a header may need it too.
@@ -138,13 +156,26 @@ class SmtpHandle(Handle):
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
             body=bytes(self.read),
             handed_over=not self.left,
+            phase=self.phase,
             lacks_utf8=self.lacks_utf8,
         )
 
     def close(self) -> None:
-        """Close the connection too."""
+        """Close the connection too.
+
+        libcurl would wait up to a second for its peer, and all transfers of this thread with it.
+        """
+        fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
+        if fd != -1:
+            with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
         super().close()
         self.pool.close()
+
+    def trace(self, kind: int, data: bytes) -> None:
+        """Note the command that was sent; nothing of what libcurl tells here may be logged."""
+        if kind == pycurl.INFOTYPE_HEADER_OUT:
+            self.phase = COMMANDS.get(data[:5], self.phase)
 
     def reply(self, line: bytes) -> int | None:
         """Keep the server's last reply; end the transfer when the mail is not for this server."""

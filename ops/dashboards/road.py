@@ -170,8 +170,9 @@ CLAIM = row(
         lines(
             "Claims: rate",
             "Notifications claimed, by channel, and claims given back unstarted: because "
-            "their destination fails (breaker), has its share of slots (share), or a "
-            "worker stops (released, all of them).",
+            "their destination fails (breaker), has its share of slots (share) or throttles "
+            "(pace; url: one URL of it), or a worker stops (released, all of "
+            "them).",
             RATE,
             rate(f"worker_jobs_picked_up_total{CHOSEN}", by="channel"),
             rate(f"worker_jobs_released_total{HERE}", "released"),

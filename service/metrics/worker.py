@@ -45,9 +45,10 @@ class WorkerMetrics:
         self.released = shelf.counter("worker_jobs_released_total", "Claims given back unstarted.")
         self.parked = shelf.counter(
             "worker_jobs_parked_total",
-            "Of those, given back for a while: their destination fails (breaker) or has as many "
-            "slots as it may (share).",
-            reason=["breaker", "share"],
+            "Of those, given back for a while: their destination fails (breaker), has as many "
+            "slots as it may (share) or throttles (pace), or their URL is left alone: its receiver "
+            "named a time, or takes nothing (url).",
+            reason=["breaker", "share", "pace", "url"],
         )
         self.breakers = shelf.gauge(
             "worker_breakers",
