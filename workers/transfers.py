@@ -7,8 +7,10 @@ waits.
 
 import selectors
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
@@ -17,10 +19,12 @@ import pycurl
 from service.config import Settings
 from workers.channels.channel import Answer, Mail, Post
 from workers.handles import HANDLES, Handle
+from workers.shortage import Short
 
 Tag = TypeVar("Tag")
 
 READY_MAX = 64
+AGAIN_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
 INTERESTS = {
     pycurl.POLL_IN: selectors.EVENT_READ,
     pycurl.POLL_OUT: selectors.EVENT_WRITE,
@@ -28,12 +32,23 @@ INTERESTS = {
 }
 
 
+@dataclass(slots=True)
+class Running(Generic[Tag]):
+    """A transfer under way. `ends`: monotonic, its deadline."""
+
+    handle: Handle
+    transfer: Post | Mail
+    tag: Tag
+    ends: float
+    is_second: bool = False
+
+
 class Transfers(Generic[Tag]):
     """The transfers of one thread, each known by the tag it was started with."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.running: dict[pycurl.Curl, tuple[Handle, list[Handle], Tag]] = {}
+        self.running: dict[pycurl.Curl, Running[Tag]] = {}
         self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
         self.selector = selectors.DefaultSelector()
         self.watched: set[int] = set()
@@ -47,16 +62,23 @@ class Transfers(Generic[Tag]):
 
     def start(self, transfer: Post | Mail, tag: Tag) -> Answer | None:
         """Begin a transfer, which ends within the deadline. An Answer: libcurl does not take it."""
-        kind = type(transfer)
-        idle = self.idle[kind]
-        handle = idle.pop() if idle else HANDLES[kind](self.settings)
         try:
-            handle.arm(transfer)
+            handle = self.handle_for(transfer)
+            handle.begin(transfer)
             self.multi.add_handle(handle.easy)
         except (pycurl.error, ValueError) as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
-        self.running[handle.easy] = handle, idle, tag
+        except (MemoryError, OSError) as error:
+            return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
+        ends = time.monotonic() + self.settings.send_deadline_s
+        self.running[handle.easy] = Running(handle, transfer, tag, ends)
         return None
+
+    def handle_for(self, transfer: Post | Mail) -> Handle:
+        """Take an idle handle, or make one."""
+        kind = type(transfer)
+        idle = self.idle[kind]
+        return idle.pop() if idle else HANDLES[kind](self.settings)
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout, and give what has ended."""
@@ -84,9 +106,9 @@ class Transfers(Generic[Tag]):
     def abort(self) -> list[Tag]:
         """Cut off what is running; return the tags."""
         tags = []
-        for easy, (_, _, tag) in list(self.running.items()):
+        for easy, running in list(self.running.items()):
             self.multi.remove_handle(easy)
-            tags.append(tag)
+            tags.append(running.tag)
         self.running.clear()
         return tags
 
@@ -106,20 +128,42 @@ class Transfers(Generic[Tag]):
         while queued:
             queued, good, bad = self.multi.info_read(READY_MAX)
             for easy in good:
-                yield self.collect(easy, 0, "")
+                yield from self.collect(easy, 0, "")
             for easy, error, text in bad:
-                yield self.collect(easy, error, text)
+                yield from self.collect(easy, error, text)
 
-    def collect(self, easy: pycurl.Curl, error: int, text: str) -> tuple[Tag, Answer]:
+    def collect(self, easy: pycurl.Curl, error: int, text: str) -> Iterator[tuple[Tag, Answer]]:
         """Read the answer, and make the handle ready for another transfer."""
-        handle, idle, tag = self.running.pop(easy)
+        running = self.running.pop(easy)
+        handle = running.handle
         answer = handle.answer(error, text)
+        anew = (error or answer.status == 421) and not running.is_second and handle.was_dead(answer)
         self.multi.remove_handle(easy)
         if error == 0 or handle.reusable_after_error:
-            idle.append(handle)
+            self.idle[type(running.transfer)].append(handle)
         else:
             handle.close()
-        return tag, answer
+        if not (anew and self.started_anew(running)):
+            yield running.tag, answer
+
+    def started_anew(self, running: Running[Tag]) -> bool:
+        """Begin a transfer once more, whose used connection nobody served: it costs no attempt.
+
+        Within the same deadline, and once. It may have arrived all the same; the receiver can tell
+        by its id, as with the attempt that would follow.
+        """
+        left_s = running.ends - time.monotonic()
+        if left_s < AGAIN_MIN_S:
+            return False
+        try:
+            handle = self.handle_for(running.transfer)
+            handle.begin(running.transfer, left_s)
+            self.multi.add_handle(handle.easy)
+        except (pycurl.error, ValueError, MemoryError, OSError):
+            return False
+        running.handle, running.is_second = handle, True
+        self.running[handle.easy] = running
+        return True
 
     def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         """Wait for what libcurl wants of a socket (its callback)."""

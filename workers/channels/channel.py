@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.claim import Claim, Verdict
+from workers.shortage import Short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,8 @@ class Answer:
 
     `error`: libcurl's code, 0 for none; `error_text`: its words. `status`: of HTTP or SMTP, 0 for
     none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
-    so that a missing answer does not mean that nothing arrived.
+    so that a missing answer does not mean that nothing arrived. `short_of`: nothing left this host,
+    for want of that.
     """
 
     error: int = 0
@@ -49,6 +51,7 @@ class Answer:
     body: bytes = b""
     handed_over: bool = False
     retry_after_s: float | None = None
+    short_of: Short | None = None
 
 
 class Channel(Protocol):
