@@ -27,7 +27,7 @@ class Handle(ABC):
         self.read = bytearray()
         self.left = memoryview(b"")
         self.deadline_s = settings.send_deadline_s
-        self.is_second = False
+        self.was_late = False
         set_common(self.easy, settings.send_deadline_s)
 
     @abstractmethod
@@ -42,13 +42,13 @@ class Handle(ABC):
     def was_dead(self, answer: Answer) -> bool:
         """Tell whether the transfer met a used connection that nobody served any more."""
 
-    def begin(self, transfer: Any, left_s: float | None = None) -> None:
-        """Set up a transfer. `left_s`: it begins anew, and has a connection of its own."""
-        is_second = left_s is not None
-        if is_second or self.is_second:
-            self.easy.setopt(pycurl.FRESH_CONNECT, is_second)
+    def begin(self, transfer: Any, left_s: float | None = None, *, fresh: bool = False) -> None:
+        """Set up a transfer. `left_s`: of its deadline; `fresh`: on a connection of its own."""
+        is_late = left_s is not None
+        if is_late or self.was_late:
+            self.easy.setopt(pycurl.FRESH_CONNECT, fresh)
             self.easy.setopt(pycurl.TIMEOUT_MS, int((left_s or self.deadline_s) * 1000))
-            self.is_second = is_second
+            self.was_late = is_late
         self.arm(transfer)
 
     def is_reused(self) -> bool:
@@ -75,7 +75,6 @@ class HttpHandle(Handle):
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         self.easy.setopt(pycurl.FOLLOWLOCATION, 0)
         self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-        self.easy.setopt(pycurl.PIPEWAIT, 1)  # a burst over HTTP/2 shares the first connection
         self.easy.setopt(pycurl.POST, 1)
         self.easy.setopt(pycurl.WRITEFUNCTION, self.take)
         # From memory (POSTFIELDS) libcurl would send a body again, up to five times, when a reused
