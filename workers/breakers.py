@@ -15,7 +15,7 @@ from loguru import logger
 
 from service.config import Settings
 from service.metrics import WorkerMetrics
-from workers.claim import Verdict
+from workers.claim import Claim, Verdict
 from workers.outcome import blames_destination
 
 TRIP_AFTER = 10  # failures in a row
@@ -63,7 +63,6 @@ class Breakers:
     """The breakers of one worker process: its sender threads share them."""
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
-        self.patience_s = settings.breaker_patience_mins * 60
         self.probe_max_s = settings.send_deadline_s + PROBE_SPARE_S
         self.metrics = metrics
         self.lock = threading.Lock()
@@ -72,13 +71,16 @@ class Breakers:
         shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
 
-    def wait_s(self, name: str, now: float) -> float:
-        """Say how long one more for this destination has to wait; 0.0: it may be sent now."""
+    def wait_s(self, claim: Claim, name: str, now: float) -> float:
+        """Say how long a claim for this destination has to wait; 0.0: it may be sent now.
+
+        One whose patience has ended is let through: every answer counts, so it comes to its end.
+        """
         breaker = self.known.get(name)
-        if breaker is None or breaker.opened_at is None:
+        if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
         with self.lock:
-            return self.turned_away(breaker, breaker.opened_at, now)
+            return self.turned_away(breaker, now)
 
     def report(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
         """Learn what came of a send that began at `started_at`."""
@@ -91,10 +93,8 @@ class Breakers:
             else:
                 self.answered(name, now)
 
-    def turned_away(self, breaker: Breaker, opened_at: float, now: float) -> float:
+    def turned_away(self, breaker: Breaker, now: float) -> float:
         """Let one through as the probe when it is time; give the others the time to come back."""
-        if now - opened_at >= self.patience_s:
-            return 0.0
         if now < breaker.open_until:
             if not breaker.scouted:
                 breaker.scouted = True

@@ -54,6 +54,8 @@ class Parked(StrEnum):
 
     BREAKER = "breaker"  # its destination fails
     SHARE = "share"  # its destination has as many slots as it may
+    PACE = "pace"  # its destination throttles, and has its next place later
+    RETRY_AFTER = "retry_after"  # its receiver has named a time for its URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

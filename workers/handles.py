@@ -1,7 +1,9 @@
 """libcurl's easy handles: set up once for HTTP or for SMTP, armed anew for each transfer."""
 
 import os
+import socket
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -9,12 +11,23 @@ import certifi
 import pycurl
 
 from service.config import Settings
-from workers.channels.channel import Answer, Mail, Post
+from workers.channels.channel import Answer, Mail, Phase, Post
 from workers.shortage import short_of
 
 BODY_KEPT_BYTES = 4096
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
 CONNECT_MAX_S = 5.0
+
+# By their first five bytes: a line of a login, in base64, has no blank there.
+COMMANDS = {
+    b"EHLO ": Phase.HELLO,
+    b"HELO ": Phase.HELLO,
+    b"START": Phase.STARTTLS,
+    b"AUTH ": Phase.LOGIN,
+    b"MAIL ": Phase.MAIL,
+    b"RCPT ": Phase.RCPT,
+    b"DATA\r": Phase.DATA,
+}
 
 
 class Handle(ABC):
@@ -150,9 +163,14 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.UPLOAD, 1)
         self.easy.setopt(pycurl.READFUNCTION, self.give)
         self.easy.setopt(pycurl.HEADERFUNCTION, self.reply)
+        # Which command a reply answers is told nowhere else: not by libcurl's errors.
+        self.phase = Phase.GREETING
+        self.easy.setopt(pycurl.VERBOSE, 1)
+        self.easy.setopt(pycurl.DEBUGFUNCTION, self.trace)
 
     def arm(self, mail: Mail) -> None:
         self.read.clear()
+        self.phase = Phase.GREETING
         self.first_code = b""
         self.left = memoryview(mail.body)
         self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>".encode())
@@ -167,6 +185,7 @@ class SmtpHandle(Handle):
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
             body=bytes(self.read),
             handed_over=not self.left,
+            phase=self.phase,
             short_of=short_of(self.easy, error) if error and not self.read else None,
         )
 
@@ -177,9 +196,21 @@ class SmtpHandle(Handle):
         return self.first_code == b"421" or (answer.error in DROPPED and not self.first_code)
 
     def close(self) -> None:
-        """Close the connection too."""
+        """Close the connection too.
+
+        libcurl would wait up to a second for its peer, and all transfers of this thread with it.
+        """
+        fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
+        if fd != -1:
+            with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
         super().close()
         self.pool.close()
+
+    def trace(self, kind: int, data: bytes) -> None:
+        """Note the command that was sent; nothing of what libcurl tells here may be logged."""
+        if kind == pycurl.INFOTYPE_HEADER_OUT:
+            self.phase = COMMANDS.get(data[:5], self.phase)
 
     def reply(self, line: bytes) -> None:
         """Keep the server's last reply."""

@@ -38,12 +38,13 @@ def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | 
 def blames_destination(verdict: Verdict) -> bool:
     """Say whether an answer, or its absence, means that other sends there would fail as well.
 
-    A 4xx is an answer to this one notification, except SMTP's 421: the server is going away.
+    A 408 or 425 is an answer to this one notification.
     """
+    if verdict.outcome is Outcome.UNREACHABLE:
+        return True
     if verdict.outcome not in (Outcome.TEMPORARY, Outcome.UNKNOWN):
         return False
-    code = verdict.code or ""
-    return code == "421" or not code.startswith("4")
+    return not (verdict.code or "").startswith("4")
 
 
 def excerpt(answer: bytes | str) -> str | None:

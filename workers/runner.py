@@ -16,6 +16,7 @@ from workers.channels import channels
 from workers.claimer import Claimer
 from workers.hints import Hints
 from workers.loop import Loop
+from workers.pace import Paces
 from workers.ready_set import ReadySet
 from workers.sender import Sender
 from workers.settler import Settler
@@ -39,7 +40,7 @@ class Worker:
         metrics.slots.set(slots_max)
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
-        ways, breakers = channels(settings), Breakers(settings, metrics)
+        ways, breakers, paces = channels(settings), Breakers(settings, metrics), Paces()
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
             settings, metrics, store=Store(settings, self.name, "settler", outage), slots=slots
@@ -51,6 +52,7 @@ class Worker:
                 metrics,
                 channels=ways,
                 breakers=breakers,
+                paces=paces,
                 slots=slots,
                 outbox=self.settler.inbox,
             )

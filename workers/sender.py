@@ -15,6 +15,7 @@ from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.loop import Loop
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
+from workers.pace import Paces
 from workers.slots import Slots
 from workers.transfers import Transfers
 
@@ -43,6 +44,7 @@ class Sender(Loop):
         *,
         channels: Mapping[str, Channel],
         breakers: Breakers,
+        paces: Paces,
         slots: Slots,
         outbox: Outbox,
     ) -> None:
@@ -50,6 +52,7 @@ class Sender(Loop):
         self.channels = channels
         self.send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
         self.breakers = breakers
+        self.paces = paces
         self.slots = slots
         self.outbox = outbox
         self.deadline_s = settings.send_deadline_s
@@ -189,26 +192,34 @@ class Sender(Loop):
 
     def turned_away(self, flight: Flight) -> Unstarted | None:
         """Give a claim back until its destination may be asked again. None: it may now."""
-        wait_s = self.breakers.wait_s(flight.destination, flight.started_at)
+        claim, name, now = flight.claim, flight.destination, flight.started_at
+        parked = self.paces.parked(claim, name, now)
+        if parked is not None:
+            return parked
+        wait_s = self.breakers.wait_s(claim, name, now)
         if not wait_s:
             return None
         delay_s = ceil(wait_s * 10) / 10  # few different ones: each is a call of release
-        return Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.BREAKER)
+        return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
 
     def land(self, flight: Flight, answer: Answer) -> None:
         """Judge an answer, and let the next in line begin."""
         now = time.monotonic()
         took_s = now - flight.started_at
+        self.settle(flight.claim, self.judged(flight, answer, now), flight.started_at)
+        self.send_seconds[flight.claim.channel].observe(took_s)
+        self.launch(self.destinations.leave(flight.destination, now, took_s))
+
+    def judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
+        """Say what an answer means, to this notification and to its destination."""
+        claim, name, started_at = flight.claim, flight.destination, flight.started_at
         try:
             verdict = flight.channel.judge(answer)
         except Exception as error:  # as in begin_all
-            self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
-            verdict = BROKEN
-        else:
-            self.breakers.report(flight.destination, verdict, flight.started_at, now)
-        self.settle(flight.claim, verdict, flight.started_at)
-        self.send_seconds[flight.claim.channel].observe(took_s)
-        self.launch(self.destinations.leave(flight.destination, now, took_s))
+            self.survived(error, notification_id=claim.id, attempt=claim.attempt)
+            return BROKEN
+        self.breakers.report(name, verdict, started_at, now)
+        return self.paces.report(claim, name, verdict, started_at, now)
 
     def write_lines(self) -> None:
         """Write the lines of one batch at once."""

@@ -45,9 +45,10 @@ class WorkerMetrics:
         self.released = shelf.counter("worker_jobs_released_total", "Claims given back unstarted.")
         self.parked = shelf.counter(
             "worker_jobs_parked_total",
-            "Of those, given back for a while: their destination fails (breaker) or has as many "
-            "slots as it may (share).",
-            reason=["breaker", "share"],
+            "Of those, given back for a while: their destination fails (breaker), has as many "
+            "slots as it may (share) or throttles (pace), or their receiver has named a time "
+            "(retry_after).",
+            reason=["breaker", "share", "pace", "retry_after"],
         )
         self.breakers = shelf.gauge(
             "worker_breakers",

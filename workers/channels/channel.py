@@ -1,6 +1,7 @@
 """What a channel is: two pure functions around a transfer that the sender makes."""
 
 from dataclasses import dataclass
+from enum import IntEnum, auto
 from typing import Protocol
 
 from workers.claim import Claim, Verdict
@@ -35,14 +36,26 @@ class Line:
 Transfer = Post | Mail | Line
 
 
+class Phase(IntEnum):
+    """How far a mail has come: what the server's last reply, or its silence, is about."""
+
+    GREETING = auto()  # no command has been sent: it connects, or the server has not said hello
+    HELLO = auto()
+    STARTTLS = auto()
+    LOGIN = auto()
+    MAIL = auto()
+    RCPT = auto()  # from here on it is about this mail
+    DATA = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back.
 
     `error`: libcurl's code, 0 for none; `error_text`: its words. `status`: of HTTP or SMTP, 0 for
     none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
-    so that a missing answer does not mean that nothing arrived. `short_of`: nothing left this host,
-    for want of that.
+    so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only. `short_of`:
+    nothing left this host, for want of that.
     """
 
     error: int = 0
@@ -51,6 +64,7 @@ class Answer:
     body: bytes = b""
     handed_over: bool = False
     retry_after_s: float | None = None
+    phase: Phase = Phase.GREETING
     short_of: Short | None = None
 
 

@@ -1,5 +1,6 @@
 """The channel `email`: one mail to one mailbox, handed to the SMTP server of SMTP_URL."""
 
+import re
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -12,43 +13,45 @@ import pycurl
 from service.checks import EmailPayload, mailbox
 from service.config import Settings
 from service.model import Outcome
-from workers.channels.channel import Answer, Mail
+from workers.channels.channel import Answer, Mail, Phase
 from workers.claim import Claim, Verdict
-from workers.outcome import Meaning, by_class, excerpt
+from workers.outcome import by_class, excerpt
 
 # 7bit: a body beyond ASCII travels as quoted-printable or base64, so that no server on the way
 # needs 8BITMIME, and no line is longer than RFC 5322 allows.
 POLICY = SMTP.clone(cte_type="7bit")
 POLICY_UTF8 = POLICY.clone(utf8=True)  # RFC 6532, for a mailbox whose name is beyond ASCII
 
+# What a reply to RCPT, DATA or the message means; before them it is about the server and us.
 REPLIES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
-    "4xx": Outcome.TEMPORARY,
+    421: Outcome.THROTTLED,  # the server goes away
+    "4xx": Outcome.DEFERRED,  # a full mailbox, greylisting
     "5xx": Outcome.PERMANENT,
     # The login is the operator's: it will be mended, and the mail is not to blame.
-    530: Outcome.TEMPORARY,
-    534: Outcome.TEMPORARY,
-    535: Outcome.TEMPORARY,
-    538: Outcome.TEMPORARY,
+    530: Outcome.UNREACHABLE,
+    534: Outcome.UNREACHABLE,
+    535: Outcome.UNREACHABLE,
+    538: Outcome.UNREACHABLE,
 }
+# RFC 1870 and 6531: with MAIL the server is told the size, and that a name is beyond ASCII.
+ABOUT_THIS_MAIL = re.compile(rb"552|5\d\d[ -]5\.(2\.3|3\.4|6\.\d)")
 
-ERRORS: dict[int, Meaning] = {
-    pycurl.E_COULDNT_RESOLVE_HOST: (Outcome.TEMPORARY, "dns"),
-    pycurl.E_COULDNT_CONNECT: (Outcome.TEMPORARY, "connect_failed"),
-    pycurl.E_SSL_CONNECT_ERROR: (Outcome.TEMPORARY, "tls"),
-    pycurl.E_USE_SSL_FAILED: (Outcome.TEMPORARY, "tls"),
-    pycurl.E_PEER_FAILED_VERIFICATION: (Outcome.TEMPORARY, "tls_certificate"),
-    pycurl.E_SSL_CACERT_BADFILE: (Outcome.TEMPORARY, "tls_ca_file"),
-    pycurl.E_LOGIN_DENIED: (Outcome.TEMPORARY, "login_denied"),
-    pycurl.E_OPERATION_TIMEDOUT: (Outcome.TEMPORARY, "timeout"),
-    pycurl.E_SEND_ERROR: (Outcome.TEMPORARY, "reset"),
-    pycurl.E_RECV_ERROR: (Outcome.TEMPORARY, "reset"),
-    pycurl.E_GOT_NOTHING: (Outcome.TEMPORARY, "no_answer"),
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "no_service"),
+ERRORS: dict[int, str] = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
+    pycurl.E_COULDNT_CONNECT: "connect_failed",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_USE_SSL_FAILED: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls_certificate",
+    pycurl.E_SSL_CACERT_BADFILE: "tls_ca_file",
+    pycurl.E_LOGIN_DENIED: "login_denied",
+    pycurl.E_REMOTE_ACCESS_DENIED: "no_service",
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_SEND_ERROR: "reset",
+    pycurl.E_RECV_ERROR: "reset",
+    pycurl.E_GOT_NOTHING: "no_answer",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "no_service",  # libcurl's word for a reply it did not expect
 }
-
-# A refusal in libcurl's words for a greeting or a login: the server turns us away, not this mail.
-NO_SERVICE = pycurl.E_FTP_WEIRD_SERVER_REPLY
 
 NOT_CONFIGURED = Verdict(
     outcome=Outcome.TEMPORARY, code="not_configured", excerpt="SMTP_URL is not set"
@@ -102,25 +105,43 @@ class EmailChannel:
         return message
 
     def judge(self, answer: Answer) -> Verdict:
-        """The server's last reply decides; an error without a reply tells how far it came."""
+        """The server's last reply decides, by what it was the reply to; an error without one, too.
+
+        libcurl takes 250 alone for the end of a mail. After the message's last byte the only reply
+        before its own is 354, so that any 2yz means that it was taken.
+        """
         if not answer.error:
-            return Verdict(
-                outcome=Outcome.SENT, code=str(answer.status), excerpt=excerpt(answer.body)
-            )
-        if answer.status >= 400 and (answer.handed_over or answer.error != NO_SERVICE):
-            return Verdict(
-                outcome=by_class(answer.status, REPLIES),
-                code=str(answer.status),
-                excerpt=excerpt(answer.body or answer.error_text),
-            )
-        return judge_error(answer)
+            return replied(Outcome.SENT, answer)
+        if answer.phase < Phase.RCPT:
+            return judge_before_rcpt(answer)
+        if answer.status >= 400 or (answer.handed_over and answer.status < 300):
+            return replied(by_class(answer.status, REPLIES), answer)
+        return judge_error(answer, Outcome.UNKNOWN if answer.handed_over else Outcome.TEMPORARY)
 
 
-def judge_error(answer: Answer) -> Verdict:
-    """No refusal came: once the whole message was out, nobody knows whether it was taken."""
-    outcome, code = ERRORS.get(answer.error, (Outcome.TEMPORARY, f"curl_{answer.error}"))
-    if answer.handed_over:
-        outcome = Outcome.UNKNOWN
+def judge_before_rcpt(answer: Answer) -> Verdict:
+    """The server has not heard for whom it is: it turns us away, or is not there, for any mail."""
+    if answer.status == 421:
+        return replied(Outcome.THROTTLED, answer)
+    if answer.phase is Phase.MAIL and ABOUT_THIS_MAIL.match(answer.body):
+        return replied(Outcome.PERMANENT, answer)
+    if answer.status >= 400 and answer.phase > Phase.GREETING:
+        return replied(Outcome.UNREACHABLE, answer)
+    return judge_error(answer, Outcome.UNREACHABLE)
+
+
+def replied(outcome: Outcome, answer: Answer) -> Verdict:
+    """Word a verdict that is a reply's."""
+    text = answer.body or answer.error_text
+    return Verdict(outcome=outcome, code=str(answer.status), excerpt=excerpt(text))
+
+
+def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
+    """Word a verdict that is no reply's. What nobody listed may be about this mail alone."""
+    code = ERRORS.get(answer.error)
+    if code is None:
+        code = f"curl_{answer.error}"
+        outcome = Outcome.UNKNOWN if answer.handed_over else Outcome.TEMPORARY
     reply = answer.body if answer.status >= 400 else b""
     return Verdict(outcome=outcome, code=code, excerpt=excerpt(reply or answer.error_text))
 

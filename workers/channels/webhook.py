@@ -18,26 +18,30 @@ STATUSES: dict[int | str, Outcome] = {
     "3xx": Outcome.PERMANENT,  # redirects are not followed: they could lead anywhere
     408: Outcome.TEMPORARY,
     425: Outcome.TEMPORARY,
-    429: Outcome.TEMPORARY,
+    429: Outcome.THROTTLED,
     "4xx": Outcome.PERMANENT,  # 410 among them: the receiver is gone for good
     "5xx": Outcome.TEMPORARY,
 }
 CAN_THROTTLE = (429, 503)  # with Retry-After
+RETRY_AFTER_MAX_S = 3600.0
+# Libcurl's number; pycurl has no name for it. TLS 1.3 refuses a client that shows no certificate
+# only when the request is out, and then does not read it.
+SSL_CLIENTCERT = 98
 
 ERRORS: dict[int, Meaning] = {
     pycurl.E_URL_MALFORMAT: (Outcome.PERMANENT, "bad_url"),
-    pycurl.E_COULDNT_RESOLVE_HOST: (Outcome.TEMPORARY, "dns"),
-    pycurl.E_COULDNT_CONNECT: (Outcome.TEMPORARY, "connect_failed"),
+    pycurl.E_COULDNT_RESOLVE_HOST: (Outcome.UNREACHABLE, "dns"),
+    pycurl.E_COULDNT_CONNECT: (Outcome.UNREACHABLE, "connect_failed"),
     # Certificates are renewed and trust stores mended, so nothing about TLS is for good.
-    pycurl.E_SSL_CONNECT_ERROR: (Outcome.TEMPORARY, "tls"),
-    pycurl.E_PEER_FAILED_VERIFICATION: (Outcome.TEMPORARY, "tls_certificate"),
-    pycurl.E_SSL_CACERT_BADFILE: (Outcome.TEMPORARY, "tls_ca_file"),
-    # From here on it depends on how far the request had come: see `judge_error`.
-    pycurl.E_OPERATION_TIMEDOUT: (Outcome.TEMPORARY, "timeout"),
-    pycurl.E_SEND_ERROR: (Outcome.TEMPORARY, "reset"),
-    pycurl.E_RECV_ERROR: (Outcome.TEMPORARY, "reset"),
-    pycurl.E_GOT_NOTHING: (Outcome.TEMPORARY, "no_answer"),
-    pycurl.E_SEND_FAIL_REWIND: (Outcome.TEMPORARY, "no_answer"),  # on a connection used before
+    pycurl.E_SSL_CONNECT_ERROR: (Outcome.UNREACHABLE, "tls"),
+    pycurl.E_PEER_FAILED_VERIFICATION: (Outcome.UNREACHABLE, "tls_certificate"),
+    pycurl.E_SSL_CACERT_BADFILE: (Outcome.UNREACHABLE, "tls_ca_file"),
+    # Nobody took it if the request was not out: see `judge_error`.
+    pycurl.E_OPERATION_TIMEDOUT: (Outcome.UNREACHABLE, "timeout"),
+    pycurl.E_SEND_ERROR: (Outcome.UNREACHABLE, "reset"),
+    pycurl.E_RECV_ERROR: (Outcome.UNREACHABLE, "reset"),
+    pycurl.E_GOT_NOTHING: (Outcome.UNREACHABLE, "no_answer"),
+    pycurl.E_SEND_FAIL_REWIND: (Outcome.UNREACHABLE, "no_answer"),  # on a connection used before
     pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.TEMPORARY, "not_http"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "not_http"),
 }
@@ -77,21 +81,32 @@ class WebhookChannel:
         """A final status is an answer, whatever became of the connection after it."""
         if answer.status < 200:
             return judge_error(answer)
-        outcome = by_class(answer.status, STATUSES)
-        retry_after_s = answer.retry_after_s if answer.status in CAN_THROTTLE else None
-        if retry_after_s:
-            outcome = Outcome.THROTTLED
+        retry_after_s = retry_after(answer)
         return Verdict(
-            outcome=outcome,
+            outcome=Outcome.THROTTLED if retry_after_s else by_class(answer.status, STATUSES),
             code=str(answer.status),
             excerpt=excerpt(answer.body),
             retry_after_s=retry_after_s,
         )
 
 
+def retry_after(answer: Answer) -> float | None:
+    """Bound the wait that a receiver asks for: any number may come. None: it does not."""
+    asked_s = answer.retry_after_s
+    if answer.status not in CAN_THROTTLE or asked_s is None or asked_s <= 0.0:
+        return None
+    return min(asked_s, RETRY_AFTER_MAX_S)
+
+
 def judge_error(answer: Answer) -> Verdict:
-    """No status came: once the request was out, nobody knows whether it arrived."""
+    """No status came: once the request was out, nobody knows whether it arrived.
+
+    Before that nobody took it: a connection that was not made in time, or was ended in the
+    handshake of TLS.
+    """
     outcome, code = ERRORS.get(answer.error, (Outcome.TEMPORARY, f"curl_{answer.error}"))
-    if answer.handed_over and outcome is Outcome.TEMPORARY:
+    if answer.error == SSL_CLIENTCERT:
+        outcome, code = Outcome.UNREACHABLE, "tls_client_certificate"
+    elif answer.handed_over and outcome is not Outcome.PERMANENT:
         outcome = Outcome.UNKNOWN
     return Verdict(outcome=outcome, code=code, excerpt=excerpt(answer.error_text))

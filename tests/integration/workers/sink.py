@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Hold:
 class Sink:
     """`url` is where it listens; `requests` what came, in order.
 
-    `hold` keeps /held waiting; `now` is the status that /now answers.
+    `hold` keeps /held waiting; `now` is the status that /now answers;
+    `taken` counts what came to /limited in each second.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.now = 200
+        self.taken: Counter[int] = Counter()
         self.loop = asyncio.new_event_loop()
         self.hold = Hold(self.loop)
         self.thread = threading.Thread(target=self.loop.run_forever)
@@ -84,13 +88,27 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
     return Request(head[0].split(" ")[1], headers, body)
 
 
+def headers(extra: list[str]) -> str:
+    return "".join(unquote(e).replace("=", ": ", 1) + "\r\n" for e in extra)
+
+
 def reply(writer: asyncio.StreamWriter, status: int, extra: str = "", body: bytes = b"ok") -> None:
     head = f"HTTP/1.1 {status} Any\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
 
 
 async def status(_sink: Sink, request: Request, writer: asyncio.StreamWriter) -> None:
-    reply(writer, int(request.path.split("/")[2]))
+    """Answer alike each time: /status/429/Retry-After=7."""
+    _, _, code, *extra = request.path.split("/")
+    reply(writer, int(code), headers(extra))
+
+
+async def limited(sink: Sink, request: Request, writer: asyncio.StreamWriter) -> None:
+    """Take 20 in a second, and throttle the others: /limited/Retry-After=1."""
+    second = int(sink.loop.time())
+    sink.taken[second] += 1
+    extra = headers(request.path.split("/")[2:])
+    reply(writer, 200 if sink.taken[second] <= 20 else 429, extra)
 
 
 async def now(sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
@@ -101,8 +119,7 @@ async def once(sink: Sink, request: Request, writer: asyncio.StreamWriter) -> No
     """Refuse the first time: /once/503/Retry-After=1."""
     first = [r.path for r in sink.requests].count(request.path) == 1
     _, _, code, *extra = request.path.split("/")
-    headers = "".join(e.replace("=", ": ") + "\r\n" for e in extra)
-    reply(writer, int(code) if first else 200, headers if first else "")
+    reply(writer, int(code) if first else 200, headers(extra) if first else "")
 
 
 async def held(sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
@@ -156,6 +173,7 @@ async def binary(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -
 ANSWERS: dict[str, Answer] = {
     "status": status,
     "now": now,
+    "limited": limited,
     "once": once,
     "held": held,
     "huge": huge,

@@ -77,7 +77,7 @@ def test_what_expires_while_it_waits_becomes_expired(db, start, closed_port, val
 
 @pytest.mark.parametrize("status", [404, 429])
 def test_answers_to_the_notification_itself_open_nothing(db, start, sink, value, status):
-    start(max_retries=0)
+    start(max_retries=0, breaker_patience_mins=0.0)
     ids = webhooks(db, 5 * TRIP_AFTER, sink.url + f"/status/{status}")
     wait_for(lambda: counts(db, ids) == {"failed": len(ids)})
     assert value("worker_breakers_opened_total") == 0

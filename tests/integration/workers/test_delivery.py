@@ -90,11 +90,11 @@ def test_what_has_expired_is_not_sent(db, sink, start):
     assert not sink.requests
 
 
-def test_a_refused_connection_is_temporary(db, start):
-    start(max_retries=0)
+def test_a_refused_connection_counts_when_its_patience_is_over(db, start):
+    start(max_retries=0, breaker_patience_mins=0.0)
     id_ = ledger.enqueue(db, channel="webhook", recipient="http://127.0.0.1:9/", payload="{}")[0]
     _, (attempt,) = settled(db, id_)
-    assert (attempt.outcome, attempt.code) == ("temporary", "connect_failed")
+    assert (attempt.outcome, attempt.code) == ("unreachable", "connect_failed")
 
 
 @pytest.mark.parametrize(

@@ -97,13 +97,23 @@ def test_one_connection_carries_many_mails(send, mailboxes):
     ("to", "expected"),
     [
         ("nobody@example.org", ("permanent", "550", "550 5.1.1 no such mailbox")),
-        ("full@example.org", ("temporary", "452", "452 4.2.2 mailbox full")),
         ("spam@example.org", ("permanent", "554", "554 5.7.1 looks like spam")),
     ],
 )
 def test_a_refusal_is_judged_and_the_next_mail_goes_out(send, to, expected):
     _, (attempt,) = send(to)
     assert (attempt.outcome, attempt.code, attempt.excerpt) == expected
+    assert send("a@example.org")[0].status == "sent"
+
+
+def test_a_mailbox_that_is_full_waits(db, send):
+    [id_] = ledger.enqueue(
+        db, channel="email", recipient="full@example.org", payload=json.dumps(PAYLOAD)
+    )
+    wait_for(lambda: ledger.attempts_of(db, id_))
+    [attempt] = ledger.attempts_of(db, id_)
+    assert (attempt.outcome, attempt.code) == ("deferred", "452")
+    assert ledger.status(db, id_) == "queued"
     assert send("a@example.org")[0].status == "sent"
 
 

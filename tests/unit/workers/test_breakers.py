@@ -1,6 +1,7 @@
 """When a breaker opens, whom it lets through, when the others come back, and when it closes."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,14 +11,16 @@ from prometheus_client import CollectorRegistry
 from service.config import Settings
 from service.metrics import WorkerMetrics
 from service.model import Outcome
+from tests.unit.workers.claims import a_claim
 from workers import breakers
 from workers.breakers import BACK_PER_S, FORGET_S, OPEN_MAX_S, TRIP_AFTER, Breakers
 from workers.claim import Verdict
 from workers.outcome import blames_destination
 
-DOWN = Verdict(outcome=Outcome.TEMPORARY, code="connect_failed")
+DOWN = Verdict(outcome=Outcome.UNREACHABLE, code="connect_failed")
 FINE = Verdict(outcome=Outcome.SENT, code="200")
 HERE = "http://down.example"
+ROW = a_claim({})
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def registry():
 
 @pytest.fixture
 def all_of_them(registry):
-    return Breakers(Settings(breaker_patience_mins=60), WorkerMetrics(registry))
+    return Breakers(Settings(), WorkerMetrics(registry))
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def fail(some, times=1, at=0.0, name=HERE):
 
 def probe(some, now):
     """Wait for the end of the open time; gives when the next may be sent."""
-    while wait_s := some.wait_s(HERE, now):
+    while wait_s := some.wait_s(ROW, HERE, now):
         now += wait_s
     return now
 
@@ -58,12 +61,15 @@ def probe(some, now):
         ("unknown", "timeout", True),
         ("temporary", "503", True),
         ("unknown", "600", True),
-        ("temporary", "421", True),
-        ("temporary", "535", True),
-        ("temporary", "452", False),
-        ("temporary", "429", False),
+        ("unreachable", "dns", True),
+        ("unreachable", "535", True),
+        ("unreachable", "450", True),
         ("temporary", "408", False),
+        ("temporary", "425", False),
+        ("throttled", "429", False),
+        ("throttled", "421", False),
         ("throttled", "503", False),
+        ("deferred", "452", False),
         ("permanent", "550", False),
         ("permanent", "404", False),
         ("sent", "200", False),
@@ -75,38 +81,38 @@ def test_a_destination_is_blamed_for_what_would_befall_other_sends_too(outcome, 
 
 def test_a_row_of_failures_opens_and_nothing_less(all_of_them):
     fail(all_of_them, TRIP_AFTER - 1)
-    assert all_of_them.wait_s(HERE, 0.0) == 0.0
+    assert all_of_them.wait_s(ROW, HERE, 0.0) == 0.0
     fail(all_of_them)
-    assert all_of_them.wait_s(HERE, 0.0) > 0.0
-    assert all_of_them.wait_s("http://other.example", 0.0) == 0.0
+    assert all_of_them.wait_s(ROW, HERE, 0.0) > 0.0
+    assert all_of_them.wait_s(ROW, "http://other.example", 0.0) == 0.0
 
 
 def test_an_answer_between_failures_begins_the_row_anew(all_of_them):
     for _ in range(3):
         fail(all_of_them, TRIP_AFTER - 1)
         all_of_them.report(HERE, FINE, 0.0, 0.0)
-    assert all_of_them.wait_s(HERE, 0.0) == 0.0
+    assert all_of_them.wait_s(ROW, HERE, 0.0) == 0.0
 
 
 def test_failures_long_ago_are_no_part_of_the_row(all_of_them):
     fail(all_of_them, TRIP_AFTER - 1, at=0.0)
     fail(all_of_them, TRIP_AFTER - 1, at=FORGET_S + 1)
-    assert all_of_them.wait_s(HERE, FORGET_S + 1) == 0.0
+    assert all_of_them.wait_s(ROW, HERE, FORGET_S + 1) == 0.0
 
 
 def test_one_at_a_time_is_let_through_after_the_open_time(all_of_them):
     fail(all_of_them, TRIP_AFTER)
     began = probe(all_of_them, 0.0)
-    waits = [all_of_them.wait_s(HERE, began) for _ in range(100)]
+    waits = [all_of_them.wait_s(ROW, HERE, began) for _ in range(100)]
     assert min(waits) > 0.0
     all_of_them.report(HERE, FINE, began, began + 0.1)
-    assert [all_of_them.wait_s(HERE, began + 0.1) for _ in range(100)] == [0.0] * 100
+    assert [all_of_them.wait_s(ROW, HERE, began + 0.1) for _ in range(100)] == [0.0] * 100
 
 
 def test_a_probe_that_nobody_heard_of_again_is_followed_by_another(all_of_them):
     fail(all_of_them, TRIP_AFTER)
     began = probe(all_of_them, 0.0)
-    assert all_of_them.wait_s(HERE, began + Settings().send_deadline_s + 2) == 0.0
+    assert all_of_them.wait_s(ROW, HERE, began + Settings().send_deadline_s + 2) == 0.0
 
 
 def test_the_open_time_doubles_up_to_its_limit(all_of_them):
@@ -129,12 +135,12 @@ def test_sends_that_were_under_way_when_it_opened_do_not_lengthen_the_open_time(
 def test_a_late_answer_to_an_earlier_send_closes_too(all_of_them):
     fail(all_of_them, TRIP_AFTER)
     all_of_them.report(HERE, FINE, -5.0, 0.5)
-    assert all_of_them.wait_s(HERE, 0.5) == 0.0
+    assert all_of_them.wait_s(ROW, HERE, 0.5) == 0.0
 
 
 def test_one_comes_back_with_the_end_of_the_open_time_and_the_crowd_a_second_later(all_of_them):
     fail(all_of_them, TRIP_AFTER)
-    first, *crowd = [all_of_them.wait_s(HERE, 0.0) for _ in range(BACK_PER_S + 2)]
+    first, *crowd = [all_of_them.wait_s(ROW, HERE, 0.0) for _ in range(BACK_PER_S + 2)]
     assert crowd[0] == pytest.approx(first + 1)
     assert set(crowd[:BACK_PER_S]) == {crowd[0]}
     assert crowd[-1] == pytest.approx(crowd[0] + 1)
@@ -143,18 +149,24 @@ def test_one_comes_back_with_the_end_of_the_open_time_and_the_crowd_a_second_lat
 def test_a_crowd_that_meets_a_hanging_probe_waits_as_long_again(all_of_them):
     fail(all_of_them, TRIP_AFTER)
     began = probe(all_of_them, 0.0)
-    assert all_of_them.wait_s(HERE, began + 0.01) == pytest.approx(1.0)
-    assert all_of_them.wait_s(HERE, began + 4.0) == pytest.approx(4.0)
+    assert all_of_them.wait_s(ROW, HERE, began + 0.01) == pytest.approx(1.0)
+    assert all_of_them.wait_s(ROW, HERE, began + 4.0) == pytest.approx(4.0)
 
 
-def test_after_its_patience_everything_is_let_through_until_somebody_answers(all_of_them):
+def test_a_row_is_let_through_from_the_end_of_its_own_patience_on(all_of_them):
     fail(all_of_them, TRIP_AFTER)
-    assert [all_of_them.wait_s(HERE, 3600.0) for _ in range(100)] == [0.0] * 100
-    fail(all_of_them, 100, at=3600.0)
-    assert all_of_them.wait_s(HERE, 3600.0) == 0.0
-    all_of_them.report(HERE, FINE, 3601.0, 3601.0)
-    fail(all_of_them, TRIP_AFTER, at=3602.0)
-    assert all_of_them.wait_s(HERE, 3602.0) > 0.0
+    overdue = replace(ROW, patience_ends=0.0)
+    assert [all_of_them.wait_s(overdue, HERE, 0.0) for _ in range(100)] == [0.0] * 100
+    assert all_of_them.wait_s(ROW, HERE, 0.0) > 0.0
+    assert all_of_them.wait_s(replace(ROW, patience_ends=0.1), HERE, 0.0) > 0.0
+
+
+def test_a_probe_that_is_throttled_closes(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    began = probe(all_of_them, 0.0)
+    throttled = Verdict(outcome=Outcome.THROTTLED, code="429")
+    all_of_them.report(HERE, throttled, began, began + 0.1)
+    assert all_of_them.wait_s(ROW, HERE, began + 0.1) == 0.0
 
 
 def test_what_it_knows_is_bounded_and_the_longest_without_failure_goes_first(
@@ -165,7 +177,7 @@ def test_what_it_knows_is_bounded_and_the_longest_without_failure_goes_first(
     for n in range(3):
         fail(all_of_them, name=f"http://{n}.example")
     assert len(all_of_them.known) == 3
-    assert all_of_them.wait_s(HERE, 0.0) == 0.0
+    assert all_of_them.wait_s(ROW, HERE, 0.0) == 0.0
     assert all_of_them.left_alone(0.0) == (0, 0)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.config import Settings
 from service.model import Outcome
 from tests.unit.workers.claims import ID, a_claim
-from workers.channels.channel import Answer, Mail
+from workers.channels.channel import Answer, Mail, Phase
 from workers.channels.email import EmailChannel
 from workers.claim import Verdict
 
@@ -138,31 +138,59 @@ def test_a_taken_mail_keeps_the_reply():
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (421, "temporary"),
-        (450, "temporary"),
+        (421, "throttled"),
+        (450, "deferred"),
         (550, "permanent"),
         (552, "permanent"),
-        (530, "temporary"),
-        (534, "temporary"),
-        (535, "temporary"),
-        (538, "temporary"),
+        (530, "unreachable"),
+        (534, "unreachable"),
+        (535, "unreachable"),
+        (538, "unreachable"),
     ],
 )
-def test_a_refusal_decides_by_its_reply(status, outcome):
-    assert judged(error=pycurl.E_SEND_ERROR, status=status) == (outcome, str(status))
+@pytest.mark.parametrize("phase", [Phase.RCPT, Phase.DATA])
+def test_a_refusal_of_this_mail_decides_by_its_reply(status, outcome, phase):
+    verdict = judged(error=pycurl.E_SEND_ERROR, status=status, phase=phase)
+    assert verdict == (outcome, str(status))
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase < Phase.RCPT])
+@pytest.mark.parametrize("status", [450, 503, 530, 535, 550, 554])
+def test_a_refusal_before_the_recipient_is_not_the_mails_fault(status, phase):
+    outcome, _ = judged(error=pycurl.E_SEND_ERROR, status=status, phase=phase)
+    assert outcome is Outcome.UNREACHABLE
 
 
 def test_a_refusal_after_the_message_decides_too():
     error = pycurl.E_FTP_WEIRD_SERVER_REPLY
-    assert judged(error=error, status=554, handed_over=True) == (Outcome.PERMANENT, "554")
+    given = {"error": error, "phase": Phase.DATA, "handed_over": True}
+    assert judged(status=554, **given) == (Outcome.PERMANENT, "554")
+    assert judged(status=452, **given) == (Outcome.DEFERRED, "452")
+    assert judged(status=251, **given) == (Outcome.SENT, "251")
 
 
 def test_a_server_that_turns_us_away_is_not_the_mails_fault():
     error = pycurl.E_FTP_WEIRD_SERVER_REPLY
-    assert judged(error=error, status=554) == (Outcome.TEMPORARY, "no_service")
+    assert judged(error=error, status=554) == (Outcome.UNREACHABLE, "no_service")
+    assert judged(error=error, status=421) == (Outcome.THROTTLED, "421")
 
 
-def test_silence_after_the_message_is_unknown_and_before_it_temporary():
-    error = pycurl.E_OPERATION_TIMEDOUT
-    assert judged(error=error, status=354, handed_over=True) == (Outcome.UNKNOWN, "timeout")
-    assert judged(error=error, status=250) == (Outcome.TEMPORARY, "timeout")
+@pytest.mark.parametrize(
+    ("phase", "handed_over", "outcome"),
+    [
+        (Phase.GREETING, False, Outcome.UNREACHABLE),
+        (Phase.MAIL, False, Outcome.UNREACHABLE),
+        (Phase.RCPT, False, Outcome.TEMPORARY),
+        (Phase.DATA, False, Outcome.TEMPORARY),
+        (Phase.DATA, True, Outcome.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("error", [pycurl.E_OPERATION_TIMEDOUT, pycurl.E_RECV_ERROR])
+def test_silence_is_judged_by_how_far_the_mail_had_come(phase, handed_over, outcome, error):
+    status = 354 if handed_over else 250
+    found, _ = judged(error=error, status=status, phase=phase, handed_over=handed_over)
+    assert found is outcome
+
+
+def test_an_error_that_nobody_listed_may_be_about_this_mail():
+    assert judged(error=43, phase=Phase.HELLO) == (Outcome.TEMPORARY, "curl_43")

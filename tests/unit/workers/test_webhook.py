@@ -6,7 +6,7 @@ from service.config import Settings
 from service.model import Outcome
 from tests.unit.workers.claims import ID, a_claim
 from workers.channels.channel import Answer, Post
-from workers.channels.webhook import ERRORS, WebhookChannel
+from workers.channels.webhook import ERRORS, SSL_CLIENTCERT, WebhookChannel
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 channel = WebhookChannel(Settings())
@@ -30,7 +30,7 @@ def judged(**answer):
         (499, "permanent"),
         (408, "temporary"),
         (425, "temporary"),
-        (429, "temporary"),
+        (429, "throttled"),
         (500, "temporary"),
         (503, "temporary"),
         (599, "temporary"),
@@ -60,15 +60,34 @@ def test_a_status_counts_though_the_connection_broke_after_it():
     assert judged(status=200, error=pycurl.E_OPERATION_TIMEDOUT).outcome is Outcome.SENT
 
 
-@pytest.mark.parametrize("error", [e for e, (o, _) in ERRORS.items() if o is Outcome.TEMPORARY])
-def test_an_error_is_temporary_before_the_request_was_out_and_unknown_after(error):
-    assert judged(error=error).outcome is Outcome.TEMPORARY
+@pytest.mark.parametrize(
+    ("asked_s", "waits_s"),
+    [(1e30, 3600.0), (86400, 3600.0), (0, None), (-5, None), (None, None)],
+)
+def test_any_wait_that_is_asked_for_is_bounded(asked_s, waits_s):
+    verdict = judged(status=429, retry_after_s=asked_s)
+    assert (verdict.outcome, verdict.retry_after_s) == (Outcome.THROTTLED, waits_s)
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 0, -5])
+def test_503_is_a_failure_unless_it_names_a_time(retry_after_s):
+    assert judged(status=503, retry_after_s=retry_after_s).outcome is Outcome.TEMPORARY
+
+
+@pytest.mark.parametrize("error", [e for e, (o, _) in ERRORS.items() if o is Outcome.UNREACHABLE])
+def test_nobody_took_it_before_the_request_was_out_and_nobody_knows_after(error):
+    assert judged(error=error).outcome is Outcome.UNREACHABLE
     assert judged(error=error, handed_over=True).outcome is Outcome.UNKNOWN
 
 
+def test_a_client_without_a_certificate_is_not_let_in_though_its_request_was_out():
+    verdict = judged(error=SSL_CLIENTCERT, handed_over=True)
+    assert (verdict.outcome, verdict.code) == (Outcome.UNREACHABLE, "tls_client_certificate")
+
+
 def test_an_error_that_nobody_listed_has_its_number_as_code():
-    verdict = judged(error=98, error_text="odd")
-    assert (verdict.outcome, verdict.code, verdict.excerpt) == ("temporary", "curl_98", "odd")
+    verdict = judged(error=97, error_text="odd")
+    assert (verdict.outcome, verdict.code, verdict.excerpt) == ("temporary", "curl_97", "odd")
 
 
 def test_a_url_that_libcurl_refuses_is_permanent():

@@ -1,0 +1,125 @@
+"""What an HTTP receiver's answer, or its silence, means: against a real one."""
+
+import socket
+import time
+from email.utils import formatdate
+from urllib.parse import quote
+
+import pytest
+
+from service.config import Settings
+from service.model import Outcome
+from tests.integration.workers.scripted_smtp import ScriptedSmtp
+from tests.unit.workers.claims import a_claim
+from workers.channels.webhook import WebhookChannel
+from workers.transfers import Transfers
+
+THROTTLED, UNREACHABLE = Outcome.THROTTLED, Outcome.UNREACHABLE
+TEMPORARY, PERMANENT, UNKNOWN = Outcome.TEMPORARY, Outcome.PERMANENT, Outcome.UNKNOWN
+
+
+def judged(url):
+    settings = Settings(send_deadline_s=0.5)
+    channel, transfers = WebhookChannel(settings), Transfers(settings)
+    assert transfers.start(channel.prepare(a_claim({}, recipient=url)), None) is None
+    while not (ended := list(transfers.wait(1.0))):
+        pass
+    transfers.close()
+    return channel.judge(ended[0][1])
+
+
+def asked(sink, status, retry_after):
+    return judged(sink.url + f"/status/{status}/" + quote(f"Retry-After={retry_after}"))
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [
+        ("/status/429", THROTTLED),
+        ("/status/500", TEMPORARY),
+        ("/status/502", TEMPORARY),
+        ("/status/503", TEMPORARY),
+        ("/status/504", TEMPORARY),
+        ("/status/408", TEMPORARY),
+        ("/status/425", TEMPORARY),
+        ("/status/404", PERMANENT),
+        ("/status/500/Retry-After=7", TEMPORARY),
+        ("/status/404/Retry-After=7", PERMANENT),
+        ("/silent", UNKNOWN),
+        ("/reset", UNKNOWN),
+        ("/garbage", UNKNOWN),
+    ],
+)
+def test_an_answer_decides(sink, path, outcome):
+    verdict = judged(sink.url + path)
+    assert verdict.outcome is outcome
+    assert verdict.retry_after_s is None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("retry_after", "low_s", "high_s"),
+    [
+        ("7", 7, 7),
+        ("3600", 3600, 3600),
+        ("3601", 3600, 3600),
+        ("999999999999", 3600, 3600),
+        (formatdate(time.time() + 600, usegmt=True), 500, 600),
+        (formatdate(time.time() + 10**9, usegmt=True), 3600, 3600),
+    ],
+)
+def test_a_time_that_is_named_is_kept_up_to_an_hour(sink, status, retry_after, low_s, high_s):
+    verdict = asked(sink, status, retry_after)
+    assert verdict.outcome is THROTTLED
+    assert low_s <= verdict.retry_after_s <= high_s
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    ["0", "-5", "soon", "", "\u00fc", formatdate(0, usegmt=True), "Thu, 99 Foo", "9" * 30],
+)
+def test_a_time_that_is_none_is_as_if_it_were_not_named(sink, retry_after):
+    assert asked(sink, 429, retry_after) == judged(sink.url + "/status/429")
+    assert asked(sink, 503, retry_after).outcome is TEMPORARY
+
+
+def test_a_receiver_that_is_not_there_is_not_reached(sink):
+    verdict = judged("http://127.0.0.1:9/")
+    assert (verdict.outcome, verdict.code) == (UNREACHABLE, "connect_failed")
+
+
+def test_a_name_that_does_not_resolve_is_not_reached():
+    verdict = judged("http://nowhere.invalid/")
+    assert (verdict.outcome, verdict.code) in [(UNREACHABLE, "dns"), (UNREACHABLE, "timeout")]
+
+
+def test_a_receiver_without_tls_is_not_reached():
+    other = ScriptedSmtp()
+    verdict = judged(f"https://127.0.0.1:{other.port}/")
+    other.close()
+    assert (verdict.outcome, verdict.code) == (UNREACHABLE, "tls")
+
+
+def test_a_handshake_that_never_ends_is_not_reached():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        verdict = judged(f"https://127.0.0.1:{silent.getsockname()[1]}/")
+    assert (verdict.outcome, verdict.code) == (UNREACHABLE, "timeout")
+
+
+def test_a_connection_that_is_not_made_in_time_is_not_reached():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        verdict = judged(f"http://127.0.0.1:{port}/")
+        for one in waiting:
+            one.close()
+    assert (verdict.outcome, verdict.code) == (UNREACHABLE, "timeout")
+
+
+def test_a_receiver_that_takes_the_connection_and_no_more_may_have_the_request():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        verdict = judged(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+    assert (verdict.outcome, verdict.code) == (UNKNOWN, "timeout")

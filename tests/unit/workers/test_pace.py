@@ -1,0 +1,216 @@
+"""How the pace of a destination falls and rises, whom it parks, and when it is forgotten."""
+
+import math
+
+import pytest
+from loguru import logger
+
+from tests.unit.workers.receivers import (
+    SENT,
+    Closed,
+    FixedWindow,
+    Road,
+    TokenBucket,
+    rows,
+    throttled,
+)
+from workers import pace
+from workers.claim import Parked
+from workers.pace import DELAY_MAX_S, FORGET_S, LEAST_PER_S, OVERDUE_PER_S, START_PER_S, Paces
+
+HERE, ELSEWHERE = "https://limited.example", "https://free.example"
+[ROW] = rows(1)
+
+
+@pytest.fixture
+def paces():
+    return Paces()
+
+
+@pytest.fixture
+def events():
+    seen = []
+    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
+    yield seen
+    logger.remove(sink)
+
+
+def throttle(paces, at, row=ROW, name=HERE, retry_after_s=None):
+    """Let one that was sent at this moment be throttled; say how long it is to wait."""
+    return paces.report(row, name, throttled(retry_after_s), at, at).retry_after_s
+
+
+def sent_in(paces, seconds, start=0.0, row=ROW):
+    """Count what is let through when one asks a hundred times a second."""
+    asked = [start + n / 100 for n in range(int(seconds * 100))]
+    return sum(paces.parked(row, HERE, at) is None for at in asked)
+
+
+@pytest.mark.parametrize(
+    ("receiver", "at_least_per_s"),
+    [
+        (FixedWindow(20), 12),
+        (FixedWindow(20, retry_after=True), 12),
+        (TokenBucket(20, 20), 12),
+        (TokenBucket(20, 20, retry_after=True), 12),
+        (TokenBucket(20, 5), 12),
+        (TokenBucket(20, 1), 8),
+        (FixedWindow(200), 50),
+        (FixedWindow(5), 3),
+    ],
+    ids=str,
+)
+def test_all_rows_arrive_near_the_rate_of_a_receiver_that_throttles(receiver, at_least_per_s):
+    road = Road()
+    road.add(rows(400), HERE, receiver)
+    road.run(until=600)
+    assert len(road.arrived) == 400
+    assert 400 / max(road.arrived.values()) >= at_least_per_s
+    assert max(road.sends.values()) <= 12
+    assert sum(road.sends.values()) <= 4 * 400
+    assert max(road.parks.values()) <= 30
+
+
+def test_rows_that_keep_coming_are_sent_at_the_receivers_rate():
+    road, receiver = Road(), TokenBucket(20, 20)
+    for second in range(100):
+        road.add(rows(18, of=f"at-{second}"), HERE, receiver, second)
+    road.run(until=130)
+    assert len(road.arrived) == 1800
+
+
+def test_neighbours_are_sent_at_once_while_another_is_throttled():
+    road = Road()
+    road.add(rows(1000), HERE, FixedWindow(20))
+    for second in range(20):
+        road.add(rows(10, of=f"free-{second}"), ELSEWHERE, FixedWindow(1000), second)
+    road.run(until=30)
+    free = {id: n for id, n in road.sends.items() if id.startswith("free")}
+    assert len(free) == 200
+    assert set(free.values()) == {1}
+    assert not [id for id in road.parks if id.startswith("free")]
+
+
+def test_what_was_under_way_when_the_pace_fell_does_not_lower_it_again(paces):
+    for _ in range(400):
+        paces.report(ROW, HERE, throttled(), 0.0, 0.1)
+    assert paces.known[HERE].per_s == START_PER_S
+    throttle(paces, 2.0)
+    assert paces.known[HERE].per_s < START_PER_S
+
+
+def test_what_was_under_way_when_the_pace_fell_does_not_raise_it_either(paces):
+    throttle(paces, 1.0)
+    for _ in range(400):
+        paces.report(ROW, HERE, SENT, 0.5, 1.1)
+    assert paces.known[HERE].per_s == START_PER_S
+    paces.report(ROW, HERE, SENT, 1.0, 1.2)
+    assert paces.known[HERE].per_s > START_PER_S
+
+
+def test_the_pace_bounds_what_is_sent(paces):
+    throttle(paces, 0.0)
+    assert sent_in(paces, 10) <= 10 * START_PER_S + 3
+
+
+def test_the_pace_has_a_least(paces):
+    for second in range(0, 200, 2):
+        throttle(paces, float(second))
+    assert paces.known[HERE].per_s == LEAST_PER_S
+
+
+def test_a_destination_that_nobody_throttled_is_not_known(paces):
+    assert paces.report(ROW, HERE, SENT, 0.0, 0.0) is SENT
+    assert paces.parked(ROW, HERE, 0.0) is None
+    assert not paces.known
+
+
+def test_parked_rows_come_back_one_after_another_and_few_delays_differ(paces):
+    throttle(paces, 0.0)
+    parked = [p for n in range(5000) if (p := paces.parked(ROW, HERE, 0.0))]
+    delays = [p.delay_s for p in parked]
+    assert delays == sorted(delays)
+    assert {p.parked for p in parked} == {Parked.PACE}
+    assert len(set(delays)) <= 150
+    assert max(delays) < 20
+
+
+def test_retry_after_holds_the_rows_of_its_url_and_no_others(paces):
+    other = rows(1, url="https://limited.example/another-tenant")[0]
+    assert throttle(paces, 0.0, retry_after_s=30) >= 30
+    held = paces.parked(ROW, HERE, 1.0)
+    assert held.parked is Parked.RETRY_AFTER
+    assert held.delay_s >= 29
+    assert paces.parked(other, HERE, 1.0) is None
+    assert paces.parked(ROW, HERE, 40.0) is None
+
+
+def test_held_rows_come_back_spread_by_the_pace(paces):
+    waits = [throttle(paces, 0.0, retry_after_s=30) for _ in range(40)]
+    waits += [paces.parked(ROW, HERE, 0.5).delay_s + 0.5 for _ in range(20)]
+    assert waits == sorted(waits)
+    assert waits[0] >= 30
+    assert waits[-1] >= 31
+
+
+@pytest.mark.parametrize("retry_after_s", [7200, 1e30, math.inf])
+def test_no_wait_is_longer_than_an_hour(paces, retry_after_s):
+    waits = [throttle(paces, 0.0, retry_after_s=retry_after_s) for _ in range(1000)]
+    assert max(waits) <= DELAY_MAX_S
+    assert max(paces.parked(ROW, HERE, 0.0).delay_s for _ in range(1000)) <= DELAY_MAX_S
+
+
+def test_a_held_row_comes_back_for_its_end(paces):
+    throttle(paces, 0.0, retry_after_s=3600)
+    [expires] = rows(1, expires_at=100.0)
+    [impatient] = rows(1, patience_ends=200.0)
+    assert paces.parked(expires, HERE, 0.0).delay_s == 100
+    assert paces.parked(impatient, HERE, 0.0).delay_s == 200
+
+
+def test_a_row_beyond_its_patience_is_not_held_and_keeps_the_pace(paces):
+    [overdue] = rows(1, patience_ends=0.0)
+    throttle(paces, 0.0, row=overdue, retry_after_s=3600)
+    assert paces.parked(overdue, HERE, 1.0) is None
+    assert sent_in(paces, 10, start=2.0, row=overdue) <= 10 * START_PER_S + 3
+
+
+def test_rows_beyond_their_patience_end_though_the_receiver_takes_nothing(paces):
+    [overdue] = rows(1, patience_ends=0.0)
+    for second in range(0, 100, 2):
+        throttle(paces, float(second), row=overdue)
+    assert sent_in(paces, 10, start=100.0, row=overdue) >= 10 * OVERDUE_PER_S - 1
+    assert sent_in(paces, 10, start=120.0, row=ROW) <= 3
+
+
+def test_a_backlog_of_overdue_rows_ends_at_a_closed_receiver():
+    road = Road(attempts=4)
+    road.add(rows(300, patience_ends=0.0), HERE, Closed())
+    road.run(until=300)
+    assert len(road.failed) == 300
+
+
+def test_a_destination_is_forgotten_when_it_has_not_throttled_for_a_while(paces, events):
+    throttle(paces, 0.0)
+    throttle(paces, 5.0)
+    paces.report(ROW, HERE, SENT, 5.0 + FORGET_S, 5.0 + FORGET_S)
+    assert HERE in paces.known
+    assert paces.parked(ROW, HERE, 6.0 + FORGET_S) is None
+    assert not paces.known
+    assert [record["message"] for record in events] == ["pace_lowered", "pace_forgotten"]
+    assert {record["extra"]["destination"] for record in events} == {HERE}
+
+
+def test_a_destination_is_known_as_long_as_a_url_of_it_is_held(paces):
+    throttle(paces, 0.0, retry_after_s=1000)
+    assert paces.parked(ROW, HERE, 900.0).parked is Parked.RETRY_AFTER
+
+
+def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, monkeypatch):
+    monkeypatch.setattr(pace, "KNOWN_MAX", 3)
+    for n in range(5):
+        [row] = rows(1, url=f"https://{n}.example/")
+        throttle(paces, float(n), row=row, name=f"https://{n}.example", retry_after_s=9)
+        throttle(paces, float(n), name=HERE)
+    assert list(paces.known) == ["https://3.example", "https://4.example", HERE]
+    assert list(paces.held) == [f"https://{n}.example/" for n in (2, 3, 4)]

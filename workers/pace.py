@@ -1,0 +1,210 @@
+"""The pace of destinations that throttle: lower with a refusal, higher with what they take.
+
+A destination is known here only while it throttles, so that the others cost one lookup in a dict.
+What is over its pace goes back to `queued`: it holds no slot. ops/adr/0009-pace.md says why.
+"""
+
+import math
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from loguru import logger
+
+from service.model import Outcome
+from workers.claim import Claim, Parked, Unstarted, Verdict
+
+START_PER_S = 8.0  # a guess: it doubles each second until the destination throttles again
+LEAST_PER_S = 0.1
+LOWER = 0.7
+ROUND_S = 1.0  # lowered at most so often: receivers count by the second, or longer
+RISE_S = 8.0  # an eighth a second more, of the pace at which it last throttled
+RISE_MIN_PER_S = 1.0
+FORGET_S = 60.0  # unthrottled for so long: no pace
+
+TICK_S = 1 / 16  # rows come back in so many groups a second: each is a call of release
+BURST_S = TICK_S  # what they would be sent in leaves at once
+AHEAD = 2  # so many times the pace comes back: it may rise meanwhile
+UNSURE_PER_S = 50.0  # … and at least so many, until it throttles for the second time
+NEAR_S = 8.0  # within it each row has a place of its own; the others come to ask again
+FAR_PER_S = 1000
+DELAY_MAX_S = 3600.0
+
+TAKES_NOTHING = 5  # lowered so often, and nothing was taken since
+OVERDUE_PER_S = 10.0
+KNOWN_MAX = 10_000
+TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)
+
+
+@dataclass(slots=True)
+class Returns:
+    """When parked rows come back: one after another, and beyond NEAR_S only to look in."""
+
+    near: float = -math.inf
+    far: float = -math.inf
+
+    def next(self, earliest: float, per_s: float) -> float:
+        """Find the time for one more, not before `earliest`."""
+        near = max(self.near, earliest) + 1 / per_s
+        if near <= earliest + NEAR_S:
+            self.near = near
+            return near
+        self.far = max(self.far, earliest + NEAR_S) + 1 / FAR_PER_S
+        return self.far
+
+
+@dataclass(slots=True)
+class Hold:
+    """A URL that is to be left alone until a time that its receiver named."""
+
+    until: float
+    back: Returns = field(default_factory=Returns)
+
+
+@dataclass(slots=True)
+class Pace:
+    """One destination that throttles; all times are monotonic."""
+
+    lowered_at: float
+    quiet_from: float  # since when nothing keeps it from being forgotten
+    sent_at: float  # of the last send, if all had kept the pace
+    per_s: float = START_PER_S
+    throttled_per_s: float = math.inf  # the pace at which it last did; inf: not since it is known
+    lowered: int = 0  # in a row
+    back: Returns = field(default_factory=Returns)
+
+    @property
+    def back_per_s(self) -> float:
+        """How many parked rows come back in a second."""
+        return max(self.per_s * AHEAD, UNSURE_PER_S if self.throttled_per_s == math.inf else 0.0)
+
+    def admits(self, now: float, per_s: float) -> bool:
+        """Take the place of one send, if there is one."""
+        at = self.sent_at + 1 / per_s
+        if at > now + BURST_S:
+            return False
+        self.sent_at = max(at, now)
+        return True
+
+    def lower(self, now: float) -> None:
+        """Send less: what was under way at that time says nothing about the new pace."""
+        if not self.lowered:
+            self.throttled_per_s = self.per_s
+        self.per_s = max(LEAST_PER_S, self.per_s * LOWER)
+        self.lowered_at = now
+        self.lowered += 1
+
+    def rise(self) -> None:
+        """Send a little more: by so much a second if all is taken, at most the double."""
+        step_per_s = max(RISE_MIN_PER_S, self.throttled_per_s / RISE_S)
+        self.per_s += min(self.per_s, 1.0, step_per_s / self.per_s)
+        self.lowered = 0
+
+
+class Paces:
+    """The paces of one worker process: its sender threads share them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
+        self.held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
+
+    def parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
+        """Say until when a claim has to wait for its destination. None: it may be sent now."""
+        if name not in self.known:
+            return None
+        with self.lock:
+            pace = self.current(name, now)
+            return None if pace is None else self.turned_away(claim, pace, now)
+
+    def report(
+        self, claim: Claim, name: str, verdict: Verdict, started_at: float, now: float
+    ) -> Verdict:
+        """Learn what came of a send; return the verdict, with the wait if it was throttled."""
+        throttled = verdict.outcome is Outcome.THROTTLED
+        if not throttled and name not in self.known:
+            return verdict
+        with self.lock:
+            if throttled:
+                wait_s = self.throttled(claim, name, verdict.retry_after_s, started_at, now)
+                return replace(verdict, retry_after_s=wait_s)
+            pace = self.current(name, now)
+            if pace is not None and verdict.outcome in TAKEN and started_at >= pace.lowered_at:
+                pace.rise()
+        return verdict
+
+    def turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
+        """Hold the rows of a held URL and what is over the pace.
+
+        A row beyond its patience is not held any more: it has the pace alone, and not that of a
+        destination that takes nothing, or rows would gather there and never end.
+        """
+        overdue = claim.patience_ends <= now
+        hold = None if overdue else self.held.get(claim.recipient)
+        if hold is not None and hold.until > now:
+            return unstarted(
+                claim, hold.back.next(hold.until, pace.back_per_s), now, Parked.RETRY_AFTER
+            )
+        least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
+        if pace.admits(now, max(pace.per_s, least_per_s)):
+            return None
+        back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
+        return unstarted(claim, back_at, now, Parked.PACE)
+
+    def throttled(
+        self,
+        claim: Claim,
+        name: str,
+        retry_after_s: float | None,
+        started_at: float,
+        now: float,
+    ) -> float:
+        """Lower the pace, once for all that was under way; return how long the row has to wait."""
+        pace = self.current(name, now) or self.begin(name, now)
+        self.known.move_to_end(name)
+        if started_at >= pace.lowered_at + ROUND_S:
+            pace.lower(now)
+        pace.quiet_from = max(pace.quiet_from, now)
+        if not retry_after_s:
+            return pace.back.next(now, pace.back_per_s) - now
+        hold = self.hold(claim.recipient, now + min(retry_after_s, DELAY_MAX_S))
+        pace.quiet_from = max(pace.quiet_from, hold.until)
+        return min(hold.back.next(hold.until, pace.back_per_s) - now, DELAY_MAX_S)
+
+    def begin(self, name: str, now: float) -> Pace:
+        """Know a destination from its first refusal on: that one has lowered it."""
+        pace = self.known[name] = Pace(lowered_at=now, quiet_from=now, sent_at=now)
+        logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
+        if len(self.known) > KNOWN_MAX:
+            self.known.popitem(last=False)
+        return pace
+
+    def hold(self, url: str, until: float) -> Hold:
+        """Leave a URL alone, the longest of the times that were named."""
+        hold = self.held.setdefault(url, Hold(until))
+        hold.until = max(hold.until, until)
+        self.held.move_to_end(url)
+        if len(self.held) > KNOWN_MAX:
+            self.held.popitem(last=False)
+        return hold
+
+    def current(self, name: str, now: float) -> Pace | None:
+        """Find a destination; forget it when it has not throttled for a while."""
+        pace = self.known.get(name)
+        if pace is not None and now - pace.quiet_from > FORGET_S:
+            del self.known[name]
+            logger.info("pace_forgotten", destination=name, per_s=round(pace.per_s, 1))
+            return None
+        return pace
+
+
+def unstarted(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:
+    """Give a claim back until `at`, or until it expires or its patience ends.
+
+    Rounded up, because each different delay of a batch is a call of release.
+    """
+    ends = [end for end in (claim.expires_at, claim.patience_ends) if end is not None and end > now]
+    wait_s = min(at - now, DELAY_MAX_S, *[end - now for end in ends])
+    delay_s = ceil(wait_s) if wait_s > NEAR_S else ceil(wait_s / TICK_S) * TICK_S
+    return Unstarted(claim=claim, delay_s=delay_s, parked=reason)
