@@ -1,11 +1,18 @@
 """What this host may lack when a transfer is to begin: then nothing has left it."""
 
 import errno
+import math
 import os
 from enum import StrEnum
 from typing import Any
 
 import pycurl
+from loguru import logger
+
+from service.metrics import WorkerMetrics
+
+PAUSE_S = 1.0  # before what could not begin is claimed again
+FORGET_S = 60.0  # without one, the next shortage is told again
 
 
 class Short(StrEnum):
@@ -49,3 +56,18 @@ def no_descriptor_is_left() -> bool:
     except OSError:
         return True
     return False
+
+
+class Shortages:
+    """What this worker lacked lately: each is told of once, and counted."""
+
+    def __init__(self, metrics: WorkerMetrics) -> None:
+        self.metrics = metrics
+        self.met_at: dict[Short, float] = {}
+
+    def met(self, short: Short, now: float) -> None:
+        """Note that a transfer could not begin. Any sender may call it."""
+        self.metrics.shortages.labels(short).inc()
+        if now - self.met_at.get(short, -math.inf) > FORGET_S:
+            logger.warning("shortage", what=short, hint="nothing is lost; see ops/RUNBOOK.md")
+        self.met_at[short] = now
