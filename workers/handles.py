@@ -12,9 +12,11 @@ import pycurl
 
 from service.config import Settings
 from workers.channels.channel import Answer, Mail, Phase, Post
+from workers.shortage import short_of
 from workers.smtp_offers import SmtpOffers
 
-BODY_MAX_BYTES = 4096
+BODY_KEPT_BYTES = 4096
+BODY_READ_BYTES = 65536  # a longer answer costs its connection
 CONNECT_MAX_S = 5.0
 
 # By their first five bytes: a line of a login, in base64, has no blank there.
@@ -37,8 +39,9 @@ class Handle(ABC):
     def __init__(self, settings: Settings) -> None:
         self.easy = pycurl.Curl()
         self.read = bytearray()
-        self.full = False
         self.left = memoryview(b"")
+        self.deadline_s = settings.send_deadline_s
+        self.was_late = False
         set_common(self.easy, settings.send_deadline_s)
 
     @abstractmethod
@@ -48,6 +51,23 @@ class Handle(ABC):
     @abstractmethod
     def answer(self, error: int, error_text: str) -> Answer:
         """Say what came back."""
+
+    @abstractmethod
+    def was_dead(self, answer: Answer) -> bool:
+        """Tell whether the transfer met a used connection that nobody served any more."""
+
+    def begin(self, transfer: Any, left_s: float | None = None, *, fresh: bool = False) -> None:
+        """Set up a transfer. `left_s`: of its deadline; `fresh`: on a connection of its own."""
+        is_late = left_s is not None
+        if is_late or self.was_late:
+            self.easy.setopt(pycurl.FRESH_CONNECT, fresh)
+            self.easy.setopt(pycurl.TIMEOUT_MS, int((left_s or self.deadline_s) * 1000))
+            self.was_late = is_late
+        self.arm(transfer)
+
+    def is_reused(self) -> bool:
+        """Tell whether the transfer made no connection: it used one, or made none at all."""
+        return not self.easy.getinfo(pycurl.NUM_CONNECTS)
 
     def close(self) -> None:
         """Free what libcurl holds for it."""
@@ -59,21 +79,13 @@ class Handle(ABC):
         self.left = self.left[size:]
         return part
 
-    def take(self, data: bytes) -> int | None:
-        """Keep the first bytes of the answer; end the transfer when there are enough."""
-        self.read += data
-        if len(self.read) < BODY_MAX_BYTES:
-            return None
-        del self.read[BODY_MAX_BYTES:]
-        self.full = True
-        return 0
-
 
 class HttpHandle(Handle):
     """A handle for POSTs."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self.taken = 0  # bytes of the answer
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         self.easy.setopt(pycurl.FOLLOWLOCATION, 0)
         self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
@@ -85,7 +97,7 @@ class HttpHandle(Handle):
 
     def arm(self, post: Post) -> None:
         self.read.clear()
-        self.full = False
+        self.taken = 0
         self.easy.setopt(pycurl.URL, post.url)
         self.easy.setopt(pycurl.HTTPHEADER, post.headers)
         self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
@@ -96,12 +108,33 @@ class HttpHandle(Handle):
         info = self.easy.getinfo
         status = info(pycurl.RESPONSE_CODE)
         return Answer(
-            error=0 if self.full else error,
+            error=0 if self.taken >= BODY_READ_BYTES else error,
             error_text=error_text,
             status=status,
             body=bytes(self.read),
             handed_over=error != 0 and info(pycurl.REQUEST_SIZE) > 0,
             retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
+            short_of=short_of(self.easy, error) if error and not status else None,
+        )
+
+    def take(self, data: bytes) -> int | None:
+        """Keep the first bytes of the answer; end the transfer when it is too long to be read."""
+        self.taken += len(data)
+        if len(self.read) < BODY_KEPT_BYTES:
+            self.read += data[: BODY_KEPT_BYTES - len(self.read)]
+        return None if self.taken < BODY_READ_BYTES else 0
+
+    def was_dead(self, answer: Answer) -> bool:
+        """Closed or reset before a byte came, or 421: not here (RFC 9110 section 15.5.20).
+
+        E_SEND_FAIL_REWIND is libcurl's own word for it: it would have begun anew by itself.
+        """
+        if answer.error in (0, pycurl.E_SEND_FAIL_REWIND):
+            return answer.error != 0 or (answer.status == 421 and self.is_reused())
+        return (
+            answer.error in DROPPED
+            and not self.easy.getinfo(pycurl.HEADER_SIZE)
+            and self.is_reused()
         )
 
 
@@ -118,6 +151,7 @@ class SmtpHandle(Handle):
         super().__init__(settings)
         self.offers = SmtpOffers()
         self.needs_utf8 = self.lacks_utf8 = False
+        self.first_code = b""  # of the first reply to this mail
         self.pool = pycurl.CurlShare()
         self.pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
         self.easy.setopt(pycurl.SHARE, self.pool)
@@ -140,6 +174,7 @@ class SmtpHandle(Handle):
     def arm(self, mail: Mail) -> None:
         self.read.clear()
         self.phase = Phase.GREETING
+        self.first_code = b""
         self.left = memoryview(mail.body)
         self.needs_utf8, self.lacks_utf8 = mail.needs_utf8, False
         # libcurl looks at the envelope only; a header may need it too.
@@ -158,7 +193,14 @@ class SmtpHandle(Handle):
             handed_over=not self.left,
             phase=self.phase,
             lacks_utf8=self.lacks_utf8,
+            short_of=short_of(self.easy, error) if error and not self.read else None,
         )
+
+    def was_dead(self, answer: Answer) -> bool:
+        """Closed or reset before a reply came, or 421 for a first one: it had grown too old."""
+        if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self.is_reused():
+            return False
+        return self.first_code == b"421" or (answer.error in DROPPED and not self.first_code)
 
     def close(self) -> None:
         """Close the connection too.
@@ -179,12 +221,20 @@ class SmtpHandle(Handle):
 
     def reply(self, line: bytes) -> int | None:
         """Keep the server's last reply; end the transfer when the mail is not for this server."""
-        self.read[:] = line[:BODY_MAX_BYTES]
+        self.read[:] = line[:BODY_KEPT_BYTES]
+        self.first_code = self.first_code or line[:3]
         if self.offers.hear(line) and self.needs_utf8 and not self.offers.utf8:
             self.lacks_utf8 = True
             return 0
         return None
 
+
+DROPPED = (
+    pycurl.E_SEND_ERROR,
+    pycurl.E_RECV_ERROR,
+    pycurl.E_GOT_NOTHING,
+    pycurl.E_HTTP2,
+)
 
 HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 

@@ -1,14 +1,15 @@
 """What `notify worker` runs: a claimer, NUM_THREADS senders, a settler; start and stop in order."""
 
 import os
-import resource
 import socket
 import time
+from dataclasses import replace
 from secrets import token_hex
 
 from loguru import logger
 
 from service.config import Settings
+from service.descriptors import RESERVE, descriptors_max
 from service.metrics import WorkerMetrics
 from service.outage import Outage
 from workers.breakers import Breakers
@@ -20,19 +21,19 @@ from workers.pace import Paces
 from workers.ready_set import ReadySet
 from workers.sender import Sender
 from workers.settler import Settler
+from workers.shortage import Shortages
 from workers.slots import Slots
 from workers.store import Store
 
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
 SETTLE_EXTRA_S = 2.0  # beyond the grace: what was cut off is settled too
-DESCRIPTORS_SPARE = 256
 
 
 class Worker:
     """The threads of one worker, in this process. Raises ConfigError for a secret that is none."""
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
-        self.settings = settings
+        self.settings = settings = within_descriptors(settings)
         # The token, because a container that starts again has its host and its process id again.
         self.name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
         slots_max = settings.num_threads * settings.sends_per_thread
@@ -41,6 +42,7 @@ class Worker:
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
         ways, breakers, paces = channels(settings), Breakers(settings, metrics), Paces()
+        shortages = Shortages(metrics)
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
             settings, metrics, store=Store(settings, self.name, "settler", outage), slots=slots
@@ -53,6 +55,7 @@ class Worker:
                 channels=ways,
                 breakers=breakers,
                 paces=paces,
+                shortages=shortages,
                 slots=slots,
                 outbox=self.settler.inbox,
             )
@@ -78,7 +81,6 @@ class Worker:
         """Start the threads; they wait for PostgreSQL and Redis by themselves."""
         if not self.settings.webhook_secret:
             logger.warning("webhooks_unsigned", hint="set WEBHOOK_SECRET to sign them")
-        allow_descriptors(self.settings.num_threads * self.settings.sends_per_thread)
         for thread in self.threads:
             thread.start()
         logger.info("worker_started", worker=self.name, threads=len(self.senders))
@@ -101,10 +103,19 @@ class Worker:
         logger.info("worker_stopped", worker=self.name)
 
 
-def allow_descriptors(transfers_max: int) -> None:
-    """Raise the soft limit of open files as far as the transfers need and the hard one allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * transfers_max + DESCRIPTORS_SPARE
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+def within_descriptors(settings: Settings) -> Settings:
+    """Give each thread fewer sends if the limit of open files asks for it.
+
+    Half of the descriptors, as in `notify up` an API has the other half; a send takes two: its
+    connection, and one that waits for the next.
+    """
+    most = max(2, (descriptors_max() - RESERVE) // 4 // settings.num_threads)
+    if settings.sends_per_thread <= most:
+        return settings
+    logger.warning(
+        "fewer_slots",
+        sends_per_thread=most,
+        wanted=settings.sends_per_thread,
+        hint="raise the limit of open files (ulimit -n)",
+    )
+    return replace(settings, sends_per_thread=most)

@@ -16,6 +16,7 @@ from workers.destinations import Destinations, Place
 from workers.loop import Loop
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
 from workers.pace import Paces
+from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
 from workers.transfers import Transfers
 
@@ -45,6 +46,7 @@ class Sender(Loop):
         channels: Mapping[str, Channel],
         breakers: Breakers,
         paces: Paces,
+        shortages: Shortages,
         slots: Slots,
         outbox: Outbox,
     ) -> None:
@@ -53,6 +55,7 @@ class Sender(Loop):
         self.send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
         self.breakers = breakers
         self.paces = paces
+        self.shortages = shortages
         self.slots = slots
         self.outbox = outbox
         self.deadline_s = settings.send_deadline_s
@@ -172,20 +175,23 @@ class Sender(Loop):
         if refusal is not None:
             self.over.append(refusal)
             return False
-        verdict = self.started(flight)
-        if verdict is not None:
-            self.settle(flight.claim, verdict)
-        return verdict is None
+        answer = self.started(flight)
+        if isinstance(answer, Verdict):
+            self.settle(flight.claim, answer)
+        elif answer is not None:
+            self.conclude(flight, answer, flight.started_at)
+        return answer is None
 
-    def started(self, flight: Flight) -> Verdict | None:
-        """Begin a transfer; a Verdict: it cannot be made, or libcurl does not take it."""
+    def started(self, flight: Flight) -> Answer | Verdict | None:
+        """Begin a transfer; a Verdict: it cannot be made; an Answer: libcurl does not take it."""
         try:
             made = flight.channel.prepare(flight.claim)
             if isinstance(made, Verdict):
                 return made
             assert not isinstance(made, Line)
-            error = self.transfers.start(made, flight)
-            return None if error is None else flight.channel.judge(error)
+            return self.transfers.start(made, flight)
+        except MemoryError as error:
+            return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
         except Exception as error:  # as in begin_all
             self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
             return BROKEN
@@ -203,12 +209,28 @@ class Sender(Loop):
         return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
 
     def land(self, flight: Flight, answer: Answer) -> None:
-        """Judge an answer, and let the next in line begin."""
+        """Conclude an attempt, and let the next in line begin."""
         now = time.monotonic()
-        took_s = now - flight.started_at
-        self.settle(flight.claim, self.judged(flight, answer, now), flight.started_at)
-        self.send_seconds[flight.claim.channel].observe(took_s)
+        took_s = None
+        if self.conclude(flight, answer, now):
+            took_s = now - flight.started_at
+            self.send_seconds[flight.claim.channel].observe(took_s)
         self.launch(self.destinations.leave(flight.destination, now, took_s))
+
+    def conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
+        """Judge an answer. What never left this host is given back instead; says which it was.
+
+        Beyond its patience that counts, too, or what can never leave would never end.
+        """
+        claim, short = flight.claim, answer.short_of
+        if short is None or claim.patience_ends <= now:
+            self.settle(claim, self.judged(flight, answer, now), flight.started_at)
+            return True
+        if short is Short.LOCAL_PORTS:  # they are counted by where they lead: a matter of breakers
+            self.judged(flight, answer, now)
+        self.shortages.met(short, now)
+        self.over.append(Unstarted(claim=claim, delay_s=PAUSE_S))
+        return False
 
     def judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
         """Say what an answer means, to this notification and to its destination."""

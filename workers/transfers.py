@@ -7,20 +7,27 @@ waits.
 
 import selectors
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Generic, TypeVar
 
 import pycurl
 
 from service.config import Settings
+from service.origin import origin
 from workers.channels.channel import Answer, Mail, Post
 from workers.handles import HANDLES, Handle
+from workers.protocols import Protocols
+from workers.shortage import Short
 
 Tag = TypeVar("Tag")
 
 READY_MAX = 64
+LEFT_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
 INTERESTS = {
     pycurl.POLL_IN: selectors.EVENT_READ,
     pycurl.POLL_OUT: selectors.EVENT_WRITE,
@@ -28,12 +35,27 @@ INTERESTS = {
 }
 
 
+@dataclass(slots=True)
+class Running(Generic[Tag]):
+    """A transfer under way. `ends`: monotonic, its deadline; `secure`: its origin, over TLS."""
+
+    transfer: Post | Mail
+    tag: Tag
+    ends: float
+    secure: str | None
+    handle: Handle | None = None
+    is_second: bool = False
+
+
 class Transfers(Generic[Tag]):
     """The transfers of one thread, each known by the tag it was started with."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.running: dict[pycurl.Curl, tuple[Handle, list[Handle], Tag]] = {}
+        self.running: dict[pycurl.Curl, Running[Tag]] = {}
+        self.protocols: Protocols[Running[Tag]] = Protocols()
+        self.scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
+        self.connected: list[str] = []  # newcomers, since the last round
         self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
         self.selector = selectors.DefaultSelector()
         self.watched: set[int] = set()
@@ -47,16 +69,44 @@ class Transfers(Generic[Tag]):
 
     def start(self, transfer: Post | Mail, tag: Tag) -> Answer | None:
         """Begin a transfer, which ends within the deadline. An Answer: libcurl does not take it."""
-        kind = type(transfer)
-        idle = self.idle[kind]
-        handle = idle.pop() if idle else HANDLES[kind](self.settings)
+        ends = time.monotonic() + self.settings.send_deadline_s
+        running = Running(transfer, tag, ends, secure_origin(transfer))
+        if running.secure and not self.protocols.may_begin(running.secure, running):
+            return None
+        return self.begin(running)
+
+    def begin(self, running: Running[Tag], *, left_s: float | None = None) -> Answer | None:
+        """Give a transfer to libcurl."""
         try:
-            handle.arm(transfer)
+            handle = running.handle = self.handle_for(running.transfer)
+            handle.begin(running.transfer, left_s, fresh=running.is_second)
+            if running.secure:
+                self.set_protocol(handle, running.secure)
             self.multi.add_handle(handle.easy)
         except (pycurl.error, ValueError) as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
-        self.running[handle.easy] = handle, idle, tag
+        except (MemoryError, OSError) as error:
+            return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
+        self.running[handle.easy] = running
         return None
+
+    def set_protocol(self, handle: Handle, origin: str) -> None:
+        """Share connections where that is possible; where nobody knows, be told of the first."""
+        handle.easy.setopt(pycurl.PIPEWAIT, self.protocols.is_h2.get(origin, False))
+        if self.protocols.needs_scout(origin):
+            self.scouts.add(handle.easy)
+            handle.easy.setopt(pycurl.PREREQFUNCTION, partial(self.connects, origin))
+
+    def connects(self, origin: str, *_: object) -> int:
+        """Note that a newcomer's connection stands (libcurl's callback, before the request)."""
+        self.connected.append(origin)
+        return int(pycurl.PREREQFUNC_OK)
+
+    def handle_for(self, transfer: Post | Mail) -> Handle:
+        """Take an idle handle, or make one."""
+        kind = type(transfer)
+        idle = self.idle[kind]
+        return idle.pop() if idle else HANDLES[kind](self.settings)
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout, and give what has ended."""
@@ -69,7 +119,19 @@ class Transfers(Generic[Tag]):
             else:
                 self.multi.socket_action(key.fd, events)
         self.run_timers()
-        return chain(quick, self.ended())
+        return chain(quick, self.ended(), self.begin_behind())
+
+    def begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
+        """Begin what waited for a newcomer's first connection."""
+        while self.connected:
+            yield from self.begin_late(self.protocols.connected(self.connected.pop()))
+
+    def begin_late(self, waiting: list[Running[Tag]]) -> Iterator[tuple[Tag, Answer]]:
+        """Begin transfers that had to wait, within what is left of their deadlines."""
+        for running in waiting:
+            left_s = max(LEFT_MIN_S, running.ends - time.monotonic())
+            if error := self.begin(running, left_s=left_s):
+                yield running.tag, error
 
     def until_s(self, timeout_s: float) -> float:
         """Shorten a wait to when libcurl wants to be called without a socket."""
@@ -84,11 +146,11 @@ class Transfers(Generic[Tag]):
     def abort(self) -> list[Tag]:
         """Cut off what is running; return the tags."""
         tags = []
-        for easy, (_, _, tag) in list(self.running.items()):
+        for easy, running in list(self.running.items()):
             self.multi.remove_handle(easy)
-            tags.append(tag)
+            tags.append(running.tag)
         self.running.clear()
-        return tags
+        return tags + [running.tag for running in self.protocols.clear()]
 
     def close(self) -> None:
         """Close every connection."""
@@ -106,20 +168,47 @@ class Transfers(Generic[Tag]):
         while queued:
             queued, good, bad = self.multi.info_read(READY_MAX)
             for easy in good:
-                yield self.collect(easy, 0, "")
+                yield from self.collect(easy, 0, "")
             for easy, error, text in bad:
-                yield self.collect(easy, error, text)
+                yield from self.collect(easy, error, text)
 
-    def collect(self, easy: pycurl.Curl, error: int, text: str) -> tuple[Tag, Answer]:
+    def collect(self, easy: pycurl.Curl, error: int, text: str) -> Iterator[tuple[Tag, Answer]]:
         """Read the answer, and make the handle ready for another transfer."""
-        handle, idle, tag = self.running.pop(easy)
+        running = self.running.pop(easy)
+        handle = running.handle
+        assert handle is not None
         answer = handle.answer(error, text)
+        anew = (error or answer.status == 421) and not running.is_second and handle.was_dead(answer)
         self.multi.remove_handle(easy)
+        behind = self.heard(running.secure, answer, easy) if running.secure else None
         if error == 0 or handle.reusable_after_error:
-            idle.append(handle)
+            self.idle[type(running.transfer)].append(handle)
         else:
             handle.close()
-        return tag, answer
+        if not (anew and self.began_anew(running)):
+            yield running.tag, answer
+        if behind:
+            yield from self.begin_late(behind)
+
+    def heard(self, origin: str, answer: Answer, easy: pycurl.Curl) -> list[Running[Tag]]:
+        """Learn what an origin speaks; return what has waited for that."""
+        if easy in self.scouts:
+            self.scouts.remove(easy)
+            easy.setopt(pycurl.PREREQFUNCTION, None)
+        if not answer.status:
+            return self.protocols.silent(origin)
+        version = easy.getinfo(pycurl.INFO_HTTP_VERSION)
+        return self.protocols.answered(origin, version == pycurl.CURL_HTTP_VERSION_2_0)
+
+    def began_anew(self, running: Running[Tag]) -> bool:
+        """Begin a transfer once more, whose used connection nobody served: it costs no attempt.
+
+        Within the same deadline, and once. It may have arrived all the same; the receiver can tell
+        by its id, as with the attempt that would follow.
+        """
+        running.is_second = True
+        left_s = running.ends - time.monotonic()
+        return left_s >= LEFT_MIN_S and self.begin(running, left_s=left_s) is None
 
     def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         """Wait for what libcurl wants of a socket (its callback)."""
@@ -140,3 +229,10 @@ class Transfers(Generic[Tag]):
         """
         if self.multi.timeout() == 0:
             self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+
+def secure_origin(transfer: Post | Mail) -> str | None:
+    """Return the origin of a POST over TLS: only there HTTP/2 is spoken."""
+    if isinstance(transfer, Post) and transfer.url[:5].lower() == "https":
+        return origin(transfer.url)
+    return None

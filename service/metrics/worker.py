@@ -50,6 +50,12 @@ class WorkerMetrics:
             "named a time, or takes nothing (url).",
             reason=["breaker", "share", "pace", "url"],
         )
+        self.shortages = shelf.counter(
+            "worker_shortages_total",
+            "Sends that could not begin for want of something on the worker's own host; their "
+            "claims were given back without an attempt.",
+            what=["descriptors", "memory", "local_ports"],
+        )
         self.breakers = shelf.gauge(
             "worker_breakers",
             "Destinations that this worker leaves alone because they fail (open), or asks with one "
@@ -68,7 +74,8 @@ class WorkerMetrics:
         )
         self.slots = shelf.gauge(
             "worker_slots",
-            "Sends that this worker may have in flight: NUM_THREADS x SENDS_PER_THREAD.",
+            "Sends that this worker may have in flight: NUM_THREADS x SENDS_PER_THREAD, or what "
+            "its limit of open files allows.",
         )
         self.send_seconds = shelf.histogram(
             "worker_send_seconds",

@@ -5,6 +5,7 @@ from enum import IntEnum, auto
 from typing import Protocol
 
 from workers.claim import Claim, Verdict
+from workers.shortage import Short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Answer:
     none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
     so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only.
     `lacks_utf8`: we ended it, as the mail needs SMTPUTF8 and the server does not offer it.
+    `short_of`: nothing left this host, for want of that.
     """
 
     error: int = 0
@@ -74,6 +76,7 @@ class Answer:
     retry_after_s: float | None = None
     phase: Phase = Phase.GREETING
     lacks_utf8: bool = False
+    short_of: Short | None = None
 
 
 class Channel(Protocol):

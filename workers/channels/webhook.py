@@ -1,6 +1,5 @@
 """The channel `webhook`: a POST of the payload to the recipient's URL, signed if it can be."""
 
-import re
 import time
 
 import pycurl
@@ -8,12 +7,11 @@ import pycurl
 from service.checks import http_url
 from service.config import Settings
 from service.model import Outcome
+from service.origin import origin
 from service.signature import key, signature
 from workers.channels.channel import Answer, Post
 from workers.claim import Claim, Verdict
 from workers.outcome import Meaning, by_class, excerpt
-
-AUTHORITY = re.compile(r"([a-z]+://)(?:[^/?#]*@)?([^/?#]*)", re.IGNORECASE)
 
 STATUSES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
@@ -59,8 +57,7 @@ class WebhookChannel:
 
     def destination(self, claim: Claim) -> str:
         """Scheme, host and port share one limit and fail together."""
-        found = AUTHORITY.match(claim.recipient)
-        return (found[1] + found[2]).lower() if found else claim.recipient
+        return origin(claim.recipient) or claim.recipient
 
     def prepare(self, claim: Claim) -> Post | Verdict:
         """Build the request; its timestamp is the attempt's, its id the notification's."""

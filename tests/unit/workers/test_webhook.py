@@ -119,7 +119,7 @@ def test_what_is_posted_verifies_with_the_reference_implementation():
         ("http://u:p@Example.org:81/x?a=http://y/", "http://example.org:81"),
         ("https://example.org/hook", "https://example.org"),
         ("https://example.org?x", "https://example.org"),
-        ("http://[::1]:80/", "http://[::1]:80"),
+        ("http://[::1]:80/", "http://[::1]"),
     ],
 )
 def test_the_destination_is_scheme_host_and_port(url, destination):

@@ -1,0 +1,346 @@
+"""Transfers of one thread against servers that close, hang up, say 421 or speak HTTP/2."""
+
+import asyncio
+import os
+import resource
+import socket
+import threading
+from contextlib import contextmanager, suppress
+
+import pycurl
+import pytest
+
+from service.config import Settings
+from tests.integration.workers.secure import Secure
+from workers.channels.channel import Mail, Post
+from workers.shortage import Short
+from workers.transfers import Transfers
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.fixture
+def transfers():
+    transfers = Transfers(Settings(send_deadline_s=5.0, smtp_url="smtp://127.0.0.1:1"))
+    yield transfers
+    transfers.close()
+
+
+def post(url, body=b"{}"):
+    return Post(url=url, headers=["Expect:"], body=body)
+
+
+def answers(transfers, made):
+    """Start transfers, and give their answers by place."""
+    found = {}
+    for place, transfer in enumerate(made):
+        assert transfers.start(transfer, place) is None
+    while len(found) < len(made):
+        found.update(transfers.wait(0.1))
+    return [found[place] for place in range(len(made))]
+
+
+class Scripted:
+    """A server whose connections each follow a script: what to do with the n-th request."""
+
+    def __init__(self, speak):
+        self.seen = []  # the number of each request on its connection
+        self.speak = speak
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.server = self.call(asyncio.start_server(self.serve, "127.0.0.1", 0))
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    def call(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+
+    async def serve(self, reader, writer):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self.speak(self, reader, writer)
+        writer.close()
+
+    async def end(self):
+        self.server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    def close(self):
+        self.call(self.end())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+@contextmanager
+def scripted(speak):
+    server = Scripted(speak)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def http(on_second):
+    """Answer the first request of a connection, and do something else with the second."""
+
+    async def speak(server, reader, writer):
+        for number in range(1, 100):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
+            server.seen.append(number)
+            if number == 2:
+                on_second(writer)
+                return
+            writer.write(OK)
+
+    return speak
+
+
+def hang_up(writer):
+    writer.close()
+
+
+def reset(writer):
+    writer.transport.abort()
+
+
+def misdirected(writer):
+    writer.write(b"HTTP/1.1 421 Misdirected Request\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize("on_second", [hang_up, reset, misdirected])
+def test_a_used_connection_that_nobody_serves_costs_no_attempt(transfers, on_second):
+    with scripted(http(on_second)) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        for body in (b"{}", b'{"n":1}', b"x" * 200_000):
+            [answer] = answers(transfers, [post(url, body)])
+            assert (answer.error, answer.status) == (0, 200), answer
+        assert server.seen[:3] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("on_first", [hang_up, reset])
+def test_a_new_connection_that_breaks_is_an_answer(transfers, on_first):
+    async def speak(server, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        server.seen.append(1)
+        on_first(writer)
+
+    with scripted(speak) as server:
+        [answer] = answers(transfers, [post(f"http://127.0.0.1:{server.port}/")])
+        assert answer.status == 0
+        assert answer.error in (pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR)
+        assert server.seen == [1]
+
+
+def test_a_transfer_begins_anew_only_once(transfers):
+    opened = []
+
+    async def speak(server, reader, writer):
+        opened.append(writer)
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
+            server.seen.append(len(opened))
+            if len(server.seen) > 1:
+                return
+            writer.write(OK)
+
+    with scripted(speak) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        assert answers(transfers, [post(url)])[0].status == 200
+        [answer] = answers(transfers, [post(url)])
+        assert (answer.status, bool(answer.error)) == (0, True)
+        assert server.seen == [1, 1, 2]
+
+
+def test_a_partial_answer_on_a_used_connection_is_no_reason_to_begin_anew(transfers):
+    def half(writer):
+        writer.write(b"HTTP/1.1 500 No\r\nContent-Le")
+        writer.close()
+
+    with scripted(http(half)) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        answers(transfers, [post(url)])
+        [answer] = answers(transfers, [post(url)])
+        assert answer.status == 500
+        assert server.seen == [1, 2]
+
+
+def test_silence_on_a_used_connection_is_no_reason_to_begin_anew():
+    silent = Transfers(Settings(send_deadline_s=0.5))
+
+    async def speak(server, reader, writer):
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            server.seen.append(1)
+            if len(server.seen) == 1:
+                await reader.readexactly(2)
+                writer.write(OK)
+
+    with scripted(speak) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        answers(silent, [post(url)])
+        [answer] = answers(silent, [post(url)])
+        assert answer.error == pycurl.E_OPERATION_TIMEDOUT
+        assert len(server.seen) == 2
+    silent.close()
+
+
+@pytest.mark.parametrize("size", [4096, 5000, 65_535])
+def test_a_connection_outlives_answers_up_to_64_kib(transfers, size):
+    async def speak(server, reader, writer):
+        for number in range(1, 100):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
+            server.seen.append(number)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+
+    with scripted(speak) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        for _ in range(3):
+            [answer] = answers(transfers, [post(url)])
+            assert (answer.error, answer.status, len(answer.body)) == (0, 200, 4096)
+        assert server.seen == [1, 2, 3]
+
+
+def test_a_longer_answer_ends_its_connection_and_no_more(transfers):
+    async def speak(server, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        server.seen.append(1)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    with scripted(speak) as server:
+        for _ in range(2):
+            [answer] = answers(transfers, [post(f"http://127.0.0.1:{server.port}/")])
+            assert (answer.error, answer.status, len(answer.body)) == (0, 200, 4096)
+        assert len(server.seen) == 2
+
+
+@pytest.fixture
+def secure(tmp_path, monkeypatch):
+    made = []
+
+    def start(*protocols, hold=0):
+        made.append(Secure(tmp_path, *protocols, hold=hold))
+        monkeypatch.setenv("SSL_CERT_FILE", str(made[-1].authority))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.close()
+
+
+@pytest.mark.parametrize("hold", [0, 100])
+def test_a_burst_over_http_2_shares_connections(secure, transfers, hold):
+    server = secure("h2", "http/1.1", hold=hold)
+    found = answers(transfers, [post(f"{server.url}/{n}") for n in range(200)])
+    assert {(answer.error, answer.status) for answer in found} == {(0, 200)}
+    assert server.connections <= 3  # a hundred streams each
+
+
+def test_a_burst_over_http_1_1_is_served_side_by_side(secure, transfers):
+    server = secure("http/1.1", hold=60)
+    found = answers(transfers, [post(f"{server.url}/{n}") for n in range(60)])
+    assert {(answer.error, answer.status) for answer in found} == {(0, 200)}
+    assert server.connections == 60
+
+
+def test_a_burst_to_nobody_ends_together(transfers):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{nobody.getsockname()[1]}/"
+        found = answers(transfers, [post(f"{url}{n}") for n in range(50)])
+    assert {answer.error for answer in found} == {pycurl.E_COULDNT_CONNECT}
+
+
+def test_what_waits_for_a_first_connection_is_cut_off_with_the_rest(secure, transfers):
+    server = secure("h2", hold=10)
+    for number in range(5):
+        assert transfers.start(post(f"{server.url}/{number}"), number) is None
+    assert sorted(transfers.abort()) == [0, 1, 2, 3, 4]
+
+
+def smtp(on_second):
+    """Take one mail on a connection; do something else when a second one begins."""
+
+    async def speak(server, reader, writer):
+        writer.write(b"220 hello\r\n")
+        mails = 0
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            if verb == b"MAIL":
+                mails += 1
+                server.seen.append(mails)
+                if mails == 2:
+                    on_second(writer)
+                    return
+            if verb == b"DATA":
+                writer.write(b"354 go on\r\n")
+                while await reader.readline() != b".\r\n":
+                    pass
+            writer.write(b"250 fine\r\n")
+
+    return speak
+
+
+def too_many(writer):
+    writer.write(b"421 too many mails on this connection\r\n")
+
+
+@pytest.mark.parametrize("on_second", [hang_up, reset, too_many])
+def test_a_used_mail_connection_that_ends_costs_no_attempt(on_second):
+    with scripted(smtp(on_second)) as server:
+        settings = Settings(send_deadline_s=5.0, smtp_url=f"smtp://127.0.0.1:{server.port}")
+        mails = Transfers(settings)
+        for _ in range(3):
+            mail = Mail(mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n")
+            [answer] = answers(mails, [mail])
+            assert (answer.error, answer.status) == (0, 250)
+        assert server.seen == [1, 2, 1, 2, 1]
+        mails.close()
+
+
+@contextmanager
+def no_descriptors():
+    """Use up what this process may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    top = os.open(os.devnull, os.O_RDONLY)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, top + 50), hard))
+    taken = [top]
+    try:
+        while True:
+            try:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                break
+        yield
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "https://127.0.0.1:9/", "http://h.test/"])
+def test_a_transfer_without_a_descriptor_says_what_was_lacking(transfers, url):
+    with no_descriptors():
+        [answer] = answers(transfers, [post(url)])
+    assert answer.short_of is Short.DESCRIPTORS
+
+
+def test_a_mail_without_a_descriptor_says_what_was_lacking(transfers):
+    mail = Mail(mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n")
+    with no_descriptors():
+        [answer] = answers(transfers, [mail])
+    assert answer.short_of is Short.DESCRIPTORS
+
+
+def test_a_port_that_refuses_is_no_shortage(transfers):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        [answer] = answers(transfers, [post(f"http://127.0.0.1:{nobody.getsockname()[1]}/")])
+    assert answer.error == pycurl.E_COULDNT_CONNECT
+    assert answer.short_of is None

@@ -1,0 +1,73 @@
+"""What this host may lack when a transfer is to begin: then nothing has left it."""
+
+import errno
+import math
+import os
+from enum import StrEnum
+from typing import Any
+
+import pycurl
+from loguru import logger
+
+from service.metrics import WorkerMetrics
+
+PAUSE_S = 1.0  # before what could not begin is claimed again
+FORGET_S = 60.0  # without one, the next shortage is told again
+
+
+class Short(StrEnum):
+    """What there is too little of."""
+
+    DESCRIPTORS = "descriptors"
+    MEMORY = "memory"
+    LOCAL_PORTS = "local_ports"
+
+
+BY_ERRNO = {
+    0: Short.DESCRIPTORS,  # libcurl keeps the errno of connect(2), and so far it did not come
+    errno.EMFILE: Short.DESCRIPTORS,
+    errno.ENFILE: Short.DESCRIPTORS,
+    errno.ENOMEM: Short.MEMORY,
+    errno.ENOBUFS: Short.MEMORY,
+    errno.EADDRNOTAVAIL: Short.LOCAL_PORTS,
+}
+
+# A resolver opens sockets and files, TLS reads the trust store: neither says why it could not.
+NEEDS_FILES = (
+    pycurl.E_COULDNT_RESOLVE_HOST,
+    pycurl.E_SSL_CACERT_BADFILE,
+    pycurl.E_SSL_CONNECT_ERROR,
+)
+
+
+def short_of(easy: Any, error: int) -> Short | None:
+    """Say what was lacking, if that is why a transfer has failed with libcurl's `error`."""
+    if error == pycurl.E_OUT_OF_MEMORY:
+        return Short.MEMORY
+    if error == pycurl.E_COULDNT_CONNECT:
+        return BY_ERRNO.get(easy.getinfo(pycurl.OS_ERRNO))
+    return Short.DESCRIPTORS if error in NEEDS_FILES and no_descriptor_is_left() else None
+
+
+def no_descriptor_is_left() -> bool:
+    """Try to open one."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return True
+    return False
+
+
+class Shortages:
+    """What this worker lacked lately: each is told of once, and counted."""
+
+    def __init__(self, metrics: WorkerMetrics) -> None:
+        self.metrics = metrics
+        self.met_at: dict[Short, float] = {}
+
+    def met(self, short: Short, now: float) -> None:
+        """Note that a transfer could not begin. Any sender may call it."""
+        self.metrics.shortages.labels(short).inc()
+        if now - self.met_at.get(short, -math.inf) > FORGET_S:
+            logger.warning("shortage", what=short, hint="nothing is lost; see ops/RUNBOOK.md")
+        self.met_at[short] = now
