@@ -6,6 +6,7 @@ from typing import Any
 
 from service.cli.try_out import base_url, show
 from service.errors import ConfigError, NotifyError
+from service.printable import printable
 
 FILTER = {
     "channel": "channel",
@@ -25,10 +26,10 @@ def cancel(args: argparse.Namespace) -> int:
     for id in args.ids:
         try:
             client.cancel(base_url(args), id)
-            print(f"{id} cancelled", flush=True)
+            print(printable(f"{id} cancelled"), flush=True)
         except NotifyError as error:
             refused += 1
-            print(f"{id} {error}", file=sys.stderr)
+            print(printable(f"{id} {error}"), file=sys.stderr)
     return 1 if refused else 0
 
 
