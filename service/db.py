@@ -65,6 +65,15 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
     return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
 
 
+def is_readable(url: str) -> bool:
+    """Say whether libpq can read a URL. Its error quotes what it cannot, with any password."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        return False
+    return True
+
+
 def libpq_environment(url: str) -> dict[str, str]:
     """Say a URL in libpq's environment variables (PGHOST and so on)."""
     names = {
