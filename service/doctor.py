@@ -7,11 +7,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote, urlsplit
 
 from service.config import Settings
 from service.db import connect, translated
 from service.errors import NotifyError, RedisAway
+from service.mail_server import MailServer, mail_server
 from service.model import Checkup, Gauges
 from service.ready_set import ReadySet
 from service.store import Store
@@ -158,23 +158,32 @@ def mail_finding(settings: Settings) -> Finding:
     """Log in to the mail server, and send nothing. Blocks for some seconds at most."""
     if settings.smtp_url is None:
         return Finding("mail", "not configured; set SMTP_URL and MAIL_FROM to send any")
-    parts = urlsplit(settings.smtp_url)
-    host, port = parts.hostname or "localhost", parts.port or 0
+    there = mail_server(settings.smtp_url)
     try:
-        if parts.scheme == "smtps":
-            context = ssl.create_default_context()
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, port or 465, timeout=SMTP_WAIT_S, context=context
-            )
-        else:
-            server = smtplib.SMTP(host, port or 25, timeout=SMTP_WAIT_S)
-        with server:
+        with connected(there) as server:
             server.ehlo()
-            if parts.scheme == "smtp" and server.has_extn("starttls"):
+            if not there.is_smtps and server.has_extn("starttls"):
                 server.starttls(context=ssl.create_default_context())
-            if parts.username:
-                server.login(unquote(parts.username), unquote(parts.password or ""))
+            if there.tls_needed and not isinstance(server.sock, ssl.SSLSocket):
+                return Finding(
+                    "mail", f"{there.host} offers no STARTTLS, and no password goes out in clear",
+                    "see SMTP_URL: smtps://…, or ?tls=optional behind it to send it nevertheless",
+                )  # fmt: skip
+            if there.user:
+                server.login(there.user, there.password)
             server.noop()
+    except UnicodeError:
+        return Finding("mail", "user or password is not ASCII", "see SMTP_URL")
     except (OSError, smtplib.SMTPException) as error:
-        return Finding("mail", f"{host}: {error}", "see SMTP_URL: host, port, user and password")
-    return Finding("mail", f"{host} lets us in")
+        return Finding(
+            "mail", f"{there.host}: {error}", "see SMTP_URL: host, port, user and password"
+        )
+    return Finding("mail", f"{there.host} lets us in")
+
+
+def connected(there: MailServer) -> smtplib.SMTP:
+    """Connect. Raises OSError or SMTPException."""
+    if there.is_smtps:
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(there.host, there.port, timeout=SMTP_WAIT_S, context=context)
+    return smtplib.SMTP(there.host, there.port, timeout=SMTP_WAIT_S)

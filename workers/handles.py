@@ -9,6 +9,7 @@ import certifi
 import pycurl
 
 from service.config import Settings
+from service.mail_server import mail_server
 from workers.channels.channel import Answer, Mail, Post
 
 BODY_MAX_BYTES = 4096
@@ -112,7 +113,8 @@ class SmtpHandle(Handle):
         if parts.username is not None:
             self.easy.setopt(pycurl.USERNAME, unquote(parts.username))
             self.easy.setopt(pycurl.PASSWORD, unquote(parts.password or ""))
-        self.easy.setopt(pycurl.USE_SSL, pycurl.USESSL_TRY)
+        needed = mail_server(settings.smtp_url or "").tls_needed
+        self.easy.setopt(pycurl.USE_SSL, pycurl.USESSL_ALL if needed else pycurl.USESSL_TRY)
         self.easy.setopt(pycurl.UPLOAD, 1)
         self.easy.setopt(pycurl.READFUNCTION, self.give)
         self.easy.setopt(pycurl.HEADERFUNCTION, self.reply)
