@@ -175,6 +175,7 @@ class Dispatcher:
             await self._doorbell.close()  # its lock ends with it
             raise
         await self._doorbell.disarm()
+        self._metrics.bells.inc(self._doorbell.rang())
 
     async def offer(self) -> tuple[int, bool, float | None]:
         """Look at what is due and add what is new to the ready set.
@@ -294,7 +295,6 @@ class Dispatcher:
             return
         tick_s = TICK_S * random.uniform(0.9, 1.1)
         if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
-            self._metrics.bells.inc()
             self._in_vain += 1  # until a look finds something
         else:
             self._in_vain = 0

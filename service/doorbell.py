@@ -29,6 +29,7 @@ class Doorbell:
         self._url = url
         self._conn: Connection | None = None
         self._deaf_until = 0.0
+        self._rang = False
         self._flood = Seldom("doorbell_flooded")
 
     async def open(self) -> bool:
@@ -63,7 +64,13 @@ class Doorbell:
         with translated():
             # Exhausted, never left early: leaving the generator loses the rest of the packet.
             rings = [n async for n in self._conn.notifies(timeout=timeout_s, stop_after=1)]
+        self._rang = self._rang or bool(rings)
         return bool(rings)
+
+    def rang(self) -> bool:
+        """Say whether it rang since this was asked last, though maybe it woke nobody."""
+        rang, self._rang = self._rang, False
+        return rang
 
     async def disarm(self) -> None:
         """Let producers be silent again. All locks: a timeout of arm() can race its grant."""
@@ -91,6 +98,7 @@ class Doorbell:
         count = 0
         while count < BELLS_MAX and select.select([self._conn.fileno()], [], [], 0)[0]:
             count += len([n async for n in self._conn.notifies(timeout=0)])
+        self._rang = self._rang or count > 0
         if count < BELLS_MAX:
             return True
         self._flood.happened(bells=count)

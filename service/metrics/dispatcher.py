@@ -32,7 +32,9 @@ class DispatcherMetrics:
             "Ids that were offered and came back without a claim: 0 without faults.",
         )
         self.offered = shelf.counter("dispatcher_offered_total", "Ids put into the ready set.")
-        self.bells = shelf.counter("dispatcher_bells_total", "Wake-ups by NOTIFY.")
+        self.bells = shelf.counter(
+            "dispatcher_bells_total", "Sleeps in which the bell rang (NOTIFY)."
+        )
         self.leading = shelf.gauge("dispatcher_leading", "1: this one leads. 0: it stands by.")
         self.lead_held_by_stranger = shelf.gauge(
             "dispatcher_lead_held_by_stranger",
