@@ -22,10 +22,10 @@ def cancel(args: argparse.Namespace) -> int:
     """Call off each; returns 1 if one of them could not be."""
     from service import client
 
-    refused = 0
+    refused, base = 0, base_url(args)
     for id in args.ids:
         try:
-            client.cancel(base_url(args), id)
+            client.cancel(base, id)
             print(printable(f"{id} cancelled"), flush=True)
         except NotifyError as error:
             refused += 1
