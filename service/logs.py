@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from loguru import logger
 
-from service.printable import printable
+from service.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -95,7 +95,10 @@ def add_lines(record: "Record") -> None:
         "event": record["message"],
         **values,
     }
-    extra["_lines"] = json_lines(head, extra.get("_rows"))
+    lines = json_lines(head, extra.get("_rows"))
+    if not lines.isascii() or b"\x7f" in lines:
+        lines = printable_lines(lines.decode()).encode()
+    extra["_lines"] = lines
     record["message"] = printable(record["message"])
 
 

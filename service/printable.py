@@ -16,10 +16,14 @@ def printable(text: str) -> str:
 
 def printable_json(document: object) -> str:
     """Write JSON for people and for jq: indented, with JSON's own escapes for the same."""
-    lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")
-    return "\n".join([line if line.isprintable() else escaped(line) for line in lines])
+    return printable_lines(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def printable_lines(text: str) -> str:
+    """Escape within lines of JSON: but for their ends only its strings can hold such characters."""
+    return "\n".join([line if line.isprintable() else escaped(line) for line in text.split("\n")])
 
 
 def escaped(line: str) -> str:
-    """Escape within JSON strings, where alone such a character can be."""
+    """Write JSON's own escapes."""
     return "".join([c if c.isprintable() else json.dumps(c)[1:-1] for c in line])

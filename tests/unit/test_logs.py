@@ -159,11 +159,12 @@ def test_no_transitions_are_no_line(capsys):
 @pytest.mark.parametrize("style", ["json", "pretty"])
 def test_a_line_stays_one_line_whatever_is_in_it(capsys, style):
     logs.set_up("worker", style=style)
-    odd = "a\r\nb\x00\x1b[31m\u2028\x85\ud800 {x} \0 }\n{"
+    odd = "a\r\nb\x00\x1b[31m\u2028\x85\x9b\x7f\u202e\u2066\u200b\U000e0041\ud800 {x} \0 }\n{"
     logs.transitions("odd\nevent", [{"notification_id": odd}, {"notification_id": odd}])
     logger.info(f"said\n{odd}".replace("{", "{{").replace("}", "}}"), text=odd, n=1 << 70)
     printed = capsys.readouterr().err
     assert printed.count("\n") == 3 and printed.endswith("\n")
+    assert all(line.isprintable() for line in printed.split("\n"))
     if style == "json":
         told = [json.loads(line) for line in printed.splitlines()]
         assert told[0]["notification_id"] == odd == told[2]["text"]
