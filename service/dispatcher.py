@@ -20,7 +20,7 @@ from service.errors import DatabaseAway, NotifyError, RedisAway
 from service.interval import every, told_to_stop
 from service.leader import Leader
 from service.metrics import DispatcherMetrics, ProcessMetrics
-from service.model import LANES, Lane
+from service.model import LANES, Lane, LockHolder
 from service.offers import WINDOW_LOW, WINDOW_MAX, Offers
 from service.outage import Outage
 from service.ready_set import ReadySet
@@ -59,6 +59,8 @@ class Dispatcher:
         self._stranger_leads = Seldom("lead_held_by_stranger")
         self._unarmed = Seldom("doorbell_cannot_be_armed")
         self._arming_since: float | None = None
+        self._ask_holder_at = -math.inf
+        self._kept_by: LockHolder | None = None  # who keeps the doorbell's lock, and is no producer
         self._in_vain = 0  # bells in a row that nothing had come for
         self._last_head = self._last_tick = -math.inf
         self._head_cost = 0.0
@@ -279,14 +281,17 @@ class Dispatcher:
             return True
         self._arming_since = self._arming_since or now
         if failing_s > ARM_PATIENCE_S:
-            await self._tell_who_holds_the_doorbell()
+            await self._see_who_keeps_the_doorbell(now)
         return False
 
-    async def _tell_who_holds_the_doorbell(self) -> None:
-        """Say why it looks instead of sleeping, and look less often if it is a stranger's doing."""
-        holder = await self._doorbell.holder()
-        self._unarmed.happened(holder=str(holder or "a producer's open transaction"))
-        if holder is not None:
+    async def _see_who_keeps_the_doorbell(self, now: float) -> None:
+        """Tell why it cannot sleep, and look less often if that is a stranger's doing."""
+        if now >= self._ask_holder_at:
+            self._ask_holder_at = now + ARM_PATIENCE_S
+            self._kept_by = await self._doorbell.holder()
+            holder = str(self._kept_by or "a producer's open transaction")
+            self._unarmed.happened(holder=holder)
+        if self._kept_by is not None:
             await asyncio.sleep(BLIND_PAUSE_S)
 
     async def _sleep(self, next_due_s: float | None) -> None:
