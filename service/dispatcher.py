@@ -96,7 +96,7 @@ class Dispatcher:
         stranger = holder is not None and not holder.is_ours
         self._metrics.lead_held_by_stranger.set(stranger)
         if stranger:
-            self._stranger_leads.happened(holder=str(holder), hint="see NoDispatcherLeads")
+            self._stranger_leads.happened(holder=str(holder), hint="RUNBOOK: LeadHeldByStranger")
 
     async def _close(self) -> None:
         with suppress(NotifyError):

@@ -96,7 +96,9 @@ class Doorbell:
         """Read what has rung so far. False: that was too much, and the session is closed."""
         assert self._conn is not None
         count = 0
-        while count < BELLS_MAX and select.select([self._conn.fileno()], [], [], 0)[0]:
+        data = select.poll()  # select() takes no descriptor above 1023
+        data.register(self._conn.fileno(), select.POLLIN)
+        while count < BELLS_MAX and data.poll(0):
             count += len([n async for n in self._conn.notifies(timeout=0)])
         self._rang = self._rang or count > 0
         if count < BELLS_MAX:

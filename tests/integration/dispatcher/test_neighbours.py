@@ -1,5 +1,7 @@
 """What any role can do to a dispatcher: ring its bell for nothing, and hold its locks."""
 
+import os
+import resource
 import threading
 import time
 
@@ -210,3 +212,20 @@ def test_a_flood_from_many_sessions_costs_no_more_than_a_look_per_pause(db, dsn,
         flood.close()
     # Two looks in a turn, and a pause that has grown to its limit within ten turns.
     assert looks <= 2 * (10 + took_s / VAIN_PAUSE_S[1] + 1)
+
+
+@pytest.mark.usefixtures("no_tick")
+def test_it_hears_the_bell_with_a_descriptor_above_1023(db, drive, ready):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2048), hard))
+    some = [os.open(os.devnull, os.O_RDONLY) for _ in range(1024)]
+    try:
+        driven = drive()
+        with driven.dispatching():
+            wait_for(lambda: sleeping(db))
+            seen_within_s(ready, enqueue(db))
+            wait_for(lambda: driven.metric("dispatcher_bells_total"))
+    finally:
+        for descriptor in some:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
