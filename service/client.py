@@ -1,15 +1,29 @@
 """A small client of the HTTP API, for the commands that people and scripts use."""
 
 import json
+import re
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from service.errors import NotifyError
+from service.errors import ConfigError, NotifyError
+from service.logs import masked
 
 TIMEOUT_S = 10
+BASE_URL = re.compile(r"https?://[^/?#\\@\s]+(?:/[^?#\\\s]*)?", re.IGNORECASE)
+
+
+class NoRedirect(HTTPRedirectHandler):
+    """What was meant for one server is not for another: its 3xx is an answer like any other."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
+
+
+# No proxy either, whatever HTTP_PROXY says: the API is here, or where --url says.
+opener = build_opener(ProxyHandler({}), NoRedirect)
 
 
 def send(base_url: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -34,18 +48,21 @@ def redrive(base_url: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Make one request, a POST if there is a body; whatever goes wrong becomes one line."""
+    if not BASE_URL.fullmatch(url):
+        raise ConfigError("--url: give http://host:port, without user and password")
     try:
         data = None if body is None else json.dumps(body, allow_nan=False).encode()
         headers = {"User-Agent": "notify", "Content-Type": "application/json"}
-        with urlopen(Request(url, data, headers), timeout=TIMEOUT_S) as response:
+        with opener.open(Request(url, data, headers), timeout=TIMEOUT_S) as response:
             answer: dict[str, Any] = json.load(response)
     except HTTPError as error:
         with error:
             raise NotifyError(sentence(error.code, error.read())) from None
     except (OSError, HTTPException) as error:
-        raise NotifyError(f"{url}: no answer: {getattr(error, 'reason', error)}") from None
+        reason = getattr(error, "reason", error)
+        raise NotifyError(f"{masked(url)}: no answer: {reason}") from None
     except ValueError as error:
-        raise NotifyError(f"{url}: {error}") from None
+        raise NotifyError(f"{masked(url)}: no answer of ours: {error}") from None
     return answer
 
 

@@ -4,6 +4,7 @@ The names, units, defaults and reasons are in `.env.example`; a test keeps the t
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,8 +14,11 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from service.addresses import sender
+from service.db import is_readable
 from service.errors import ConfigError
 from service.signature import key
+
+PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
 
 Parser = Callable[[str], Any]
 
@@ -66,25 +70,51 @@ def text(value: str) -> str:
     return value
 
 
-def url(*schemes: str, default_scheme: str = "") -> Parser:
+def url(*schemes: str, default_scheme: str = "", query: str = "") -> Parser:
     """Parse a URL of one of these schemes; with a default, `host:port` will do.
 
     It may name several hosts, as libpq allows for failover: `postgresql://a:5432,b:5432/db`.
+    `query` is a pattern of what may stand behind `?`. No refusal quotes the value, nor does a
+    library's: a password may be anywhere in it.
     """
 
     def parse(value: str) -> str:
         full = value if "://" in value or not default_scheme else f"{default_scheme}://{value}"
-        try:
-            parts = urlsplit(full)
-            for host in parts.netloc.rpartition("@")[2].split(","):
-                _ = urlsplit(f"//{host}").port  # raises on a port that is none
-        except ValueError:
-            raise ValueError(f"a URL: {schemes[0]}://…") from None
-        if parts.scheme not in schemes:
+        if full.partition("://")[0].lower() not in schemes:
             raise ValueError(f"a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        if fault := url_fault(full, query):
+            raise ValueError(f"a URL, {schemes[0]}://…, {fault}")
         return full
 
     return parse
+
+
+def url_fault(text: str, query: str) -> str | None:
+    """Say what is wrong with a URL, without any part of it; or None."""
+    if not text.isprintable() or " " in text:
+        return "without blanks and control characters"
+    if re.search("%(?![0-9A-Fa-f]{2})", text):
+        return "in which a % is written as %25"
+    try:
+        parts = urlsplit(text)
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port  # raises on a port that is none
+    except ValueError:
+        return "with a host and a port"
+    rest = parts.path + parts.fragment
+    if "@" in (rest if parts.scheme.startswith("postgres") else rest + parts.query):
+        return "in which / ? # and @ of a password are written as %2F %3F %23 and %40"
+    if query and not re.fullmatch(query, parts.query):
+        return f"with nothing behind ? but {query.removesuffix('|')}"
+    return None
+
+
+def postgres_url(value: str) -> str:
+    """Parse a URL as libpq does."""
+    parsed: str = url("postgresql", "postgres")(value)
+    if not is_readable(parsed):
+        raise ValueError("a URL, postgresql://…, that libpq can read")
+    return parsed
 
 
 def secrets(value: str) -> tuple[str, ...]:
@@ -114,8 +144,8 @@ def setting(parse: Parser, default: Any) -> Any:
 class Settings:
     """Everything that can be set. None means: not given."""
 
-    database_url: str | None = setting(url("postgresql", "postgres"), None)
-    database_direct_url: str | None = setting(url("postgresql", "postgres"), None)
+    database_url: str | None = setting(postgres_url, None)
+    database_direct_url: str | None = setting(postgres_url, None)
     redis_url: str | None = setting(url("redis", "rediss", "unix", default_scheme="redis"), None)
     notify_state: str | None = setting(text, None)
 
@@ -140,7 +170,7 @@ class Settings:
     send_at_max_days: int = setting(whole(0, 365), 30)
 
     webhook_secret: tuple[str, ...] = setting(secrets, ())
-    smtp_url: str | None = setting(url("smtp", "smtps"), None)
+    smtp_url: str | None = setting(url("smtp", "smtps", query="tls=optional|"), None)
     mail_from: str | None = setting(mail_from, None)
 
     log_level: str = setting(one_of("debug", "info", "warning", "error"), "info")
@@ -183,8 +213,9 @@ def read_settings(
 
 
 def shown(name: str, value: str) -> str:
-    """Show a wrong value, unless it may hold a password."""
-    return "(hidden)" if "SECRET" in name or "@" in value else value
+    """Show a wrong value, unless it may hold a password, or be one in the wrong place."""
+    private = name.endswith("_URL") or "SECRET" in name or re.search(PRIVATE, value)
+    return "(hidden)" if private else value
 
 
 def check_relations(settings: Settings) -> None:

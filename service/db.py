@@ -10,11 +10,12 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, TransactionStatus
+from psycopg.rows import class_row
 from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from service.errors import DatabaseAway, Refused
-from service.model import PoolStats
+from service.model import LockHolder, PoolStats
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
 # defaults; both ends look every 20 s instead. Times are read in UTC, whatever the server's zone.
@@ -26,6 +27,8 @@ SERVER_OPTIONS = (
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
 # nothing wrong. More than the statement_timeout: a slow answer is the server's to refuse.
 ANSWER_MAX_S = 4.0
+
+BELL, LEAD = 1, 2  # our advisory locks, behind 1852798057
 
 STATEMENT_TIMEOUT_S = 3.5  # of a pool's connections
 DRAIN_PAUSE_S = 1.0
@@ -65,6 +68,15 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
         "options": options,
     }
     return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
+
+
+def is_readable(url: str) -> bool:
+    """Say whether libpq can read a URL. Its error quotes what it cannot, with any password."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        return False
+    return True
 
 
 def libpq_environment(url: str) -> dict[str, str]:
@@ -168,6 +180,13 @@ class Pool:
                         self._drained_at = time.monotonic()
                         await self._pool.drain()
                     raise
+
+
+async def lock_holder(conn: Connection, lock: int) -> LockHolder | None:
+    """Say who holds BELL or LEAD, of those who may be a stranger; None: nobody does."""
+    cursor = conn.cursor(row_factory=class_row(LockHolder))
+    await cursor.execute("select * from notify.lock_holder(%s)", [lock])
+    return await cursor.fetchone()
 
 
 async def connect(url: str, role: str) -> Connection:

@@ -20,10 +20,11 @@ from service.errors import DatabaseAway, NotifyError, RedisAway
 from service.interval import every, told_to_stop
 from service.leader import Leader
 from service.metrics import DispatcherMetrics, ProcessMetrics
-from service.model import LANES, Lane
+from service.model import LANES, Lane, LockHolder
 from service.offers import WINDOW_LOW, WINDOW_MAX, Offers
 from service.outage import Outage
 from service.ready_set import ReadySet
+from service.seldom import Seldom
 from service.store import Store
 
 TICK_S = 1.0  # full lanes are looked at this often, and no sleep is longer
@@ -31,6 +32,8 @@ HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
 AWAKE_PAUSE_S = (0.002, 0.010)  # between looks that found something: twice as long as they took
 FULL_PAUSE_S = 0.020  # while a lane is full: 50 looks per second cost 3 % of a core
 BLIND_PAUSE_S = 0.1  # between looks while the doorbell cannot be heard
+VAIN_PAUSE_S = (0.002, 0.1)  # after a bell that nothing had come for; doubled for each in a row
+ARM_PATIENCE_S = 10.0  # then who holds its lock is told
 BACKOFF_MAX_S = 2.0
 REDIS_INTERVAL_S = 5.0  # between looks at its memory
 
@@ -53,7 +56,12 @@ class Dispatcher:
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
         self._reconciling = Outage("reconciler")
         self._looking = Outage("redis")
+        self._stranger_leads = Seldom("lead_held_by_stranger")
+        self._unarmed = Seldom("doorbell_cannot_be_armed")
         self._arming_since: float | None = None
+        self._ask_holder_at = -math.inf
+        self._kept_by: LockHolder | None = None  # who keeps the doorbell's lock, and is no producer
+        self._in_vain = 0  # bells in a row that nothing had come for
         self._last_head = self._last_tick = -math.inf
         self._head_cost = 0.0
 
@@ -73,9 +81,22 @@ class Dispatcher:
                 outage.back()
                 if leads:
                     await self._lead()
+                else:
+                    await self._see_who_leads()
             except DatabaseAway as error:
                 outage.away(error)
             await asyncio.sleep(TICK_S)
+
+    async def _see_who_leads(self) -> None:
+        """Tell if it is no dispatcher: any role can take the leader's lock, and then nobody leads.
+
+        Workers look for themselves until somebody ends that session; ops/adr/0008-locks.md.
+        """
+        holder = await self._leader.holder()
+        stranger = holder is not None and not holder.is_ours
+        self._metrics.lead_held_by_stranger.set(stranger)
+        if stranger:
+            self._stranger_leads.happened(holder=str(holder), hint="RUNBOOK: LeadHeldByStranger")
 
     async def _close(self) -> None:
         with suppress(NotifyError):
@@ -88,6 +109,7 @@ class Dispatcher:
         """Do the leader's work until the lead is lost."""
         logger.info("leading")
         self._metrics.leading.set(1)
+        self._metrics.lead_held_by_stranger.set(0)
         self._offers.forget_floors()
         work = [asyncio.create_task(self._background.run())]
         if self._ready_set:
@@ -132,6 +154,7 @@ class Dispatcher:
         began = time.monotonic()
         added, full, _ = await self.offer()
         if added:
+            self._in_vain = 0
             low, high = AWAKE_PAUSE_S
             await asyncio.sleep(min(high, max(low, 2 * (time.monotonic() - began))))
             return
@@ -141,6 +164,9 @@ class Dispatcher:
         if not heard:
             await asyncio.sleep(BLIND_PAUSE_S)
             return
+        if self._in_vain:
+            low, high = VAIN_PAUSE_S
+            await asyncio.sleep(min(high, low * 2 ** min(self._in_vain - 1, 16)))
         if not await self._arm():
             return
         try:
@@ -151,6 +177,7 @@ class Dispatcher:
             await self._doorbell.close()  # its lock ends with it
             raise
         await self._doorbell.disarm()
+        self._metrics.bells.inc(self._doorbell.rang())
 
     async def offer(self) -> tuple[int, bool, float | None]:
         """Look at what is due and add what is new to the ready set.
@@ -238,22 +265,34 @@ class Dispatcher:
     async def _open_doorbell(self) -> bool:
         """Listen; False while that is impossible and looking often must do."""
         try:
-            await self._doorbell.open()
+            listens = await self._doorbell.open()
         except DatabaseAway as error:
             self._listening.away(error)
             return False
         self._listening.back()
-        return True
+        return listens
 
     async def _arm(self) -> bool:
         """Arm the doorbell; wait longer for a silent producer after a second of failures."""
         now = time.monotonic()
-        long = self._arming_since is not None and now - self._arming_since > 1
-        if await self._doorbell.arm(ARM_WAIT_LONG_MS if long else ARM_WAIT_MS):
+        failing_s = 0.0 if self._arming_since is None else now - self._arming_since
+        if await self._doorbell.arm(ARM_WAIT_LONG_MS if failing_s > 1 else ARM_WAIT_MS):
             self._arming_since = None
             return True
         self._arming_since = self._arming_since or now
+        if failing_s > ARM_PATIENCE_S:
+            await self._see_who_keeps_the_doorbell(now)
         return False
+
+    async def _see_who_keeps_the_doorbell(self, now: float) -> None:
+        """Tell why it cannot sleep, and look less often if that is a stranger's doing."""
+        if now >= self._ask_holder_at:
+            self._ask_holder_at = now + ARM_PATIENCE_S
+            self._kept_by = await self._doorbell.holder()
+            holder = str(self._kept_by or "a producer's open transaction")
+            self._unarmed.happened(holder=holder)
+        if self._kept_by is not None:
+            await asyncio.sleep(BLIND_PAUSE_S)
 
     async def _sleep(self, next_due_s: float | None) -> None:
         """Sleep until the bell, the next due notification or the tick, whichever is first."""
@@ -261,7 +300,9 @@ class Dispatcher:
             return
         tick_s = TICK_S * random.uniform(0.9, 1.1)
         if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
-            self._metrics.bells.inc()
+            self._in_vain += 1  # until a look finds something
+        else:
+            self._in_vain = 0
 
 
 @asynccontextmanager

@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote, urlsplit
 
 from service.config import Settings
-from service.db import connect, translated
+from service.db import BELL, LEAD, connect, translated
 from service.errors import NotifyError, RedisAway
-from service.model import Checkup, Gauges
+from service.mail_server import MailServer, mail_server
+from service.model import Checkup, Gauges, LockHolder
 from service.ready_set import ReadySet
 from service.store import Store
 
@@ -45,6 +45,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("schema", "current")
         for finding in database_findings(await store.checkup(), datetime.now(UTC)):
             yield finding
+        yield lead_finding(await store.lock_holder(LEAD))
+        yield doorbell_finding(await store.lock_holder(BELL))
         yield waiting_finding(await store.gauges())
     yield await listen_finding(settings.direct_url or "")
     yield await redis_finding(settings.redis_url)
@@ -63,10 +65,6 @@ def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
     yield judged(
         "clocks", f"{skew.total_seconds():.1f} s apart", skew <= SKEW_MAX,
         "set both machines' clocks by NTP: webhook-timestamp is made from this one",
-    )  # fmt: skip
-    yield judged(
-        "dispatcher", "leading" if seen.has_leader else "none leads", seen.has_leader,
-        "start one: notify dispatcher. Until then workers look for themselves, once a second",
     )  # fmt: skip
     yield judged(
         "leases", f"{seen.expired_leases} passed over a minute ago", not seen.expired_leases,
@@ -93,6 +91,38 @@ def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
         "producers", f"`notifications` is {'ours' if seen.finds_table else 'another table'}",
         seen.finds_table, "producers of this role name the table notify.notifications",
     )  # fmt: skip
+
+
+def lead_finding(holder: LockHolder | None) -> Finding:
+    """Say whether a dispatcher leads, or who holds the leader's lock instead."""
+    if holder is None:
+        return Finding(
+            "dispatcher", "none leads",
+            "start one: notify dispatcher. Until then workers look for themselves, once a second",
+        )  # fmt: skip
+    if holder.is_ours:
+        return Finding("dispatcher", "leading")
+    return Finding(
+        "dispatcher", f"none leads: its lock is held by {holder}",
+        f"no dispatcher of ours: {end_of(holder)}. Until then workers look for themselves",
+    )  # fmt: skip
+
+
+def doorbell_finding(holder: LockHolder | None) -> Finding:
+    """Say whether a stranger keeps the dispatcher from sleeping."""
+    if holder is None or holder.is_ours:
+        return Finding("doorbell", "free" if holder is None else "armed")
+    return Finding(
+        "doorbell", f"its lock is held by {holder}",
+        f"no dispatcher of ours: {end_of(holder)}. Until then the dispatcher looks again and again",
+    )  # fmt: skip
+
+
+def end_of(holder: LockHolder) -> str:
+    """Say how an operator ends it."""
+    if holder.pid is None:
+        return "roll it back"
+    return f"select pg_terminate_backend({holder.pid}), and see what it is"
 
 
 def waiting_finding(gauges: Gauges) -> Finding:
@@ -158,23 +188,32 @@ def mail_finding(settings: Settings) -> Finding:
     """Log in to the mail server, and send nothing. Blocks for some seconds at most."""
     if settings.smtp_url is None:
         return Finding("mail", "not configured; set SMTP_URL and MAIL_FROM to send any")
-    parts = urlsplit(settings.smtp_url)
-    host, port = parts.hostname or "localhost", parts.port or 0
+    there = mail_server(settings.smtp_url)
     try:
-        if parts.scheme == "smtps":
-            context = ssl.create_default_context()
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, port or 465, timeout=SMTP_WAIT_S, context=context
-            )
-        else:
-            server = smtplib.SMTP(host, port or 25, timeout=SMTP_WAIT_S)
-        with server:
+        with connected(there) as server:
             server.ehlo()
-            if parts.scheme == "smtp" and server.has_extn("starttls"):
+            if not there.is_smtps and server.has_extn("starttls"):
                 server.starttls(context=ssl.create_default_context())
-            if parts.username:
-                server.login(unquote(parts.username), unquote(parts.password or ""))
+            if there.tls_needed and not isinstance(server.sock, ssl.SSLSocket):
+                return Finding(
+                    "mail", f"{there.host} offers no STARTTLS, and no password goes out in clear",
+                    "see SMTP_URL: smtps://…, or ?tls=optional behind it to send it nevertheless",
+                )  # fmt: skip
+            if there.user:
+                server.login(there.user, there.password)
             server.noop()
+    except UnicodeError:
+        return Finding("mail", "user or password is not ASCII", "see SMTP_URL")
     except (OSError, smtplib.SMTPException) as error:
-        return Finding("mail", f"{host}: {error}", "see SMTP_URL: host, port, user and password")
-    return Finding("mail", f"{host} lets us in")
+        return Finding(
+            "mail", f"{there.host}: {error}", "see SMTP_URL: host, port, user and password"
+        )
+    return Finding("mail", f"{there.host} lets us in")
+
+
+def connected(there: MailServer) -> smtplib.SMTP:
+    """Connect. Raises OSError or SMTPException."""
+    if there.is_smtps:
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(there.host, there.port, timeout=SMTP_WAIT_S, context=context)
+    return smtplib.SMTP(there.host, there.port, timeout=SMTP_WAIT_S)

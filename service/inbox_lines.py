@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
 
+from service.printable import printable
+
 FIELD_MAX = 300
 BODY_MAX = 10_000
 
@@ -61,5 +63,4 @@ class Lines:
 
 def plain(text: str, length_max: int) -> str:
     """Cut a text, and spell out what would move the cursor, colour it or break the encoding."""
-    cut = text if len(text) <= length_max else text[:length_max] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return printable(text if len(text) <= length_max else text[:length_max] + "…")

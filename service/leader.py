@@ -1,7 +1,8 @@
 """Which dispatcher leads: the one whose session holds the leader's lock. The others stand by."""
 
-from service.db import Connection, connect, translated
+from service.db import LEAD, Connection, connect, lock_holder, translated
 from service.errors import DatabaseAway
+from service.model import LockHolder
 
 
 class Leader:
@@ -26,6 +27,12 @@ class Leader:
             await self.close()
             raise
         return bool(row and row[0])
+
+    async def holder(self) -> LockHolder | None:
+        """Say who leads, or only holds the lock. Raises DatabaseAway."""
+        assert self._conn is not None
+        with translated():
+            return await lock_holder(self._conn, LEAD)
 
     async def close(self) -> None:
         """Give the lead up."""

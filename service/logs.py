@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from loguru import logger
 
+from service.printable import printable, printable_lines
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -27,7 +29,8 @@ PRETTY = (
 OURS = ("role", "_rows", "_lines")  # in `extra`: any other name is a field's
 ERROR_CHARS = 500
 FRAMES = 12
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+AFTER_AUTHORITY = re.compile(r"[/?#\\]")
+HOST = re.compile(r"(?:[\w.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 Row = Mapping[str, object]
 encoder = msgspec.json.Encoder(enc_hook=str)
@@ -92,7 +95,10 @@ def add_lines(record: "Record") -> None:
         "event": record["message"],
         **values,
     }
-    extra["_lines"] = json_lines(head, extra.get("_rows"))
+    lines = json_lines(head, extra.get("_rows"))
+    if not lines.isascii() or b"\x7f" in lines:
+        lines = printable_lines(lines.decode()).encode()
+    extra["_lines"] = lines
     record["message"] = printable(record["message"])
 
 
@@ -147,11 +153,6 @@ def words(values: Row) -> str:
     return " ".join(f"{k}={printable(str(v))}" for k, v in values.items() if v is not None)
 
 
-def printable(text: str) -> str:
-    """Write line breaks and other control characters as escapes: a terminal would obey them."""
-    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
-
-
 class FromStandardLibrary(logging.Handler):
     """Hand records of the standard library's logging to loguru."""
 
@@ -182,10 +183,20 @@ def first_line(error: BaseException) -> str:
 
 
 def masked(recipient: str) -> str:
-    """Show enough of a recipient to recognise it, and no more: `a…@example.org`, `https://host/…`."""
-    if "://" in recipient:
-        scheme, _, rest = recipient.partition("://")
-        host = rest.split("/", 1)[0].rsplit("@", 1)[-1].split("?", 1)[0].split("#", 1)[0]
-        return f"{scheme}://{host}/…"
+    """Show enough of a recipient to recognise it, and no more: `a…@example.org`, `https://host/…`.
+
+    What does not look like a host or a domain is not shown: it may be anything.
+    """
+    scheme, colon, rest = recipient.partition("://")
+    if colon:
+        scheme = scheme if scheme.lower() in ("http", "https") else "…"
+        authority = AFTER_AUTHORITY.split(rest, maxsplit=1)[0]
+        return f"{scheme}://{host(authority.rpartition('@')[2])}/…"
     name, at, domain = recipient.rpartition("@")
-    return f"{name[:1]}…@{domain}" if at else f"{recipient[:1]}…"
+    is_url = AFTER_AUTHORITY.search(name) or ":" in name
+    return f"{name[:1]}…@{'…' if is_url else host(domain)}" if at else f"{recipient[:1]}…"
+
+
+def host(text: str) -> str:
+    """Give a host, with its port, if the text is one and nothing more."""
+    return text if HOST.fullmatch(text) else "…"

@@ -142,9 +142,10 @@ class Endpoint:
         path = parts.path.rstrip("/").removesuffix(PATH)
         server = parts.netloc.rpartition("@")[2]
         self.easy.setopt(pycurl.URL, f"{parts.scheme}://{server}{path}{PATH}")
+        self.private = path.strip("/")  # it may be a token, and an answer may quote it
         if parts.username is not None:
-            self.easy.setopt(pycurl.USERNAME, unquote(parts.username))
-            self.easy.setopt(pycurl.PASSWORD, unquote(parts.password or ""))
+            self.easy.setopt(pycurl.USERNAME, unquote(parts.username).encode())
+            self.easy.setopt(pycurl.PASSWORD, unquote(parts.password or "").encode())
         self.easy.setopt(pycurl.NOSIGNAL, 1)  # signals belong to the main thread
         self.easy.setopt(pycurl.PROXY, "")  # the environment must not route our traffic
         self.easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
@@ -164,11 +165,16 @@ class Endpoint:
         except pycurl.error as error:
             raise NoAnswer(error.args[1]) from error
         status = self.easy.getinfo(pycurl.RESPONSE_CODE)
-        told = f"HTTP {status} {self.answer.decode(errors='replace')}".strip()
+        told = f"HTTP {status} {self.said()}".strip()
         if status == 429 or status >= 500:
             raise NoAnswer(told)
         if status >= 300:
             raise RefusedByLoki(told)
+
+    def said(self) -> str:
+        """Give the answer's beginning, without the path of LOKI_URL."""
+        text = self.answer.decode(errors="replace")
+        return text.replace(self.private, "…") if self.private else text
 
     def take(self, data: bytes) -> None:
         """Keep the first bytes of the answer."""

@@ -29,6 +29,14 @@ from service.schema import schema_root
 
 OLDEST_SERVER = 15
 POLL_S = 0.1
+HOLDER = """
+select l.pid, a.usename, a.application_name
+from pg_catalog.pg_locks l
+join pg_catalog.pg_database d on d.oid = l.database and d.datname = current_database()
+left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'advisory' and l.classid = 1852798057 and l.objid = 3 and l.objsubid = 2
+  and l.granted
+"""
 
 
 def migrate(url: str, *, wait_s: float = 60) -> list[str]:
@@ -83,13 +91,18 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         end = time.monotonic() + timeout
         while not self.execute("select pg_try_advisory_lock(1852798057, 3)").fetchone()[0]:
             if time.monotonic() > end:
-                raise LockTimeout("another migration is running")
+                raise LockTimeout(f"another migration is running: {self.lock_holder()}")
             time.sleep(POLL_S)
         try:
             yield
         finally:
             with suppress(psycopg.OperationalError):  # a lost connection has let go already
                 self.execute("select pg_advisory_unlock(1852798057, 3)")
+
+    def lock_holder(self) -> str:
+        """Say who holds the lock: any role can."""
+        found = self.execute(HOLDER).fetchone()
+        return "pid {}, role {}, application {}".format(*found) if found else "it ends just now"
 
     def break_lock(self) -> None:
         """Do nothing: no lock outlives its process."""

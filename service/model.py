@@ -194,10 +194,24 @@ class Checkup:
     server_version_num: int
     now_at: datetime
     is_replica: bool
-    has_leader: bool
     days_ahead: int
     expired_leases: int
     in_default: int
     notify_usage: float
     oldest_transaction_age: timedelta | None
     finds_table: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """Who holds one of our advisory locks. `is_ours`: a dispatcher; `pid` None: no session."""
+
+    pid: int | None
+    role: str | None
+    application: str | None
+    is_ours: bool
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "a prepared transaction (see pg_prepared_xacts)"
+        return f"pid {self.pid}, role {self.role}, application {self.application or '(none)'}"

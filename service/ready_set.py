@@ -3,6 +3,7 @@
 Redis keys, all under one hash tag:
     {notify}:ready:0 … 3   sorted set per priority; member: the id's 16 bytes; score: due_at, in ms
     {notify}:epoch         16 random bytes of the leader; gone or foreign: maybe a flush
+The names are ours: what somebody else puts under them costs at most itself.
 """
 
 import os
@@ -13,13 +14,16 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from service.errors import RedisAway
 from service.model import LANES
+from service.offers import WINDOW_MAX
+from service.seldom import Seldom
 
 LANE_KEYS = {lane: f"{{notify}}:ready:{lane}" for lane in LANES}
 EPOCH_KEY = "{notify}:epoch"
+CARD_MAX = 2 * WINDOW_MAX  # more is not from us, not even from two leaders
 
 
 @contextmanager
@@ -46,22 +50,29 @@ class ReadySet:
         )
         self._epoch = os.urandom(16)
         self._refused = False  # the last write; a server that only reads is away for us
+        self._deleted = Seldom("foreign_keys_deleted")
 
     async def survey(self) -> tuple[bool, dict[int, int]]:
         """Say whether the sets are still as we left them, and how many ids each lane holds.
 
-        Not as we left them (a flush, an empty restart, another leader): from now on they are ours.
+        Not as we left them (a flush, an empty restart, another leader, a key of another type, more
+        than we would add): from now on they are ours.
         """
         with translated():
             pipe = self._redis.pipeline(transaction=False)
             pipe.get(EPOCH_KEY)
             for key in LANE_KEYS.values():
                 pipe.zcard(key)
-            epoch, *cards = await pipe.execute()
-            ours = epoch == self._epoch
+            epoch, *answers = await pipe.execute(raise_on_error=False)
+            cards = dict(zip(LANES, map(own_card, answers), strict=True))
+            foreign = [LANE_KEYS[lane] for lane, card in cards.items() if card is None]
+            if foreign:
+                await self._redis.unlink(*foreign)
+                self._deleted.happened(keys=", ".join(foreign))
+            ours = epoch == self._epoch and not foreign
             if not ours or self._refused:
                 await self._redis.set(EPOCH_KEY, self._epoch)
-        return ours, dict(zip(LANES, cards, strict=True))
+        return ours, {lane: card or 0 for lane, card in cards.items()}
 
     async def add(self, lanes: dict[int, dict[bytes, float]]) -> int:
         """Add ids with their due_at (epoch ms); returns how many were not there yet."""
@@ -69,24 +80,25 @@ class ReadySet:
             pipe = self._redis.pipeline(transaction=False)
             for lane, ids in lanes.items():
                 if ids:
-                    pipe.zadd(LANE_KEYS[lane], ids, nx=True)
+                    pipe.zadd(LANE_KEYS[lane], ids)
             self._refused = True
             added: int = sum(await pipe.execute())
             self._refused = False
         return added
 
     async def gone(self, lanes: dict[int, dict[bytes, float]]) -> dict[int, set[bytes]]:
-        """Say which of these ids are not there."""
-        asked: dict[int, list[Any]] = {lane: list(ids) for lane, ids in lanes.items() if ids}
+        """Say which of these ids are not there, or wait behind their turn."""
+        asked = {lane: ids for lane, ids in lanes.items() if ids}
         with translated():
             pipe = self._redis.pipeline(transaction=False)
             for lane, ids in asked.items():
-                pipe.zmscore(LANE_KEYS[lane], ids)
+                members: list[Any] = list(ids)
+                pipe.zmscore(LANE_KEYS[lane], members)
             answers = dict(zip(asked, await pipe.execute(), strict=True))
         gone: dict[int, set[bytes]] = {lane: set() for lane in lanes}
         for lane, scores in answers.items():
-            pairs = zip(asked[lane], scores, strict=True)
-            gone[lane] = {id for id, score in pairs if score is None}
+            pairs = zip(asked[lane].items(), scores, strict=True)
+            gone[lane] = {id for (id, due), score in pairs if score is None or score > due}
         return gone
 
     async def memory(self) -> tuple[int, int]:
@@ -108,3 +120,13 @@ class ReadySet:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+
+def own_card(answer: Any) -> int | None:
+    """Read a ZCARD; None: the key is not as we make it. Raises any other error."""
+    if isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    card = int(answer)
+    return card if card <= CARD_MAX else None

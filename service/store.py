@@ -11,7 +11,7 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 from psycopg.rows import class_row
 
-from service.db import Pool, refusal
+from service.db import Pool, lock_holder, refusal
 from service.errors import DatabaseAway, NotifyError, NotTried
 from service.model import (
     Accepted,
@@ -22,6 +22,7 @@ from service.model import (
     Folded,
     Gauges,
     Lane,
+    LockHolder,
     Notification,
     Reaped,
     Redriven,
@@ -224,8 +225,15 @@ class Store:
         """Read what the doctor asks of the database."""
         async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Checkup))
-            await cursor.execute("select * from notify.checkup()")
+            await cursor.execute(
+                "select * from notify.checkup(pg_catalog.to_regclass('notifications'))"
+            )
             return (await cursor.fetchall())[0]
+
+    async def lock_holder(self, lock: int) -> LockHolder | None:
+        """Say who holds BELL or LEAD; None: nobody does."""
+        async with self.pool.connection() as conn:
+            return await lock_holder(conn, lock)
 
 
 def not_accepted(

@@ -6,10 +6,11 @@
 -- Returns  true: this session holds it, and a look begun from now on sees every row that did not ring;
 --          false: a silent producer is still in flight, so look again
 -- Locks    advisory (1852798057, 1), exclusive, for the session; pg_advisory_unlock_all() disarms
--- Note     ops/adr/0002-doorbell.md says why this order loses no wake-up
+-- Note     A lock that others hold for ever never lets it arm: lock_holder(1) says who.
+--          ops/adr/0002-doorbell.md says why this order loses no wake-up
 -- Caller   Doorbell.arm
 create or replace function notify.arm(p_wait_ms integer) returns boolean
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if pg_try_advisory_lock(1852798057, 1) then
     return true;

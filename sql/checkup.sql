@@ -1,29 +1,27 @@
--- checkup() -> one row
+-- checkup(p_found) -> one row
 --
 -- Say what `notify doctor` asks of the database, at a cost that does not grow with the queue.
 --
--- Returns  server_version_num; now_at timestamptz, its clock; is_replica; has_leader: a dispatcher leads;
+-- Args     p_found regclass: what `notifications` is in the caller's own search_path, by
+--          to_regclass('notifications'); null: nothing. This function's path is pinned
+-- Returns  server_version_num; now_at timestamptz, its clock; is_replica;
 --          days_ahead integer, days after today that have a partition; expired_leases integer, leases
 --          that ended over a minute ago, counted to 1000; in_default integer, rows outside their day's
 --          partition, counted to 1000; notify_usage double precision, share of the NOTIFY queue in use;
---          oldest_transaction_age interval (null: none); finds_table: `insert into notifications`
---          finds ours in a new session of this role
+--          oldest_transaction_age interval (null: none); finds_table: p_found is our table, so
+--          `insert into notifications` finds it in a new session of this role
 -- Plan     notifications_leased
 -- Caller   Store.checkup
-create or replace function notify.checkup()
+create or replace function notify.checkup(p_found regclass)
 returns table (
-  server_version_num integer, now_at timestamptz, is_replica boolean, has_leader boolean,
+  server_version_num integer, now_at timestamptz, is_replica boolean,
   days_ahead integer, expired_leases integer, in_default integer, notify_usage double precision,
   oldest_transaction_age interval, finds_table boolean)
-language sql set enable_seqscan = off as $$
+language sql set enable_seqscan = off set search_path = pg_catalog, pg_temp as $$
   select
     current_setting('server_version_num')::integer,
     clock_timestamp(),
     pg_is_in_recovery(),
-    exists (
-      select from pg_locks
-      where locktype = 'advisory' and classid = 1852798057 and objid = 2 and objsubid = 2 and granted
-        and database = (select oid from pg_database where datname = current_database())),
     (select count(*)::integer from pg_inherits i join pg_class c on c.oid = i.inhrelid
       where i.inhparent = 'notify.notifications'::regclass
         and c.relname > 'notifications_' || to_char(clock_timestamp() at time zone 'utc', 'YYYYMMDD')
@@ -36,7 +34,7 @@ language sql set enable_seqscan = off as $$
     pg_notification_queue_usage(),
     (select max(clock_timestamp() - a.xact_start) from pg_stat_activity a
       where a.datname = current_database() and a.pid <> pg_backend_pid()),
-    coalesce(to_regclass('notifications') = 'notify.notifications'::regclass, false)
+    coalesce(p_found = 'notify.notifications'::regclass, false)
 $$;
 
-comment on function notify.checkup() is 'checkup() -> one row';
+comment on function notify.checkup(regclass) is 'checkup(p_found) -> one row';

@@ -24,6 +24,7 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
 from service.embedded.servers import EmbeddedServers
+from service.embedded.state import State
 from service.migrate import migrate
 
 
@@ -43,15 +44,16 @@ def servers() -> Iterator[SimpleNamespace]:
         )
         with own as urls:
             yield SimpleNamespace(
-                database_url=database_url or as_superuser(urls.database_url),
+                database_url=database_url or as_superuser(urls.database_url, own.state),
                 redis_url=redis_url or urls.redis_url,
             )
 
 
-def as_superuser(url: str | None) -> str:
-    """Name the private server's superuser, not the service's role; the password is the same."""
+def as_superuser(url: str | None, state: State) -> str:
+    """Name the private server's superuser, not the service's role."""
     assert url
-    return url.replace("//notify:", "//postgres:").removesuffix("/notify") + "/postgres"
+    server = url.rpartition("@")[2].removesuffix("/notify")
+    return f"postgresql://postgres:{state.superuser_password}@{server}/postgres"
 
 
 @pytest.fixture(scope="session")

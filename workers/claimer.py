@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from service import logs
 from service.config import Settings
+from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
 from workers.claim import Claim
 from workers.hints import NOTHING, Hints, Ids
@@ -39,7 +40,8 @@ class Claimer(Loop):
         self.hints = hints
         self.slots = slots
         self.senders = senders
-        self.ids: Ids = NOTHING  # popped; kept while the database is away
+        self.kept: Ids = NOTHING  # popped, and PostgreSQL was away
+        self.answers = False  # it did since the claim that failed
         self.lease_s = settings.lease_s
         self.doubt_ends = -math.inf  # until then a claim whose answer was lost may show up
         self.ask_at = -math.inf
@@ -51,12 +53,10 @@ class Claimer(Loop):
         room = min(CLAIM_MAX, self.slots.free(WAIT_S))
         if room <= 0:
             return
-        ids = self.ids or self.hints.next(room)
+        ids = self.kept or self.hints.next(room)
         if ids == NOTHING:
             return
-        self.ids = ids
         claims, expired = self.claim(ids, room)
-        self.ids = NOTHING
         self.tell(claims, expired)
         if claims:
             self.slots.take([claim.key for claim in claims])
@@ -67,12 +67,21 @@ class Claimer(Loop):
                 self.stopping.wait(POLL_S)
 
     def claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
-        """Claim; without an answer, nobody knows what we have."""
+        """Claim; without an answer, nobody knows what we have.
+
+        The ids are kept while PostgreSQL is away. If it answered in between and fails again, or
+        fails in any other way, it is their fault: they are hints, and what is lost comes again.
+        """
         try:
-            return self.store.claim(ids, room)
-        except Exception:
+            found = self.store.claim(ids, room)
+        except Exception as error:
+            at_fault = not isinstance(error, DatabaseAway) or (ids is self.kept and self.answers)
+            self.kept = NOTHING if at_fault else ids
+            self.answers = False
             self.ask_at, self.doubt_ends = -math.inf, time.monotonic() + self.lease_s
             raise
+        self.kept = NOTHING
+        return found
 
     def give_back(self) -> None:
         """Release what the ledger says we have, and we do not: else it waits for its lease.
@@ -80,6 +89,7 @@ class Claimer(Loop):
         Asked more than once: a commit that waits for a replica, or for the disk, shows up later.
         """
         lost = self.slots.unknown(self.store.held())
+        self.answers = True
         if lost:
             released = self.store.release(lost, 0.0)
             self.metrics.released.inc(len(released))

@@ -5,12 +5,13 @@ import socket
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 import pycurl
 
 from service.config import Settings
+from service.mail_server import mail_server
 from workers.channels.channel import Answer, Mail, Phase, Post
 from workers.shortage import short_of
 from workers.smtp_offers import SmtpOffers
@@ -159,10 +160,12 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_SMTP | pycurl.PROTO_SMTPS)
         server = parts.netloc.rpartition("@")[2]
         self.easy.setopt(pycurl.URL, f"{parts.scheme}://{server}{parts.path}")
-        if parts.username is not None:
-            self.easy.setopt(pycurl.USERNAME, unquote(parts.username))
-            self.easy.setopt(pycurl.PASSWORD, unquote(parts.password or ""))
-        self.easy.setopt(pycurl.USE_SSL, pycurl.USESSL_TRY)
+        known = mail_server(settings.smtp_url or "")
+        if known.user is not None:
+            self.easy.setopt(pycurl.USERNAME, known.user.encode())
+            self.easy.setopt(pycurl.PASSWORD, known.password.encode())
+        use_ssl = pycurl.USESSL_ALL if known.tls_needed else pycurl.USESSL_TRY
+        self.easy.setopt(pycurl.USE_SSL, use_ssl)
         self.easy.setopt(pycurl.UPLOAD, 1)
         self.easy.setopt(pycurl.READFUNCTION, self.give)
         self.easy.setopt(pycurl.HEADERFUNCTION, self.reply)

@@ -3,7 +3,9 @@
 import time
 
 from service.errors import RedisAway
+from service.metrics import WorkerMetrics
 from service.outage import Outage
+from service.seldom import Seldom
 from workers.ready_set import ReadySet
 
 BLOCK_S = 0.25  # a pop cannot be interrupted: this bounds the wait on shutdown
@@ -18,8 +20,10 @@ NOTHING: list[str] = []
 class Hints:
     """Decides between the ready set and PostgreSQL itself; it is the claimer's, and blocks it."""
 
-    def __init__(self, ready_set: ReadySet | None) -> None:
+    def __init__(self, ready_set: ReadySet | None, metrics: WorkerMetrics) -> None:
         self.ready_set = ready_set
+        self.metrics = metrics
+        self.junk = Seldom("no_ids_of_ours_in_the_ready_set")
         self.outage = Outage("redis", by="worker")
         self.retry_s = REDIS_RETRY_MIN_S
         self.retry_at = 0.0
@@ -36,6 +40,8 @@ class Hints:
             self.lost(error)
             return None
         self.found()
+        if self.ready_set.dropped:
+            self.drop(self.ready_set.dropped)
         now = time.monotonic()
         if ids:
             self.asked_at = now
@@ -48,6 +54,11 @@ class Hints:
     def answered(self, count: int) -> None:
         """Tell how many the question for any that are due has found."""
         self.unoffered = count > 0
+
+    def drop(self, count: int) -> None:
+        """Count and tell members that are no ids: somebody else writes into our keys."""
+        self.metrics.hints_dropped.inc(count)
+        self.junk.happened(count)
 
     def lost(self, error: RedisAway) -> None:
         """Go on without Redis, and try it again later."""

@@ -1,7 +1,8 @@
 """The workers' end of the ready set: pop.
 
 Keys `{notify}:ready:0` to `{notify}:ready:3`, a sorted set per priority; a member is the 16 bytes
-of an id, its score the due_at as epoch ms. The dispatcher offers, in service/ready_set.py.
+of an id, its score the due_at as epoch ms. The dispatcher offers, in service/ready_set.py. Whatever
+else somebody puts there is dropped here.
 """
 
 from contextlib import suppress
@@ -32,10 +33,12 @@ class ReadySet:
             client_name="notify-work",
         )
         self.pops = 0
+        self.dropped = 0  # members of the last pop that are no ids of ours
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
         self.pops += 1
+        self.dropped = 0
         keys = KEYS if self.pops % FAIR_EVERY else KEYS[::-1]
         try:
             found: Any = self.redis.bzmpop(
@@ -43,9 +46,18 @@ class ReadySet:
             )
         except (redis.RedisError, OSError) as error:
             raise RedisAway(str(error)) from error
-        return [bytes(pair[0]).hex() for pair in found[1]] if found else []
+        if not found:
+            return []
+        ids = [pair[0].hex() for pair in found[1] if is_id(pair[0])]
+        self.dropped = len(found[1]) - len(ids)
+        return ids
 
     def close(self) -> None:
         """Close the connection."""
         with suppress(redis.RedisError, OSError):
             self.redis.close()
+
+
+def is_id(member: bytes) -> bool:
+    """Say whether it can be an id: the 16 bytes of a UUID of version 7, as the ledger demands."""
+    return len(member) == 16 and member[6] >> 4 == 7

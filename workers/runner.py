@@ -66,7 +66,7 @@ class Worker:
             settings,
             metrics,
             store=Store(settings, self.name, "claimer", outage),
-            hints=Hints(ready_set),
+            hints=Hints(ready_set, metrics),
             slots=slots,
             senders=self.senders,
         )

@@ -93,9 +93,8 @@ class Servers:
         self.postgres, self.replica = self.replica, self.postgres
         self.data = self.copy.directory / "postgres" / "data"
         self.promoted = True
-        target = (
-            f"postgresql://postgres:{self.state.password}@127.0.0.1:{port_of(self.postgres.url)}"
-        )
+        password, port = self.state.superuser_password, port_of(self.postgres.url)
+        target = f"postgresql://postgres:{password}@127.0.0.1:{port}"
         with psycopg.connect(f"{target}/notify", autocommit=True) as conn:
             conn.execute("select pg_promote()")
 
@@ -117,19 +116,19 @@ class Servers:
     @property
     def database_url(self) -> str:
         """The service's. With a replica it names both, as a client does that expects a failover."""
-        return self.url("notify")
+        return self.url("notify", self.state.password)
 
     @property
     def admin_url(self) -> str:
         """The superuser's, in the same database."""
-        return self.url("postgres")
+        return self.url("postgres", self.state.superuser_password)
 
-    def url(self, role: str) -> str:
-        """Give a role's URL; all have one password."""
+    def url(self, role: str, password: str) -> str:
+        """Give a role's URL."""
         ports = [port_of(one.url) for one in (self.postgres, self.replica) if one]
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         query = "?target_session_attrs=read-write" if self.replica else ""
-        return f"postgresql://{role}:{self.state.password}@{hosts}/notify{query}"
+        return f"postgresql://{role}:{password}@{hosts}/notify{query}"
 
     def redis(self) -> "redis.Redis":
         """Connect to Valkey."""

@@ -110,15 +110,16 @@ SLEEP = row(
         stat(
             "Who leads?",
             "Dispatchers that lead: exactly one. Nobody: workers claim for themselves each "
-            "second, nothing is reaped, and the figures of the ledger stand still. "
+            "second, nothing is reaped, and the figures of the ledger stand still. A stranger: "
+            "a session that is no dispatcher keeps the lock. ops/RUNBOOK.md#leadheldbystranger, "
             "ops/RUNBOOK.md#nodispatcherleads",
             Looks(
                 unit="suffix: lead",
                 empty="No dispatcher is scraped",
                 steps=[(None, RED), (1, GREEN), (2, RED)],
-                words={"0": ("Nobody", RED), "1": ("One", GREEN)},
+                words={"-1": ("A stranger", RED), "0": ("Nobody", RED), "1": ("One", GREEN)},
             ),
-            prom("sum(dispatcher_leading)"),
+            prom("sum(dispatcher_leading) - (max(dispatcher_lead_held_by_stranger) or vector(0))"),
         ),
     ),
     line(

@@ -135,13 +135,17 @@ DISPATCHER = row(
             "Dispatcher: rate",
             "offered: ids put into the ready set. wakes: NOTIFYs that it slept through; "
             "few under load, because it does not sleep then. lost: offered, and back "
-            "without a claim: 0 without faults. ops/RUNBOOK.md#lostidsfound",
+            "without a claim: 0 without faults. junk: popped, and no id of ours: somebody else "
+            "writes into our keys of Redis. ops/RUNBOOK.md#lostidsfound",
             Looks(
-                unit=PER_SECOND, empty=IDLE, colours={"offered": GREEN, "wakes": BLUE, "lost": RED}
+                unit=PER_SECOND,
+                empty=IDLE,
+                colours={"offered": GREEN, "wakes": BLUE, "lost": RED, "junk": ORANGE},
             ),
             rate("dispatcher_offered_total", "offered"),
             rate("dispatcher_bells_total", "wakes"),
             rate("reconciler_lost_total", "lost"),
+            rate("worker_hints_dropped_total", "junk"),
         ),
         lines(
             "Ready set",

@@ -6,6 +6,7 @@ import logging
 
 from service.cli.settings import settings_beside_up
 from service.doctor import examine
+from service.printable import printable
 
 
 def run(args: argparse.Namespace) -> int:
@@ -18,7 +19,8 @@ def run(args: argparse.Namespace) -> int:
         async for finding in examine(settings):
             mark = "FIX " if finding.advice else "fine"
             advice = f": {finding.advice}" if finding.advice else ""
-            print(f"{mark}  {finding.what: <26} {finding.found}{advice}", flush=True)
+            line = f"{mark}  {finding.what: <26} {finding.found}{advice}"
+            print(printable(line), flush=True)
             worst = max(worst, int(bool(finding.advice)))
         return worst
 

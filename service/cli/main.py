@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from service.errors import NotifyError
+from service.printable import printable
 
 ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
 EXAMPLES = """examples:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run: Callable[[argparse.Namespace], int] = getattr(module, args.function)
         return run(args)
     except NotifyError as error:
-        print(f"notify: {error}", file=sys.stderr)
+        print(printable(f"notify: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -6,6 +6,7 @@ from typing import Any
 
 from service.cli.try_out import base_url, show
 from service.errors import ConfigError, NotifyError
+from service.printable import printable
 
 FILTER = {
     "channel": "channel",
@@ -21,14 +22,14 @@ def cancel(args: argparse.Namespace) -> int:
     """Call off each; returns 1 if one of them could not be."""
     from service import client
 
-    refused = 0
+    refused, base = 0, base_url(args)
     for id in args.ids:
         try:
-            client.cancel(base_url(args), id)
-            print(f"{id} cancelled", flush=True)
+            client.cancel(base, id)
+            print(printable(f"{id} cancelled"), flush=True)
         except NotifyError as error:
             refused += 1
-            print(f"{id} {error}", file=sys.stderr)
+            print(printable(f"{id} {error}"), file=sys.stderr)
     return 1 if refused else 0
 
 

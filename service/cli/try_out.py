@@ -10,6 +10,7 @@ from service import logs
 from service.cli.running import run_until_stopped
 from service.cli.settings import settings_for
 from service.errors import ConfigError
+from service.printable import printable_json
 
 FIELDS = ("priority", "send_at", "expires_at", "max_attempts", "reference")
 
@@ -79,4 +80,4 @@ def base_url(args: argparse.Namespace) -> str:
 
 def show(document: dict[str, Any]) -> None:
     """Print a document for people and for jq."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(printable_json(document))

@@ -13,8 +13,8 @@ from service.errors import StartError
 
 INIT_MAX_S = 120.0
 # The superuser is for an operator; the service does with less. CREATEDB is for scratch databases.
+SUPERUSER = "alter role postgres password '{password}'\n"
 BOOTSTRAP = """\
-alter role postgres password '{password}'
 create role notify login createdb password '{password}'
 grant pg_monitor to notify
 create database notify owner notify
@@ -22,12 +22,19 @@ create database notify owner notify
 
 
 def make_cluster(
-    programs: Path, data: Path, *, account: Account, password: str, sync: bool
+    programs: Path,
+    data: Path,
+    *,
+    account: Account,
+    password: str,
+    superuser_password: str,
+    sync: bool,
 ) -> None:
     """Make a cluster in `data`, with the database `notify` owned by the role `notify`.
 
-    It is made under another name first, so that one half made is never taken for whole.
-    `sync`: write it to the disk before it is used. Raises StartError.
+    `password` is that role's, which is printed; the superuser has another. It is made under
+    another name first, so that one half made is never taken for whole. `sync`: write it to the
+    disk before it is used. Raises StartError.
     """
     refuse_nameless(account)
     draft = data.with_name("draft")
@@ -50,18 +57,20 @@ def make_cluster(
         *(() if sync else ("--no-sync",)),
     )
     # Without a running server: nobody can connect before there is a password.
-    run(
-        account,
-        programs / "postgres",
-        "--single",
-        "-D",
-        draft,
-        "-c",
-        "exit_on_error=on",
-        "postgres",
-        stdin=BOOTSTRAP.format(password=password),
-    )
+    commands = SUPERUSER.format(password=superuser_password) + BOOTSTRAP.format(password=password)
+    run_alone(programs, draft, account, commands)
     draft.replace(data)
+
+
+def set_superuser_password(programs: Path, data: Path, *, account: Account, password: str) -> None:
+    """Give the superuser of a cluster that does not run this password. Raises StartError."""
+    run_alone(programs, data, account, SUPERUSER.format(password=password))
+
+
+def run_alone(programs: Path, data: Path, account: Account, commands: str) -> None:
+    """Run commands, one a line, in a cluster without a server. Raises StartError."""
+    options = ("--single", "-D", data, "-c", "exit_on_error=on", "postgres")
+    run(account, programs / "postgres", *options, stdin=commands)
 
 
 def refuse_nameless(account: Account) -> None:

@@ -7,7 +7,7 @@ from signal import SIGINT, SIGQUIT
 
 from service.embedded.account import Account
 from service.embedded.child import Child
-from service.embedded.cluster import make_cluster
+from service.embedded.cluster import make_cluster, set_superuser_password
 from service.embedded.kept import postgres_url
 from service.embedded.orphan import clear_orphans
 from service.embedded.programs import postgres_programs
@@ -64,9 +64,14 @@ class EmbeddedPostgres:
                 self._data,
                 account=self._account,
                 password=self._state.password,
+                superuser_password=self._state.superuser_password,
                 sync=not self._fast,
             )
+            self._state.note_superuser_is_apart()
         clear_orphans(self._data)
+        is_standby = (self._data / "standby.signal").exists()  # its primary's passwords are its own
+        if not (self._state.superuser_is_apart or is_standby):
+            self._set_superuser_apart()
         self._port = self._state.port("postgres")
         settings = SETTINGS | (FAST if self._fast else {}) | {"port": str(self._port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -96,6 +101,21 @@ class EmbeddedPostgres:
         if self._child is not None:
             self._child.stop((SIGINT, STOP_MAX_S), (SIGQUIT, STOP_MAX_S))
             clear_orphans(self._data)
+
+    def _set_superuser_apart(self) -> None:
+        """Change a cluster of earlier days, whose superuser has the password that is printed."""
+        assert self._programs is not None
+        try:
+            set_superuser_password(
+                self._programs,
+                self._data,
+                account=self._account,
+                password=self._state.superuser_password,
+            )
+        except StartError:
+            self._refuse_other_version()
+            raise
+        self._state.note_superuser_is_apart()
 
     def _is_ready(self) -> bool:
         """Read it from the pid file, as pg_ctl does: nobody else's server can be taken for ours."""

@@ -63,7 +63,21 @@ class State:
     @property
     def password(self) -> str:
         """The password of both servers; made of letters, digits, `-` and `_`."""
-        return self._keep("password", lambda: secrets.token_urlsafe(24))
+        return self._keep("password", new_password)
+
+    @property
+    def superuser_password(self) -> str:
+        """The password of PostgreSQL's superuser, which is printed nowhere."""
+        return self._keep("superuser_password", new_password)
+
+    @property
+    def superuser_is_apart(self) -> bool:
+        """Whether the superuser has it: once both had the same."""
+        return "superuser_is_apart" in self._kept
+
+    def note_superuser_is_apart(self) -> None:
+        """Remember that it has."""
+        self._keep("superuser_is_apart", lambda: "yes")
 
     @property
     def webhook_secret(self) -> str:
@@ -162,6 +176,11 @@ def is_running(pid: str) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def new_password() -> str:
+    """Make a password that needs no escapes anywhere."""
+    return secrets.token_urlsafe(24)
 
 
 def new_webhook_secret() -> str:

@@ -32,8 +32,15 @@ class DispatcherMetrics:
             "Ids that were offered and came back without a claim: 0 without faults.",
         )
         self.offered = shelf.counter("dispatcher_offered_total", "Ids put into the ready set.")
-        self.bells = shelf.counter("dispatcher_bells_total", "Wake-ups by NOTIFY.")
+        self.bells = shelf.counter(
+            "dispatcher_bells_total", "Sleeps in which the bell rang (NOTIFY)."
+        )
         self.leading = shelf.gauge("dispatcher_leading", "1: this one leads. 0: it stands by.")
+        self.lead_held_by_stranger = shelf.gauge(
+            "dispatcher_lead_held_by_stranger",
+            "1: this one stands by, and who holds the leader's lock is no dispatcher; its log and "
+            "notify doctor say who.",
+        )
         self.succeeded = shelf.gauge(
             "job_last_success_timestamp_seconds",
             "When a job of the leader last ran without an error, in this process; 0: not yet.",

@@ -42,6 +42,10 @@ class WorkerMetrics:
             "worker_stale_settles_total",
             "Attempts whose lease had been taken back when they were settled: maybe duplicates.",
         )
+        self.hints_dropped = shelf.counter(
+            "worker_hints_dropped_total",
+            "Members of the ready set that are no ids of ours: somebody else writes there.",
+        )
         self.released = shelf.counter("worker_jobs_released_total", "Claims given back unstarted.")
         self.parked = shelf.counter(
             "worker_jobs_parked_total",

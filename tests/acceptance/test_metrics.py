@@ -32,7 +32,7 @@ WORKER = {
     "worker_breakers", "worker_breakers_opened_total", "worker_jobs_in_hand",
     "worker_sends_in_flight", "worker_slots", "worker_send_seconds_bucket",
     "worker_enqueue_to_sent_seconds_bucket", "worker_claim_batch_rows_bucket",
-    "worker_settle_batch_rows_bucket", "worker_loop_errors_total",
+    "worker_settle_batch_rows_bucket", "worker_loop_errors_total", "worker_hints_dropped_total",
 }  # fmt: skip
 DISPATCHER = {
     "reaper_runs_total", "reaper_rows_total", "reconciler_runs_total", "reconciler_lost_total",
@@ -43,6 +43,7 @@ DISPATCHER = {
     "db_notify_queue_usage_ratio", "db_oldest_transaction_age_seconds", "db_xmin_age_transactions",
     "db_dead_tuples", "db_size_bytes", "db_partitions_ahead_days", "db_default_partition_rows",
     "job_last_success_timestamp_seconds", "slo_notifications_total",
+    "dispatcher_lead_held_by_stranger",
 }  # fmt: skip
 EVERY = {"notify_build_info", "process_cpu_seconds_total", "python_info"}
 POOL = {

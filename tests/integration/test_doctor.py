@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import psycopg
+
 from service.config import Settings
 from service.doctor import Finding, examine
 from service.inbox import Inbox
@@ -19,9 +21,11 @@ def examined(**settings: object) -> dict[str, Finding]:
     return asyncio.run(gathered(examine(Settings(**settings))))
 
 
-def test_fine_where_all_is_fine(dsn, redis_url, other_db):
-    other_db.execute("select notify.lead()")
-    found = examined(database_url=dsn, redis_url=redis_url, webhook_secret=(SECRET,))
+def test_fine_where_all_is_fine(dsn, redis_url):
+    with psycopg.connect(dsn, autocommit=True, application_name="notify-disp") as dispatcher:
+        dispatcher.execute("select notify.lead(), notify.arm(5)")
+        found = examined(database_url=dsn, redis_url=redis_url, webhook_secret=(SECRET,))
+    assert (found["dispatcher"].found, found["doorbell"].found) == ("leading", "armed")
     # The session's Valkey is ours, so its policy is what notify up would give it.
     assert {what: finding.advice for what, finding in found.items() if finding.advice} == {}
     assert {"schema", "server", "clocks", "LISTEN", "Redis", "webhooks", "mail"} <= found.keys()
@@ -36,6 +40,17 @@ def test_what_is_missing_comes_with_what_to_do(dsn, db):
     assert "start more" in found["oldest due"].advice
     assert "REDIS_URL" in found["Redis"].advice
     assert "WEBHOOK_SECRET" in found["webhooks"].advice
+
+
+def test_who_holds_our_locks_is_named_with_what_ends_it(dsn):
+    with psycopg.connect(dsn, autocommit=True, application_name="shop") as stranger:
+        for lock in (1, 2):
+            stranger.execute("select pg_advisory_lock(1852798057, %s)", [lock])
+        found = examined(database_url=dsn)
+        pid, user = stranger.info.backend_pid, stranger.info.user
+    for what in ("dispatcher", "doorbell"):
+        assert f"pid {pid}, role {user}, application shop" in found[what].found
+        assert f"select pg_terminate_backend({pid})" in found[what].advice
 
 
 def test_an_empty_database_wants_a_migration(empty_dsn):

@@ -137,6 +137,14 @@ def test_redis_keeps_nothing_and_evicts_nothing():
     assert (options["--save"], options["--appendonly"]) == ("", "no")
 
 
+def test_redis_asks_for_the_password_that_the_roles_give():
+    command, password = SERVICES["redis"]["command"], "${REDIS_PASSWORD:-redis_password}"
+    assert command[command.index("--requirepass") + 1] == password
+    assert SERVICES["redis"]["environment"] == {"REDISCLI_AUTH": password}
+    for name in ROLES:
+        assert SERVICES[name]["environment"]["REDIS_URL"] == f"redis://:{password}@redis:6379/0"
+
+
 def test_the_worker_can_be_scaled():
     assert not {"container_name", "ports", "hostname"} & SERVICES["worker"].keys()
 

@@ -65,3 +65,15 @@ def test_it_is_disarmed_with_its_session(db, dsn):
     held = "select 1 from pg_locks where locktype = 'advisory' and pid = %s"
     wait_for(lambda: not db.execute(held, [pid]).fetchone())
     assert arm(db)
+
+
+def test_a_path_full_of_other_names_changes_no_answer(db, other_db):
+    db.execute(
+        "create schema shop;"
+        "create function shop.pg_try_advisory_lock(int, int) returns boolean"
+        " language sql as 'select true'"
+    )
+    with other_db.transaction():
+        enqueue(other_db)
+        db.execute("set search_path = shop, pg_catalog")
+        assert not arm(db)

@@ -41,3 +41,15 @@ def test_nobody_leads_where_nothing_can_be_written(db):
     db.execute("set default_transaction_read_only = on")
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         lead(db)
+
+
+def test_a_path_full_of_other_names_changes_no_answer(db, other_db):
+    db.execute(
+        "create schema shop;"
+        "create function shop.pg_try_advisory_lock(int, int) returns boolean"
+        " language sql as 'select true';"
+        "create table shop.pg_locks (pid int)"
+    )
+    assert lead(other_db)
+    db.execute("set search_path = shop, pg_catalog")
+    assert not lead(db)

@@ -233,7 +233,8 @@ def test_a_killed_migration_leaves_no_lock(empty_dsn):
 def test_another_migration_is_waited_for_and_not_forever(empty_dsn):
     with connect(empty_dsn) as db:
         db.execute("select pg_advisory_lock(1852798057, 3)")
-        with pytest.raises(StartError, match="another migration is running"):
+        who = f"another migration is running: pid {db.info.backend_pid}, role {db.info.user}"
+        with pytest.raises(StartError, match=who):
             migrate(empty_dsn, wait_s=0)
         waiter = Thread(target=migrate, args=(empty_dsn,))
         waiter.start()

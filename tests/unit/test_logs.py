@@ -7,6 +7,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from loguru import logger
 
 from service import logs
@@ -157,11 +159,12 @@ def test_no_transitions_are_no_line(capsys):
 @pytest.mark.parametrize("style", ["json", "pretty"])
 def test_a_line_stays_one_line_whatever_is_in_it(capsys, style):
     logs.set_up("worker", style=style)
-    odd = "a\r\nb\x00\x1b[31m\u2028\x85\ud800 {x} \0 }\n{"
+    odd = "a\r\nb\x00\x1b[31m\u2028\x85\x9b\x7f\u202e\u2066\u200b\U000e0041\ud800 {x} \0 }\n{"
     logs.transitions("odd\nevent", [{"notification_id": odd}, {"notification_id": odd}])
     logger.info(f"said\n{odd}".replace("{", "{{").replace("}", "}}"), text=odd, n=1 << 70)
     printed = capsys.readouterr().err
     assert printed.count("\n") == 3 and printed.endswith("\n")
+    assert all(line.isprintable() for line in printed.split("\n"))
     if style == "json":
         told = [json.loads(line) for line in printed.splitlines()]
         assert told[0]["notification_id"] == odd == told[2]["text"]
@@ -229,6 +232,18 @@ def test_a_part_of_the_process_can_speak_as_its_role(capsys):
         ("https://user:pw@example.org:8443/x", "https://example.org:8443/…"),
         ("http://example.org?token=1", "http://example.org/…"),
         ("http://example.org#token", "http://example.org/…"),
+        ("https://host?token=abc@SECRET", "https://host/…"),
+        ("https://host#a@SECRET", "https://host/…"),
+        ("https://host\\@SECRET/x", "https://host/…"),
+        ("https://user:pa/ss@host", "https://…/…"),
+        ("https://[2001:db8::1]:8080/x", "https://[2001:db8::1]:8080/…"),
+        ("https://[SECRET]/x", "https://…/…"),
+        ("https://host:SECRET/x", "https://…/…"),
+        ("SECRET://host/x", "…://host/…"),
+        ("http:/host/x@y/SECRET", "h…@…"),
+        ("//host/SECRET", "/…"),
+        ("a@b.example?x=SECRET", "a…@…"),
+        ("ada@bücher.example", "a…@bücher.example"),
         ("+4930123456", "+…"),
         ("", "…"),
         ("@x", "…@x"),
@@ -236,3 +251,22 @@ def test_a_part_of_the_process_can_speak_as_its_role(capsys):
 )
 def test_a_recipient_is_masked(recipient, shown):
     assert logs.masked(recipient) == shown
+
+
+ENDS = "/?#\\"
+LETTERS = "abz09.-_~:@&=%;,!$'()*+[]\u2100\uff0f\u3002 \t\n"
+SCHEMES = ["http://", "https://", "HTTPS://", "ftp://", "SECRET://", "://", "//", "http:/"]
+
+
+@given(
+    scheme=st.sampled_from(SCHEMES),
+    user=st.text(LETTERS, max_size=9),
+    end=st.sampled_from(ENDS),
+    before=st.text(LETTERS + ENDS, max_size=9),
+    after=st.text(LETTERS + ENDS, max_size=9),
+)
+def test_no_mask_shows_a_path_a_query_a_fragment_or_userinfo(scheme, user, end, before, after):
+    assert "SECRET" not in logs.masked(f"{scheme}host{end}{before}SECRET{after}")
+    assert "SECRET" not in logs.masked(f"{scheme}{user}@host{end}{before}SECRET{after}")
+    assert "SECRET" not in logs.masked(f"{scheme}{user}SECRET{user}@host")
+    assert "SECRET" not in logs.masked(f"{scheme}{user}SECRET@host{end}{before}{after}")

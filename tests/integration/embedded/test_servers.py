@@ -1,5 +1,6 @@
 """Both servers in one hand: what they promise to those who start them."""
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import redis
 
 from service.embedded.servers import EmbeddedServers
 from service.errors import StartError
+from tests.conftest import as_superuser
 from tests.integration.embedded.processes import read, running
 from tests.waiting import wait_for
 
@@ -60,6 +62,50 @@ def test_nobody_gets_in_without_the_password(made: Path) -> None:
             pytest.raises(redis.AuthenticationError),
         ):
             stranger.ping()
+
+
+def test_the_printed_password_lets_in_no_superuser(made: Path) -> None:
+    servers = EmbeddedServers(made, fast=True)
+    with servers as urls:
+        assert urls.database_url
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(urls.database_url, user="postgres", dbname="postgres")
+        assert_superuser_is_apart(servers, urls.database_url)
+
+
+def test_a_superuser_of_earlier_days_gets_a_password_of_its_own(directory: Path) -> None:
+    servers = EmbeddedServers(directory, fast=True)
+    with servers as urls:
+        assert urls.database_url
+        with psycopg.connect(as_superuser(urls.database_url, servers.state)) as db:
+            db.execute(f"alter role postgres password '{servers.state.password}'")
+            db.execute("create table kept as select 42 as answer")
+    file = directory / "kept.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({k: v for k, v in kept.items() if "superuser" not in k}))
+    servers = EmbeddedServers(directory, fast=True)
+    with servers as urls:
+        assert urls.database_url
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(urls.database_url, user="postgres", dbname="postgres")
+        assert_superuser_is_apart(servers, urls.database_url)
+        with psycopg.connect(as_superuser(urls.database_url, servers.state)) as db:
+            assert db.execute("select answer from kept").fetchone() == (42,)
+
+
+def assert_superuser_is_apart(servers: EmbeddedServers, url: str) -> None:
+    """The role that is printed is none, and none of its ways makes it one."""
+    with psycopg.connect(url) as db:
+        row = db.execute(
+            "select rolsuper, rolcreaterole, rolreplication, rolbypassrls from pg_roles"
+            " where rolname = current_user"
+        ).fetchone()
+        assert row == (False,) * 4
+        for attempt in ("set role postgres", "alter role notify superuser"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
+                db.execute(attempt)
+    with psycopg.connect(as_superuser(url, servers.state)) as db:
+        assert db.execute("select usesuper from pg_user where usename = user").fetchone() == (True,)
 
 
 def test_the_password_is_in_no_list_of_processes(made: Path, newborn: Newborn) -> None:

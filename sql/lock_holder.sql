@@ -1,0 +1,33 @@
+-- lock_holder(p_lock) -> at most one row
+--
+-- Say who holds one of our advisory locks: any role can take them, and what it stops is ours.
+--
+-- Args     p_lock integer: 1 the doorbell's, 2 the lead's
+-- Returns  pid (null: a prepared transaction), role, application, and is_ours: a session of a dispatcher,
+--          by its name (the caller's own counts too, as the URL may bring one) and by a role that may write
+--          the ledger. A stranger comes before one of ours. Left out are the caller and, where it may see
+--          so, producers in flight: they share the doorbell's lock for their transaction
+-- Note     pg_locks, and who a session is, are for every role to see; what it does takes pg_read_all_stats.
+-- Caller   Leader.holder, Doorbell.holder, Store.lead_holder
+create or replace function notify.lock_holder(p_lock integer)
+returns table (pid integer, role text, application text, is_ours boolean)
+language sql set search_path = pg_catalog, pg_temp as $$
+  select h.pid, h.role, h.application, h.is_ours
+  from (
+    select l.pid, a.usename::text as role, a.application_name as application,
+      coalesce(
+        a.application_name in ('notify-disp', current_setting('application_name'))
+        and has_table_privilege(a.usesysid, 'notify.notifications', 'update'), false) as is_ours
+    from pg_locks l
+    left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.classid = 1852798057 and l.objid = p_lock::oid and l.objsubid = 2
+      and l.database = (select d.oid from pg_database d where d.datname = current_database())
+      and l.granted and l.pid is distinct from pg_backend_pid()
+      and not (p_lock = 1 and l.mode = 'ShareLock' and a.pid is not null
+        and (a.xact_start is not null or a.state is null))
+  ) h
+  order by h.is_ours, h.pid
+  limit 1
+$$;
+
+comment on function notify.lock_holder(integer) is 'lock_holder(p_lock) -> at most one row';

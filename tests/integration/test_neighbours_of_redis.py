@@ -1,0 +1,210 @@
+"""Whatever somebody writes into our keys of Redis costs at most itself."""
+
+import math
+import os
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.config import Settings
+from service.errors import DatabaseAway, Refused
+from service.metrics import WorkerMetrics
+from service.model import LANES
+from service.offers import WINDOW_MAX
+from service.ready_set import CARD_MAX, EPOCH_KEY, LANE_KEYS
+from tests.integration.dispatcher.driving import Driven
+from tests.ledger import enqueue, status
+from tests.waiting import wait_for
+from workers.claimer import NOTHING
+from workers.runner import Worker
+
+URGENT = LANE_KEYS[0]
+
+
+def members(client, made, *, score=0.0, lanes=LANES):
+    """Put the members into each of these lanes."""
+    scores = dict.fromkeys(made, score)
+    for lane in lanes:
+        client.zadd(LANE_KEYS[lane], scores)
+
+
+def as_string(client, key):
+    client.set(key, "x" * 1000)
+
+
+def as_list(client, key):
+    client.rpush(key, "x")
+
+
+def as_hash(client, key):
+    client.hset(key, "x", "y")
+
+
+def as_stream(client, key):
+    client.xadd(key, {"x": "y"})
+
+
+def as_set(client, key):
+    client.sadd(key, "x")
+
+
+def as_bitmap(client, key):
+    client.setbit(key, 1 << 16, 1)
+
+
+def as_geo(client, key):
+    client.geoadd(key, (13.4, 52.5, "x"))
+
+
+def as_counts(client, key):
+    client.pfadd(key, "x")
+
+
+OTHER_TYPES = [as_string, as_list, as_hash, as_stream, as_set, as_bitmap, as_geo, as_counts]
+JUNK = {
+    "one letter": lambda c: c.zadd(URGENT, {"x": 0}),
+    "nothing": lambda c: members(c, [b""]),
+    "15 bytes": lambda c: members(c, [os.urandom(15) for _ in range(100)]),
+    "17 bytes": lambda c: members(c, [os.urandom(17) for _ in range(100)]),
+    "16 random bytes": lambda c: members(c, [os.urandom(16) for _ in range(3000)]),
+    "uuids of version 4": lambda c: members(c, [uuid4().bytes for _ in range(3000)]),
+    "ids of another database": lambda c: members(
+        c, [b"\x01\x9a" + os.urandom(4) + b"\x70" + os.urandom(9) for _ in range(3000)]
+    ),
+    "ids of no time": lambda c: members(
+        c, [os.urandom(6) + b"\x7f" + os.urandom(9) for _ in range(3000)]
+    ),
+    "the text of an id": lambda c: members(c, [str(uuid4()), uuid4().hex]),
+    "braces, quotes and nulls": lambda c: members(c, ["{}", '","', "\0" * 16, "'; --", "NULL"]),
+    "a megabyte": lambda c: members(c, ["x" * (1 << 20)], lanes=[0]),
+    "score minus infinity": lambda c: members(c, ["x", os.urandom(16)], score=-math.inf),
+    "score infinity": lambda c: members(c, ["x", os.urandom(16)], score=math.inf),
+    "a huge score": lambda c: members(c, ["x", os.urandom(16)], score=1.7e308),
+    "a score of the future": lambda c: members(c, ["x"], score=4e12),
+    "as many as a lane holds": lambda c: members(c, map(str, range(WINDOW_MAX)), lanes=[0]),
+    "many more": lambda c: members(c, map(str, range(20 * WINDOW_MAX)), lanes=[0]),
+    "an epoch of another": lambda c: c.set(EPOCH_KEY, os.urandom(16)),
+    "an epoch of a megabyte": lambda c: c.set(EPOCH_KEY, "x" * (1 << 20)),
+    "an epoch that expires": lambda c: c.pexpire(EPOCH_KEY, 1),
+    "lanes that expire": lambda c: [c.pexpire(key, 1) for key in LANE_KEYS.values()],
+    "a set renamed to a lane": lambda c: c.zadd("other", {"x": 0}) and c.rename("other", URGENT),
+    **{
+        f"{kind.__name__} {key}": lambda c, kind=kind, key=key: (c.delete(key), kind(c, key))
+        for kind in OTHER_TYPES
+        for key in (LANE_KEYS[0], LANE_KEYS[2], EPOCH_KEY)
+    },
+}
+
+
+@pytest.fixture
+def driven(dsn, redis_url):
+    """Give a dispatcher."""
+    with Driven(dsn, redis_url) as driven:
+        yield driven
+
+
+@pytest.fixture
+def registry():
+    """Collect this test's metrics."""
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def worker(dsn, redis_url, registry):
+    """Give a worker that has not started."""
+    worker = Worker(Settings(database_url=dsn, redis_url=redis_url), WorkerMetrics(registry))
+    yield worker
+    if not worker.alive:  # what its threads own they close themselves
+        worker.claimer.stop()
+        worker.start()
+    worker.stop()
+
+
+def all_sent(db):
+    return not db.execute(
+        "select from notify.notifications where status <> 'sent' limit 1"
+    ).fetchone()
+
+
+def on_the_usual_road(worker, redis_client):
+    """Say whether the lanes are ours again, and the worker takes its ids from there."""
+    kinds = {redis_client.type(key) for key in LANE_KEYS.values()}
+    return kinds <= {b"zset", b"none"} and not worker.claimer.hints.outage.lasts
+
+
+def test_junk_costs_at_most_itself(db, worker, driven, redis_client, registry):
+    """One worker and one dispatcher live through all of it, one after another."""
+    worker.start()
+    with driven.running():
+        for name, put_junk in JUNK.items():
+            put_junk(redis_client)
+            for lane in LANES:
+                enqueue(db, 13, priority=lane)
+            try:
+                wait_for(lambda: all_sent(db), 20)
+                wait_for(lambda: on_the_usual_road(worker, redis_client), 20)
+            except TimeoutError as error:
+                raise AssertionError(name) from error
+        # By then even what stood behind all ids is popped.
+        wait_for(lambda: not sum(redis_client.zcard(key) for key in LANE_KEYS.values()), 20)
+    assert registry.get_sample_value("worker_loop_errors_total", {"thread": "claimer"}) == 0
+    assert registry.get_sample_value("worker_hints_dropped_total") > WINDOW_MAX
+
+
+def test_ids_that_are_none_are_dropped_with_the_error_that_they_make(worker):
+    worker.claimer.kept = ["no uuid"]
+    with pytest.raises(Refused):
+        worker.claimer.turn()
+    assert worker.claimer.kept == NOTHING
+
+
+def test_ids_are_kept_while_the_database_is_away(db, worker):
+    [id] = enqueue(db)
+    worker.claimer.kept = [id.hex]
+    db.execute("alter schema notify rename to notify_later")
+    for _ in range(3):
+        with pytest.raises(DatabaseAway):
+            worker.claimer.turn()
+        worker.claimer.doubt_ends = 0.0  # a long outage: it does not ask for its claims any more
+    assert worker.claimer.kept == [id.hex]
+    db.execute("alter schema notify_later rename to notify")
+    worker.claimer.turn()
+    assert status(db, id) == "sending"
+    assert worker.claimer.kept == NOTHING
+
+
+def test_ids_that_break_every_claim_are_dropped_though_it_looks_like_an_outage(db, worker):
+    worker.claimer.kept = [enqueue(db)[0].hex]
+    db.execute(
+        "create function break() returns trigger language plpgsql as"
+        " $$ begin raise exception using errcode = 'XX001', message = 'missing chunk'; end $$;"
+        "create trigger break before update on notify.notifications"
+        " for each row execute function break()"
+    )
+    for kept in (True, False):
+        with pytest.raises(DatabaseAway, match="missing chunk"):
+            worker.claimer.turn()
+        assert bool(worker.claimer.kept) is kept
+
+
+def test_a_lane_with_more_than_we_would_add_is_emptied_and_filled_again(db, driven, redis_client):
+    ids = {id.bytes for id in enqueue(db, 5)}
+    assert driven.offer() == 5
+    members(redis_client, map(str, range(CARD_MAX)), lanes=[2])
+    assert driven.offer() == 5
+    assert set(redis_client.zrange(LANE_KEYS[2], 0, -1)) == ids
+
+
+def test_an_id_that_somebody_moved_to_the_end_gets_its_place_back(
+    db, driven, redis_client, monkeypatch
+):
+    monkeypatch.setattr("service.offers.GRACE_S", -1.0)  # every id is old at once
+    [id] = enqueue(db)
+    driven.offer()
+    due_ms = redis_client.zscore(LANE_KEYS[2], id.bytes)
+    redis_client.zadd(LANE_KEYS[2], {id.bytes: math.inf})
+    for _ in range(2):
+        driven.reconcile()
+    assert redis_client.zscore(LANE_KEYS[2], id.bytes) == due_ms
+    assert driven.lost == 0
