@@ -1,7 +1,8 @@
--- checkup() -> one row
+-- checkup(p_found) -> one row
 --
 -- Say what `notify doctor` asks of the database, at a cost that does not grow with the queue.
 --
+-- Args     p_found regclass, what `notifications` is in the caller's search_path: this function has its own
 -- Returns  server_version_num; now_at timestamptz, its clock; is_replica; has_leader: a dispatcher leads;
 --          days_ahead integer, days after today that have a partition; expired_leases integer, leases
 --          that ended over a minute ago, counted to 1000; in_default integer, rows outside their day's
@@ -10,12 +11,13 @@
 --          finds ours in a new session of this role
 -- Plan     notifications_leased
 -- Caller   Store.checkup
-create or replace function notify.checkup()
+create or replace function notify.checkup(p_found regclass)
 returns table (
   server_version_num integer, now_at timestamptz, is_replica boolean, has_leader boolean,
   days_ahead integer, expired_leases integer, in_default integer, notify_usage double precision,
   oldest_transaction_age interval, finds_table boolean)
-language sql set enable_seqscan = off as $$
+language sql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
   select
     current_setting('server_version_num')::integer,
     clock_timestamp(),
@@ -36,7 +38,7 @@ language sql set enable_seqscan = off as $$
     pg_notification_queue_usage(),
     (select max(clock_timestamp() - a.xact_start) from pg_stat_activity a
       where a.datname = current_database() and a.pid <> pg_backend_pid()),
-    coalesce(to_regclass('notifications') = 'notify.notifications'::regclass, false)
+    coalesce(p_found = 'notify.notifications'::regclass, false)
 $$;
 
-comment on function notify.checkup() is 'checkup() -> one row';
+comment on function notify.checkup(regclass) is 'checkup(p_found) -> one row';

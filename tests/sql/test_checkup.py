@@ -4,7 +4,7 @@ from tests.ledger import ago, put
 
 
 def checkup(db):
-    return db.execute("select * from notify.checkup()").fetchone()
+    return db.execute("select * from notify.checkup(to_regclass('notifications'))").fetchone()
 
 
 def test_a_new_ledger_has_its_days_and_nothing_to_complain_of(db):

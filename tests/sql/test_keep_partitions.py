@@ -82,7 +82,7 @@ def test_a_partition_has_the_parents_indexes_constraints_and_triggers(db):
         "select count(*) as n from pg_constraint where contype = 'c'"
         " and conrelid = ('notify.' || %s)::regclass"
     )
-    assert db.execute(checks, [new]).fetchone().n == 5
+    assert db.execute(checks, [new]).fetchone().n == 7
 
 
 def test_rows_of_the_default_partition_move_when_their_day_is_made(db):
