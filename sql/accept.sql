@@ -6,12 +6,12 @@
 -- Note     Checked here and not by CHECK, because CHECKs run again on every claim and settle
 --          (4 microseconds a row, three times); what a transition must keep true is CHECKed always.
 --          It runs with the producer's search_path, which may be hostile: so it says pg_catalog or notify
---          to every function and operator, and leaves the work to unmet_rule(), which is bound.
+--          to every function, operator and type, and leaves the work to unmet_rule(), which is bound.
 -- Caller   trigger accept on notifications
 create or replace function notify.accept() returns trigger
 language plpgsql as $$
 declare
-  v_unmet text[];
+  v_unmet pg_catalog.text[];
 begin
   new.created_at := pg_catalog.clock_timestamp();
   new.due_at := greatest(new.send_at, new.created_at);

@@ -15,7 +15,7 @@ begin atomic
     and coalesce(bool_and(case
       when jsonb_typeof(h.value) <> 'string' or octet_length(h.name) > 76 then false
       when length(h.value #>> '{}') > 998 then false
-      else h.value #>> '{}' !~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
+      else h.value #>> '{}' !~ '[\u0001-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]'
         and lower(h.name collate "C") ~ '^(?:(?:x|list)-[a-z0-9-]+|auto-submitted|precedence|importance|priority|sensitivity|in-reply-to|references|keywords|comments|organization|feedback-id)$'
       end), true)
   from jsonb_each(p_headers) as h(name, value);

@@ -28,7 +28,7 @@ return case
     array['email_payload_members_have_their_types', 'payload',
       'Give text, html and reply_to as strings, and headers as an object of strings.']
   when length(p_payload ->> 'subject') > 998
-    or p_payload ->> 'subject' ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then
+    or p_payload ->> 'subject' ~ '[\u0001-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]' then
     array['email_subject_is_one_line', 'payload',
       'Give a subject of at most 998 characters, without line breaks and control characters.']
   when not notify.is_mailbox(p_payload ->> 'reply_to') then

@@ -75,8 +75,11 @@ class EmailChannel:
         if not self.server:
             return NOT_CONFIGURED
         try:
-            payload = msgspec.json.decode(claim.payload, type=EmailPayload)
             to = ascii_domain(mailbox(claim.recipient))
+        except ValueError as error:
+            return refused("invalid_recipient", error)
+        try:
+            payload = msgspec.json.decode(claim.payload, type=EmailPayload)
             body = self.message(claim.id, to, payload).as_bytes()
         except msgspec.MsgspecError as error:
             return refused("invalid_payload", error)
