@@ -171,7 +171,7 @@ def test_the_services_own_functions_mean_the_same_under_any_search_path(db, path
     assert db.execute("select queued from notify.gauges()").fetchone().queued == 1
     assert db.execute("select * from notify.vitals()").fetchone().days_ahead >= 6
     assert (
-        db.execute("select finds_table from notify.checkup(%s::pg_catalog.regclass)", [found])
+        db.execute("select finds_table from notify.checkup('notify.notifications')")
         .fetchone()
         .finds_table
     )

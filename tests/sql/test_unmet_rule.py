@@ -1,4 +1,4 @@
-"""Unmet rule: one expression that accept() has inlined; tests/sql/test_accept.py goes through it."""
+"""Unmet rule: what accept() asks; tests/sql/test_accept.py goes through the rules."""
 
 import json
 from datetime import timedelta
@@ -83,7 +83,10 @@ def test_binary_json_is_never_five_times_as_long_as_its_text(shared_db):
     for text in ("[1,1]", "[[],[]]", "[true]", '["",""]', '{"":{}}', "[[[[[]]]]]", "[0]", "[null]"):
         inner = text[1:-1]
         many = text[0] + ",".join([inner] * 2000) + text[-1] if text[0] == "[" else text
-        query = "select pg_column_size(p) as b, octet_length(p::text) as t from (select %s::jsonb) as x(p)"
+        query = (
+            "select pg_column_size(p) as b, octet_length(p::text) as t"
+            " from (select %s::jsonb) as x(p)"
+        )
         size = shared_db.execute(query, [many]).fetchone()
         assert size.b < 5 * size.t + 24, text
 
