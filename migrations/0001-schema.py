@@ -6,8 +6,18 @@ from yoyo import step
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
+step("set local search_path = pg_catalog, pg_temp")
 step("create schema if not exists notify", "drop schema notify")
-for name in ("new_id", "accept", "wake"):
+for name in (
+    "new_id",
+    "is_http_url",
+    "is_mailbox",
+    "are_mail_headers",
+    "unmet_mail_rule",
+    "unmet_rule",
+    "accept",
+    "wake",
+):
     step(
         (SQL / f"{name}.sql").read_text(encoding="utf-8"),
         f"drop function if exists notify.{name}",

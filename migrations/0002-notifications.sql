@@ -1,5 +1,7 @@
 -- depends: 0001-schema
 
+set local search_path = pg_catalog, pg_temp;
+
 -- One row per notification. What a producer may say is checked once, by the trigger accept; what every
 -- transition must keep true is checked here. Partitioned by day on the id (a UUIDv7 sorts by time), because
 -- dropping a day is instant and deleting rows is how queues die.

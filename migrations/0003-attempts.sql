@@ -1,5 +1,7 @@
 -- depends: 0002-notifications
 
+set local search_path = pg_catalog, pg_temp;
+
 -- One row per ended attempt, append-only; it lives and goes with its notification's day.
 create table if not exists notify.attempts (
   notification_id uuid not null,

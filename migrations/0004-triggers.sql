@@ -1,5 +1,7 @@
 -- depends: 0003-attempts
 
+set local search_path = pg_catalog, pg_temp;
+
 create or replace trigger accept before insert on notify.notifications
 for each row execute function notify.accept();
 

@@ -1,5 +1,7 @@
 -- depends: 0004-triggers
 
+set local search_path = pg_catalog, pg_temp;
+
 -- What ended, counted by the statement that ended it: a row per group of a batch, appended, so that batches
 -- never wait for each other. fold_slo() moves them into slo_daily within seconds; -1 takes one back.
 -- Autovacuum: every row is dead 10 s after it came, so vacuum goes by their number alone, unthrottled; and

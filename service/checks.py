@@ -48,13 +48,13 @@ HTTP_URL = re.compile(
     r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])"
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?:[/?#][!-\[\]-~]*)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # else U+017F is an s, and U+212A a k
 )
 
 HEADER_NAME = re.compile(
     r"(?:(?:X|List)-[A-Za-z0-9-]+|Auto-Submitted|Precedence|Importance|Priority|Sensitivity"
     r"|In-Reply-To|References|Keywords|Comments|Organization|Feedback-ID)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 

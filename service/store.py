@@ -30,10 +30,17 @@ from service.model import (
 )
 from service.schema import current_migration
 
+# Cut to what the columns may hold: a row from before these limits, or that was changed by hand,
+# must not make an answer of megabytes, or one that cannot be read.
 SUMMARY = (
-    "id, channel, recipient, null as payload, priority, status, attempt, max_attempts, send_at,"
-    " due_at, expires_at, reference, created_at, settled_at, last_error_code, last_error"
+    "id, left(channel, 63) as channel, left(recipient, 2048) as recipient, null as payload,"
+    " priority, status, attempt, max_attempts, notify.readable(send_at) as send_at,"
+    " notify.readable(due_at) as due_at, notify.readable(expires_at) as expires_at,"
+    " left(reference, 255) as reference, notify.readable(created_at) as created_at,"
+    " notify.readable(settled_at) as settled_at, left(last_error_code, 100) as last_error_code,"
+    " left(last_error, 500) as last_error"
 )
+ATTEMPTS_MAX = 1000  # the latest: those that a receiver puts off are not counted, and may be many
 WHOLE = SUMMARY.replace("null as payload", "payload")
 # Less than the statement_timeout, so that a slow row at the end is no cancelled statement.
 ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
@@ -98,9 +105,13 @@ class Store:
                 return None
             attempts = conn.cursor(row_factory=class_row(Attempt))
             await attempts.execute(
-                "select attempt, started_at, took_ms, outcome, code, excerpt, worker"
-                " from notify.attempts where notification_id = %s order by attempt", [id]
-            )  # fmt: skip
+                "select attempt, notify.readable(started_at) as started_at, took_ms, outcome,"
+                " left(code, 100) as code, left(excerpt, 500) as excerpt,"
+                " left(worker, 250) as worker"
+                " from (select * from notify.attempts where notification_id = %s"
+                "   order by attempt desc limit %s) as latest order by attempt",
+                [id, ATTEMPTS_MAX],
+            )
             return replace(found, attempts=await attempts.fetchall())
 
     async def page(

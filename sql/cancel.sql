@@ -14,7 +14,8 @@
 -- Caller   Store.cancel
 create or replace function notify.cancel(p_ids uuid[])
 returns table (id uuid, status text, settled_at timestamptz, was_cancelled boolean)
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+language plpgsql
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   v_asked uuid[] := array(select i from unnest(p_ids) as i order by i);
@@ -33,8 +34,8 @@ begin
     settled_at = clock_timestamp()
   where n.id = any (v_ids) and n.id between v_lo and v_hi;
   return query
-  select n.id, case n.status when v_queued then 'locked' else n.status end, n.settled_at,
-    n.id = any (v_ids)
+  select n.id, case n.status when v_queued then 'locked' else n.status end,
+    notify.readable(n.settled_at), n.id = any (v_ids)
   from notify.notifications n
   where n.id = any (v_asked) and n.id between v_lo and v_hi
   order by n.id;

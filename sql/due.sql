@@ -5,7 +5,10 @@
 -- Args     p_lanes smallint[] priorities to look at; p_floors double precision[] epoch ms, no due row of
 --          that lane is expected below it (null: look from the head); p_limit ids per lane
 -- Returns  (priority, ids, due_ms, next_due_in, now_ms): ids by due_at with their due_at as epoch ms,
---          the wait until the lane's next notification falls due (null: none), the time of this look
+--          the wait until the lane's next notification falls due (null: none; at most a year), the time of
+--          this look
+-- Note     Times are kept within what a double and an interval can say: a row that was changed by hand may
+--          have 'infinity', and must not stop the others
 -- Plan     notifications_due, one ordered look per lane: a single scan over lanes would walk future rows
 -- Caller   Store.due
 create or replace function notify.due(
@@ -13,7 +16,8 @@ create or replace function notify.due(
 returns table (
   priority smallint, ids uuid[], due_ms double precision[], next_due_in interval,
   now_ms double precision)
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
@@ -21,14 +25,14 @@ begin
   select l.lane,
     coalesce(head.ids, '{}'),
     coalesce(head.due_ms, '{}'),
-    (select n.due_at from notify.notifications n
+    (select least(n.due_at, v_now + interval '1 year') - v_now from notify.notifications n
       where n.status = 'queued' and n.priority = l.lane and n.due_at > v_now
-      order by n.due_at limit 1) - v_now,
+      order by n.due_at limit 1),
     (extract(epoch from v_now) * 1000)::double precision
   from unnest(p_lanes, p_floors) as l(lane, floor_ms)
   cross join lateral (
     select array_agg(d.id) as ids,
-      array_agg((extract(epoch from d.due_at) * 1000)::double precision) as due_ms
+      array_agg((extract(epoch from greatest('epoch', d.due_at)) * 1000)::double precision) as due_ms
     from (
       select n.id, n.due_at from notify.notifications n
       where n.status = 'queued' and n.priority = l.lane and n.due_at <= v_now

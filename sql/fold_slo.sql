@@ -10,7 +10,7 @@
 -- Caller   Store.fold_slo
 create or replace function notify.fold_slo(p_limit integer)
 returns table (channel text, priority smallint, result text, ended bigint, deltas bigint)
-language sql as $$
+language sql set search_path = pg_catalog, pg_temp as $$
   with taken as (
     delete from notify.slo_deltas
     where ctid = any (array(select d.ctid from notify.slo_deltas d limit p_limit for update skip locked))

@@ -11,8 +11,10 @@
 -- Caller   Store.gauges
 create or replace function notify.gauges()
 returns table (queued bigint, sending bigint, is_estimate boolean, oldest_due_age interval)
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
+  v_now timestamptz := clock_timestamp();
   v_max constant integer := 100000;
   v_per_page constant integer := 150;       -- entries, where nobody has counted them yet
 begin
@@ -36,11 +38,12 @@ begin
       into queued, sending
     from sized s;
   end if;
-  select max(clock_timestamp() - oldest.due_at) into oldest_due_age
+  -- Not more than ten years: a row that was changed by hand may have '-infinity'.
+  select max(v_now - greatest(oldest.due_at, v_now - interval '10 years')) into oldest_due_age
   from unnest('{0,1,2,3}'::smallint[]) as lane
   cross join lateral (
     select n.due_at from notify.notifications n
-    where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
+    where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
     order by n.due_at
     limit 1
   ) oldest;

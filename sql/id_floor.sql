@@ -2,12 +2,13 @@
 --
 -- Give the smallest id of a moment: the bound of a partition.
 --
--- Args     p_time timestamptz
+-- Args     p_time timestamptz; before 1970 and after 9999 it is the end of these years
 -- Returns  a uuid that sorts before every id made at p_time or later, and after every earlier one
 -- Caller   keep_partitions
 create or replace function notify.id_floor(p_time timestamptz) returns uuid
-language sql immutable parallel safe as $$
-  select (lpad(to_hex(floor(extract(epoch from p_time) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
-$$;
+language sql immutable parallel safe
+return (
+  lpad(to_hex(floor(extract(epoch from least('9999-01-01Z', greatest('epoch', p_time))) * 1000)::bigint),
+    12, '0') || repeat('0', 20))::uuid;
 
 comment on function notify.id_floor(timestamptz) is 'id_floor(p_time) -> uuid';

@@ -4,61 +4,49 @@
 --
 -- Args     p_days_ahead integer, from today (UTC); p_retention interval
 -- Returns  (action, partition): made, dropped, emptied (the drop was busy and comes next time), kept (old,
---          but it still holds queued or sending rows), busy (nothing was done after it: call again)
+--          but it still holds queued or sending rows), busy (nothing was done after it: call again), failed
+--          (a warning says why; the others go on), crowded (the default partition has more rows of that day
+--          than are moved in time: they are as good there, and go row by row when they are old)
 -- Locks    ACCESS EXCLUSIVE on new, old and default partitions, and on the parents for a drop. It ends
 --          with the first wait of 200 ms, so that nobody waits longer behind it.
--- Note     CREATE … PARTITION OF and a bare DROP would wait behind one open producer, and every later
---          INSERT behind them: hence LIKE + ATTACH, and TRUNCATE before DROP.
---          Days that went by without a partition get it late, if the default partition has their rows.
+-- Note     A bare DROP would wait behind one open producer, and every later INSERT behind it: hence TRUNCATE
+--          before DROP. Days that went by without a partition get it late, if the default partition has
+--          their rows. Whatever ids there are, a call is bounded: ten such days, until 25000 rows have
+--          been moved, and 25000 old rows of each table. What is left comes with the next one.
 -- Caller   Store.keep_partitions; the migration that deploys sql/
 create or replace function notify.keep_partitions(p_days_ahead integer, p_retention interval)
 returns table (action text, partition text)
-language plpgsql set lock_timeout = '200ms' as $$
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '200ms' as $$
 declare
+  v_late_max constant integer := 10;
+  v_rows_max constant integer := 25000;
   v_today date := (clock_timestamp() at time zone 'utc')::date;
   v_oldest date := ((clock_timestamp() - p_retention) at time zone 'utc')::date;
   v_floor uuid := notify.id_floor(v_oldest::timestamp at time zone 'utc');
+  v_days date[] := array(select v_today + n from generate_series(0, p_days_ahead) as n);
   v_day date;
-  v_table text;
-  v_key text;
-  v_from uuid;
-  v_to uuid;
+  v_next date := v_oldest;
+  v_moved bigint;
+  v_total bigint := 0;
   v_both text;
 begin
-  for v_day in
-    select day::date from generate_series(v_today, v_today + p_days_ahead, interval '1 day') as day
-    union
+  for v_n in 1 .. v_late_max loop
     select (to_timestamp(('x' || left(translate(n.id::text, '-', ''), 12))::bit(48)::bigint / 1000)
-      at time zone 'utc')::date
+      at time zone 'utc')::date + 1 into v_next
     from notify.notifications_default n
-    where n.id >= v_floor and n.id < notify.id_floor(v_today::timestamp at time zone 'utc')
-    order by day
-  loop
-    v_from := notify.id_floor(v_day::timestamp at time zone 'utc');
-    v_to := notify.id_floor((v_day + 1)::timestamp at time zone 'utc');
-    for v_table, v_key in values ('notifications', 'id'), ('attempts', 'notification_id') loop
-      partition := v_table || to_char(v_day, '_YYYYMMDD');
-      continue when to_regclass('notify.' || partition) is not null;
-      begin
-        -- Autovacuum: every notification leaves two dead rows on its own day's partition, so it works
-        -- early and unthrottled; the other days cost it nothing.
-        execute format(
-          'create table notify.%I (like notify.%I including defaults including constraints
-             including generated) with (autovacuum_vacuum_scale_factor = 0.02,
-             autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
-             autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.05)',
-          partition, v_table);
-        execute format(
-          'with moved as (delete from notify.%I where %I >= %L and %I < %L returning *)
-             insert into notify.%I select * from moved',
-          v_table || '_default', v_key, v_from, v_key, v_to, partition);
-        execute format('alter table notify.%I attach partition notify.%I for values from (%L) to (%L)',
-          v_table, partition, v_from, v_to);
-        action := 'made';
-      exception when lock_not_available then
-        action := 'busy';
-      end;
+    where n.id >= notify.id_floor(v_next::timestamp at time zone 'utc')
+      and n.id < notify.id_floor(v_today::timestamp at time zone 'utc')
+    order by n.id
+    limit 1;
+    exit when not found;
+    v_days := v_days || (v_next - 1);
+  end loop;
+
+  foreach v_day in array v_days loop
+    exit when v_day < v_today and v_total >= v_rows_max;
+    for action, partition, v_moved in select * from notify.make_day(v_day, v_rows_max) loop
       return next;
+      v_total := v_total + v_moved;
       if action = 'busy' then
         return;
       end if;
@@ -103,10 +91,17 @@ begin
   end loop;
 
   -- What is older still came into the default partitions, and goes row by row.
-  delete from notify.notifications_default n where n.id < v_floor and n.settled_at is not null;
-  delete from notify.attempts_default a
-  where a.notification_id < v_floor
-    and not exists (select from notify.notifications n where n.id = a.notification_id);
+  delete from notify.notifications_default
+  where id = any (array(
+    select n.id from notify.notifications_default n
+    where n.id < v_floor and n.settled_at is not null
+    limit v_rows_max));
+  delete from notify.attempts_default
+  where ctid = any (array(
+    select a.ctid from notify.attempts_default a
+    where a.notification_id < v_floor
+      and not exists (select from notify.notifications n where n.id = a.notification_id)
+    limit v_rows_max));
 end
 $$;
 

@@ -9,17 +9,17 @@ do $deploy$
 begin
   if current_setting('server_version_num')::int >= 180000 then
     create or replace function notify.new_id() returns uuid
-    language sql volatile parallel safe as 'select uuidv7()';
+    language sql volatile parallel safe
+    return uuidv7();
   else
     create or replace function notify.new_id() returns uuid
-    language sql volatile parallel safe as $$
-      select encode(
+    language sql volatile parallel safe
+    return encode(
         set_bit(set_bit(
           overlay(uuid_send(gen_random_uuid())
             placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
             from 1 for 6),
-          52, 1), 53, 1), 'hex')::uuid
-    $$;
+          52, 1), 53, 1), 'hex')::uuid;
   end if;
 end
 $deploy$;

@@ -10,7 +10,7 @@ create or replace function notify.reconcile(p_limit integer)
 returns table (
   priority smallint, ids uuid[], due_ms double precision[], next_due_in interval,
   now_ms double precision)
-language sql as $$
+language sql set search_path = pg_catalog, pg_temp as $$
   select * from notify.due('{0,1,2,3}', '{null,null,null,null}', p_limit)
 $$;
 

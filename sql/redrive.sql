@@ -26,11 +26,11 @@ language plpgsql set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 declare
   v_now timestamptz := clock_timestamp();
-  -- An id is made within a minute of its created_at: so the times bound the days to be read.
+  -- An id is of a day around its created_at (see unmet_rule): so the times bound the days to be read.
   v_lo uuid := notify.id_floor(least('9999-01-01Z',
-    greatest('epoch', p_from - interval '1 minute')));
+    greatest('epoch', p_from - interval '1 day')));
   v_hi uuid := notify.id_floor(least('9999-01-01Z',
-    greatest('epoch', coalesce(p_until, 'infinity') + interval '1 minute')));
+    greatest('epoch', coalesce(p_until, 'infinity') + interval '1 day')));
   v_ids uuid[] := '{}';
   v_id uuid;
   v_is_late boolean;

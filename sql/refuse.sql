@@ -6,7 +6,7 @@
 -- Raises   check_violation (23514) with constraint and column set
 -- Caller   accept
 create or replace function notify.refuse(p_constraint text, p_column text, p_hint text) returns void
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception using
     errcode = 'check_violation', schema = 'notify', table = 'notifications',

@@ -17,7 +17,8 @@ returns table (
   notify_usage double precision, oldest_transaction_age interval, xmin_age bigint,
   notifications_dead bigint, attempts_dead bigint, notifications_bytes bigint, attempts_bytes bigint,
   days_ahead integer, notifications_in_default integer, attempts_in_default integer)
-language plpgsql set enable_seqscan = off as $$
+language plpgsql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_sees_all boolean;

@@ -6,7 +6,7 @@
 --          stay free of NOTIFY's global lock. `set local notify.wake = off` silences a bulk load.
 -- Caller   trigger wake on notifications
 create or replace function notify.wake() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform pg_notify('notify_wake', '');
   return null;

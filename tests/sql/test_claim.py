@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.ledger import ago, change, claim, enqueue, insert, row, settle
+from tests.ledger import ago, change, claim, enqueue, restore, row, settle
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_the_first_claim_fixes_how_many_attempts_there_are(db):
 
 def test_ids_of_many_days_are_claimed_together(db):
     days = [
-        insert(
+        restore(
             db,
             id=db.execute(
                 "select (left(notify.id_floor(now() + %s * interval '1 day')::text, 14)"

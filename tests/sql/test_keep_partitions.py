@@ -82,7 +82,7 @@ def test_a_partition_has_the_parents_indexes_constraints_and_triggers(db):
         "select count(*) as n from pg_constraint where contype = 'c'"
         " and conrelid = ('notify.' || %s)::regclass"
     )
-    assert db.execute(checks, [new]).fetchone().n == 5
+    assert db.execute(checks, [new]).fetchone().n == 7
 
 
 def test_rows_of_the_default_partition_move_when_their_day_is_made(db):
@@ -199,3 +199,15 @@ def test_days_are_utc_days_whatever_the_sessions_time_zone(db, zone):
     floor = db.execute(bound, [name(today())]).fetchone().b.split("'")[1]
     midnight = datetime.combine(today(), datetime.min.time(), UTC)
     assert UUID(floor).int >> 80 == int(midnight.timestamp() * 1000)
+
+
+def test_ids_of_ten_years_are_bounded_per_call_and_stop_no_deploy(db):
+    """Each day costs two tables and their locks: 3,600 of them are more than a server has."""
+    for days_ago in range(20, 3620, 180):
+        put(db, "queued", id=id_of(db, days_ago))
+    late = [name for action, name in keep_partitions(db, 7, "10 years") if action == "made"]
+    assert len(late) == 2 * 10
+    late += [name for action, name in keep_partitions(db, 7, "10 years") if action == "made"]
+    assert len(late) == 2 * 20
+    assert keep_partitions(db, 7, "10 years") == []
+    assert len(claim(db, limit=100)) == 20

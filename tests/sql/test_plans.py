@@ -233,9 +233,11 @@ def test_a_redrive_by_time_reads_the_days_it_names_only(full):
     until = ago(full, "7 days")
     seen = touched(full, lambda: redrive(full, until=until, limit=ROWS, dry_run=True))
     assert seen.answer.matched > BATCH
-    assert len(seen.partitions) <= 3 < DAYS
-    assert seen.read["notifications_failed"] == seen.answer.matched
-    assert seen.read.total() <= seen.answer.matched + A_LOOK_AT_THE_ENDS
+    assert len(seen.partitions) <= 4 < DAYS
+    # An id may be of a day around its created_at, so a day more is looked at; a tenth of it failed.
+    most = seen.answer.matched + 2 * ROWS // DAYS // 10
+    assert seen.read["notifications_failed"] <= most
+    assert seen.read.total() <= most + A_LOOK_AT_THE_ENDS
 
 
 def test_a_redrive_by_reference_reads_no_more_than_it_finds(full):

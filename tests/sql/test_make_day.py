@@ -1,0 +1,46 @@
+"""Make day: the partitions of one day, and the rows they take along."""
+
+from uuid import UUID
+
+from tests.ledger import put, row
+
+DAY = "(clock_timestamp() at time zone 'utc')::date - 3"
+
+
+def make_day(db, rows_max=100):
+    return [tuple(r) for r in db.execute(f"select * from notify.make_day({DAY}, %s)", [rows_max])]
+
+
+def put_on_it(db, n):
+    floor = db.execute(f"select notify.id_floor({DAY} + interval '12 hours') as id").fetchone().id
+    return [put(db, "queued", id=UUID(int=floor.int | (7 << 76) | (1 << 63) | i)) for i in range(n)]
+
+
+def test_a_day_takes_its_rows_along_and_is_made_once(db):
+    ids = put_on_it(db, 3)
+    assert [(action, moved) for action, _, moved in make_day(db)] == [("made", 3), ("made", 0)]
+    assert all(row(db, id) for id in ids)
+    assert db.execute("select count(*) as n from notify.notifications_default").fetchone().n == 0
+    assert make_day(db) == []
+
+
+def test_a_crowded_day_stays_where_it_is(db):
+    ids = put_on_it(db, 3)
+    assert [(action, moved) for action, _, moved in make_day(db, 2)] == [("crowded", 0)]
+    assert all(row(db, id) for id in ids)
+
+
+def test_what_cannot_be_made_is_told_and_leaves_nothing_behind(db):
+    db.execute("create table notify.other (like notify.notifications)")
+    put_on_it(db, 1)
+    db.execute(
+        "create function public.no() returns event_trigger language plpgsql"
+        " as $$ begin raise exception 'not here'; end $$"
+    )
+    db.execute("create event trigger no on ddl_command_start when tag in ('CREATE TABLE')"
+               " execute function public.no()")  # fmt: skip
+    notices = []
+    db.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    assert [action for action, _, _ in make_day(db)] == ["failed"]
+    assert "not here" in notices[0]
+    assert db.execute("select count(*) as n from notify.notifications_default").fetchone().n == 1
