@@ -22,8 +22,9 @@ async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[
     role = "notify-api"
     async with Store(settings.database_url, role) as store:
         process.show(role, store.pool.stats)
-        app = create_app(settings, store, ApiMetrics())
-        runner = create_runner(app, shutdown_timeout_s=DRAIN_S)
+        metrics = ApiMetrics()
+        app = create_app(settings, store, metrics)
+        runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
         try:
             with logger.contextualize(role="api"):  # each connection inherits it
