@@ -21,21 +21,32 @@ from service.api.openapi import document
 from service.api.operate import OperateHandler
 from service.api.problems import Problem, answer
 from service.api.read import ReadHandler
+from service.api.turns import Turns
 from service.callers import Callers, protected
 from service.config import Settings
 from service.connections import BoundedRunner, Limits
 from service.descriptors import connections_max
-from service.errors import DatabaseAway
+from service.errors import DatabaseAway, TookTooLong
 from service.metrics import ApiMetrics
 from service.store import Store
 
+LISTS_AT_ONCE = 2
+LOOKUPS_AT_ONCE = 1
+READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
 
-def create_app(settings: Settings, store: Store, metrics: ApiMetrics) -> web.Application:
-    """Build the HTTP edge on an open store. Call it with the loop running."""
+
+def create_app(
+    settings: Settings, store: Store, reads: Store, metrics: ApiMetrics
+) -> web.Application:
+    """Build the HTTP edge on two open stores: what is read never keeps `store` from others.
+
+    Call it with the loop running.
+    """
+    lists, lookups = Turns(LISTS_AT_ONCE), Turns(LOOKUPS_AT_ONCE)
     batcher = Batcher(store, metrics)
     enqueue = EnqueueHandler(settings, batcher, metrics)
-    read = ReadHandler(store)
-    operate = OperateHandler(settings, store, metrics)
+    read = ReadHandler(reads)
+    operate = OperateHandler(settings, store, reads, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
 
@@ -46,10 +57,10 @@ def create_app(settings: Settings, store: Store, metrics: ApiMetrics) -> web.App
         app.router.add_post(path, measured.route(path, guarded(handler), *statuses))
 
     post("/notify", enqueue.post, 202, 503)
-    get("/notifications", read.page, 200, 503)
-    get("/notifications/{id}", read.one, 200, 503)
+    get("/notifications", in_turn(read.page, lists), 200, 503)
+    get("/notifications/{id}", in_turn(read.one, lookups), 200, 503)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503)
-    post("/redrive", operate.redrive, 200, 503)
+    post("/redrive", in_turn(operate.redrive, lists), 200, 503)
     get("/healthz", health.alive, 200)
     get("/readyz", health.ReadyHandler(store).ready, 200, 503)
     get("/metrics", server_stats, 200)
@@ -107,6 +118,8 @@ def guarded(handler: Handler) -> Handler:
             return await handler(request)
         except Problem as problem:
             return answer(problem)
+        except TookTooLong:
+            return answer(Problem("overloaded"))
         except DatabaseAway:
             return answer(Problem("database_unavailable"))
         except web.HTTPException:
@@ -116,6 +129,17 @@ def guarded(handler: Handler) -> Handler:
             return answer(Problem("internal_error"))
 
     return guard
+
+
+def in_turn(handler: Handler, turns: Turns) -> Handler:
+    """Let a handler wait until it is its turn."""
+
+    @wraps(handler)
+    async def wait(request: web.Request) -> web.StreamResponse:
+        async with turns.turn():
+            return await handler(request)
+
+    return wait
 
 
 async def elsewhere(request: web.Request) -> web.Response:

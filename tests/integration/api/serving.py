@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from service.api.app import create_app, create_runner
+from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.config import Settings
 from service.connections import Limits
 from service.metrics import ApiMetrics
@@ -96,8 +96,10 @@ class Stack:
         """Start everything."""
         registry = CollectorRegistry()
         self._store = await Store(self._dsn, "notify-api").__aenter__()
+        reads = Store(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
+        self._reads = await reads.__aenter__()
         metrics = ApiMetrics(registry)
-        app = create_app(self._settings, self._store, metrics)
+        app = create_app(self._settings, self._store, self._reads, metrics)
         self._runner = create_runner(
             app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits
         )
@@ -110,4 +112,5 @@ class Stack:
     async def close(self) -> None:
         """Stop in order."""
         await self._runner.cleanup()
+        await self._reads.__aexit__(None, None, None)
         await self._store.__aexit__(None, None, None)
