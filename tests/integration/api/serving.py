@@ -25,11 +25,14 @@ LINE = {"channel": "log", "recipient": "me", "payload": None}
 
 
 class Api:
-    """One running edge: its port, its metrics, and its store."""
+    """One running edge: its port, its metrics, and its stores."""
 
-    def __init__(self, port: int, registry: CollectorRegistry, store: Store, loop: Any) -> None:
+    def __init__(
+        self, port: int, registry: CollectorRegistry, store: Store, reads: Store, loop: Any
+    ) -> None:
         self.port = port
         self.store = store
+        self.reads = reads
         self._registry = registry
         self._loop = loop
 
@@ -107,7 +110,7 @@ class Stack:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         port = self._runner.addresses[0][1]
-        return Api(port, registry, self._store, asyncio.get_running_loop())
+        return Api(port, registry, self._store, self._reads, asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Stop in order."""
