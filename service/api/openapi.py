@@ -64,7 +64,7 @@ def paths() -> dict[str, Any]:
             parameters=[ID])},
         "/notifications": {"get": operation(
             "page", "List notifications, newest first", (422, *READ_PROBLEMS),
-            {"200": answer("One page. There are no totals. Go on while there is a `next`.", "Page")},
+            {"200": answer("One page, no totals. Go on while there is a `next`.", "Page")},
             parameters=query_parameters())},
         "/redrive": {"post": operation(
             "redrive", "Queue failed notifications again, or count them", BODY_PROBLEMS,
