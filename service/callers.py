@@ -79,7 +79,7 @@ class Callers:
     def serves(self, host: str) -> bool:
         """Tell whether a Host header names us, and remember it if so."""
         name = name_of(host)
-        ours = bool(name) and (self._any or name in self._allowed or is_loopback(name))
+        ours = self._any or (bool(name) and (name in self._allowed or is_loopback(name)))
         if ours and len(self._known) < KNOWN_MAX:
             self._known.add(host)
         return ours

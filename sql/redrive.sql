@@ -20,13 +20,12 @@
 --          a reference, else notifications_failed, walked in its order (no bitmap, no sort). With pages
 --          free of charge the index with the fewest rows always wins; the rest is compared outside of the
 --          walk
+-- Note     No defaults: with any, calls of the function before it would be ambiguous during a deploy
 -- Caller   Store.redrive
 create or replace function notify.redrive(
-  p_look_max integer, p_after uuid default null,
-  p_ids uuid[] default null, p_channel text default null, p_code text default null,
-  p_reference text default null, p_from timestamptz default null, p_until timestamptz default null,
-  p_limit integer default 1000, p_attempts integer default 4, p_rate double precision default 100,
-  p_dry_run boolean default false)
+  p_look_max integer, p_after uuid, p_ids uuid[], p_channel text, p_code text, p_reference text,
+  p_from timestamptz, p_until timestamptz, p_limit integer, p_attempts integer, p_rate double precision,
+  p_dry_run boolean)
 returns table (matched integer, redriven integer, expired integer, more boolean, following uuid)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off

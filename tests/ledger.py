@@ -8,6 +8,11 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Placeholder
 
 MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
+REDRIVE = {
+    "look_max": 100_000, "after": None, "ids": None, "channel": None, "code": None,
+    "reference": None, "from": None, "until": None, "limit": 1000, "attempts": 4, "rate": 100.0,
+    "dry_run": False,
+}  # fmt: skip
 SETTLED = ("sent", "failed", "cancelled", "expired")
 
 
@@ -136,7 +141,7 @@ def redrive(db: Connection[Any], **which: Any) -> Any:
 
     Gives matched, redriven, expired and more; redrive_in_pieces() tells where it goes on.
     """
-    return redrive_row(db, "matched, redriven, expired, more", {"look_max": 100_000} | which)
+    return redrive_row(db, "matched, redriven, expired, more", which)
 
 
 def redrive_in_pieces(db: Connection[Any], **which: Any) -> list[Any]:
@@ -149,6 +154,7 @@ def redrive_in_pieces(db: Connection[Any], **which: Any) -> list[Any]:
 
 def redrive_row(db: Connection[Any], columns: str, which: dict[str, Any]) -> Any:
     """Call redrive once."""
+    which = REDRIVE | which
     named = SQL(", ").join(
         SQL("{} => {}").format(Identifier(f"p_{name}"), Placeholder(name)) for name in which
     )

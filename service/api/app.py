@@ -31,7 +31,7 @@ from service.metrics import ApiMetrics
 from service.store import Store
 
 LISTS_AT_ONCE = 2
-LOOKUPS_AT_ONCE = 1
+LOOKUPS_AT_ONCE = 2
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
 
 
@@ -42,7 +42,7 @@ def create_app(
 
     Call it with the loop running.
     """
-    lists, lookups = Turns(LISTS_AT_ONCE), Turns(LOOKUPS_AT_ONCE)
+    lists, lookups = Turns(LISTS_AT_ONCE, 200), Turns(LOOKUPS_AT_ONCE, 1000)
     batcher = Batcher(store, metrics)
     enqueue = EnqueueHandler(settings, batcher, metrics)
     read = ReadHandler(reads)

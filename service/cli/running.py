@@ -105,4 +105,7 @@ async def metrics_served(settings: Settings, port: int, is_served: threading.Eve
     await runner.setup()
     await web.TCPSite(runner, settings.host, port).start()
     is_served.set()
-    await asyncio.Event().wait()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
