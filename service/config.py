@@ -135,6 +135,14 @@ def mail_from(value: str) -> str:
     return value
 
 
+def host_names(value: str) -> tuple[str, ...]:
+    """Parse names as a Host header has them, without a port."""
+    names = tuple(value.lower().replace(",", " ").split())
+    if not all(re.fullmatch(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]", name) for name in names):
+        raise ValueError("names or addresses without a port, separated by spaces")
+    return names
+
+
 def setting(parse: Parser, default: Any) -> Any:
     """Declare a field: its environment variable is the field's name in capitals."""
     return field(default=default, metadata={"parse": parse})
@@ -151,6 +159,8 @@ class Settings:
 
     host: str = setting(text, "127.0.0.1")
     port: int = setting(whole(1, 65535), 3000)
+    allowed_hosts: tuple[str, ...] = setting(host_names, ())
+    connections_max: int | None = setting(whole(1, 65536), None)
     metrics_port: int = setting(whole(1, 65535), 9100)
 
     num_threads: int = setting(whole(1, 64), 2)

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from service.errors import DatabaseAway, Refused
+from service.errors import DatabaseAway, Refused, TookTooLong
 from service.model import LockHolder, PoolStats
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
@@ -211,6 +211,8 @@ def translated() -> Iterator[None]:
             column=diag.column_name or "",
             hint=diag.message_hint or "",
         ) from error
+    except psycopg.errors.QueryCanceled as error:
+        raise TookTooLong(one_line(error)) from error
     except SCHEMA_MISSING as error:
         raise DatabaseAway("the schema is missing or old: run notify migrate") from error
     except AWAY as error:

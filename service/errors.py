@@ -17,6 +17,10 @@ class DatabaseAway(NotifyError):
     """PostgreSQL cannot be reached, or closed the connection; trying again later is right."""
 
 
+class TookTooLong(DatabaseAway):
+    """PostgreSQL gave up a statement after its timeout."""
+
+
 class RedisAway(NotifyError):
     """Redis cannot be reached or refuses writes; trying again later is right."""
 

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
+from service.callers import encoded, protected
+from service.connections import BoundedRunner, Limits
+from service.descriptors import connections_max
 from service.inbox_lines import Arrival, Lines
 from service.signature import key, signature
 
@@ -34,8 +37,13 @@ class HttpInbox:
         app.router.add_route("*", "/{path:.*}", self._catch)
         # What is not HTTP gets a 400; aiohttp would log a traceback as well.
         silent = logging.Logger("inbox", level=logging.CRITICAL)
-        self._runner = web.AppRunner(
-            app, access_log=None, logger=silent, shutdown_timeout=STOP_MAX_S
+        self._runner = BoundedRunner(
+            app,
+            limits=Limits(connections_max=connections_max()),
+            around=lambda handler: protected(handler, encoded),
+            access_log=None,
+            logger=silent,
+            shutdown_timeout=STOP_MAX_S,
         )
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()

@@ -109,7 +109,8 @@ class Redriven:
     matched: int
     redriven: int
     expired: int  # passed over, as their time is over
-    more: bool  # than the limit
+    more: bool  # than the limits allowed
+    following: UUID | None  # the cursor to go on with then
 
 
 class Accepted(NamedTuple):

@@ -40,7 +40,10 @@ SUMMARY = (
     " notify.readable(settled_at) as settled_at, left(last_error_code, 100) as last_error_code,"
     " left(last_error, 500) as last_error"
 )
-ATTEMPTS_MAX = 1000  # the latest: those that a receiver puts off are not counted, and may be many
+PAGE_LOOK_MAX = 20_000  # 20 ms
+REDRIVE_LOOK_MAX = 100_000
+ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
+
 WHOLE = SUMMARY.replace("null as payload", "payload")
 # Less than the statement_timeout, so that a slow row at the end is no cancelled statement.
 ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
@@ -95,7 +98,7 @@ class Store:
             }
 
     async def find(self, id: UUID) -> Notification | None:
-        """Read one notification with every attempt; None if there is none."""
+        """Read one notification with its last attempts, one more than ATTEMPTS_MAX at most."""
         async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Notification))
             cursor.adapters.register_loader("jsonb", JsonText)
@@ -108,11 +111,10 @@ class Store:
                 "select attempt, notify.readable(started_at) as started_at, took_ms, outcome,"
                 " left(code, 100) as code, left(excerpt, 500) as excerpt,"
                 " left(worker, 250) as worker"
-                " from (select * from notify.attempts where notification_id = %s"
-                "   order by attempt desc limit %s) as latest order by attempt",
-                [id, ATTEMPTS_MAX],
+                " from notify.attempts where notification_id = %s order by attempt desc limit %s",
+                [id, ATTEMPTS_MAX + 1],
             )
-            return replace(found, attempts=await attempts.fetchall())
+            return replace(found, attempts=(await attempts.fetchall())[::-1])
 
     async def page(
         self,
@@ -122,22 +124,29 @@ class Store:
         reference: str | None,
         limit: int,
         before: UUID | None,
-    ) -> list[Notification]:
-        """Read up to `limit` notifications, newest first, before the id `before`; no payloads."""
-        given = {"status": status, "channel": channel, "reference": reference}
-        clauses = [f"{column} = %({column})s" for column, value in given.items() if value]
-        if before is not None:
-            clauses.append("id < %(before)s")
-        where = f"where {' and '.join(clauses)}" if clauses else ""
+    ) -> tuple[list[Notification], UUID | None]:
+        """Read up to `limit` notifications, newest first, before the id `before`; no payloads.
+
+        Gives the cursor to go on with as well, None at the end: a page may be short, as only
+        PAGE_LOOK_MAX rows are looked at.
+        """
         async with self.pool.connection() as conn:
+            found = await conn.execute(
+                "select ids, following from notify.page(%s, %s, %s, %s, %s, %s)",
+                [status, channel, reference, before, limit, PAGE_LOOK_MAX],
+            )
+            ids, following = (await found.fetchall())[0]
             cursor = conn.cursor(row_factory=class_row(Notification))
-            await cursor.execute(
-                f"select {SUMMARY} from notify.notifications {where}"
-                " order by id desc limit %(limit)s",
-                {**given, "before": before, "limit": limit},
-                prepare=False,
-            )  # fmt: skip
-            return await cursor.fetchall()
+            if ids:
+                # The status again: it may have changed since. The bounds name the days.
+                await cursor.execute(
+                    f"select {SUMMARY} from notify.notifications where id = any(%(ids)s)"
+                    " and id between %(first)s and %(last)s"
+                    " and (%(status)s::text is null or status = %(status)s) order by id desc",
+                    {"ids": ids, "first": ids[-1], "last": ids[0], "status": status},
+                    prepare=False,
+                )
+            return (await cursor.fetchall() if ids else []), following
 
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Call off what nobody is sending; says what each of those that exist is now."""
@@ -147,14 +156,21 @@ class Store:
             return await cursor.fetchall()
 
     async def redrive(
-        self, which: DeadLetters, *, limit: int, attempts: int, rate_per_s: float, dry_run: bool
+        self,
+        which: DeadLetters,
+        *,
+        after: UUID | None,
+        limit: int,
+        attempts: int,
+        rate_per_s: float,
+        dry_run: bool,
     ) -> Redriven:
-        """Queue dead letters again, the oldest first, each for so many attempts more."""
+        """Queue dead letters after a cursor again, the oldest first, for so many attempts more."""
         async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Redriven))
             await cursor.execute(
-                "select * from notify.redrive(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [*astuple(which), limit, attempts, rate_per_s, dry_run],
+                "select * from notify.redrive(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [REDRIVE_LOOK_MAX, after, *astuple(which), limit, attempts, rate_per_s, dry_run],
             )
             return (await cursor.fetchall())[0]
 

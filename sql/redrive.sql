@@ -1,65 +1,101 @@
--- redrive(p_ids, p_channel, ...) -> one row
+-- redrive(p_look_max, p_after, p_ids, p_channel, ...) -> one row
 --
 -- Give dead letters another go: those named, or those that match, the oldest first. In `slo_deltas` they are
 -- taken back from the day on which they failed.
 --
 -- Moves    failed -> queued, max_attempts = attempt + p_attempts; the attempt and the last error stay
--- Args     p_ids uuid[]; p_channel, p_code (last_error_code), p_reference text; p_from and p_until
---          timestamptz, of created_at, the end left out: each narrows, null does not. p_limit rows;
---          p_attempts integer, how many more each gets; p_rate rows per second, by which due_at is spread
---          from now on (null: all at once); p_dry_run changes nothing
--- Returns  (matched, redriven, expired, more): failed ones that match, up to p_limit; how many of them were
---          moved (others were locked); how many were passed over because their expires_at has passed,
---          and stay failed: they would expire at once; whether even more match than p_limit
+-- Args     p_look_max rows that are looked at, of which each range of days that is opened counts as 500;
+--          p_after uuid, the cursor (null: from the oldest on); p_ids uuid[]; p_channel, p_code
+--          (last_error_code), p_reference text; p_from and p_until timestamptz, of created_at, the end left
+--          out: each narrows, null does not. p_limit rows; p_attempts integer, how many more each gets;
+--          p_rate rows per second, by which due_at is spread from now on (null: all at once); p_dry_run
+--          changes nothing
+-- Returns  (matched, redriven, expired, more, following): failed ones that match, up to p_limit; how many
+--          of them were moved (others were locked); how many were passed over because their expires_at has
+--          passed, and stay failed: they would expire at once; whether the limits left some out; the
+--          cursor with which to go on then
 -- Fence    status 'failed'. Pairs (id, attempt) of before stay stale: the next claim has the next number
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     planned for what is given: primary key for ids, notifications_reference for a reference,
---          else notifications_failed, walked in its order (no bitmap, no sort) until p_limit rows match
+-- Plan     planned for what is given, stretch by stretch: primary key for ids, notifications_reference for
+--          a reference, else notifications_failed, walked in its order (no bitmap, no sort). With pages
+--          free of charge the index with the fewest rows always wins; the rest is compared outside of the
+--          walk
+-- Note     No defaults: with any, calls of the function before it would be ambiguous during a deploy
 -- Caller   Store.redrive
 create or replace function notify.redrive(
-  p_ids uuid[] default null, p_channel text default null, p_code text default null,
-  p_reference text default null, p_from timestamptz default null, p_until timestamptz default null,
-  p_limit integer default 1000, p_attempts integer default 4, p_rate double precision default 100,
-  p_dry_run boolean default false)
-returns table (matched integer, redriven integer, expired integer, more boolean)
-language plpgsql set plan_cache_mode = force_custom_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+  p_look_max integer, p_after uuid, p_ids uuid[], p_channel text, p_code text, p_reference text,
+  p_from timestamptz, p_until timestamptz, p_limit integer, p_attempts integer, p_rate double precision,
+  p_dry_run boolean)
+returns table (matched integer, redriven integer, expired integer, more boolean, following uuid)
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+set seq_page_cost = 0 set random_page_cost = 0 as $$
 declare
   v_now timestamptz := clock_timestamp();
   -- An id is of a day around its created_at (see unmet_rule): so the times bound the days to be read.
-  v_lo uuid := notify.id_floor(least('9999-01-01Z',
+  v_from uuid := notify.id_floor(least('9999-01-01Z',
     greatest('epoch', p_from - interval '1 day')));
-  v_hi uuid := notify.id_floor(least('9999-01-01Z',
+  v_until uuid := notify.id_floor(least('9999-01-01Z',
     greatest('epoch', coalesce(p_until, 'infinity') + interval '1 day')));
+  v_asked uuid[] := array(select i from unnest(p_ids) as i where i is not null order by i);
+  v_left integer := p_look_max;
   v_ids uuid[] := '{}';
+  v_lo uuid;
+  v_hi uuid;
   v_id uuid;
+  v_fits boolean;
   v_is_late boolean;
 begin
   matched := 0;
   redriven := 0;
   expired := 0;
   more := false;
-  for v_id, v_is_late in
-    select n.id, coalesce(n.expires_at <= v_now, false) from notify.notifications n
-    where n.status = 'failed' and n.id between v_lo and v_hi
-      and (p_ids is null or n.id = any (p_ids))
-      and (p_channel is null or n.channel = p_channel)
-      and (p_code is null or n.last_error_code = p_code)
-      and (p_reference is null or n.reference = p_reference)
-      and (p_from is null or n.created_at >= p_from)
-      and (p_until is null or n.created_at < p_until)
-    order by n.id
+  for v_lo, v_hi in
+    select s.lo, s.hi from notify.stretches(greatest(v_from, p_after, v_asked[1]), v_until, 16) s
+    where p_ids is null or s.lo <= v_asked[cardinality(v_asked)]
+    order by s.lo
   loop
-    if v_is_late then
-      expired := expired + 1;
-    elsif matched < p_limit then
-      matched := matched + 1;
-      v_ids := v_ids || v_id;
-    else
+    more := v_left <= 0;
+    exit when more;
+    v_left := greatest(v_left - 500, 1);
+    for v_id, v_fits, v_is_late in
+      select n.id, n.status = 'failed'
+          and (p_channel is null or n.channel = p_channel)
+          and (p_code is null or coalesce(n.last_error_code = p_code, false))
+          and (p_reference is null or coalesce(n.reference = p_reference, false))
+          and (p_from is null or n.created_at >= p_from)
+          and (p_until is null or n.created_at < p_until),
+        coalesce(n.expires_at <= v_now, false)
+      from (
+        select n.* from notify.notifications n
+        where n.id >= v_lo and n.id < v_hi and (p_after is null or n.id > p_after)
+          and (p_ids is null or n.id = any (v_asked))
+          and (p_ids is not null or p_reference is null or n.reference = p_reference)
+          and (p_ids is not null or p_reference is not null or n.status = 'failed')
+        order by n.id
+        limit v_left) n
+    loop
+      more := v_fits and not v_is_late and matched = p_limit;
+      exit when more;
+      following := v_id;
+      v_left := v_left - 1;
+      if v_fits and v_is_late then
+        expired := expired + 1;
+      elsif v_fits then
+        matched := matched + 1;
+        v_ids := v_ids || v_id;
+      end if;
+    end loop;
+    exit when more;
+    if v_left <= 0 then
       more := true;
       exit;
     end if;
+    following := v_hi;
   end loop;
+  if not more then
+    following := null;
+  end if;
 
   if not p_dry_run then
     v_lo := v_ids[1];
@@ -89,5 +125,5 @@ begin
 end
 $$;
 
-comment on function notify.redrive(uuid[], text, text, text, timestamptz, timestamptz, integer, integer,
-  double precision, boolean) is 'redrive(p_ids, p_channel, ...) -> one row';
+comment on function notify.redrive(integer, uuid, uuid[], text, text, text, timestamptz, timestamptz, integer,
+  integer, double precision, boolean) is 'redrive(p_look_max, p_after, p_ids, p_channel, ...) -> one row';

@@ -8,6 +8,11 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Placeholder
 
 MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
+REDRIVE = {
+    "look_max": 100_000, "after": None, "ids": None, "channel": None, "code": None,
+    "reference": None, "from": None, "until": None, "limit": 1000, "attempts": 4, "rate": 100.0,
+    "dry_run": False,
+}  # fmt: skip
 SETTLED = ("sent", "failed", "cancelled", "expired")
 
 
@@ -139,11 +144,28 @@ def cancel(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
 
 
 def redrive(db: Connection[Any], **which: Any) -> Any:
-    """Queue dead letters again; arguments by their names in SQL, without the `p_`."""
+    """Queue dead letters again; arguments by their names in SQL, without the `p_`.
+
+    Gives matched, redriven, expired and more; redrive_in_pieces() tells where it goes on.
+    """
+    return redrive_row(db, "matched, redriven, expired, more", which)
+
+
+def redrive_in_pieces(db: Connection[Any], **which: Any) -> list[Any]:
+    """Redrive, and go on with the cursor while there is one."""
+    found = [redrive_row(db, "*", which)]
+    while found[-1].following is not None:
+        found.append(redrive_row(db, "*", which | {"after": found[-1].following}))
+    return found
+
+
+def redrive_row(db: Connection[Any], columns: str, which: dict[str, Any]) -> Any:
+    """Call redrive once."""
+    which = REDRIVE | which
     named = SQL(", ").join(
         SQL("{} => {}").format(Identifier(f"p_{name}"), Placeholder(name)) for name in which
     )
-    query = SQL("select * from notify.redrive({})").format(named)
+    query = SQL("select {} from notify.redrive({})").format(SQL(columns), named)
     return db.execute(query, which).fetchone()
 
 

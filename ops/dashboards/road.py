@@ -88,13 +88,23 @@ API = row(
         lines(
             "API: rate",
             "Requests by what was answered, without probes and scrapes. 4xx: their mistakes; 503: "
-            "PostgreSQL did not take it in time. ops/RUNBOOK.md#enqueueunavailable",
+            "PostgreSQL did not take it in time. Refused unseen: compressed, a foreign Host, or a "
+            "page of another origin. Turned away: CONNECTIONS_MAX were open. "
+            "ops/RUNBOOK.md#enqueueunavailable",
             RATE,
             prom(
                 "sum by (route, code) (rate(api_request_seconds_count"
                 '{route!~"/metrics|/healthz|/readyz", instance=~"$instance"}'
                 "[$__rate_interval])) > 0",
                 "{{route}} {{code}}",
+            ),
+            prom(
+                f"sum by (code) (rate(api_requests_refused_total{HERE}[$__rate_interval])) > 0",
+                "refused: {{code}}",
+            ),
+            prom(
+                f"sum(rate(api_connections_refused_total{HERE}[$__rate_interval])) > 0",
+                "connections turned away",
             ),
             stacked=True,
         ),
@@ -115,14 +125,15 @@ API = row(
         ),
         lines(
             "API: at once",
-            "Requests being answered, and calls that wait for a connection of each pool. "
-            "Waiting for long: PostgreSQL is slow, or a transaction holds a lock. "
+            "Connections of clients, requests being answered, and calls that wait for a connection "
+            "of each pool. Waiting for long: PostgreSQL is slow, or a transaction holds a lock. "
             "ops/RUNBOOK.md#poolexhausted",
             Looks(
                 unit="short", empty=IDLE, colours={"in progress": BLUE, "wait for notify-api": RED}
             ),
             prom(f"sum(api_requests_in_progress{HERE})", "in progress"),
             prom(f"sum by (pool) (db_pool_requests_waiting{HERE})", "wait for {{pool}}"),
+            prom(f"sum(api_connections{HERE})", "connections"),
         ),
     ),
 )

@@ -1,6 +1,9 @@
 """The application: its routes, and what stands around every handler."""
 
+import base64
+import hashlib
 import logging
+import re
 from collections.abc import AsyncIterator
 from functools import wraps
 from importlib.resources import files
@@ -18,18 +21,32 @@ from service.api.openapi import document
 from service.api.operate import OperateHandler
 from service.api.problems import Problem, answer
 from service.api.read import ReadHandler
+from service.api.turns import Turns
+from service.callers import Callers, protected
 from service.config import Settings
-from service.errors import DatabaseAway
+from service.connections import BoundedRunner, Limits
+from service.descriptors import connections_max
+from service.errors import DatabaseAway, TookTooLong
 from service.metrics import ApiMetrics
 from service.store import Store
 
+LISTS_AT_ONCE = 2
+LOOKUPS_AT_ONCE = 2
+READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
 
-def create_app(settings: Settings, store: Store, metrics: ApiMetrics) -> web.Application:
-    """Build the HTTP edge on an open store. Call it with the loop running."""
+
+def create_app(
+    settings: Settings, store: Store, reads: Store, metrics: ApiMetrics
+) -> web.Application:
+    """Build the HTTP edge on two open stores: what is read never keeps `store` from others.
+
+    Call it with the loop running.
+    """
+    lists, lookups = Turns(LISTS_AT_ONCE, 200), Turns(LOOKUPS_AT_ONCE, 1000)
     batcher = Batcher(store, metrics)
     enqueue = EnqueueHandler(settings, batcher, metrics)
-    read = ReadHandler(store)
-    operate = OperateHandler(settings, store, metrics)
+    read = ReadHandler(reads)
+    operate = OperateHandler(settings, store, reads, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
 
@@ -40,15 +57,15 @@ def create_app(settings: Settings, store: Store, metrics: ApiMetrics) -> web.App
         app.router.add_post(path, measured.route(path, guarded(handler), *statuses))
 
     post("/notify", enqueue.post, 202, 503)
-    get("/notifications", read.page, 200, 503)
-    get("/notifications/{id}", read.one, 200, 503)
+    get("/notifications", in_turn(read.page, lists), 200, 503)
+    get("/notifications/{id}", in_turn(read.one, lookups), 200, 503)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503)
-    post("/redrive", operate.redrive, 200, 503)
+    post("/redrive", in_turn(operate.redrive, lists), 200, 503)
     get("/healthz", health.alive, 200)
     get("/readyz", health.ReadyHandler(store).ready, 200, 503)
     get("/metrics", server_stats, 200)
     get("/openapi.json", static(document(), "application/json"), 200)
-    get("/docs", static(docs_page(), "text/html; charset=utf-8"), 200)
+    get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
     get("/", go_to_docs, 302)
     app.router.add_route("*", "/{path:.*}", measured.route("other", guarded(elsewhere), 404))
 
@@ -60,10 +77,32 @@ def create_app(settings: Settings, store: Store, metrics: ApiMetrics) -> web.App
     return app
 
 
-def create_runner(app: web.Application, *, shutdown_timeout_s: float) -> web.AppRunner:
-    """Wrap the application to be served: no access log, and no traceback for a broken request."""
-    return web.AppRunner(
-        app, access_log=None, logger=http_logger(), shutdown_timeout=shutdown_timeout_s
+def create_runner(
+    app: web.Application,
+    settings: Settings,
+    metrics: ApiMetrics,
+    *,
+    shutdown_timeout_s: float,
+    limits: Limits | None = None,
+) -> web.AppRunner:
+    """Wrap the application to be served: bounded, to those who may call.
+
+    No access log, and no traceback for a broken request.
+    """
+    callers = Callers(settings.host, settings.allowed_hosts)
+
+    def count(code: str) -> None:
+        metrics.requests_refused.labels(code).inc()
+
+    return BoundedRunner(
+        app,
+        limits=limits or Limits(connections_max=settings.connections_max or connections_max()),
+        around=lambda handler: protected(handler, callers.fault, count),
+        open_gauge=metrics.connections,
+        refused_counter=metrics.connections_refused,
+        access_log=None,
+        logger=http_logger(),
+        shutdown_timeout=shutdown_timeout_s,
     )
 
 
@@ -79,6 +118,8 @@ def guarded(handler: Handler) -> Handler:
             return await handler(request)
         except Problem as problem:
             return answer(problem)
+        except TookTooLong:
+            return answer(Problem("overloaded"))
         except DatabaseAway:
             return answer(Problem("database_unavailable"))
         except web.HTTPException:
@@ -88,6 +129,17 @@ def guarded(handler: Handler) -> Handler:
             return answer(Problem("internal_error"))
 
     return guard
+
+
+def in_turn(handler: Handler, turns: Turns) -> Handler:
+    """Let a handler wait until it is its turn."""
+
+    @wraps(handler)
+    async def wait(request: web.Request) -> web.StreamResponse:
+        async with turns.turn():
+            return await handler(request)
+
+    return wait
 
 
 async def elsewhere(request: web.Request) -> web.Response:
@@ -109,11 +161,14 @@ async def go_to_docs(request: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": "/docs"})
 
 
-def static(body: bytes, content_type: str) -> Handler:
-    """Make a handler that answers always the same."""
+def static(body: bytes, content_type: str, policy: str | None = None) -> Handler:
+    """Make a handler that answers always the same; a page says what it may load."""
+    headers = {"Content-Type": content_type}
+    if policy is not None:
+        headers["Content-Security-Policy"] = policy
 
     async def handler(request: web.Request) -> web.Response:
-        return web.Response(body=body, headers={"Content-Type": content_type})
+        return web.Response(body=body, headers=headers)
 
     return handler
 
@@ -121,6 +176,21 @@ def static(body: bytes, content_type: str) -> Handler:
 def docs_page() -> bytes:
     """Read the page that shows /openapi.json to people."""
     return files("service.api").joinpath("docs.html").read_bytes()
+
+
+def docs_policy(page: bytes) -> str:
+    """Let a page run the script and the style that it holds, and ask us; nothing else."""
+
+    def hashes(tag: bytes) -> str:
+        parts = re.findall(rb"<%s>(.*?)</%s>" % (tag, tag), page, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]
+        return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+    return (
+        f"default-src 'none'; script-src {hashes(b'script')}; style-src {hashes(b'style')};"
+        " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )
 
 
 def http_logger() -> logging.Logger:

@@ -23,7 +23,9 @@ Bodies are JSON in UTF-8 of at most 256 KiB. Whole numbers are written without a
 field out. The payload is kept as PostgreSQL's jsonb: its value stays, its white space and the order
 of its names do not."""
 
-BODY_PROBLEMS = (400, 413, 415, 422, 503)
+READ_PROBLEMS = (415, 421, 503)
+MOVE_PROBLEMS = (403, *READ_PROBLEMS)
+BODY_PROBLEMS = (400, 413, 422, *MOVE_PROBLEMS)
 
 
 def document() -> bytes:
@@ -52,17 +54,17 @@ def paths() -> dict[str, Any]:
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("NewNotification"), "examples": EXAMPLES}}})},
         "/notifications/{id}": {"get": operation(
-            "find", "What became of it, with every attempt", (404, 503),
+            "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
             {"200": answer("The notification.", "Detail")},
             parameters=[ID])},
         "/notifications/{id}/cancel": {"post": operation(
-            "cancel", "Call it off, if nobody is sending it", (404, 409, 503),
+            "cancel", "Call it off, if nobody is sending it", (404, 409, *MOVE_PROBLEMS),
             {"200": answer("It will not be sent, whether it was called off now or before.",
                            "Cancellation")},
             parameters=[ID])},
         "/notifications": {"get": operation(
-            "page", "List notifications, newest first", (422, 503),
-            {"200": answer("One page. There are no totals.", "Page")},
+            "page", "List notifications, newest first", (422, *READ_PROBLEMS),
+            {"200": answer("One page, no totals. Go on while there is a `next`.", "Page")},
             parameters=query_parameters())},
         "/redrive": {"post": operation(
             "redrive", "Queue failed notifications again, or count them", BODY_PROBLEMS,

@@ -23,9 +23,10 @@ REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 class OperateHandler:
     """Move what operators name, if it may move; each move leaves one line in the log."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: ApiMetrics) -> None:
+    def __init__(self, settings: Settings, store: Store, reads: Store, metrics: ApiMetrics) -> None:
         self._attempts = settings.max_attempts
         self._store = store
+        self._reads = reads  # a redrive looks at much, and takes its turn with what is read
         self._rows = metrics.operator_rows
 
     async def cancel(self, request: web.Request) -> web.Response:
@@ -39,8 +40,9 @@ class OperateHandler:
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read(await read_body(request))
-        redriven = await self._store.redrive(
+        redriven = await self._reads.redrive(
             asked.which(),
+            after=asked.cursor,
             limit=asked.limit_or_default(),
             attempts=self._attempts,
             rate_per_s=asked.rate_or_default(),
@@ -72,9 +74,12 @@ def tell(asked: Redrive, redriven: Redriven) -> None:
     logs.transitions("redrive_asked", ({"notification_id": id} for id in asked.ids or ()))
     narrowed = msgspec.structs.asdict(asked.filter) if asked.filter else {}
     given = {name: value for name, value in narrowed.items() if value is not None}
-    logger.info("redriven", **given, **asdict(redriven))
+    counts = asdict(redriven)
+    del counts["following"]
+    logger.info("redriven", **given, **counts)
 
 
 def report(redriven: Redriven) -> RedriveReport:
     """Say what was done."""
-    return RedriveReport(**asdict(redriven))
+    counts = asdict(redriven)
+    return RedriveReport(next=counts.pop("following"), **counts)

@@ -29,7 +29,9 @@ KINDS: Mapping[str, Kind] = {
     "invalid_encoding": Kind(400, "The body is not UTF-8", "Encode the body as UTF-8."),
     "unreadable_body": Kind(
         400, "The body ended early or could not be decoded",
-        "Check Content-Length, Transfer-Encoding and Content-Encoding."),
+        "Check Content-Length and Transfer-Encoding."),
+    "cross_site_request": Kind(
+        403, "A web page of another origin asks", "Ask from a program, or from /docs."),
     "not_found": Kind(404, "There is nothing at this path", "See the paths on this page."),
     "notification_not_found": Kind(
         404, "There is no such notification",
@@ -48,6 +50,11 @@ KINDS: Mapping[str, Kind] = {
         413, "The body is larger than 256 KiB", "Send a link to what is larger."),
     "unsupported_media_type": Kind(
         415, "The body is not declared as JSON in UTF-8", "Send Content-Type: application/json."),
+    "unsupported_content_encoding": Kind(
+        415, "The body is compressed", "Send it as it is, without Content-Encoding."),
+    "foreign_host": Kind(
+        421, "The service does not answer to this Host",
+        "Use its address, or localhost; its operator may name others in ALLOWED_HOSTS."),
     "not_an_object": Kind(422, "The body is not a JSON object", "Send an object."),
     "missing_field": Kind(422, "A required field is missing", "Add the field at the pointer."),
     "unknown_field": Kind(
@@ -102,7 +109,7 @@ KINDS: Mapping[str, Kind] = {
         "Try again after Retry-After. It may have been accepted all the same, if the answer of the "
         "database was lost."),
     "overloaded": Kind(
-        503, "More is waiting than can be inserted", "Try again after Retry-After."),
+        503, "More is waiting than can be done in time", "Try again after Retry-After."),
 }  # fmt: skip
 
 

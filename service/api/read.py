@@ -13,7 +13,7 @@ from service.api.problems import Fault, Problem, invalid
 from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
 from service.checks import CONTROL
 from service.model import Channel, Notification, Status
-from service.store import Store
+from service.store import ATTEMPTS_MAX, Store
 
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 200
@@ -34,14 +34,14 @@ class ReadHandler:
         return json_response(detail(found))
 
     async def page(self, request: web.Request) -> web.Response:
-        """Answer a page of the list; one row more is read to know whether there is another."""
+        """Answer a page of the list, and where it goes on."""
         given = parameters(request.query)
         limit = given.pop("limit", PAGE_ROWS)
         before = given.pop("cursor", None)
         filters = {name: given.get(name) for name in ("status", "channel", "reference")}
-        rows = await self._store.page(**filters, limit=limit + 1, before=before)
-        following = str(rows[limit - 1].id) if len(rows) > limit else None
-        items = [Summary(**shared(row)) for row in rows[:limit]]
+        rows, cursor = await self._store.page(**filters, limit=limit, before=before)
+        following = str(cursor) if cursor else None
+        items = [Summary(**shared(row)) for row in rows]
         return json_response(Page(items, following, PageLinks(next_link(request, following))))
 
 
@@ -57,7 +57,12 @@ def notification_id(request: web.Request) -> UUID:
 def detail(notification: Notification) -> Detail:
     """Show a notification whole."""
     attempts = msgspec.convert(notification.attempts, list[AttemptView], from_attributes=True)
-    return Detail(**shared(notification), payload=notification.payload, attempts=attempts)
+    return Detail(
+        **shared(notification),
+        payload=notification.payload,
+        attempts=attempts[-ATTEMPTS_MAX:],
+        has_older_attempts=len(attempts) > ATTEMPTS_MAX,
+    )
 
 
 def json_response(value: msgspec.Struct) -> web.Response:

@@ -47,6 +47,9 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(description="Give 1 to 1000 ids of notifications."),
     ] = None
     filter: RedriveFilter | None = None
+    cursor: Annotated[
+        UUID | None, Meta(description="Give the `next` of the answer before, to go on from there.")
+    ] = None
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=LIMIT_MAX)] | None,
         Meta(description="Use 1 to 100000 at once; 1000 if left out, 100000 for a dry run."),

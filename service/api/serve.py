@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from loguru import logger
 
-from service.api.app import create_app, create_runner
+from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.config import Settings
 from service.errors import StartError
 from service.metrics import ApiMetrics, ProcessMetrics
@@ -20,10 +20,15 @@ async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[
     """Serve until the context ends; gives the base URL. Raises StartError if the port is taken."""
     assert settings.database_url is not None
     role = "notify-api"
-    async with Store(settings.database_url, role) as store:
+    async with (
+        Store(settings.database_url, role) as store,
+        Store(settings.database_url, role, connections_max=READS_AT_ONCE) as reads,
+    ):
         process.show(role, store.pool.stats)
-        app = create_app(settings, store, ApiMetrics())
-        runner = create_runner(app, shutdown_timeout_s=DRAIN_S)
+        process.show(f"{role}-reads", reads.pool.stats)
+        metrics = ApiMetrics()
+        app = create_app(settings, store, reads, metrics)
+        runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
         try:
             with logger.contextualize(role="api"):  # each connection inherits it

@@ -58,10 +58,11 @@ class Summary(msgspec.Struct, kw_only=True):
 
 
 class Detail(Summary, kw_only=True):
-    """A notification on its own, with its payload and every attempt, oldest first."""
+    """A notification on its own, with its payload and its last 100 attempts, oldest first."""
 
     payload: Any
     attempts: list[AttemptView]
+    has_older_attempts: bool
 
 
 class PageLinks(msgspec.Struct, frozen=True):
@@ -71,7 +72,11 @@ class PageLinks(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Notifications, newest first. `next` is the cursor of the following page, null at the end."""
+    """Notifications, newest first. `next` is the cursor of the following page, null at the end.
+
+    A page may be short, or even empty, and yet have a `next`: what a filter finds rarely is looked
+    for among some 20,000 notifications at a time.
+    """
 
     items: list[Summary]
     next: str | None
@@ -92,13 +97,15 @@ class RedriveReport(msgspec.Struct, frozen=True):
 
     `matched`: failed ones that were meant, up to the limit. `redriven`: how many of them are queued
     again. `expired`: passed over on the way, as their expires_at has passed; they stay failed.
-    `more`: whether the limit left some out.
+    `more`: whether the limit left some out, or too many were looked at in one go: then `next` is
+    the cursor that goes on from there.
     """
 
     matched: int
     redriven: int
     expired: int
     more: bool
+    next: UUID | None
 
 
 class Readiness(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ FILTER = {
     "since": "created_from",
     "until": "created_until",
 }
+COUNTS = ("matched", "redriven", "expired")
 CHOICES = {"limit": "limit", "rate": "rate_per_s", "dry_run": "dry_run"}
 
 
@@ -34,10 +35,17 @@ def cancel(args: argparse.Namespace) -> int:
 
 
 def redrive(args: argparse.Namespace) -> int:
-    """Queue dead letters again and print the counts."""
+    """Queue dead letters again, however many must be looked at for it, and print the counts."""
     from service import client
+    from service.api.redrive import LIMIT, LIMIT_MAX
 
-    show(client.redrive(base_url(args), redrive_body(args)))
+    body = redrive_body(args)
+    left = args.limit or (LIMIT_MAX if args.dry_run else LIMIT)
+    counts = answer = client.redrive(base_url(args), body)
+    while answer["next"] and (left := left - answer["matched"]) > 0:
+        answer = client.redrive(base_url(args), body | {"cursor": answer["next"], "limit": left})
+        counts = answer | {name: counts[name] + answer[name] for name in COUNTS}
+    show(counts)
     return 0
 
 

@@ -39,7 +39,7 @@ def dispatcher(args: argparse.Namespace) -> int:
 
     settings = prepared(args, "dispatcher", "database_url", "redis_url")
     process = ProcessMetrics()
-    serve_metrics(settings.host, settings.metrics_port)
+    serve_metrics(settings)
 
     async def main(stop: asyncio.Event) -> None:
         async with dispatching(settings, process):
@@ -55,7 +55,7 @@ def worker(args: argparse.Namespace) -> int:
 
     settings = prepared(args, "worker", "database_url")
     ProcessMetrics()
-    serve_metrics(settings.host, settings.metrics_port)
+    serve_metrics(settings)
 
     async def main(stop: asyncio.Event) -> None:
         async with working(settings):

@@ -1,10 +1,12 @@
 """Running until told to stop: signals, the event loop, and the metrics port."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 
 from loguru import logger
@@ -14,6 +16,8 @@ from service.config import Settings
 from service.errors import StartError
 
 PORTS_TRIED_MAX = 100
+START_MAX_S = 10.0
+METRICS_CONNECTIONS_MAX = 16
 
 
 def run_until_stopped(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
@@ -66,11 +70,42 @@ def free_port(host: str, wanted: int) -> int:
     raise StartError(f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken")
 
 
-def serve_metrics(host: str, wanted_port: int) -> None:
-    """Serve /metrics from a thread of its own, on the first free port from `wanted_port` on."""
-    from prometheus_async.aio.web import start_http_server_in_thread
+def serve_metrics(settings: Settings) -> None:
+    """Serve /metrics from a thread of its own, on the first free port from METRICS_PORT on."""
+    port = free_port(settings.host, settings.metrics_port)
+    is_served = threading.Event()
 
-    # The port is tried first: with a taken one the library's call would never return.
-    port = free_port(host, wanted_port)
-    start_http_server_in_thread(port=port, addr=host)
-    logger.info("metrics", url=f"http://{host}:{port}/metrics")
+    def serve() -> None:
+        asyncio.run(metrics_served(settings, port, is_served))
+
+    threading.Thread(target=serve, name="metrics", daemon=True).start()
+    if not is_served.wait(START_MAX_S):
+        raise StartError(f"METRICS_PORT={port}: /metrics could not be served")
+    logger.info("metrics", url=f"http://{settings.host}:{port}/metrics")
+
+
+async def metrics_served(settings: Settings, port: int, is_served: threading.Event) -> None:
+    """Serve /metrics as long as the process runs, to those who may call."""
+    from aiohttp import web
+    from prometheus_async.aio.web import server_stats
+
+    from service.callers import Callers, protected
+    from service.connections import BoundedRunner, Limits
+
+    app = web.Application()
+    app.router.add_get("/metrics", server_stats)
+    callers = Callers(settings.host, settings.allowed_hosts)
+    runner = BoundedRunner(
+        app,
+        limits=Limits(connections_max=METRICS_CONNECTIONS_MAX),
+        around=lambda handler: protected(handler, callers.fault),
+        access_log=None,
+        logger=logging.Logger("metrics", level=logging.CRITICAL),  # what is not HTTP gets a 400
+    )
+    await runner.setup()
+    await web.TCPSite(runner, settings.host, port).start()
+    is_served.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()

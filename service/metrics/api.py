@@ -34,6 +34,18 @@ class ApiMetrics:
         self.requests_in_progress = shelf.gauge(
             "api_requests_in_progress", "Requests that are being answered at this moment."
         )
+        self.connections = shelf.gauge(
+            "api_connections", "Connections that clients have open at this moment."
+        )
+        self.connections_refused = shelf.counter(
+            "api_connections_refused_total",
+            "Connections turned away, or closed to make room, because CONNECTIONS_MAX were open.",
+        )
+        self.requests_refused = shelf.counter(
+            "api_requests_refused_total",
+            "Requests that no route saw. code: of the problem that was answered.",
+            code=["unsupported_content_encoding", "foreign_host", "cross_site_request"],
+        )
         self.operator_rows = shelf.counter(
             "api_operator_rows_total",
             "Notifications that an operator cancelled or redrove.",

@@ -21,14 +21,11 @@ from tests.ledger import enqueue, row
 from tests.waiting import wait_for
 
 ROOT = schema_root()
-NUMBERED = [
-    "0001-schema",
-    "0002-notifications",
-    "0003-attempts",
-    "0004-triggers",
-    "0005-slo",
-    "0006-bounds",
-]
+NUMBERED = sorted(
+    path.stem
+    for path in (Path(__file__).resolve().parents[2] / "migrations").glob("[0-8]*")
+    if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
+)
 MIGRATE = "import sys; from service.migrate import migrate; print(*migrate(sys.argv[1]))"
 
 

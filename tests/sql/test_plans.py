@@ -248,6 +248,98 @@ def test_a_redrive_by_reference_reads_no_more_than_it_finds(full):
     assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
 
 
+LOOK_MAX = 20_000
+A_WALK = LOOK_MAX + A_LOOK_AT_THE_ENDS + 100  # a cursor fetches some rows ahead
+INDEX_OF = {
+    "failed": "notifications_failed",
+    "cancelled": "notifications_ended",
+    "expired": "notifications_ended",
+    "sent": "notifications_pkey",
+    None: "notifications_pkey",
+}
+
+
+def walked(seen):
+    """Name the indexes that were walked: the planner looks at the ends of the key besides."""
+    is_looked_at = seen.read["notifications_pkey"] <= A_LOOK_AT_THE_ENDS
+    return seen.indexes - ({"notifications_pkey"} if is_looked_at else set())
+
+
+def page(db, status=None, channel=None, reference=None, before=None):
+    query = "select * from notify.page(%s, %s, %s, %s, 50, %s)"
+    return db.execute(query, [status, channel, reference, before, LOOK_MAX]).fetchone()
+
+
+@pytest.mark.parametrize("channel", [None, "log"])
+@pytest.mark.parametrize("status", ["failed", "sent", None])
+def test_a_page_of_what_there_is_much_of_reads_little_more_than_it_shows(full, status, channel):
+    seen = touched(full, lambda: page(full, status, channel))
+    assert len(seen.answer.ids) == 50
+    assert walked(seen) <= {INDEX_OF[status]}
+    assert seen.read.total() <= 300 + A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("channel", [None, "log", "email"])
+@pytest.mark.parametrize("status", ["cancelled", "expired"])
+def test_a_page_of_a_rare_end_reads_its_index_alone(full, status, channel):
+    seen = touched(full, lambda: page(full, status, channel))
+    assert (seen.answer.ids, seen.answer.following) == ([], None)
+    assert walked(seen) == {"notifications_ended"}
+    assert seen.read.total() <= A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", ["failed", "sent", "queued", "sending", None])
+def test_a_page_that_finds_nothing_ends_after_a_bounded_look(full, status):
+    seen = touched(full, lambda: page(full, status, "email"))
+    assert seen.answer.ids == []
+    assert seen.read["SEQ SCAN"] == 0
+    moving = {"queued": "notifications_due", "sending": "notifications_leased"}.get(status)
+    assert walked(seen) <= {INDEX_OF.get(status, "notifications_pkey"), moving}
+    assert seen.read.total() <= A_WALK * (2 if moving else 1)
+
+
+@pytest.mark.parametrize("status", [None, *["queued", "sending", "sent", "failed", "expired"]])
+@pytest.mark.parametrize("channel", [None, "log", "email"])
+def test_a_page_of_a_reference_reads_no_more_than_there_are_of_it(full, status, channel):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    for given, n in ((reference, 1), ("nobody's", 0)):
+        seen = touched(full, lambda given=given: page(full, status, channel, given))
+        assert walked(seen) == {"notifications_reference"}
+        assert seen.read.total() <= n + A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", ["queued", "sending"])
+def test_few_that_move_are_found_at_once_wherever_they_are(full, status):
+    before = full.execute("select notify.id_floor(now() - interval '8 days') as id").fetchone().id
+    oldest = "select count(*) as n from notify.notifications where status = %s and id < %s"
+    wanted = full.execute(oldest, [status, before]).fetchone().n
+    seen = touched(full, lambda: page(full, status, before=before))
+    assert len(seen.answer.ids) == min(50, wanted) > 0
+    assert walked(seen) == {
+        {"queued": "notifications_due", "sending": "notifications_leased"}[status]
+    }
+    assert seen.read.total() <= wanted + A_LOOK_AT_THE_ENDS
+
+
+def test_a_page_opens_the_days_that_it_walks_and_no_more(full):
+    before = full.execute("select notify.id_floor(now() - interval '3 days') as id").fetchone().id
+    seen = touched(full, lambda: page(full, before=before))
+    assert len(seen.partitions) <= DAYS - 2
+    assert seen.read.total() <= 50 + A_LOOK_AT_THE_ENDS + 100
+
+
+@pytest.mark.parametrize(
+    "which",
+    [{"code": "404"}, {"channel": "email"}, {"reference": "nobody's"}, {"from": "2020-01-01"}],
+)
+def test_a_redrive_that_finds_nothing_ends_after_a_bounded_look(full, which):
+    seen = touched(full, lambda: redrive(full, look_max=3000, **({"code": "404"} | which)))
+    assert seen.answer.matched == 0
+    assert seen.read.total() <= 3000 + 2 * A_LOOK_AT_THE_ENDS + 100
+    assert seen.read["SEQ SCAN"] == 0
+
+
 ONE_NOTIFICATION = [
     query.text for query in queries("postgres") if query.dashboard == "one-notification.json"
 ]

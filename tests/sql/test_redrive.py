@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.ledger import (
@@ -13,6 +14,7 @@ from tests.ledger import (
     enqueue,
     put,
     redrive,
+    redrive_in_pieces,
     release,
     row,
     settle,
@@ -207,3 +209,48 @@ def test_an_attempt_number_that_only_rises_is_a_key_of_attempts(db):
         assert settle(db, [SimpleNamespace(id=id, attempt=attempt - 1)]) == []
         redrive(db, ids=[id], attempts=1)
     assert len(attempts_of(db, id)) == 5
+
+
+def test_what_is_too_much_for_one_look_is_redriven_in_pieces(db):
+    others = failed(db, 30, last_error_code="404")
+    meant = failed(db, 5, last_error_code="503")
+    pieces = redrive_in_pieces(db, look_max=512, code="503")
+    assert len(pieces) >= 3
+    assert [p.more for p in pieces] == [True] * (len(pieces) - 1) + [False]
+    assert sum(p.redriven for p in pieces) == sum(p.matched for p in pieces) == 5
+    assert statuses(db, meant) == ["queued"] * 5
+    assert statuses(db, others) == ["failed"] * 30
+
+
+def test_pieces_that_end_at_the_limit_go_on_after_it(db):
+    ids = failed(db, 7)
+    pieces = redrive_in_pieces(db, look_max=20_000, limit=3, dry_run=True)
+    assert [(p.matched, p.more) for p in pieces] == [(3, True), (3, True), (1, False)]
+    assert [p.following for p in pieces] == [ids[2], ids[5], None]
+
+
+def test_a_limit_that_is_just_enough_leaves_nothing(db):
+    failed(db, 3)
+    [piece] = redrive_in_pieces(db, look_max=20_000, limit=3)
+    assert (piece.matched, piece.more, piece.following) == (3, False, None)
+
+
+def test_the_function_of_before_may_stay_beside_this_one(db):
+    """Old code calls it through a deploy."""
+    with db.transaction():
+        db.execute(
+            "create function notify.redrive(p_ids uuid[] default null, p_channel text default null,"
+            " p_code text default null, p_reference text default null,"
+            " p_from timestamptz default null, p_until timestamptz default null,"
+            " p_limit integer default 1000, p_attempts integer default 4,"
+            " p_rate double precision default 100, p_dry_run boolean default false)"
+            " returns integer language sql as 'select 7'"
+        )
+        ten = ", ".join(["null"] * 10)
+        assert db.execute(f"select notify.redrive({ten}) as n").fetchone().n == 7
+        assert db.execute("select notify.redrive(p_code => '503') as n").fetchone().n == 7
+        twelve = [100, None, None, "log", None, None, None, None, 10, 4, 100.0, True]
+        places = ", ".join(["%s"] * 12)
+        found = db.execute(f"select * from notify.redrive({places})", twelve).fetchone()
+        assert found == (0, 0, 0, False, None)
+        raise psycopg.Rollback

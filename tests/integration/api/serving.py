@@ -12,8 +12,9 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from service.api.app import create_app, create_runner
+from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.config import Settings
+from service.connections import Limits
 from service.metrics import ApiMetrics
 from service.store import Store
 
@@ -24,11 +25,14 @@ LINE = {"channel": "log", "recipient": "me", "payload": None}
 
 
 class Api:
-    """One running edge: its port, its metrics, and its store."""
+    """One running edge: its port, its metrics, and its stores."""
 
-    def __init__(self, port: int, registry: CollectorRegistry, store: Store, loop: Any) -> None:
+    def __init__(
+        self, port: int, registry: CollectorRegistry, store: Store, reads: Store, loop: Any
+    ) -> None:
         self.port = port
         self.store = store
+        self.reads = reads
         self._registry = registry
         self._loop = loop
 
@@ -68,12 +72,12 @@ class Api:
 
 
 @contextmanager
-def serving(dsn: str, **settings: Any) -> Iterator[Api]:
+def serving(dsn: str, *, limits: Limits | None = None, **settings: Any) -> Iterator[Api]:
     """Serve on a free port until the context ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    stack = Stack(dsn, Settings(**{"smtp_url": "smtp://127.0.0.1", **settings}))
+    stack = Stack(dsn, Settings(**{"smtp_url": "smtp://127.0.0.1", **settings}), limits)
     try:
         yield asyncio.run_coroutine_threadsafe(stack.open(), loop).result(LIMIT_S)
     finally:
@@ -86,23 +90,30 @@ def serving(dsn: str, **settings: Any) -> Iterator[Api]:
 class Stack:
     """What runs on the loop."""
 
-    def __init__(self, dsn: str, settings: Settings) -> None:
+    def __init__(self, dsn: str, settings: Settings, limits: Limits | None) -> None:
         self._dsn = dsn
+        self._limits = limits
         self._settings = settings
 
     async def open(self) -> Api:
         """Start everything."""
         registry = CollectorRegistry()
         self._store = await Store(self._dsn, "notify-api").__aenter__()
-        app = create_app(self._settings, self._store, ApiMetrics(registry))
-        self._runner = create_runner(app, shutdown_timeout_s=5)
+        reads = Store(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
+        self._reads = await reads.__aenter__()
+        metrics = ApiMetrics(registry)
+        app = create_app(self._settings, self._store, self._reads, metrics)
+        self._runner = create_runner(
+            app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         port = self._runner.addresses[0][1]
-        return Api(port, registry, self._store, asyncio.get_running_loop())
+        return Api(port, registry, self._store, self._reads, asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Stop in order."""
         await self._runner.cleanup()
+        await self._reads.__aexit__(None, None, None)
         await self._store.__aexit__(None, None, None)

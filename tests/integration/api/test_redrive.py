@@ -30,7 +30,7 @@ def test_those_named_are_queued_again_with_the_attempts_of_a_new_one(api: Api, d
     first, second, _ = failed(db, 3, attempt=4)
     answer = redrive(api, {"ids": [first, second]})
     assert answer.status == 200
-    assert answer.json == {"matched": 2, "redriven": 2, "expired": 0, "more": False}
+    assert answer.json == {"matched": 2, "redriven": 2, "expired": 0, "more": False, "next": None}
     assert [ledger.status(db, id) for id in (first, second)] == ["queued", "queued"]
     assert ledger.row(db, first).max_attempts == 8
 
@@ -61,9 +61,13 @@ def test_a_dry_run_counts_all_and_changes_nothing(api: Api, db) -> None:
         " where status = 'queued'"
     )
     counted = redrive(api, ALL | {"dry_run": True}).json
-    assert counted == {"matched": LIMIT + 1, "redriven": 0, "expired": 1, "more": False}
-    assert redrive(api, ALL).json == {
-        "matched": LIMIT, "redriven": LIMIT, "expired": 1, "more": True}  # fmt: skip
+    none_is_left = {"expired": 1, "more": False, "next": None}
+    assert counted == {"matched": LIMIT + 1, "redriven": 0, **none_is_left}
+    answer = redrive(api, ALL).json
+    following = answer.pop("next")
+    assert answer == {"matched": LIMIT, "redriven": LIMIT, "expired": 1, "more": True}
+    rest = redrive(api, ALL | {"cursor": following}).json
+    assert rest == {"matched": 1, "redriven": 1, "expired": 0, "more": False, "next": None}
 
 
 def test_limit_and_rate_are_kept(api: Api, db) -> None:
@@ -84,7 +88,7 @@ def test_if_no_rate_is_given_it_is_100_a_second(api: Api, db) -> None:
 
 def test_nothing_that_matches_is_a_200_too(api: Api, db) -> None:
     ledger.put(db, "sent")
-    none = {"matched": 0, "redriven": 0, "expired": 0, "more": False}
+    none = {"matched": 0, "redriven": 0, "expired": 0, "more": False, "next": None}
     assert redrive(api, ALL).json == none
 
 
@@ -167,7 +171,7 @@ def test_each_id_that_was_named_has_a_line_in_the_log(api: Api, db, transitions)
 
 
 def test_the_command_prints_the_counts(api: Api, db, capsys) -> None:
-    [first, *_] = failed(db, 3, last_error_code="503", reference="r")
+    [first, second, _] = failed(db, 3, last_error_code="503", reference="r")
     url = f"--url=http://127.0.0.1:{api.port}"
     now = datetime.now(UTC).isoformat()
     options = ["--channel", "log", "--code", "503", "--reference", "r", "--until", now,
@@ -176,9 +180,22 @@ def test_the_command_prints_the_counts(api: Api, db, capsys) -> None:
     assert json.loads(capsys.readouterr().out)["redriven"] == 0
     assert main(["redrive", url, *options]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "matched": 2, "redriven": 2, "expired": 0, "more": True}  # fmt: skip
+        "matched": 2, "redriven": 2, "expired": 0, "more": True, "next": second}  # fmt: skip
     assert main(["redrive", url, first]) == 0
     assert json.loads(capsys.readouterr().out)["matched"] == 0
+
+
+def test_the_command_goes_on_where_too_many_had_to_be_looked_at(
+    api: Api, db, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.REDRIVE_LOOK_MAX", 501)
+    failed(db, 5, last_error_code="404")
+    meant = failed(db, 2, last_error_code="503")
+    url = f"--url=http://127.0.0.1:{api.port}"
+    assert main(["redrive", url, "--code", "503"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"matched": 2, "redriven": 2, "expired": 0, "more": False, "next": None}
+    assert [ledger.status(db, id) for id in meant] == ["queued", "queued"]
 
 
 @pytest.mark.parametrize("more", [[], ["--limit", "5"], ["--dry-run"], [ID, "--code", "503"]])

@@ -1,0 +1,1 @@
+drop index notify.notifications_ended;

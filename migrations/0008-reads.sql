@@ -1,0 +1,5 @@
+-- depends: 0005-slo
+
+-- What ended without a send, which is rare: GET /notifications?status=cancelled and =expired.
+create index if not exists notifications_ended on notify.notifications (status, id)
+  where status in ('cancelled', 'expired');

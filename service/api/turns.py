@@ -1,0 +1,36 @@
+"""Reads take turns: few at once, few in the queue, and none of it in the way of POST /notify."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.api.problems import Problem
+
+WAIT_S = 1.0  # and 3.5 s for its statement: a client hears from us within 5 s
+
+
+class Turns:
+    """So many at once; the others wait their turn, not for long."""
+
+    def __init__(self, at_once: int, waiting_max: int) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._waiting_max = waiting_max
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn. Raises Problem when too many do, or for too long."""
+        if self._waiting >= self._waiting_max:
+            raise Problem("overloaded")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Problem("overloaded") from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()

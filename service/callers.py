@@ -1,0 +1,126 @@
+"""Who may call: not a web page of somebody else, and nothing that is compressed.
+
+A browser sends any page's requests to this machine: by a name that points here (DNS rebinding),
+or straight across sites. Host, Origin and Sec-Fetch-Site say so, and no page can forge them.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
+
+from aiohttp import web
+from multidict import MultiMapping
+
+from service.api.problems import Problem, answer
+from service.connections import Handler
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{0,5})?", re.ASCII)
+KNOWN_MAX = 1000
+
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+CLOSED = NOSNIFF | {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def protected(
+    handler: Handler,
+    fault: Callable[[web.BaseRequest], str | None],
+    refused: Callable[[str], None] = lambda code: None,
+) -> Handler:
+    """Refuse what is at fault before anything reads it, and tell browsers to keep out."""
+
+    async def protect(request: web.BaseRequest) -> web.StreamResponse:
+        code = fault(request)
+        try:
+            if code is None:
+                response = await handler(request)
+            else:
+                refused(code)
+                response = answer(Problem(code))
+        except web.HTTPException as error:
+            error.headers.update(CLOSED)
+            raise
+        if request.method in SAFE:
+            for name, value in CLOSED.items():
+                response.headers.setdefault(name, value)
+        else:  # no page shows these, and POST /notify is in a hurry
+            response.headers.update(NOSNIFF)
+        return response
+
+    return protect
+
+
+class Callers:
+    """Which names the service answers to, and which requests it refuses."""
+
+    def __init__(self, host: str, allowed: Iterable[str] = ()) -> None:
+        """Listen on `host`: if it is this machine's own, only its names count, and `allowed`.
+
+        Elsewhere any name will do, unless some are `allowed`.
+        """
+        self._allowed = frozenset(allowed)
+        self._any = not self._allowed and not is_loopback(host)
+        self._known: set[str] = set()  # Host headers that were fine
+
+    def fault(self, request: web.BaseRequest) -> str | None:
+        """Say what is wrong with a request, as the code of a problem; None: nothing."""
+        if code := encoded(request):
+            return code
+        if request.host not in self._known and not self.serves(request.host):
+            return "foreign_host"
+        if request.method not in SAFE and self._is_cross_site(request.headers, request.host):
+            return "cross_site_request"
+        return None
+
+    def serves(self, host: str) -> bool:
+        """Tell whether a Host header names us, and remember it if so."""
+        name = name_of(host)
+        ours = self._any or (bool(name) and (name in self._allowed or is_loopback(name)))
+        if ours and len(self._known) < KNOWN_MAX:
+            self._known.add(host)
+        return ours
+
+    def _is_cross_site(self, headers: Mapping[str, str], host: str) -> bool:
+        """Tell whether a page of another origin asks. Programs send neither header."""
+        if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            return True
+        origin = headers.get("Origin")
+        if origin is None:
+            return False
+        netloc = origin.partition("://")[2].lower()
+        return netloc != host.lower() and name_of(netloc) not in self._allowed
+
+
+def encoded(request: web.BaseRequest) -> str | None:
+    """Find a body that is compressed or otherwise encoded; it is never decoded."""
+    headers = request.headers
+    if ("Content-Encoding" in headers and not only(headers, "Content-Encoding", "identity")) or (
+        "Transfer-Encoding" in headers and not only(headers, "Transfer-Encoding", "chunked")
+    ):
+        return "unsupported_content_encoding"
+    return None
+
+
+def only(headers: MultiMapping[str], name: str, allowed: str) -> bool:
+    """Tell whether a header says nothing but the one allowed word."""
+    return all(value.strip().lower() in ("", allowed) for value in headers.getall(name))
+
+
+def name_of(host: str) -> str:
+    """Give the name or address in a Host header, without the port; empty: it is none."""
+    found = HOST.fullmatch(host.lower())
+    return found[1].removesuffix(".") if found else ""
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether a name means this machine alone, wherever it is looked up."""
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,121 @@
+"""Reads take turns, and POST /notify waits for none of them."""
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import pytest
+
+from service.api.app import READS_AT_ONCE
+from service.api.problems import Problem
+from service.api.turns import Turns
+from service.db import STATEMENT_TIMEOUT_S
+from tests.integration.api.serving import LINE, Api
+from tests.integration.api.test_batching import post_all
+
+BODY = json.dumps(LINE).encode()
+RARE = ["/notifications?channel=email", "/notifications?status=sent&channel=email"]
+
+
+@asynccontextmanager
+async def every_reading_connection(api: Api):
+    """Hold all connections that reads may have."""
+    async with AsyncExitStack() as held:
+        for _ in range(READS_AT_ONCE):
+            await held.enter_async_context(api.reads.pool.connection())
+        yield
+
+
+async def get_all(port: int, paths: list[str]) -> list[tuple[int, str | None]]:
+    """Ask for everything at once."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as session:
+
+        async def get(path: str) -> tuple[int, str | None]:
+            async with session.get(path) as response:
+                return response.status, (await response.json()).get("code")
+
+        return await asyncio.gather(*[get(path) for path in paths])
+
+
+async def reads_and_posts(api: Api) -> tuple[list[tuple[int, str | None]], list[int]]:
+    """Ask for 300 pages, and post 50 while they wait."""
+    reading = asyncio.create_task(get_all(api.port, RARE * 150))
+    posted = await post_all(api.port, [BODY] * 50)
+    return await reading, [status for status, _ in posted]
+
+
+def test_reads_that_hang_keep_no_post_waiting(api: Api) -> None:
+    holding = every_reading_connection(api)
+    api.run(holding.__aenter__())
+    try:
+        reads, posts = asyncio.run(reads_and_posts(api))
+    finally:
+        api.run(holding.__aexit__(None, None, None))
+    assert posts == [202] * 50
+    assert {status for status, _ in reads} == {503}
+    assert Counter(reads)[503, "overloaded"] > 200
+    assert api.get(RARE[0]).status == 200
+
+
+def test_many_rare_filters_at_once_are_answered_or_told_to_come_back(api: Api) -> None:
+    reads, posts = asyncio.run(reads_and_posts(api))
+    assert posts == [202] * 50
+    assert (200, None) in reads
+    assert {status for status, _ in reads} <= {200, 503}
+
+
+def test_a_read_that_takes_too_long_is_told_so(api: Api, db) -> None:
+    assert STATEMENT_TIMEOUT_S < 4
+    with db.transaction():
+        db.execute("lock table notify.notifications in access exclusive mode")
+        answer = api.get("/notifications")
+    assert (answer.status, answer.json["code"]) == (503, "overloaded")
+    assert answer.headers["Retry-After"]
+
+
+def test_no_more_than_a_bounded_number_waits() -> None:
+    async def fill() -> list[str]:
+        turns = Turns(1, 5)
+        refused: list[str] = []
+
+        async def wait() -> None:
+            try:
+                async with turns.turn():
+                    pass
+            except Problem as problem:
+                refused.append(problem.code)
+
+        async with turns.turn():
+            waiting = [asyncio.create_task(wait()) for _ in range(5 + 7)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        return refused
+
+    assert asyncio.run(fill()) == ["overloaded"] * 7
+
+
+def test_a_turn_is_given_on_after_an_error() -> None:
+    async def fail_and_go_on() -> None:
+        turns = Turns(1, 5)
+        with pytest.raises(ValueError, match="x"):
+            async with turns.turn():
+                raise ValueError("x")
+        async with turns.turn():
+            pass
+
+    asyncio.run(fail_and_go_on())
+
+
+def test_only_the_last_attempts_are_shown(api: Api, db) -> None:
+    id = api.post(LINE).json["id"]
+    db.execute(
+        "insert into notify.attempts select %s, n, now(), 1, 'temporary', '503', 'x', 'w:1'"
+        " from generate_series(1, 250) n",
+        [id],
+    )
+    found = api.get(f"/notifications/{id}").json
+    assert [a["attempt"] for a in found["attempts"]] == list(range(151, 251))
+    assert found["has_older_attempts"] is True
