@@ -4,6 +4,7 @@ The names, units, defaults and reasons are in `.env.example`; a test keeps the t
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,9 +14,13 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from service.errors import ConfigError
+from service.model import Channel
 from service.signature import key
 
 Parser = Callable[[str], Any]
+
+WAITS_MAX = 100
+WAIT_MAX_S = 30 * 86400
 
 
 def whole(low: int, high: int) -> Parser:
@@ -86,6 +91,19 @@ def url(*schemes: str, default_scheme: str = "") -> Parser:
     return parse
 
 
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
+
+
+def durations(value: str) -> tuple[float, ...]:
+    """Parse waits, separated by commas, into seconds: `5s,1m,10m`."""
+    found = [DURATION.fullmatch(word.strip().lower()) for word in value.split(",")]
+    waits = tuple(float(match[1]) * UNITS_S[match[2]] for match in found if match)
+    if len(waits) < len(found) or len(waits) > WAITS_MAX or max(waits) > WAIT_MAX_S:
+        raise ValueError("1 to 100 waits of at most 30d, with their units: 5s,1m,10m")
+    return waits
+
+
 def secrets(value: str) -> tuple[str, ...]:
     """Parse secrets, separated by spaces or commas; the first signs first."""
     found = tuple(value.replace(",", " ").split())
@@ -115,8 +133,10 @@ class Settings:
     num_threads: int = setting(whole(1, 64), 2)
     sends_per_thread: int = setting(whole(2, 4096), 256)
     max_retries: int = setting(whole(0, 99), 3)
-    backoff_base_s: float = setting(number(0.01, 3600), 2.0)
-    backoff_cap_s: float = setting(number(0.01, 86400), 900.0)
+    retry_schedule: tuple[float, ...] = setting(durations, (5.0, 60.0, 600.0))
+    retry_schedule_webhook: tuple[float, ...] | None = setting(durations, None)
+    retry_schedule_email: tuple[float, ...] | None = setting(durations, None)
+    retry_schedule_log: tuple[float, ...] | None = setting(durations, None)
     lease_s: float = setting(number(1, 3600), 30.0)
     send_deadline_s: float = setting(number(0.1, 600), 10.0)
     breaker_patience_mins: float = setting(number(0, 10080), 60.0)
@@ -140,6 +160,16 @@ class Settings:
     def max_attempts(self) -> int:
         """The attempts of a row that brings no number: the first, and MAX_RETRIES more."""
         return self.max_retries + 1
+
+    @property
+    def retry_schedules(self) -> dict[str, tuple[float, ...]]:
+        """Per channel, the seconds before the second, third … attempt; the last wait repeats."""
+        own = {
+            Channel.WEBHOOK: self.retry_schedule_webhook,
+            Channel.EMAIL: self.retry_schedule_email,
+            Channel.LOG: self.retry_schedule_log,
+        }
+        return {channel: waits or self.retry_schedule for channel, waits in own.items()}
 
     @property
     def direct_url(self) -> str | None:
@@ -182,11 +212,6 @@ def check_relations(settings: Settings) -> None:
         raise ConfigError(
             f"LEASE_S={settings.lease_s:g}: must be more than SEND_DEADLINE_S"
             f"={settings.send_deadline_s:g}, or a slow send would be made twice"
-        )
-    if settings.backoff_cap_s < settings.backoff_base_s:
-        raise ConfigError(
-            f"BACKOFF_CAP_S={settings.backoff_cap_s:g}: must be at least BACKOFF_BASE_S"
-            f"={settings.backoff_base_s:g}"
         )
     if settings.retention_days < settings.send_at_max_days:
         raise ConfigError(

@@ -1,11 +1,14 @@
 """The verbs of the ledger, for tests: short calls of the functions in sql/, with defaults."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Placeholder
+
+from service.model import Channel
 
 MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
 SETTLED = ("sent", "failed", "cancelled", "expired")
@@ -77,11 +80,12 @@ def claim(
     worker: str = "w:1",
     lease: str = "30 seconds",
     max_attempts: int = 4,
+    patience: str = "1 hour",
 ) -> list[Any]:
     """Claim `ids`, or whatever is due."""
     return db.execute(
-        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s)",
-        [None if ids is None else list(ids), limit, worker, lease, max_attempts],
+        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s, %s::interval)",
+        [None if ids is None else list(ids), limit, worker, lease, max_attempts, patience],
     ).fetchall()
 
 
@@ -96,10 +100,11 @@ def settle(
     took_ms: int = 10,
     retry_after_ms: int | None = None,
     worker: str = "w:1",
-    base: str = "2 seconds",
-    cap: str = "15 minutes",
+    schedule: Sequence[float] = (5, 60, 600),
+    patience: str = "1 hour",
 ) -> list[Any]:
-    """Settle claimed rows (anything with id and attempt) alike."""
+    """Settle claimed rows (anything with id and attempt) alike; `schedule` in seconds."""
+    schedules = json.dumps({channel: list(schedule) for channel in Channel})
     pairs = list(claimed)
     alike = [
         [value] * len(pairs)
@@ -107,8 +112,8 @@ def settle(
     ]
     return db.execute(
         "select * from notify.settle(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[],"
-        " %s::integer[], %s::integer[], %s::integer[], %s, %s::interval, %s::interval)",
-        [[p.id for p in pairs], [p.attempt for p in pairs], *alike, worker, base, cap],
+        " %s::integer[], %s::integer[], %s::integer[], %s, %s::jsonb, %s::interval)",
+        [[p.id for p in pairs], [p.attempt for p in pairs], *alike, worker, schedules, patience],
     ).fetchall()
 
 

@@ -4,6 +4,7 @@ Everything raises DatabaseAway when PostgreSQL cannot be reached, gave up on a s
 or has no schema yet.
 """
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -25,13 +26,15 @@ SILENCE_MAX_S = 5.0  # a proxy that lost its server may keep TCP alive for ever
 LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
 
 CLAIM = """
-select id, status, attempt, channel, recipient, payload, extract(epoch from expires_in)::float8
-from notify.claim(%s::uuid[], %s, %s, make_interval(secs => %s), %s)
+select id, status, attempt, channel, recipient, payload, extract(epoch from expires_in)::float8,
+  extract(epoch from patience_in)::float8
+from notify.claim(%s::uuid[], %s, %s, make_interval(secs => %s), %s, make_interval(secs => %s))
 """
 SETTLE = """
-select id, attempt, status, extract(epoch from due_in)::float8, extract(epoch from age)::float8
+select id, attempt, status, extract(epoch from due_in)::float8, extract(epoch from age)::float8,
+  counted
 from notify.settle(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::integer[],
-  %s::integer[], %s::integer[], %s, make_interval(secs => %s), make_interval(secs => %s))
+  %s::integer[], %s::integer[], %s, %s::jsonb, make_interval(secs => %s))
 """
 RELEASE = """
 select id, attempt
@@ -48,6 +51,7 @@ class Settled:
     status: str
     due_in_s: float | None
     age_s: float
+    counted: bool | None  # whether the attempt is one of max_attempts; None: LOCKED
 
 
 class Store:
@@ -58,6 +62,8 @@ class Store:
 
     def __init__(self, settings: Settings, worker: str, thread: str, outage: Outage) -> None:
         self.settings = settings
+        self.schedules = json.dumps(settings.retry_schedules)
+        self.patience_s = settings.breaker_patience_mins * 60
         self.worker = worker
         self.thread = thread
         self.outage = outage
@@ -79,12 +85,13 @@ class Store:
                 self.worker,
                 settings.lease_s,
                 settings.max_attempts,
+                self.patience_s,
             ),
         )
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
-        for id_, status, attempt, channel, recipient, payload, expires_in_s in rows:
+        for id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s in rows:
             claim = Claim(
                 id=id_,
                 attempt=attempt,
@@ -93,6 +100,7 @@ class Store:
                 payload=payload,
                 lease_ends=lease_ends,
                 expires_at=None if expires_in_s is None else asked_at + expires_in_s,
+                patience_ends=asked_at + patience_s,
             )
             (claims if status == Status.SENDING else expired).append(claim)
         return claims, expired
@@ -100,7 +108,6 @@ class Store:
     def settle(self, ended: Sequence[Ended]) -> dict[Key, Settled]:
         """Settle a batch. What is missing from the result was stale."""
         now = time.monotonic()
-        settings = self.settings
         verdicts = [e.verdict for e in ended]
         rows = self.rows(
             SETTLE,
@@ -114,13 +121,13 @@ class Store:
                 array(e.took_ms for e in ended),
                 array(milliseconds(v.retry_after_s) for v in verdicts),
                 self.worker,
-                settings.backoff_base_s,
-                settings.backoff_cap_s,
+                self.schedules,
+                self.patience_s,
             ),
         )
         return {
-            (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s)
-            for id_, attempt, status, due_in_s, age_s in rows
+            (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s, counted=counted)
+            for id_, attempt, status, due_in_s, age_s, counted in rows
         }
 
     def release(self, keys: Sequence[Key], delay_s: float) -> set[Key]:

@@ -63,6 +63,8 @@ def test_an_empty_value_counts_as_not_given(name):
         ("MAX_RETRIES", "0", 0),
         ("REAPING_INTERVAL_MINS", "0.05", 0.05),
         ("LEASE_S", "12.5", 12.5),
+        ("RETRY_SCHEDULE", "5s, 1m,10M,2h,1d", (5, 60, 600, 7200, 86400)),
+        ("RETRY_SCHEDULE_EMAIL", "0.2s", (0.2,)),
         ("LOG_LEVEL", "WARNING", "warning"),
         (
             "WEBHOOK_SECRET",
@@ -128,10 +130,6 @@ def test_a_refusal_shows_no_password(variable, value):
     [
         ({"LEASE_S": "10"}, "LEASE_S=10: must be more than SEND_DEADLINE_S=10"),
         ({"LEASE_S": "5"}, "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
-        (
-            {"BACKOFF_BASE_S": "60", "BACKOFF_CAP_S": "30"},
-            "BACKOFF_CAP_S=30: must be at least BACKOFF_BASE_S=60",
-        ),
         ({"RETENTION_DAYS": "7"}, "RETENTION_DAYS=7: must be at least SEND_AT_MAX_DAYS=30"),
         ({"SMTP_URL": "smtp://h"}, "MAIL_FROM is missing"),
     ],
