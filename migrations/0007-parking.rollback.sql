@@ -3,5 +3,6 @@ update notify.attempts set outcome = 'temporary' where outcome in ('unreachable'
 alter table notify.attempts drop constraint if exists outcome_is_known;
 alter table notify.attempts add constraint outcome_is_known check (outcome in
   ('sent', 'temporary', 'permanent', 'throttled', 'unknown', 'expired', 'lease_expired')) not valid;
+alter table notify.slo_deltas replica identity default;
 alter table notify.attempts drop column if exists counted;
 alter table notify.notifications drop column if exists first_claimed_at;

@@ -42,7 +42,10 @@ class Worker:
         ways, breakers = channels(settings), Breakers(settings, metrics)
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
-            settings, metrics, store=Store(settings, self.name, "settler", outage), slots=slots
+            settings,
+            metrics,
+            store=Store(settings, metrics, self.name, "settler", outage),
+            slots=slots,
         )
         self.senders = [
             Sender(
@@ -60,7 +63,7 @@ class Worker:
         self.claimer = Claimer(
             settings,
             metrics,
-            store=Store(settings, self.name, "claimer", outage),
+            store=Store(settings, metrics, self.name, "claimer", outage),
             hints=Hints(ready_set),
             slots=slots,
             senders=self.senders,

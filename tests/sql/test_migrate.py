@@ -21,7 +21,14 @@ from tests.ledger import enqueue, row
 from tests.waiting import wait_for
 
 ROOT = schema_root()
-NUMBERED = ["0001-schema", "0002-notifications", "0003-attempts", "0004-triggers", "0005-slo"]
+NUMBERED = [
+    "0001-schema",
+    "0002-notifications",
+    "0003-attempts",
+    "0004-triggers",
+    "0005-slo",
+    "0007-parking",
+]
 MIGRATE = "import sys; from service.migrate import migrate; print(*migrate(sys.argv[1]))"
 
 
