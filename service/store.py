@@ -93,7 +93,7 @@ class Store:
                 return None
             attempts = conn.cursor(row_factory=class_row(Attempt))
             await attempts.execute(
-                "select attempt, started_at, took_ms, outcome, code, excerpt, worker"
+                "select attempt, started_at, took_ms, outcome, code, excerpt, worker, counted"
                 " from notify.attempts where notification_id = %s order by attempt", [id]
             )  # fmt: skip
             return replace(found, attempts=await attempts.fetchall())

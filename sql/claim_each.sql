@@ -24,6 +24,7 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := p_ids;
+  v_queued constant text := 'queued';       -- a variable: see claim()
   v_half integer;
   v_found integer;
   v_error text;
@@ -63,7 +64,8 @@ begin
         due_at = clock_timestamp() + interval '1 minute',
         last_error_code = 'refused',
         last_error = left(v_error, 500)
-      where n.id = v_ids[1] and n.status = 'queued';
+      where n.id = (select i.id from notify.notifications i where i.id = v_ids[1] and i.status = v_queued
+        for update skip locked);
     exception when others or assert_failure then
       null;     -- the caller leaves it alone for a while: p_skip
     end;

@@ -5,10 +5,10 @@
 --
 -- Moves    as reap() says. What is refused stays sending; its lease is put off for a minute if that is
 --          possible, with the words in last_error
--- Args     p_ids uuid[], sending and locked by the caller; p_ends timestamptz, no batch is halved after it
+-- Args     p_ids uuid[], locked by the caller; p_ends timestamptz, no batch is halved after it
 -- Returns  (id, attempt, status): queued, failed or refused
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
--- Locks    none that its caller has not
+-- Locks    none that reap() has not; a subtransaction for each part
 -- Plan     primary key within the partitions of the ids, by hash joins
 -- Caller   reap()
 create or replace function notify.end_leases(
@@ -23,6 +23,7 @@ declare
   v_lo uuid := v_ids[1];
   v_hi uuid := v_ids[cardinality(v_ids)];
   v_half integer := cardinality(v_ids) / 2;
+  v_sending constant text := 'sending';     -- a variable: see settle()
   v_apart constant interval := '10 seconds';    -- the first such backoff; it doubles up to
   v_apart_max constant interval := '15 minutes';
   v_attempts integer[];
@@ -39,7 +40,9 @@ begin
           (select count(*)::integer from notify.attempts a
             where a.notification_id = n.id and a.counted),
           v_apart, v_apart_max, null) else v_now end as next_due_at
-      from notify.notifications n where n.id = any (v_ids) and n.id between v_lo and v_hi
+      from notify.notifications n
+      where n.id = any (v_ids) and n.id between v_lo and v_hi
+        and n.status = v_sending and n.lease_until < v_now
     ),
     moved as (
       update notify.notifications n set
@@ -90,7 +93,8 @@ begin
       update notify.notifications n set
         lease_until = clock_timestamp() + interval '1 minute',
         last_error = left(v_error, 500)
-      where n.id = v_lo;
+      where n.id = (select i.id from notify.notifications i where i.id = v_lo and i.status = v_sending
+        for update skip locked);
     exception when others or assert_failure then
       null;     -- reap() takes it last, each time
     end;

@@ -9,8 +9,8 @@
 -- Args     arrays of one length, an element per attempt: p_ids, p_attempts; p_outcomes text: sent, expired,
 --          permanent, temporary, throttled, unreachable, deferred, unknown; p_codes, p_excerpts text, what
 --          was answered; p_started_ago_ms, p_took_ms integer; p_retry_after_ms integer or null. Then
---          p_worker text; p_schedules jsonb, per channel the waits of retry_in(); p_patience interval
---          from the first claim
+--          p_worker text; p_schedules jsonb, the waits of retry_in() per channel, and of any other 'default';
+--          p_patience interval from the first claim
 -- Returns  (id, attempt, status, due_in, age, counted): the new status, the wait before the next attempt if
 --          queued, the time since it could first be sent, whether the attempt is one of max_attempts.
 --          Status 'locked': somebody holds the row; settle it again. 'refused': a trigger left it out of
@@ -68,7 +68,7 @@ begin
         then v_now + notify.retry_in(w.outcome, w.is_counted,
           (select count(*)::integer from notify.attempts a
             where a.notification_id = w.id and a.counted = w.is_counted),
-          p_schedules -> w.channel, w.retry_after_ms * interval '1 millisecond') end as next_due_at
+          coalesce(p_schedules -> w.channel, p_schedules -> 'default'), w.retry_after_ms * interval '1 millisecond') end as next_due_at
     from weighed w
   ),
   judged as materialized (

@@ -117,6 +117,48 @@ def settle(
     ).fetchall()
 
 
+def claim_each(
+    db: Connection[Any],
+    ids: Sequence[UUID] | None = None,
+    *,
+    limit: int = 100,
+    skip: Iterable[UUID] = (),
+) -> list[Any]:
+    """Claim as above, but one odd row does not stop the others."""
+    return db.execute(
+        "select * from notify.claim_each(%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', %s::uuid[])",
+        [None if ids is None else list(ids), limit, list(skip)],
+    ).fetchall()
+
+
+def settle_each(
+    db: Connection[Any], claimed: Iterable[Any], outcome: str = "sent", *, ends: str = "1 second"
+) -> list[Any]:
+    """Settle claimed rows alike, but one odd row does not stop the others."""
+    pairs = list(claimed)
+    alike = [[value] * len(pairs) for value in (outcome, "200", None, 20, 10, None)]
+    return db.execute(
+        "select * from notify.settle_each(%s::uuid[], %s::integer[], %s::text[], %s::text[],"
+        " %s::text[], %s::integer[], %s::integer[], %s::integer[], 'w:1', '{}', '1 hour',"
+        " clock_timestamp() + %s::interval)",
+        [[p.id for p in pairs], [p.attempt for p in pairs], *alike, ends],
+    ).fetchall()
+
+
+def release_each(db: Connection[Any], claimed: Iterable[Any]) -> list[Any]:
+    """Give claimed rows back, but one odd row does not stop the others."""
+    pairs = list(claimed)
+    return db.execute(
+        "select * from notify.release_each(%s::uuid[], %s::integer[], '0')",
+        [[p.id for p in pairs], [p.attempt for p in pairs]],
+    ).fetchall()
+
+
+def end_leases(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
+    """End those of these attempts whose lease has passed."""
+    return db.execute("select * from notify.end_leases(%s::uuid[])", [list(ids)]).fetchall()
+
+
 def release(db: Connection[Any], claimed: Iterable[Any], delay: str = "0") -> list[Any]:
     """Give claimed rows back unstarted."""
     pairs = list(claimed)

@@ -87,7 +87,9 @@ class Store:
     ) -> None:
         self.settings = settings
         self.refusals = Refusals(metrics)
-        self.schedules = json.dumps(settings.retry_schedules)
+        self.schedules = json.dumps(
+            {"default": settings.retry_schedule, **settings.retry_schedules}
+        )
         self.patience_s = settings.breaker_patience_mins * 60
         self.worker = worker
         self.thread = thread

@@ -251,7 +251,8 @@ FLOW = row(
         8,
         lines(
             "Failures by class",
-            "Attempts that did not deliver. temporary, throttled, unknown: tried again. "
+            "Attempts that did not deliver. temporary, unknown: tried again. throttled, "
+            "unreachable, deferred: not now, tried again without being counted. "
             "permanent: the receiver refused for good. expired: its time was over. "
             "lease_expired: its worker died. One class rising: 'One notification' shows "
             "the code and the answer. ops/RUNBOOK.md#deadlettersrising",

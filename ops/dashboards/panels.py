@@ -18,6 +18,8 @@ QUANTILE_COLOURS = {"p50": GREEN, "p95": ORANGE, "p99": RED}
 FAILURES = {  # every outcome of an attempt but sent
     "temporary": ORANGE,
     "throttled": "yellow",
+    "unreachable": "light-orange",
+    "deferred": "light-yellow",
     "unknown": "purple",
     "permanent": RED,
     "expired": "dark-orange",
