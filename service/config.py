@@ -177,6 +177,26 @@ class Settings:
         return self.database_direct_url or self.database_url
 
 
+RETIRED = {"BACKOFF_BASE_S": "RETRY_SCHEDULE", "BACKOFF_CAP_S": "RETRY_SCHEDULE"}
+
+
+def retired_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> list[str]:
+    """Say which settings are given that are no longer read, a line for each."""
+    given = all_given(environ, env_file)
+    return [f"{name} is no longer read: use {new}" for name, new in RETIRED.items()
+            if given.get(name, "").strip()]  # fmt: skip
+
+
+def all_given(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """Read `environ` (None: the process's) over `env_file` (None: ./.env)."""
+    given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
+    return given | {
+        k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()
+    }
+
+
 def read_settings(
     environ: Mapping[str, str] | None = None, env_file: Path | None = None
 ) -> Settings:
@@ -184,8 +204,7 @@ def read_settings(
 
     An empty value counts as not given. Raises ConfigError with one line on the first wrong value.
     """
-    given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
-    given |= {k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()}
+    given = all_given(environ, env_file)
     values = {}
     for spec in fields(Settings):
         name = spec.name.upper()

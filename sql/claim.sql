@@ -9,7 +9,8 @@
 --          "host:pid-token"; p_lease interval; p_max_attempts integer for rows that bring none;
 --          p_patience interval, from the first claim, in which "not now" is not counted
 -- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in): sending ones are the
---          worker's, expired ones are only told. expires_in is at most 100 years; patience_in zero: over.
+--          worker's, expired ones are only told. expires_in is at most 100 years; patience_in
+--          zero: over.
 --          Status 'refused': a trigger left it out of the UPDATE, and it is as it was.
 --          Fewer rows than ids: others have them, or they are gone.
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
@@ -33,6 +34,8 @@ declare
   v_ids uuid[];
   v_lo uuid;
   v_hi uuid;
+  v_far timestamptz := v_now + interval '100 years';
+  v_past timestamptz := v_now - p_patience;
   v_has_expired boolean;
   v_moved integer;
   v_queued constant text := 'queued';       -- variables: see Plan
@@ -80,9 +83,8 @@ begin
     first_claimed_at = coalesce(n.first_claimed_at, v_now)
   where n.id = any (v_ids) and n.id between v_lo and v_hi
   returning n.id, n.status, n.attempt, n.channel, n.recipient, n.payload::text,
-    case when n.expires_at is not null
-      then greatest(least(n.expires_at, v_now + interval '100 years'), v_now) - v_now end,
-    greatest(least(n.first_claimed_at, v_now), v_now - p_patience) + p_patience - v_now;
+    case when n.expires_at > v_now then least(n.expires_at, v_far) - v_now end,
+    greatest(least(n.first_claimed_at, v_now), v_past) - v_past;
 
   get diagnostics v_moved = row_count;
   if v_moved < cardinality(v_ids) then

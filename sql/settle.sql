@@ -13,11 +13,11 @@
 --          p_patience interval from the first claim
 -- Returns  (id, attempt, status, due_in, age, counted): the new status, the wait before the next attempt if
 --          queued, the time since it could first be sent, whether the attempt is one of max_attempts.
---          Status 'locked': somebody holds the row; settle it again. 'refused': a trigger left it out of
---          the UPDATE, and it is as it was.
+--          Status 'locked': somebody holds the row; settle it again.
 --          A pair that is missing was stale: another attempt has begun, and nothing was changed.
 --          Of a pair that is given twice, one is taken.
--- Raises   what the UPDATE of any row raises: then settle_each() settles the others
+-- Raises   what the UPDATE of any row raises, and ND002 if a trigger left one out of it: then settle_each()
+--          settles the others
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
@@ -48,28 +48,25 @@ begin
       as g(id, attempt, outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)
   ),
   picked as materialized (
-    select n.id, n.attempt, n.max_attempts, n.expires_at, n.channel, n.priority,
+    select g.*, n.max_attempts, n.expires_at, n.channel, n.priority,
       notify.age(v_now, n.created_at, n.send_at) as age,
-      coalesce(v_now - p_patience < n.first_claimed_at, true) as is_patient
+      g.outcome not in ('throttled', 'unreachable', 'deferred')
+        or coalesce(n.first_claimed_at <= v_now - p_patience, p_patience <= '0') as is_counted
     from given g join notify.notifications n on n.id = g.id and n.attempt = g.attempt
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
     order by n.id
     for update of n skip locked
   ),
-  weighed as materialized (
-    select g.*, p.max_attempts, p.expires_at, p.channel, p.priority, p.age,
-      not (p.is_patient and g.outcome in ('throttled', 'unreachable', 'deferred')) as is_counted
-    from picked p join given g using (id, attempt)
-  ),
   timed as materialized (
     -- The waits grow with the attempts that ended, not with `attempt`, which releases raise too.
-    select w.*,
-      case when w.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
-        then v_now + notify.retry_in(w.outcome, w.is_counted,
+    select p.*,
+      case when p.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
+        then v_now + notify.retry_in(p.outcome, p.is_counted,
           (select count(*)::integer from notify.attempts a
-            where a.notification_id = w.id and a.counted = w.is_counted),
-          coalesce(p_schedules -> w.channel, p_schedules -> 'default'), w.retry_after_ms * interval '1 millisecond') end as next_due_at
-    from weighed w
+            where a.notification_id = p.id and a.counted = p.is_counted),
+          coalesce(p_schedules -> p.channel, p_schedules -> 'default'),
+          p.retry_after_ms * interval '1 millisecond') end as next_due_at
+    from picked p
   ),
   judged as materialized (
     select t.*, case
@@ -79,46 +76,60 @@ begin
       else 'queued' end as status
     from timed t
   ),
-  moved as (
-    update notify.notifications n set
-      status = j.status,
-      max_attempts = case when j.is_counted then n.max_attempts else n.max_attempts + 1 end,
-      due_at = case when j.status = 'queued' then j.next_due_at else n.due_at end,
-      settled_at = case when j.status = 'queued' then null else v_now end,
-      lease_until = null,
-      claimed_by = null,
-      last_error_code = case when j.outcome = 'sent' then null else j.code end,
-      last_error = case when j.outcome = 'sent' then null else left(j.excerpt, 500) end
-    from judged j
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = j.id
-    returning j.*
-  ),
   recorded as (
     insert into notify.attempts
       (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker, counted)
-    select m.id, m.attempt, v_now - m.started_ago_ms * interval '1 millisecond', m.took_ms,
-      m.outcome, m.code, left(m.excerpt, 500), p_worker, m.is_counted
-    from moved m
+    select j.id, j.attempt, v_now - j.started_ago_ms * interval '1 millisecond', j.took_ms,
+      j.outcome, j.code, left(j.excerpt, 500), p_worker, j.is_counted
+    from judged j
   ),
   ended as (
     insert into notify.slo_deltas (day, channel, priority, result, count)
-    select (v_now at time zone 'utc')::date, m.channel, m.priority,
-      notify.slo_result(m.status, m.age) as result, count(*)
-    from moved m
-    where m.status <> 'queued'
-    group by m.channel, m.priority, result
+    select (v_now at time zone 'utc')::date, j.channel, j.priority,
+      notify.slo_result(j.status, j.age) as result, count(*)
+    from judged j
+    where j.status <> 'queued'
+    group by j.channel, j.priority, result
   )
-  select j.id, j.attempt, coalesce(m.status, 'refused'),
-    case when m.status = 'queued' then m.next_due_at - v_now end, j.age, j.is_counted
-  from judged j left join moved m using (id);
+  update notify.notifications n set
+    status = j.status,
+    max_attempts = case when j.is_counted then n.max_attempts else n.max_attempts + 1 end,
+    due_at = case when j.status = 'queued' then j.next_due_at else n.due_at end,
+    settled_at = case when j.status = 'queued' then null else v_now end,
+    lease_until = null,
+    claimed_by = null,
+    last_error_code = case when j.outcome = 'sent' then null else j.code end,
+    last_error = case when j.outcome = 'sent' then null else left(j.excerpt, 500) end
+  from judged j
+  where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = j.id
+  returning j.id, j.attempt, j.status, case when j.status = 'queued' then j.next_due_at - v_now end,
+    j.age, j.is_counted;
 
   get diagnostics v_settled = row_count;
   if v_settled < cardinality(p_ids) then
+    v_ids := array(
+      select n.id
+      from unnest(p_ids, p_attempts) as g(id, attempt)
+      join notify.notifications n on n.id = g.id and n.attempt = g.attempt
+      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
+      order by n.id);
+  end if;
+  if v_settled < cardinality(p_ids) and v_ids <> '{}' then
+    v_lo := v_ids[1];
+    v_hi := v_ids[cardinality(v_ids)];
+    if exists (
+      select from unnest(p_ids, p_attempts) as g(id, attempt)
+      join notify.attempts a on a.notification_id = g.id and a.attempt = g.attempt
+      where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi)
+    then
+      raise exception using errcode = 'ND002',
+        message = 'it is still sending, and this attempt is written down: a trigger left it out';
+    end if;
     return query
-    select n.id, n.attempt, 'locked', null::interval, notify.age(v_now, n.created_at, n.send_at), null::boolean
-    from unnest(p_ids, p_attempts) as g(id, attempt)
-    join notify.notifications n on n.id = g.id and n.attempt = g.attempt
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending;
+    select n.id, n.attempt, 'locked', null::interval, notify.age(v_now, n.created_at, n.send_at),
+      null::boolean
+    from notify.notifications n
+    where n.id = any (v_ids) and n.id between v_lo and v_hi;
   end if;
 end
 $$;

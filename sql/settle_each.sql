@@ -25,7 +25,7 @@ begin
   set constraints all immediate;
   begin
     return query
-    select s.*, case s.status when 'refused' then 'a trigger left it out' end
+    select s.*, null
     from notify.settle(p_ids, p_attempts, p_outcomes, p_codes, p_excerpts, p_started_ago_ms,
       p_took_ms, p_retry_after_ms, p_worker, p_schedules, p_patience) s;
     return;

@@ -34,14 +34,14 @@ REFUSED = "refused"  # nor this: PostgreSQL does not let us move it
 # pg_catalog is named because a session's search_path may put somebody else's words before it.
 CLAIM = """
 select id, status, attempt, channel, recipient, payload,
-  extract(epoch from expires_in)::double precision,
-  extract(epoch from patience_in)::double precision, null
+  pg_catalog.date_part('epoch', expires_in),
+  pg_catalog.date_part('epoch', patience_in), null
 from notify.claim(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
   pg_catalog.make_interval(secs => %s))
 """
 SETTLE = """
-select id, attempt, status, extract(epoch from due_in)::double precision,
-  extract(epoch from age)::double precision, counted, null
+select id, attempt, status, pg_catalog.date_part('epoch', due_in),
+  pg_catalog.date_part('epoch', age), counted, null
 from notify.settle(%s::pg_catalog.uuid[], %s::integer[], %s::pg_catalog.text[],
   %s::pg_catalog.text[], %s::pg_catalog.text[], %s::integer[], %s::integer[], %s::integer[],
   %s, %s::pg_catalog.jsonb, pg_catalog.make_interval(secs => %s))

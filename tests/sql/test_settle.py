@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from tests.ledger import ago, attempts_of, change, claim, counted, enqueue, release, row, settle
-from tests.sql.faults import one_odd_among, trigger
+from tests.sql.faults import one_odd_among, settle_all, trigger
 
 
 @pytest.fixture
@@ -271,7 +272,10 @@ def test_what_a_trigger_leaves_out_is_not_told_as_settled(faulty_db):
     ids, odd = one_odd_among(db)
     got = claim(db, ids)
     db.execute(trigger("return null;"))
-    told = {t.id: t.status for t in settle(db, got)}
+    with pytest.raises(psycopg.Error, match="left it out"):
+        settle(db, got)
+    assert {row(db, id).status for id in ids} == {"sending"}
+    told = {t.id: t.status for t in settle_all(db, got)}
     assert told == {id: "refused" if id == odd else "sent" for id in ids}
     assert attempts_of(db, odd) == []
     assert sum(counted(db).values()) == len(ids) - 1

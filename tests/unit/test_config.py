@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from service.config import Settings, read_settings
+from service.config import Settings, read_settings, retired_settings
 from service.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
@@ -175,3 +175,23 @@ def test_listening_goes_past_the_pooler_when_there_is_one():
     assert read(DATABASE_URL="postgresql://pooler/d").direct_url == "postgresql://pooler/d"
     settings = read(DATABASE_URL="postgresql://pooler/d", DATABASE_DIRECT_URL="postgresql://pg/d")
     assert settings.direct_url == "postgresql://pg/d"
+
+
+def test_a_setting_that_is_no_longer_read_is_named_with_its_successor():
+    given = {"BACKOFF_BASE_S": "2", "BACKOFF_CAP_S": "", "PORT": "1"}
+    assert retired_settings(given, NOWHERE) == [
+        "BACKOFF_BASE_S is no longer read: use RETRY_SCHEDULE"
+    ]
+    assert retired_settings({}, EXAMPLE) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "5s,", ",", "5s 1m", "-5s", "31d", "5x", "1e3s", "s", ",".join(["1s"] * 101)]
+)
+def test_a_schedule_is_a_list_of_durations_with_units(value):
+    assert "5s,1m,10m" in refusal(RETRY_SCHEDULE=value)
+
+
+def test_each_channel_may_have_its_own_schedule():
+    settings = read(RETRY_SCHEDULE="1s,2s", RETRY_SCHEDULE_EMAIL="1h")
+    assert settings.retry_schedules == {"webhook": (1, 2), "email": (3600,), "log": (1, 2)}
