@@ -103,7 +103,7 @@ class Background:
                 self._metrics.reaped.labels(row.status).inc()
             if reaped:
                 logs.transitions("reaped", (told(row) for row in reaped), "WARNING")
-            if len(reaped) < REAP_MAX:
+            if sum(row.status != "refused" for row in reaped) < REAP_MAX:
                 return
 
     async def set_gauges(self) -> None:

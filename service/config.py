@@ -16,11 +16,15 @@ from dotenv import dotenv_values
 from service.addresses import sender
 from service.db import is_readable
 from service.errors import ConfigError
+from service.model import Channel
 from service.signature import key
 
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
 
 Parser = Callable[[str], Any]
+
+WAITS_MAX = 100
+WAIT_MAX_S = 30 * 86400
 
 
 def whole(low: int, high: int) -> Parser:
@@ -117,6 +121,19 @@ def postgres_url(value: str) -> str:
     return parsed
 
 
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
+
+
+def durations(value: str) -> tuple[float, ...]:
+    """Parse waits, separated by commas, into seconds: `5s,1m,10m`."""
+    found = [DURATION.fullmatch(word.strip().lower()) for word in value.split(",")]
+    waits = tuple(float(match[1]) * UNITS_S[match[2]] for match in found if match)
+    if len(waits) < len(found) or len(waits) > WAITS_MAX or max(waits) > WAIT_MAX_S:
+        raise ValueError("1 to 100 waits of at most 30d, with their units: 5s,1m,10m")
+    return waits
+
+
 def secrets(value: str) -> tuple[str, ...]:
     """Parse secrets, separated by spaces or commas; the first signs first."""
     found = tuple(value.replace(",", " ").split())
@@ -166,8 +183,10 @@ class Settings:
     num_threads: int = setting(whole(1, 64), 2)
     sends_per_thread: int = setting(whole(2, 4096), 256)
     max_retries: int = setting(whole(0, 99), 3)
-    backoff_base_s: float = setting(number(0.01, 3600), 2.0)
-    backoff_cap_s: float = setting(number(0.01, 86400), 900.0)
+    retry_schedule: tuple[float, ...] = setting(durations, (5.0, 60.0, 600.0))
+    retry_schedule_webhook: tuple[float, ...] | None = setting(durations, None)
+    retry_schedule_email: tuple[float, ...] | None = setting(durations, None)
+    retry_schedule_log: tuple[float, ...] | None = setting(durations, None)
     lease_s: float = setting(number(1, 3600), 30.0)
     send_deadline_s: float = setting(number(0.1, 600), 10.0)
     breaker_patience_mins: float = setting(number(0, 10080), 60.0)
@@ -193,9 +212,39 @@ class Settings:
         return self.max_retries + 1
 
     @property
+    def retry_schedules(self) -> dict[str, tuple[float, ...]]:
+        """Per channel, the seconds before the second, third … attempt; the last wait repeats."""
+        own = {
+            Channel.WEBHOOK: self.retry_schedule_webhook,
+            Channel.EMAIL: self.retry_schedule_email,
+            Channel.LOG: self.retry_schedule_log,
+        }
+        return {channel: waits or self.retry_schedule for channel, waits in own.items()}
+
+    @property
     def direct_url(self) -> str | None:
         """Where LISTEN and session locks go: past a transaction pooler, if there is one."""
         return self.database_direct_url or self.database_url
+
+
+RETIRED = {"BACKOFF_BASE_S": "RETRY_SCHEDULE", "BACKOFF_CAP_S": "RETRY_SCHEDULE"}
+
+
+def retired_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> list[str]:
+    """Say which settings are given that are no longer read, a line for each."""
+    given = all_given(environ, env_file)
+    return [f"{name} is no longer read: use {new}" for name, new in RETIRED.items()
+            if given.get(name, "").strip()]  # fmt: skip
+
+
+def all_given(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """Read `environ` (None: the process's) over `env_file` (None: ./.env)."""
+    given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
+    return given | {
+        k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()
+    }
 
 
 def read_settings(
@@ -205,8 +254,7 @@ def read_settings(
 
     An empty value counts as not given. Raises ConfigError with one line on the first wrong value.
     """
-    given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
-    given |= {k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()}
+    given = all_given(environ, env_file)
     values = {}
     for spec in fields(Settings):
         name = spec.name.upper()
@@ -234,11 +282,6 @@ def check_relations(settings: Settings) -> None:
         raise ConfigError(
             f"LEASE_S={settings.lease_s:g}: must be more than SEND_DEADLINE_S"
             f"={settings.send_deadline_s:g}, or a slow send would be made twice"
-        )
-    if settings.backoff_cap_s < settings.backoff_base_s:
-        raise ConfigError(
-            f"BACKOFF_CAP_S={settings.backoff_cap_s:g}: must be at least BACKOFF_BASE_S"
-            f"={settings.backoff_base_s:g}"
         )
     if settings.retention_days < settings.send_at_max_days:
         raise ConfigError(

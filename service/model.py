@@ -30,7 +30,7 @@ class Outcome(StrEnum):
     """What came of one attempt."""
 
     SENT = "sent"
-    TEMPORARY = "temporary"  # try again after the backoff
+    TEMPORARY = "temporary"  # try again, as RETRY_SCHEDULE says
     PERMANENT = "permanent"  # trying again cannot help
     THROTTLED = "throttled"  # not now, says the receiver: try again when it says, or at its pace
     UNREACHABLE = "unreachable"  # nobody took it: refused connection, DNS, TLS, a refused login
@@ -55,6 +55,7 @@ class Attempt:
     code: str | None
     excerpt: str | None
     worker: str
+    counted: bool  # as one of max_attempts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ class Reaped:
 
     id: UUID
     attempt: int
-    status: str
+    status: str  # "refused": the database does not let it be moved
 
 
 @dataclass(frozen=True, slots=True)

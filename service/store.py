@@ -110,7 +110,7 @@ class Store:
             await attempts.execute(
                 "select attempt, notify.readable(started_at) as started_at, took_ms, outcome,"
                 " left(code, 100) as code, left(excerpt, 500) as excerpt,"
-                " left(worker, 250) as worker"
+                " left(worker, 250) as worker, counted"
                 " from notify.attempts where notification_id = %s order by attempt desc limit %s",
                 [id, ATTEMPTS_MAX + 1],
             )

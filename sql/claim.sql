@@ -1,34 +1,45 @@
--- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts) -> up to p_limit rows
+-- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience) -> up to p_limit rows
 --
 -- Give due notifications to one worker, each under a numbered lease. What expired instead is counted in
 -- `slo_deltas`.
 --
--- Moves    queued -> sending, attempt + 1; queued -> expired when expires_at has passed
+-- Moves    queued -> sending, attempt + 1; queued -> expired when expires_at has passed. The first time
+--          begins the notification's patience: first_claimed_at
 -- Args     p_ids uuid[] from the ready set (null: any that are due, urgent first); p_worker text
---          "host:pid-token"; p_lease interval; p_max_attempts integer for rows that bring none
--- Returns  (id, status, attempt, channel, recipient, payload, expires_in): sending ones are the worker's,
---          expired ones are only told. Fewer rows than ids: others have them, or they are gone.
+--          "host:pid-token"; p_lease interval; p_max_attempts integer for rows that bring none;
+--          p_patience interval, from the first claim, in which "not now" is not counted
+-- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in): sending ones are the
+--          worker's, expired ones are only told. expires_in is at most 100 years; patience_in
+--          zero: over.
+--          Status 'refused': a trigger left it out of the UPDATE, and it is as it was.
+--          Fewer rows than ids: others have them, or they are gone.
+-- Raises   what the UPDATE of any row raises: then claim_each() claims the others
 -- Fence    (id, attempt): settle() and release() demand it
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
 --          notifications_due, which is full of dead entries, cannot be taken for it; that index only
 --          when p_ids is null
--- Caller   Store.claim
+-- Caller   Store.claim, claim_each()
 create or replace function notify.claim(
-  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer)
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
+  p_patience interval)
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
-  expires_in interval)
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+  expires_in interval, patience_in interval)
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
   v_lo uuid;
   v_hi uuid;
+  v_far timestamptz := v_now + interval '100 years';
+  v_past timestamptz := v_now - p_patience;
   v_has_expired boolean;
+  v_moved integer;
   v_queued constant text := 'queued';       -- variables: see Plan
-  v_sending constant text := 'sending';
+  v_expired constant text := 'expired';
 begin
   if p_ids is null then
     select array_agg(p.id), bool_or(p.expires_at <= v_now) into v_ids, v_has_expired
@@ -68,20 +79,30 @@ begin
     lease_until = case when n.expires_at <= v_now then null else v_now + p_lease end,
     claimed_by = case when n.expires_at <= v_now then null else p_worker end,
     attempt = case when n.expires_at <= v_now then n.attempt else n.attempt + 1 end,
-    max_attempts = coalesce(n.max_attempts, p_max_attempts)
+    max_attempts = coalesce(n.max_attempts, p_max_attempts),
+    first_claimed_at = coalesce(n.first_claimed_at, v_now)
   where n.id = any (v_ids) and n.id between v_lo and v_hi
-  returning n.id, n.status, n.attempt, n.channel, n.recipient, n.payload::text, n.expires_at - v_now;
+  returning n.id, n.status, n.attempt, n.channel, n.recipient, n.payload::text,
+    case when n.expires_at > v_now then least(n.expires_at, v_far) - v_now end,
+    greatest(least(n.first_claimed_at, v_now), v_past) - v_past;
 
+  get diagnostics v_moved = row_count;
+  if v_moved < cardinality(v_ids) then
+    return query
+    select n.id, 'refused', n.attempt, n.channel, null, null, null::interval, null::interval
+    from notify.notifications n
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_queued;
+  end if;
   if v_has_expired then
     insert into notify.slo_deltas (day, channel, priority, result, count)
     select (v_now at time zone 'utc')::date, n.channel, n.priority,
-      notify.slo_result(n.status, v_now - greatest(n.created_at, n.send_at)) as result, count(*)
+      notify.slo_result(n.status, notify.age(v_now, n.created_at, n.send_at)) as result, count(*)
     from notify.notifications n
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status <> v_sending
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_expired
     group by n.channel, n.priority, result;
   end if;
 end
 $$;
 
-comment on function notify.claim(uuid[], integer, text, interval, integer) is
-  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts) -> up to p_limit rows';
+comment on function notify.claim(uuid[], integer, text, interval, integer, interval) is
+  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience) -> up to p_limit rows';

@@ -9,7 +9,7 @@
 -- Caller   Store.held
 create or replace function notify.held(p_worker text, p_limit integer)
 returns table (id uuid, attempt integer)
-language plpgsql
+language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 begin

@@ -3,7 +3,8 @@
 -- Give dead letters another go: those named, or those that match, the oldest first. In `slo_deltas` they are
 -- taken back from the day on which they failed.
 --
--- Moves    failed -> queued, max_attempts = attempt + p_attempts; the attempt and the last error stay
+-- Moves    failed -> queued, max_attempts = attempt + p_attempts; the attempt and the last error stay,
+--          and its patience begins anew
 -- Args     p_look_max rows that are looked at, of which each range of days that is opened counts as 500;
 --          p_after uuid, the cursor (null: from the oldest on); p_ids uuid[]; p_channel, p_code
 --          (last_error_code), p_reference text; p_from and p_until timestamptz, of created_at, the end left
@@ -117,7 +118,8 @@ begin
       status = 'queued',
       max_attempts = n.attempt + p_attempts,
       due_at = v_now + coalesce((g.place - 1) / p_rate * interval '1 second', '0'),
-      settled_at = null
+      settled_at = null,
+      first_claimed_at = null
     from unnest(v_ids) with ordinality as g(id, place)
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id;
   end if;

@@ -4,14 +4,15 @@
 --
 -- Moves    sending -> queued; attempt stays, max_attempts + 1
 -- Args     p_ids uuid[] and p_attempts integer[] of one length; p_delay interval until they are due again
--- Returns  (id, attempt); a missing pair was stale, or locked and left to its lease
+-- Returns  (id, attempt); a missing pair was stale, or locked (or left out by a trigger) and left to its lease
+-- Raises   what the UPDATE of any row raises: then release_each() gives the others back
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids
--- Caller   Store.release
+-- Caller   Store.release, release_each()
 create or replace function notify.release(p_ids uuid[], p_attempts integer[], p_delay interval)
 returns table (id uuid, attempt integer)
-language plpgsql
+language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
 #variable_conflict use_column
 declare

@@ -8,9 +8,8 @@
 -- Caller   settle(), claim(), reap(), redrive()
 create or replace function notify.slo_result(p_status text, p_age interval)
 returns text
-language sql immutable as $$
-  select case when p_status <> 'sent' then p_status
-    when p_age <= interval '10 seconds' then 'in_time' else 'late' end
-$$;
+language sql immutable
+return case when p_status <> 'sent' then p_status
+  when p_age <= interval '10 seconds' then 'in_time' else 'late' end;
 
 comment on function notify.slo_result(text, interval) is 'slo_result(p_status, p_age) -> text';

@@ -1,11 +1,14 @@
 """The verbs of the ledger, for tests: short calls of the functions in sql/, with defaults."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Placeholder
+
+from service.model import Channel
 
 MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
 REDRIVE = {
@@ -89,11 +92,12 @@ def claim(
     worker: str = "w:1",
     lease: str = "30 seconds",
     max_attempts: int = 4,
+    patience: str = "1 hour",
 ) -> list[Any]:
     """Claim `ids`, or whatever is due."""
     return db.execute(
-        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s)",
-        [None if ids is None else list(ids), limit, worker, lease, max_attempts],
+        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s, %s::interval)",
+        [None if ids is None else list(ids), limit, worker, lease, max_attempts, patience],
     ).fetchall()
 
 
@@ -108,10 +112,11 @@ def settle(
     took_ms: int = 10,
     retry_after_ms: int | None = None,
     worker: str = "w:1",
-    base: str = "2 seconds",
-    cap: str = "15 minutes",
+    schedule: Sequence[float] = (5, 60, 600),
+    patience: str = "1 hour",
 ) -> list[Any]:
-    """Settle claimed rows (anything with id and attempt) alike."""
+    """Settle claimed rows (anything with id and attempt) alike; `schedule` in seconds."""
+    schedules = json.dumps({channel: list(schedule) for channel in Channel})
     pairs = list(claimed)
     alike = [
         [value] * len(pairs)
@@ -119,9 +124,51 @@ def settle(
     ]
     return db.execute(
         "select * from notify.settle(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[],"
-        " %s::integer[], %s::integer[], %s::integer[], %s, %s::interval, %s::interval)",
-        [[p.id for p in pairs], [p.attempt for p in pairs], *alike, worker, base, cap],
+        " %s::integer[], %s::integer[], %s::integer[], %s, %s::jsonb, %s::interval)",
+        [[p.id for p in pairs], [p.attempt for p in pairs], *alike, worker, schedules, patience],
     ).fetchall()
+
+
+def claim_each(
+    db: Connection[Any],
+    ids: Sequence[UUID] | None = None,
+    *,
+    limit: int = 100,
+    skip: Iterable[UUID] = (),
+) -> list[Any]:
+    """Claim as above, but one odd row does not stop the others."""
+    return db.execute(
+        "select * from notify.claim_each(%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', %s::uuid[])",
+        [None if ids is None else list(ids), limit, list(skip)],
+    ).fetchall()
+
+
+def settle_each(
+    db: Connection[Any], claimed: Iterable[Any], outcome: str = "sent", *, ends: str = "1 second"
+) -> list[Any]:
+    """Settle claimed rows alike, but one odd row does not stop the others."""
+    pairs = list(claimed)
+    alike = [[value] * len(pairs) for value in (outcome, "200", None, 20, 10, None)]
+    return db.execute(
+        "select * from notify.settle_each(%s::uuid[], %s::integer[], %s::text[], %s::text[],"
+        " %s::text[], %s::integer[], %s::integer[], %s::integer[], 'w:1', '{}', '1 hour',"
+        " clock_timestamp() + %s::interval)",
+        [[p.id for p in pairs], [p.attempt for p in pairs], *alike, ends],
+    ).fetchall()
+
+
+def release_each(db: Connection[Any], claimed: Iterable[Any]) -> list[Any]:
+    """Give claimed rows back, but one odd row does not stop the others."""
+    pairs = list(claimed)
+    return db.execute(
+        "select * from notify.release_each(%s::uuid[], %s::integer[], '0')",
+        [[p.id for p in pairs], [p.attempt for p in pairs]],
+    ).fetchall()
+
+
+def end_leases(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
+    """End those of these attempts whose lease has passed."""
+    return db.execute("select * from notify.end_leases(%s::uuid[])", [list(ids)]).fetchall()
 
 
 def release(db: Connection[Any], claimed: Iterable[Any], delay: str = "0") -> list[Any]:

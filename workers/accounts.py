@@ -7,9 +7,8 @@ from service import logs
 from service.metrics import WorkerMetrics
 from service.model import Status
 from workers.claim import Ended, Key, Unstarted
-from workers.store import LOCKED, Settled
+from workers.store import LOCKED, REFUSED, Settled
 
-EVENTS = {Status.QUEUED: "retry"}  # the others are called as their status
 LEVELS = {Status.FAILED: "WARNING"}
 
 Found = list[tuple[Ended, Settled]]
@@ -31,19 +30,20 @@ class Accounts:
         """Account for a batch that was settled; what is not found was stale."""
         self.metrics.settle_batch.observe(len(batch))
         stale: list[Ended] = []
-        settled_as: defaultdict[tuple[str, str], Found] = defaultdict(list)
+        settled_as: defaultdict[tuple[str, str, bool | None], Found] = defaultdict(list)
         for one in batch:
             settled = found.get(one.claim.key)
             if settled is None:
                 stale.append(one)
-            elif settled.status != LOCKED:
-                settled_as[settled.status, one.claim.channel].append((one, settled))
-        for (name, channel), ended in settled_as.items():
+            elif settled.status not in (LOCKED, REFUSED):
+                key = settled.status, one.claim.channel, settled.counted
+                settled_as[key].append((one, settled))
+        for (name, channel, counted), ended in settled_as.items():
             status = Status(name)
             self.count(status, channel, ended)
             row = sent if status == Status.SENT else unsent
             logs.transitions(
-                EVENTS.get(status, status),
+                event_of(status, counted),
                 (row(*pair) for pair in ended),
                 LEVELS.get(status, "INFO"),
             )
@@ -73,6 +73,13 @@ class Accounts:
                 logs.transitions(event, (unstarted(one) for one in given))
 
 
+def event_of(status: Status, counted: bool | None) -> str:
+    """Name a transition. An attempt that was not counted holds its notification back."""
+    if status == Status.QUEUED:
+        return "retry" if counted else "held_back"
+    return status
+
+
 def told(one: Ended) -> dict[str, object]:
     """Say what a log line tells of every attempt that ended."""
     claim, verdict = one.claim, one.verdict
@@ -100,9 +107,12 @@ def sent(one: Ended, settled: Settled) -> logs.Row:
 
 
 def unsent(one: Ended, settled: Settled) -> logs.Row:
-    """… of one that was not. `due_in_s`: until the next attempt, if there is to be one."""
+    """… of one that was not. `counted`: whether that was one of max_attempts; `due_in_s`: until
+    the next attempt, if there is to be one.
+    """
     return {
         **told(one),
+        "counted": settled.counted,
         "due_in_s": settled.due_in_s,
         "recipient": logs.masked(one.claim.recipient),
     }

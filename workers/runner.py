@@ -45,7 +45,10 @@ class Worker:
         shortages = Shortages(metrics)
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
-            settings, metrics, store=Store(settings, self.name, "settler", outage), slots=slots
+            settings,
+            metrics,
+            store=Store(settings, metrics, self.name, "settler", outage),
+            slots=slots,
         )
         self.senders = [
             Sender(
@@ -65,7 +68,7 @@ class Worker:
         self.claimer = Claimer(
             settings,
             metrics,
-            store=Store(settings, self.name, "claimer", outage),
+            store=Store(settings, metrics, self.name, "claimer", outage),
             hints=Hints(ready_set, metrics),
             slots=slots,
             senders=self.senders,

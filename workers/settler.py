@@ -10,7 +10,7 @@ from service.config import Settings
 from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
 from workers.accounts import Accounts
-from workers.claim import Ended, Outbox, Unstarted
+from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
 from workers.slots import Slots
 from workers.store import LOCKED, Store
@@ -86,10 +86,22 @@ class Settler(Loop):
         for one in self.unstarted:
             by_delay[one.delay_s].append(one)
         for delay_s, batch in by_delay.items():
-            keys = [one.claim.key for one in batch]
-            self.accounts.given_back(batch, self.store.release(keys, delay_s))
+            self.accounts.given_back(batch, self.released(batch, delay_s))
             self.unstarted = [one for one in self.unstarted if one.delay_s != delay_s]
-            self.slots.settled(keys)
+            self.slots.settled([one.claim.key for one in batch])
+
+    def released(self, batch: list[Unstarted], delay_s: float) -> set[Key]:
+        """Release a batch; return what was still ours. As in settled(), the odd one stays alone."""
+        try:
+            return self.store.release([one.claim.key for one in batch], delay_s)
+        except DatabaseAway:
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                return set[Key]().union(*[self.released([one], delay_s) for one in batch])
+            claim = batch[0].claim
+            self.survived(error, notification_id=claim.id, attempt=claim.attempt)
+            return set()
 
     def settle(self, batch: list[Ended]) -> None:
         """Settle the first of what ended; what somebody holds locked stays, and is tried again."""
@@ -102,7 +114,8 @@ class Settler(Loop):
     def settled(self, batch: list[Ended]) -> list[Ended]:
         """Settle a batch; return what is locked.
 
-        If PostgreSQL takes offence at one of them, each goes alone; the reaper gets the odd one.
+        What PostgreSQL refuses is told by the store, and left to the reaper. If the call itself
+        fails, because something cannot even be sent, each goes alone.
         """
         try:
             found = self.store.settle(batch)

@@ -4,6 +4,7 @@ Everything raises DatabaseAway when PostgreSQL cannot be reached, gave up on a s
 or has no schema yet.
 """
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -15,39 +16,59 @@ from psycopg.types.string import TextLoader
 
 from service.config import Settings
 from service.db import conninfo, translated
-from service.errors import DatabaseAway
+from service.errors import DatabaseAway, NotifyError
+from service.metrics import WorkerMetrics
 from service.model import Status
 from service.outage import Outage
 from workers.claim import Claim, Ended, Key
+from workers.refusals import Refusal, Refusals
 
 STATEMENT_TIMEOUT_S = 4.0
+RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 SILENCE_MAX_S = 5.0  # a proxy that lost its server may keep TCP alive for ever
+# What PostgreSQL says of itself, and not of a row: as sql/blames_row.sql has it.
+SERVERS_OWN = ("08", "25", "40", "53", "57", "58", "F0", "55P03")
 LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
+REFUSED = "refused"  # nor this: PostgreSQL does not let us move it
 
+# pg_catalog is named because a session's search_path may put somebody else's words before it.
 CLAIM = """
-select id, status, attempt, channel, recipient, payload, extract(epoch from expires_in)::float8
-from notify.claim(%s::uuid[], %s, %s, make_interval(secs => %s), %s)
+select id, status, attempt, channel, recipient, payload,
+  pg_catalog.date_part('epoch', expires_in),
+  pg_catalog.date_part('epoch', patience_in), null
+from notify.claim(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
+  pg_catalog.make_interval(secs => %s))
 """
 SETTLE = """
-select id, attempt, status, extract(epoch from due_in)::float8, extract(epoch from age)::float8
-from notify.settle(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::integer[],
-  %s::integer[], %s::integer[], %s, make_interval(secs => %s), make_interval(secs => %s))
+select id, attempt, status, pg_catalog.date_part('epoch', due_in),
+  pg_catalog.date_part('epoch', age), counted, null
+from notify.settle(%s::pg_catalog.uuid[], %s::integer[], %s::pg_catalog.text[],
+  %s::pg_catalog.text[], %s::pg_catalog.text[], %s::integer[], %s::integer[], %s::integer[],
+  %s, %s::pg_catalog.jsonb, pg_catalog.make_interval(secs => %s))
 """
 RELEASE = """
-select id, attempt
-from notify.release(%s::uuid[], %s::integer[], make_interval(secs => %s))
+select id, attempt, null
+from notify.release(%s::pg_catalog.uuid[], %s::integer[], pg_catalog.make_interval(secs => %s))
 """
+# What they could not do as one batch, the same but without the odd row.
+CLAIM_EACH = CLAIM.replace(
+    ", null\nfrom notify.claim(", ", error\nfrom notify.claim_each("
+).replace("=> %s))\n", "=> %s), %s::pg_catalog.uuid[])\n")
+SETTLE_EACH = SETTLE.replace(", null\nfrom notify.settle(", ", error\nfrom notify.settle_each(")
+RELEASE_EACH = RELEASE.replace(", null\nfrom notify.release(", ", error\nfrom notify.release_each(")
+SKIPPED = "a trigger left it out"
 HELD = "select id, attempt from notify.held(%s, %s)"
 HELD_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What an ended attempt's notification became; or LOCKED."""
+    """What an ended attempt's notification became; or LOCKED, or REFUSED."""
 
     status: str
     due_in_s: float | None
     age_s: float
+    counted: bool | None  # whether the attempt is one of max_attempts; None: nothing was settled
 
 
 class Store:
@@ -56,8 +77,20 @@ class Store:
     `worker`: "host:pid-token"; `thread`: whose it is; `outage`: is told whether PostgreSQL answers.
     """
 
-    def __init__(self, settings: Settings, worker: str, thread: str, outage: Outage) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        worker: str,
+        thread: str,
+        outage: Outage,
+    ) -> None:
         self.settings = settings
+        self.refusals = Refusals(metrics)
+        self.schedules = json.dumps(
+            {"default": settings.retry_schedule, **settings.retry_schedules}
+        )
+        self.patience_s = settings.breaker_patience_mins * 60
         self.worker = worker
         self.thread = thread
         self.outage = outage
@@ -71,20 +104,16 @@ class Store:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
         asked_at = time.monotonic()  # before the call: the lease never seems too long
         settings = self.settings
-        rows = self.rows(
-            CLAIM,
-            (
-                array(ids) if ids is not None else None,
-                limit,
-                self.worker,
-                settings.lease_s,
-                settings.max_attempts,
-            ),
-        )
+        args = (limit, self.worker, settings.lease_s, settings.max_attempts, self.patience_s)
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
-        for id_, status, attempt, channel, recipient, payload, expires_in_s in rows:
+        refused: list[Refusal] = []
+        for row in self.claimed(ids, args):
+            id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s, error = row
+            if status == REFUSED:
+                refused.append(Refusal(id_, None, error or SKIPPED))
+                continue
             claim = Claim(
                 id=id_,
                 attempt=attempt,
@@ -93,17 +122,34 @@ class Store:
                 payload=payload,
                 lease_ends=lease_ends,
                 expires_at=None if expires_in_s is None else asked_at + expires_in_s,
+                patience_ends=asked_at + patience_s,
             )
             (claims if status == Status.SENDING else expired).append(claim)
+        if refused:
+            self.refusals.tell("claim", refused)
         return claims, expired
+
+    def claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Claim without what was refused lately; and row by row, if PostgreSQL refuses some now."""
+        skip = self.refusals.known() if self.refusals.until else []
+        if skip and ids is not None:
+            ids = [id for id in ids if id not in skip]
+        wanted = None if ids is None else array(ids)
+        if not (skip and ids is None):
+            try:
+                return self.rows(CLAIM, (wanted, *args))
+            except (NotifyError, psycopg.Error) as error:
+                if not blames_row(error):
+                    raise
+        return self.rows(CLAIM_EACH, (wanted, *args, array(skip)))
 
     def settle(self, ended: Sequence[Ended]) -> dict[Key, Settled]:
         """Settle a batch. What is missing from the result was stale."""
         now = time.monotonic()
-        settings = self.settings
         verdicts = [e.verdict for e in ended]
-        rows = self.rows(
+        rows = self.batch(
             SETTLE,
+            SETTLE_EACH,
             (
                 array(e.claim.id for e in ended),
                 array(e.claim.attempt for e in ended),
@@ -114,20 +160,26 @@ class Store:
                 array(e.took_ms for e in ended),
                 array(milliseconds(v.retry_after_s) for v in verdicts),
                 self.worker,
-                settings.backoff_base_s,
-                settings.backoff_cap_s,
+                self.schedules,
+                self.patience_s,
             ),
         )
+        refused = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
+        if refused:
+            self.refusals.tell("settle", refused)
         return {
-            (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s)
-            for id_, attempt, status, due_in_s, age_s in rows
+            (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s, counted=counted)
+            for id_, attempt, status, due_in_s, age_s, counted, _ in rows
         }
 
     def release(self, keys: Sequence[Key], delay_s: float) -> set[Key]:
         """Give claims back, due again after `delay_s`. Returns those that were still ours."""
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
-        rows = self.rows(RELEASE, (ids, attempts, delay_s))
-        return {(id, attempt) for id, attempt in rows}
+        rows = self.batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
+        refused = [Refusal(*row) for row in rows if row[2] is not None]
+        if refused:
+            self.refusals.tell("release", refused)
+        return {(id, attempt) for id, attempt, error in rows if error is None}
 
     def held(self) -> list[Key]:
         """Read which claims this worker has according to the ledger."""
@@ -139,6 +191,15 @@ class Store:
             with suppress(psycopg.Error):
                 self.connection.close()
             self.connection = None
+
+    def batch(self, query: str, each: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Call a function; if a row of its batch is odd, the one that sets it aside."""
+        try:
+            return self.rows(query, args)
+        except (NotifyError, psycopg.Error) as error:
+            if not blames_row(error):
+                raise
+        return self.rows(each, args)
 
     def rows(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Call one function of the ledger."""
@@ -179,4 +240,11 @@ def array(values: Iterable[object]) -> str:
 
 def milliseconds(seconds: float | None) -> int | None:
     """Round for the ledger."""
-    return None if seconds is None else int(seconds * 1000)
+    return None if seconds is None else int(min(seconds, RETRY_AFTER_MAX_S) * 1000)
+
+
+def blames_row(error: Exception) -> bool:
+    """Say whether an error may be about one row of a batch, and not about PostgreSQL."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    return state is not None and not state.startswith(SERVERS_OWN)

@@ -12,12 +12,12 @@ CLIENTS = 2  # as many connections as a worker has
 CLAIM_AND_SETTLE = f"""
 select array_agg(id) as ids, array_agg(attempt) as attempts from notify.claim(
   (select ids from bench_batches where number = (select nextval('bench_taken'))),
-  {BATCH_ROWS}, 'pgbench', interval '30 s', 4) \\gset
+  {BATCH_ROWS}, 'pgbench', interval '30 s', 4, interval '1 hour') \\gset
 select count(*) from notify.settle(:ids::uuid[], :attempts::integer[],
   array_fill('sent'::text, array[{BATCH_ROWS}]), array_fill(null::text, array[{BATCH_ROWS}]),
   array_fill(null::text, array[{BATCH_ROWS}]), array_fill(0, array[{BATCH_ROWS}]),
   array_fill(0, array[{BATCH_ROWS}]), array_fill(null::integer, array[{BATCH_ROWS}]),
-  'pgbench', interval '2 s', interval '900 s');
+  'pgbench', '{{}}', interval '1 hour');
 """
 
 

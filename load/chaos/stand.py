@@ -28,8 +28,7 @@ TIMES = {
     "RECONCILIATION_INTERVAL_MINS": "0.1",
     "SHUTDOWN_GRACE_S": f"{GRACE_S:g}",
     "MAX_RETRIES": "20",
-    "BACKOFF_BASE_S": "0.2",
-    "BACKOFF_CAP_S": "2",
+    "RETRY_SCHEDULE": "0.2s,0.4s,0.8s,2s",
 }
 START_MAX_S = 30.0
 UNSETTLED = """

@@ -260,10 +260,16 @@ SETTLE = row(
         lines(
             "Settles: rate",
             "Ended attempts, by what came of them. stale: their lease had been taken back, "
-            "so they may have been sent twice. ops/RUNBOOK.md#stalesettles",
-            Looks(unit=PER_SECOND, empty=IDLE, colours={"sent": GREEN, "stale": RED}),
+            "so they may have been sent twice. ops/RUNBOOK.md#stalesettles. "
+            "refused: PostgreSQL did not let a row be moved; the log names it.",
+            Looks(
+                unit=PER_SECOND,
+                empty=IDLE,
+                colours={"sent": GREEN, "stale": RED, "refused": "dark-red"},
+            ),
             rate(f"worker_attempts_total{CHOSEN}", by="outcome"),
             rate(f"worker_stale_settles_total{HERE}", "stale"),
+            rate(f"worker_rows_refused_total{HERE}", "refused"),
         ),
         lines(
             "Settles: batch",

@@ -25,7 +25,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptView(msgspec.Struct, frozen=True):
-    """One ended attempt; `took_ms` is null when nobody knows."""
+    """One ended attempt; `took_ms` is null when nobody knows.
+
+    `counted` is false when the receiver said "not now": then it is none of `max_attempts`.
+    """
 
     attempt: int
     started_at: datetime
@@ -34,6 +37,7 @@ class AttemptView(msgspec.Struct, frozen=True):
     code: str | None
     excerpt: str | None
     worker: str
+    counted: bool
 
 
 class Summary(msgspec.Struct, kw_only=True):

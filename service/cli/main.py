@@ -91,7 +91,8 @@ def parser() -> argparse.ArgumentParser:
 
     add_send(commands)
     status = command(commands, "status", "service.cli.try_out", "show what became of one",
-        "Print the notification with every attempt, as JSON.", function="status")  # fmt: skip
+        "Print it with every attempt, as JSON; on standard error, when it is tried next.",
+        function="status")  # fmt: skip
     status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
     add_url(status)
 

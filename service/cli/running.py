@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from loguru import logger
 
 from service import logs
-from service.config import Settings
+from service.config import Settings, retired_settings
 from service.errors import StartError
 
 PORTS_TRIED_MAX = 100
@@ -55,6 +55,8 @@ def start_logs(role: str, settings: Settings) -> None:
     metrics = LogMetrics()
     push = Loki(settings.loki_url, metrics) if settings.loki_url else None
     logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push)
+    for line in retired_settings():
+        logger.warning("setting_ignored", hint=line)
 
 
 def free_port(host: str, wanted: int) -> int:

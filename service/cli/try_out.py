@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from service import logs
@@ -26,11 +28,23 @@ def send(args: argparse.Namespace) -> int:
 
 
 def status(args: argparse.Namespace) -> int:
-    """Print one notification with every attempt."""
+    """Print one notification with every attempt; beside it, when it is tried next."""
     from service import client
 
-    show(client.status(base_url(args), args.id))
+    found = client.status(base_url(args), args.id)
+    show(found)
+    if found["status"] == "queued":
+        print(next_try(found["due_at"], datetime.now(UTC)), file=sys.stderr)
     return 0
+
+
+def next_try(due_at: str, now: datetime) -> str:
+    """Say for people when a queued notification is tried next. Infinity is no date."""
+    try:
+        wait_s = ceil((datetime.fromisoformat(due_at) - now).total_seconds())
+    except ValueError:
+        return f"next try at {due_at}"
+    return f"next try at {due_at} (in {wait_s} s)" if wait_s > 0 else "next try now"
 
 
 def inbox(args: argparse.Namespace) -> int:

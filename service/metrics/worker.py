@@ -42,6 +42,12 @@ class WorkerMetrics:
             "worker_stale_settles_total",
             "Attempts whose lease had been taken back when they were settled: maybe duplicates.",
         )
+        self.refused = shelf.counter(
+            "worker_rows_refused_total",
+            "Rows that PostgreSQL refused to move: a trigger, a constraint, an unreadable value. "
+            "They are set aside, and told by id in the log.",
+            call=["claim", "settle", "release"],
+        )
         self.hints_dropped = shelf.counter(
             "worker_hints_dropped_total",
             "Members of the ready set that are no ids of ours: somebody else writes there.",

@@ -65,8 +65,7 @@ class Roles:
                 PORT=str(port),
                 METRICS_PORT=str(free_port()),
                 WEBHOOK_SECRET=SECRET,
-                BACKOFF_BASE_S="0.05",
-                BACKOFF_CAP_S="0.05",
+                RETRY_SCHEDULE="0.05s",
             )
             for role in ("api", "dispatcher", "worker")
         }

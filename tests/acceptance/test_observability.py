@@ -127,7 +127,7 @@ def watched(
             "MAIL_FROM": "notify@example.org",
             "PORT": str(ports.api),
             "LOG_LEVEL": "debug",
-            "BACKOFF_BASE_S": "3",
+            "RETRY_SCHEDULE": "3s",
             "SEND_DEADLINE_S": "300",
             "LEASE_S": "310",
             "SHUTDOWN_GRACE_S": "1",

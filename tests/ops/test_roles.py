@@ -76,7 +76,7 @@ def test_the_reader_sees_the_ledger_and_the_days_to_come(roles, db):
         "insert into notify.notifications (channel, recipient, payload) values ('log', 'r', '{}')",
         "update notify.notifications set status = 'cancelled'",
         "delete from notify.attempts",
-        "select * from notify.claim(null, 10, 'w:1', interval '30 seconds', 4)",
+        "select * from notify.claim(null, 10, 'w:1', interval '30 seconds', 4, interval '1 hour')",
         "select * from notify.cancel(array(select id from notify.notifications))",
         "create table notify.mine (n integer)",
     ],

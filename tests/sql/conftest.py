@@ -10,6 +10,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
 from tests.conftest import url_of
+from tests.sql.faults import FAULTS, heal
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,16 @@ def shared_db(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("delete from notify.slo_deltas")
         connection.execute("delete from notify.slo_daily")
         yield connection
+
+
+@pytest.fixture
+def faulty_db(shared_db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to it for a test that brings a fault along."""
+    yield shared_db
+    heal(shared_db)
+
+
+@pytest.fixture(params=FAULTS)
+def fault(request: pytest.FixtureRequest, faulty_db: psycopg.Connection[Any]) -> Any:
+    """Let one fault strike from now on, whenever the odd row is to leave a status."""
+    return lambda leaves: faulty_db.execute(FAULTS[request.param].replace("STAYS", leaves))

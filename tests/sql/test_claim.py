@@ -1,10 +1,12 @@
 """Claiming: due rows become one worker's, each under a numbered lease."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from tests.ledger import ago, change, claim, enqueue, restore, row, settle
+from tests.ledger import ago, change, claim, counted, enqueue, restore, row, settle
+from tests.sql.faults import one_odd_among, trigger
 
 
 @pytest.fixture
@@ -136,3 +138,47 @@ def test_ids_of_many_days_are_claimed_together(db):
     ]
     assert len({r.tableoid for r in db.execute("select tableoid from notify.notifications")}) > 7
     assert {got.id for got in claim(db, days)} == set(days)
+
+
+def test_patience_begins_with_the_first_claim_and_is_told(db):
+    [id] = enqueue(db)
+    [first] = claim(db, [id], patience="1 hour")
+    assert first.patience_in.total_seconds() == 3600
+    began = row(db, id).first_claimed_at
+    settle(db, [first], "throttled")
+    change(db, id, due_at=ago(db, "0"), first_claimed_at=began - timedelta(minutes=50))
+    [again] = claim(db, [id], patience="1 hour")
+    assert 500 < again.patience_in.total_seconds() <= 600
+    assert row(db, id).first_claimed_at == began - timedelta(minutes=50)
+
+
+def test_patience_that_is_over_is_zero(db):
+    [id] = enqueue(db)
+    change(db, id, first_claimed_at=ago(db, "1 day"))
+    [got] = claim(db, [id], patience="1 hour")
+    assert got.patience_in.total_seconds() == 0
+
+
+@pytest.mark.parametrize("infinite", ["infinity", "-infinity"])
+@pytest.mark.parametrize(
+    "column", ["expires_at", "due_at", "created_at", "send_at", "first_claimed_at"]
+)
+@pytest.mark.parametrize("by_id", [True, False])
+def test_no_infinite_time_stops_a_claim_or_cannot_be_read(db, column, infinite, by_id):
+    ids = enqueue(db, 3)
+    change(db, ids[1], **{column: infinite})
+    got = {g.id: g for g in claim(db, ids if by_id else None)}
+    assert {ids[0], ids[2]} <= set(got)
+    if ids[1] in got and column == "expires_at":
+        assert (got[ids[1]].status == "expired") == (infinite == "-infinity")
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_what_a_trigger_leaves_out_is_told_as_refused(faulty_db, by_id):
+    db = faulty_db
+    ids, odd = one_odd_among(db)
+    change(db, odd, expires_at=ago(db, "1 second"))
+    db.execute(trigger("return null;"))
+    got = {g.id: g.status for g in claim(db, ids if by_id else None)}
+    assert got == {id: "refused" if id == odd else "sending" for id in ids}
+    assert counted(db) == {}

@@ -54,9 +54,9 @@ def test_a_settle_counts_what_it_ends(db, outcome, result):
     assert counted(db) == ended(db)
 
 
-@pytest.mark.parametrize("outcome", ["temporary", "throttled", "unknown"])
+@pytest.mark.parametrize("outcome", ["temporary", "unknown"])
 def test_what_is_tried_again_is_not_counted_until_its_last_attempt(db, outcome):
-    settle(db, claim(db, enqueue(db, max_attempts=2)), outcome, base="0", cap="0")
+    settle(db, claim(db, enqueue(db, max_attempts=2)), outcome, schedule=[0])
     assert results(db) == {}
     settle(db, claim(db), outcome)
     assert results(db) == {"failed": 1}

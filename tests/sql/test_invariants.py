@@ -37,7 +37,8 @@ def db(shared_db):
 
 
 WORKERS = ("w:1", "w:2", "w:3")
-OUTCOMES = ("sent", "permanent", "temporary", "throttled", "unknown", "expired")
+NOT_NOW = ("throttled", "unreachable", "deferred")
+OUTCOMES = ("sent", "permanent", "temporary", "unknown", "expired", *NOT_NOW)
 CHANNELS = ("log", "webhook")
 TERMINAL = {"sent", "failed", "expired", "cancelled"}
 DEFAULT_ATTEMPTS = 3
@@ -46,8 +47,9 @@ DEFAULT_ATTEMPTS = 3
 # never decides what is due, lapsed or expired, so the model knows it exactly.
 HOUR_S = 3600
 LEASE_S = 1.5 * HOUR_S
-BACKOFF = {"base": "5 minutes", "cap": "20 minutes"}
-LATER_S = 0.5 * HOUR_S  # after such a backoff, and of what else is put off
+PATIENCE_S = 2.5 * HOUR_S
+WAITS = {"schedule": [300, 900], "patience": f"{PATIENCE_S} seconds"}
+LATER_S = 0.5 * HOUR_S  # after such a wait, and of what else is put off
 REDRIVE_STEP_S = (
     0.3 * HOUR_S
 )  # between two redriven rows; no multiple of it is an hour, of up to nine
@@ -66,6 +68,7 @@ class Known:
     attempt: int = 0
     lease_until: float = 0
     last_error_code: str | None = None
+    first_claimed_at: float | None = None
 
 
 # A choice among rows is made with dice: what Hypothesis draws must not depend on what is there.
@@ -134,9 +137,11 @@ class Ledger(RuleBasedStateMachine):
     def settle(self, worker, outcome, dice):
         pairs = self.take(worker, dice)
         current = {(p.id, p.attempt) for p in pairs if self.is_current(p)}
-        told = settle(self.db, pairs, outcome, worker=worker, **BACKOFF)
+        told = settle(self.db, pairs, outcome, worker=worker, **WAITS)
         assert {(t.id, t.attempt) for t in told} == current
         for t in told:
+            assert t.counted == (not self.holds_back(self.model[t.id], outcome))
+            self.model[t.id].max_attempts += not t.counted
             assert t.status == self.status_after(self.model[t.id], outcome)
             self.end(t, None if outcome == "sent" else "200", due_in_s=LATER_S)
 
@@ -167,7 +172,8 @@ class Ledger(RuleBasedStateMachine):
         self.now += hours * HOUR_S
         self.db.execute(
             "update notify.notifications set due_at = due_at - n.passed,"
-            " lease_until = lease_until - n.passed, expires_at = expires_at - n.passed"
+            " lease_until = lease_until - n.passed, expires_at = expires_at - n.passed,"
+            " first_claimed_at = first_claimed_at - n.passed"
             " from (select %s * interval '1 hour' as passed) n",
             [hours],
         )
@@ -218,6 +224,7 @@ class Ledger(RuleBasedStateMachine):
             known = self.model[id]
             known.status, known.due_at = "queued", self.now + place * REDRIVE_STEP_S
             known.max_attempts = known.attempt + ATTEMPTS_AGAIN
+            known.first_claimed_at = None
 
     @rule(limit=st.integers(1, 9))
     def fold_slo(self, limit):
@@ -279,6 +286,8 @@ class Ledger(RuleBasedStateMachine):
             assert g.status == ("expired" if known.expires_at <= self.now else "sending")
             known.status = g.status
             known.max_attempts = known.max_attempts or DEFAULT_ATTEMPTS
+            if known.first_claimed_at is None:
+                known.first_claimed_at = self.now
             if g.status == "sending":
                 known.attempt += 1
                 known.lease_until = self.now + LEASE_S
@@ -302,6 +311,9 @@ class Ledger(RuleBasedStateMachine):
 
     def is_lapsed(self, known):
         return known.status == "sending" and known.lease_until <= self.now
+
+    def holds_back(self, known, outcome):
+        return outcome in NOT_NOW and self.now < known.first_claimed_at + PATIENCE_S
 
     def status_after(self, known, outcome):
         if outcome in ("sent", "expired"):

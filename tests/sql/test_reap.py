@@ -112,7 +112,7 @@ def test_another_end_in_between_begins_anew(db):
     [id] = enqueue(db)
     claim(db, [id], lease="-1 second")
     reap(db)
-    settle(db, claim(db, [id]), "temporary", base="0", cap="0")
+    settle(db, claim(db, [id]), "temporary", schedule=[0])
     claim(db, [id], lease="-1 second")
     reap(db)
     assert row(db, id).due_at <= ago(db, "0")

@@ -6,7 +6,22 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from tests.ledger import ago, attempts_of, cancel, claim, put, reap, redrive, release, row, settle
+from tests.ledger import (
+    ago,
+    attempts_of,
+    cancel,
+    claim,
+    claim_each,
+    end_leases,
+    put,
+    reap,
+    redrive,
+    release,
+    release_each,
+    row,
+    settle,
+    settle_each,
+)
 
 
 @pytest.fixture
@@ -32,6 +47,22 @@ def by_settle(outcome):
 
 def by_release(db, id):
     release(db, [current(db, id)])
+
+
+def by_claim_each(db, id):
+    claim_each(db, [id])
+
+
+def by_settle_each(db, id):
+    settle_each(db, [current(db, id)])
+
+
+def by_release_each(db, id):
+    release_each(db, [current(db, id)])
+
+
+def by_end_leases(db, id):
+    end_leases(db, [id])
 
 
 def by_reap(db, id):
@@ -72,9 +103,15 @@ MOVES = {
     "settle expired": (by_settle("expired"), {"sending": "expired"}),
     "settle temporary": (by_settle("temporary"), {"sending": "queued"}),
     "settle throttled": (by_settle("throttled"), {"sending": "queued"}),
+    "settle unreachable": (by_settle("unreachable"), {"sending": "queued"}),
+    "settle deferred": (by_settle("deferred"), {"sending": "queued"}),
     "settle unknown": (by_settle("unknown"), {"sending": "queued"}),
     "release": (by_release, {"sending": "queued"}),
     "reap": (by_reap, {"sending": "queued"}),
+    "claim_each": (by_claim_each, {"queued": "sending"}),
+    "settle_each sent": (by_settle_each, {"sending": "sent"}),
+    "release_each": (by_release_each, {"sending": "queued"}),
+    "end_leases": (by_end_leases, {"sending": "queued"}),
     "cancel": (by_cancel, {"queued": "cancelled"}),
     "redrive": (by_redrive, {"failed": "queued"}),
     "redrive of all": (by_redrive_of_all, {"failed": "queued"}),
@@ -156,7 +193,9 @@ def test_another_number_than_the_current_one_moves_nothing(db, status, move, att
     id = put(db, status, attempt=2, **lapsed)
     before = row(db, id)
     stale = [SimpleNamespace(id=id, attempt=attempt)]
-    told = release(db, stale) if move == "release" else settle(db, stale, move.split()[1])
+    act, _, outcome = move.partition(" ")
+    function = {f.__name__: f for f in (release, release_each, settle, settle_each)}[act]
+    told = function(db, stale, outcome) if outcome else function(db, stale)
     assert told == attempts_of(db, id) == []
     assert row(db, id) == before
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from service.config import Settings, read_settings
+from service.config import Settings, read_settings, retired_settings
 from service.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
@@ -63,6 +63,8 @@ def test_an_empty_value_counts_as_not_given(name):
         ("MAX_RETRIES", "0", 0),
         ("REAPING_INTERVAL_MINS", "0.05", 0.05),
         ("LEASE_S", "12.5", 12.5),
+        ("RETRY_SCHEDULE", "5s, 1m,10M,2h,1d", (5, 60, 600, 7200, 86400)),
+        ("RETRY_SCHEDULE_EMAIL", "0.2s", (0.2,)),
         ("LOG_LEVEL", "WARNING", "warning"),
         (
             "WEBHOOK_SECRET",
@@ -182,10 +184,6 @@ def test_a_secret_in_the_wrong_place_is_not_shown(variable):
     [
         ({"LEASE_S": "10"}, "LEASE_S=10: must be more than SEND_DEADLINE_S=10"),
         ({"LEASE_S": "5"}, "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
-        (
-            {"BACKOFF_BASE_S": "60", "BACKOFF_CAP_S": "30"},
-            "BACKOFF_CAP_S=30: must be at least BACKOFF_BASE_S=60",
-        ),
         ({"RETENTION_DAYS": "7"}, "RETENTION_DAYS=7: must be at least SEND_AT_MAX_DAYS=30"),
         ({"SMTP_URL": "smtp://h"}, "MAIL_FROM is missing"),
     ],
@@ -249,3 +247,23 @@ def test_mail_may_come_from(given):
 def test_mail_may_not_come_from(given):
     assert refusal(MAIL_FROM=given, SMTP_URL="smtp://u:secret@h").startswith("MAIL_FROM=")
     assert "secret" not in refusal(MAIL_FROM=given, SMTP_URL="smtp://u:secret@h")
+
+
+def test_a_setting_that_is_no_longer_read_is_named_with_its_successor():
+    given = {"BACKOFF_BASE_S": "2", "BACKOFF_CAP_S": "", "PORT": "1"}
+    assert retired_settings(given, NOWHERE) == [
+        "BACKOFF_BASE_S is no longer read: use RETRY_SCHEDULE"
+    ]
+    assert retired_settings({}, EXAMPLE) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "5s,", ",", "5s 1m", "-5s", "31d", "5x", "1e3s", "s", ",".join(["1s"] * 101)]
+)
+def test_a_schedule_is_a_list_of_durations_with_units(value):
+    assert "5s,1m,10m" in refusal(RETRY_SCHEDULE=value)
+
+
+def test_each_channel_may_have_its_own_schedule():
+    settings = read(RETRY_SCHEDULE="1s,2s", RETRY_SCHEDULE_EMAIL="1h")
+    assert settings.retry_schedules == {"webhook": (1, 2), "email": (3600,), "log": (1, 2)}

@@ -28,8 +28,8 @@ USERS_OWN = {
     "db_sending_notifications",
 }
 BOUNDED = {
-    "channel", "code", "le", "name", "outcome", "pool", "priority", "reason", "result", "route",
-    "schema", "state", "status", "table", "thread", "verb", "version", "what",
+    "call", "channel", "code", "le", "name", "outcome", "pool", "priority", "reason", "result",
+    "route", "schema", "state", "status", "table", "thread", "verb", "version", "what",
 }  # fmt: skip
 LATER = {"api_request_seconds", "db_pool"}  # their labels come with the routes and the pools
 

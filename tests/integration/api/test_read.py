@@ -24,8 +24,8 @@ def test_every_attempt_is_shown_with_what_came_of_it(api: Api, db) -> None:
     id = api.post(HOOK).json["id"]
     ledger.claim(db)
     for rest in (
-        "1, clock_timestamp(), 12, 'temporary', '503', 'busy', 'host:1'",
-        "2, clock_timestamp(), null, 'lease_expired', null, null, 'host:2'",
+        "1, clock_timestamp(), 12, 'temporary', '503', 'busy', 'host:1', true",
+        "2, clock_timestamp(), null, 'lease_expired', null, null, 'host:2', false",
     ):
         db.execute(f"insert into notify.attempts values (%s, {rest})", [id])
     found = api.get(f"/notifications/{id}").json
@@ -34,8 +34,9 @@ def test_every_attempt_is_shown_with_what_came_of_it(api: Api, db) -> None:
     assert first.pop("started_at").endswith("Z")
     assert first == {
         "attempt": 1, "took_ms": 12, "outcome": "temporary", "code": "503", "excerpt": "busy",
-        "worker": "host:1"}  # fmt: skip
+        "worker": "host:1", "counted": True}  # fmt: skip
     assert (second["attempt"], second["took_ms"], second["outcome"]) == (2, None, "lease_expired")
+    assert second["counted"] is False
 
 
 def test_a_row_of_sql_with_a_huge_number_can_be_read(api: Api, db) -> None:

@@ -169,7 +169,7 @@ def test_another_leaders_epoch_is_taken_for_a_flush(db, driven, ready, redis_cli
 def test_a_retried_row_is_offered_when_it_is_due_and_is_not_lost(db, driven, ready):
     [id] = enqueue(db)
     driven.offer()
-    settle(db, claim(db, ready.pop(1)), "temporary", base="0.05 seconds", cap="0.1 seconds")
+    settle(db, claim(db, ready.pop(1)), "temporary", schedule=[0.05])
     wait_for(lambda: driven.offer() == 1)
     assert ready.ids() == {id}
     assert driven.lost == 0

@@ -29,7 +29,7 @@ from tests.waiting import wait_for
 from workers.runner import Worker
 
 LEASE_S = 2.0
-QUICK = {"lease_s": LEASE_S, "send_deadline_s": 1.0, "backoff_base_s": 0.01, "backoff_cap_s": 0.05}
+QUICK = {"lease_s": LEASE_S, "send_deadline_s": 1.0, "retry_schedule": (0.01,)}
 OFTEN_S = 0.6
 OFTEN = {"reaping_interval_mins": OFTEN_S / 60, "lease_s": LEASE_S}
 GRACE_S = 1.5  # over before the server stands still, and in force after it

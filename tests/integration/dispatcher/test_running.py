@@ -84,7 +84,7 @@ def test_a_retry_is_met_when_it_falls_due(db, driven, ready):
     with driven.running():
         [id] = enqueue(db)
         wait_for(lambda: id in ready.ids())
-        settle(db, claim(db, ready.pop(1)), "temporary", base="0.2 seconds", cap="0.3 seconds")
+        settle(db, claim(db, ready.pop(1)), "temporary", schedule=[0.2])
         wait_for(lambda: id in ready.ids())
         assert claim(db, ready.pop(1))[0].attempt == 2
         assert driven.lost == 0

@@ -36,8 +36,7 @@ def build(dsn: str, registry: CollectorRegistry) -> Callable[..., Worker]:
     def build(**given: Any) -> Worker:
         quick = {
             "database_url": dsn,
-            "backoff_base_s": 0.01,
-            "backoff_cap_s": 0.05,
+            "retry_schedule": (0.05,),
             "shutdown_grace_s": 5.0,
             "send_deadline_s": 3.0,
         }

@@ -90,7 +90,7 @@ def test_a_claim_that_commits_after_its_answer_was_lost_goes_back_too(db, dsn, s
         def losing_the_first_answer(store, *args):
             if late.info.transaction_status or asked:
                 return claim(store, *args)
-            late.execute("select notify.claim(null, 10, %s, '30 s', 4)", [store.worker])
+            late.execute("select notify.claim(null, 10, %s, '30 s', 4, '1 h')", [store.worker])
             raise DatabaseAway("gone")
 
         monkeypatch.setattr(Store, "claim", losing_the_first_answer)

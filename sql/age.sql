@@ -1,0 +1,15 @@
+-- age(p_at, p_created_at, p_send_at) -> interval
+--
+-- Say how long a notification could have been sent by p_at: since the later of created_at and send_at.
+--
+-- Returns  zero or more, counted from the year 2000 at the earliest, whatever the times are: infinite ones
+--          cannot be subtracted before PostgreSQL 17, and cannot be read by its clients after
+-- Caller   claim(), settle(), reap()
+create or replace function notify.age(
+  p_at timestamptz, p_created_at timestamptz, p_send_at timestamptz)
+returns interval
+language sql immutable parallel safe
+return p_at - greatest(least(greatest(p_created_at, p_send_at), p_at), timestamptz '2000-01-01Z');
+
+comment on function notify.age(timestamptz, timestamptz, timestamptz) is
+  'age(p_at, p_created_at, p_send_at) -> interval';

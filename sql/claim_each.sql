@@ -1,0 +1,88 @@
+-- claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused
+--
+-- Claim what claim() could not claim as one batch: halve it until what cannot be claimed stands alone.
+--
+-- Moves    as claim() does. What is refused stays queued, and is put off for a minute if that is possible:
+--          last_error_code 'refused', last_error with the words
+-- Args     as claim(); p_skip uuid[], refused lately, not to be looked at when p_ids is null; p_ends
+--          timestamptz, no batch is halved after it
+-- Returns  as claim(), and error: why a row is 'refused', in PostgreSQL's words
+-- Fence    as claim()
+-- Locks    as claim(), in a subtransaction for each part: about 2 per refused row and halving
+-- Plan     as claim(). Constraint triggers that somebody deferred run at once, or they would refuse the
+--          whole call when it commits; and what the client could not be told is not claimed
+-- Caller   Store.claim, when claim() failed
+create or replace function notify.claim_each(
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
+  p_patience interval, p_skip uuid[] default '{}',
+  p_ends timestamptz default clock_timestamp() + interval '1 second')
+returns table (
+  id uuid, status text, attempt integer, channel text, recipient text, payload text,
+  expires_in interval, patience_in interval, error text)
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[] := p_ids;
+  v_queued constant text := 'queued';       -- a variable: see claim()
+  v_half integer;
+  v_found integer;
+  v_error text;
+begin
+  if p_ids is null then
+    v_ids := array(
+      select d.id from unnest('{0,1,2,3}'::smallint[]) as lane
+      cross join lateral (
+        select n.id from notify.notifications n
+        where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
+          and n.id <> all (p_skip)
+        order by n.due_at, n.id
+        limit p_limit
+      ) d
+      limit p_limit);
+  end if;
+  set constraints all immediate;
+  begin
+    -- In order: then no row is returned before the last one has been converted.
+    return query
+    select c.*, case c.status when 'refused' then 'a trigger left it out' end
+    from notify.claim(v_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience) c
+    where convert_to(concat(c.recipient, c.payload), pg_client_encoding()) is not null
+    order by c.id;
+    return;
+  exception when others or assert_failure then
+    if not notify.blames_row(sqlstate) then
+      raise;
+    end if;
+    v_error := sqlerrm;
+  end;
+
+  v_half := cardinality(v_ids) / 2;
+  if v_half = 0 then
+    begin
+      update notify.notifications n set
+        due_at = clock_timestamp() + interval '1 minute',
+        last_error_code = 'refused',
+        last_error = left(v_error, 500)
+      where n.id = (select i.id from notify.notifications i where i.id = v_ids[1] and i.status = v_queued
+        for update skip locked);
+    exception when others or assert_failure then
+      null;     -- the caller leaves it alone for a while: p_skip
+    end;
+    return query
+    select v_ids[1], 'refused', null::integer, null, null, null, null::interval, null::interval, v_error;
+  elsif clock_timestamp() < p_ends then
+    return query
+    select * from notify.claim_each(v_ids[:v_half], p_limit, p_worker, p_lease, p_max_attempts,
+      p_patience, p_skip, p_ends);
+    get diagnostics v_found = row_count;
+    return query
+    select * from notify.claim_each(v_ids[v_half + 1:], p_limit - v_found, p_worker, p_lease,
+      p_max_attempts, p_patience, p_skip, p_ends);
+  end if;
+end
+$$;
+
+comment on function notify.claim_each(uuid[], integer, text, interval, integer, interval, uuid[],
+  timestamptz) is
+  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused';

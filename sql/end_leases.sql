@@ -1,0 +1,111 @@
+-- end_leases(p_ids) -> the rows taken back, and those that were refused
+--
+-- End the attempts whose lease has passed, as reap() says. What the database refuses as one batch is halved
+-- until the odd row stands alone.
+--
+-- Moves    as reap() says. What is refused stays sending; its lease is put off for a minute if that is
+--          possible, with the words in last_error
+-- Args     p_ids uuid[], locked by the caller; p_ends timestamptz, no batch is halved after it
+-- Returns  (id, attempt, status): queued, failed or refused
+-- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
+-- Locks    none that reap() has not; a subtransaction for each part
+-- Plan     primary key within the partitions of the ids, by hash joins
+-- Caller   reap()
+create or replace function notify.end_leases(
+  p_ids uuid[], p_ends timestamptz default clock_timestamp() + interval '1 second')
+returns table (id uuid, attempt integer, status text)
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[] := array(select i from unnest(p_ids) as i order by i);
+  v_lo uuid := v_ids[1];
+  v_hi uuid := v_ids[cardinality(v_ids)];
+  v_half integer := cardinality(v_ids) / 2;
+  v_sending constant text := 'sending';     -- a variable: see settle()
+  v_apart constant interval := '10 seconds';    -- the first such backoff; it doubles up to
+  v_apart_max constant interval := '15 minutes';
+  v_attempts integer[];
+  v_statuses text[];
+  v_error text;
+begin
+  set constraints all immediate;
+  begin
+    with ended as materialized (
+      select n.id, n.attempt, n.lease_until, n.claimed_by, n.channel, n.priority,
+        notify.age(v_now, n.created_at, n.send_at) as age,
+        case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status,
+        case when n.last_error_code = 'lease_expired' then v_now + notify.backoff(
+          (select count(*)::integer from notify.attempts a
+            where a.notification_id = n.id and a.counted),
+          v_apart, v_apart_max, null) else v_now end as next_due_at
+      from notify.notifications n
+      where n.id = any (v_ids) and n.id between v_lo and v_hi
+        and n.status = v_sending and n.lease_until < v_now
+    ),
+    moved as (
+      update notify.notifications n set
+        status = e.status,
+        due_at = case when e.status = 'queued' then e.next_due_at else n.due_at end,
+        settled_at = case when e.status = 'queued' then null else v_now end,
+        lease_until = null,
+        claimed_by = null,
+        last_error_code = 'lease_expired',
+        last_error = format(case when e.status = 'queued'
+          then 'worker %s died, hung or was cut off while it had this'
+          else 'worker %s died, hung or was cut off while it had this, and no attempts are left: '
+            'if others ended so as well, this notification may be the cause' end, e.claimed_by)
+      from ended e
+      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = e.id
+      returning e.*
+    ),
+    recorded as (
+      -- What somebody wrote under that number already must not keep the row from going on.
+      insert into notify.attempts
+        (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker)
+      select m.id, m.attempt, m.lease_until, null, 'lease_expired', null, null, m.claimed_by
+      from moved m
+      on conflict do nothing
+    ),
+    counted as (
+      insert into notify.slo_deltas (day, channel, priority, result, count)
+      select (v_now at time zone 'utc')::date, m.channel, m.priority,
+        notify.slo_result(m.status, m.age) as result, count(*)
+      from moved m
+      where m.status <> 'queued'
+      group by m.channel, m.priority, result
+    )
+    select array_agg(e.id), array_agg(e.attempt), array_agg(coalesce(m.status, 'refused'))
+    into v_ids, v_attempts, v_statuses
+    from ended e left join moved m using (id);
+    return query select * from unnest(v_ids, v_attempts, v_statuses);
+    return;
+  exception when others or assert_failure then
+    if not notify.blames_row(sqlstate) then
+      raise;
+    end if;
+    v_error := sqlerrm;
+  end;
+
+  if v_half = 0 then
+    begin
+      update notify.notifications n set
+        lease_until = clock_timestamp() + interval '1 minute',
+        last_error = left(v_error, 500)
+      where n.id = (select i.id from notify.notifications i where i.id = v_lo and i.status = v_sending
+        for update skip locked);
+    exception when others or assert_failure then
+      null;     -- reap() takes it last, each time
+    end;
+    return query
+    select n.id, n.attempt, 'refused' from notify.notifications n where n.id = v_lo;
+  elsif clock_timestamp() < p_ends then
+    return query select * from notify.end_leases(v_ids[:v_half], p_ends);
+    return query select * from notify.end_leases(v_ids[v_half + 1:], p_ends);
+  end if;
+end
+$$;
+
+comment on function notify.end_leases(uuid[], timestamptz) is
+  'end_leases(p_ids) -> the rows taken back, and those that were refused';

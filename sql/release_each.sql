@@ -1,0 +1,45 @@
+-- release_each(p_ids, p_attempts, p_delay) -> the rows given back, and those that were refused
+--
+-- Give back what release() could not give back as one batch: halve it until what cannot be stands alone.
+--
+-- Moves    as release() does. What is refused stays sending, for reap()
+-- Args     as release(); p_ends timestamptz, no batch is halved after it: what is left is left to its lease
+-- Returns  as release(), and error: why one was refused, in PostgreSQL's words; null: it was given back
+-- Fence    as release()
+-- Locks    as release(), in a subtransaction for each part
+-- Plan     as release(). Constraint triggers that somebody deferred run at once
+-- Caller   Store.release, when release() failed
+create or replace function notify.release_each(
+  p_ids uuid[], p_attempts integer[], p_delay interval,
+  p_ends timestamptz default clock_timestamp() + interval '1 second')
+returns table (id uuid, attempt integer, error text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_half integer := cardinality(p_ids) / 2;
+  v_error text;
+begin
+  set constraints all immediate;
+  begin
+    return query select r.*, null from notify.release(p_ids, p_attempts, p_delay) r;
+    return;
+  exception when others or assert_failure then
+    if not notify.blames_row(sqlstate) then
+      raise;
+    end if;
+    v_error := sqlerrm;
+  end;
+
+  if v_half = 0 then
+    return query select p_ids[1], p_attempts[1], v_error;
+  elsif clock_timestamp() < p_ends then
+    return query
+    select * from notify.release_each(p_ids[:v_half], p_attempts[:v_half], p_delay, p_ends);
+    return query
+    select * from notify.release_each(p_ids[v_half + 1:], p_attempts[v_half + 1:], p_delay, p_ends);
+  end if;
+end
+$$;
+
+comment on function notify.release_each(uuid[], integer[], interval, timestamptz) is
+  'release_each(p_ids, p_attempts, p_delay) -> the rows given back, and those that were refused';

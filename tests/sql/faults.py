@@ -1,0 +1,112 @@
+"""Faults that somebody else may bring along, and batches with one row that they strike.
+
+The `*_all` do what the workers' Store does: the batch; if it fails, the same without the odd row.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from tests import ledger
+from workers.store import SERVERS_OWN
+
+ODD = "odd"  # the reference of the row at which a fault strikes
+
+
+def trigger(
+    act: str, *, time: str = "before", kind: str = "", deferred: str = "", when: str = ""
+) -> str:
+    """Word a trigger that does `act` when the odd row is updated."""
+    return f"""
+    create function public.fault() returns trigger language plpgsql as $$
+    begin if new.reference = '{ODD}' {when} then {act} end if; return new; end $$;
+    create {kind} trigger aa_fault {time} update on notify.notifications {deferred}
+    for each row execute function public.fault();
+    """
+
+
+def constraint(rule: str, table: str = "notifications") -> str:
+    """Word a constraint that what is there does not have to keep."""
+    return f"alter table notify.{table} add constraint odd check ({rule}) not valid"
+
+
+FAULTS = {
+    "a trigger raises": trigger("raise exception 'no';"),
+    "a trigger raises 42501": trigger("raise exception 'no' using errcode = '42501';"),
+    "a trigger raises a code of its own": trigger("raise exception 'no' using errcode = 'ZZ123';"),
+    "a trigger raises an internal error": trigger("raise exception 'no' using errcode = 'XX000';"),
+    "an assertion fails": trigger("assert false, 'no';"),
+    "a trigger finds no data": trigger("raise no_data_found;"),
+    "a trigger divides by zero": trigger("perform 1 / 0;"),
+    "a trigger calls what is not there": trigger("perform nothing_of_that_name();"),
+    "a trigger writes to what is not there": trigger("insert into public.missing values (1);"),
+    "a trigger uses an array badly": trigger("new.recipient := (array['a'])['x'::int];"),
+    "a trigger after the change raises": trigger("raise exception 'no';", time="after"),
+    "a deferred trigger raises": trigger(
+        "raise exception 'no';", time="after", kind="constraint",
+        deferred="deferrable initially deferred",
+    ),
+    "a trigger skips the row": trigger("return null;"),
+    "a constraint that came later": constraint(
+        f"reference is distinct from '{ODD}' or status = 'STAYS'"
+    ),
+}  # fmt: skip
+
+
+def heal(db: psycopg.Connection[Any]) -> None:
+    """Take every fault away."""
+    db.execute("drop function if exists public.fault cascade")
+    for table in ("notifications", "attempts"):
+        db.execute(f"alter table notify.{table} drop constraint if exists odd")  # type: ignore[arg-type]
+    db.execute("reset client_encoding")
+
+
+def one_odd_among(db: psycopg.Connection[Any], n: int = 9) -> tuple[list[UUID], UUID]:
+    """Insert rows of which the middle one is odd; all ids, and its."""
+    ids = ledger.enqueue(db, n)
+    ledger.change(db, ids[n // 2], reference=ODD)
+    return ids, ids[n // 2]
+
+
+def claim_all(
+    db: psycopg.Connection[Any],
+    ids: Sequence[UUID] | None = None,
+    *,
+    limit: int = 100,
+    skip: Iterable[UUID] = (),
+) -> list[Any]:
+    """Claim; what could not be claimed is 'refused'."""
+    if not skip:
+        try:
+            return ledger.claim(db, ids, limit=limit)
+        except psycopg.Error as error:
+            assert_of_a_row(error)
+    return ledger.claim_each(db, ids, limit=limit, skip=skip)
+
+
+def settle_all(
+    db: psycopg.Connection[Any], pairs: Iterable[Any], outcome: str = "sent"
+) -> list[Any]:
+    """Settle; what could not be settled is 'refused'."""
+    try:
+        return ledger.settle(db, pairs, outcome)
+    except psycopg.Error as error:
+        assert_of_a_row(error)
+    return ledger.settle_each(db, pairs, outcome)
+
+
+def release_all(db: psycopg.Connection[Any], pairs: Iterable[Any]) -> set[UUID]:
+    """Release; which went back."""
+    try:
+        return {r.id for r in ledger.release(db, pairs)}
+    except psycopg.Error as error:
+        assert_of_a_row(error)
+    return {r.id for r in ledger.release_each(db, pairs) if r.error is None}
+
+
+def assert_of_a_row(error: psycopg.Error) -> None:
+    """Check that it is one of those after which the odd row is looked for."""
+    assert error.sqlstate is not None
+    assert not error.sqlstate.startswith(SERVERS_OWN)

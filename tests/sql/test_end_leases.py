@@ -1,0 +1,47 @@
+"""Ending leases of which one row cannot be moved: the others are taken back."""
+
+import pytest
+
+from tests.ledger import ago, claim, end_leases, enqueue, reap, row
+from tests.sql.faults import ODD, one_odd_among, trigger
+
+
+@pytest.fixture
+def db(faulty_db):
+    return faulty_db
+
+
+def test_the_others_are_taken_back_and_the_odd_one_is_refused(db, fault):
+    ids, odd = one_odd_among(db)
+    claim(db, ids, lease="-1 second")
+    fault("sending")
+    told = reap(db)
+    assert {t.id for t in told if t.status == "refused"} == {odd}
+    assert {t.id for t in told if t.status == "queued"} == set(ids) - {odd}
+    assert row(db, odd).status == "sending"
+
+
+def test_odd_leases_at_the_head_do_not_starve_those_behind_them(db, fault):
+    odd, good = enqueue(db, 5, reference=ODD), enqueue(db, 3)
+    claim(db, odd, lease="-10 seconds")
+    claim(db, good, lease="-1 second")
+    fault("sending")
+    told = reap(db, limit=2) + reap(db, limit=2)
+    assert {t.id for t in told if t.status == "queued"} == set(good)
+
+
+def test_a_lease_that_cannot_be_ended_is_put_off_and_says_why(db):
+    ids, odd = one_odd_among(db)
+    claim(db, ids, lease="-1 second")
+    db.execute(trigger("raise exception 'not this one';", when="and new.status <> 'sending'"))
+    reap(db)
+    assert row(db, odd).last_error == "not this one"
+    assert 50 < (row(db, odd).lease_until - ago(db, "0")).total_seconds() <= 60
+    assert reap(db) == []
+
+
+def test_a_lease_that_still_runs_is_not_ended(db):
+    ids = enqueue(db, 2)
+    claim(db, ids)
+    assert end_leases(db, ids) == []
+    assert {row(db, id).status for id in ids} == {"sending"}

@@ -1,0 +1,42 @@
+"""What PostgreSQL does not let us move: told by name, and left alone for a while."""
+
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from service import logs
+from service.metrics import WorkerMetrics
+
+LEFT_ALONE_S = 60.0
+KNOWN_MAX = 1000
+
+
+class Refusal(NamedTuple):
+    """One row that a call could not move. `attempt` None: it was to be claimed."""
+
+    id: str
+    attempt: int | None
+    error: str
+
+
+class Refusals:
+    """Those of one thread. Rows that keep being refused are told once in LEFT_ALONE_S."""
+
+    def __init__(self, metrics: WorkerMetrics) -> None:
+        self.metrics = metrics
+        self.until: dict[str, float] = {}  # id as text -> when it may be looked at again
+
+    def known(self) -> list[str]:
+        """Return what is to be left alone now."""
+        now = time.monotonic()
+        self.until = {id: until for id, until in self.until.items() if until > now}
+        return list(self.until)
+
+    def tell(self, call: str, refused: Iterable[Refusal]) -> None:
+        """Count and log each, and remember it."""
+        news = [one for one in refused if one.id not in self.until]
+        self.metrics.refused.labels(call).inc(len(news))
+        rows = ({"notification_id": r.id, "attempt": r.attempt, "error": r.error} for r in news)
+        logs.transitions("refused_by_database", ({**row, "call": call} for row in rows), "ERROR")
+        until = time.monotonic() + LEFT_ALONE_S
+        self.until |= {one.id: until for one in news[: KNOWN_MAX - len(self.until)]}
