@@ -26,6 +26,8 @@ from pytest_postgresql.executors import NoopExecutor
 from service.embedded.servers import EmbeddedServers
 from service.migrate import migrate
 
+pytest_plugins = ["tests.selection"]
+
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[SimpleNamespace]:

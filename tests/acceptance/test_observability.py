@@ -28,7 +28,7 @@ from tests.conftest import url_of
 from tests.grafana import Query, promql, queries, sql
 from tests.integration.workers.sink import Sink
 from tests.loki import FakeLoki, fake_loki
-from tests.prometheus import PROGRAM, Prometheus, Target, answers, prometheus
+from tests.prometheus import Prometheus, Target, answers, prometheus
 from tests.waiting import wait_for
 
 LOAD_S = 20.0
@@ -36,10 +36,7 @@ RATE_INTERVAL = "15s"
 LATER, HELD, STALE, DEAD = 5, 3, 12, 12  # rows that end up so
 MAIL = {"subject": "Hello", "text": "It works."}
 
-pytestmark = pytest.mark.skipif(
-    PROGRAM is None,
-    reason="NO FIGURE IS PROVED: no prometheus on PATH; apt-get install prometheus",
-)
+pytestmark = [pytest.mark.slow, pytest.mark.needs("prometheus")]
 
 
 class Mailboxes:

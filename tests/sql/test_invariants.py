@@ -30,6 +30,8 @@ from tests.ledger import (
     settle,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def db(shared_db):
