@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.scratch import scratch
 from tests.waiting import LIMIT_S, wait_for
 
 NOTIFY = Path(sys.executable).with_name("notify")
@@ -106,12 +106,8 @@ def start(tmp_path: Path, state: Path) -> Iterator[Callable[..., Command]]:
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """Give a state directory that the servers' account can reach; nothing may live in it after.
-
-    Not pytest's tmp_path: root's is closed to the account that the servers run as.
-    """
-    with tempfile.TemporaryDirectory(prefix="notify-tests-") as made:
+    """Give a state directory that the servers' account can reach; nothing may live in it after."""
+    with scratch() as made:
         directory = Path(made)
-        directory.chmod(0o711)
         yield directory
         wait_for(lambda: not processes_of(directory))

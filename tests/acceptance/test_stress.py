@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
+from tests.scratch import scratch
 from tests.waiting import LIMIT_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("locust")]
 def up() -> Iterator[tuple[str, str]]:
     """Run `notify up` on a state of its own; gives the API's URL and the DATABASE_URL."""
     port = free_port()
-    with TemporaryDirectory(prefix="notify-stress-") as state:
+    with scratch() as state:
         log = Path(state) / "up.log"
         command = [
             Path(sys.executable).with_name("notify"),
@@ -35,7 +35,6 @@ def up() -> Iterator[tuple[str, str]]:
             "--port",
             str(port),
         ]
-        Path(state).chmod(0o711)
         with log.open("w") as out:
             process = subprocess.Popen(command, cwd=state, stdout=out, stderr=out)
         try:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +24,12 @@ from tests.integration.dispatcher.driving import Driven
 from tests.integration.embedded.processes import descendants
 from tests.integration.workers.sink import Sink
 from tests.ledger import attempts_of, enqueue, row
+from tests.scratch import scratch
 from tests.waiting import LIMIT_S, wait_for
 from workers.runner import Worker
 
-LEASE_S = 2.0
-QUICK = {"lease_s": LEASE_S, "send_deadline_s": 1.0, "backoff_base_s": 0.01, "backoff_cap_s": 0.05}
+LEASE_S = 5.0
+QUICK = {"lease_s": LEASE_S, "send_deadline_s": 3.0, "backoff_base_s": 0.01, "backoff_cap_s": 0.05}
 OFTEN_S = 0.6
 OFTEN = {"reaping_interval_mins": OFTEN_S / 60, "lease_s": LEASE_S}
 GRACE_S = 1.5  # over before the server stands still, and in force after it
@@ -53,7 +53,7 @@ class WorkerProcess:
     def __init__(self, dsn, directory):
         self.log = directory / "worker.log"
         program = Path(sys.executable).with_name("notify")
-        given = {"DATABASE_URL": dsn, "LEASE_S": f"{LEASE_S:g}", "SEND_DEADLINE_S": "1"}
+        given = {"DATABASE_URL": dsn, "LEASE_S": f"{LEASE_S:g}", "SEND_DEADLINE_S": "3"}
         env = os.environ | given | {"SHUTDOWN_GRACE_S": "1", "LOG_STYLE": "json"}
         with self.log.open("w") as stderr:
             self.process = subprocess.Popen(
@@ -145,7 +145,7 @@ def test_a_worker_that_stood_still_beyond_its_lease_changes_nothing(db, dsn, sin
 @pytest.fixture
 def own_postgres():
     """Start a PostgreSQL of this test's own: its URL, and the ids of its processes."""
-    with tempfile.TemporaryDirectory(prefix="notify-tests-") as state:
+    with scratch() as state:
         before = descendants(os.getpid())
         with EmbeddedServers(Path(state), valkey=False, fast=True) as urls:
             migrate(urls.database_url)

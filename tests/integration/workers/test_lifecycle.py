@@ -1,5 +1,4 @@
 import math
-import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from service.embedded.servers import EmbeddedServers
 from service.errors import DatabaseAway
 from service.model import Outcome
 from tests import ledger
+from tests.scratch import scratch
 from tests.waiting import wait_for
 from workers.claim import Ended, Verdict
 from workers.store import Store
@@ -36,9 +36,10 @@ def test_a_stale_worker_cannot_settle(db, sink, start, registry):
     (id_,) = held(db, sink)
     start(send_deadline_s=20.0)
     wait_for(lambda: sink.requests)
-    ledger.change(db, id_, lease_until=ledger.ago(db, "1 second"))
-    ledger.reap(db)
-    ledger.change(db, id_, due_at=ledger.ago(db, "-1 hour"))
+    with db.transaction():  # in between, the worker would claim it again
+        ledger.change(db, id_, lease_until=ledger.ago(db, "1 second"))
+        ledger.reap(db)
+        ledger.change(db, id_, due_at=ledger.ago(db, "-1 hour"))
     sink.hold.set()
     wait_for(lambda: registry.get_sample_value("worker_stale_settles_total") == 1)
     assert ledger.status(db, id_) == "queued"
@@ -249,7 +250,7 @@ def test_ids_that_are_gone_do_no_harm(db, start, redis_url, redis_client):
 @pytest.fixture
 def state():
     """Give a directory that the servers' account can reach."""
-    with tempfile.TemporaryDirectory(prefix="notify-tests-") as directory:
+    with scratch() as directory:
         yield Path(directory)
 
 
