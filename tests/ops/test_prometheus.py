@@ -29,7 +29,7 @@ by_promtool = pytest.mark.needs("prometheus")
 def promtool(*args: str | Path) -> str:
     """Run promtool, which must succeed; gives what it said."""
     done = subprocess.run(
-        ["promtool", *args], capture_output=True, text=True, check=False, timeout=100
+        ["promtool", *args], capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
