@@ -107,7 +107,7 @@ def test_a_search_for_an_id_tells_its_story_across_the_roles(
         wait_for(lambda: len(loki.story(id)) == 5)
         roles.stop()
 
-    story = loki.story(id)
+    story = sorted(loki.story(id), key=lambda one: one.fields.get("attempt", 0))
     told = [(one.labels["role"], one.fields["event"], one.fields.get("attempt")) for one in story]
     assert [one for one in told if one[0] == "api"] == [("api", "enqueued", None)]
     assert [one for one in told if one[0] != "api"] == [
