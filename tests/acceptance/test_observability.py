@@ -37,11 +37,7 @@ SINCE_S = 1800.0  # all of it, however long it took
 LATER, HELD, STALE, DEAD = 5, 3, 12, 12  # rows that end up so
 MAIL = {"subject": "Hello", "text": "It works."}
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.needs("prometheus"),
-    pytest.mark.xdist_group("watched"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.needs("prometheus")]
 
 
 class Mailboxes:

@@ -17,11 +17,7 @@ from tests.waiting import LIMIT_S, wait_for
 ROOT = Path(__file__).resolve().parents[2]
 RUN_S = 4
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.needs("locust"),
-    pytest.mark.xdist_group("stress"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.needs("locust")]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from load.chaos.schedule import play, play_all
 from load.chaos.stand import Stand
 from tests.waiting import LIMIT_S, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 REST_MAX_S = 120.0  # how long it takes is the chaos run's to judge, and the machine's to decide
 MANY = (

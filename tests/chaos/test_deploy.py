@@ -14,7 +14,7 @@ from service.migrate import migrate
 from tests.chaos.test_chaos import extra, verdict_of
 from tests.waiting import LIMIT_S, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMN = """

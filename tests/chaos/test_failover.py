@@ -9,7 +9,7 @@ from load.chaos.schedule import play
 from load.chaos.stand import scratch_stand
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 REST_MAX_S = 120.0
 
