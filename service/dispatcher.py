@@ -90,7 +90,7 @@ class Dispatcher:
     async def _see_who_leads(self) -> None:
         """Tell if it is no dispatcher: any role can take the leader's lock, and then nobody leads.
 
-        Workers look for themselves until somebody ends that session; ops/adr/0008-locks.md.
+        Workers look for themselves until somebody ends that session; ops/adr/0012-locks.md.
         """
         holder = await self._leader.holder()
         stranger = holder is not None and not holder.is_ours

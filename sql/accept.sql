@@ -17,7 +17,7 @@ begin
   new.due_at := greatest(new.send_at, new.created_at);
   v_unmet := notify.unmet_rule(new.id, new.status, new.attempt,
     new.lease_until is null and new.claimed_by is null and new.settled_at is null
-      and new.last_error is null and new.last_error_code is null,
+      and new.first_claimed_at is null and new.last_error is null and new.last_error_code is null,
     new.channel, new.recipient, new.payload, new.priority, new.max_attempts, new.reference,
     new.send_at, new.due_at, new.expires_at, new.created_at);
   if v_unmet is null and new.channel operator(pg_catalog.=) 'email' then

@@ -6,7 +6,6 @@ TEST_POSTGRES_PROGRAMS (the bin/ of another PostgreSQL) changes what is started 
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from loguru import logger
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
@@ -26,6 +26,13 @@ from pytest_postgresql.executors import NoopExecutor
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import State
 from service.migrate import migrate
+from tests.scratch import scratch
+
+pytest_plugins = ["tests.selection"]
+
+# How long an example takes, the machine decides.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +41,7 @@ def servers() -> Iterator[SimpleNamespace]:
     database_url = os.environ.get("TEST_DATABASE_URL")
     redis_url = os.environ.get("TEST_REDIS_URL")
     programs = os.environ.get("TEST_POSTGRES_PROGRAMS")
-    with tempfile.TemporaryDirectory(prefix="notify-tests-") as state:
+    with scratch() as state:
         own = EmbeddedServers(
             Path(state),
             postgres=not database_url,

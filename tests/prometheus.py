@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
 
 PROGRAM = shutil.which("prometheus")
 SHIPPED = Path(__file__).resolve().parent.parent / "ops" / "prometheus"
@@ -38,7 +38,9 @@ class Prometheus:
         """Ask, and give the answer's data. Raises AssertionError with what Prometheus says."""
         query = urllib.parse.urlencode(given)
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"{self.url}/api/v1/{path}?{query}", timeout=LIMIT_S
+            ) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{given}: {error.read().decode()}") from None
@@ -100,17 +102,17 @@ def prometheus(home: Path, port: int, targets: Sequence[Target]) -> Iterator[Pro
         )  # fmt: skip
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_for(lambda: answers(f"{url}/-/ready") or process.poll() is not None, 20)
+        wait_for(lambda: answers(f"{url}/-/ready") or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield Prometheus(url)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(LIMIT_S)
 
 
 def answers(url: str) -> bool:
     try:
-        urllib.request.urlopen(url, timeout=5).close()
+        urllib.request.urlopen(url, timeout=LIMIT_S).close()
     except OSError:
         return False
     return True

@@ -229,10 +229,11 @@ def moved(url: str, port: int) -> str:
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:
-    """Read lines of JSON."""
+    """Read lines of JSON; the last one may be half written yet."""
     if not file.exists():
         return []
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    whole = file.read_text().rpartition("\n")[0]
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def wait_until(condition: Callable[[], Any], limit_s: float, what: str) -> None:

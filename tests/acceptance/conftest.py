@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.waiting import wait_for
+from tests.scratch import scratch
+from tests.waiting import LIMIT_S, wait_for
 
 NOTIFY = Path(sys.executable).with_name("notify")
 
@@ -29,7 +30,7 @@ def free_port() -> int:
 
 def get(url: str) -> Any:
     """GET a JSON document."""
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
         return json.load(answer)
 
 
@@ -38,7 +39,7 @@ def post(url: str, body: dict[str, Any]) -> Any:
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"content-type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
         return json.load(answer)
 
 
@@ -75,13 +76,13 @@ class Command:
     def output(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def says(self, text: str, limit_s: float = 10.0) -> str:
+    def says(self, text: str, limit_s: float = LIMIT_S) -> str:
         """Wait until the output contains the text."""
         wait_for(lambda: text in self.output or self.process.poll() is not None, limit_s)
         assert text in self.output, self.output
         return self.output
 
-    def stop(self, number: int = signal.SIGTERM, limit_s: float = 30.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, limit_s: float = LIMIT_S) -> int:
         """Send a signal, wait for the end, and give the exit code."""
         self.process.send_signal(number)
         return self.process.wait(limit_s)
@@ -104,12 +105,9 @@ def start(tmp_path: Path, state: Path) -> Iterator[Callable[..., Command]]:
 
 
 @pytest.fixture
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def state() -> Iterator[Path]:
     """Give a state directory that the servers' account can reach; nothing may live in it after."""
-    base = tmp_path_factory.getbasetemp()
-    for parent in (base, base.parent):
-        parent.chmod(parent.stat().st_mode | 0o011)
-    directory = tmp_path_factory.mktemp("state")
-    directory.chmod(0o711)
-    yield directory
-    wait_for(lambda: not processes_of(directory))
+    with scratch() as made:
+        directory = Path(made)
+        yield directory
+        wait_for(lambda: not processes_of(directory))

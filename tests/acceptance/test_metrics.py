@@ -17,7 +17,7 @@ from tests.acceptance.conftest import Command, free_port, post
 from tests.acceptance.test_up import Up
 from tests.integration.workers.sink import Sink
 from tests.ledger import ago, change, counted, ended, enqueue, fold_slo
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
 
 Start = Callable[..., Command]
 
@@ -55,7 +55,7 @@ SETTLED = "select count(*) as n from notify.notifications where settled_at is no
 
 def metrics(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Read what is shown: (name, labels) -> value."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=LIMIT_S) as answer:
         text = answer.read().decode()
     return {
         (s.name, frozenset(s.labels.items())): s.value
@@ -168,7 +168,7 @@ def test_the_figures_are_what_sql_counts(start: Start, state: Path, sink: Sink) 
 
         assert counted(db) == ended(db)
         deltas = "select from notify.slo_deltas"
-        wait_for(lambda: db.execute(deltas).rowcount == 0, 15)
+        wait_for(lambda: db.execute(deltas).rowcount == 0)
         assert counted(db) == ended(db)
         ledger: Counter[Any] = Counter({("webhook", "0", "failed"): 1})  # redriven since
         for (_, channel, priority, result), n in ended(db).items():
@@ -179,6 +179,7 @@ def test_the_figures_are_what_sql_counts(start: Start, state: Path, sink: Sink) 
     assert up.command.stop() == 0
 
 
+@pytest.mark.slow  # 20,000 rows
 def test_the_service_level_survives_workers_that_are_killed(
     start: Start, db: psycopg.Connection[Any], dsn: str, redis_url: str
 ) -> None:

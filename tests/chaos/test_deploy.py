@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from load.chaos.processes import Role
-from load.chaos.report import STOP_MAX_S
 from load.chaos.stand import Stand
 from service.migrate import migrate
 from tests.chaos.test_chaos import extra, verdict_of
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMN = """
@@ -65,7 +66,7 @@ def test_old_and_new_code_run_side_by_side_through_a_migration(
                     stand.servers.sql(SENT_BY, f"%:{worker.pid}-%")[0]["n"] > sent + 20
                 )
             )
-    stopped = new.terminate(STOP_MAX_S)
+    stopped = new.terminate(LIMIT_S)
     verdict = verdict_of(stand)
 
     assert stopped.code == 0

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 from service.errors import StartError
 from service.inbox import Inbox
 from service.inbox_http import steer
+from tests.waiting import LIMIT_S
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_bm90IHRoZSBzZWNyZXQgYXQgYWxsIQ=="
@@ -47,7 +48,7 @@ class Case:
         """Talk to the mail server in a thread; its client is a blocking one."""
 
         def talk() -> Any:
-            with smtplib.SMTP("127.0.0.1", self.inbox.smtp_port, timeout=10) as client:
+            with smtplib.SMTP("127.0.0.1", self.inbox.smtp_port, timeout=LIMIT_S) as client:
                 return send(client)
 
         return await asyncio.to_thread(talk)
@@ -58,7 +59,7 @@ class Case:
         writer.write(data)
         if hang_up:
             writer.write_eof()
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), LIMIT_S)
         writer.close()
         return answer
 
@@ -322,9 +323,9 @@ def test_stop_hangs_up_on_a_mail_client_that_stays() -> None:
         await inbox.start()
         reader, writer = await asyncio.open_connection("127.0.0.1", inbox.smtp_port)
         assert (await reader.readline()).startswith(b"220")
-        await asyncio.wait_for(inbox.stop(), 5)
+        await asyncio.wait_for(inbox.stop(), LIMIT_S)
         await inbox.stop()
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), LIMIT_S) == b""
         writer.close()
 
     asyncio.run(whole())

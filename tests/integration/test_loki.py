@@ -19,7 +19,6 @@ from tests.loki import DRIP, HANG, FakeLoki, fake_loki
 from tests.waiting import wait_for
 
 Push = Callable[..., Loki]
-STOP_S = 3.5  # the limit, and some for a busy machine
 
 
 @pytest.fixture
@@ -60,6 +59,12 @@ def counted(registry: CollectorRegistry) -> Callable[..., float]:
     return counted
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a push wait for its answer as long as it takes: whoever waits for the push, hangs."""
+    monkeypatch.setattr("service.loki.TIMEOUT_S", 3600.0)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,13 +85,6 @@ def arrived(server: FakeLoki) -> list[str]:
     """Read the ids that Loki has, in its order."""
     found = [pushed.fields.get("notification_id") for pushed in server.taken]
     return [id for id in found if id]
-
-
-def stop_s() -> float:
-    """Stop logging as a process does at its end; returns how long that took."""
-    began = time.monotonic()
-    logger.remove()
-    return time.monotonic() - began
 
 
 def test_a_push_is_what_loki_asks_for(server: FakeLoki, push: Push, counted) -> None:
@@ -192,6 +190,7 @@ def test_lines_wait_for_a_loki_that_starts_later(push: Push, counted) -> None:
         assert arrived(server) == ids
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("way", [HANG, DRIP])
 def test_a_hanging_loki_delays_nobody_and_the_oldest_lines_make_room(
     server: FakeLoki, push: Push, counted, capsys, way: int
@@ -200,16 +199,14 @@ def test_a_hanging_loki_delays_nobody_and_the_oldest_lines_make_room(
     loki = push(server.url, backlog=Backlog(lines_max=100))
     tell(10, "first")
     wait_for(lambda: server.requests)
-    began = time.monotonic()
     ids = tell(5000)
-    assert time.monotonic() - began < 1
     assert loki.backlog.lines == 100
     dropped = counted("log_lines_dropped_total", reason="full")
     assert dropped == 4900
     waiting = b"".join(chunk.lines for chunk in loki.backlog.chunks).splitlines()
     assert [json.loads(line)["notification_id"] for line in waiting] == ids[-100:]
 
-    assert stop_s() < STOP_S
+    logger.remove()
     last = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert last["event"] == "log_lines_not_pushed"
     assert last["count"] >= 100
@@ -229,25 +226,26 @@ def test_what_hung_is_pushed_again_when_loki_answers(
 
 
 def test_at_the_end_what_waits_is_pushed(server: FakeLoki, push: Push) -> None:
-    push(server.url, linger_s=60)
+    push(server.url, linger_s=3600)
     ids = tell(2500)
-    assert stop_s() < STOP_S
+    logger.remove()
     assert arrived(server) == ids
 
 
 def test_the_end_waits_for_no_loki_that_is_gone(push: Push, capsys) -> None:
-    push(f"http://127.0.0.1:{free_port()}", linger_s=60)
+    push(f"http://127.0.0.1:{free_port()}", linger_s=3600)
     tell(10)
-    assert stop_s() < 1
+    logger.remove()
     last = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert (last["event"], last["count"]) == ("log_lines_not_pushed", 10)
 
 
 def test_the_end_interrupts_a_long_backoff(push: Push, counted) -> None:
-    push(f"http://127.0.0.1:{free_port()}", backoff_min_s=60)
+    loki = push(f"http://127.0.0.1:{free_port()}", backoff_min_s=3600)
     tell(10)
     wait_for(lambda: counted("log_push_failures_total") == 1)
-    assert stop_s() < 1
+    logger.remove()
+    assert not loki.thread.is_alive()
 
 
 def test_setting_the_logs_up_again_ends_the_push(server: FakeLoki, push: Push) -> None:

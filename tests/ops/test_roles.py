@@ -16,10 +16,7 @@ from tests.ledger import enqueue
 ROLES_SQL = Path(__file__).resolve().parents[2] / "ops" / "postgres" / "roles.sql"
 PSQL = shutil.which("psql")
 
-pytestmark = pytest.mark.skipif(
-    PSQL is None,
-    reason="THE ROLES ARE NOT TESTED: psql is missing; apt-get install postgresql-client",
-)
+pytestmark = pytest.mark.needs("psql")
 
 
 def run_roles_sql(url: str) -> None:

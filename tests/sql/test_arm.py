@@ -36,26 +36,26 @@ def test_a_producer_that_ends_while_it_waits_lets_it_arm(db, other_db):
     armed = []
     with other_db.transaction():
         enqueue(other_db)
-        waiter = threading.Thread(target=lambda: armed.append(arm(db, wait_ms=10_000)))
+        waiter = threading.Thread(target=lambda: armed.append(arm(db, wait_ms=60_000)))
         waiter.start()
         wait_until_blocked(other_db, db.info.backend_pid)
-    waiter.join(10)
+    waiter.join()
     assert armed == [True]
 
 
 def test_producers_that_come_while_it_waits_ring_and_do_not_wait(db, other_db, dsn):
     with psycopg.connect(dsn, autocommit=True) as late, other_db.transaction():
-        late.execute("set lock_timeout = '5s'")
+        late.execute("set lock_timeout = '60s'")
         enqueue(other_db)
-        waiter = threading.Thread(target=arm, args=(db, 10_000))
+        waiter = threading.Thread(target=arm, args=(db, 60_000))
         waiter.start()
         wait_until_blocked(other_db, db.info.backend_pid)
         late.execute("listen notify_wake")
         late.execute(
             "insert into notifications (channel, recipient, payload) values ('log', 'r', '{}')"
         )
-        assert [n.payload for n in late.notifies(timeout=5, stop_after=1)] == [""]
-    waiter.join(10)
+        assert [n.payload for n in late.notifies(timeout=60, stop_after=1)] == [""]
+    waiter.join()
 
 
 def test_it_is_disarmed_with_its_session(db, dsn):

@@ -31,7 +31,7 @@ def test_the_oldest_is_the_longest_due_of_all_lanes(db):
     for priority in range(4):
         [id] = enqueue(db, priority=priority)
         change(db, id, due_at=ago(db, f"{priority + 1} hours"))
-    assert 4 * 3600 <= gauges(db).oldest_due_age.total_seconds() < 4 * 3600 + 60
+    assert 4 * 3600 <= gauges(db).oldest_due_age.total_seconds() < 5 * 3600
 
 
 def test_what_falls_due_later_has_no_age(db):
@@ -39,6 +39,7 @@ def test_what_falls_due_later_has_no_age(db):
     assert gauges(db).oldest_due_age is None
 
 
+@pytest.mark.slow  # 150,000 rows
 @pytest.mark.parametrize("analyzed", [False, True])
 def test_a_large_queue_is_estimated_at_a_bounded_cost(db, analyzed):
     rows, exact_max = 150_000, 100_000

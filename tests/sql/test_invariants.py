@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 from types import SimpleNamespace
 
@@ -29,6 +28,8 @@ from tests.ledger import (
     release,
     settle,
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -351,7 +352,6 @@ def test_nothing_is_lost_stuck_or_settled_twice_whatever_the_order_of_moves(db):
         settings=settings(
             max_examples=40,
             stateful_step_count=40,
-            deadline=timedelta(seconds=5),
             suppress_health_check=list(HealthCheck),
             database=None,
             # To make a failure shorter takes minutes, and forty steps can be read.

@@ -164,7 +164,7 @@ def test_workers_and_an_operator_at_once_move_each_row_once(db, dsn):
     def work(verb):
         order = random.Random(verb).sample(ids, len(ids))
         with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as session:
-            session.execute("set lock_timeout = '5s'")
+            session.execute("set lock_timeout = '60s'")
             barrier.wait()
             moved = []
             for start in range(0, len(order), 10):
@@ -201,7 +201,7 @@ def test_overlapping_batches_in_opposite_orders_neither_wait_nor_deadlock(db, ds
         told = []
         with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as session:
             session.execute("set deadlock_timeout = '100ms'")
-            session.execute("set lock_timeout = '5s'")
+            session.execute("set lock_timeout = '60s'")
             for batch in batches:
                 ids = dice.sample(batch, rows)
                 barrier.wait()

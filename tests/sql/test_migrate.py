@@ -38,7 +38,7 @@ def yoyo(url, *arguments, root=ROOT):
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
 
 
@@ -90,7 +90,7 @@ def tree(tmp_path):
 
 def stamp(tree):
     command = [sys.executable, "-m", "ops.stamp_sql"]
-    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=200)
 
 
 def test_an_empty_database_becomes_current_and_a_second_call_does_nothing(empty_dsn):
@@ -178,7 +178,7 @@ def test_many_processes_at_once_apply_each_migration_once(empty_dsn):
         subprocess.Popen(c, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for c in commands
     ]
-    outputs = [p.communicate(timeout=60)[0] for p in processes]
+    outputs = [p.communicate(timeout=200)[0] for p in processes]
     assert [p.returncode for p in processes] == [0] * 4
     assert sum(len(output.split()) for output in outputs) in (0, len(NUMBERED) + 1)
     with connect(empty_dsn) as db:
@@ -200,7 +200,7 @@ def test_a_migration_killed_between_its_commit_and_its_mark_is_done_again(
             waiting = "select 1 from pg_locks where relation = %s::regclass and not granted"
             wait_for(lambda: db.execute(waiting, [blocked_by]).fetchone())
             process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
             db.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where application_name = 'notify-migrate'"
@@ -230,7 +230,7 @@ def test_a_killed_migration_leaves_no_lock(empty_dsn):
         )
         wait_for(lambda: db.execute(waiting).fetchone())
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
     assert len(migrate(empty_dsn)) == len(NUMBERED) + 1
 
 
@@ -243,7 +243,7 @@ def test_another_migration_is_waited_for_and_not_forever(empty_dsn):
         waiter = Thread(target=migrate, args=(empty_dsn,))
         waiter.start()
         db.execute("select pg_advisory_unlock(1852798057, 3)")
-        waiter.join(30)
+        waiter.join()
     assert migrate(empty_dsn) == []
 
 

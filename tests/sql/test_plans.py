@@ -18,6 +18,8 @@ from tests.conftest import url_of
 from tests.grafana import queries, sql
 from tests.ledger import ago, cancel, claim, due, reap, redrive, release, settle
 
+pytestmark = pytest.mark.slow  # 200,000 rows
+
 ROWS = 200_000
 DAYS = 9
 BATCH = 500

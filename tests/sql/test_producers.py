@@ -146,7 +146,7 @@ def test_such_a_role_rings_an_armed_doorbell(db, producer):
     db.execute("listen notify_wake")
     db.execute("select notify.arm(1000)")
     producer.execute(INSERT + "('log', 'r', '1')")
-    assert [n.payload for n in db.notifies(timeout=5, stop_after=1)] == [""]
+    assert [n.payload for n in db.notifies(timeout=60, stop_after=1)] == [""]
 
 
 def test_a_table_of_that_name_that_was_there_first_is_left_alone(db, dsn):

@@ -72,7 +72,7 @@ def test_an_attempt_is_written_down(db):
         attempt.worker,
         attempt.took_ms,
     ) == (1, "temporary", "503", "busy", "host:9", 200)
-    assert 0.2 < (ago(db, "0") - attempt.started_at).total_seconds() < 10
+    assert 0.2 < (ago(db, "0") - attempt.started_at).total_seconds() < 600
 
 
 def test_the_last_error_is_kept_and_cleared_when_it_is_sent(db):

@@ -17,7 +17,7 @@ NAMES = [path.stem for path in FILES]
 def stamp(tree, *arguments):
     command = [sys.executable, "-m", "ops.stamp_sql", *arguments]
     return subprocess.run(
-        command, cwd=tree, check=False, capture_output=True, text=True, timeout=60
+        command, cwd=tree, check=False, capture_output=True, text=True, timeout=200
     )
 
 

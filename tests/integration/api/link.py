@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 class Link:

@@ -18,7 +18,7 @@ from service.connections import Limits
 from service.metrics import ApiMetrics
 from service.store import Store
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 HOOK = {"channel": "webhook", "recipient": "http://127.0.0.1:3080/hook", "payload": {"n": 1}}
 MAIL = {"channel": "email", "recipient": "me@example.com", "payload": {"subject": "s", "text": "t"}}
 LINE = {"channel": "log", "recipient": "me", "payload": None}

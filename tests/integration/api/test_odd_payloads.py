@@ -25,7 +25,8 @@ FIELDS = st.sampled_from(
     ["channel", "recipient", "payload", "priority", "send_at", "expires_at", "max_attempts",
      "reference", "id", ""])  # fmt: skip
 MANY = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

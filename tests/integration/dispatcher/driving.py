@@ -13,7 +13,7 @@ from service.dispatcher import Dispatcher
 from service.metrics import DispatcherMetrics
 from service.store import Store
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class Driven:

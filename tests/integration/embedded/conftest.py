@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from service.embedded.servers import EmbeddedServers, ServerUrls
 from tests.integration.embedded.processes import descendants, running
+from tests.scratch import scratch
 from tests.waiting import wait_for
 
 OWNER = """
@@ -64,12 +64,8 @@ def newborn() -> Callable[[], set[int]]:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Give the path of a state directory that is not there yet, with a space in it.
-
-    Not pytest's tmp_path: root's is closed to the account that the servers run as.
-    """
-    with tempfile.TemporaryDirectory(prefix="notify tests ") as parent:
-        Path(parent).chmod(0o711)
+    """Give the path of a state directory that is not there yet, with a space in it."""
+    with scratch("notify tests ") as parent:
         yield Path(parent) / "a state"
 
 
@@ -79,8 +75,7 @@ def made() -> Iterator[Path]:
 
     Whatever a test does to it must heal, which is the point; only damage is undone by the test.
     """
-    with tempfile.TemporaryDirectory(prefix="notify tests ") as parent:
-        Path(parent).chmod(0o711)
+    with scratch("notify tests ") as parent:
         with EmbeddedServers(Path(parent) / "made", fast=True):
             pass
         yield Path(parent) / "made"

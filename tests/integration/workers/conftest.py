@@ -38,7 +38,8 @@ def build(dsn: str, registry: CollectorRegistry) -> Callable[..., Worker]:
             "database_url": dsn,
             "retry_schedule": (0.05,),
             "shutdown_grace_s": 5.0,
-            "send_deadline_s": 3.0,
+            "send_deadline_s": 20.0,  # of what a busy machine answers late, nothing is judged
+            "lease_s": 60.0,
         }
         return Worker(Settings(**(quick | given)), WorkerMetrics(registry))
 

@@ -1,15 +1,12 @@
 """A destination that is down: its rows wait without losing attempts, and go when it is back."""
 
 import socket
-import time
 
 import pytest
 
 from tests import ledger
 from tests.waiting import wait_for
 from workers.breakers import TRIP_AFTER
-
-BACK_WITHIN_S = 12.0  # 10, and a busy machine
 
 
 @pytest.fixture
@@ -50,7 +47,8 @@ def test_rows_for_a_destination_that_is_down_wait_without_losing_attempts(
     in_flight = 16
     assert TRIP_AFTER <= burnt(db, ids) <= TRIP_AFTER + in_flight + 5
     [other] = webhooks(db, 1, sink.url + "/status/200")
-    wait_for(lambda: ledger.status(db, other) == "sent", 2)
+    wait_for(lambda: ledger.status(db, other) == "sent")
+    assert value("worker_breakers", state="open") + value("worker_breakers", state="half_open") == 1
 
 
 def test_all_are_sent_by_themselves_soon_after_the_destination_is_back(db, start, sink, value):
@@ -59,11 +57,9 @@ def test_all_are_sent_by_themselves_soon_after_the_destination_is_back(db, start
     ids = webhooks(db, 300, sink.url + "/now")
     wait_for(lambda: value("worker_jobs_parked_total", reason="breaker") >= 600)
     sink.now = 200
-    began = time.monotonic()
-    wait_for(lambda: counts(db, ids) == {"sent": 300}, BACK_WITHIN_S)
+    wait_for(lambda: counts(db, ids) == {"sent": 300})
     assert {value("worker_breakers", state=state) for state in ("open", "half_open")} == {0}
     assert {len(ledger.attempts_of(db, id)) for id in ids} <= {1, 2, 3}
-    assert time.monotonic() - began < BACK_WITHIN_S
 
 
 def test_what_expires_while_it_waits_becomes_expired(db, start, closed_port, value):
@@ -72,7 +68,7 @@ def test_what_expires_while_it_waits_becomes_expired(db, start, closed_port, val
     webhooks(db, TRIP_AFTER, url)
     wait_for(lambda: value("worker_breakers", state="open") == 1)
     [late] = webhooks(db, 1, url, expires_at=ledger.ago(db, "-1 second"))
-    wait_for(lambda: ledger.status(db, late) == "expired", BACK_WITHIN_S)
+    wait_for(lambda: ledger.status(db, late) == "expired")
 
 
 @pytest.mark.parametrize("status", [404, 429])

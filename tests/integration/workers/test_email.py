@@ -35,7 +35,7 @@ class Mailboxes:
         if name == "spam":
             return "554 5.7.1 looks like spam"
         if name == "slow":
-            await asyncio.sleep(1)
+            await asyncio.sleep(3)
             return "554 5.0.0 too late to matter"
         self.mails.append(
             SimpleNamespace(
@@ -65,7 +65,7 @@ def send(db, start, mailboxes):
         smtp_url=f"smtp://127.0.0.1:{mailboxes.port}",
         mail_from="Notify <us@example.org>",
         max_retries=0,
-        send_deadline_s=0.5,
+        send_deadline_s=2.0,
         num_threads=1,
     )
 

@@ -1,5 +1,4 @@
 import math
-import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from service.embedded.servers import EmbeddedServers
 from service.errors import DatabaseAway
 from service.model import Outcome
 from tests import ledger
+from tests.scratch import scratch
 from tests.waiting import wait_for
 from workers.claim import Ended, Verdict
 from workers.store import Store
@@ -36,9 +36,10 @@ def test_a_stale_worker_cannot_settle(db, sink, start, registry):
     (id_,) = held(db, sink)
     start(send_deadline_s=20.0)
     wait_for(lambda: sink.requests)
-    ledger.change(db, id_, lease_until=ledger.ago(db, "1 second"))
-    ledger.reap(db)
-    ledger.change(db, id_, due_at=ledger.ago(db, "-1 hour"))
+    with db.transaction():  # in between, the worker would claim it again
+        ledger.change(db, id_, lease_until=ledger.ago(db, "1 second"))
+        ledger.reap(db)
+        ledger.change(db, id_, due_at=ledger.ago(db, "-1 hour"))
     sink.hold.set()
     wait_for(lambda: registry.get_sample_value("worker_stale_settles_total") == 1)
     assert ledger.status(db, id_) == "queued"
@@ -73,7 +74,7 @@ def test_claims_whose_answer_was_lost_go_back_at_once(db, start, registry, monke
     monkeypatch.setattr(Store, "claim", losing_the_first_answer)
     ids = ledger.enqueue(db, 3)
     start()
-    wait_for(lambda: statuses(db) == {"sent": 3}, 5)
+    wait_for(lambda: statuses(db) == {"sent": 3})
     assert {ledger.row(db, id_).attempt for id_ in ids} == {2}
     assert registry.get_sample_value("worker_jobs_released_total") == 3
 
@@ -100,7 +101,7 @@ def test_a_claim_that_commits_after_its_answer_was_lost_goes_back_too(db, dsn, s
         wait_for(lambda: asked)
         assert asked == [[]]
         late.commit()
-        wait_for(lambda: statuses(db) == {"sent": 3}, 5)
+        wait_for(lambda: statuses(db) == {"sent": 3})
 
 
 def test_nothing_goes_back_that_is_still_being_sent(db, sink, start, registry):
@@ -212,11 +213,12 @@ def test_nothing_is_sent_under_a_lease_shorter_than_the_deadline(db, build, sink
     worker.stop()
 
 
-def test_ids_come_from_the_ready_set_at_once(db, start, redis_url, redis_client):
+def test_ids_come_from_the_ready_set_at_once(db, start, redis_url, redis_client, monkeypatch):
+    monkeypatch.setattr("workers.hints.IDLE_S", 3600.0)  # nobody looks for what is due
     start(redis_url=redis_url)
     ids = ledger.enqueue(db, 3)
     offer(redis_client, ids)
-    wait_for(lambda: statuses(db) == {"sent": 3}, 0.9)
+    wait_for(lambda: statuses(db) == {"sent": 3})
 
 
 def test_bulk_does_not_starve(db, start, redis_url, redis_client):
@@ -225,14 +227,15 @@ def test_bulk_does_not_starve(db, start, redis_url, redis_client):
     offer(redis_client, urgent, lane=0)
     offer(redis_client, bulk, lane=3)
     start(redis_url=redis_url, num_threads=1, sends_per_thread=8)
-    wait_for(lambda: ledger.status(db, bulk[0]) == "sent")
-    assert redis_client.zcard("{notify}:ready:0") > 0
+    wait_for(lambda: statuses(db) == {"sent": 2001})
+    settled = "select count(*) as n from notify.notifications where settled_at > %s"
+    assert db.execute(settled, [ledger.row(db, bulk[0]).settled_at]).fetchone().n > 1000
 
 
 def test_a_silent_ready_set_does_not_stop_delivery(db, start, redis_url):
     start(redis_url=redis_url)
     ledger.enqueue(db, 1000)
-    wait_for(lambda: statuses(db) == {"sent": 1000}, 5)
+    wait_for(lambda: statuses(db) == {"sent": 1000})
 
 
 def test_ids_that_are_gone_do_no_harm(db, start, redis_url, redis_client):
@@ -247,7 +250,7 @@ def test_ids_that_are_gone_do_no_harm(db, start, redis_url, redis_client):
 @pytest.fixture
 def state():
     """Give a directory that the servers' account can reach."""
-    with tempfile.TemporaryDirectory(prefix="notify-tests-") as directory:
+    with scratch() as directory:
         yield Path(directory)
 
 
@@ -267,7 +270,7 @@ def test_without_redis_delivery_goes_on_and_comes_back_to_it(db, start, state):
         wait_for(lambda: not worker.claimer.hints.outage.lasts)
         with redis.Redis.from_url(url) as client:
             offer(client, ledger.enqueue(db))
-            wait_for(lambda: not client.zcard("{notify}:ready:2"), 0.9)
+            wait_for(lambda: not client.zcard("{notify}:ready:2"))
         worker.stop()
 
 

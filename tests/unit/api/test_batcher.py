@@ -208,7 +208,7 @@ def test_a_defect_of_ours_is_an_answer_and_not_a_hang(
 
 
 def test_nobody_waits_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batcher, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(batcher, "DEADLINE_S", 0.5)
 
     async def test(ledger: Ledger, batcher: Batcher) -> None:
         ledger.go.clear()

@@ -32,7 +32,7 @@ def test_a_thread_survives_what_its_turn_raises_and_ends_when_told(error):
     loop.start()
     wait_for(lambda: loop.worked)
     loop.stop()
-    loop.join(5)
+    loop.join()
     assert loop.closed
     counted = registry.get_sample_value("worker_loop_errors_total", {"thread": "stumbling"})
     assert counted == (2 if isinstance(error, ZeroDivisionError) else None)

@@ -1,0 +1,149 @@
+"""Which tests run, on how many processes, and what the closing lines say of the others.
+
+`pytest` alone is the quick run: what is marked `slow` is left out. Whoever names a path, a mark or
+a word gets all that it names. What `needs` something that is not here is left out, too.
+"""
+
+import math
+import os
+import resource
+import shutil
+from collections import Counter
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import pytest
+
+PROCESSES_MAX = 8  # each has a PostgreSQL and a Valkey of its own
+TOGETHER = (
+    "tests/acceptance/test_observability.py",
+    "tests/acceptance/test_stress.py",
+    "tests/chaos/",
+    "tests/sql/test_plans.py",
+)
+DESCRIPTORS_MIN = 8192
+IS_QUICK, LEFT_OUT = pytest.StashKey[bool](), pytest.StashKey[Counter[str]]()
+
+
+class Need(NamedTuple):
+    """What a marked test needs, and what somebody without it misses."""
+
+    is_here: bool
+    adds: str
+    install: str
+
+
+def on_path(*names: str) -> bool:
+    return all(map(shutil.which, names))
+
+
+def descriptors() -> float:
+    """Say how many a process may have open."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return math.inf if hard == resource.RLIM_INFINITY else hard
+
+
+NEEDS = {
+    "prometheus": Need(
+        on_path("prometheus", "promtool"),
+        "rules and alerts run by promtool, and every figure of the dashboards proved",
+        "apt-get install prometheus",
+    ),
+    "psql": Need(
+        on_path("psql"),
+        "the roles that only read (ops/postgres/roles.sql)",
+        "apt-get install postgresql-client",
+    ),
+    "locust": Need(find_spec("locust") is not None, "the stress test", "pip install -e '.[load]'"),
+    "pg_activity": Need(
+        find_spec("pgactivity") is not None, "notify top", "pip install -e '.[ops]'"
+    ),
+    "descriptors": Need(
+        descriptors() >= DESCRIPTORS_MIN,
+        "more transfers at once than select() could watch",
+        f"ulimit -n {DESCRIPTORS_MIN}",
+    ),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Decide what runs; the processes of xdist are told."""
+    nothing_named = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
+        config.option.markexpr or config.option.keyword
+    )
+    config.stash[IS_QUICK] = workerinput(config).get("is_quick", nothing_named)
+    config.stash[LEFT_OUT] = Counter()
+
+
+def workerinput(config: pytest.Config) -> dict[str, Any]:
+    """Give what a process of xdist was told; {}: this is none."""
+    return getattr(config, "workerinput", {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of xdist, which does not know how pytest was called."""
+    node.workerinput["is_quick"] = node.config.stash[IS_QUICK]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Take one more than there are cores: most tests wait for servers most of the time."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return min(len(os.sched_getaffinity(0)) + 1, PROCESSES_MAX)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal tests out one by one; those of TOGETHER share what is dear to make, or a machine's rest.
+
+    By whole files, one process ends long after the others. (Marks of `xdist_group` do nothing under
+    pytest 9.2: xdist 3.8 writes them into a node id that is not read any more.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneByOne(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((path for path in TOGETHER if nodeid.startswith(path)), nodeid)
+
+    return OneByOne(config, log) if config.option.dist == "load" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is slow in a quick run, and what cannot run here."""
+    reasons = [why_not(item, is_quick=config.stash[IS_QUICK]) for item in items]
+    left_out = [item for item, reason in zip(items, reasons, strict=True) if reason]
+    items[:] = [item for item, reason in zip(items, reasons, strict=True) if not reason]
+    config.stash[LEFT_OUT].update(filter(None, reasons))
+    config.hook.pytest_deselected(items=left_out)
+    if workerinput(config):
+        config.workeroutput["left_out"] = dict(config.stash[LEFT_OUT])
+
+
+def why_not(item: pytest.Item, *, is_quick: bool) -> str | None:
+    """Name what a test is left out for: "slow", or what is missing here."""
+    for mark in item.iter_markers("needs"):
+        if not NEEDS[mark.args[0]].is_here:
+            return str(mark.args[0])
+    return "slow" if is_quick and item.get_closest_marker("slow") else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a process of xdist what it left out: the same in all of them."""
+    node.config.stash[LEFT_OUT] |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what did not run, and how it does."""
+    left_out = config.stash[LEFT_OUT]
+    if not left_out:
+        return
+    terminalreporter.section("left out")
+    for name, count in sorted(left_out.items()):
+        if name == "slow":
+            line = "big tables, chaos, leases that pass: `.venv/bin/pytest -m slow`; all: `.ci/run`"
+        else:
+            line = f"{NEEDS[name].adds}: `{NEEDS[name].install}`"
+        terminalreporter.write_line(f"{count:4} {name}: {line}")
