@@ -1,4 +1,4 @@
--- depends: 0005-slo
+-- depends: 0007-parking
 
 -- What ended without a send, which is rare: GET /notifications?status=cancelled and =expired.
 create index if not exists notifications_ended on notify.notifications (status, id)
