@@ -29,6 +29,7 @@ from service.schema import schema_root
 
 OLDEST_SERVER = 15
 POLL_S = 0.1
+AWAY = ("08", "57")  # of the errors that psycopg calls operational, those that are no answer
 HOLDER = """
 select l.pid, a.usename, a.application_name
 from pg_catalog.pg_locks l
@@ -150,6 +151,8 @@ def start_errors() -> Iterator[None]:
             "not migrated: a long transaction holds a table; try again when it has ended"
         ) from error
     except psycopg.OperationalError as error:
+        if error.sqlstate and error.sqlstate[:2] not in AWAY:
+            raise StartError(f"not migrated: {one_line(error)}; try again") from error
         raise DatabaseAway(f"PostgreSQL cannot be reached: {one_line(error)}") from error
     except psycopg.Error as error:
         raise StartError(f"not migrated: {one_line(error)}") from error

@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
 import psycopg
 import pytest
+from psycopg import errors
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
+from yoyo import read_migrations
 
 from service.errors import DatabaseAway, StartError
-from service.migrate import check_version, migrate
+from service.migrate import check_version, migrate, start_errors
 from service.schema import current_migration, schema_root
 from tests.ledger import enqueue, row
 from tests.waiting import wait_for
@@ -91,6 +94,15 @@ def tree(tmp_path):
 def stamp(tree):
     command = [sys.executable, "-m", "ops.stamp_sql"]
     subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=200)
+
+
+def test_migrations_stand_in_one_chain():
+    """Side by side, their order would be nobody's, and rolling one back would leave later ones."""
+    found = read_migrations(str(ROOT / "migrations"))
+    depends = {m.id: [d.id for d in m.depends] for m in found if m.id in NUMBERED}
+    assert depends == {
+        name: [before] if before else [] for before, name in pairwise([None, *NUMBERED])
+    }
 
 
 def test_an_empty_database_becomes_current_and_a_second_call_does_nothing(empty_dsn):
@@ -333,6 +345,12 @@ def test_a_server_that_cannot_be_reached_is_one_line(url):
     with pytest.raises(DatabaseAway, match="PostgreSQL cannot be reached") as caught:
         migrate(url)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [errors.ObjectInUse, errors.DeadlockDetected, errors.DiskFull])
+def test_a_server_that_refuses_is_not_said_to_be_out_of_reach(kind):
+    with pytest.raises(StartError, match="not migrated: as it says"), start_errors():
+        raise kind("as it says")
 
 
 def test_a_url_that_is_none_is_refused_in_one_line():
