@@ -1,4 +1,6 @@
--- depends: 0005-slo
+-- depends: 0006-bounds
+
+set local search_path = pg_catalog, pg_temp;
 
 -- When the notification was first tried: its patience with a receiver that says "not now" begins there.
 alter table notify.notifications add column if not exists first_claimed_at timestamptz;
