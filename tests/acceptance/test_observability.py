@@ -357,7 +357,8 @@ def test_attempts_are_counted_by_what_came_of_them(watched: Watched) -> None:
         "sum by (channel) (worker_jobs_retried_total)",
         "select n.channel, count(*) from notify.attempts a"
         " join notify.notifications n on n.id = a.notification_id"
-        " where a.outcome in ('temporary', 'unreachable') and not (n.status = 'expired' and a.attempt = n.attempt)"
+        " where a.outcome in ('temporary', 'unreachable')"
+        "   and not (n.status = 'expired' and a.attempt = n.attempt)"
         " group by n.channel",
     )
 
