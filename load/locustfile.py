@@ -142,7 +142,7 @@ class SqlProducer(User):
         return str(row[0])
 
 
-@events.test_start.add_listener  # type: ignore[untyped-decorator]
+@events.init.add_listener  # type: ignore[untyped-decorator] - before the run's time begins
 def start(environment: Environment, **_: object) -> None:
     """Start the receiver, and say who produces."""
     receiver.start()

@@ -63,6 +63,17 @@ def change(db: Connection[Any], id: UUID, **columns: Any) -> None:
     assert db.execute(query, columns | {"id": id}).rowcount == 1
 
 
+def unbind(db: Connection[Any]) -> str:
+    """Let times be anything, as where somebody dropped our constraint; give what brings it back."""
+    name = "times_are_within_1970_and_9999"
+    query = (
+        "select pg_get_constraintdef(oid) as words from pg_constraint where conname = %s limit 1"
+    )
+    words = db.execute(query, [name]).fetchone().words.removesuffix(" NOT VALID")
+    db.execute(SQL("alter table notify.notifications drop constraint {}").format(Identifier(name)))
+    return f"alter table notify.notifications add constraint {name} {words} not valid"
+
+
 def ago(db: Connection[Any], interval: str) -> Any:
     """Give the database's time, an interval ago."""
     return db.execute("select clock_timestamp() - %s::interval as t", [interval]).fetchone().t

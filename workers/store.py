@@ -32,30 +32,32 @@ LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
 REFUSED = "refused"  # nor this: PostgreSQL does not let us move it
 
 # pg_catalog is named because a session's search_path may put somebody else's words before it.
-CLAIM = """
+# Each is asked in two ways: as one batch, and what that cannot do without the odd row (`_each`).
+CLAIMING = """
 select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
-  pg_catalog.date_part('epoch', patience_in), null
-from notify.claim(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
-  pg_catalog.make_interval(secs => %s))
+  pg_catalog.date_part('epoch', patience_in), {error}
+from notify.{function}(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
+  pg_catalog.make_interval(secs => %s){skip})
 """
-SETTLE = """
+CLAIM = CLAIMING.format(function="claim", error="null", skip="")
+CLAIM_EACH = CLAIMING.format(function="claim_each", error="error", skip=", %s::pg_catalog.uuid[]")
+SETTLING = """
 select id, attempt, status, pg_catalog.date_part('epoch', due_in),
-  pg_catalog.date_part('epoch', age), counted, null
-from notify.settle(%s::pg_catalog.uuid[], %s::integer[], %s::pg_catalog.text[],
+  pg_catalog.date_part('epoch', age), counted, {error}
+from notify.{function}(%s::pg_catalog.uuid[], %s::integer[], %s::pg_catalog.text[],
   %s::pg_catalog.text[], %s::pg_catalog.text[], %s::integer[], %s::integer[], %s::integer[],
   %s, %s::pg_catalog.jsonb, pg_catalog.make_interval(secs => %s))
 """
-RELEASE = """
-select id, attempt, null
-from notify.release(%s::pg_catalog.uuid[], %s::integer[], pg_catalog.make_interval(secs => %s))
+SETTLE = SETTLING.format(function="settle", error="null")
+SETTLE_EACH = SETTLING.format(function="settle_each", error="error")
+RELEASING = """
+select id, attempt, {error}
+from notify.{function}(%s::pg_catalog.uuid[], %s::integer[],
+  pg_catalog.make_interval(secs => %s))
 """
-# What they could not do as one batch, the same but without the odd row.
-CLAIM_EACH = CLAIM.replace(
-    ", null\nfrom notify.claim(", ", error\nfrom notify.claim_each("
-).replace("=> %s))\n", "=> %s), %s::pg_catalog.uuid[])\n")
-SETTLE_EACH = SETTLE.replace(", null\nfrom notify.settle(", ", error\nfrom notify.settle_each(")
-RELEASE_EACH = RELEASE.replace(", null\nfrom notify.release(", ", error\nfrom notify.release_each(")
+RELEASE = RELEASING.format(function="release", error="null")
+RELEASE_EACH = RELEASING.format(function="release_each", error="error")
 SKIPPED = "a trigger left it out"
 HELD = "select id, attempt from notify.held(%s, %s)"
 HELD_MAX = 10_000

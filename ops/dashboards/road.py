@@ -103,7 +103,7 @@ API = row(
                 "refused: {{code}}",
             ),
             prom(
-                f"sum(rate(api_connections_refused_total{HERE}[$__rate_interval])) > 0",
+                f"sum(rate(api_connections_refused_total{HERE}[$__rate_interval]))",
                 "connections turned away",
             ),
             stacked=True,

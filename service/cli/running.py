@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from loguru import logger
 
@@ -59,26 +60,23 @@ def start_logs(role: str, settings: Settings) -> None:
         logger.warning("setting_ignored", hint=line)
 
 
-def free_port(host: str, wanted: int) -> int:
-    """Find the first free port from `wanted` on. Raises StartError after 100 of them."""
+def first_free(host: str, wanted: int) -> socket.socket:
+    """Listen on the first free port from `wanted` on. Raises StartError after 100 of them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in range(wanted, min(wanted + PORTS_TRIED_MAX, 65536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
+        with suppress(OSError):
+            return socket.create_server((host, port), family=family)
     raise StartError(f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken")
 
 
 def serve_metrics(settings: Settings) -> None:
     """Serve /metrics from a thread of its own, on the first free port from METRICS_PORT on."""
-    port = free_port(settings.host, settings.metrics_port)
+    listening = first_free(settings.host, settings.metrics_port)
+    port = listening.getsockname()[1]
     is_served = threading.Event()
 
     def serve() -> None:
-        asyncio.run(metrics_served(settings, port, is_served))
+        asyncio.run(metrics_served(settings, listening, is_served))
 
     threading.Thread(target=serve, name="metrics", daemon=True).start()
     if not is_served.wait(START_MAX_S):
@@ -86,7 +84,9 @@ def serve_metrics(settings: Settings) -> None:
     logger.info("metrics", url=f"http://{settings.host}:{port}/metrics")
 
 
-async def metrics_served(settings: Settings, port: int, is_served: threading.Event) -> None:
+async def metrics_served(
+    settings: Settings, listening: socket.socket, is_served: threading.Event
+) -> None:
     """Serve /metrics as long as the process runs, to those who may call."""
     from aiohttp import web
     from prometheus_async.aio.web import server_stats
@@ -105,7 +105,7 @@ async def metrics_served(settings: Settings, port: int, is_served: threading.Eve
         logger=logging.Logger("metrics", level=logging.CRITICAL),  # what is not HTTP gets a 400
     )
     await runner.setup()
-    await web.TCPSite(runner, settings.host, port).start()
+    await web.SockSite(runner, listening).start()
     is_served.set()
     try:
         await asyncio.Event().wait()

@@ -229,6 +229,7 @@ def mixed(on: Watched, sinks: SimpleNamespace, n: int) -> None:
         on.enqueue("webhook", f"{sinks.calm.url}/status/503", expires_at=soon(1.2))
     elif kind == 5 and n % 3 == 0:
         refused(on, {"channel": "pigeon"})
+        turned_away(on)
     elif kind == 6 and n % 3 == 0:
         cancel(on, on.enqueue("log", "tomorrow", send_at=soon(86400)))
     elif kind == 7:
@@ -257,6 +258,15 @@ def refused(on: Watched, body: dict[str, Any]) -> None:
     """POST what is wrong."""
     with pytest.raises(urllib.error.HTTPError):
         post(f"{on.api}/notify", body)
+
+
+def turned_away(on: Watched) -> None:
+    """POST what is compressed."""
+    request = urllib.request.Request(
+        f"{on.api}/notify", b"{}", {"content-encoding": "gzip", "content-type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(request, timeout=LIMIT_S)
 
 
 def cancel(on: Watched, id: str) -> None:
@@ -347,7 +357,8 @@ def test_attempts_are_counted_by_what_came_of_them(watched: Watched) -> None:
         "sum by (channel) (worker_jobs_retried_total)",
         "select n.channel, count(*) from notify.attempts a"
         " join notify.notifications n on n.id = a.notification_id"
-        " where a.outcome = 'temporary' and not (n.status = 'expired' and a.attempt = n.attempt)"
+        " where a.outcome in ('temporary', 'unreachable')"
+        "   and not (n.status = 'expired' and a.attempt = n.attempt)"
         " group by n.channel",
     )
 

@@ -10,6 +10,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
 from tests.conftest import url_of
+from tests.ledger import unbind
 from tests.sql.faults import FAULTS, heal
 
 
@@ -43,6 +44,14 @@ def faulty_db(shared_db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection
     """Connect to it for a test that brings a fault along."""
     yield shared_db
     heal(shared_db)
+
+
+@pytest.fixture
+def unbound_db(shared_db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to it for a test that needs times which the ledger does not take."""
+    bind = unbind(shared_db)
+    yield shared_db
+    shared_db.execute(bind)
 
 
 @pytest.fixture(params=FAULTS)

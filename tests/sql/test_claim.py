@@ -164,7 +164,8 @@ def test_patience_that_is_over_is_zero(db):
     "column", ["expires_at", "due_at", "created_at", "send_at", "first_claimed_at"]
 )
 @pytest.mark.parametrize("by_id", [True, False])
-def test_no_infinite_time_stops_a_claim_or_cannot_be_read(db, column, infinite, by_id):
+def test_no_infinite_time_stops_a_claim_or_cannot_be_read(unbound_db, column, infinite, by_id):
+    db = unbound_db
     ids = enqueue(db, 3)
     change(db, ids[1], **{column: infinite})
     got = {g.id: g for g in claim(db, ids if by_id else None)}

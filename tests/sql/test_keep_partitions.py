@@ -77,7 +77,7 @@ def test_a_partition_has_the_parents_indexes_constraints_and_triggers(db):
     new = name(today() + timedelta(9))
     count = "select count(*) as n from pg_index where indrelid = ('notify.' || %s)::regclass"
     parent = db.execute(count, ["notifications"]).fetchone().n
-    assert db.execute(count, [new]).fetchone().n == parent == 5
+    assert db.execute(count, [new]).fetchone().n == parent == 6
     checks = (
         "select count(*) as n from pg_constraint where contype = 'c'"
         " and conrelid = ('notify.' || %s)::regclass"

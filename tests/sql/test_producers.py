@@ -131,7 +131,7 @@ def test_a_role_needs_usage_and_insert_and_no_more(db, producer):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         producer.execute("select * from notifications")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        producer.execute("select * from notify.claim(null, 1, 'w:1', '1 min', 1)")
+        producer.execute("select * from notify.claim(null, 1, 'w:1', '1 min', 1, '1 min')")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         producer.execute("update notifications set status = 'sent'")
 

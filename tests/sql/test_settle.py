@@ -286,7 +286,8 @@ def test_what_a_trigger_leaves_out_is_not_told_as_settled(faulty_db):
     "column", ["expires_at", "due_at", "created_at", "send_at", "first_claimed_at"]
 )
 @pytest.mark.parametrize("outcome", ["sent", "temporary", "throttled"])
-def test_no_infinite_time_stops_a_settle(db, column, infinite, outcome):
+def test_no_infinite_time_stops_a_settle(unbound_db, column, infinite, outcome):
+    db = unbound_db
     got = claim(db, enqueue(db, 3))
     change(db, got[1].id, **{column: infinite})
     assert len(settle(db, got, outcome)) == 3

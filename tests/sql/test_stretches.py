@@ -34,7 +34,9 @@ def test_each_holds_so_many_days(db):
 
 def test_a_lonely_day_long_ago_is_one_of_them(db):
     before = len(stretches(db, days=1))
-    db.execute(A_DAY_OF_A_YEAR_AGO)
+    with db.transaction():
+        db.execute("set local session_replication_role = replica")  # no trigger looks at the id
+        db.execute(A_DAY_OF_A_YEAR_AGO)
     assert len(stretches(db, days=1)) == before
     keep_partitions(db, retention="2 years")
     assert len(stretches(db, days=1)) == before + 1

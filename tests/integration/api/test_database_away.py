@@ -94,14 +94,15 @@ def test_connections_that_died_in_silence_cost_the_time_of_one(
     linked: tuple[Api, Link], db: Connection
 ) -> None:
     api, link = linked
-    asyncio.run(get_all(api.port, 50))
-    wait_for(lambda: db.execute(SESSIONS).fetchone().n > 3)
-    assert link.half_open() > 3
+    while db.execute(SESSIONS).fetchone().n < 3:
+        asyncio.run(get_all(api.port, 50))
+    dead = link.half_open()
+    assert dead >= 3
     statuses = [api.post(LINE).status]
-    while statuses[-1] == 503 and len(statuses) < 4:
+    while statuses[-1] == 503 and len(statuses) <= dead:
         statuses.append(api.post(LINE).status)
-    assert statuses[0] == 503  # it found out, for all of them
     assert statuses[-1] == 202
+    assert 1 <= statuses.count(503) < dead  # one finds out, for all of them
 
 
 def test_a_primary_that_became_read_only_is_left_for_the_one_that_a_new_session_finds(

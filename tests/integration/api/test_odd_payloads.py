@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,10 @@ ANYTHING = st.recursive(
 FIELDS = st.sampled_from(
     ["channel", "recipient", "payload", "priority", "send_at", "expires_at", "max_attempts",
      "reference", "id", ""])  # fmt: skip
+# The edge uses `random` while examples are drawn, and Hypothesis takes it for the strategy.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
+)
 MANY = settings(
     max_examples=150,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -13,7 +13,7 @@ from service.config import Settings
 from service.dispatcher import BLIND_PAUSE_S, VAIN_PAUSE_S, Dispatcher
 from service.doorbell import BELLS_MAX
 from service.metrics import WorkerMetrics
-from tests.integration.dispatcher.test_running import leader, seen_within_s, sleeping, told
+from tests.integration.dispatcher.test_running import leader, sleeping, told, wait_until_seen
 from tests.ledger import enqueue
 from tests.waiting import wait_for
 from workers.runner import Worker
@@ -107,11 +107,11 @@ def test_a_doorbell_that_somebody_keeps_is_looked_past_and_told(
     stranger.execute(how.format(BELL))
     with driven.dispatching():
         wait_for(lambda: named(events, "doorbell_cannot_be_armed"))
-        seen_within_s(ready, enqueue(db))
+        wait_until_seen(ready, enqueue(db))
         assert "application psql" in named(events, "doorbell_cannot_be_armed")[0]["holder"]
         stranger.close()
         wait_for(lambda: sleeping(db))
-        seen_within_s(ready, enqueue(db))
+        wait_until_seen(ready, enqueue(db))
 
 
 def test_a_doorbell_that_is_kept_for_long_is_asked_at_a_pace(db, driven, stranger, monkeypatch):
@@ -180,7 +180,7 @@ def test_a_flood_of_bells_does_not_keep_it_from_dispatching(db, driven, ready, e
         wait_for(lambda: sleeping(db))
         for count in (1, BELLS_MAX, 10 * BELLS_MAX):
             ring(db, count, size)
-            seen_within_s(ready, enqueue(db))
+            wait_until_seen(ready, enqueue(db))
     assert not told(events, "away", "dispatch")
 
 
@@ -192,7 +192,7 @@ def test_it_listens_again_after_a_flood(db, driven, ready, events, monkeypatch):
         ring(db, 20 * BELLS_MAX, 100)
         wait_for(lambda: named(events, "doorbell_flooded"))
         wait_for(lambda: sleeping(db))
-        seen_within_s(ready, enqueue(db))
+        wait_until_seen(ready, enqueue(db))
 
 
 @pytest.mark.usefixtures("no_tick")
@@ -207,7 +207,7 @@ def test_a_flood_from_many_sessions_costs_no_more_than_a_look_per_pause(db, dsn,
                 ring(flood, 1)
         took_s = time.monotonic() - began
         looks = driven.dispatcher.looks - looks
-        seen_within_s(ready, enqueue(db))
+        wait_until_seen(ready, enqueue(db))
     for flood in floods:
         flood.close()
     # Two looks in a turn, and a pause that has grown to its limit within ten turns.
@@ -223,7 +223,7 @@ def test_it_hears_the_bell_with_a_descriptor_above_1023(db, drive, ready):
         driven = drive()
         with driven.dispatching():
             wait_for(lambda: sleeping(db))
-            seen_within_s(ready, enqueue(db))
+            wait_until_seen(ready, enqueue(db))
             wait_for(lambda: driven.metric("dispatcher_bells_total"))
     finally:
         for descriptor in some:

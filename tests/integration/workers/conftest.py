@@ -30,8 +30,9 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def build(dsn: str, registry: CollectorRegistry) -> Callable[..., Worker]:
+def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worker]]:
     """Build a worker with quick retries and without Redis; any setting can be given."""
+    built: list[Worker] = []
 
     def build(**given: Any) -> Worker:
         quick = {
@@ -41,9 +42,14 @@ def build(dsn: str, registry: CollectorRegistry) -> Callable[..., Worker]:
             "send_deadline_s": 20.0,  # of what a busy machine answers late, nothing is judged
             "lease_s": 60.0,
         }
-        return Worker(Settings(**(quick | given)), WorkerMetrics(registry))
+        built.append(Worker(Settings(**(quick | given)), WorkerMetrics(registry)))
+        return built[-1]
 
-    return build
+    yield build
+    for worker in built:
+        for sender in worker.senders:
+            if sender.ident is None:  # never started: it did not close what it has
+                sender.transfers.close()
 
 
 @pytest.fixture

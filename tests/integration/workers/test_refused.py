@@ -55,6 +55,7 @@ def test_a_row_that_cannot_be_released_does_not_end_settling(db, build, registry
 
 
 def test_an_infinite_end_is_no_end(db, start):
+    ledger.unbind(db)
     ids = ledger.enqueue(db, 3)
     ledger.change(db, ids[1], expires_at="infinity")
     start()

@@ -39,16 +39,27 @@ def test_webhooks_wait_without_an_attempt_while_there_are_no_descriptors(db, sin
                for row in rows)  # fmt: skip
 
 
-@pytest.mark.parametrize("short", [Short.LOCAL_PORTS, Short.MEMORY])
-def test_what_never_left_counts_only_when_its_patience_is_over(
-    db, start, registry, monkeypatch, short
-):
-    monkeypatch.setattr(handles, "short_of", lambda easy, error: short)
+@pytest.fixture(params=[Short.LOCAL_PORTS, Short.MEMORY])
+def short(request, monkeypatch):
+    monkeypatch.setattr(handles, "short_of", lambda easy, error: request.param)
+    return request.param
+
+
+def to_nobody(db):
     (id_,) = ledger.enqueue(db, channel="webhook", recipient="http://127.0.0.1:9/", payload="{}")
-    worker = start()
+    return id_
+
+
+def test_what_never_left_is_no_attempt(db, start, registry, short):
+    id_ = to_nobody(db)
+    start()
     wait_for(lambda: registry.get_sample_value("worker_shortages_total", {"what": short}) >= 2)
     assert ledger.attempts_of(db, id_) == []
-    worker.stop()
+
+
+@pytest.mark.usefixtures("short")
+def test_what_never_left_counts_when_its_patience_is_over(db, start):
+    id_ = to_nobody(db)
     start(breaker_patience_mins=0.0, max_retries=0)
     wait_for(lambda: ledger.status(db, id_) == "failed")
 
