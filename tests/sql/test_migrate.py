@@ -77,7 +77,9 @@ def catalog(url):
 
 
 def applied(url):
-    query = "select migration_id from _yoyo_migration order by 1"
+    query = (
+        "select migration_id from _yoyo_migration where migration_hash !~ '^replaced' order by 1"
+    )
     with connect(url) as db:
         return [r.migration_id for r in db.execute(query)]
 
@@ -138,6 +140,32 @@ def test_a_changed_function_is_deployed_and_its_revert_too(empty_dsn, tree):
         with connect(empty_dsn) as db:
             assert ("LEADS" in db.execute(body).fetchone().c) == ("LEADS" in text)
     assert applied(empty_dsn) == [*NUMBERED, current_migration()]
+
+
+def ready(url, name):
+    """Say whether a process whose sql/ has this name would be ready for work."""
+    with connect(url) as db:
+        return db.execute(
+            "select 1 from _yoyo_migration where migration_id = %s", [name]
+        ).fetchone()
+
+
+def test_processes_of_the_deploy_before_stay_ready_until_the_next(empty_dsn, tree):
+    names = []
+    for text in ("", "-- another", "-- a third"):
+        with (tree / "sql" / "lead.sql").open("a") as file:
+            file.write(text)
+        stamp(tree)
+        names.append(max(path.stem for path in (tree / "migrations").glob("9999-*")))
+        for _ in range(2):  # the second time as if it had been killed before its mark
+            yoyo(empty_dsn, "apply", root=tree)
+            with connect(empty_dsn) as db:
+                assert all(ready(empty_dsn, name) for name in names[-2:])
+                db.execute("delete from _yoyo_migration where migration_id = %s", [names[-1]])
+        yoyo(empty_dsn, "apply", root=tree)
+    assert not ready(empty_dsn, names[0])
+    assert yoyo(empty_dsn, "rollback", "--revision", names[-1], root=tree).returncode == 0
+    assert not ready(empty_dsn, names[-2])  # there are no functions
 
 
 def test_a_broken_function_changes_nothing_and_is_tried_again(empty_dsn, tree):
