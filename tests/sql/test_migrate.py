@@ -338,6 +338,13 @@ def test_an_ordinary_owner_with_an_odd_name_and_password_may_migrate(role, serve
         db.execute("drop owned by current_user")
 
 
+def test_a_timeout_that_the_database_sets_for_its_clients_ends_no_migration(empty_dsn):
+    with connect(empty_dsn) as db:
+        name = db.info.dbname
+        db.execute(SQL("alter database {} set statement_timeout = '1ms'").format(Identifier(name)))
+    assert migrate(empty_dsn) == [*NUMBERED, current_migration()]
+
+
 def test_a_role_named_like_our_schema_finds_what_is_applied(empty_dsn):
     with connect(empty_dsn) as db:
         db.execute("create schema if not exists notify")
@@ -375,7 +382,9 @@ def test_a_server_that_cannot_be_reached_is_one_line(url):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [errors.ObjectInUse, errors.DeadlockDetected, errors.DiskFull])
+@pytest.mark.parametrize(
+    "kind", [errors.ObjectInUse, errors.DeadlockDetected, errors.QueryCanceled]
+)
 def test_a_server_that_refuses_is_not_said_to_be_out_of_reach(kind):
     with pytest.raises(StartError, match="not migrated: as it says"), start_errors():
         raise kind("as it says")
