@@ -17,13 +17,12 @@ HEAD = "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}\r\n"
 
 def asked(*requests: bytes) -> list[bytes]:
     """Serve, and give what each request is answered."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
 
     async def serve() -> list[bytes]:
         is_served = threading.Event()
-        serving = asyncio.create_task(metrics_served(Settings(), port, is_served))
+        serving = asyncio.create_task(metrics_served(Settings(), listening, is_served))
         assert await asyncio.to_thread(is_served.wait, LIMIT_S)
         answers = [await asyncio.to_thread(talk, port, request) for request in requests]
         serving.cancel()
