@@ -60,10 +60,11 @@ class Callers:
     def __init__(self, host: str, allowed: Iterable[str] = ()) -> None:
         """Listen on `host`: if it is this machine's own, only its names count, and `allowed`.
 
-        Elsewhere any name will do, unless some are `allowed`.
+        Elsewhere any name will do, unless some are `allowed`, and any address in any case: no page
+        can make one its own, and Prometheus scrapes containers by theirs.
         """
         self._allowed = frozenset(allowed)
-        self._any = not self._allowed and not is_loopback(host)
+        self._is_open = not is_loopback(host)
         self._known: set[str] = set()  # Host headers that were fine
 
     def fault(self, request: web.BaseRequest) -> str | None:
@@ -79,7 +80,11 @@ class Callers:
     def serves(self, host: str) -> bool:
         """Tell whether a Host header names us, and remember it if so."""
         name = name_of(host)
-        ours = self._any or (bool(name) and (name in self._allowed or is_loopback(name)))
+        ours = (
+            name in self._allowed
+            or is_loopback(name)
+            or (self._is_open and (not self._allowed or is_address(name)))
+        )
         if ours and len(self._known) < KNOWN_MAX:
             self._known.add(host)
         return ours
@@ -118,9 +123,13 @@ def name_of(host: str) -> str:
 
 def is_loopback(name: str) -> bool:
     """Tell whether a name means this machine alone, wherever it is looked up."""
-    if name == "localhost":
-        return True
+    return name == "localhost" or (is_address(name) and ip_address(name.strip("[]")).is_loopback)
+
+
+def is_address(name: str) -> bool:
+    """Tell whether it is an address, and no name that somebody could point anywhere."""
     try:
-        return ip_address(name.strip("[]")).is_loopback
+        ip_address(name.strip("[]"))
     except ValueError:
         return False
+    return True

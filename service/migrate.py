@@ -29,6 +29,7 @@ from service.schema import schema_root
 
 OLDEST_SERVER = 15
 POLL_S = 0.1
+AWAY = ("08", "57P")  # of the errors that psycopg calls operational, those that are no answer
 HOLDER = """
 select l.pid, a.usename, a.application_name
 from pg_catalog.pg_locks l
@@ -74,9 +75,12 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         """Keep yoyo's tables in public, whatever the role's name is, and do not wait long.
 
         The role `notify` would find its schema of that name first, and yoyo's tables missing in it.
-        A migration that waits for a table makes every later INSERT wait behind it.
+        A migration that waits for a table makes every later INSERT wait behind it. A statement may
+        take long, whatever the role or the database has set: a ledger may be large.
         """
-        connection.execute("set search_path = public; set lock_timeout = '5s'")
+        connection.execute(
+            "set search_path = public; set lock_timeout = '5s'; set statement_timeout = 0"
+        )
 
     def init_database(self) -> None:
         """Create nothing: yoyo's lock table is not used, and PostgreSQL's DDL is transactional."""
@@ -150,6 +154,8 @@ def start_errors() -> Iterator[None]:
             "not migrated: a long transaction holds a table; try again when it has ended"
         ) from error
     except psycopg.OperationalError as error:
+        if error.sqlstate and not error.sqlstate.startswith(AWAY):
+            raise StartError(f"not migrated: {one_line(error)}; try again") from error
         raise DatabaseAway(f"PostgreSQL cannot be reached: {one_line(error)}") from error
     except psycopg.Error as error:
         raise StartError(f"not migrated: {one_line(error)}") from error

@@ -259,7 +259,7 @@ FLOW = row(
             "the code and the answer. ops/RUNBOOK.md#deadlettersrising",
             Looks(unit=PER_SECOND, empty=NO_FIGURES, colours=FAILURES),
             rate('worker_attempts_total{outcome!="sent", channel=~"$channel"}', by="outcome"),
-            rate("reaper_rows_total", "lease_expired"),
+            rate('reaper_rows_total{status!="refused"}', "lease_expired"),
             stacked=True,
         ),
         lines(

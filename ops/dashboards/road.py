@@ -301,11 +301,12 @@ REPAIRS = row(
         lines(
             "Taken back from dead workers",
             "Leases that passed, by what their notifications became. Any: a worker died or "
-            "stood still. ops/RUNBOOK.md#leaseskeepexpiring",
+            "stood still. ops/RUNBOOK.md#leaseskeepexpiring. refused: PostgreSQL did not let "
+            "one be moved. ops/RUNBOOK.md#rowsrefused",
             Looks(
                 unit=PER_SECOND,
                 empty="No dispatcher is scraped",
-                colours={"queued": ORANGE, "failed": RED},
+                colours={"queued": ORANGE, "failed": RED, "refused": "dark-red"},
             ),
             rate("reaper_rows_total", by="status"),
         ),

@@ -55,8 +55,11 @@ def notification_id(request: web.Request) -> UUID:
 
 
 def detail(notification: Notification) -> Detail:
-    """Show a notification whole."""
-    attempts = msgspec.convert(notification.attempts, list[AttemptView], from_attributes=True)
+    """Show a notification whole; its words as they are: a newer release may write more of them."""
+    fields = AttemptView.__struct_fields__
+    attempts = [
+        AttemptView(**{f: getattr(a, f) for f in fields}) for a in notification.attempts or ()
+    ]
     return Detail(
         **shared(notification),
         payload=notification.payload,

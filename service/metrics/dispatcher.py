@@ -23,8 +23,9 @@ class DispatcherMetrics:
         self.reaper_runs = shelf.counter("reaper_runs_total", "Runs of the reaper.")
         self.reaped = shelf.counter(
             "reaper_rows_total",
-            "Notifications whose lease passed, by what they became.",
-            status=["queued", "failed"],
+            "Notifications whose lease passed, by what they became; refused: PostgreSQL let them "
+            "not be moved, and they are tried again.",
+            status=["queued", "failed", "refused"],
         )
         self.reconciler_runs = shelf.counter("reconciler_runs_total", "Runs of the reconciler.")
         self.lost = shelf.counter(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service.config import Settings
+from service.callers import Callers
+from service.config import Settings, host_names
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -106,7 +107,17 @@ def test_the_roles_are_given_every_setting_and_no_other(name):
 def test_a_setting_that_is_not_in_the_env_file_is_empty_and_so_the_default():
     ours = {"DATABASE_URL", "REDIS_URL", "LOKI_URL", "HOST", "PORT", "METRICS_PORT", "LOG_STYLE"}
     for name, value in SERVICES["worker"]["environment"].items():
-        assert name in ours or value == f"${{{name}:-}}", name
+        assert name in ours | {"ALLOWED_HOSTS"} or value == f"${{{name}:-}}", name
+
+
+def test_the_stack_answers_to_this_machine_and_its_own_network_and_to_no_pages_name():
+    """It listens on 0.0.0.0 inside, so the API cannot see that its port is this machine's alone."""
+    value = SERVICES["api"]["environment"]["ALLOWED_HOSTS"]
+    names = re.fullmatch(r"\$\{ALLOWED_HOSTS:-(.+)\}", value)[1]
+    callers = Callers(SERVICES["api"]["environment"]["HOST"], host_names(names))
+    for host in ("localhost:3000", "127.0.0.1:3000", "api:3000", "172.18.0.7:9100"):
+        assert callers.serves(host)
+    assert not callers.serves("rebound.example:3000")
 
 
 def test_a_stop_has_more_time_than_the_longest_default_grace():

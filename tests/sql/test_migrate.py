@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
 import psycopg
 import pytest
+from psycopg import errors
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
+from yoyo import read_migrations
 
 from service.errors import DatabaseAway, StartError
-from service.migrate import check_version, migrate
+from service.migrate import check_version, migrate, start_errors
 from service.schema import current_migration, schema_root
 from tests.ledger import enqueue, row
 from tests.waiting import wait_for
@@ -74,7 +77,9 @@ def catalog(url):
 
 
 def applied(url):
-    query = "select migration_id from _yoyo_migration order by 1"
+    query = (
+        "select migration_id from _yoyo_migration where migration_hash !~ '^replaced' order by 1"
+    )
     with connect(url) as db:
         return [r.migration_id for r in db.execute(query)]
 
@@ -91,6 +96,15 @@ def tree(tmp_path):
 def stamp(tree):
     command = [sys.executable, "-m", "ops.stamp_sql"]
     subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=200)
+
+
+def test_migrations_stand_in_one_chain():
+    """Side by side, their order would be nobody's, and rolling one back would leave later ones."""
+    found = read_migrations(str(ROOT / "migrations"))
+    depends = {m.id: [d.id for d in m.depends] for m in found if m.id in NUMBERED}
+    assert depends == {
+        name: [before] if before else [] for before, name in pairwise([None, *NUMBERED])
+    }
 
 
 def test_an_empty_database_becomes_current_and_a_second_call_does_nothing(empty_dsn):
@@ -126,6 +140,32 @@ def test_a_changed_function_is_deployed_and_its_revert_too(empty_dsn, tree):
         with connect(empty_dsn) as db:
             assert ("LEADS" in db.execute(body).fetchone().c) == ("LEADS" in text)
     assert applied(empty_dsn) == [*NUMBERED, current_migration()]
+
+
+def ready(url, name):
+    """Say whether a process whose sql/ has this name would be ready for work."""
+    with connect(url) as db:
+        return db.execute(
+            "select 1 from _yoyo_migration where migration_id = %s", [name]
+        ).fetchone()
+
+
+def test_processes_of_the_deploy_before_stay_ready_until_the_next(empty_dsn, tree):
+    names = []
+    for text in ("", "-- another", "-- a third"):
+        with (tree / "sql" / "lead.sql").open("a") as file:
+            file.write(text)
+        stamp(tree)
+        names.append(max(path.stem for path in (tree / "migrations").glob("9999-*")))
+        for _ in range(2):  # the second time as if it had been killed before its mark
+            yoyo(empty_dsn, "apply", root=tree)
+            with connect(empty_dsn) as db:
+                assert all(ready(empty_dsn, name) for name in names[-2:])
+                db.execute("delete from _yoyo_migration where migration_id = %s", [names[-1]])
+        yoyo(empty_dsn, "apply", root=tree)
+    assert not ready(empty_dsn, names[0])
+    assert yoyo(empty_dsn, "rollback", "--revision", names[-1], root=tree).returncode == 0
+    assert not ready(empty_dsn, names[-2])  # there are no functions
 
 
 def test_a_broken_function_changes_nothing_and_is_tried_again(empty_dsn, tree):
@@ -298,6 +338,13 @@ def test_an_ordinary_owner_with_an_odd_name_and_password_may_migrate(role, serve
         db.execute("drop owned by current_user")
 
 
+def test_a_timeout_that_the_database_sets_for_its_clients_ends_no_migration(empty_dsn):
+    with connect(empty_dsn) as db:
+        name = db.info.dbname
+        db.execute(SQL("alter database {} set statement_timeout = '1ms'").format(Identifier(name)))
+    assert migrate(empty_dsn) == [*NUMBERED, current_migration()]
+
+
 def test_a_role_named_like_our_schema_finds_what_is_applied(empty_dsn):
     with connect(empty_dsn) as db:
         db.execute("create schema if not exists notify")
@@ -333,6 +380,14 @@ def test_a_server_that_cannot_be_reached_is_one_line(url):
     with pytest.raises(DatabaseAway, match="PostgreSQL cannot be reached") as caught:
         migrate(url)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind", [errors.ObjectInUse, errors.DeadlockDetected, errors.QueryCanceled]
+)
+def test_a_server_that_refuses_is_not_said_to_be_out_of_reach(kind):
+    with pytest.raises(StartError, match="not migrated: as it says"), start_errors():
+        raise kind("as it says")
 
 
 def test_a_url_that_is_none_is_refused_in_one_line():

@@ -7,9 +7,12 @@ import msgspec
 import pytest
 
 from service.migrate import migrate
+from service.schema import schema_root
 from service.store import Store
 from tests.ledger import cancel, change, claim, due, enqueue, put, row, settle
 
+MIGRATIONS = schema_root() / "migrations"
+BOUNDS = "do" + (MIGRATIONS / "0006-bounds.sql").read_text().partition("\ndo")[2]
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
@@ -80,8 +83,14 @@ def test_a_page_of_rows_with_long_texts_is_short(unbounded, dsn):
 
 
 def test_a_migration_brings_what_is_in_within_the_bounds(unbounded, dsn):
-    """Else nothing could move such a row any more."""
+    """Else nothing could move such a row any more. A deferred trigger does not hinder it."""
     id = put(unbounded, "queued")
+    unbounded.execute(
+        "create function public.audit() returns trigger language plpgsql"
+        " as $$ begin return null; end $$;"
+        "create constraint trigger audit after update on notify.notifications"
+        " deferrable initially deferred for each row execute function public.audit()"
+    )
     unbounded.execute(
         "update notify.notifications set due_at = '-infinity', expires_at = 'infinity',"
         " send_at = '-infinity', last_error = repeat('x', 100000)"
@@ -91,4 +100,14 @@ def test_a_migration_brings_what_is_in_within_the_bounds(unbounded, dsn):
     got = row(unbounded, id)
     assert (got.due_at, got.expires_at, got.send_at) == (FIRST, None, None)
     assert len(got.last_error) == 500
+    assert [s.status for s in settle(unbounded, claim(unbounded, [id]))] == ["sent"]
+
+
+def test_what_came_while_a_migration_looked_is_brought_within_the_bounds_too(unbounded, dsn):
+    """0006 looks before it has its constraints: a row that is inserted in between has neither."""
+    id = put(unbounded, "queued")
+    change(unbounded, id, expires_at="infinity", last_error="x" * 100_000)
+    unbounded.execute(BOUNDS)
+    unbounded.execute("delete from public._yoyo_migration where migration_id = '0009-bounds-again'")
+    assert migrate(dsn) == ["0009-bounds-again"]
     assert [s.status for s in settle(unbounded, claim(unbounded, [id]))] == ["sent"]

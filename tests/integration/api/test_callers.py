@@ -83,6 +83,14 @@ def test_elsewhere_any_name_is_served_unless_some_are_given(
     assert Callers(host, allowed).serves("localhost:3000")
 
 
+@pytest.mark.parametrize("address", ["172.18.0.7:9100", "[fd00::7]:9100", "10.0.0.1"])
+def test_on_a_network_an_address_is_served_whatever_names_are_allowed(address: str) -> None:
+    """Prometheus scrapes each container by its address, and no page can have one for its name."""
+    assert Callers("0.0.0.0", ("api.example",)).serves(address)
+    assert not Callers("0.0.0.0", ("api.example",)).serves(f"{address}.evil.example")
+    assert not Callers("127.0.0.1", ("api.example",)).serves(address)
+
+
 ACROSS = [
     ("Origin: https://evil.example",),
     ("Origin: http://localhost:8080",),

@@ -39,6 +39,19 @@ def test_every_attempt_is_shown_with_what_came_of_it(api: Api, db) -> None:
     assert second["counted"] is False
 
 
+def test_an_outcome_that_only_a_newer_release_knows_is_shown_as_it_is(api: Api, db) -> None:
+    """Its workers write while this API still answers, or answers again after a step back."""
+    id = api.post(HOOK).json["id"]
+    db.execute("alter table notify.attempts drop constraint outcome_is_known")
+    db.execute(
+        "insert into notify.attempts (notification_id, attempt, started_at, outcome, worker)"
+        " values (%s, 1, clock_timestamp(), 'of_tomorrow', 'host:1')",
+        [id],
+    )
+    [attempt] = api.get(f"/notifications/{id}").json["attempts"]
+    assert attempt["outcome"] == "of_tomorrow"
+
+
 def test_a_row_of_sql_with_a_huge_number_can_be_read(api: Api, db) -> None:
     [id] = db.execute(
         "insert into notify.notifications (channel, recipient, payload)"
