@@ -36,8 +36,21 @@ end $$
 step("set local search_path = pg_catalog, pg_temp")
 step("set local standard_conforming_strings = on")
 step("set local lock_timeout = '5s'")
-# Forget earlier deploys, so that going back to an earlier sql/ is a new deploy too.
-step("delete from public._yoyo_migration where migration_id like '9999-sql-%'")
+# yoyo forgets earlier deploys, so that going back to an earlier sql/ is a new deploy too. It knows
+# them by hash; processes ask by id whether the schema is theirs (/readyz), and those of the deploy
+# before run on until they are replaced.
+step("""
+delete from public._yoyo_migration where migration_hash like 'replaced %' and exists (
+  select from public._yoyo_migration
+  where migration_id like '9999-sql-%' and migration_hash not like 'replaced %')
+""")
+step(
+    """
+update public._yoyo_migration set migration_hash = 'replaced ' || migration_id
+where migration_id like '9999-sql-%' and migration_hash not like 'replaced %'
+""",
+    "delete from public._yoyo_migration where migration_hash like 'replaced %'",
+)
 for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
     drop = None if path.stem in STAYS else DROP.format(name=path.stem)
     step(path.read_text(encoding="utf-8"), drop)
