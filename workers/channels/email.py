@@ -31,6 +31,8 @@ REPLIES: dict[int | str, Outcome] = {
 # RFC 1870 and 6531: with MAIL the server is told the size, and that a name is beyond ASCII.
 ABOUT_THIS_MAIL = re.compile(rb"552|5\d\d[ -]5\.(2\.3|3\.4|6\.\d)")
 
+TOO_LARGE = 100  # libcurl's number; pycurl has no name for it
+
 ERRORS: dict[int, str] = {
     pycurl.E_COULDNT_RESOLVE_HOST: "dns",
     pycurl.E_COULDNT_CONNECT: "connect_failed",
@@ -45,7 +47,9 @@ ERRORS: dict[int, str] = {
     pycurl.E_RECV_ERROR: "reset",
     pycurl.E_GOT_NOTHING: "no_answer",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "no_service",  # libcurl's word for a reply it did not expect
+    TOO_LARGE: "no_service",  # a reply beyond 64 KiB without a line break
 }
+REFUSED_BY_LIBCURL = (pycurl.E_URL_MALFORMAT, pycurl.E_BAD_FUNCTION_ARGUMENT)
 
 NOBODY = "nobody@localhost"  # never written: without MAIL_FROM there is no SMTP_URL
 
@@ -120,7 +124,7 @@ class EmailChannel:
             return replied(Outcome.SENT, answer)
         if answer.phase < Phase.RCPT:
             return judge_before_rcpt(answer)
-        if answer.status >= 400 or (answer.handed_over and answer.status < 300):
+        if answer.status >= 400 or (answer.handed_over and 200 <= answer.status < 300):
             return replied(by_class(answer.status, REPLIES), answer)
         return judge_error(answer, Outcome.UNKNOWN if answer.handed_over else Outcome.TEMPORARY)
 
@@ -143,11 +147,10 @@ def replied(outcome: Outcome, answer: Answer) -> Verdict:
 
 
 def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
-    """Word a verdict that is no reply's. What nobody listed may be about this mail alone."""
-    code = ERRORS.get(answer.error)
-    if code is None:
-        code = f"curl_{answer.error}"
-        outcome = Outcome.UNKNOWN if answer.handed_over else Outcome.TEMPORARY
+    """Word a verdict that is no reply's. What libcurl refuses may be about this mail alone."""
+    code = ERRORS.get(answer.error, f"curl_{answer.error}")
+    if answer.error in REFUSED_BY_LIBCURL:
+        outcome = Outcome.TEMPORARY
     reply = answer.body if answer.status >= 400 else b""
     return Verdict(outcome=outcome, code=code, excerpt=excerpt(reply or answer.error_text))
 

@@ -14,6 +14,7 @@ LINE_MAX_CHARS = 998  # RFC 5322 section 2.1.1, without CRLF
 TOKEN_MAX_CHARS = 998  # beyond it no line could hold what must not be cut
 
 WORD_START, WORD_END = b"=?utf-8?b?", b"?="  # the letters of base64 are allowed in any header
+NEXT_WORD = WORD_END + b"\r\n " + WORD_START
 WORD_MAX_BYTES = 45  # of UTF-8: 60 letters, a word of 72
 WORD_MIN_BYTES = 12  # of the first, beside a name that leaves no room on its line
 
@@ -92,10 +93,10 @@ def encoded(name: str, text: str) -> bytes:
     start = f"{name}: ".encode("ascii")
     room = (LINE_CHARS - len(start) - len(WORD_START) - len(WORD_END)) // 4 * 3
     words = [
-        WORD_START + b2a_base64(piece, newline=False) + WORD_END
+        b2a_base64(piece, newline=False)
         for piece in pieces(text, max(WORD_MIN_BYTES, min(room, WORD_MAX_BYTES)))
     ]
-    return start + b"\r\n ".join(words)
+    return start + WORD_START + NEXT_WORD.join(words) + WORD_END
 
 
 def pieces(text: str, first_max: int) -> Iterator[bytes]:

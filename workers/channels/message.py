@@ -1,5 +1,6 @@
 """One mail, from its parts to the bytes that are sent, and the last look at them. Pure."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -13,6 +14,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 FIRST = ("Date", "Message-ID", "From", "To", "Subject")
 ONE_BODY = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding")
+NAME = re.compile(rb"\n([^ ][^:\r]*)")  # of a header: what is folded goes on with a blank
 ALTERNATIVES = ("MIME-Version", "Content-Type")
 
 
@@ -66,10 +68,7 @@ def check(made: bytes, names: Iterable[str]) -> None:
         start = made.rfind(b"\n", start, start + line_max) + 1
         if not start:
             raise ValueError(f"A line would be longer than {LINE_MAX_CHARS} characters.")
-    found = [
-        line.partition(b":")[0].decode("ascii", "replace")
-        for line in made.partition(b"\r\n\r\n")[0].split(b"\r\n")
-        if line[:1] != b" "
-    ]
+    head = b"\n" + made.partition(b"\r\n\r\n")[0]
+    found = [name.decode("ascii", "replace") for name in NAME.findall(head)]
     if found != list(names) or len({name.lower() for name in found}) != len(found):
         raise ValueError("The headers would not be the ones that were given.")

@@ -155,6 +155,18 @@ def test_silence_is_judged_by_its_phase(step, outcome):
     assert (verdict.outcome, verdict.code) == (outcome, "timeout")
 
 
+@pytest.mark.parametrize("said", ["2" * 70_000, "2" * 200_000, "250 \0", ""])
+@pytest.mark.parametrize(
+    ("step", "outcome"),
+    [(step, UNREACHABLE) for step in BEFORE_RCPT]
+    + [("rcpt", TEMPORARY), ("data", TEMPORARY), ("end", UNKNOWN)],
+)
+def test_what_is_no_reply_is_judged_by_its_phase(step, said, outcome):
+    verdict = judged({step: said}, offers(step))
+    assert verdict.outcome is outcome
+    assert verdict.code in ("no_service", "timeout", "login_denied")
+
+
 @pytest.mark.parametrize("said", ["251 forwarded", "252 maybe", "250-two\r\n250 lines"])
 def test_any_success_at_the_end_means_that_it_was_taken(said):
     assert outcome_of("end", said) is Outcome.SENT

@@ -12,6 +12,7 @@ import pytest
 
 from service.config import Settings
 from tests.integration.workers.secure import Secure
+from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
 from workers.shortage import Short
 from workers.transfers import Transfers
@@ -336,6 +337,26 @@ def test_a_mail_without_a_descriptor_says_what_was_lacking(transfers):
     with no_descriptors():
         [answer] = answers(transfers, [mail])
     assert answer.short_of is Short.DESCRIPTORS
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(), pycurl.error(27, "Out of memory")])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_shortage_at_the_first_transfer_stops_none_that_follow(
+    transfers, monkeypatch, scheme, error
+):
+    def short(_):
+        raise error
+
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"{scheme}://127.0.0.1:{nobody.getsockname()[1]}/"
+        with monkeypatch.context() as patched:
+            patched.setattr(transfers, "handle_for", short)
+            assert transfers.start(post(url), 0).short_of is Short.MEMORY
+        assert transfers.start(post(url), 1) is None
+        assert transfers.start(post(url), 2) is None
+        found = set()
+        wait_for(lambda: found.update(tag for tag, _ in transfers.wait(0.1)) or found == {1, 2}, 5)
 
 
 def test_a_port_that_refuses_is_no_shortage(transfers):

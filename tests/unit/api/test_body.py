@@ -1,13 +1,17 @@
 """Every mistake in a body, and the code and pointer it gets."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.api.body import NewNotification, read
 from service.api.problems import KINDS, Problem
+from service.api.storable import LARGE_EXPONENT, has_exponent, has_large_number
 from service.config import Settings
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.com")
@@ -242,3 +246,9 @@ def test_this_is_accepted(name: str) -> None:
 def test_a_payload_keeps_its_bytes() -> None:
     payload = b'{ "b":1.10, "a" : [1e3] }'
     assert bytes(accepted(line(payload)).payload) == payload
+
+
+@given(st.text("0149eE+-.,x", max_size=16).map(str.encode))
+def test_the_quick_look_for_large_numbers_sees_what_the_exact_one_sees(body: bytes) -> None:
+    assert has_exponent(body) == bool(re.search(rb"[0-9][eE]", body))
+    assert has_large_number(body) == bool(LARGE_EXPONENT.search(body))

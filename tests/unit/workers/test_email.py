@@ -192,5 +192,11 @@ def test_silence_is_judged_by_how_far_the_mail_had_come(phase, handed_over, outc
     assert found is outcome
 
 
-def test_an_error_that_nobody_listed_may_be_about_this_mail():
+def test_what_libcurl_refuses_may_be_about_this_mail():
     assert judged(error=43, phase=Phase.HELLO) == (Outcome.TEMPORARY, "curl_43")
+
+
+@pytest.mark.parametrize("error", set(range(1, 102)) - {pycurl.E_URL_MALFORMAT, 43})
+def test_no_other_error_is_about_the_mail_before_its_recipient_is_named(error):
+    for phase in (Phase.GREETING, Phase.HELLO, Phase.STARTTLS, Phase.LOGIN, Phase.MAIL):
+        assert judged(error=error, phase=phase)[0] is Outcome.UNREACHABLE
