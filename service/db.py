@@ -38,7 +38,7 @@ SCHEMA_MISSING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
-NOT_THE_ROWS = ("08", "25", "40", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
+NOT_THE_ROWS = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -219,17 +219,13 @@ def translated() -> Iterator[None]:
         raise DatabaseAway(one_line(error)) from error
 
 
-def refusal(
-    *, code: str, message: str, constraint: str, column: str, hint: str
-) -> Refused | DatabaseAway:
-    """Turn what a function tells of one row into what it would have raised.
+def is_not_the_rows(sqlstate: str) -> bool:
+    """Say whether an error that a row met is the server's, or of SQL that is wrong for any row.
 
-    Any other code than the server's own is about the row: somebody's trigger may raise what it
-    likes.
+    A trigger that asks for a table which is not there (42P01) is its owner's to mend: the client
+    may try again. Permissions (42501) may be about the row.
     """
-    if code.startswith(NOT_THE_ROWS):
-        return DatabaseAway(message)
-    return Refused(message, constraint=constraint, column=column, hint=hint)
+    return sqlstate.startswith(NOT_THE_ROWS) and sqlstate != "42501"
 
 
 def one_line(error: Exception) -> str:

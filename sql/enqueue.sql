@@ -7,13 +7,13 @@
 -- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000;
 --          p_within interval: elements that are not tried so soon are refused as ND002
 -- Returns  (ord, id, created_at, refusal); ord is the element's place, from 1. refusal is null, or an object
---          with code (SQLSTATE), message, constraint, column and hint. No row for an element: it was dropped
+--          with code (SQLSTATE), message (of wrong SQL also whose it is), constraint, column and hint. No row for an element: it was dropped
 --          without a word, by a trigger or rule that is not ours.
 -- Raises   ND001: more than 1000 rows; 25006: the server is read-only; 57014: see Note
 -- Note     All are tried as one INSERT. Its answer stands only if each row came back in its place with the id
---          that it was given, and is still there if there are triggers that are not ours. Else it is undone, and
---          fewer are tried at once, down to one by one, and more again after what went well: 500 rows take some
---          15 ms more for the first that is refused, 100 ms if every second one is.
+--          that it was given, and is still there if there are triggers or rules that are not ours. Else it is
+--          undone, and fewer are tried at once, down to one by one, and more again after what went well: 500
+--          rows take some 15 ms more for the first that is refused, 100 ms if every second one is.
 --          Any SQLSTATE is about its row, be it a deadlock's: a trigger may raise what it likes. Not told, but
 --          raised: query_canceled, which is how statement_timeout ends a trigger that is too slow.
 --          Deferred constraints are checked at once, so that none refuses the commit, which is everybody's:
@@ -36,10 +36,16 @@ declare
   v_constraint text;
   v_column text;
   v_hint text;
+  v_context text;
+  v_now timestamp := clock_timestamp() at time zone 'utc';
+  v_tables oid[] := array['notify.notifications'::regclass, 'notify.notifications_default'::regclass,
+    to_regclass('notify.notifications' || to_char(v_now, '_YYYYMMDD')),
+    to_regclass('notify.notifications' || to_char(v_now + interval '1 day', '_YYYYMMDD'))];
   v_has_strangers boolean := exists (
     select from pg_trigger t
-    where t.tgrelid = 'notify.notifications'::regclass and not t.tgisinternal
-      and t.tgname not in ('accept', 'wake'));
+    where t.tgrelid = any (v_tables) and not t.tgisinternal
+      and t.tgfoid not in ('notify.accept'::regproc, 'notify.wake'::regproc))
+    or (select c.relhasrules from pg_class c where c.oid = 'notify.notifications'::regclass);
 begin
   if v_rows > 1000 then
     raise exception 'enqueue takes at most 1000 rows, not %', v_rows
@@ -68,8 +74,8 @@ begin
           channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
           expires_at timestamptz, max_attempts integer, reference text)
         returning notifications.id, notifications.created_at into id, created_at;
-        if v_has_strangers and id is not null
-          and not exists (select from notify.notifications n where n.id = enqueue.id) then
+        if v_has_strangers and id is not null and not exists (
+          select from notify.notifications n where n.id = enqueue.id) then
           raise exception 'a trigger took the notification away';
         end if;
         if id is not null then
@@ -106,7 +112,7 @@ begin
       v_size := least(v_size * 2, 64);
     exception when assert_failure or others then
       get stacked diagnostics v_message = message_text, v_constraint = constraint_name,
-        v_column = column_name, v_hint = pg_exception_hint;
+        v_column = column_name, v_hint = pg_exception_hint, v_context = pg_exception_context;
       if sqlstate = '25006' then
         raise;
       elsif v_size > 1 then
@@ -114,7 +120,8 @@ begin
       else
         return query
         select v_place + 1::bigint, null::uuid, null::timestamptz, jsonb_build_object('code', sqlstate,
-          'message', left(v_message, 1000), 'constraint', v_constraint, 'column', v_column,
+          'message', case when sqlstate like '42%' then notify.culprit(v_message, v_context)
+            else left(v_message, 1000) end, 'constraint', v_constraint, 'column', v_column,
           'hint', left(v_hint, 1000));
         v_place := v_place + 1;
       end if;
