@@ -18,10 +18,12 @@ from service.errors import DatabaseAway, Refused, TookTooLong
 from service.model import LockHolder, PoolStats
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
-# defaults; both ends look every 20 s instead. Times are read in UTC, whatever the server's zone.
+# defaults; both ends look every 20 s instead. What the database or the role has set for others
+# changes neither how we read an answer (times in UTC) nor what our statements mean.
 SERVER_OPTIONS = (
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=15000 -c timezone=UTC"
+    " -c tcp_user_timeout=15000 -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
+    " -c array_nulls=on -c extra_float_digits=1 -c default_transaction_isolation=read\\ committed"
 )
 
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
@@ -66,6 +68,7 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
         "keepalives_count": "3",
         "tcp_user_timeout": "15000",
         "options": options,
+        "client_encoding": "UTF8",
     }
     return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
 
