@@ -31,6 +31,7 @@ def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
         Identifier(db.info.dbname), SQL(name), SETTINGS[name]
     )
     db.execute(set_it)
+    ledger.put(db, "sending", lease_until=ledger.ago(db, "-1 hour"))
     start()
 
     async def use() -> None:
@@ -45,7 +46,6 @@ def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
             assert (found.created_at, found.recipient) == (told[1].created_at, "✓")
             assert bytes(found.payload) == '["✓", 1.10]'.encode()
             assert len(found.attempts) == 1
-            ledger.put(db, "sending", lease_until=ledger.ago(db, "-1 hour"))
             assert timedelta(minutes=59) < await store.next_lease_in() < timedelta(hours=1)
             page, _ = await store.page(
                 status="queued", channel=None, reference=None, limit=9, before=None
