@@ -8,7 +8,7 @@
 --          p_first_at timestamptz, when the first falls due, and p_step interval, by how much later each next
 --          one; p_ends timestamptz, no batch is halved after it
 -- Returns  the number; a warning names each row that was refused. What is left for want of time is not counted
--- Fence    none: the caller holds their locks, and has seen that they are failed
+-- Fence    status failed, of which the caller made sure as it took the locks (for update skip locked)
 -- Locks    none that redrive() has not; a subtransaction for each part
 -- Plan     primary key, within the partitions of the ids
 -- Caller   redrive()
