@@ -146,7 +146,8 @@ class Background:
         for action, partition in await self._store.keep_partitions(
             PARTITIONS_AHEAD_DAYS, retention
         ):
-            logger.info("partition", action=action, partition=partition)
+            level = "WARNING" if action == "failed" else "INFO"
+            logger.log(level, "partition", action=action, partition=partition)
 
 
 def told(row: Reaped) -> logs.Row:

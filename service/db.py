@@ -18,10 +18,12 @@ from service.errors import DatabaseAway, Refused, TookTooLong
 from service.model import LockHolder, PoolStats
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
-# defaults; both ends look every 20 s instead. Times are read in UTC, whatever the server's zone.
+# defaults; both ends look every 20 s instead. What the database or the role has set for others
+# changes neither how we read an answer (times in UTC) nor what our statements mean.
 SERVER_OPTIONS = (
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=15000 -c timezone=UTC"
+    " -c tcp_user_timeout=15000 -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
+    " -c array_nulls=on -c extra_float_digits=1 -c default_transaction_isolation=read\\ committed"
 )
 
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
@@ -38,7 +40,7 @@ SCHEMA_MISSING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
-NOT_THE_ROWS = ("08", "25", "40", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
+NOT_THE_ROWS = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -66,6 +68,7 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
         "keepalives_count": "3",
         "tcp_user_timeout": "15000",
         "options": options,
+        "client_encoding": "UTF8",
     }
     return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
 
@@ -219,17 +222,13 @@ def translated() -> Iterator[None]:
         raise DatabaseAway(one_line(error)) from error
 
 
-def refusal(
-    *, code: str, message: str, constraint: str, column: str, hint: str
-) -> Refused | DatabaseAway:
-    """Turn what a function tells of one row into what it would have raised.
+def is_not_the_rows(sqlstate: str) -> bool:
+    """Say whether an error that a row met is the server's, or of SQL that is wrong for any row.
 
-    Any other code than the server's own is about the row: somebody's trigger may raise what it
-    likes.
+    A trigger that asks for a table which is not there (42P01) is its owner's to mend: the client
+    may try again. Permissions (42501) may be about the row.
     """
-    if code.startswith(NOT_THE_ROWS):
-        return DatabaseAway(message)
-    return Refused(message, constraint=constraint, column=column, hint=hint)
+    return sqlstate.startswith(NOT_THE_ROWS) and sqlstate != "42501"
 
 
 def one_line(error: Exception) -> str:

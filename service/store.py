@@ -11,8 +11,8 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 from psycopg.rows import class_row
 
-from service.db import Pool, lock_holder, refusal
-from service.errors import DatabaseAway, NotifyError, NotTried
+from service.db import Pool, is_not_the_rows, lock_holder
+from service.errors import DatabaseAway, NotifyError, NotTried, Refused
 from service.model import (
     Accepted,
     Attempt,
@@ -269,4 +269,6 @@ def not_accepted(
     """Say why enqueue() did not insert a row."""
     if code == "ND002":
         return NotTried(message)
-    return refusal(code=code, message=message, constraint=constraint, column=column, hint=hint)
+    if is_not_the_rows(code):
+        return DatabaseAway(message)
+    return Refused(message, constraint=constraint, column=column, hint=hint)

@@ -6,7 +6,9 @@
 -- Args     p_ids uuid[]
 -- Returns  (id, status, settled_at, was_cancelled): what it is now, and whether this call did it.
 --          'sending': an attempt may be under way, and cannot be called back. Status 'locked': somebody
---          is claiming or cancelling it at this moment; ask again. An id that is missing names nothing.
+--          is claiming or cancelling it at this moment; ask again. Status 'refused': a trigger or a constraint
+--          that is not ours keeps it queued; a warning says why. An id that is missing names nothing.
+-- Raises   what the UPDATE raises, if one id is asked for
 -- Fence    status 'queued': what a worker has claimed is left to it
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
@@ -23,19 +25,40 @@ declare
   v_hi uuid := v_asked[cardinality(v_asked)];
   v_queued constant text := 'queued';       -- a variable: see Plan
   v_ids uuid[];
+  v_id uuid;
+  v_context text;
 begin
+  set constraints all immediate;
   v_ids := array(
     select n.id from notify.notifications n
     where n.id = any (v_asked) and n.id between v_lo and v_hi and n.status = v_queued
     order by n.id
     for update skip locked);
-  update notify.notifications n set
-    status = 'cancelled',
-    settled_at = clock_timestamp()
-  where n.id = any (v_ids) and n.id between v_lo and v_hi;
+  begin
+    update notify.notifications n set
+      status = 'cancelled',
+      settled_at = clock_timestamp()
+    where n.id = any (v_ids) and n.id between v_lo and v_hi;
+  exception when others or assert_failure then
+    if cardinality(v_asked) = 1 or not notify.blames_row(sqlstate) then
+      raise;
+    end if;
+    foreach v_id in array v_ids loop
+      begin
+        update notify.notifications n set
+          status = 'cancelled',
+          settled_at = clock_timestamp()
+        where n.id = v_id;
+      exception when others or assert_failure then
+        get stacked diagnostics v_context = pg_exception_context;
+        raise warning 'notification % is not cancelled: %', v_id, notify.culprit(sqlerrm, v_context);
+      end;
+    end loop;
+  end;
   return query
-  select n.id, case n.status when v_queued then 'locked' else n.status end,
-    notify.readable(n.settled_at), n.id = any (v_ids)
+  select n.id,
+    case when n.status <> v_queued then n.status when n.id = any (v_ids) then 'refused' else 'locked' end,
+    notify.readable(n.settled_at), n.id = any (v_ids) and n.status <> v_queued
   from notify.notifications n
   where n.id = any (v_asked) and n.id between v_lo and v_hi
   order by n.id;

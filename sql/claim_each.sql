@@ -28,6 +28,7 @@ declare
   v_half integer;
   v_found integer;
   v_error text;
+  v_context text;
 begin
   if p_ids is null then
     v_ids := array(
@@ -54,7 +55,8 @@ begin
     if not notify.blames_row(sqlstate) then
       raise;
     end if;
-    v_error := sqlerrm;
+    get stacked diagnostics v_context = pg_exception_context;
+    v_error := notify.culprit(sqlerrm, v_context);
   end;
 
   v_half := cardinality(v_ids) / 2;

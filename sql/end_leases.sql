@@ -29,6 +29,7 @@ declare
   v_attempts integer[];
   v_statuses text[];
   v_error text;
+  v_context text;
 begin
   set constraints all immediate;
   begin
@@ -85,7 +86,8 @@ begin
     if not notify.blames_row(sqlstate) then
       raise;
     end if;
-    v_error := sqlerrm;
+    get stacked diagnostics v_context = pg_exception_context;
+    v_error := notify.culprit(sqlerrm, v_context);
   end;
 
   if v_half = 0 then

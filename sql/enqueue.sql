@@ -7,13 +7,15 @@
 -- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000;
 --          p_within interval: elements that are not tried so soon are refused as ND002
 -- Returns  (ord, id, created_at, refusal); ord is the element's place, from 1. refusal is null, or an object
---          with code (SQLSTATE), message, constraint, column and hint. No row for an element: it was dropped
---          without a word, by a trigger or rule that is not ours.
+--          with code (SQLSTATE), message (of SQL that is wrong also whose it is), constraint, column and hint.
+--          No row for an element: it was dropped without a word, by a trigger or rule that is not ours.
 -- Raises   ND001: more than 1000 rows; 25006: the server is read-only; 57014: see Note
 -- Note     All are tried as one INSERT. Its answer stands only if each row came back in its place with the id
---          that it was given, and is still there if there are triggers that are not ours. Else it is undone, and
---          fewer are tried at once, down to one by one, and more again after what went well: 500 rows take some
---          15 ms more for the first that is refused, 100 ms if every second one is.
+--          that it was given, and is still there if there are triggers or rules that are not ours. Else it is
+--          undone, and fewer are tried at once, down to one by one, and more again after what went well: 500
+--          rows take some 15 ms more for the first that is refused, 100 ms if every second one is.
+--          Strangers may also be slow: with them it begins with four, so that what p_within leaves no time
+--          for does not undo the others.
 --          Any SQLSTATE is about its row, be it a deadlock's: a trigger may raise what it likes. Not told, but
 --          raised: query_canceled, which is how statement_timeout ends a trigger that is too slow.
 --          Deferred constraints are checked at once, so that none refuses the commit, which is everybody's:
@@ -27,7 +29,8 @@ declare
   v_until timestamptz := clock_timestamp() + p_within;
   v_rows integer := jsonb_array_length(p_rows);
   v_place integer := 0;                       -- how many are done with
-  v_size integer := v_rows;                   -- how many are tried at once
+  v_size integer;                             -- how many are tried at once
+  v_began timestamptz;
   v_part jsonb := p_rows;
   v_ids uuid[];
   v_inserted uuid[];
@@ -36,16 +39,23 @@ declare
   v_constraint text;
   v_column text;
   v_hint text;
+  v_context text;
+  v_now timestamp := clock_timestamp() at time zone 'utc';
+  v_tables oid[] := array['notify.notifications'::regclass, 'notify.notifications_default'::regclass,
+    to_regclass('notify.notifications' || to_char(v_now, '_YYYYMMDD')),
+    to_regclass('notify.notifications' || to_char(v_now + interval '1 day', '_YYYYMMDD'))];
   v_has_strangers boolean := exists (
     select from pg_trigger t
-    where t.tgrelid = 'notify.notifications'::regclass and not t.tgisinternal
-      and t.tgname not in ('accept', 'wake'));
+    where t.tgrelid = any (v_tables) and not t.tgisinternal
+      and t.tgfoid not in ('notify.accept'::regproc, 'notify.wake'::regproc))
+    or (select c.relhasrules from pg_class c where c.oid = 'notify.notifications'::regclass);
 begin
   if v_rows > 1000 then
     raise exception 'enqueue takes at most 1000 rows, not %', v_rows
       using errcode = 'ND001', hint = 'Call it once for each 1000.';
   end if;
   set constraints all immediate;
+  v_size := case when v_has_strangers then least(v_rows, 4) else v_rows end;
   while v_place < v_rows loop
     if v_place > 0 or v_size < v_rows then
       if clock_timestamp() >= v_until then
@@ -58,6 +68,7 @@ begin
       v_part := (select jsonb_agg(p_rows -> i order by i)
                  from generate_series(v_place, v_place + v_size - 1) i);
     end if;
+    v_began := clock_timestamp();
     begin
       if v_size = 1 then                        -- no WITH: it cannot be used where somebody made a rule
         insert into notify.notifications
@@ -68,8 +79,8 @@ begin
           channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
           expires_at timestamptz, max_attempts integer, reference text)
         returning notifications.id, notifications.created_at into id, created_at;
-        if v_has_strangers and id is not null
-          and not exists (select from notify.notifications n where n.id = enqueue.id) then
+        if v_has_strangers and id is not null and not exists (
+          select from notify.notifications n where n.id = enqueue.id) then
           raise exception 'a trigger took the notification away';
         end if;
         if id is not null then
@@ -103,10 +114,11 @@ begin
         from unnest(v_inserted, v_times) with ordinality as i(id, created_at, ord);
       end if;
       v_place := v_place + v_size;
-      v_size := least(v_size * 2, 64);
+      v_size := case when clock_timestamp() - v_began > interval '0.25 s' then greatest(v_size / 2, 1)
+        else least(v_size * 2, 64) end;
     exception when assert_failure or others then
       get stacked diagnostics v_message = message_text, v_constraint = constraint_name,
-        v_column = column_name, v_hint = pg_exception_hint;
+        v_column = column_name, v_hint = pg_exception_hint, v_context = pg_exception_context;
       if sqlstate = '25006' then
         raise;
       elsif v_size > 1 then
@@ -114,7 +126,8 @@ begin
       else
         return query
         select v_place + 1::bigint, null::uuid, null::timestamptz, jsonb_build_object('code', sqlstate,
-          'message', left(v_message, 1000), 'constraint', v_constraint, 'column', v_column,
+          'message', case when sqlstate like '42%' then notify.culprit(v_message, v_context)
+            else left(v_message, 1000) end, 'constraint', v_constraint, 'column', v_column,
           'hint', left(v_hint, 1000));
         v_place := v_place + 1;
       end if;

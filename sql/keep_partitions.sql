@@ -5,7 +5,7 @@
 -- Args     p_days_ahead integer, from today (UTC); p_retention interval
 -- Returns  (action, partition): made, dropped, emptied (the drop was busy and comes next time), kept (old,
 --          but it still holds queued or sending rows), busy (nothing was done after it: call again), failed
---          (a warning says why; the others go on), crowded (the default partition has more rows of that day
+--          (a warning says why, such as a view on it; the others go on), crowded (the default partition has more rows of that day
 --          than are moved in time: they are as good there, and go row by row when they are old)
 -- Locks    ACCESS EXCLUSIVE on new, old and default partitions, and on the parents for a drop. It ends
 --          with the first wait of 200 ms, so that nobody waits longer behind it.
@@ -73,15 +73,23 @@ begin
         execute 'truncate ' || v_both;
         action := 'emptied';
       end if;
-    exception when lock_not_available then
-      action := 'busy';
+    exception
+      when lock_not_available then
+        action := 'busy';
+      when others then
+        raise warning 'notify.% is not emptied: %', partition, sqlerrm;
+        action := 'failed';
     end;
     if action = 'emptied' then
       begin
         execute 'drop table ' || v_both;
         action := 'dropped';
-      exception when lock_not_available then
-        null;
+      exception
+        when lock_not_available then
+          null;
+        when others then
+          raise warning 'notify.% is not dropped: %', partition, sqlerrm;
+          action := 'failed';
       end;
     end if;
     return next;
@@ -91,17 +99,24 @@ begin
   end loop;
 
   -- What is older still came into the default partitions, and goes row by row.
-  delete from notify.notifications_default
-  where id = any (array(
-    select n.id from notify.notifications_default n
-    where n.id < v_floor and n.settled_at is not null
-    limit v_rows_max));
-  delete from notify.attempts_default
-  where ctid = any (array(
-    select a.ctid from notify.attempts_default a
-    where a.notification_id < v_floor
-      and not exists (select from notify.notifications n where n.id = a.notification_id)
-    limit v_rows_max));
+  begin
+    delete from notify.notifications_default
+    where id = any (array(
+      select n.id from notify.notifications_default n
+      where n.id < v_floor and n.settled_at is not null
+      limit v_rows_max));
+    delete from notify.attempts_default
+    where ctid = any (array(
+      select a.ctid from notify.attempts_default a
+      where a.notification_id < v_floor
+        and not exists (select from notify.notifications n where n.id = a.notification_id)
+      limit v_rows_max));
+  exception when others then
+    raise warning 'old rows of notify.notifications_default are not deleted: %', sqlerrm;
+    action := 'failed';
+    partition := 'notifications_default';
+    return next;
+  end;
 end
 $$;
 

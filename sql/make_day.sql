@@ -18,6 +18,7 @@ declare
   v_to uuid := notify.id_floor((p_day + 1)::timestamp at time zone 'utc');
   v_table text;
   v_key text;
+  v_columns text;
 begin
   for v_table, v_key in values ('notifications', 'id'), ('attempts', 'notification_id') loop
     partition := v_table || to_char(p_day, '_YYYYMMDD');
@@ -31,6 +32,10 @@ begin
       return next;
       return;
     end if;
+    v_columns := (                          -- somebody may have added one that is generated
+      select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+      where a.attrelid = to_regclass('notify.' || v_table) and a.attnum > 0 and not a.attisdropped
+        and a.attgenerated = '');
     begin
       -- Autovacuum: every notification leaves two dead rows on its own day's partition, so it works
       -- early and unthrottled; the other days cost it nothing.
@@ -42,8 +47,8 @@ begin
         partition, v_table);
       execute format(
         'with moved as (delete from notify.%I where %I >= %L and %I < %L returning *)
-           insert into notify.%I select * from moved',
-        v_table || '_default', v_key, v_from, v_key, v_to, partition);
+           insert into notify.%I (%s) select %7$s from moved',
+        v_table || '_default', v_key, v_from, v_key, v_to, partition, v_columns);
       get diagnostics moved = row_count;
       execute format('alter table notify.%I attach partition notify.%I for values from (%L) to (%L)',
         v_table, partition, v_from, v_to);

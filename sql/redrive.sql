@@ -12,7 +12,7 @@
 --          p_rate rows per second, by which due_at is spread from now on (null: all at once); p_dry_run
 --          changes nothing
 -- Returns  (matched, redriven, expired, more, following): failed ones that match, up to p_limit; how many
---          of them were moved (others were locked); how many were passed over because their expires_at has
+--          of them were moved (others were locked, or refused by a trigger: a warning names them); how many were passed over because their expires_at has
 --          passed, and stay failed: they would expire at once; whether the limits left some out; the
 --          cursor with which to go on then
 -- Fence    status 'failed'. Pairs (id, attempt) of before stay stale: the next claim has the next number
@@ -106,22 +106,9 @@ begin
       where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'failed'
       order by n.id
       for update skip locked);
-    redriven := cardinality(v_ids);
     v_now := clock_timestamp();
-    insert into notify.slo_deltas (day, channel, priority, result, count)
-    select (n.settled_at at time zone 'utc')::date as day, n.channel, n.priority,
-      notify.slo_result(n.status, n.settled_at - greatest(n.created_at, n.send_at)) as result, -count(*)
-    from notify.notifications n
-    where n.id = any (v_ids) and n.id between v_lo and v_hi
-    group by day, n.channel, n.priority, result;
-    update notify.notifications n set
-      status = 'queued',
-      max_attempts = n.attempt + p_attempts,
-      due_at = v_now + coalesce((g.place - 1) / p_rate * interval '1 second', '0'),
-      settled_at = null,
-      first_claimed_at = null
-    from unnest(v_ids) with ordinality as g(id, place)
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id;
+    redriven := notify.requeue(v_ids, p_attempts, v_now, coalesce(interval '1 second' / p_rate, '0'),
+      v_now + interval '1 second');
   end if;
   return next;
 end

@@ -18,6 +18,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_half integer := cardinality(p_ids) / 2;
   v_error text;
+  v_context text;
 begin
   set constraints all immediate;
   begin
@@ -27,7 +28,8 @@ begin
     if not notify.blames_row(sqlstate) then
       raise;
     end if;
-    v_error := sqlerrm;
+    get stacked diagnostics v_context = pg_exception_context;
+    v_error := notify.culprit(sqlerrm, v_context);
   end;
 
   if v_half = 0 then

@@ -2,7 +2,8 @@
 --
 -- Settle what settle() could not settle as one batch: halve it until what cannot be settled stands alone.
 --
--- Moves    as settle() does. What is refused stays sending, for reap()
+-- Moves    as settle() does. What is refused stays sending, for reap(). What the server itself
+--          may have kept from it, a deadlock or a full disk, is 'locked': an outcome is not given up for that
 -- Args     as settle(); p_ends timestamptz, no batch is halved after it: what is left is 'locked'
 -- Returns  as settle(), and error: why an attempt is 'refused', in PostgreSQL's words
 -- Fence    as settle()
@@ -21,6 +22,8 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_half integer := cardinality(p_ids) / 2;
   v_error text;
+  v_context text;
+  v_is_passing boolean;
 begin
   set constraints all immediate;
   begin
@@ -33,12 +36,15 @@ begin
     if not notify.blames_row(sqlstate) then
       raise;
     end if;
-    v_error := sqlerrm;
+    get stacked diagnostics v_context = pg_exception_context;
+    v_error := notify.culprit(sqlerrm, v_context);
+    v_is_passing := notify.is_servers_own(sqlstate);
   end;
 
   if v_half = 0 then
     return query
-    select p_ids[1], p_attempts[1], 'refused', null::interval, interval '0', null::boolean, v_error;
+    select p_ids[1], p_attempts[1], case when v_is_passing then 'locked' else 'refused' end,
+      null::interval, interval '0', null::boolean, v_error;
   elsif clock_timestamp() < p_ends then
     return query
     select * from notify.settle_each(p_ids[:v_half], p_attempts[:v_half], p_outcomes[:v_half],

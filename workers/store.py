@@ -26,8 +26,6 @@ from workers.refusals import Refusal, Refusals
 STATEMENT_TIMEOUT_S = 4.0
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 SILENCE_MAX_S = 5.0  # a proxy that lost its server may keep TCP alive for ever
-# What PostgreSQL says of itself, and not of a row: as sql/blames_row.sql has it.
-SERVERS_OWN = ("08", "25", "40", "53", "57", "58", "F0", "55P03")
 LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
 REFUSED = "refused"  # nor this: PostgreSQL does not let us move it
 
@@ -201,7 +199,10 @@ class Store:
         except (NotifyError, psycopg.Error) as error:
             if not blames_row(error):
                 raise
-        return self.rows(each, args)
+            rows = self.rows(each, args)
+            if isinstance(error, DatabaseAway) and all(LOCKED in row for row in rows):
+                raise  # nothing moves: it is not for one row
+            return rows
 
     def rows(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Call one function of the ledger."""
@@ -246,7 +247,12 @@ def milliseconds(seconds: float | None) -> int | None:
 
 
 def blames_row(error: Exception) -> bool:
-    """Say whether an error may be about one row of a batch, and not about PostgreSQL."""
+    """Say whether an error may be about one row of a batch, and not about PostgreSQL.
+
+    Any SQLSTATE may: a trigger raises what it likes, and sql/blames_row.sql judges. What ends the
+    session or the statement is not tried again.
+    """
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
-    return state is not None and not state.startswith(SERVERS_OWN)
+    if not isinstance(cause, psycopg.Error) or isinstance(cause, psycopg.errors.QueryCanceled):
+        return False
+    return cause.diag.severity_nonlocalized == "ERROR"

@@ -18,6 +18,7 @@ from service.errors import DatabaseAway, NotifyError, NotTried, Refused
 from service.metrics import ApiMetrics
 from service.model import Accepted
 from service.outage import Outage
+from service.seldom import Seldom
 from service.store import Store
 
 IN_FLIGHT_MAX = 1  # two cost 12 % more CPU a request: smaller batches
@@ -58,6 +59,7 @@ class Batcher:
         self._store = store
         self._metrics = metrics
         self._outage = Outage("postgresql", by="api")
+        self._kept_out = Seldom("kept_out_by_database")
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()  # in the order of their `until`
         self._waiting_bytes = 0
@@ -168,11 +170,13 @@ class Batcher:
 
     def _note(self, outcomes: Collection[Accepted | NotifyError]) -> None:
         """Say in the log whether the database does its work: a disk may be full for all."""
-        some = next(iter(outcomes), None)
-        if isinstance(some, DatabaseAway) and all(isinstance(o, DatabaseAway) for o in outcomes):
-            self._outage.away(some)
-        else:
-            self._outage.back()
+        away = [o for o in outcomes if isinstance(o, DatabaseAway)]
+        if away and len(away) == len(outcomes):
+            self._outage.away(away[0])
+            return
+        self._outage.back()
+        if away:
+            self._kept_out.happened(len(away), error=str(away[0]))
 
     async def _insert_each(self, batch: Iterable[Waiting]) -> list[Outcome]:
         """Insert one by one: PostgreSQL refused all as one, and does not say whose fault it was.

@@ -204,6 +204,20 @@ def is_too_large(payload: msgspec.Raw) -> bool:
 
 def stored_bytes(payload: bytes) -> int:
     """Count the bytes of payload::jsonb::text, exactly up to STORED_BYTES_MAX."""
+    size = written_bytes(payload)
+    if size > STORED_BYTES_MAX and payload.count(b":") > 1:  # some members may be replaced
+        size = written_bytes(kept_members(payload))
+    return size
+
+
+def kept_members(payload: bytes) -> bytes:
+    """Leave out the members that a later one of the same name replaces; numbers stay as written."""
+    decoder = msgspec.json.Decoder(float_hook=lambda number: msgspec.Raw(number.encode()))
+    return msgspec.json.encode(decoder.decode(payload))
+
+
+def written_bytes(payload: bytes) -> int:
+    """Count as stored_bytes(), but with the numbers of replaced members too if they are many."""
     numbers_bytes = 0
 
     def write_out(number: str) -> msgspec.Raw:

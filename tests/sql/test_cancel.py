@@ -2,9 +2,11 @@
 
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.ledger import ago, attempts_of, cancel, claim, enqueue, put, redrive, row, settle
+from tests.sql.faults import one_odd_among, trigger
 
 
 @pytest.fixture
@@ -90,3 +92,19 @@ def test_a_stale_worker_cannot_bring_it_back(db):
     assert settle(db, [got], "sent") == []
     assert redrive(db, ids=[id]).matched == 0
     assert row(db, id).status == "cancelled"
+
+
+def test_one_that_cannot_be_called_off_does_not_stop_the_others(faulty_db, fault):
+    ids, odd = one_odd_among(faulty_db)
+    fault("queued")
+    told = {r.id: (r.status, r.was_cancelled) for r in cancel(faulty_db, ids)}
+    assert told.pop(odd) == ("refused", False)
+    assert set(told.values()) == {("cancelled", True)}
+    assert [row(faulty_db, id).status for id in ids].count("cancelled") == 8
+
+
+def test_one_that_is_asked_for_alone_says_why(faulty_db):
+    _, odd = one_odd_among(faulty_db)
+    faulty_db.execute(trigger("raise exception 'orders are closed';"))
+    with pytest.raises(psycopg.errors.RaiseException, match="orders are closed"):
+        cancel(faulty_db, [odd])

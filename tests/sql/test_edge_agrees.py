@@ -97,6 +97,13 @@ def test_both_draw_the_same_line_at_256_kib(db: Any, item: str, off: int, pad: i
     assert is_too_large(msgspec.Raw(text.encode())) == (stored(db, text) > STORED_BYTES_MAX)
 
 
+@pytest.mark.parametrize("name", ["a", r"\u0061"])
+def test_what_a_later_member_replaces_is_not_measured(db: Any, name: str) -> None:
+    text = f'{{"a":{array(["1e308"] * 2000, "")},"{name}":1,"b":-1.5e300}}'
+    assert stored_bytes(text.encode()) == stored(db, text)
+    assert row(line(text)) is not None
+
+
 LARGE: dict[str, Callable[[int], str]] = {
     "1e308": lambda n: array(["1e308"] * n, ""),
     "1e-400": lambda n: array(["1e-400"] * n, ""),
@@ -109,6 +116,8 @@ LARGE: dict[str, Callable[[int], str]] = {
     "empty objects": lambda n: array(["{}"] * n, ""),
     "members": lambda n: members([(f'"{n}"', "1") for n in range(n)], ""),
     "a member again and again": lambda n: members([('"a"', "1")] * n, " "),
+    "members whose numbers are replaced": lambda n: array(['{"a":0e-400,"a":[]}'] * n, ""),
+    "members that replace": lambda n: array(['{"a":0,"a":1e-400}'] * n, ""),
     "escapes": lambda n: array([r'"\u00e9"'] * n, " "),
     "commas in strings": lambda n: array([f'",:{n}"' for n in range(n)], ""),
 }  # fmt: skip

@@ -35,7 +35,7 @@ def test_a_lease_that_cannot_be_ended_is_put_off_and_says_why(db):
     claim(db, ids, lease="-1 second")
     db.execute(trigger("raise exception 'not this one';", when="and new.status <> 'sending'"))
     reap(db)
-    assert row(db, odd).last_error == "not this one"
+    assert row(db, odd).last_error.startswith("not this one (PL/pgSQL function public.fault()")
     assert 50 < (row(db, odd).lease_until - ago(db, "0")).total_seconds() <= 60
     assert reap(db) == []
 

@@ -172,3 +172,22 @@ def test_old_code_runs_beside_the_new_function(db):
         assert len(enqueue(db, minimal())) == 1
     finally:
         db.execute("drop function notify.enqueue(jsonb)")
+
+
+def test_strangers_get_few_rows_at_a_time_at_first(db):
+    """Theirs may be slow: a call that statement_timeout cancels is nobody's."""
+    db.execute("""
+        create table public.sizes (n bigint);
+        create function public.theirs() returns trigger language plpgsql as $$ begin
+          insert into public.sizes select count(*) from written;
+          return null;
+        end $$;
+        create trigger zz after insert on notify.notifications referencing new table as written
+        for each statement execute function public.theirs();
+    """)
+    try:
+        assert {g.refusal for g in enqueue(db, *(minimal() for _ in range(300)))} == {None}
+        sizes = [r.n for r in db.execute("select n from public.sizes")]
+        assert (sizes[0], max(sizes) <= 64, sum(sizes)) == (4, True, 300)
+    finally:
+        db.execute("drop function public.theirs cascade; drop table public.sizes")

@@ -211,3 +211,39 @@ def test_ids_of_ten_years_are_bounded_per_call_and_stop_no_deploy(db):
     assert len(late) == 2 * 20
     assert keep_partitions(db, 7, "10 years") == []
     assert len(claim(db, limit=100)) == 20
+
+
+RAISES = (
+    "create function public.theirs() returns {} language plpgsql as $$ begin raise 'no'; end $$;"
+)
+BESIDE = {
+    "a view of a day": "create view public.v as select * from notify.{old}",
+    "a materialized view": "create materialized view public.v as select id from notify.{old}",
+    "a foreign key": "create table public.o (n uuid references notify.notifications (id))",
+    "a trigger on truncate": RAISES.format("trigger")
+    + "create trigger t before truncate on notify.{old} execute function public.theirs()",
+    "an event trigger": RAISES.format("event_trigger")
+    + "create event trigger t on sql_drop execute function public.theirs()",
+    "a trigger on delete": RAISES.format("trigger") + "create trigger t before delete on"
+    " notify.notifications for each row execute function public.theirs()",
+    "a generated column": "alter table notify.notifications add column tenant text"
+    " generated always as (payload ->> 'tenant') stored",
+    "a publication of all": "create publication p for all tables",
+}
+
+
+@pytest.mark.parametrize("name_", BESIDE)
+def test_what_others_hang_on_our_tables_keeps_no_new_day_away(db, name_):
+    """What cannot go is told and stays; what can, goes."""
+    put(db, "sent", id=id_of(db, 50))
+    put(db, "queued", id=id_of(db, -8))
+    old, older = old_partition(db, 5), old_partition(db, 6)
+    db.execute(BESIDE[name_].replace("{old}", old))
+    done = keep_partitions(db, 9, "2 days")
+    new = [name(today() + timedelta(d), t) for d in (8, 9) for t in ("notifications", "attempts")]
+    if name_ != "a trigger on delete":  # moving a row into its day deletes it
+        assert done[:4] == [("made", partition) for partition in new]
+    assert done[-1][0] in ("failed", "dropped")
+    if name_.startswith(("a view", "a materialized")):
+        assert done[4:] == [("dropped", older), ("failed", old)]
+    assert partition_of(db, enqueue(db)[0]) != "notifications_default"

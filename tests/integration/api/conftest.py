@@ -8,6 +8,8 @@ from loguru import logger
 from service.logs import OURS
 from tests.integration.api.serving import Api, serving
 
+TOLD = "{message} {extra}"
+
 
 @pytest.fixture
 def api(dsn: str) -> Iterator[Api]:
@@ -27,6 +29,17 @@ def tracebacks() -> Iterator[list[str]]:
             lines.append(record["message"])
 
     sink = logger.add(collect, format="{message}")
+    yield lines
+    logger.remove(sink)
+
+
+@pytest.fixture
+def warned() -> Iterator[list[str]]:
+    """Collect the log's warnings, with what they tell."""
+    lines: list[str] = []
+    sink = logger.add(
+        lambda line: lines.append(str(line)), level="WARNING", format="{message} {extra}"
+    )
     yield lines
     logger.remove(sink)
 

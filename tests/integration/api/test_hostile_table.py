@@ -84,6 +84,19 @@ ONLY_THE_GUILTY = {
     "deletes some afterwards": after(
         f"if {IS_GUILTY} then delete from notify.notifications where id = new.id; end if;"
     ),
+    "deletes some afterwards, on each partition": (
+        function(
+            f"if {IS_GUILTY} then delete from notify.notifications where id = new.id; end if;"
+            " return null;"
+        )
+        + " do $$ declare p regclass; begin for p in select inhrelid from pg_inherits where"
+        " inhparent = 'notify.notifications'::regclass loop execute format('create trigger wake"
+        " after insert on %s for each row execute function public.theirs()', p); end loop; end $$"
+    ),
+    "a rule that deletes some afterwards": (
+        "create rule zz as on insert to notify.notifications do also"
+        " delete from notify.notifications where reference in ('c2', 'c3', 'c7')"
+    ),
     "moves the id of some afterwards": after(
         f"if {IS_GUILTY} then update notify.notifications set id = notify.new_id()"
         " where id = new.id; end if;"
@@ -199,3 +212,18 @@ def test_nobody_is_accepted_whose_row_is_not_there(
     assert told_is_true(db, heard) <= (set() if name in EVERYBODY else set(CLIENTS) - set(GUILTY))
     assert {status for status, _ in heard.values()} <= {202, 422, 503}
     assert not tracebacks
+
+
+def test_sql_that_is_wrong_is_no_fault_of_the_client_and_is_told_by_name(
+    api: Api, db: Any, warned: list[str]
+) -> None:
+    """As where a trigger names a table without its schema: its search_path is ours."""
+    db.execute("create table public.audit (id uuid)")
+    db.execute(before(f"if {IS_GUILTY} then insert into audit values (new.id); end if;"))
+    heard = post(api)
+    assert told_is_true(db, heard) == set(CLIENTS) - set(GUILTY)
+    assert {heard[client][1]["code"] for client in GUILTY} == {"database_unavailable"}
+    assert any(
+        'relation "audit" does not exist (PL/pgSQL function public.theirs() line' in line
+        for line in warned
+    )

@@ -3,7 +3,7 @@
 import pytest
 
 from tests import ledger
-from tests.sql.faults import ODD, trigger
+from tests.sql.faults import ODD, heal, trigger
 from tests.waiting import wait_for
 from workers.claim import Unstarted
 
@@ -12,7 +12,12 @@ def refused(registry, call):
     return registry.get_sample_value("worker_rows_refused_total", {"call": call})
 
 
-@pytest.mark.parametrize("act", ["raise exception 'no';", "return null;", "assert false;"])
+SERVERS = ["raise deadlock_detected;", "raise disk_full;", "raise read_only_sql_transaction;"]
+
+
+@pytest.mark.parametrize(
+    "act", ["raise exception 'no';", "return null;", "assert false;", *SERVERS]
+)
 def test_a_row_that_cannot_be_claimed_costs_itself_only(db, start, registry, act):
     [odd] = ledger.enqueue(db, reference=ODD)
     db.execute(trigger(act))
@@ -35,6 +40,21 @@ def test_a_row_that_cannot_be_settled_gives_its_slot_back(db, start, registry, a
     wait_for(lambda: registry.get_sample_value("worker_jobs_in_hand") == 0)
     later = ledger.enqueue(db, 5)
     wait_for(lambda: {ledger.status(db, id) for id in later} == {"sent"})
+
+
+@pytest.mark.parametrize("act", SERVERS)
+def test_a_row_that_seems_to_meet_the_servers_own_trouble_is_settled_when_that_ends(db, start, act):
+    """An outcome is not given up for what may pass."""
+    ids = ledger.enqueue(db, 20)
+    ledger.change(db, ids[7], reference=ODD)
+    db.execute(trigger(act, when="and new.status <> 'sending'"))
+    start()
+    wait_for(lambda: sum(ledger.status(db, id) == "sent" for id in ids) == len(ids) - 1)
+    later = ledger.enqueue(db, 5)
+    wait_for(lambda: {ledger.status(db, id) for id in later} == {"sent"})
+    heal(db)
+    wait_for(lambda: ledger.status(db, ids[7]) == "sent")
+    assert ledger.row(db, ids[7]).attempt == 1
 
 
 def test_a_row_that_cannot_be_released_does_not_end_settling(db, build, registry):
