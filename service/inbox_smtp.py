@@ -10,9 +10,13 @@ from email.message import Message
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from service.descriptors import share
 from service.inbox_lines import Arrival, Lines
 
-MAIL_MAX_BYTES = 10_485_760
+MAIL_MAX_BYTES = 2_097_152  # more than any payload makes
+CONVERSATIONS_MAX = 256
+COMMAND_S = 60.0  # from one command to the next, the mail itself included
+FULL = b"421 too many connections\r\n"
 RECIPIENTS_MAX = 100
 REFUSED = re.compile(r"([45]\d\d)@")
 
@@ -23,6 +27,7 @@ class SmtpInbox:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._conversations: set[Conversation] = set()
+        self._most = share("inbox_smtp", CONVERSATIONS_MAX)
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -51,9 +56,10 @@ class SmtpInbox:
             data_size_limit=MAIL_MAX_BYTES,
             authenticator=any_login,
             auth_require_tls=False,
+            timeout=COMMAND_S,
             loop=asyncio.get_running_loop(),
         )
-        conversation.peers = self._conversations
+        conversation.peers, conversation.peers_max = self._conversations, self._most
         return conversation
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
@@ -94,11 +100,15 @@ class Conversation(SMTP):
     """One connection, which `peers` knows as long as it is open."""
 
     peers: "set[Conversation]"
+    peers_max: int
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the others."""
+        """Join the others, if there is room."""
         self.peers.add(self)
         super().connection_made(transport)
+        if len(self.peers) > self.peers_max and isinstance(transport, asyncio.WriteTransport):
+            transport.write(FULL)
+            transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Leave the others."""

@@ -5,6 +5,7 @@ import io
 import smtplib
 import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 from standardwebhooks import Webhook
 
+from service import inbox_smtp
 from service.errors import StartError
 from service.inbox import Inbox
 from service.inbox_http import steer
@@ -329,6 +331,29 @@ def test_stop_hangs_up_on_a_mail_client_that_stays() -> None:
         writer.close()
 
     asyncio.run(whole())
+
+
+def test_a_crowd_of_mail_clients_is_turned_away_and_then_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inbox_smtp, "CONVERSATIONS_MAX", 8)
+
+    async def test(case: Case) -> None:
+        greetings = []
+        async with AsyncExitStack() as crowd:
+            for _ in range(10):
+                reader, writer = await asyncio.open_connection("127.0.0.1", case.inbox.smtp_port)
+                crowd.callback(writer.close)
+                greetings.append(await asyncio.wait_for(reader.readline(), LIMIT_S))
+        assert [line[:4] for line in greetings] == [b"220 "] * 8 + [b"421 "] * 2
+        while True:  # until those are seen to be gone
+            try:
+                await case.mail(lambda client: client.noop())
+                return
+            except smtplib.SMTPException:
+                continue
+
+    run(test)
 
 
 def test_a_closed_output_does_not_stop_deliveries() -> None:
