@@ -101,12 +101,14 @@ def url_fault(text: str, query: str) -> str | None:
         return "in which a % is written as %25"
     try:
         parts = urlsplit(text)
-        for host in parts.netloc.rpartition("@")[2].split(","):
+        user, _, hosts = parts.netloc.rpartition("@")
+        for host in hosts.split(","):
             _ = urlsplit(f"//{host}").port  # raises on a port that is none
     except ValueError:
         return "with a host and a port"
+    # libpq ends the password at the first @, others at the last; its query may hold some.
     rest = parts.path + parts.fragment
-    if "@" in (rest if parts.scheme.startswith("postgres") else rest + parts.query):
+    if "@" in rest + (user if parts.scheme.startswith("postgres") else parts.query):
         return "in which / ? # and @ of a password are written as %2F %3F %23 and %40"
     if query and not re.fullmatch(query, parts.query):
         return f"with nothing behind ? but {query.removesuffix('|')}"
