@@ -5,7 +5,7 @@ or straight across sites. Host, Origin and Sec-Fetch-Site say so, and no page ca
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from aiohttp import web

@@ -21,6 +21,12 @@ from service.signature import key
 
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
 
+REDIS_PARAMETER = (  # what redis-py reads only when it connects, and quotes then, is not among them
+    r"(?:db|protocol|socket_timeout|socket_connect_timeout|health_check_interval)=[0-9.]+"
+    r"|(?:username|password|ssl_ca_certs|ssl_ca_path|ssl_certfile|ssl_keyfile|ssl_password)=.*"
+    r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
+)
+
 Parser = Callable[[str], Any]
 
 WAITS_MAX = 100
@@ -123,6 +129,18 @@ def postgres_url(value: str) -> str:
     return parsed
 
 
+def redis_url(value: str) -> str:
+    """Parse a URL as redis-py does."""
+    from service import ready_set  # noqa: PLC0415 - 100 ms, which most commands can do without
+
+    parsed: str = url("redis", "rediss", "unix", default_scheme="redis")(value)
+    query = urlsplit(parsed).query
+    known = all(re.fullmatch(REDIS_PARAMETER, part) for part in query.split("&") if part)
+    if not known or not ready_set.is_readable(parsed):
+        raise ValueError("a URL, redis://…, whose parameters redis-py can read")
+    return parsed
+
+
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
 
@@ -173,7 +191,7 @@ class Settings:
 
     database_url: str | None = setting(postgres_url, None)
     database_direct_url: str | None = setting(postgres_url, None)
-    redis_url: str | None = setting(url("redis", "rediss", "unix", default_scheme="redis"), None)
+    redis_url: str | None = setting(redis_url, None)
     notify_state: str | None = setting(text, None)
 
     host: str = setting(text, "127.0.0.1")

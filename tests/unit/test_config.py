@@ -159,6 +159,32 @@ def test_what_libpq_would_quote_when_it_connects_is_refused_before(database, for
 
 
 @pytest.mark.parametrize(
+    "form",
+    [
+        "h?db=hunter2", "h?socket_timeout=hunter2", "h?protocol=hunter2", "h?hunter2=1",
+        "h?ssl_ca_certs=hunter2", "h?max_connections=hunter2", "h?connection_class=hunter2",
+        "h?health_check_interval=hunter2", "h?retry_on_error=hunter2", "h?retry=hunter2",
+        "h?db=1&ssl_cert_reqs=hunter2", "h?db=1.2.hunter2",
+    ],
+)  # fmt: skip
+def test_what_redis_would_quote_when_it_connects_is_refused_before(form):
+    message = refusal(REDIS_URL=f"redis://u:hunter3@{form}")
+    assert message.startswith("REDIS_URL=(hidden): must be a URL")
+    assert "hunter" not in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "redis://:p%40w@h:1/3", "redis://h?db=3&socket_timeout=1.5", "unix:///run/v.sock?db=1",
+        "rediss://h?ssl_cert_reqs=none&ssl_ca_certs=/nowhere", "redis://h?username=u&password=p",
+    ],
+)  # fmt: skip
+def test_what_redis_takes_is_taken(value):
+    assert read(REDIS_URL=value).redis_url == value
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "postgresql://u:p%40w@a:1,b:2/d?target_session_attrs=read-write&connect_timeout=3",
