@@ -43,7 +43,8 @@ def is_readable(url: str) -> bool:
     It looks at most of them only when it makes a connection, which this does and does not open.
     """
     try:
-        Redis.from_url(url).connection_pool.make_connection()
+        pool: Any = Redis.from_url(url).connection_pool
+        pool.make_connection()
     except (ValueError, TypeError, RedisError):
         return False
     return True
