@@ -7,6 +7,7 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from typing import cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
@@ -101,14 +102,16 @@ class Conversation(SMTP):
 
     peers: "set[Conversation]"
     peers_max: int
+    wire: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the others, if there is room."""
         self.peers.add(self)
         super().connection_made(transport)
-        if len(self.peers) > self.peers_max and isinstance(transport, asyncio.WriteTransport):
-            transport.write(FULL)
-            transport.close()
+        self.wire = cast("asyncio.Transport", transport)  # uvloop's are of another family
+        if len(self.peers) > self.peers_max:
+            self.wire.write(FULL)
+            self.wire.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Leave the others."""
@@ -117,8 +120,7 @@ class Conversation(SMTP):
 
     def hang_up(self) -> None:
         """Close at once, whatever is still to be sent."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
+        self.wire.abort()
 
 
 def any_login(*_: object) -> AuthResult:
