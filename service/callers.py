@@ -5,7 +5,7 @@ or straight across sites. Host, Origin and Sec-Fetch-Site say so, and no page ca
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from service.api.problems import Problem, answer
 from service.connections import Handler
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FROM_HERE = frozenset({"none", "same-origin"})  # of Sec-Fetch-Site
 HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{0,5})?", re.ASCII)
 KNOWN_MAX = 1000
 
@@ -71,9 +72,10 @@ class Callers:
         """Say what is wrong with a request, as the code of a problem; None: nothing."""
         if code := encoded(request):
             return code
-        if request.host not in self._known and not self.serves(request.host):
+        host = request.host
+        if host not in self._known and not self.serves(host):
             return "foreign_host"
-        if request.method not in SAFE and self._is_cross_site(request.headers, request.host):
+        if request.method not in SAFE and self._is_cross_site(request.headers, host):
             return "cross_site_request"
         return None
 
@@ -89,13 +91,14 @@ class Callers:
             self._known.add(host)
         return ours
 
-    def _is_cross_site(self, headers: Mapping[str, str], host: str) -> bool:
+    def _is_cross_site(self, headers: MultiMapping[str], host: str) -> bool:
         """Tell whether a page of another origin asks. Programs send neither header."""
-        if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        if not FROM_HERE.issuperset(headers.getall("Sec-Fetch-Site", ())):
             return True
-        origin = headers.get("Origin")
-        if origin is None:
-            return False
+        return any(self._is_foreign(origin, host) for origin in headers.getall("Origin", ()))
+
+    def _is_foreign(self, origin: str, host: str) -> bool:
+        """Tell whether an Origin header names none of ours; `null` names nobody."""
         netloc = origin.partition("://")[2].lower()
         return netloc != host.lower() and name_of(netloc) not in self._allowed
 

@@ -21,6 +21,12 @@ from service.signature import key
 
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
 
+REDIS_PARAMETER = (  # what redis-py reads only when it connects, and quotes then, is not among them
+    r"(?:db|protocol|socket_timeout|socket_connect_timeout|health_check_interval)=[0-9.]+"
+    r"|(?:username|password|ssl_ca_certs|ssl_ca_path|ssl_certfile|ssl_keyfile|ssl_password)=.*"
+    r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
+)
+
 Parser = Callable[[str], Any]
 
 WAITS_MAX = 100
@@ -101,12 +107,14 @@ def url_fault(text: str, query: str) -> str | None:
         return "in which a % is written as %25"
     try:
         parts = urlsplit(text)
-        for host in parts.netloc.rpartition("@")[2].split(","):
+        user, _, hosts = parts.netloc.rpartition("@")
+        for host in hosts.split(","):
             _ = urlsplit(f"//{host}").port  # raises on a port that is none
     except ValueError:
         return "with a host and a port"
+    # libpq ends the password at the first @, others at the last; its query may hold some.
     rest = parts.path + parts.fragment
-    if "@" in (rest if parts.scheme.startswith("postgres") else rest + parts.query):
+    if "@" in rest + (user if parts.scheme.startswith("postgres") else parts.query):
         return "in which / ? # and @ of a password are written as %2F %3F %23 and %40"
     if query and not re.fullmatch(query, parts.query):
         return f"with nothing behind ? but {query.removesuffix('|')}"
@@ -118,6 +126,18 @@ def postgres_url(value: str) -> str:
     parsed: str = url("postgresql", "postgres")(value)
     if not is_readable(parsed):
         raise ValueError("a URL, postgresql://…, that libpq can read")
+    return parsed
+
+
+def redis_url(value: str) -> str:
+    """Parse a URL as redis-py does."""
+    from service import ready_set  # noqa: PLC0415 - 100 ms, which most commands can do without
+
+    parsed: str = url("redis", "rediss", "unix", default_scheme="redis")(value)
+    query = urlsplit(parsed).query
+    known = all(re.fullmatch(REDIS_PARAMETER, part) for part in query.split("&") if part)
+    if not known or not ready_set.is_readable(parsed):
+        raise ValueError("a URL, redis://…, whose parameters redis-py can read")
     return parsed
 
 
@@ -171,7 +191,7 @@ class Settings:
 
     database_url: str | None = setting(postgres_url, None)
     database_direct_url: str | None = setting(postgres_url, None)
-    redis_url: str | None = setting(url("redis", "rediss", "unix", default_scheme="redis"), None)
+    redis_url: str | None = setting(redis_url, None)
     notify_state: str | None = setting(text, None)
 
     host: str = setting(text, "127.0.0.1")

@@ -3,10 +3,11 @@
 aiohttp closes what idles, no more: a head, a body or the reading of an answer may take for ever,
 and when the descriptors are used up nobody gets in. Here one look a second at all connections
 closes those that have stood still too long, and when the server is full a newcomer takes the
-place of one that has not asked for anything.
+place of one that keeps us waiting.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from loguru import logger
 from prometheus_client import Counter, Gauge
 
 LOOK_S = 1.0
+RANK_S = 0.1  # between two rankings by those who find no room
 LINE_BYTES_MAX = 4096
 FIELD_BYTES_MAX = 8190
 FIELDS_MAX = 100
@@ -76,6 +78,11 @@ class Connection(web.RequestHandler):
         if self.writing_paused:
             return "answer"
         return "work" if self.body.is_eof() else "body"
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether we wait for the client, and not the client for us."""
+        return self.stage not in ("work", "closing")
 
     @property
     def is_between(self) -> bool:
@@ -145,7 +152,8 @@ class BoundedServer(web.Server):
         self._settings = settings
         self._open: dict[Connection, None] = {}
         self._silent: dict[Connection, None] = {}  # those that never asked, the oldest first
-        self._idle: deque[Connection] = deque()
+        self._waiting: deque[Connection] = deque()  # those that we wait for, the longest first
+        self._ranked_at = -math.inf
         self._is_full = False
         self._timer = self._loop.call_later(LOOK_S, self._look)
 
@@ -189,17 +197,28 @@ class BoundedServer(web.Server):
         return await self._handler(request)
 
     def _make_room(self) -> bool:
-        """Close the one that has asked for nothing for the longest time, if there is one."""
+        """Close the one that has kept us waiting for the longest time, if there is one."""
         victim = next(iter(self._silent), None)
-        while victim is None and self._idle:
-            candidate = self._idle.popleft()
-            if candidate in self._open and candidate.is_between:
+        if victim is None and not self._waiting and self._loop.time() - self._ranked_at > RANK_S:
+            self._rank()
+        while victim is None and self._waiting:
+            candidate = self._waiting.popleft()
+            if candidate in self._open and candidate.waits:
                 victim = candidate
         if victim is None:
             return False
         self.forget(victim)
         victim.cut()
         return True
+
+    def _rank(self) -> None:
+        """Line up those that we wait for: first who asks for nothing, then who asked and stopped.
+
+        Half a body holds a place as well as half a head does.
+        """
+        waiting = [c for c in self._open if c.waits]
+        self._waiting = deque(sorted(waiting, key=lambda c: (not c.is_between, c.since)))
+        self._ranked_at = self._loop.time()
 
     def _look(self) -> None:
         """Close what has stood still for too long."""
@@ -212,8 +231,7 @@ class BoundedServer(web.Server):
                 connection.since = now
             elif now - connection.since >= self.limits.seconds(place[0]):
                 connection.cut()
-        waiting = [c for c in self._open if c.place[0] in ("idle", "head")]
-        self._idle = deque(sorted(waiting, key=lambda c: c.since))
+        self._rank()
         self._is_full = self._is_full and len(self._open) > 0.9 * self.limits.connections_max
 
 

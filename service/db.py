@@ -2,14 +2,16 @@
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_address
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Conninfo, TransactionStatus
+from psycopg.pq import Conninfo, PGconn, TransactionStatus
 from psycopg.rows import class_row
 from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
@@ -34,6 +36,12 @@ BELL, LEAD = 1, 2  # our advisory locks, behind 1852798057
 
 STATEMENT_TIMEOUT_S = 3.5  # of a pool's connections
 DRAIN_PAUSE_S = 1.0
+
+NOWHERE = "/nonexistent"
+COUNTS = (
+    "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+    "tcp_user_timeout", "port",
+)  # fmt: skip
 
 SCHEMA_MISSING = (
     psycopg.errors.UndefinedTable,
@@ -74,12 +82,32 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -
 
 
 def is_readable(url: str) -> bool:
-    """Say whether libpq can read a URL. Its error quotes what it cannot, with any password."""
+    """Say whether libpq can read a URL, each parameter too. Its errors quote what it cannot.
+
+    It looks at most of them only when it connects: here to a socket that is not there.
+    """
     try:
-        conninfo_to_dict(url)
+        given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        counts = ",".join(given.get(key, "") for key in COUNTS)
+        if not re.fullmatch(r"[-0-9,]*", counts) or not are_addresses(given.get("hostaddr", "")):
+            return False
+        for place in ("host", "hostaddr", "port"):
+            given.pop(place, None)
+        attempt = PGconn.connect_start(make_conninfo(**given, host=NOWHERE).encode())
     except psycopg.Error:
         return False
-    return True
+    try:
+        return NOWHERE in attempt.get_error_message()
+    finally:
+        attempt.finish()
+
+
+def are_addresses(text: str) -> bool:
+    """Say whether all are addresses that stand between the commas, or nothing."""
+    try:
+        return all(ip_address(part) for part in text.split(",") if part)
+    except ValueError:
+        return False
 
 
 def libpq_environment(url: str) -> dict[str, str]:

@@ -11,11 +11,12 @@ from aiohttp import web
 
 from service.callers import encoded, protected
 from service.connections import BoundedRunner, Limits
-from service.descriptors import connections_max
+from service.descriptors import share
 from service.inbox_lines import Arrival, Lines
 from service.signature import key, signature
 
 BODY_MAX_BYTES = 1_048_576
+CONNECTIONS_MAX = 512
 DELAY_MAX_S = 60.0
 TOLERANCE_S = 300.0
 STOP_MAX_S = 1.0
@@ -39,7 +40,7 @@ class HttpInbox:
         silent = logging.Logger("inbox", level=logging.CRITICAL)
         self._runner = BoundedRunner(
             app,
-            limits=Limits(connections_max=connections_max()),
+            limits=Limits(connections_max=share("inbox_http", CONNECTIONS_MAX)),
             around=lambda handler: protected(handler, encoded),
             access_log=None,
             logger=silent,

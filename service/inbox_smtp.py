@@ -7,12 +7,17 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from typing import cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from service.descriptors import share
 from service.inbox_lines import Arrival, Lines
 
-MAIL_MAX_BYTES = 10_485_760
+MAIL_MAX_BYTES = 2_097_152  # more than any payload makes
+CONVERSATIONS_MAX = 256
+COMMAND_S = 60.0  # from one command to the next, the mail itself included
+FULL = b"421 too many connections\r\n"
 RECIPIENTS_MAX = 100
 REFUSED = re.compile(r"([45]\d\d)@")
 
@@ -23,6 +28,7 @@ class SmtpInbox:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._conversations: set[Conversation] = set()
+        self._most = share("inbox_smtp", CONVERSATIONS_MAX)
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -51,9 +57,10 @@ class SmtpInbox:
             data_size_limit=MAIL_MAX_BYTES,
             authenticator=any_login,
             auth_require_tls=False,
+            timeout=COMMAND_S,
             loop=asyncio.get_running_loop(),
         )
-        conversation.peers = self._conversations
+        conversation.peers, conversation.peers_max = self._conversations, self._most
         return conversation
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
@@ -94,11 +101,17 @@ class Conversation(SMTP):
     """One connection, which `peers` knows as long as it is open."""
 
     peers: "set[Conversation]"
+    peers_max: int
+    wire: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the others."""
+        """Join the others, if there is room."""
         self.peers.add(self)
         super().connection_made(transport)
+        self.wire = cast("asyncio.Transport", transport)  # uvloop's are of another family
+        if len(self.peers) > self.peers_max:
+            self.wire.write(FULL)
+            self.wire.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Leave the others."""
@@ -107,8 +120,7 @@ class Conversation(SMTP):
 
     def hang_up(self) -> None:
         """Close at once, whatever is still to be sent."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
+        self.wire.abort()
 
 
 def any_login(*_: object) -> AuthResult:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from loguru import logger
 
+from service.origin import NAME, origin
 from service.printable import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ PRETTY = (
 OURS = ("role", "_rows", "_lines")  # in `extra`: any other name is a field's
 ERROR_CHARS = 500
 FRAMES = 12
-AFTER_AUTHORITY = re.compile(r"[/?#\\]")
-HOST = re.compile(r"(?:[\w.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+OF_A_URL = re.compile(r"[/?#\\:]")
 
 Row = Mapping[str, object]
 encoder = msgspec.json.Encoder(enc_hook=str)
@@ -187,16 +187,9 @@ def masked(recipient: str) -> str:
 
     What does not look like a host or a domain is not shown: it may be anything.
     """
-    scheme, colon, rest = recipient.partition("://")
-    if colon:
-        scheme = scheme if scheme.lower() in ("http", "https") else "…"
-        authority = AFTER_AUTHORITY.split(rest, maxsplit=1)[0]
-        return f"{scheme}://{host(authority.rpartition('@')[2])}/…"
+    if "://" in recipient:
+        found = origin(recipient) or "://"
+        return f"{found}/…" if found.startswith(("http://", "https://")) else "…://…"
     name, at, domain = recipient.rpartition("@")
-    is_url = AFTER_AUTHORITY.search(name) or ":" in name
-    return f"{name[:1]}…@{'…' if is_url else host(domain)}" if at else f"{recipient[:1]}…"
-
-
-def host(text: str) -> str:
-    """Give a host, with its port, if the text is one and nothing more."""
-    return text if HOST.fullmatch(text) else "…"
+    is_mail = NAME.fullmatch(domain) and not OF_A_URL.search(name)
+    return f"{name[:1]}…@{domain if is_mail else '…'}" if at else f"{recipient[:1]}…"

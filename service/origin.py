@@ -13,11 +13,14 @@ KNOWN_MAX = 4096
 
 # A backslash ends the authority, too: there are parsers that take it for a slash.
 AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)")
-HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
+NAME = re.compile(r"[\w.-]{1,253}")
+HOST_PORT = re.compile(rf"({NAME.pattern}|\[[0-9A-Fa-f:.]{{2,45}}\])(?::([0-9]{{0,16}}))?")
 
 
 def origin(url: str) -> str | None:
-    """Return `scheme://host` or `scheme://host:port`, in one spelling; None: `url` has neither.
+    """Return `scheme://host` or `scheme://host:port`, in one spelling; None: `url` has none.
+
+    What it returns is fit for a log: what does not look like a host, or a port, may be anything.
 
     Lower case, no user, no trailing dot, no default port, numbers without leading zeros, an IPv4
     address as four decimals however it was written, an IPv6 address as RFC 5952 has it.
@@ -30,21 +33,21 @@ def origin(url: str) -> str | None:
 def spelled(scheme: str, authority: str) -> str | None:
     """Spell an origin the one way."""
     found = HOST_PORT.fullmatch(authority.rpartition("@")[2])
-    if found is None or not found[1]:
+    if found is None:
         return None
     scheme, host, port = scheme.lower(), found[1].lower(), (found[2] or "").lstrip("0")
-    host = ipv6(host[1:-1]) if host.startswith("[") else name_or_ipv4(host)
+    try:
+        host = ipv6(host[1:-1]) if host.startswith("[") else name_or_ipv4(host)
+    except ValueError:
+        return None
     if port and port != DEFAULT_PORTS.get(scheme):
         return f"{scheme}://{host}:{port}"
     return f"{scheme}://{host}"
 
 
 def ipv6(text: str) -> str:
-    """Spell an IPv6 address, in brackets; one that stands for an IPv4 address is that."""
-    try:
-        address = IPv6Address(text)
-    except ValueError:
-        return f"[{text}]"
+    """Spell an IPv6 address, in brackets; an IPv4 one that it stands for without. ValueError."""
+    address = IPv6Address(text)
     return str(address.ipv4_mapped or f"[{address.compressed}]")
 
 

@@ -9,7 +9,7 @@ from secrets import token_hex
 from loguru import logger
 
 from service.config import Settings
-from service.descriptors import RESERVE, descriptors_max
+from service.descriptors import share
 from service.metrics import WorkerMetrics
 from service.outage import Outage
 from workers.breakers import Breakers
@@ -109,10 +109,10 @@ class Worker:
 def within_descriptors(settings: Settings) -> Settings:
     """Give each thread fewer sends if the limit of open files asks for it.
 
-    Half of the descriptors, as in `notify up` an API has the other half; a send takes two: its
-    connection, and one that waits for the next.
+    A send takes two: its connection, and one that waits for the next.
     """
-    most = max(2, (descriptors_max() - RESERVE) // 4 // settings.num_threads)
+    wanted = 2 * settings.num_threads * settings.sends_per_thread
+    most = max(2, share("worker", wanted) // 2 // settings.num_threads)
     if settings.sends_per_thread <= most:
         return settings
     logger.warning(

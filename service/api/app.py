@@ -96,7 +96,7 @@ def create_runner(
 
     return BoundedRunner(
         app,
-        limits=limits or Limits(connections_max=settings.connections_max or connections_max()),
+        limits=limits or Limits(connections_max=connections_max(settings.connections_max)),
         around=lambda handler: protected(handler, callers.fault, count),
         open_gauge=metrics.connections,
         refused_counter=metrics.connections_refused,

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from service.api.problems import KINDS, Fault, Problem, invalid
-from service.api.storable import too_deep, walk
+from service.api.storable import WALKED_BYTES_MAX, bad_character, fault, too_deep, walk
 from service.checks import escaped
 
 Timestamp = Annotated[datetime, Meta(tz=True)]
@@ -45,12 +45,20 @@ class Body(Generic[Kind]):
         try:
             return self._decode(body)
         except msgspec.DecodeError as error:
-            mistyped = isinstance(error, msgspec.ValidationError)
+            mistyped, reason = isinstance(error, msgspec.ValidationError), str(error)
         try:
-            found = list(member_faults(body, self._kind, "")) if mistyped else walk(body)
+            found = list(member_faults(body, self._kind, "")) if mistyped else broken(body)
         except ValueError as error:
             raise Problem("invalid_json", f"{error}.") from None
-        raise invalid(found) if found else Problem("invalid_json")
+        raise invalid(found) if found else Problem("invalid_json", f"{reason}.")
+
+
+def broken(body: bytes) -> list[Fault]:
+    """Explain what is no JSON, or has characters that are none. Raises ValueError."""
+    if len(body) <= WALKED_BYTES_MAX:
+        return walk(body)
+    code = bad_character(body)
+    return [fault(code, "")] if code else []
 
 
 def member_faults(data: bytes | msgspec.Raw, kind: type, pointer: str) -> Iterator[Fault]:

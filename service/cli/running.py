@@ -1,6 +1,7 @@
 """Running until told to stop: signals, the event loop, and the metrics port."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -8,7 +9,6 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from loguru import logger
 
@@ -60,32 +60,36 @@ def start_logs(role: str, settings: Settings) -> None:
         logger.warning("setting_ignored", hint=line)
 
 
-def first_free(host: str, wanted: int) -> socket.socket:
+def listener(host: str, wanted: int) -> socket.socket:
     """Listen on the first free port from `wanted` on. Raises StartError after 100 of them."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in range(wanted, min(wanted + PORTS_TRIED_MAX, 65536)):
-        with suppress(OSError):
+        try:
             return socket.create_server((host, port), family=family)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise StartError(f"HOST={host}: cannot listen there: {error.strerror}") from error
     raise StartError(f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken")
 
 
 def serve_metrics(settings: Settings) -> None:
     """Serve /metrics from a thread of its own, on the first free port from METRICS_PORT on."""
-    listening = first_free(settings.host, settings.metrics_port)
-    port = listening.getsockname()[1]
+    sock = listener(settings.host, settings.metrics_port)
+    port = sock.getsockname()[1]
     is_served = threading.Event()
 
     def serve() -> None:
-        asyncio.run(metrics_served(settings, listening, is_served))
+        asyncio.run(metrics_served(settings, sock, is_served))
 
     threading.Thread(target=serve, name="metrics", daemon=True).start()
     if not is_served.wait(START_MAX_S):
         raise StartError(f"METRICS_PORT={port}: /metrics could not be served")
-    logger.info("metrics", url=f"http://{settings.host}:{port}/metrics")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    logger.info("metrics", url=f"http://{host}:{port}/metrics")
 
 
 async def metrics_served(
-    settings: Settings, listening: socket.socket, is_served: threading.Event
+    settings: Settings, sock: socket.socket, is_served: threading.Event
 ) -> None:
     """Serve /metrics as long as the process runs, to those who may call."""
     from aiohttp import web
@@ -105,7 +109,7 @@ async def metrics_served(
         logger=logging.Logger("metrics", level=logging.CRITICAL),  # what is not HTTP gets a 400
     )
     await runner.setup()
-    await web.SockSite(runner, listening).start()
+    await web.SockSite(runner, sock).start()
     is_served.set()
     try:
         await asyncio.Event().wait()

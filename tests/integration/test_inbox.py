@@ -4,14 +4,17 @@ import asyncio
 import io
 import smtplib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from standardwebhooks import Webhook
 
+from service import inbox_smtp
 from service.errors import StartError
 from service.inbox import Inbox
 from service.inbox_http import steer
@@ -64,6 +67,12 @@ class Case:
         return answer
 
 
+def on_our_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run on the event loop that the commands run on: its transports are of another family."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
 def run(test: Callable[[Case], Any], *, verbose: bool = False) -> None:
     """Run a test against an inbox of its own."""
 
@@ -76,7 +85,7 @@ def run(test: Callable[[Case], Any], *, verbose: bool = False) -> None:
         finally:
             await inbox.stop()
 
-    asyncio.run(whole())
+    on_our_loop(whole())
 
 
 def signed(body: bytes, *, when: datetime | None = None, secret: str = SECRET) -> dict[str, str]:
@@ -314,7 +323,7 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_listening(taken: str) -> No
             assert "\n" not in str(e.value)
             free.bind(("127.0.0.1", inbox.http_port if taken == "smtp_port" else 0))
 
-    asyncio.run(whole())
+    on_our_loop(whole())
 
 
 def test_stop_hangs_up_on_a_mail_client_that_stays() -> None:
@@ -328,7 +337,30 @@ def test_stop_hangs_up_on_a_mail_client_that_stays() -> None:
         assert await asyncio.wait_for(reader.read(), LIMIT_S) == b""
         writer.close()
 
-    asyncio.run(whole())
+    on_our_loop(whole())
+
+
+def test_a_crowd_of_mail_clients_is_turned_away_and_then_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inbox_smtp, "CONVERSATIONS_MAX", 8)
+
+    async def test(case: Case) -> None:
+        greetings = []
+        async with AsyncExitStack() as crowd:
+            for _ in range(10):
+                reader, writer = await asyncio.open_connection("127.0.0.1", case.inbox.smtp_port)
+                crowd.callback(writer.close)
+                greetings.append(await asyncio.wait_for(reader.readline(), LIMIT_S))
+                if len(greetings) > 8:
+                    assert await asyncio.wait_for(reader.read(), LIMIT_S) == b""
+        assert [line[:4] for line in greetings] == [b"220 "] * 8 + [b"421 "] * 2
+        is_full = True
+        while is_full:  # until those are seen to be gone
+            with suppress(smtplib.SMTPException):
+                is_full = (await case.mail(lambda client: client.noop()))[0] != 250
+
+    run(test)
 
 
 def test_a_closed_output_does_not_stop_deliveries() -> None:

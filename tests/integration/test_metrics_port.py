@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from service.cli.running import metrics_served
+from service.cli.running import listener, metrics_served
 from service.config import Settings
+from service.errors import StartError
 from tests.integration.api.test_serving import talk
 
 LIMIT_S = 10.0
@@ -17,12 +18,12 @@ HEAD = "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}\r\n"
 
 def asked(*requests: bytes) -> list[bytes]:
     """Serve, and give what each request is answered."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
 
     async def serve() -> list[bytes]:
         is_served = threading.Event()
-        serving = asyncio.create_task(metrics_served(Settings(), listening, is_served))
+        serving = asyncio.create_task(metrics_served(Settings(), sock, is_served))
         assert await asyncio.to_thread(is_served.wait, LIMIT_S)
         answers = [await asyncio.to_thread(talk, port, request) for request in requests]
         serving.cancel()
@@ -46,3 +47,16 @@ def test_the_metrics_are_served_to_those_who_may_call(host: str, more: str, stat
     assert answer[9:12] == status
     assert b"nosniff" in answer
     assert (b"# HELP" in answer) is (status == b"200")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_two_that_start_at_once_never_have_the_same_port(host: str) -> None:
+    with listener(host, 39100) as one, listener(host, 39100) as other:
+        assert one.getsockname()[1] != other.getsockname()[1]
+        assert other.getsockname()[1] < 39200
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "2001:db8::1"])
+def test_a_wrong_address_is_told_as_such(host: str) -> None:
+    with pytest.raises(StartError, match=f"HOST={host}: cannot listen there"):
+        listener(host, 39100)

@@ -141,6 +141,62 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize("database", ["DATABASE_URL", "DATABASE_DIRECT_URL"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "u:pa@hunter2@h/d", "u:pa@hunter2@h:1/d", "h/d?sslmode=hunter2", "h/d?port=hunter2",
+        "h/d?hostaddr=hunter2", "h/d?connect_timeout=hunter2", "h/d?keepalives_idle=hunter2",
+        "h/d?service=hunter2", "h/d?target_session_attrs=hunter2", "h/d?gssencmode=hunter2",
+        "h/d?require_auth=hunter2", "h/d?ssl_min_protocol_version=hunter2", "h/d?hunter2=1",
+        "h/d?channel_binding=hunter2", "u:hunter2%00@h/d",
+    ],
+)  # fmt: skip
+def test_what_libpq_would_quote_when_it_connects_is_refused_before(database, form):
+    message = refusal(**{database: f"postgresql://{form}"})
+    assert message.startswith(f"{database}=(hidden): must be a URL")
+    assert "hunter" not in message
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "h?db=hunter2", "h?socket_timeout=hunter2", "h?protocol=hunter2", "h?hunter2=1",
+        "h?ssl_ca_certs=hunter2", "h?max_connections=hunter2", "h?connection_class=hunter2",
+        "h?health_check_interval=hunter2", "h?retry_on_error=hunter2", "h?retry=hunter2",
+        "h?db=1&ssl_cert_reqs=hunter2", "h?db=1.2.hunter2",
+    ],
+)  # fmt: skip
+def test_what_redis_would_quote_when_it_connects_is_refused_before(form):
+    message = refusal(REDIS_URL=f"redis://u:hunter3@{form}")
+    assert message.startswith("REDIS_URL=(hidden): must be a URL")
+    assert "hunter" not in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "redis://:p%40w@h:1/3", "redis://h?db=3&socket_timeout=1.5", "unix:///run/v.sock?db=1",
+        "rediss://h?ssl_cert_reqs=none&ssl_ca_certs=/nowhere", "redis://h?username=u&password=p",
+    ],
+)  # fmt: skip
+def test_what_redis_takes_is_taken(value):
+    assert read(REDIS_URL=value).redis_url == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://u:p%40w@a:1,b:2/d?target_session_attrs=read-write&connect_timeout=3",
+        "postgresql:///d?host=/run/pg&port=5433", "postgresql://h/d?application_name=a@b",
+        "postgresql://h/d?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert=/nowhere",
+        "postgresql://h/d?connect_timeout=-1&options=-c%20work_mem%3D4MB",
+    ],
+)  # fmt: skip
+def test_what_libpq_takes_is_taken(value):
+    assert read(DATABASE_URL=value).database_url == value
+
+
 @pytest.mark.parametrize("variable", URLS)
 @pytest.mark.parametrize("form", WRONG)
 def test_no_refusal_shows_a_part_of_a_url(variable, form):

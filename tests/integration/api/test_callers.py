@@ -50,6 +50,14 @@ def test_a_foreign_host_reaches_no_path(method: str, path: str, api: Api) -> Non
     assert asked(api, method, path, "Host: evil.example")[0] == 421
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_who_names_no_host_is_a_program(host: str, dsn: str) -> None:
+    with serving(dsn, host=host) as api:
+        assert b" 200 OK" in talk(api.port, b"GET /healthz HTTP/1.0\r\n\r\n")
+        page = b"POST /redrive HTTP/1.0\r\nOrigin: https://evil.example\r\n\r\n"
+        assert b" 403 " in talk(api.port, page)
+
+
 def test_a_target_with_a_host_of_its_own_counts_as_that_host(api: Api) -> None:
     target = "http://evil.example/healthz"
     assert asked(api, "GET", target, "Host: localhost")[0] == 421
@@ -100,6 +108,8 @@ ACROSS = [
     ("Sec-Fetch-Site: cross-site",),
     ("Sec-Fetch-Site: same-site",),
     ("Origin: http://localhost:3000", "Sec-Fetch-Site: cross-site"),
+    ("Origin: http://localhost:3000", "Origin: https://evil.example"),
+    ("Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"),
 ]
 
 

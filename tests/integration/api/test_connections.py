@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 
+import psycopg
 import pytest
 
 from service.connections import Limits
@@ -243,16 +244,37 @@ def test_idle_ones_make_room_when_nobody_is_silent(dsn: str, connect) -> None:
 
 
 def test_when_all_are_being_served_a_newcomer_is_told_to_come_back(dsn: str, connect) -> None:
-    with serving(dsn, limits=limits(connections_max=MANY)) as api:
+    with serving(dsn, limits=limits(connections_max=MANY)) as api, psycopg.connect(dsn) as holder:
+        holder.execute("lock table notify.notifications in share mode")
         busy = [connect(api) for _ in range(MANY)]
         for connection in busy:
-            connection.sendall(POST + b"Content-Length: 100\r\n\r\n")
+            connection.sendall(WHOLE)
         wait_for(lambda: api.metric("api_requests_in_progress") == MANY)
         newcomer = connect(api)
         assert newcomer.recv(65536).startswith(b"HTTP/1.1 503 ")
+        holder.rollback()
         for connection in busy:
-            connection.sendall(b" " * (100 - len(BODY)) + BODY)
             assert answer(connection).startswith(b"HTTP/1.1 202 ")
+
+
+HELD = {
+    "half a body": b"Content-Length: 100\r\n\r\n{",
+    "half a chunk": b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+    "a chunk's extension": b"Transfer-Encoding: chunked\r\n\r\n1;a",
+    "what is to be continued": b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_who_stops_within_a_body_makes_room_too(name: str, dsn: str, connect) -> None:
+    with serving(dsn, limits=limits(connections_max=MANY)) as api:
+        holding = [connect(api) for _ in range(MANY)]
+        for connection in holding:
+            connection.sendall(POST + HELD[name])
+        wait_for(lambda: api.metric("api_requests_in_progress") == MANY)
+        for _ in range(3):
+            assert api.post(LINE).status == 202
+        assert api.metric("api_connections") <= MANY
 
 
 CHILD = """

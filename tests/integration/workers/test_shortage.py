@@ -64,7 +64,7 @@ def test_what_never_left_counts_when_its_patience_is_over(db, start):
     wait_for(lambda: ledger.status(db, id_) == "failed")
 
 
-@pytest.mark.parametrize(("limit", "sends"), [(1024, 120), (4096, 256), (128, 8), (70, 2)])
+@pytest.mark.parametrize(("limit", "sends"), [(1024, 90), (4096, 256), (128, 6), (70, 2)])
 def test_slots_are_as_many_as_the_limit_of_open_files_allows(monkeypatch, limit, sends):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)

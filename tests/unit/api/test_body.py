@@ -151,8 +151,7 @@ INVALID = {
     "NUL at the end of much": (
         line(b"[" + b"1," * 20_000 + rb'"\\\u0000"]'), "nul_character", ""),
     "half a pair at the end of much": (
-        line(b"[" + b"1," * 20_000 + rb'"\ud83d\ude00\ude00"]'), "lone_surrogate",
-        "/payload/20000"),
+        line(b"[" + b"1," * 20_000 + rb'"\ud83d\ude00\ude00"]'), "lone_surrogate", ""),
     "a large number at the end of much": (
         line(b"[" + b"1," * 20_000 + b"0E-0401]"), "number_out_of_range", ""),
     "65 levels": (nested(65), "too_deeply_nested", "/payload"),
