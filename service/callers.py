@@ -49,7 +49,7 @@ def protected(
             for name, value in CLOSED.items():
                 response.headers.setdefault(name, value)
         else:  # no page shows these, and POST /notify is in a hurry
-            response.headers.update(NOSNIFF)
+            response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     return protect
@@ -93,6 +93,8 @@ class Callers:
 
     def _is_cross_site(self, headers: MultiMapping[str], host: str) -> bool:
         """Tell whether a page of another origin asks. Programs send neither header."""
+        if "Origin" not in headers and "Sec-Fetch-Site" not in headers:
+            return False
         if not FROM_HERE.issuperset(headers.getall("Sec-Fetch-Site", ())):
             return True
         return any(self._is_foreign(origin, host) for origin in headers.getall("Origin", ()))

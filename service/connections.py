@@ -111,9 +111,11 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Read on; a head that is too large ends the connection."""
-        was_between = self.is_between
+        requests, was_whole = self._request_count, self.body.is_eof()
         super().data_received(data)
-        if was_between and self._request_count == self.served and self._manager is not None:
+        if self._request_count != requests:  # the usual: a head, whole
+            return
+        if was_whole and self.is_between and self._manager is not None:
             self.head_bytes += len(data)
             if self.head_bytes > self._bounded.limits.head_bytes_max:
                 self.cut()
@@ -143,9 +145,9 @@ class BoundedServer(web.Server):
         request_factory: Any,
         **settings: Any,
     ) -> None:
-        super().__init__(self._handle, request_factory=request_factory)
+        super().__init__(handler, request_factory=self._begun)
         self.limits = limits
-        self._handler = handler
+        self._request = request_factory
         self._refused = refused_counter
         if open_gauge is not None:
             open_gauge.set_function(lambda: len(self._open))
@@ -185,16 +187,17 @@ class BoundedServer(web.Server):
         self._open.pop(connection, None)
         self._silent.pop(connection, None)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
-        connection = request.protocol
-        assert isinstance(connection, Connection)
+    def _begun(
+        self, message: Any, body: StreamReader, connection: Any, *more: Any
+    ) -> web.BaseRequest:
+        """Make the request of a head that has come. Not a handler around ours: that costs more."""
         connection.head_bytes = 0
-        connection.body = request.content
+        connection.body = body
         connection.served += 1
         if connection.served == 1:
             self._silent.pop(connection, None)
-        return await self._handler(request)
+        request: web.BaseRequest = self._request(message, body, connection, *more)
+        return request
 
     def _make_room(self) -> bool:
         """Close the one that has kept us waiting for the longest time, if there is one."""

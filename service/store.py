@@ -7,6 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import msgspec
+import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 from psycopg.rows import class_row
@@ -45,6 +46,8 @@ REDRIVE_LOOK_MAX = 100_000
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 WHOLE = SUMMARY.replace("null as payload", "payload")
+ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
+SERVERS_OWN = ("25006", "57014")  # a demoted primary, a time limit; any other may be a row's
 # Less than the statement_timeout, so that a slow row at the end is no cancelled statement.
 ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
 
@@ -91,7 +94,14 @@ class Store:
         dropped it. Raises Refused when nothing was tried, because the array is no jsonb.
         """
         async with self.pool.connection() as conn:
-            cursor = await conn.execute(ENQUEUE, [rows.decode()])
+            text = rows.decode()
+            try:
+                cursor = await conn.execute(ENQUEUE_ALL, [text])
+                return {n: Accepted(id, at) for n, id, at in await cursor.fetchall()}
+            except psycopg.Error as error:
+                if error.sqlstate is None or error.sqlstate in SERVERS_OWN:
+                    raise
+            cursor = await conn.execute(ENQUEUE, [text])
             return {
                 place: Accepted(id, created_at) if refused is None else not_accepted(**refused)
                 for place, id, created_at, refused in await cursor.fetchall()

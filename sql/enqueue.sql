@@ -1,7 +1,7 @@
 -- enqueue(p_rows, p_within) -> one row per element that is inserted or refused
 --
--- Insert many notifications as one statement: the requests of the same few milliseconds share a commit. What
--- is wrong with one of them, or what somebody's own trigger makes of it, spoils only that one.
+-- Insert what enqueue_all() could not insert as one: what is wrong with one of them, or what somebody's own
+-- trigger makes of it, spoils only that one.
 --
 -- Moves    nothing -> queued
 -- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000;
@@ -10,17 +10,17 @@
 --          with code (SQLSTATE), message (of SQL that is wrong also whose it is), constraint, column and hint.
 --          No row for an element: it was dropped without a word, by a trigger or rule that is not ours.
 -- Raises   ND001: more than 1000 rows; 25006: the server is read-only; 57014: see Note
--- Note     All are tried as one INSERT. Its answer stands only if each row came back in its place with the id
---          that it was given, and is still there if there are triggers or rules that are not ours. Else it is
---          undone, and fewer are tried at once, down to one by one, and more again after what went well: 500
---          rows take some 15 ms more for the first that is refused, 100 ms if every second one is.
+-- Note     A tenth of them is tried as one INSERT. Its answer stands only if each row came back in its place
+--          with the id that it was given, and is still there if there are triggers or rules that are not ours.
+--          Else it is undone, and fewer are tried at once, down to one by one, and more again after what went
+--          well: 500 rows take some 15 ms more for the first that is refused, 100 ms if every second one is.
 --          Strangers may also be slow: with them it begins with four, so that what p_within leaves no time
 --          for does not undo the others.
 --          Any SQLSTATE is about its row, be it a deadlock's: a trigger may raise what it likes. Not told, but
 --          raised: query_canceled, which is how statement_timeout ends a trigger that is too slow.
 --          Deferred constraints are checked at once, so that none refuses the commit, which is everybody's:
 --          call it alone in its transaction. Triggers run with our search_path.
--- Caller   Store.enqueue
+-- Caller   Store.enqueue, when enqueue_all() failed
 create or replace function notify.enqueue(p_rows jsonb, p_within interval)
 returns table (ord bigint, id uuid, created_at timestamptz, refusal jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -40,22 +40,14 @@ declare
   v_column text;
   v_hint text;
   v_context text;
-  v_now timestamp := clock_timestamp() at time zone 'utc';
-  v_tables oid[] := array['notify.notifications'::regclass, 'notify.notifications_default'::regclass,
-    to_regclass('notify.notifications' || to_char(v_now, '_YYYYMMDD')),
-    to_regclass('notify.notifications' || to_char(v_now + interval '1 day', '_YYYYMMDD'))];
-  v_has_strangers boolean := exists (
-    select from pg_trigger t
-    where t.tgrelid = any (v_tables) and not t.tgisinternal
-      and t.tgfoid not in ('notify.accept'::regproc, 'notify.wake'::regproc))
-    or (select c.relhasrules from pg_class c where c.oid = 'notify.notifications'::regclass);
+  v_has_strangers boolean := notify.has_strangers();
 begin
   if v_rows > 1000 then
     raise exception 'enqueue takes at most 1000 rows, not %', v_rows
       using errcode = 'ND001', hint = 'Call it once for each 1000.';
   end if;
   set constraints all immediate;
-  v_size := case when v_has_strangers then least(v_rows, 4) else v_rows end;
+  v_size := case when v_has_strangers then least(v_rows, 4) else greatest(v_rows / 10, 1) end;
   while v_place < v_rows loop
     if v_place > 0 or v_size < v_rows then
       if clock_timestamp() >= v_until then

@@ -52,15 +52,25 @@ def unstorable(body: bytes, payload: msgspec.Raw) -> list[Fault]:
     """Return what in `body` (valid JSON) PostgreSQL would refuse or blow up."""
     if body.count(b"[") + body.count(b"{") > NESTING_MAX and nesting(body) > NESTING_MAX + 1:
         return [too_deep()]
-    with uncollected():
-        if is_too_large(payload):
-            return [too_large()]
-        code = bad_character(body) or bad_number(body, payload)
+    if len(body) <= WALKED_BYTES_MAX:
+        code = fault_of(body, payload)
+    else:
+        with uncollected():
+            code = fault_of(body, payload)
     return [] if code is None else explained(body, code)
+
+
+def fault_of(body: bytes, payload: msgspec.Raw) -> str | None:
+    """Return the code of what is wrong with it, or None."""
+    if is_too_large(payload):
+        return "payload_too_large"
+    return bad_character(body) or bad_number(body, payload)
 
 
 def explained(body: bytes, code: str) -> list[Fault]:
     """Say where it is, unless that would take long."""
+    if code == "payload_too_large":
+        return [too_large()]
     return (walk(body) if len(body) <= WALKED_BYTES_MAX else []) or [fault(code, "")]
 
 
@@ -100,9 +110,9 @@ def has_large_number(body: bytes) -> bool:
     The shape first: among digits a regex takes ten times as long.
     """
     shape = body.translate(SHAPE)
-    if any(each in shape for each in SHAPES_OF_LARGE_EXPONENTS) and LARGE_EXPONENT.search(body):
-        return True
-    return SHAPE_OF_LONG_FRACTION in shape
+    if b"0e" in shape and any(each in shape for each in SHAPES_OF_LARGE_EXPONENTS):
+        return LARGE_EXPONENT.search(body) is not None or SHAPE_OF_LONG_FRACTION in shape
+    return len(body) > FRACTION_MAX and SHAPE_OF_LONG_FRACTION in shape
 
 
 def has_exponent(body: bytes) -> bool:

@@ -62,7 +62,9 @@ def test_an_exponent_of_any_length_is_out_of_range(mantissa, sign, digits):
     assert code_of(line(payload)) == "number_out_of_range"
 
 
-@pytest.mark.parametrize("payload", [f"[{filled('[]')}]", '["\\u0000"]', "[1e400]"])
+@pytest.mark.parametrize(
+    "payload", [f"[{filled('[]')}]", f'["\\u0000{"x" * 20_000}"]', f'[1e400,"{"x" * 20_000}"]']
+)
 def test_the_collector_rests_while_a_payload_is_read_and_no_longer(payload, monkeypatch):
     seen: list[bool] = []
     inner = storable.bad_character

@@ -1,0 +1,45 @@
+-- enqueue_all(p_rows) -> one row per element, in their order
+--
+-- Insert many notifications as one statement: the requests of the same few milliseconds share a commit.
+--
+-- Moves    nothing -> queued
+-- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000
+-- Returns  (ord, id, created_at); ord is the element's place, from 1
+-- Raises   what any of the rows raises; ND003: not every row came back as it was given, or there are triggers
+--          or rules that are not ours. In each case none of the rows is inserted, and enqueue() finds out which
+-- Note     Without its own subtransaction: that, and whatever is asked about strangers, costs each call
+-- Caller   Store.enqueue
+create or replace function notify.enqueue_all(p_rows jsonb)
+returns table (ord bigint, id uuid, created_at timestamptz)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_inserted integer;
+begin
+  return query
+  with given as materialized (
+    select notify.new_id() as id, r.*
+    from rows from (jsonb_to_recordset(p_rows) as (
+      channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
+      expires_at timestamptz, max_attempts integer, reference text
+    )) with ordinality as r(
+      channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, ord)
+  ),
+  queued as (
+    insert into notify.notifications
+      (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference)
+    select g.id, g.channel, g.recipient, coalesce(g.payload, 'null'), coalesce(g.priority, 2),
+      g.send_at, g.expires_at, g.max_attempts, g.reference
+    from given g
+    returning notifications.id, notifications.created_at
+  )
+  select g.ord, g.id, q.created_at from given g join queued q using (id) order by g.ord;
+  get diagnostics v_inserted = row_count;
+  if v_inserted <> jsonb_array_length(p_rows) or v_inserted > 1000 or notify.has_strangers() then
+    raise exception using errcode = 'ND003', message = 'somebody else may have a say: ask enqueue()';
+  end if;
+end
+$$;
+
+comment on function notify.enqueue_all(jsonb) is
+  'enqueue_all(p_rows) -> one row per element, in their order';

@@ -1,0 +1,26 @@
+-- has_strangers() -> whether somebody else's trigger or rule has a say in what is inserted now
+--
+-- Look for them where today's rows go: on the parent, on the default partition, on today's and tomorrow's.
+--
+-- Returns  true if there is one
+-- Plan     pg_trigger by its relation; 10 microseconds
+-- Caller   enqueue_all(), enqueue()
+create or replace function notify.has_strangers() returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now timestamp := clock_timestamp() at time zone 'utc';
+begin
+  return exists (
+    select from pg_trigger t
+    where t.tgrelid in (
+        'notify.notifications'::regclass, 'notify.notifications_default'::regclass,
+        to_regclass('notify.notifications' || to_char(v_now, '_YYYYMMDD')),
+        to_regclass('notify.notifications' || to_char(v_now + interval '1 day', '_YYYYMMDD')))
+      and not t.tgisinternal
+      and t.tgfoid not in ('notify.accept'::regproc, 'notify.wake'::regproc))
+    or (select c.relhasrules from pg_class c where c.oid = 'notify.notifications'::regclass);
+end
+$$;
+
+comment on function notify.has_strangers() is
+  'has_strangers() -> whether somebody else''s trigger or rule has a say in what is inserted now';
