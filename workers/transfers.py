@@ -56,6 +56,7 @@ class Transfers(Generic[Tag]):
         self.protocols: Protocols[Running[Tag]] = Protocols()
         self.scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
         self.connected: list[str] = []  # newcomers, since the last round
+        self.behind: list[Running[Tag]] = []  # what waited for them, and may begin
         self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
         self.selector = selectors.DefaultSelector()
         self.watched: set[int] = set()
@@ -125,13 +126,11 @@ class Transfers(Generic[Tag]):
         return chain(quick, self.ended(), self.begin_behind())
 
     def begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
-        """Begin what waited for a newcomer's first connection."""
+        """Begin what waited for a newcomer, within what is left of their deadlines."""
         while self.connected:
-            yield from self.begin_late(self.protocols.connected(self.connected.pop()))
-
-    def begin_late(self, waiting: list[Running[Tag]]) -> Iterator[tuple[Tag, Answer]]:
-        """Begin transfers that had to wait, within what is left of their deadlines."""
-        for running in waiting:
+            self.behind += self.protocols.connected(self.connected.pop())
+        while self.behind:
+            running = self.behind.pop(0)
             left_s = max(LEFT_MIN_S, running.ends - time.monotonic())
             if error := self.begin(running, left_s=left_s):
                 yield running.tag, error
@@ -153,7 +152,9 @@ class Transfers(Generic[Tag]):
             self.multi.remove_handle(easy)
             tags.append(running.tag)
         self.running.clear()
-        return tags + [running.tag for running in self.protocols.clear()]
+        waiting = self.behind + self.protocols.clear()
+        self.behind = []
+        return tags + [running.tag for running in waiting]
 
     def close(self) -> None:
         """Close every connection."""
@@ -171,27 +172,27 @@ class Transfers(Generic[Tag]):
         while queued:
             queued, good, bad = self.multi.info_read(READY_MAX)
             for easy in good:
-                yield from self.collect(easy, 0, "")
+                if ended := self.collect(easy, 0, ""):
+                    yield ended
             for easy, error, text in bad:
-                yield from self.collect(easy, error, text)
+                if ended := self.collect(easy, error, text):
+                    yield ended
 
-    def collect(self, easy: pycurl.Curl, error: int, text: str) -> Iterator[tuple[Tag, Answer]]:
-        """Read the answer, and make the handle ready for another transfer."""
+    def collect(self, easy: pycurl.Curl, error: int, text: str) -> tuple[Tag, Answer] | None:
+        """Read the answer, and make the handle ready for another. None: it was begun anew."""
         running = self.running.pop(easy)
         handle = running.handle
         assert handle is not None
         answer = handle.answer(error, text)
         anew = (error or answer.status == 421) and not running.is_second and handle.was_dead(answer)
         self.multi.remove_handle(easy)
-        behind = self.heard(running.secure, answer, easy) if running.secure else None
+        if running.secure:
+            self.behind += self.heard(running.secure, answer, easy)
         if error == 0 or handle.reusable_after_error:
             self.idle[type(running.transfer)].append(handle)
         else:
             handle.close()
-        if not (anew and self.began_anew(running)):
-            yield running.tag, answer
-        if behind:
-            yield from self.begin_late(behind)
+        return None if anew and self.began_anew(running) else (running.tag, answer)
 
     def heard(self, origin: str, answer: Answer, easy: pycurl.Curl) -> list[Running[Tag]]:
         """Learn what an origin speaks; return what has waited for that."""
@@ -236,6 +237,6 @@ class Transfers(Generic[Tag]):
 
 def secure_origin(transfer: Post | Mail) -> str | None:
     """Return the origin of a POST over TLS: only there HTTP/2 is spoken."""
-    if isinstance(transfer, Post) and transfer.url[:5].lower() == "https":
+    if isinstance(transfer, Post) and transfer.url[4:5] in "sS":  # http: or https:
         return origin(transfer.url)
     return None
