@@ -1,8 +1,8 @@
--- has_strangers() -> whether somebody else's trigger or rule has a say in what is inserted now
+-- has_strangers() -> boolean
 --
--- Look for them where today's rows go: on the parent, on the default partition, on today's and tomorrow's.
+-- Say whether somebody else's trigger or rule has a say in what is inserted now: on the parent, on the default
+-- partition, on today's and tomorrow's.
 --
--- Returns  true if there is one
 -- Plan     pg_trigger by its relation; 10 microseconds
 -- Caller   enqueue_all(), enqueue()
 create or replace function notify.has_strangers() returns boolean
@@ -22,5 +22,4 @@ begin
 end
 $$;
 
-comment on function notify.has_strangers() is
-  'has_strangers() -> whether somebody else''s trigger or rule has a say in what is inserted now';
+comment on function notify.has_strangers() is 'has_strangers() -> boolean';

@@ -203,7 +203,7 @@ def test_another_number_than_the_current_one_moves_nothing(db, status, move, att
 def test_every_function_that_moves_is_tried_here():
     moving = {path.stem for path in SQL.glob("*.sql") if "-- Moves  " in path.read_text()}
     tried = {name.split()[0] for name in MOVES}
-    assert moving - {"enqueue", "requeue"} == tried - {"due,"}
+    assert moving - {"enqueue", "enqueue_all", "requeue"} == tried - {"due,"}
 
 
 @pytest.mark.parametrize(
