@@ -87,7 +87,7 @@ def test_one_process_shows_all_of_it(start: Start, state: Path) -> None:
     assert names(up.api) >= API | WORKER | DISPATCHER | EVERY | POOL
     assert set(by(up.api, "db_pool_connections", "pool")) == {
         ("notify-api",), ("notify-api-reads",), ("notify-maint",)}  # fmt: skip
-    assert by(up.api, "worker_slots") == {(): 512}
+    assert 0 < by(up.api, "worker_slots")[()] <= 512  # fewer where few files may be open
     for unknown_at_first in ("db_xmin_age_transactions", "db_oldest_transaction_age_seconds"):
         wait_for(lambda n=unknown_at_first: metrics(up.api)[n, frozenset()] >= 0)
     assert up.command.stop() == 0

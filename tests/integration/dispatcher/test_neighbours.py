@@ -234,6 +234,7 @@ def test_a_flood_from_many_sessions_costs_no_more_than_a_look_per_pause(db, dsn,
     assert looks <= 2 * (10 + took_s / VAIN_PAUSE_S[1] + 1)
 
 
+@pytest.mark.needs("descriptors")
 @pytest.mark.usefixtures("no_tick")
 def test_it_hears_the_bell_with_a_descriptor_above_1023(db, drive, ready):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
