@@ -47,6 +47,7 @@ async def reads_and_posts(api: Api) -> tuple[list[tuple[int, str | None]], list[
     return await reading, [status for status, _ in posted]
 
 
+@pytest.mark.needs("descriptors")  # hundreds of clients and the API in one process
 def test_reads_that_hang_keep_no_post_waiting(api: Api) -> None:
     holding = every_reading_connection(api)
     api.run(holding.__aenter__())
@@ -60,6 +61,7 @@ def test_reads_that_hang_keep_no_post_waiting(api: Api) -> None:
     assert api.get(RARE[0]).status == 200
 
 
+@pytest.mark.needs("descriptors")  # hundreds of clients and the API in one process
 def test_many_rare_filters_at_once_are_answered_or_told_to_come_back(api: Api) -> None:
     reads, posts = asyncio.run(reads_and_posts(api))
     assert posts == [202] * 50
