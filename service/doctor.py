@@ -5,12 +5,12 @@ import smtplib
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from service.config import Settings
 from service.db import BELL, LEAD, connect, translated
 from service.errors import NotifyError, RedisAway
+from service.finding import Finding, judged
 from service.mail_server import MailServer, mail_server
 from service.model import Checkup, Gauges, LockHolder
 from service.ready_set import ReadySet
@@ -23,15 +23,6 @@ NOTIFY_USAGE_MAX = 0.01
 DAYS_AHEAD_MIN = 2
 LISTEN_WAIT_S = 2.0
 SMTP_WAIT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `advice` empty: it is fine."""
-
-    what: str
-    found: str
-    advice: str = ""
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -134,11 +125,6 @@ def waiting_finding(gauges: Gauges) -> Finding:
         waiting <= WAITING_MAX,
         "workers do not keep up, or none runs: start more (notify worker)",
     )
-
-
-def judged(what: str, found: str, fine: bool, advice: str) -> Finding:
-    """Make a finding; the advice is for when it is not fine."""
-    return Finding(what, found, "" if fine else advice)
 
 
 async def listen_finding(url: str) -> Finding:

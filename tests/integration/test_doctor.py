@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import psycopg
 
 from service.config import Settings
-from service.doctor import Finding, examine
+from service.doctor import examine
+from service.finding import Finding
 from service.inbox import Inbox
 from tests.ledger import ago, put
 
