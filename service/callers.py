@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from aiohttp import web
 from multidict import MultiMapping
 
-from service.api.problems import Problem, answer
+from service.api.problems import Problem, answer, of_status
 from service.connections import Handler
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,9 +42,9 @@ def protected(
             else:
                 refused(code)
                 response = answer(Problem(code))
-        except web.HTTPException as error:
-            error.headers.update(CLOSED)
-            raise
+        except web.HTTPException as error:  # aiohttp's own, and never a redirect
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            response = answer(of_status(error.status, allow))
         if request.method in SAFE:
             for name, value in CLOSED.items():
                 response.headers.setdefault(name, value)

@@ -18,15 +18,19 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
+from service.api.problems import Problem, answer, body_of, of_status
+
 LOOK_S = 1.0
 RANK_S = 0.1  # between two rankings by those who find no room
 LINE_BYTES_MAX = 4096
 FIELD_BYTES_MAX = 8190
 FIELDS_MAX = 100
 LINGER_S = 1.0  # for what is left of a body that nobody reads
+FULL_DOCUMENT = body_of(Problem("overloaded", "All connections are taken."))
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+    b"Content-Type: application/problem+json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(FULL_DOCUMENT), FULL_DOCUMENT)
 )
 
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
@@ -119,6 +123,19 @@ class Connection(web.RequestHandler):
             self.head_bytes += len(data)
             if self.head_bytes > self._bounded.limits.head_bytes_max:
                 self.cut()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp itself refuses, or met: in our words, and not with its own page."""
+        super().handle_error(request, status, exc, message)  # logs, or raises if it is too late
+        response = answer(of_status(status))
+        response.force_close()
+        return response
 
     def cut(self) -> None:
         """Close at once: what waits to be written is dropped."""

@@ -10,6 +10,10 @@ from service.errors import NotifyError
 
 RETRY_AFTER_S = 1
 FAULTS_MAX = 20
+PROBLEM_HEADERS = {
+    "Content-Type": "application/problem+json",
+    "X-Content-Type-Options": "nosniff",  # some are answered where nobody else says so
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,9 @@ KINDS: Mapping[str, Kind] = {
     "unreadable_body": Kind(
         400, "The body ended early or could not be decoded",
         "Check Content-Length and Transfer-Encoding."),
+    "malformed_request": Kind(
+        400, "The request is not HTTP as we read it",
+        "Check the request line, the headers and their length, and that the port speaks no TLS."),
     "cross_site_request": Kind(
         403, "A web page of another origin asks", "Ask from a program, or from /docs."),
     "not_found": Kind(404, "There is nothing at this path", "See the paths on this page."),
@@ -52,6 +59,9 @@ KINDS: Mapping[str, Kind] = {
         415, "The body is not declared as JSON in UTF-8", "Send Content-Type: application/json."),
     "unsupported_content_encoding": Kind(
         415, "The body is compressed", "Send it as it is, without Content-Encoding."),
+    "expectation_failed": Kind(
+        417, "The Expect header asks for something unknown",
+        "Leave it out, or send Expect: 100-continue."),
     "foreign_host": Kind(
         421, "The service does not answer to this Host",
         "Use its address, or localhost; its operator may name others in ALLOWED_HOSTS."),
@@ -113,6 +123,16 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 
 
+# What aiohttp answers by itself, before or around our handlers.
+OF_STATUS: Mapping[int, str] = {
+    400: "malformed_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    417: "expectation_failed",
+}
+
+
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that is wrong, and where: a JSON pointer into the body, or a query parameter."""
 
@@ -155,8 +175,8 @@ def invalid(faults: Sequence[Fault]) -> Problem:
     return Problem(faults[0].code, faults[0].detail, faults=faults)
 
 
-def answer(problem: Problem) -> web.Response:
-    """Render a problem."""
+def body_of(problem: Problem) -> bytes:
+    """Write the document."""
     document = ProblemDocument(
         type=f"/docs#{problem.code}",
         title=problem.kind.title,
@@ -165,8 +185,18 @@ def answer(problem: Problem) -> web.Response:
         detail=problem.detail,
         errors=problem.faults,
     )
+    return msgspec.json.encode(document)
+
+
+def answer(problem: Problem) -> web.Response:
+    """Render a problem."""
     return web.Response(
-        body=msgspec.json.encode(document),
+        body=body_of(problem),
         status=problem.kind.status,
-        headers={**problem.headers, "Content-Type": "application/problem+json"},
+        headers={**problem.headers, **PROBLEM_HEADERS},
     )
+
+
+def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """Make the problem of a bare HTTP status. Its text stays out: it quotes what was sent."""
+    return Problem(OF_STATUS.get(status, "internal_error"), headers=headers)
