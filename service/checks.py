@@ -39,6 +39,7 @@ HEADER_MAX_CHARS = 998  # a line of a message, RFC 5322 section 2.1.1
 
 # Line separators that only Unicode knows count too: readers break lines at them.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+WITHOUT_CONTROL = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}  # as JSON Schema
 CONTROL_BUT_TAB = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 # Backslashes are left out on purpose: URL parsers disagree on where they end the host.

@@ -58,6 +58,11 @@ NEEDS = {
     "pg_activity": Need(
         find_spec("pgactivity") is not None, "notify top", "pip install -e '.[ops]'"
     ),
+    "schemathesis": Need(
+        find_spec("schemathesis") is not None,
+        "thousands of made-up requests, held against what /openapi.json says",
+        "pip install -e '.[contract]'",
+    ),
     "descriptors": Need(
         descriptors() >= DESCRIPTORS_MIN,
         "more transfers at once than select() could watch",

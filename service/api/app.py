@@ -5,6 +5,7 @@ import hashlib
 import logging
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import wraps
 from importlib.resources import files
 
@@ -36,11 +37,16 @@ READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
 
 
 def create_app(
-    settings: Settings, store: Store, reads: Store, metrics: ApiMetrics
+    settings: Settings,
+    store: Store,
+    reads: Store,
+    metrics: ApiMetrics,
+    *,
+    inbox_url: str | None = None,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: what is read never keeps `store` from others.
 
-    Call it with the loop running.
+    `inbox_url`: where to try webhooks, in the documentation. Call it with the loop running.
     """
     lists, lookups = Turns(LISTS_AT_ONCE, 200), Turns(LOOKUPS_AT_ONCE, 1000)
     batcher = Batcher(store, metrics)
@@ -64,7 +70,7 @@ def create_app(
     get("/healthz", health.alive, 200)
     get("/readyz", health.ReadyHandler(store).ready, 200, 503)
     get("/metrics", server_stats, 200)
-    get("/openapi.json", static(document(), "application/json"), 200)
+    get("/openapi.json", described(settings, inbox_url), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
     get("/", go_to_docs, 302)
     app.router.add_route("*", "/{path:.*}", measured.route("other", guarded(elsewhere), 404))
@@ -159,6 +165,20 @@ async def elsewhere(request: web.Request) -> web.Response:
 async def go_to_docs(request: web.Request) -> web.Response:
     """Send whoever asks for the root to the documentation."""
     return web.Response(status=302, headers={"Location": "/docs"})
+
+
+def described(settings: Settings, inbox_url: str | None) -> Handler:
+    """Make the handler of the description, whose examples are of today: made anew each minute."""
+    made: tuple[int, bytes] = (0, b"")
+
+    async def handler(request: web.Request) -> web.Response:
+        nonlocal made
+        now = datetime.now(UTC)
+        if (minute := int(now.timestamp()) // 60) != made[0]:
+            made = minute, document(settings, inbox_url, now)
+        return web.Response(body=made[1], headers={"Content-Type": "application/json"})
+
+    return handler
 
 
 def static(body: bytes, content_type: str, policy: str | None = None) -> Handler:

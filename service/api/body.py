@@ -12,7 +12,7 @@ from service.addresses import mailbox
 from service.api.decoding import Body, Timestamp, member_faults
 from service.api.problems import Fault
 from service.api.storable import unstorable
-from service.checks import CONTROL, EmailPayload, http_url
+from service.checks import CONTROL, WITHOUT_CONTROL, EmailPayload, http_url
 from service.config import Settings
 from service.model import DEFAULT_PRIORITY, Channel
 
@@ -30,6 +30,7 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
             max_length=2048,
             description="Use a URL (webhook) or an address (email), up to 2048 characters.",
             examples=["https://example.com/hook"],
+            extra_json_schema=WITHOUT_CONTROL,
         ),
     ]
     payload: Annotated[
@@ -57,7 +58,10 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
     ] = None
     reference: Annotated[
         Annotated[str, Meta(min_length=1, max_length=255)] | None,
-        Meta(description="Your own name for it, 1 to 255 characters; need not be unique."),
+        Meta(
+            description="Your own name for it, 1 to 255 characters; need not be unique.",
+            extra_json_schema=WITHOUT_CONTROL,
+        ),
     ] = None
 
 

@@ -1,15 +1,19 @@
 """The OpenAPI 3.1 document, made from the types that decode and encode."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from service.api import examples
 from service.api.body import NewNotification
+from service.api.examples import Examples
 from service.api.problems import KINDS, ProblemDocument
-from service.api.read import PARAMETERS
-from service.api.redrive import Redrive
+from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
+from service.api.redrive import Redrive, RedriveFilter
 from service.api.views import Cancellation, Detail, Page, Readiness, Receipt, RedriveReport
-from service.checks import EmailPayload
+from service.checks import WITHOUT_CONTROL, EmailPayload
+from service.config import Settings
 from service.model import Channel, Status
 
 ABOUT = """\
@@ -23,36 +27,58 @@ Bodies are JSON in UTF-8 of at most 256 KiB. Whole numbers are written without a
 field out. The payload is kept as PostgreSQL's jsonb: its value stays, its white space and the order
 of its names do not."""
 
-READ_PROBLEMS = (415, 421, 503)
+READ_PROBLEMS = (400, 415, 417, 421, 503)
 MOVE_PROBLEMS = (403, *READ_PROBLEMS)
-BODY_PROBLEMS = (400, 413, 422, *MOVE_PROBLEMS)
+BODY_PROBLEMS = (413, 422, *MOVE_PROBLEMS)
 
 
-def document() -> bytes:
-    """Build the document."""
+NULL = {"type": "null"}
+
+# What msgspec's schemas cannot say: either ids or a filter, and one that narrows.
+ONE_OF_BOTH = {
+    "oneOf": [
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}, other: NULL}}
+        for name, other in (("ids", "filter"), ("filter", "ids"))
+    ]
+}
+NARROWS = {
+    "anyOf": [
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+        for name in RedriveFilter.__struct_fields__
+    ]
+}
+
+
+def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
+    """Build the document. `inbox_url`: what catches webhooks that are tried out, if anything does.
+
+    Its examples hold at `now`, for an hour.
+    """
     types = [
         NewNotification, EmailPayload, Receipt, Detail, Page, Cancellation, Redrive, RedriveReport,
         Readiness, ProblemDocument,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas["Redrive"] |= ONE_OF_BOTH
+    schemas["RedriveFilter"] |= NARROWS
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},
-        "paths": paths(),
+        "paths": paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now)),
         "components": {"schemas": schemas, "responses": problem_responses()},
         "x-problems": problems(),
     })  # fmt: skip
 
 
-def paths() -> dict[str, Any]:
-    """Describe every path a client uses."""
+def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
+    """Describe every path a client uses, with these examples of bodies."""
     return {
         "/notify": {"post": operation(
             "enqueue", "Deliver this to them", BODY_PROBLEMS,
             {"202": answer("Accepted: it is committed and will be delivered.", "Receipt",
                            headers={"Location": header("Where to ask what became of it.")})},
             requestBody={"required": True, "content": {"application/json": {
-                "schema": ref("NewNotification"), "examples": EXAMPLES}}})},
+                "schema": ref("NewNotification"), "examples": to_enqueue}}})},
         "/notifications/{id}": {"get": operation(
             "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
             {"200": answer("The notification.", "Detail")},
@@ -70,7 +96,7 @@ def paths() -> dict[str, Any]:
             "redrive", "Queue failed notifications again, or count them", BODY_PROBLEMS,
             {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
             requestBody={"required": True, "content": {"application/json": {
-                "schema": ref("Redrive"), "examples": REDRIVE_EXAMPLES}}})},
+                "schema": ref("Redrive"), "examples": to_redrive}}})},
         "/healthz": {"get": operation(
             "alive", "Is the process running", (), {"200": {"description": "It is."}})},
         "/readyz": {"get": operation(
@@ -110,14 +136,19 @@ def query_parameters() -> list[dict[str, Any]]:
     schemas: dict[str, dict[str, Any]] = {
         "status": {"type": "string", "enum": list(Status)},
         "channel": {"type": "string", "enum": list(Channel)},
-        "reference": {"type": "string", "maxLength": 255},
-        "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+        "reference": {"type": "string", "maxLength": 255, **WITHOUT_CONTROL},
+        "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX, "default": PAGE_ROWS},
         "cursor": {"type": "string", "format": "uuid"},
     }
     return [
-        {"name": name, "in": "query", "description": sentence, "schema": schemas[name]}
+        {"name": name, "in": "query", "description": sentence, "schema": or_empty(schemas[name])}
         for name, (sentence, _) in PARAMETERS.items()
     ]
+
+
+def or_empty(schema: dict[str, Any]) -> dict[str, Any]:
+    """Allow the empty text as well, which counts as not given."""
+    return {"anyOf": [schema, {"type": "string", "maxLength": 0}]}
 
 
 def problem_responses() -> dict[str, Any]:
@@ -147,21 +178,3 @@ def problems() -> dict[str, Any]:
 
 
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-EXAMPLES = {
-    "webhook": {"value": {
-        "channel": "webhook", "recipient": "http://127.0.0.1:3080/hook",
-        "payload": {"text": "hello"}}},
-    "email": {"value": {
-        "channel": "email", "recipient": "you@example.com",
-        "payload": {"subject": "Hello", "text": "It works."}}},
-    "later": {"value": {
-        "channel": "log", "recipient": "somebody", "payload": None, "priority": 0,
-        "send_at": "2030-01-31T12:00:00Z", "reference": "order-1234"}},
-}  # fmt: skip
-REDRIVE_EXAMPLES = {
-    "one": {"value": {"ids": ["019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"]}},
-    "count": {"value": {
-        "filter": {"channel": "webhook", "last_error_code": "503"}, "dry_run": True}},
-    "slowly": {"value": {
-        "filter": {"created_from": "2030-01-31T12:00:00Z"}, "limit": 10000, "rate_per_s": 20}},
-}  # fmt: skip

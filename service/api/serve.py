@@ -16,8 +16,13 @@ DRAIN_S = 10.0  # for requests in flight when we are told to stop
 
 
 @asynccontextmanager
-async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[str]:
-    """Serve until the context ends; gives the base URL. Raises StartError if the port is taken."""
+async def serving(
+    settings: Settings, process: ProcessMetrics, *, inbox_url: str | None = None
+) -> AsyncIterator[str]:
+    """Serve until the context ends; gives the base URL. Raises StartError if the port is taken.
+
+    `inbox_url`: of an inbox that runs beside it.
+    """
     assert settings.database_url is not None
     role = "notify-api"
     async with (
@@ -27,7 +32,7 @@ async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[
         process.show(role, store.pool.stats)
         process.show(f"{role}-reads", reads.pool.stats)
         metrics = ApiMetrics()
-        app = create_app(settings, store, reads, metrics)
+        app = create_app(settings, store, reads, metrics, inbox_url=inbox_url)
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
         try:

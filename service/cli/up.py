@@ -110,7 +110,8 @@ async def everything(
             inbox = None
         await roles.enter_async_context(dispatching(settings, process))
         await roles.enter_async_context(working(settings))
-        api = await roles.enter_async_context(serving(settings, process))
+        inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
+        api = await roles.enter_async_context(serving(settings, process, inbox_url=inbox_url))
         print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
         await watch(servers, stop)
 

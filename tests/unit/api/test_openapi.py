@@ -2,23 +2,34 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
+
+import pytest
 
 from service.api import read
 from service.api.body import NewNotification
 from service.api.body import read as read_body
-from service.api.openapi import EXAMPLES, REDRIVE_EXAMPLES, document
+from service.api.openapi import document
 from service.api.problems import KINDS
 from service.api.redrive import read as read_redrive
 from service.config import Settings
 
-API = json.loads(document())
+SETTINGS = Settings(smtp_url="smtp://127.0.0.1")
+INBOX = "http://127.0.0.1:4000"
+
+
+def described(settings: Settings = SETTINGS, inbox_url: str | None = INBOX) -> dict[str, Any]:
+    return json.loads(document(settings, inbox_url, datetime.now(UTC)))
+
+
+API = described()
 SCHEMAS = API["components"]["schemas"]
-SETTINGS = Settings(smtp_url="smtp://127.0.0.1", send_at_max_days=3650)
 
 
 def test_every_reference_leads_somewhere() -> None:
-    for path in re.findall(r'"\$ref":"#/([^"]+)"', document().decode()):
+    for path in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(API)):
         at = API
         for name in path.split("/"):
             at = at[name]
@@ -39,18 +50,36 @@ def test_every_field_says_what_to_write() -> None:
             assert schema.get("description") or field == "filter"
 
 
-def test_the_examples_are_accepted() -> None:
-    for example in EXAMPLES.values():
-        assert read_body(json.dumps(example["value"]).encode(), SETTINGS)
-    for example in REDRIVE_EXAMPLES.values():
-        assert read_redrive(json.dumps(example["value"]).encode())
+@pytest.mark.parametrize(
+    "settings",
+    [SETTINGS, Settings(), Settings(send_at_max_days=0), Settings(send_at_max_days=1)],
+    ids=["usual", "no mail", "nothing later", "a day"],
+)
+def test_the_examples_are_accepted_by_the_service_that_shows_them(settings: Settings) -> None:
+    api = described(settings)
+    for example in examples(api, "/notify"):
+        assert read_body(json.dumps(example).encode(), settings)
+    for example in examples(api, "/redrive"):
+        assert read_redrive(json.dumps(example).encode())
+
+
+def test_the_webhook_example_goes_to_the_inbox_that_runs() -> None:
+    assert examples(API, "/notify")[0]["recipient"].startswith(f"{INBOX}/")
+    assert "127.0.0.1" not in json.dumps(examples(described(inbox_url=None), "/notify"))
+
+
+def examples(api: dict[str, Any], path: str) -> list[dict[str, Any]]:
+    content = api["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    return [example["value"] for example in content["examples"].values()]
 
 
 def test_every_query_parameter_is_described() -> None:
     described = {one["name"]: one for one in API["paths"]["/notifications"]["get"]["parameters"]}
     assert described.keys() == read.PARAMETERS.keys()
-    assert described["limit"]["schema"]["maximum"] == read.PAGE_ROWS_MAX
-    assert described["limit"]["schema"]["default"] == read.PAGE_ROWS
+    limit, empty = described["limit"]["schema"]["anyOf"]
+    assert empty == {"type": "string", "maxLength": 0}
+    assert limit["maximum"] == read.PAGE_ROWS_MAX
+    assert limit["default"] == read.PAGE_ROWS
 
 
 def test_every_problem_is_described() -> None:

@@ -1,0 +1,55 @@
+"""The examples of the documentation: bodies that this service takes, at the time they are read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service.config import Settings
+
+NO_INBOX = "https://example.com/hook"
+LATER = timedelta(hours=1)
+ID = "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"
+
+Examples = dict[str, dict[str, Any]]
+
+
+def enqueueing(settings: Settings, inbox_url: str | None, now: datetime) -> Examples:
+    """Give bodies of POST /notify by name; the first is the one that the page offers."""
+    bodies: dict[str, dict[str, Any]] = {
+        "webhook": {
+            "channel": "webhook",
+            "recipient": f"{inbox_url}/hook" if inbox_url else NO_INBOX,
+            "payload": {"text": "hello"},
+        },
+    }
+    if settings.smtp_url is not None:
+        bodies["email"] = {
+            "channel": "email",
+            "recipient": "you@example.com",
+            "payload": {"subject": "Hello", "text": "It works."},
+        }
+    bodies["later"] = {
+        "channel": "log",
+        "recipient": "somebody",
+        "payload": None,
+        "priority": 0,
+        "reference": "order-1234",
+    }
+    if settings.send_at_max_days > 0:
+        bodies["later"]["send_at"] = rfc3339(now + LATER)
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def redriving(now: datetime) -> Examples:
+    """Give bodies of POST /redrive by name."""
+    yesterday = rfc3339(now - timedelta(days=1))
+    bodies: dict[str, dict[str, Any]] = {
+        "one": {"ids": [ID]},
+        "count": {"filter": {"channel": "webhook", "last_error_code": "503"}, "dry_run": True},
+        "slowly": {"filter": {"created_from": yesterday}, "limit": 10000, "rate_per_s": 20},
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def rfc3339(at: datetime) -> str:
+    """Write a time as clients do, in whole seconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
