@@ -5,22 +5,25 @@ import math
 import re
 import select
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import psycopg
+from psycopg.abc import AdaptContext
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, PGconn, TransactionStatus
 from psycopg.pq.abc import PGconn as AnyPGconn
 from psycopg.rows import class_row
+from psycopg.types.datetime import DateLoader, IntervalLoader, TimestampLoader, TimestamptzLoader
 from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from service.errors import DatabaseAway, Refused, TookTooLong, Unfit
 from service.model import LockHolder, PoolStats
-from service.pins import session_pins, transaction_pins
+from service.pins import PINS, session_pins, transaction_pins
 
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
 # nothing wrong. More than the statement_timeout: a slow answer is the server's to refuse.
@@ -53,6 +56,12 @@ SCHEMA_MISSING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
+WITH_STYLE: dict[str, type[Loader]] = {
+    "date": DateLoader,
+    "interval": IntervalLoader,
+    "timestamp": TimestampLoader,
+    "timestamptz": TimestamptzLoader,
+}
 POOLER_REFUSES = "unsupported startup parameter"  # PgBouncer's words: it speaks no other language
 NOT_THE_ROWS = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
 AWAY = (
@@ -132,6 +141,39 @@ def is_shared(pgconn: AnyPGconn, pid: int) -> bool:
     return pgconn.backend_pid != pid
 
 
+class Pinned:
+    """A connection as loaders see it: a shared one tells what others have set, and not our pins."""
+
+    STATUS: ClassVar = {
+        name: PINS[name.decode().lower()].encode()
+        for name in (b"DateStyle", b"IntervalStyle", b"TimeZone")
+    }
+
+    @property
+    def connection(self) -> Self:
+        """Be the context's connection."""
+        return self
+
+    @property
+    def pgconn(self) -> Self:
+        """Be its libpq half, too."""
+        return self
+
+    def parameter_status(self, name: bytes) -> bytes | None:
+        """Say how a value is written."""
+        return self.STATUS.get(name)
+
+
+def pinned(loader: type[Loader]) -> type[Loader]:
+    """Make a loader that takes our pins for granted."""
+
+    class PinnedLoader(loader):  # type: ignore[valid-type,misc]
+        def __init__(self, oid: int, _context: AdaptContext | None = None) -> None:
+            super().__init__(oid, Pinned())
+
+    return PinnedLoader
+
+
 def check_encoding(pgconn: AnyPGconn) -> None:
     """Refuse a database that cannot hold any text. Raises Unfit."""
     encoding = (pgconn.parameter_status(b"server_encoding") or b"UTF8").decode()
@@ -162,12 +204,12 @@ class Ended(psycopg.OperationalError):
 class SharedCursor(psycopg.AsyncCursor[Any]):
     """Executes each statement behind our pins, as one transaction and one round trip."""
 
-    PINS = transaction_pins(STATEMENT_TIMEOUT_S)
+    connection: "Connection"
 
     async def execute(self, *args: Any, **kwargs: Any) -> Self:
         """Execute as AsyncCursor does; the statement is a transaction of its own."""
         async with self.connection.pipeline():
-            for pins in self.PINS:
+            for pins in self.connection.pins:
                 await psycopg.AsyncCursor(self.connection).execute(pins)
             return await super().execute(*args, **kwargs)
 
@@ -175,7 +217,7 @@ class SharedCursor(psycopg.AsyncCursor[Any]):
 class Connection(psycopg.AsyncConnection[Any]):
     """Waits no longer than ANSWER_MAX_S for an answer; then it raises Silent, and is closed."""
 
-    is_shared = False  # a pooler's: its session is another's in the next transaction
+    pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
 
     @classmethod
     async def connect(cls, *args: Any, **kwargs: Any) -> Self:
@@ -193,11 +235,13 @@ class Connection(psycopg.AsyncConnection[Any]):
         pinning = session_pins(STATEMENT_TIMEOUT_S, self.pgconn.backend_pid)
         with pins_errors():
             cursor = await self.execute(pinning, prepare=False)
-            (pid, _) = (await cursor.fetchall())[0]
+            pid, isolation, _ = (await cursor.fetchall())[0]
         if is_shared(self.pgconn, pid):
-            self.is_shared = True
+            self.pins = transaction_pins(STATEMENT_TIMEOUT_S, isolation)
             self.cursor_factory = SharedCursor
             self.prepare_threshold = None
+            for name, loader in WITH_STYLE.items():
+                self.adapters.register_loader(name, pinned(loader))
 
     async def wait(  # psycopg waits here for everything that it has asked
         self,

@@ -72,14 +72,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
             dbname=unquote(dburi.database or "") or None,
             **dburi.args,
         )
-        target = conninfo(given, "notify-migrate")
-        connection = psycopg.connect(target, autocommit=True)
-        try:
-            refuse_unfit(connection, target)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return opened(conninfo(given, "notify-migrate"))
 
     def init_connection(self, connection: psycopg.Connection[Any]) -> None:
         """Keep yoyo's tables in public, whatever the role's name is, and do not wait long.
@@ -135,12 +128,20 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         }
 
 
-def refuse_unfit(connection: psycopg.Connection[Any], target: str) -> None:
-    """Refuse, before anything is set, what cannot be migrated. Raises Unfit."""
-    check_encoding(connection.pgconn)
-    is_pooled = is_shared(connection.pgconn, session_of(connection))
-    if is_pooled and asyncio.run(shares_sessions(target)):
+def opened(target: str) -> psycopg.Connection[Any]:
+    """Connect to a database that can be migrated. Raises Unfit, with nothing set."""
+    connection = psycopg.connect(target, autocommit=True)
+    try:
+        check_encoding(connection.pgconn)
+        if not is_shared(connection.pgconn, session_of(connection)):
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()  # a small pool may have no session left for those that look
+    if asyncio.run(shares_sessions(target)):
         raise Unfit("a pooler shares its sessions: give DATABASE_DIRECT_URL, which goes past it")
+    return psycopg.connect(target, autocommit=True)
 
 
 def session_of(connection: psycopg.Connection[Any]) -> int:

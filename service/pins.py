@@ -71,19 +71,19 @@ DERIVED = """
 
 # Only what differs is set: nobody may set session_replication_role, not even to what it is.
 PINNING = """
-select pg_catalog.pg_backend_pid(), (
+select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('transaction_isolation'), (
   select pg_catalog.count(pg_catalog.set_config(pin.name, pin.value, {is_local}))
   from (values {values},{derived}) as pin(name, value)
   where pg_catalog.current_setting(pin.name, true) operator(pg_catalog.<>) pin.value
 )"""
 
-# No query may come before it, and PostgreSQL warns of SET LOCAL where there is no BEGIN; it lasts
-# for the transaction.
+# Lasts for the transaction, as each begins with the default. No query may come before it, and of
+# SET LOCAL without a BEGIN, PostgreSQL warns.
 ISOLATION = "set transaction_isolation = 'read committed'"
 
 
 def session_pins(statement_timeout_s: float, pid: int) -> str:
-    """Give the first query of a connection: it tells the session's process id, and pins.
+    """Give the first query of a connection: it tells (process id, isolation, …), and pins.
 
     `pid` is what we were told at the login: a pooler tells another, and then it pins nothing but
     its own transaction.
@@ -92,11 +92,14 @@ def session_pins(statement_timeout_s: float, pid: int) -> str:
     return pinning(pins, f"pg_catalog.pg_backend_pid() operator(pg_catalog.<>) {pid}")
 
 
-def transaction_pins(statement_timeout_s: float) -> tuple[str, str]:
-    """Give what goes before a statement of ours, in its transaction, where sessions are shared."""
-    return ISOLATION, pinning(
-        {**PINS, "statement_timeout": milliseconds(statement_timeout_s)}, "true"
-    )
+def transaction_pins(statement_timeout_s: float, isolation: str) -> list[str]:
+    """Give what goes before a statement of ours, in its transaction, where sessions are shared.
+
+    `isolation` is what their transactions begin with.
+    """
+    pins = {**PINS, "statement_timeout": milliseconds(statement_timeout_s)}
+    first = [] if isolation == "read committed" else [ISOLATION]
+    return [*first, pinning(pins, "true")]
 
 
 def pinning(pins: dict[str, str], is_local: str) -> str:

@@ -51,7 +51,7 @@ def pooled(settings: Settings) -> str:
 async def shares_sessions(url: str) -> bool:
     """Say whether a connection's session changes, or serves two of them. Raises DatabaseAway."""
     async with connected(url) as first:
-        if not first.is_shared:
+        if not first.pins:
             return False
         with suppress(DatabaseAway):  # a pooler with one session left, which is the first's own
             async with connected(url) as second:
@@ -93,7 +93,7 @@ async def pooler_finding(settings: Settings) -> Finding:
             "pooler", "DATABASE_URL and DATABASE_DIRECT_URL lead to different databases",
             "locks and doorbells would be in the wrong one: correct one of them",
         )  # fmt: skip
-    if not ours.is_shared:
+    if not ours.pins:
         return Finding("pooler", "none")
     found = "past it" if url != direct_url else "one of sessions"
     return Finding("pooler", f"{found}; settings go along with each statement")

@@ -235,6 +235,8 @@ class Store:
 class Connection(psycopg.Connection[Any]):
     """Waits for an answer no longer than SILENCE_MAX_S; then it raises an OperationalError."""
 
+    pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         if timeout is not None:
             return super().wait(gen, interval, timeout)
@@ -250,12 +252,12 @@ class Connection(psycopg.Connection[Any]):
 class SharedCursor(psycopg.Cursor[Any]):
     """Executes each statement behind our pins, as one transaction and one round trip."""
 
-    PINS = transaction_pins(STATEMENT_TIMEOUT_S)
+    connection: Connection
 
     def execute(self, *args: Any, **kwargs: Any) -> Self:
         """Execute as Cursor does; the statement is a transaction of its own."""
         with self.connection.pipeline():
-            for pins in self.PINS:
+            for pins in self.connection.pins:
                 psycopg.Cursor(self.connection).execute(pins)
             return super().execute(*args, **kwargs)
 
@@ -277,8 +279,9 @@ def pin(connection: Connection) -> None:
     check_encoding(connection.pgconn)
     with pins_errors():
         pinning = session_pins(STATEMENT_TIMEOUT_S, connection.pgconn.backend_pid)
-        (pid, _) = connection.execute(pinning, prepare=False).fetchall()[0]
+        pid, isolation, _ = connection.execute(pinning, prepare=False).fetchall()[0]
     if is_shared(connection.pgconn, pid):
+        connection.pins = transaction_pins(STATEMENT_TIMEOUT_S, isolation)
         connection.cursor_factory = SharedCursor
         connection.prepare_threshold = None
 
