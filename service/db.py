@@ -3,39 +3,47 @@
 import asyncio
 import math
 import re
+import select
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import psycopg
+from psycopg.abc import AdaptContext
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, PGconn, TransactionStatus
+from psycopg.pq.abc import PGconn as AnyPGconn
 from psycopg.rows import class_row
+from psycopg.types.datetime import DateLoader, IntervalLoader, TimestampLoader, TimestamptzLoader
 from psycopg.waiting import wait_async
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from service.errors import DatabaseAway, Refused, TookTooLong
+from service.errors import DatabaseAway, Refused, TookTooLong, Unfit
 from service.model import LockHolder, PoolStats
-
-# A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
-# defaults; both ends look every 20 s instead. What the database or the role has set for others
-# changes neither how we read an answer (times in UTC) nor what our statements mean.
-SERVER_OPTIONS = (
-    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=15000 -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
-    " -c array_nulls=on -c extra_float_digits=1 -c default_transaction_isolation=read\\ committed"
-)
+from service.pins import PINS, session_pins, transaction_pins
 
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
 # nothing wrong. More than the statement_timeout: a slow answer is the server's to refuse.
 ANSWER_MAX_S = 4.0
 
+STATEMENT_TIMEOUT_S = 3.5
+CANCEL_MAX_S = 1.0
+DRAIN_PAUSE_S = 1.0
+
 BELL, LEAD = 1, 2  # our advisory locks, behind 1852798057
 
-STATEMENT_TIMEOUT_S = 3.5  # of a pool's connections
-DRAIN_PAUSE_S = 1.0
+# What a URL may say otherwise. PGOPTIONS is not read: a pooler refuses what it would add.
+DEFAULTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "20",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+    "options": "",
+}
 
 NOWHERE = "/nonexistent"
 COUNTS = (
@@ -48,6 +56,13 @@ SCHEMA_MISSING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
+WITH_STYLE: dict[str, type[Loader]] = {
+    "date": DateLoader,
+    "interval": IntervalLoader,
+    "timestamp": TimestampLoader,
+    "timestamptz": TimestamptzLoader,
+}
+POOLER_REFUSES = "unsupported startup parameter"  # PgBouncer's words: it speaks no other language
 NOT_THE_ROWS = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
 AWAY = (
     psycopg.OperationalError,
@@ -59,26 +74,14 @@ AWAY = (
 )
 
 
-def conninfo(url: str, role: str, *, statement_timeout_s: float | None = None) -> str:
-    """Complete a DATABASE_URL; what the URL itself says wins.
+def conninfo(url: str, role: str) -> str:
+    """Complete a DATABASE_URL; what the URL itself says wins, but for the encoding.
 
     `role` becomes the application_name (at most 16 characters, as pg_activity shows no more):
     notify-api, notify-disp, notify-work, notify-maint.
     """
-    options = SERVER_OPTIONS
-    if statement_timeout_s is not None:
-        options += f" -c statement_timeout={int(statement_timeout_s * 1000)}"
-    defaults = {
-        "application_name": role,
-        "connect_timeout": "5",
-        "keepalives_idle": "20",
-        "keepalives_interval": "5",
-        "keepalives_count": "3",
-        "tcp_user_timeout": "15000",
-        "options": options,
-        "client_encoding": "UTF8",
-    }
-    return make_conninfo(url, **{k: v for k, v in defaults.items() if f"{k}=" not in url})
+    given = DEFAULTS | {"application_name": role} | conninfo_to_dict(url)
+    return make_conninfo("", **(given | {"client_encoding": "UTF8"}))
 
 
 def is_readable(url: str) -> bool:
@@ -120,12 +123,125 @@ def libpq_environment(url: str) -> dict[str, str]:
     return {names[key]: str(value) for key, value in conninfo_to_dict(url).items() if key in names}
 
 
+def is_quiet(pgconn: AnyPGconn) -> bool:
+    """Say whether an idle connection has nothing to tell: who listens to nothing hears its end.
+
+    Free of round trips. A false alarm costs a new connection.
+    """
+    data = select.poll()  # select() takes no descriptor above 1023
+    try:
+        data.register(pgconn.socket, select.POLLIN)
+    except psycopg.OperationalError:  # it is closed
+        return False
+    return not data.poll(0)
+
+
+def is_shared(pgconn: AnyPGconn, pid: int) -> bool:
+    """Say whether a session, whose process has this id, is a pooler's: it told us another."""
+    return pgconn.backend_pid != pid
+
+
+class Pinned:
+    """A connection as loaders see it: a shared one tells what others have set, and not our pins."""
+
+    STATUS: ClassVar = {
+        name: PINS[name.decode().lower()].encode()
+        for name in (b"DateStyle", b"IntervalStyle", b"TimeZone")
+    }
+
+    @property
+    def connection(self) -> Self:
+        """Be the context's connection."""
+        return self
+
+    @property
+    def pgconn(self) -> Self:
+        """Be its libpq half, too."""
+        return self
+
+    def parameter_status(self, name: bytes) -> bytes | None:
+        """Say how a value is written."""
+        return self.STATUS.get(name)
+
+
+def pinned(loader: type[Loader]) -> type[Loader]:
+    """Make a loader that takes our pins for granted."""
+
+    class PinnedLoader(loader):  # type: ignore[valid-type,misc]
+        def __init__(self, oid: int, _context: AdaptContext | None = None) -> None:
+            super().__init__(oid, Pinned())
+
+    return PinnedLoader
+
+
+def check_encoding(pgconn: AnyPGconn) -> None:
+    """Refuse a database that cannot hold any text. Raises Unfit."""
+    encoding = (pgconn.parameter_status(b"server_encoding") or b"UTF8").decode()
+    if encoding != "UTF8":
+        raise Unfit(
+            f"the database is {encoding}, and must be UTF8: create database … encoding 'UTF8'"
+            " template template0"
+        )
+
+
+@contextmanager
+def pins_errors() -> Iterator[None]:
+    """Name what somebody has set that we may not set back. Raises Unfit."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Unfit(f"{one_line(error)}: somebody has, for this database or role") from error
+
+
 class Silent(psycopg.OperationalError):
     """No answer came in time: the connection may be dead, and nothing told so."""
 
 
+class Ended(psycopg.OperationalError):
+    """The connection ended while nobody used it."""
+
+
+class SharedCursor(psycopg.AsyncCursor[Any]):
+    """Executes each statement behind our pins, as one transaction and one round trip."""
+
+    connection: "Connection"
+
+    async def execute(self, *args: Any, **kwargs: Any) -> Self:
+        """Execute as AsyncCursor does; the statement is a transaction of its own."""
+        async with self.connection.pipeline():
+            for pins in self.connection.pins:
+                await psycopg.AsyncCursor(self.connection).execute(pins)
+            return await super().execute(*args, **kwargs)
+
+
 class Connection(psycopg.AsyncConnection[Any]):
     """Waits no longer than ANSWER_MAX_S for an answer; then it raises Silent, and is closed."""
+
+    pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
+
+    @classmethod
+    async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Connect in autocommit, and see to it that no setting of others reaches us."""
+        connection = await super().connect(*args, autocommit=True, **kwargs)
+        try:
+            await connection._pin()
+        except BaseException:
+            connection.pgconn.finish()
+            raise
+        return connection
+
+    async def _pin(self) -> None:
+        check_encoding(self.pgconn)
+        pinning = session_pins(STATEMENT_TIMEOUT_S, self.pgconn.backend_pid)
+        with pins_errors():
+            cursor = await self.execute(pinning, prepare=False)
+            pid, isolation, _ = (await cursor.fetchall())[0]
+        if is_shared(self.pgconn, pid):
+            self.pins = transaction_pins(STATEMENT_TIMEOUT_S, isolation)
+            self.cursor_factory = SharedCursor
+            self.prepare_threshold = None
+            for name, loader in WITH_STYLE.items():
+                self.adapters.register_loader(name, pinned(loader))
 
     async def wait(  # psycopg waits here for everything that it has asked
         self,
@@ -138,22 +254,21 @@ class Connection(psycopg.AsyncConnection[Any]):
         try:
             return await wait_async(gen, self.pgconn.socket, interval, ANSWER_MAX_S)
         except psycopg.OperationalError as error:
-            if self.give_up():
-                raise Silent(str(error)) from error
-            raise
-        except asyncio.CancelledError:
-            self.give_up()
-            raise
-
-    def give_up(self) -> bool:
-        """Close, if an answer is missing; says whether one was.
-
-        psycopg would ask the server to cancel first, for up to 10 s if that is as silent.
-        """
-        waits = self.pgconn.transaction_status == TransactionStatus.ACTIVE
-        if waits:
+            if not self.is_waiting:
+                raise
+            with suppress(psycopg.Error):
+                await self.cancel_safe(timeout=CANCEL_MAX_S)
             self.pgconn.finish()
-        return waits
+            raise Silent(str(error)) from error
+        except asyncio.CancelledError:
+            if self.is_waiting:
+                self.pgconn.finish()
+            raise
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is missing."""
+        return self.pgconn.transaction_status == TransactionStatus.ACTIVE
 
 
 class Pool:
@@ -161,10 +276,11 @@ class Pool:
 
     def __init__(self, url: str, role: str, connections_max: int) -> None:
         self._pool = AsyncConnectionPool(
-            conninfo(url, role, statement_timeout_s=STATEMENT_TIMEOUT_S),
+            conninfo(url, role),
             min_size=1,
             max_size=connections_max,
-            kwargs={"autocommit": True, "prepare_threshold": 0},
+            kwargs={"prepare_threshold": 0},
+            check=self._look,
             timeout=2,  # a request waits no longer for a connection
             # Its waits double: with more, an outage of 16 s was followed by 14 s of them. Then the
             # next caller asks for a connection, and begins anew.
@@ -199,18 +315,28 @@ class Pool:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection, and translate its errors.
 
-        One that is dead in silence, or that a failover has left read-only, has company: all are
-        replaced, or each would cost a caller its time. Not more often than each second.
+        One that is dead, or that a failover has left read-only, has company: all are replaced, or
+        each would cost a caller its time. Not more often than each second.
         """
         with translated():
             async with self._pool.connection() as conn:
                 try:
                     yield conn
                 except (Silent, psycopg.errors.ReadOnlySqlTransaction):
-                    if time.monotonic() - self._drained_at > DRAIN_PAUSE_S:
-                        self._drained_at = time.monotonic()
-                        await self._pool.drain()
+                    await self._replace_all()
                     raise
+
+    async def _look(self, conn: Connection) -> None:
+        """Lend no connection that ended while it was idle. The pool asks again for another."""
+        if not is_quiet(conn.pgconn):
+            conn.pgconn.finish()
+            await self._replace_all()
+            raise Ended("it ended while it was idle")
+
+    async def _replace_all(self) -> None:
+        if time.monotonic() - self._drained_at > DRAIN_PAUSE_S:
+            self._drained_at = time.monotonic()
+            await self._pool.drain()
 
 
 async def lock_holder(conn: Connection, lock: int) -> LockHolder | None:
@@ -223,7 +349,7 @@ async def lock_holder(conn: Connection, lock: int) -> LockHolder | None:
 async def connect(url: str, role: str) -> Connection:
     """Open one direct connection, for LISTEN or session locks. Raises DatabaseAway."""
     with translated():
-        return await Connection.connect(conninfo(url, role), autocommit=True)
+        return await Connection.connect(conninfo(url, role))
 
 
 @contextmanager
@@ -247,7 +373,8 @@ def translated() -> Iterator[None]:
     except SCHEMA_MISSING as error:
         raise DatabaseAway("the schema is missing or old: run notify migrate") from error
     except AWAY as error:
-        raise DatabaseAway(one_line(error)) from error
+        kind = Unfit if POOLER_REFUSES in str(error) else DatabaseAway
+        raise kind(one_line(error)) from error
 
 
 def is_not_the_rows(sqlstate: str) -> bool:

@@ -13,6 +13,7 @@ from service.errors import NotifyError, RedisAway
 from service.finding import Finding, judged
 from service.mail_server import MailServer, mail_server
 from service.model import Checkup, Gauges, LockHolder
+from service.poolers import pooler_finding
 from service.ready_set import ReadySet
 from service.store import Store
 
@@ -28,6 +29,7 @@ SMTP_WAIT_S = 5.0
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Look at database, doorbell, Redis, webhooks and mail, in this order; nothing is changed."""
     assert settings.database_url is not None
+    yield await pooler_finding(settings)
     async with Store(settings.database_url, "notify-doctor", connections_max=1) as store:
         if missing := await store.missing():
             found, _, advice = missing[0].partition(": ")

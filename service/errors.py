@@ -17,6 +17,10 @@ class DatabaseAway(NotifyError):
     """PostgreSQL cannot be reached, or closed the connection; trying again later is right."""
 
 
+class Unfit(DatabaseAway):
+    """PostgreSQL answers, and cannot serve us until somebody changes what the text says."""
+
+
 class TookTooLong(DatabaseAway):
     """PostgreSQL gave up a statement after its timeout."""
 

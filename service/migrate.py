@@ -4,6 +4,7 @@
 once, on any number of machines, and after a kill -9.
 """
 
+import asyncio
 import glob
 import socket
 import time
@@ -23,8 +24,10 @@ from yoyo.connections import DatabaseURI
 from yoyo.exceptions import LockTimeout
 from yoyo.migrations import default_migration_table
 
-from service.db import conninfo, one_line
-from service.errors import DatabaseAway, StartError
+from service.db import POOLER_REFUSES, check_encoding, conninfo, is_shared, one_line, pins_errors
+from service.errors import DatabaseAway, StartError, Unfit
+from service.pins import session_pins
+from service.poolers import SESSION, shares_sessions
 from service.schema import schema_root
 
 OLDEST_SERVER = 15
@@ -69,18 +72,18 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
             dbname=unquote(dburi.database or "") or None,
             **dburi.args,
         )
-        return psycopg.connect(conninfo(given, "notify-migrate"), autocommit=True)
+        return opened(conninfo(given, "notify-migrate"))
 
     def init_connection(self, connection: psycopg.Connection[Any]) -> None:
         """Keep yoyo's tables in public, whatever the role's name is, and do not wait long.
 
         The role `notify` would find its schema of that name first, and yoyo's tables missing in it.
         A migration that waits for a table makes every later INSERT wait behind it. A statement may
-        take long, whatever the role or the database has set: a ledger may be large.
+        take long: a ledger may be large.
         """
-        connection.execute(
-            "set search_path = public; set lock_timeout = '5s'; set statement_timeout = 0"
-        )
+        with pins_errors():
+            connection.execute(session_pins(0, session_of(connection)))
+        connection.execute("set search_path = public; set lock_timeout = '5s'")
 
     def init_database(self) -> None:
         """Create nothing: yoyo's lock table is not used, and PostgreSQL's DDL is transactional."""
@@ -125,6 +128,27 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         }
 
 
+def opened(target: str) -> psycopg.Connection[Any]:
+    """Connect to a database that can be migrated. Raises Unfit, with nothing set."""
+    connection = psycopg.connect(target, autocommit=True)
+    try:
+        check_encoding(connection.pgconn)
+        if not is_shared(connection.pgconn, session_of(connection)):
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()  # a small pool may have no session left for those that look
+    if asyncio.run(shares_sessions(target)):
+        raise Unfit("a pooler shares its sessions: give DATABASE_DIRECT_URL, which goes past it")
+    return psycopg.connect(target, autocommit=True)
+
+
+def session_of(connection: psycopg.Connection[Any]) -> int:
+    """Give the process id of a connection's session."""
+    return int(connection.execute(SESSION).fetchall()[0][0])
+
+
 def whole(url: str) -> DatabaseURI:
     """Wrap a URL so that libpq parses it: yoyo's parser knows neither several hosts nor sockets."""
     return DatabaseURI("postgresql", None, None, None, None, None, {"conninfo": url})
@@ -143,6 +167,8 @@ def start_errors() -> Iterator[None]:
     """Turn what psycopg and yoyo raise into one line for a terminal."""
     try:
         yield
+    except Unfit as error:
+        raise StartError(f"not migrated: {error}") from error
     except LockTimeout as error:
         raise StartError(f"not migrated: {error}; try again when it is done") from error
     except errors.InsufficientPrivilege as error:
@@ -154,6 +180,8 @@ def start_errors() -> Iterator[None]:
             "not migrated: a long transaction holds a table; try again when it has ended"
         ) from error
     except psycopg.OperationalError as error:
+        if POOLER_REFUSES in str(error):
+            raise StartError(f"not migrated: {one_line(error)}") from error
         if error.sqlstate and not error.sqlstate.startswith(AWAY):
             raise StartError(f"not migrated: {one_line(error)}; try again") from error
         raise DatabaseAway(f"PostgreSQL cannot be reached: {one_line(error)}") from error

@@ -47,6 +47,20 @@ ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 WHOLE = SUMMARY.replace("null as payload", "payload")
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
+# What row security hides is an error wherever we look; this names it all at once.
+HINDRANCES = """
+select pg_catalog.format('row security hides notify.%1$s from this role:'
+  ' alter table notify.%1$s no force row level security, or alter role … bypassrls', c.relname)
+from pg_catalog.pg_class c
+where c.relrowsecurity and c.relkind in ('r', 'p')
+  and c.relnamespace operator(pg_catalog.=) pg_catalog.to_regnamespace('notify')::pg_catalog.oid
+  and pg_catalog.row_security_active(c.oid)
+union all
+select 'nothing can be written: transaction_read_only is on, set there or on a replica'
+where pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool
+order by 1
+"""
+IS_IT_OURS_TO_SEE = "select from notify.notifications limit 0"
 SERVERS_OWN = ("25006", "57014")  # a demoted primary, a time limit; any other may be a row's
 # Less than the statement_timeout, so that a slow row at the end is no cancelled statement.
 ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
@@ -101,6 +115,8 @@ class Store:
             except psycopg.Error as error:
                 if error.sqlstate is None or error.sqlstate in SERVERS_OWN:
                     raise
+                if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                    await conn.execute(IS_IT_OURS_TO_SEE)  # if not, it is for no row
             cursor = await conn.execute(ENQUEUE, [text])
             return {
                 place: Accepted(id, created_at) if refused is None else not_accepted(**refused)
@@ -193,9 +209,11 @@ class Store:
                     [current_migration()],
                 )
                 row = await cursor.fetchone()
+                if not (row and row[0]):
+                    return ["the schema is not current: run notify migrate"]
+                return [line for (line,) in await (await conn.execute(HINDRANCES)).fetchall()]
         except DatabaseAway as error:
             return [f"the database cannot be used: {error}"]
-        return [] if row and row[0] else ["the schema is not current: run notify migrate"]
 
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
         """Look at what is due in these lanes, each from its floor (epoch ms; None: the head)."""

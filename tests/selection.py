@@ -54,6 +54,11 @@ NEEDS = {
         "the roles that only read (ops/postgres/roles.sql)",
         "apt-get install postgresql-client",
     ),
+    "pgbouncer": Need(
+        on_path("pgbouncer") or os.access("/usr/sbin/pgbouncer", os.X_OK),
+        "the road through a transaction pooler",
+        "apt-get install pgbouncer",
+    ),
     "locust": Need(find_spec("locust") is not None, "the stress test", "pip install -e '.[load]'"),
     "pg_activity": Need(
         find_spec("pgactivity") is not None, "notify top", "pip install -e '.[ops]'"

@@ -9,17 +9,27 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from service.config import Settings
-from service.db import conninfo, translated
+from service.db import (
+    CANCEL_MAX_S,
+    check_encoding,
+    conninfo,
+    is_quiet,
+    is_shared,
+    pins_errors,
+    translated,
+)
 from service.errors import DatabaseAway, NotifyError
 from service.metrics import WorkerMetrics
 from service.model import Status
 from service.outage import Outage
+from service.pins import session_pins, transaction_pins
 from workers.claim import Claim, Ended, Key
 from workers.refusals import Refusal, Refusals
 
@@ -95,9 +105,7 @@ class Store:
         self.thread = thread
         self.outage = outage
         self.failed = False
-        self.conninfo = conninfo(
-            settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S
-        )
+        self.conninfo = conninfo(settings.database_url or "", "notify-work")
         self.connection: psycopg.Connection[Any] | None = None
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
@@ -208,6 +216,8 @@ class Store:
         """Call one function of the ledger."""
         try:
             with translated():
+                if self.connection is not None and not is_quiet(self.connection.pgconn):
+                    self.close()  # it ended while nothing was to do
                 if self.connection is None:
                     self.connection = connect(self.conninfo)
                 rows = self.connection.execute(query, args, prepare=True).fetchall()
@@ -225,15 +235,55 @@ class Store:
 class Connection(psycopg.Connection[Any]):
     """Waits for an answer no longer than SILENCE_MAX_S; then it raises an OperationalError."""
 
+    pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        return super().wait(gen, interval, SILENCE_MAX_S if timeout is None else timeout)
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, SILENCE_MAX_S)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                with suppress(psycopg.Error):
+                    self.cancel_safe(timeout=CANCEL_MAX_S)
+            raise
+
+
+class SharedCursor(psycopg.Cursor[Any]):
+    """Executes each statement behind our pins, as one transaction and one round trip."""
+
+    connection: Connection
+
+    def execute(self, *args: Any, **kwargs: Any) -> Self:
+        """Execute as Cursor does; the statement is a transaction of its own."""
+        with self.connection.pipeline():
+            for pins in self.connection.pins:
+                psycopg.Cursor(self.connection).execute(pins)
+            return super().execute(*args, **kwargs)
 
 
 def connect(target: str) -> Connection:
     """Open a connection that reads a UUID as text: a worker only passes it on."""
     connection = Connection.connect(target, autocommit=True)
+    try:
+        pin(connection)
+    except BaseException:
+        connection.close()
+        raise
     connection.adapters.register_loader("uuid", TextLoader)
     return connection
+
+
+def pin(connection: Connection) -> None:
+    """See to it that no setting of others reaches us. Raises Unfit."""
+    check_encoding(connection.pgconn)
+    with pins_errors():
+        pinning = session_pins(STATEMENT_TIMEOUT_S, connection.pgconn.backend_pid)
+        pid, isolation, _ = connection.execute(pinning, prepare=False).fetchall()[0]
+    if is_shared(connection.pgconn, pid):
+        connection.pins = transaction_pins(STATEMENT_TIMEOUT_S, isolation)
+        connection.cursor_factory = SharedCursor
+        connection.prepare_threshold = None
 
 
 def array(values: Iterable[object]) -> str:

@@ -65,8 +65,12 @@ def worker(args: argparse.Namespace) -> int:
 
 
 def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:
-    """Read the settings, refuse what is missing, and set the logs up."""
+    """Read the settings, refuse what is missing or cannot serve us, and set the logs up."""
+    from service.poolers import refuse_unfit
+
     settings = settings_for(args)
     required(settings, *names)
+    if role != "migrate":
+        asyncio.run(refuse_unfit(settings))
     start_logs(role, settings)
     return settings

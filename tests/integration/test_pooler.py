@@ -1,0 +1,149 @@
+"""Through PgBouncer as Debian ships it, whose sessions go from one transaction to another's."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from service.config import Settings
+from service.errors import StartError
+from service.migrate import migrate
+from service.poolers import refuse_unfit
+from service.store import Store
+from tests.integration.test_hostile_settings import HOSTILE, set_for
+from tests.pgbouncer import PgBouncer
+from tests.road import examined, road
+from tests.scratch import scratch
+
+pytestmark = pytest.mark.needs("pgbouncer")
+
+MODES = ("transaction", "session", "statement")
+ROW = b'[{"channel": "log", "recipient": "r", "payload": null}]'
+SET_HERE = (  # PgBouncer itself passes the name on
+    "select name, setting from pg_settings"
+    " where source = 'session' and name <> 'application_name' order by name"
+)
+
+Pool = Callable[..., PgBouncer]
+
+
+@pytest.fixture
+def pool(dsn: str) -> Iterator[Pool]:
+    """Start poolers in front of the test's database."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(scratch()))
+
+        def start(pool_mode: str = "transaction", **how: Any) -> PgBouncer:
+            started = PgBouncer(dsn, directory, pool_mode=pool_mode, **how)
+            return stack.enter_context(started)
+
+        yield start
+
+
+def travel(db: psycopg.Connection[Any], pooled: str, redis_url: str, dsn: str) -> None:
+    """Go the whole road through the pooler, with a producer who is behind it as well."""
+    with (
+        road(db, pooled, redis_url, direct_url=dsn) as ours,
+        psycopg.connect(pooled, autocommit=True, prepare_threshold=None) as producer,
+    ):
+        ours.travel(producer)
+
+
+@pytest.mark.parametrize("pool_size", [2, 20])
+def test_the_road_through_shared_sessions(db, dsn, redis_url, pool, pool_size):
+    travel(db, pool(pool_size=pool_size).url, redis_url, dsn)
+
+
+def test_the_road_through_one_statement_at_a_time(db, dsn, redis_url, pool):
+    travel(db, pool("statement").url, redis_url, dsn)
+
+
+def test_the_road_through_a_pooler_of_whole_sessions(db, dsn, redis_url, pool):
+    travel(db, pool("session", pool_size=20).url, redis_url, None)
+
+
+def test_the_road_through_shared_sessions_under_all_that_a_database_can_set(
+    db, dsn, redis_url, pool
+):
+    path = {"search_path": "public"}  # which a producer behind a pooler cannot change for himself
+    later = {"statement_timeout": "1s", "transaction_timeout": "1s", "lock_timeout": "1s"}
+    set_for(db, f'database "{db.info.dbname}"', HOSTILE | path | later)
+    travel(db, pool().url, redis_url, dsn)
+
+
+def test_nothing_of_ours_stays_behind_in_a_session(db, dsn, redis_url, pool):
+    url = pool(pool_size=1).url
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as other:
+        before = other.execute(SET_HERE).fetchall()
+        travel(db, url, redis_url, dsn)
+        assert other.execute(SET_HERE).fetchall() == before
+        assert other.execute("select count(*) from pg_prepared_statements").fetchall() == [(0,)]
+        assert other.execute("select count(*) from pg_listening_channels()").fetchall() == [(0,)]
+
+
+def test_many_at_once_share_few_sessions(dsn, pool):
+    async def use(url: str) -> list[Any]:
+        async with Store(url, "notify-api") as one, Store(url, "notify-api") as other:
+            return await asyncio.gather(*(s.enqueue(ROW) for s in (one, other) for _ in range(50)))
+
+    assert len([found[1].id for found in asyncio.run(use(pool().url))]) == 100
+
+
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_without_a_way_past_it_every_start_is_refused_in_one_line(dsn, pool, mode):
+    url = pool(mode).url
+    with pytest.raises(StartError, match="give DATABASE_DIRECT_URL as well"):
+        asyncio.run(refuse_unfit(Settings(database_url=url)))
+    with pytest.raises(StartError, match="DATABASE_DIRECT_URL leads to a pooler"):
+        asyncio.run(refuse_unfit(Settings(database_url=dsn, database_direct_url=url)))
+    asyncio.run(refuse_unfit(Settings(database_url=url, database_direct_url=dsn)))
+
+
+def test_a_pooler_of_whole_sessions_needs_no_way_past_it(pool):
+    asyncio.run(refuse_unfit(Settings(database_url=pool("session", pool_size=4).url)))
+
+
+def test_options_that_a_pooler_refuses_are_told_by_name(pool, dsn):
+    url = f"{pool().url}?options=-c%20work_mem%3D1MB"
+    with pytest.raises(StartError, match="unsupported startup parameter: options"):
+        asyncio.run(refuse_unfit(Settings(database_url=url, database_direct_url=dsn)))
+    with pytest.raises(StartError, match="unsupported startup parameter: options"):
+        migrate(url)
+
+
+def test_migrations_through_shared_sessions_are_refused_and_leave_nothing_behind(pool):
+    url = pool(pool_size=1).url
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as other:
+        before = other.execute(SET_HERE).fetchall()
+        with pytest.raises(StartError, match="give DATABASE_DIRECT_URL"):
+            migrate(url)
+        assert other.execute(SET_HERE).fetchall() == before
+
+
+def test_migrations_go_through_a_pooler_of_whole_sessions(pool):
+    assert migrate(pool("session", pool_size=4).url) == []
+
+
+@pytest.mark.parametrize(("mode", "found"), [("transaction", "past it"), ("session", "past it")])
+def test_the_doctor_says_that_there_is_a_pooler(dsn, pool, mode, found):
+    seen = examined(database_url=pool(mode).url, database_direct_url=dsn)
+    assert seen["pooler"].found.startswith(found)
+    assert not seen["pooler"].advice
+    assert not seen["LISTEN"].advice
+
+
+def test_the_doctor_says_what_lacks_beside_a_pooler(pool):
+    seen = examined(database_url=pool().url)["pooler"]
+    assert (seen.found, seen.advice) == (
+        "DATABASE_URL leads to a pooler whose sessions are shared",
+        "give DATABASE_DIRECT_URL as well, which goes past it",
+    )
+
+
+def test_the_doctor_finds_a_way_past_it_that_leads_elsewhere(pool, empty_dsn):
+    seen = examined(database_url=pool().url, database_direct_url=empty_dsn)["pooler"]
+    assert "different databases" in seen.found
