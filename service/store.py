@@ -249,13 +249,27 @@ class Store:
             await cursor.execute("select * from notify.fold_slo(%s)", [limit])
             return await cursor.fetchall()
 
-    async def keep_partitions(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
-        """Make the days to come and drop the old ones; returns (action, partition)."""
+    async def make_days(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
+        """Make the partitions of the days to come; returns (action, partition)."""
+        return await self._partitions(
+            "select action, partition from notify.make_days(%s, %s)", [days_ahead, retention]
+        )
+
+    async def drop_days(self, retention: timedelta, limit: int) -> list[tuple[str, str]]:
+        """Drop up to `limit` days whose retention has passed; returns (action, partition)."""
+        return await self._partitions(
+            "select action, partition from notify.drop_days(%s, %s)", [retention, limit]
+        )
+
+    async def sweep_default(self, retention: timedelta, limit: int) -> list[tuple[str, str]]:
+        """Delete up to `limit` old rows outside of days; returns (action, partition)."""
+        return await self._partitions(
+            "select action, partition from notify.sweep_default(%s, %s)", [retention, limit]
+        )
+
+    async def _partitions(self, sql: str, args: list[Any]) -> list[tuple[str, str]]:
         async with self.pool.connection() as conn:
-            cursor = await conn.execute(
-                "select action, partition from notify.keep_partitions(%s, %s)",
-                [days_ahead, retention],
-            )
+            cursor = await conn.execute(sql, args)
             return await cursor.fetchall()
 
     async def checkup(self) -> Checkup:

@@ -18,7 +18,8 @@ create or replace function notify.page(
 returns table (ids uuid[], following uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
-set seq_page_cost = 0 set random_page_cost = 0 as $$
+set seq_page_cost = 0 set random_page_cost = 0
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_by_reference boolean := p_reference is not null;
   v_by_status boolean := not v_by_reference and coalesce(p_status, '') in ('failed', 'cancelled', 'expired');

@@ -30,7 +30,8 @@ create or replace function notify.redrive(
 returns table (matched integer, redriven integer, expired integer, more boolean, following uuid)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
-set seq_page_cost = 0 set random_page_cost = 0 as $$
+set seq_page_cost = 0 set random_page_cost = 0
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_now timestamptz := clock_timestamp();
   -- An id is of a day around its created_at (see unmet_rule): so the times bound the days to be read.
