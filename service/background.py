@@ -9,8 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
-from loguru import logger
-
 from service import logs
 from service.config import Settings
 from service.days import Days

@@ -1,4 +1,4 @@
-"""The leader's care for the days of the ledger: each step on its own, whatever becomes of the others."""
+"""The leader's care for the days of the ledger: each step on its own, whatever the others meet."""
 
 import math
 import time
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from loguru import logger
 
+from service.finding import Finding, judged
 from service.metrics import DispatcherMetrics
 from service.store import Store
 
@@ -16,9 +17,12 @@ SOON_S = 60.0  # where somebody's lock was in the way
 AHEAD_DAYS = 7
 DROPPED_MAX = 100  # days per turn, each in a transaction of its own
 SWEPT_MAX = 25_000  # rows per turn
+LOCKS_PER_DAY = 10  # two tables with their indexes
+TENDED_EACH, TENDED_MAX = 16, 100  # days per transaction, transactions per turn
 
-SOON = frozenset({"busy", "emptied"})
-NOT_DONE = SOON | {"failed"}
+SOON = frozenset({"busy", "emptied", "quiet", "awake"})
+NOT_DONE = frozenset({"busy", "emptied", "failed"})
+UNTOLD = frozenset({"quiet", "awake"})
 Actions = list[tuple[str, str]]
 
 
@@ -45,10 +49,12 @@ class Days:
         self._metrics = metrics
         self._retention = timedelta(days=retention_days)
         self._clock = clock
+        self._has_looked = False
         self._steps = (
             Step("make_days", self._make),
             Step("drop_days", self._drop),
             Step("sweep_default", self._sweep),
+            Step("tend_days", self._tend),
         )
 
     async def keep(self) -> float:
@@ -56,6 +62,8 @@ class Days:
 
         Raises the first error in the end: nothing that one step meets keeps the others away.
         """
+        if not self._has_looked:
+            await self._look_at_room()
         errors: list[Exception] = []
         for step in self._steps:
             if step.due_at <= self._clock():
@@ -68,9 +76,17 @@ class Days:
             raise errors[0]
         return max(0.0, min(step.due_at for step in self._steps) - self._clock())
 
+    async def _look_at_room(self) -> None:
+        found = room_finding(self._retention.days, *await self._store.lock_room())
+        if found.advice:
+            logger.warning("too_few_locks", hint=found.advice)
+        self._has_looked = True
+
     async def _take(self, step: Step) -> None:
         actions = await step.run_once()
         for action, partition in actions:
+            if action in UNTOLD:
+                continue
             level = "WARNING" if action == "failed" else "INFO"
             logger.log(level, "partition", action=action, partition=partition)
         done = {action for action, _ in actions}
@@ -90,5 +106,43 @@ class Days:
                 break
         return [(action, partition) for partition, action in seen.items()]
 
+    async def _tend(self) -> Actions:
+        """Look through all days of a long ledger that wait for it, few in each transaction."""
+        seen: Actions = []
+        for _ in range(TENDED_MAX):
+            actions = await self._store.tend_days(TENDED_EACH)
+            seen += actions
+            if len(actions) < TENDED_EACH:
+                break
+        return seen
+
     async def _sweep(self) -> Actions:
         return await self._store.sweep_default(self._retention, SWEPT_MAX)
+
+
+def room_finding(retention_days: int, per_transaction: int, transactions: int) -> Finding:
+    """Judge whether the server has the locks for what opens every day at once.
+
+    Nothing of ours on the road does; a dump, a migration or somebody's own query may.
+    """
+    wanted = math.ceil(LOCKS_PER_DAY * (retention_days + AHEAD_DAYS) / transactions)
+    return judged(
+        "locks", f"max_locks_per_transaction = {per_transaction}", wanted <= per_transaction,
+        f"RETENTION_DAYS={retention_days}: a dump or a migration opens every day at once; set "
+        f"max_locks_per_transaction to {wanted} or more, and restart PostgreSQL",
+    )  # fmt: skip
+
+
+def maintenance_finding(missing: list[tuple[str, str, str | None]]) -> Finding:
+    """Judge what maintenance() told, naming the first of each step."""
+    if not missing:
+        return Finding("days", "made ahead, and dropped after their retention")
+    told: dict[str, str] = {}
+    for step, partition, cause in missing:
+        told.setdefault(step, partition + (f" ({cause})" if cause else ""))
+    what = {"make_days": "missing ahead", "drop_days": "over retention"}
+    return Finding(
+        "days",
+        "; ".join(f"{what[step]}: {partition}" for step, partition in told.items()),
+        "the dispatcher sees to it hourly: take away what it names; else see its log",
+    )

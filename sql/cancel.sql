@@ -39,10 +39,12 @@ begin
     order by n.id
     for update skip locked);
   begin
-    update notify.notifications n set
-      status = 'cancelled',
-      settled_at = clock_timestamp()
-    where n.id = any (v_ids) and n.id between v_lo and v_hi;
+    if v_ids <> '{}' then
+      update notify.notifications n set
+        status = 'cancelled',
+        settled_at = clock_timestamp()
+      where n.id = any (v_ids) and n.id between v_lo and v_hi;
+    end if;
   exception when others or assert_failure then
     if cardinality(v_asked) = 1 or not notify.blames_row(sqlstate) then
       raise;

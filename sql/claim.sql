@@ -80,6 +80,9 @@ begin
     ) p;
   end if;
 
+  if v_ids is null or v_ids = '{}' then
+    return;
+  end if;
   v_ids := array(select i from unnest(v_ids) as i order by i);
   v_lo := v_ids[1];
   v_hi := v_ids[cardinality(v_ids)];

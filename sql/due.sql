@@ -14,7 +14,7 @@ create or replace function notify.due(
 returns table (
   priority smallint, ids uuid[], due_ms double precision[], next_due_in interval,
   now_ms double precision)
-language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = auto as $$
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 begin
   if not notify.is_long() then
     return query

@@ -35,6 +35,9 @@ begin
   if notify.is_long() then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
+  if v_ids = '{}' then
+    return;
+  end if;
   set constraints all immediate;
   begin
     with tried as materialized (

@@ -47,6 +47,7 @@ begin
         limit p_limit - v_ended - cardinality(v_ids)
         for update skip locked);
     end loop;
+    exit when v_ids = '{}';
     v_odd := 0;
     for id, attempt, status in select e.* from notify.end_leases(v_ids, v_ends) e loop
       return next;

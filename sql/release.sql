@@ -22,6 +22,9 @@ declare
   v_hi uuid := v_ids[cardinality(v_ids)];
   v_sending constant text := 'sending';     -- a variable: see settle()
 begin
+  if v_ids = '{}' then
+    return;
+  end if;
   if notify.is_long() then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
@@ -32,6 +35,9 @@ begin
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_sending)
     order by n.id
     for update of n skip locked);
+  if v_ids = '{}' then
+    return;
+  end if;
   return query
   update notify.notifications n set
     status = 'queued',

@@ -26,6 +26,9 @@ declare
   v_moved integer;
   v_context text;
 begin
+  if v_count = 0 then
+    return 0;
+  end if;
   set constraints all immediate;
   begin
     insert into notify.slo_deltas (day, channel, priority, result, count)

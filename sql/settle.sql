@@ -47,6 +47,9 @@ declare
   v_again_hi uuid := v_again[cardinality(v_again)];
   v_settled integer;
 begin
+  if v_ids = '{}' then
+    return;
+  end if;
   if notify.is_long() then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;

@@ -6,7 +6,7 @@
 -- Returns  (lo, hi), both ends belong to it, the oldest first; what has no day of its own is within them.
 --          Of a ledger that is not long: one, everything
 -- Plan     quiet_days, as a whole: a row per day
--- Caller   due, reap, next_lease_in, held, gauges, claim, claim_each, expired_leases, page
+-- Caller   due, reap, next_lease_in, held, gauges, claim, claim_each, abandoned_leases, page
 create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

@@ -29,9 +29,8 @@ begin
     select from pg_trigger t where t.tgrelid = v_table and t.tgfoid = 'notify.stir'::regproc
       and t.tgenabled = 'A')
   then
-    execute format('drop trigger if exists stir on notify.%I', v_name);
     execute format(
-      'create trigger stir after insert or update on notify.%I for each row
+      'create or replace trigger stir after insert or update on notify.%I for each row
          when (new.status = ''queued'' or new.status = ''sending'') execute function notify.stir()', v_name);
     execute format('alter table notify.%I enable always trigger stir', v_name);
   end if;

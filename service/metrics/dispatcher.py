@@ -143,5 +143,11 @@ class DispatcherMetrics:
 
     def forget(self) -> None:
         """Know nothing any more: another leads, and shows how things stand."""
-        for reading in (*self.queue, *self.vitals, *self.redis, self.redis_up, self.maintenance_failed):
+        for reading in (
+            *self.queue,
+            *self.vitals,
+            *self.redis,
+            self.redis_up,
+            self.maintenance_failed,
+        ):
             reading.forget()
