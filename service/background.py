@@ -48,14 +48,14 @@ class Background:
         self._heard_at = -math.inf  # who leads first does not know how it went before
         self._reap_from = math.inf
         gauges = Sight(self.set_gauges, metrics.queue)
-        days = Days(store, metrics, settings.retention_days)
+        self._days = Days(store, metrics, settings.retention_days)
         vitals = Sight(self.set_vitals, metrics.vitals)
         self._jobs: tuple[tuple[str, float, Callable[[], Awaitable[float | None]]], ...] = (
             ("reaper", settings.reaping_interval_mins * 60, self.reap),
             ("gauges", settings.gauges_interval_s, gauges.look),
             ("vitals", VITALS_INTERVAL_S, vitals.look),
             ("slo", SLO_INTERVAL_S, self.fold_slo),
-            ("partitions", PARTITIONS_INTERVAL_S, days.keep),
+            ("partitions", PARTITIONS_INTERVAL_S, self._days.keep),
         )
         self._outages = {name: Outage(name) for name, _, _ in self._jobs}
 

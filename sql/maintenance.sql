@@ -42,7 +42,8 @@ begin
       (select string_agg(distinct pg_describe_object(d.classid, d.objid, d.objsubid), ', ')
         from pg_depend d
         where d.refclassid = 'pg_class'::regclass and d.refobjid = v_table and d.deptype = 'n'
-          and d.classid in ('pg_rewrite'::regclass, 'pg_constraint'::regclass)),
+          and (d.classid = 'pg_rewrite'::regclass or d.objid in (
+            select k.oid from pg_constraint k where k.contype = 'f' and k.confrelid = v_table))),
       'it belongs to ' || v_owner);
     if cause is null then
       execute format(

@@ -1,9 +1,9 @@
-"""Stir: whatever makes an old row queued or sending, its day is looked at from the same commit on."""
+"""Stir: whatever makes an old row queued or sending, its day is looked at from that commit on."""
 
 import psycopg
 import pytest
 
-from tests.ledger import change, claim, due, put, reap, redrive, restore, row
+from tests.ledger import ago, change, claim, due, put, reap, redrive, restore, row
 from tests.sql.long import connected, old_id, tend
 
 OLD = 40  # days
@@ -65,8 +65,10 @@ def by_a_dump(db, id):
 
 def by_another_role(db, id):
     db.execute("drop role if exists clerk")
-    db.execute("create role clerk; grant usage on schema notify to clerk;"
-               " grant select, update on notify.notifications to clerk; set role clerk")  # fmt: skip
+    db.execute(
+        "create role clerk; grant usage on schema notify to clerk;"
+        " grant select, update on notify.notifications to clerk; set role clerk"
+    )
     db.execute(BY_HAND, [id])
     db.execute("reset role; drop owned by clerk; drop role clerk")
 
@@ -97,8 +99,10 @@ def test_a_rollback_leaves_the_day_quiet(db):
 
 def test_a_lease_on_a_quiet_day_is_reaped(db):
     id = dead_letter(db)
-    change(db, id, status="sending", settled_at=None, claimed_by="w:1",
-           lease_until=db.execute("select now() - interval '1 minute' as t").fetchone().t)  # fmt: skip
+    change(
+        db, id, status="sending", settled_at=None, claimed_by="w:1",
+        lease_until=ago(db, "1 minute"),
+    )  # fmt: skip
     assert [(r.id, r.status) for r in reap(db)] == [(id, "queued")]
     assert row(db, id).status == "queued"
 
