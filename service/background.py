@@ -9,10 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
-from loguru import logger
-
 from service import logs
 from service.config import Settings
+from service.days import Days
 from service.interval import every
 from service.metrics import DispatcherMetrics, Reading
 from service.model import Reaped
@@ -26,7 +25,6 @@ SETTLE_GRACE_S = 10.0
 SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
 PARTITIONS_INTERVAL_S = 3600.0
-PARTITIONS_AHEAD_DAYS = 7
 VITALS_INTERVAL_S = 15.0
 MISSES_MAX = 3  # in a row; then the figures are not known
 SLO_INTERVAL_S = 10.0
@@ -50,13 +48,14 @@ class Background:
         self._heard_at = -math.inf  # who leads first does not know how it went before
         self._reap_from = math.inf
         gauges = Sight(self.set_gauges, metrics.queue)
+        self._days = Days(store, metrics, settings.retention_days)
         vitals = Sight(self.set_vitals, metrics.vitals)
         self._jobs: tuple[tuple[str, float, Callable[[], Awaitable[float | None]]], ...] = (
             ("reaper", settings.reaping_interval_mins * 60, self.reap),
             ("gauges", settings.gauges_interval_s, gauges.look),
             ("vitals", VITALS_INTERVAL_S, vitals.look),
             ("slo", SLO_INTERVAL_S, self.fold_slo),
-            ("partitions", PARTITIONS_INTERVAL_S, self.keep_partitions),
+            ("partitions", PARTITIONS_INTERVAL_S, self._days.keep),
         )
         self._outages = {name: Outage(name) for name, _, _ in self._jobs}
 
@@ -139,15 +138,6 @@ class Background:
                 self._metrics.slo.labels(row.channel, row.priority, row.result).inc(row.ended)
             if sum(row.deltas for row in folded) < SLO_DELTAS_MAX:
                 return
-
-    async def keep_partitions(self) -> None:
-        """Make the days to come and drop the old ones."""
-        retention = timedelta(days=self._settings.retention_days)
-        for action, partition in await self._store.keep_partitions(
-            PARTITIONS_AHEAD_DAYS, retention
-        ):
-            level = "WARNING" if action == "failed" else "INFO"
-            logger.log(level, "partition", action=action, partition=partition)
 
 
 def told(row: Reaped) -> logs.Row:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 from service.config import Settings
+from service.days import maintenance_finding, room_finding
 from service.db import BELL, LEAD, connect, translated
 from service.errors import NotifyError, RedisAway
 from service.finding import Finding, judged
@@ -38,6 +39,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("schema", "current")
         for finding in database_findings(await store.checkup(), datetime.now(UTC)):
             yield finding
+        retention = timedelta(days=settings.retention_days)
+        yield maintenance_finding(await store.maintenance(DAYS_AHEAD_MIN, retention, 100))
+        yield room_finding(settings.retention_days, *await store.lock_room())
         yield lead_finding(await store.lock_holder(LEAD))
         yield doorbell_finding(await store.lock_holder(BELL))
         yield waiting_finding(await store.gauges())

@@ -42,6 +42,7 @@ SUMMARY = (
     " left(last_error, 500) as last_error"
 )
 PAGE_LOOK_MAX = 20_000  # 20 ms
+PAGE_TURNS_MAX = 10  # while nothing is found: each opens few days of a long ledger
 REDRIVE_LOOK_MAX = 100_000
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
@@ -157,11 +158,15 @@ class Store:
         PAGE_LOOK_MAX rows are looked at.
         """
         async with self.pool.connection() as conn:
-            found = await conn.execute(
-                "select ids, following from notify.page(%s, %s, %s, %s, %s, %s)",
-                [status, channel, reference, before, limit, PAGE_LOOK_MAX],
-            )
-            ids, following = (await found.fetchall())[0]
+            for _ in range(PAGE_TURNS_MAX):
+                found = await conn.execute(
+                    "select ids, following from notify.page(%s, %s, %s, %s, %s, %s)",
+                    [status, channel, reference, before, limit, PAGE_LOOK_MAX],
+                )
+                ids, following = (await found.fetchall())[0]
+                if ids or following is None:
+                    break
+                before = following
             cursor = conn.cursor(row_factory=class_row(Notification))
             if ids:
                 # The status again: it may have changed since. The bounds name the days.
@@ -267,13 +272,53 @@ class Store:
             await cursor.execute("select * from notify.fold_slo(%s)", [limit])
             return await cursor.fetchall()
 
-    async def keep_partitions(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
-        """Make the days to come and drop the old ones; returns (action, partition)."""
+    async def make_days(self, days_ahead: int, retention: timedelta) -> list[tuple[str, str]]:
+        """Make the partitions of the days to come; returns (action, partition)."""
+        return await self._partitions(
+            "select action, partition from notify.make_days(%s, %s)", [days_ahead, retention]
+        )
+
+    async def drop_days(self, retention: timedelta, limit: int) -> list[tuple[str, str]]:
+        """Drop up to `limit` days whose retention has passed; returns (action, partition)."""
+        return await self._partitions(
+            "select action, partition from notify.drop_days(%s, %s)", [retention, limit]
+        )
+
+    async def sweep_default(self, retention: timedelta, limit: int) -> list[tuple[str, str]]:
+        """Delete up to `limit` old rows outside of days; returns (action, partition)."""
+        return await self._partitions(
+            "select action, partition from notify.sweep_default(%s, %s)", [retention, limit]
+        )
+
+    async def tend_days(self, limit: int) -> list[tuple[str, str]]:
+        """See what up to `limit` days of a long ledger hold; returns (action, partition)."""
+        return await self._partitions("select action, partition from notify.tend_days(%s)", [limit])
+
+    async def maintenance(
+        self, days_ahead: int, retention: timedelta, limit: int
+    ) -> list[tuple[str, str, str | None]]:
+        """Say what is not done: (step, partition, cause), up to `limit` of each step."""
         async with self.pool.connection() as conn:
             cursor = await conn.execute(
-                "select action, partition from notify.keep_partitions(%s, %s)",
-                [days_ahead, retention],
+                "select step, partition, cause from notify.maintenance(%s, %s, %s)",
+                [days_ahead, retention, limit],
             )
+            return await cursor.fetchall()
+
+    async def lock_room(self) -> tuple[int, int]:
+        """Read how many locks the server has room for: per transaction, and in how many of them."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute(
+                "select current_setting('max_locks_per_transaction')::integer,"
+                " current_setting('max_connections')::integer"
+                " + current_setting('max_prepared_transactions')::integer"
+            )
+            room: tuple[int, int] = (await cursor.fetchall())[0]
+            return room
+
+    async def _partitions(self, sql: str, args: list[Any]) -> list[tuple[str, str]]:
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute(sql, args)
             return await cursor.fetchall()
 
     async def checkup(self) -> Checkup:

@@ -11,13 +11,14 @@
 -- Raises   what the UPDATE raises, if one id is asked for
 -- Fence    status 'queued': what a worker has claimed is left to it
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
+-- Plan     primary key, within the partitions of the ids: the status is compared with a sub-select, so that
 --          notifications_due, which is full of dead entries, cannot be taken for it
 -- Caller   Store.cancel
 create or replace function notify.cancel(p_ids uuid[])
 returns table (id uuid, status text, settled_at timestamptz, was_cancelled boolean)
 language plpgsql
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
   v_asked uuid[] := array(select i from unnest(p_ids) as i order by i);
@@ -28,17 +29,22 @@ declare
   v_id uuid;
   v_context text;
 begin
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   set constraints all immediate;
   v_ids := array(
     select n.id from notify.notifications n
-    where n.id = any (v_asked) and n.id between v_lo and v_hi and n.status = v_queued
+    where n.id = any (v_asked) and n.id between v_lo and v_hi and n.status = (select v_queued)
     order by n.id
     for update skip locked);
   begin
-    update notify.notifications n set
-      status = 'cancelled',
-      settled_at = clock_timestamp()
-    where n.id = any (v_ids) and n.id between v_lo and v_hi;
+    if v_ids <> '{}' then
+      update notify.notifications n set
+        status = 'cancelled',
+        settled_at = clock_timestamp()
+      where n.id = any (v_ids) and n.id between v_lo and v_hi;
+    end if;
   exception when others or assert_failure then
     if cardinality(v_asked) = 1 or not notify.blames_row(sqlstate) then
       raise;

@@ -10,7 +10,7 @@
 --          partition, counted to 1000; notify_usage double precision, share of the NOTIFY queue in use;
 --          oldest_transaction_age interval (null: none); finds_table: p_found is our table, so
 --          `insert into notifications` finds it in a new session of this role
--- Plan     notifications_leased
+-- Plan     as abandoned_leases(); the catalog
 -- Caller   Store.checkup
 create or replace function notify.checkup(p_found regclass)
 returns table (
@@ -26,10 +26,7 @@ language sql set enable_seqscan = off set search_path = pg_catalog, pg_temp as $
       where i.inhparent = 'notify.notifications'::regclass
         and c.relname > 'notifications_' || to_char(clock_timestamp() at time zone 'utc', 'YYYYMMDD')
         and c.relname ~ '_[0-9]{8}$'),
-    (select count(*)::integer from (
-      select from notify.notifications n
-      where n.status = 'sending' and n.lease_until < clock_timestamp() - interval '1 minute'
-      limit 1000) as counted),
+    notify.abandoned_leases(interval '1 minute', 1000),
     (select count(*)::integer from (select from notify.notifications_default limit 1000) as counted),
     pg_notification_queue_usage(),
     (select max(clock_timestamp() - a.xact_start) from pg_stat_activity a

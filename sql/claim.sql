@@ -16,7 +16,7 @@
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
 -- Fence    (id, attempt): settle() and release() demand it
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
+-- Plan     primary key, within the partitions of the ids: the status is compared with a sub-select, so that
 --          notifications_due, which is full of dead entries, cannot be taken for it; that index only
 --          when p_ids is null
 -- Caller   Store.claim, claim_each()
@@ -27,7 +27,8 @@ returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
   expires_in interval, patience_in interval)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
@@ -41,19 +42,29 @@ declare
   v_queued constant text := 'queued';       -- variables: see Plan
   v_expired constant text := 'expired';
 begin
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   if p_ids is null then
-    select array_agg(p.id), bool_or(p.expires_at <= v_now) into v_ids, v_has_expired
-    from (
-      select d.id, d.expires_at from unnest('{0,1,2,3}'::smallint[]) as lane
-      cross join lateral (
-        select n.id, n.expires_at from notify.notifications n
-        where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
-        order by n.due_at, n.id
-        limit p_limit
-        for update skip locked
-      ) d
-      limit p_limit
-    ) p;
+    v_ids := '{}';
+    v_has_expired := false;
+    for v_lo, v_hi in select s.lo, s.hi from notify.spans() s order by s.lo desc loop
+      select v_ids || coalesce(array_agg(p.id), '{}'),
+        v_has_expired or coalesce(bool_or(p.expires_at <= v_now), false)
+        into v_ids, v_has_expired
+      from (
+        select d.id, d.expires_at from unnest('{0,1,2,3}'::smallint[]) as lane
+        cross join lateral (
+          select n.id, n.expires_at from notify.notifications n
+          where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
+            and n.id between v_lo and v_hi
+          order by n.due_at, n.id
+          limit p_limit
+          for update skip locked
+        ) d
+        limit p_limit - cardinality(v_ids)
+      ) p;
+    end loop;
   else
     v_ids := array(select i from unnest(p_ids) as i order by i);
     v_lo := v_ids[1];
@@ -62,13 +73,16 @@ begin
     from (
       select n.id, n.expires_at from notify.notifications n
       where n.id = any (v_ids) and n.id between v_lo and v_hi
-        and n.status = v_queued and n.due_at <= v_now
+        and n.status = (select v_queued) and n.due_at <= v_now
       order by n.id
       limit p_limit
       for update skip locked
     ) p;
   end if;
 
+  if v_ids is null or v_ids = '{}' then
+    return;
+  end if;
   v_ids := array(select i from unnest(v_ids) as i order by i);
   v_lo := v_ids[1];
   v_hi := v_ids[cardinality(v_ids)];
@@ -91,14 +105,14 @@ begin
     return query
     select n.id, 'refused', n.attempt, n.channel, null, null, null::interval, null::interval
     from notify.notifications n
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_queued;
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_queued);
   end if;
   if v_has_expired then
     insert into notify.slo_deltas (day, channel, priority, result, count)
     select (v_now at time zone 'utc')::date, n.channel, n.priority,
       notify.slo_result(n.status, notify.age(v_now, n.created_at, n.send_at)) as result, count(*)
     from notify.notifications n
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_expired
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_expired)
     group by n.channel, n.priority, result;
   end if;
 end

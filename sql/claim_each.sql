@@ -20,7 +20,8 @@ returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
   expires_in interval, patience_in interval, error text)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := p_ids;
@@ -29,18 +30,26 @@ declare
   v_found integer;
   v_error text;
   v_context text;
+  v_lo uuid;
+  v_hi uuid;
 begin
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   if p_ids is null then
-    v_ids := array(
-      select d.id from unnest('{0,1,2,3}'::smallint[]) as lane
-      cross join lateral (
-        select n.id from notify.notifications n
-        where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
-          and n.id <> all (p_skip)
-        order by n.due_at, n.id
-        limit p_limit
-      ) d
-      limit p_limit);
+    v_ids := '{}';
+    for v_lo, v_hi in select s.lo, s.hi from notify.spans() s order by s.lo desc loop
+      v_ids := v_ids || array(
+        select d.id from unnest('{0,1,2,3}'::smallint[]) as lane
+        cross join lateral (
+          select n.id from notify.notifications n
+          where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
+            and n.id <> all (p_skip) and n.id between v_lo and v_hi
+          order by n.due_at, n.id
+          limit p_limit
+        ) d
+        limit p_limit - cardinality(v_ids));
+    end loop;
   end if;
   set constraints all immediate;
   begin
@@ -66,7 +75,7 @@ begin
         due_at = clock_timestamp() + interval '1 minute',
         last_error_code = 'refused',
         last_error = left(v_error, 500)
-      where n.id = (select i.id from notify.notifications i where i.id = v_ids[1] and i.status = v_queued
+      where n.id = v_ids[1] and n.id = (select i.id from notify.notifications i where i.id = v_ids[1] and i.status = (select v_queued)
         for update skip locked);
     exception when others or assert_failure then
       null;     -- the caller leaves it alone for a while: p_skip

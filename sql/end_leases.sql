@@ -15,7 +15,8 @@ create or replace function notify.end_leases(
   p_ids uuid[], p_ends timestamptz default clock_timestamp() + interval '1 second')
 returns table (id uuid, attempt integer, status text)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
@@ -31,19 +32,29 @@ declare
   v_error text;
   v_context text;
 begin
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
+  if v_ids = '{}' then
+    return;
+  end if;
   set constraints all immediate;
   begin
-    with ended as materialized (
+    with tried as materialized (
+      select a.notification_id as id, count(*)::integer as attempts
+      from notify.attempts a
+      where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi and a.counted
+      group by a.notification_id
+    ),
+    ended as materialized (
       select n.id, n.attempt, n.lease_until, n.claimed_by, n.channel, n.priority,
         notify.age(v_now, n.created_at, n.send_at) as age,
         case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status,
         case when n.last_error_code = 'lease_expired' then v_now + notify.backoff(
-          (select count(*)::integer from notify.attempts a
-            where a.notification_id = n.id and a.counted),
-          v_apart, v_apart_max, null) else v_now end as next_due_at
-      from notify.notifications n
+          coalesce(t.attempts, 0), v_apart, v_apart_max, null) else v_now end as next_due_at
+      from notify.notifications n left join tried t using (id)
       where n.id = any (v_ids) and n.id between v_lo and v_hi
-        and n.status = v_sending and n.lease_until < v_now
+        and n.status = (select v_sending) and n.lease_until < v_now
     ),
     moved as (
       update notify.notifications n set
@@ -95,7 +106,7 @@ begin
       update notify.notifications n set
         lease_until = clock_timestamp() + interval '1 minute',
         last_error = left(v_error, 500)
-      where n.id = (select i.id from notify.notifications i where i.id = v_lo and i.status = v_sending
+      where n.id = v_lo and n.id = (select i.id from notify.notifications i where i.id = v_lo and i.status = (select v_sending)
         for update skip locked);
     exception when others or assert_failure then
       null;     -- reap() takes it last, each time

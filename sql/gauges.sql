@@ -12,16 +12,44 @@
 create or replace function notify.gauges()
 returns table (queued bigint, sending bigint, is_estimate boolean, oldest_due_age interval)
 language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_max constant integer := 100000;
   v_per_page constant integer := 150;       -- entries, where nobody has counted them yet
+  v_count bigint;
+  v_age interval;
+  v_lo uuid;
+  v_hi uuid;
 begin
-  select count(*) into queued from (
-    select from notify.notifications n where n.status = 'queued' limit v_max + 1) as counted;
-  select count(*) into sending from (
-    select from notify.notifications n where n.status = 'sending' limit v_max + 1) as counted;
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
+  select coalesce(sum(q.queued), 0) into queued from notify.quiet_days q where q.until > v_now;
+  sending := 0;
+  for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
+    select count(*) into v_count from (
+      select from notify.notifications n
+      where n.status = 'queued' and n.id between v_lo and v_hi
+      limit greatest(v_max + 1 - queued, 0)) as counted;
+    queued := queued + v_count;
+    select count(*) into v_count from (
+      select from notify.notifications n
+      where n.status = 'sending' and n.id between v_lo and v_hi
+      limit greatest(v_max + 1 - sending, 0)) as counted;
+    sending := sending + v_count;
+    -- Not more than ten years: a row that was changed by hand may have '-infinity'.
+    select max(v_now - greatest(oldest.due_at, v_now - interval '10 years')) into v_age
+    from unnest('{0,1,2,3}'::smallint[]) as lane
+    cross join lateral (
+      select n.due_at from notify.notifications n
+      where n.status = 'queued' and n.priority = lane and n.due_at <= v_now and n.id between v_lo and v_hi
+      order by n.due_at
+      limit 1
+    ) oldest;
+    oldest_due_age := greatest(oldest_due_age, v_age);
+  end loop;
   is_estimate := queued > v_max or sending > v_max;
   if is_estimate then
     with sized as (
@@ -38,15 +66,6 @@ begin
       into queued, sending
     from sized s;
   end if;
-  -- Not more than ten years: a row that was changed by hand may have '-infinity'.
-  select max(v_now - greatest(oldest.due_at, v_now - interval '10 years')) into oldest_due_age
-  from unnest('{0,1,2,3}'::smallint[]) as lane
-  cross join lateral (
-    select n.due_at from notify.notifications n
-    where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
-    order by n.due_at
-    limit 1
-  ) oldest;
   return next;
 end
 $$;

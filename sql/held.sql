@@ -3,22 +3,31 @@
 -- Say what a worker has according to the ledger. What it knows nothing of was claimed by a call whose answer
 -- was lost: it gives that back, instead of everybody waiting for the lease.
 --
--- Returns  up to p_limit rows, the oldest lease first
+-- Returns  up to p_limit rows of each range of days, the oldest lease first
 -- Locks    none: release() is fenced
 -- Plan     notifications_leased, which is as small as what all workers hold
 -- Caller   Store.held
 create or replace function notify.held(p_worker text, p_limit integer)
 returns table (id uuid, attempt integer)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
+declare
+  v_lo uuid;
+  v_hi uuid;
 begin
-  return query
-  select n.id, n.attempt
-  from notify.notifications n
-  where n.status = 'sending' and n.claimed_by = p_worker
-  order by n.lease_until
-  limit p_limit;
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
+  for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
+    return query
+    select n.id, n.attempt
+    from notify.notifications n
+    where n.status = 'sending' and n.claimed_by = p_worker and n.id between v_lo and v_hi
+    order by n.lease_until
+    limit p_limit;
+  end loop;
 end
 $$;
 

@@ -4,7 +4,7 @@
 --
 -- Args     p_time timestamptz; before 1970 and after 9999 it is the end of these years
 -- Returns  a uuid that sorts before every id made at p_time or later, and after every earlier one
--- Caller   keep_partitions
+-- Caller   make_days, spans
 create or replace function notify.id_floor(p_time timestamptz) returns uuid
 language sql immutable parallel safe
 return (

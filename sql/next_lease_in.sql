@@ -7,16 +7,26 @@
 -- Caller   Store.next_lease_in
 create or replace function notify.next_lease_in() returns interval
 language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_ends timestamptz;
+  v_lo uuid;
+  v_hi uuid;
 begin
-  return (
-    select least(v_now + interval '1 year', greatest(v_now - interval '1 year', n.lease_until)) - v_now
-    from notify.notifications n
-    where n.status = 'sending'
-    order by n.lease_until
-    limit 1);
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
+  for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
+    v_ends := least(v_ends, (
+      select n.lease_until from notify.notifications n
+      where n.status = 'sending' and n.id between v_lo and v_hi
+      order by n.lease_until
+      limit 1));
+  end loop;
+  return case when v_ends is not null
+    then least(v_now + interval '1 year', greatest(v_now - interval '1 year', v_ends)) - v_now end;
 end
 $$;
 

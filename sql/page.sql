@@ -5,7 +5,7 @@
 --
 -- Args     p_status, p_channel, p_reference text: each narrows, null does not; p_before uuid, the cursor
 --          (null: from the newest on); p_limit rows; p_look_max rows that are looked at, of which each
---          range of days that is opened counts as 500
+--          range of days that is opened counts as 500; of a long ledger, two ranges are opened at most
 -- Returns  (ids, following): the ids, newest first; the cursor with which to go on, null at the end
 -- Plan     walked backwards in the order of ids, stretch by stretch: notifications_reference for a
 --          reference, notifications_failed and notifications_ended for the rarer ends, else the primary
@@ -18,12 +18,14 @@ create or replace function notify.page(
 returns table (ids uuid[], following uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
-set seq_page_cost = 0 set random_page_cost = 0 as $$
+set seq_page_cost = 0 set random_page_cost = 0
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_by_reference boolean := p_reference is not null;
   v_by_status boolean := not v_by_reference and coalesce(p_status, '') in ('failed', 'cancelled', 'expired');
   v_is_moving boolean := not v_by_reference and coalesce(p_status, '') in ('queued', 'sending');
   v_left integer := p_look_max;
+  v_opened_max integer := case when notify.is_long() then 2 else 1000 end;
   v_batch uuid[];
   v_seen integer;
   v_lo uuid;
@@ -35,9 +37,12 @@ begin
   for v_lo, v_hi in
     select s.lo, s.hi from notify.stretches('00000000-0000-0000-0000-000000000000',
       coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff'), 16) s
+    where not v_is_moving
+      or exists (select from notify.spans(true) o where o.lo < s.hi and o.hi >= s.lo)
     order by s.lo desc
   loop
-    if v_left <= 0 then
+    v_opened_max := v_opened_max - 1;
+    if v_left <= 0 or v_opened_max < 0 then
       following := v_hi;
       exit;
     end if;

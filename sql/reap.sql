@@ -11,13 +11,14 @@
 -- Returns  (id, attempt, status). As many as p_limit: call again. Status 'refused': the row cannot be moved,
 --          and comes again in a minute, or the next time.
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
--- Locks    the rows, oldest lease first, skipping what is locked (its worker is settling it)
+-- Locks    the rows, oldest lease of a range first, skipping what is locked (its worker is settling it)
 -- Plan     notifications_leased
 -- Caller   Store.reap
 create or replace function notify.reap(p_limit integer, p_grace interval)
 returns table (id uuid, attempt integer, status text)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
@@ -26,17 +27,27 @@ declare
   v_refused uuid[] := '{}';
   v_ended integer := 0;
   v_odd integer;
+  v_lo uuid;
+  v_hi uuid;
 begin
   if v_now < pg_postmaster_start_time() + p_grace then
     return;
   end if;
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   loop
-    v_ids := array(
-      select n.id from notify.notifications n
-      where n.status = 'sending' and n.lease_until < v_now and n.id <> all (v_refused)
-      order by n.lease_until
-      limit p_limit - v_ended
-      for update skip locked);
+    v_ids := '{}';
+    for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
+      v_ids := v_ids || array(
+        select n.id from notify.notifications n
+        where n.status = 'sending' and n.lease_until < v_now and n.id <> all (v_refused)
+          and n.id between v_lo and v_hi
+        order by n.lease_until
+        limit p_limit - v_ended - cardinality(v_ids)
+        for update skip locked);
+    end loop;
+    exit when v_ids = '{}';
     v_odd := 0;
     for id, attempt, status in select e.* from notify.end_leases(v_ids, v_ends) e loop
       return next;

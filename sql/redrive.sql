@@ -5,7 +5,8 @@
 --
 -- Moves    failed -> queued, max_attempts = attempt + p_attempts; the attempt and the last error stay,
 --          and its patience begins anew
--- Args     p_look_max rows that are looked at, of which each range of days that is opened counts as 500;
+-- Args     p_look_max rows that are looked at, of which each range of days that is opened counts as 500
+--          (of a long ledger, two ranges are opened at most);
 --          p_after uuid, the cursor (null: from the oldest on); p_ids uuid[]; p_channel, p_code
 --          (last_error_code), p_reference text; p_from and p_until timestamptz, of created_at, the end left
 --          out: each narrows, null does not. p_limit rows; p_attempts integer, how many more each gets;
@@ -30,7 +31,8 @@ create or replace function notify.redrive(
 returns table (matched integer, redriven integer, expired integer, more boolean, following uuid)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
-set seq_page_cost = 0 set random_page_cost = 0 as $$
+set seq_page_cost = 0 set random_page_cost = 0
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_now timestamptz := clock_timestamp();
   -- An id is of a day around its created_at (see unmet_rule): so the times bound the days to be read.
@@ -40,6 +42,7 @@ declare
     greatest('epoch', coalesce(p_until, 'infinity') + interval '1 day')));
   v_asked uuid[] := array(select i from unnest(p_ids) as i where i is not null order by i);
   v_left integer := p_look_max;
+  v_opened_max integer := case when notify.is_long() then 2 else 1000 end;
   v_ids uuid[] := '{}';
   v_lo uuid;
   v_hi uuid;
@@ -56,8 +59,9 @@ begin
     where p_ids is null or s.lo <= v_asked[cardinality(v_asked)]
     order by s.lo
   loop
-    more := v_left <= 0;
+    more := v_left <= 0 or v_opened_max = 0;
     exit when more;
+    v_opened_max := v_opened_max - 1;
     v_left := greatest(v_left - 500, 1);
     for v_id, v_fits, v_is_late in
       select n.id, n.status = 'failed'
@@ -98,7 +102,7 @@ begin
     following := null;
   end if;
 
-  if not p_dry_run then
+  if matched > 0 and not p_dry_run then
     v_lo := v_ids[1];
     v_hi := v_ids[matched];
     v_ids := array(

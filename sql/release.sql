@@ -13,7 +13,8 @@
 create or replace function notify.release(p_ids uuid[], p_attempts integer[], p_delay interval)
 returns table (id uuid, attempt integer)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := array(select i from unnest(p_ids) as i order by i);
@@ -21,13 +22,22 @@ declare
   v_hi uuid := v_ids[cardinality(v_ids)];
   v_sending constant text := 'sending';     -- a variable: see settle()
 begin
+  if v_ids = '{}' then
+    return;
+  end if;
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   v_ids := array(
     select n.id
     from unnest(p_ids, p_attempts) as g(id, attempt)
     join notify.notifications n on n.id = g.id and n.attempt = g.attempt
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_sending)
     order by n.id
     for update of n skip locked);
+  if v_ids = '{}' then
+    return;
+  end if;
   return query
   update notify.notifications n set
     status = 'queued',

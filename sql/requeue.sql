@@ -15,7 +15,9 @@
 create or replace function notify.requeue(
   p_ids uuid[], p_attempts integer, p_first_at timestamptz, p_step interval, p_ends timestamptz)
 returns integer
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan set enable_seqscan = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_count integer := cardinality(p_ids);
   v_half integer := v_count / 2;
@@ -24,6 +26,9 @@ declare
   v_moved integer;
   v_context text;
 begin
+  if v_count = 0 then
+    return 0;
+  end if;
   set constraints all immediate;
   begin
     insert into notify.slo_deltas (day, channel, priority, result, count)

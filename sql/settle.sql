@@ -20,7 +20,7 @@
 --          settles the others
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids: the status is compared with a variable, so that
+-- Plan     primary key, within the partitions of the ids: the status is compared with a sub-select, so that
 --          no partial index can be taken for it; and hash joins, as a batch is guessed to be one row
 -- Caller   Store.settle, settle_each()
 create or replace function notify.settle(
@@ -30,7 +30,8 @@ create or replace function notify.settle(
 returns table (
   id uuid, attempt integer, status text, due_in interval, age interval, counted boolean)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
@@ -38,8 +39,20 @@ declare
   v_lo uuid := v_ids[1];
   v_hi uuid := v_ids[cardinality(v_ids)];
   v_sending constant text := 'sending';     -- a variable: see Plan
+  v_again uuid[] := array(
+    select g.id from unnest(p_ids, p_outcomes) as g(id, outcome)
+    where g.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
+    order by g.id);
+  v_again_lo uuid := v_again[1];
+  v_again_hi uuid := v_again[cardinality(v_again)];
   v_settled integer;
 begin
+  if v_ids = '{}' then
+    return;
+  end if;
+  if notify.is_long() then
+    perform set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   return query
   with given as materialized (
     select distinct on (id, attempt) *
@@ -53,20 +66,24 @@ begin
       g.outcome not in ('throttled', 'unreachable', 'deferred')
         or coalesce(n.first_claimed_at <= v_now - p_patience, p_patience <= '0') as is_counted
     from given g join notify.notifications n on n.id = g.id and n.attempt = g.attempt
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_sending)
     order by n.id
     for update of n skip locked
+  ),
+  tried as materialized (
+    select a.notification_id as id, a.counted as is_counted, count(*)::integer as attempts
+    from notify.attempts a
+    where a.notification_id = any (v_again) and a.notification_id between v_again_lo and v_again_hi
+    group by a.notification_id, a.counted
   ),
   timed as materialized (
     -- The waits grow with the attempts that ended, not with `attempt`, which releases raise too.
     select p.*,
       case when p.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
-        then v_now + notify.retry_in(p.outcome, p.is_counted,
-          (select count(*)::integer from notify.attempts a
-            where a.notification_id = p.id and a.counted = p.is_counted),
+        then v_now + notify.retry_in(p.outcome, p.is_counted, coalesce(t.attempts, 0),
           coalesce(p_schedules -> p.channel, p_schedules -> 'default'),
           p.retry_after_ms * interval '1 millisecond') end as next_due_at
-    from picked p
+    from picked p left join tried t using (id, is_counted)
   ),
   judged as materialized (
     select t.*, case
@@ -111,7 +128,7 @@ begin
       select n.id
       from unnest(p_ids, p_attempts) as g(id, attempt)
       join notify.notifications n on n.id = g.id and n.attempt = g.attempt
-      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = v_sending
+      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_sending)
       order by n.id);
   end if;
   if v_settled < cardinality(p_ids) and v_ids <> '{}' then

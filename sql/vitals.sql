@@ -6,7 +6,8 @@
 --          and xmin_age bigint, transactions for which vacuum is held back by the oldest snapshot, slot or
 --          prepared transaction: 0 if there is none, null if a session is connected that this role may
 --          not look at (a member of pg_read_all_stats may); then, of `notifications` and `attempts` with all
---          their partitions, dead rows by the server's own statistics, and bytes, indexes and TOAST included;
+--          their partitions, dead rows by the server's own statistics, and bytes, indexes and TOAST included:
+--          of quiet days as they were last tended, without their dead rows;
 --          days_ahead integer, days after today (UTC) that have a partition; rows in the default
 --          partitions, counted to 1000
 -- Plan     the catalog, and the head of each default partition
@@ -49,14 +50,20 @@ begin
   end if;
 
   select
-    sum(pg_stat_get_dead_tuples(i.inhrelid)) filter (where i.inhparent = 'notify.notifications'::regclass),
-    sum(pg_stat_get_dead_tuples(i.inhrelid)) filter (where i.inhparent = 'notify.attempts'::regclass),
-    sum(pg_total_relation_size(i.inhrelid)) filter (where i.inhparent = 'notify.notifications'::regclass),
-    sum(pg_total_relation_size(i.inhrelid)) filter (where i.inhparent = 'notify.attempts'::regclass),
+    sum(pg_stat_get_dead_tuples(i.inhrelid)) filter (
+      where i.inhparent = 'notify.notifications'::regclass and q.day is null),
+    sum(pg_stat_get_dead_tuples(i.inhrelid)) filter (
+      where i.inhparent = 'notify.attempts'::regclass and q.day is null),
+    sum(coalesce(q.notifications_bytes, pg_total_relation_size(i.inhrelid))) filter (
+      where i.inhparent = 'notify.notifications'::regclass),
+    sum(coalesce(q.attempts_bytes, pg_total_relation_size(i.inhrelid))) filter (
+      where i.inhparent = 'notify.attempts'::regclass),
     count(*) filter (where i.inhparent = 'notify.notifications'::regclass and c.relname ~ '_[0-9]{8}$'
       and c.relname > 'notifications_' || to_char(v_now at time zone 'utc', 'YYYYMMDD'))
     into notifications_dead, attempts_dead, notifications_bytes, attempts_bytes, days_ahead
   from pg_inherits i join pg_class c on c.oid = i.inhrelid
+  left join notify.quiet_days q on q.until > v_now
+    and right(c.relname, 8) = to_char(q.day, 'YYYYMMDD') and c.relname ~ '_[0-9]{8}$'
   where i.inhparent in ('notify.notifications'::regclass, 'notify.attempts'::regclass);
 
   select count(*) into notifications_in_default

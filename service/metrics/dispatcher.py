@@ -9,6 +9,7 @@ from service.model import LANES, Channel
 
 TABLES = ("notifications", "attempts")
 RESULTS = ("in_time", "late", "failed", "expired")
+STEPS = ("make_days", "drop_days", "sweep_default", "tend_days")
 JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo")
 
 
@@ -118,6 +119,12 @@ class DispatcherMetrics:
             "Rows outside their day's partition, counted up to 1000.",
             table=TABLES,
         )
+        self.maintenance_failed = shelf.reading(
+            "notify_maintenance_failed",
+            "1: the step did not do all of its work when it last ran, or waits for somebody's lock;"
+            " the log and notify doctor say why. 0: it did.",
+            step=STEPS,
+        )
         self.queue = (self.queued, self.sending, self.is_estimate, self.oldest_due)
         self.vitals = (
             self.notify_usage,
@@ -136,5 +143,11 @@ class DispatcherMetrics:
 
     def forget(self) -> None:
         """Know nothing any more: another leads, and shows how things stand."""
-        for reading in (*self.queue, *self.vitals, *self.redis, self.redis_up):
+        for reading in (
+            *self.queue,
+            *self.vitals,
+            *self.redis,
+            self.redis_up,
+            self.maintenance_failed,
+        ):
             reading.forget()

@@ -43,7 +43,7 @@ DISPATCHER = {
     "db_notify_queue_usage_ratio", "db_oldest_transaction_age_seconds", "db_xmin_age_transactions",
     "db_dead_tuples", "db_size_bytes", "db_partitions_ahead_days", "db_default_partition_rows",
     "job_last_success_timestamp_seconds", "slo_notifications_total",
-    "dispatcher_lead_held_by_stranger",
+    "dispatcher_lead_held_by_stranger", "notify_maintenance_failed",
 }  # fmt: skip
 EVERY = {"notify_build_info", "process_cpu_seconds_total", "python_info"}
 POOL = {

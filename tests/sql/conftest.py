@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 from tests.conftest import url_of
 from tests.ledger import unbind
 from tests.sql.faults import FAULTS, heal
+from tests.sql.long import connected, ledger_of, tend
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +59,22 @@ def unbound_db(shared_db: psycopg.Connection[Any]) -> Iterator[psycopg.Connectio
 def fault(request: pytest.FixtureRequest, faulty_db: psycopg.Connection[Any]) -> Any:
     """Let one fault strike from now on, whenever the odd row is to leave a status."""
     return lambda leaves: faulty_db.execute(FAULTS[request.param].replace("STAYS", leaves))
+
+
+@pytest.fixture(scope="session")
+def long_url(servers: Any, database_server: Any, migrated: Any) -> Iterator[str]:
+    """Give the URL of a ledger of 80 days, which is a long one."""
+    with ledger_of(80, servers, database_server, migrated) as url:
+        yield url
+
+
+@pytest.fixture
+def long_db(long_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to it, emptied of rows, with all its days quiet."""
+    with connected(long_url) as connection:
+        connection.execute("delete from notify.notifications")
+        connection.execute("delete from notify.attempts")
+        connection.execute("delete from notify.slo_deltas")
+        connection.execute("update notify.quiet_days set tended_at = '-infinity'")
+        tend(connection)
+        yield connection

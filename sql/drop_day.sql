@@ -1,0 +1,84 @@
+-- drop_day(p_day) -> what was done
+--
+-- Drop the partitions of one day, unless it still holds queued or sending rows.
+--
+-- Args     p_day date, in UTC
+-- Returns  dropped; kept: it holds such rows; emptied: somebody is long at the parents, so its rows are gone
+--          and the drop comes next time; busy: somebody is long at the day itself; failed: a warning says why,
+--          such as a view on it
+-- Locks    ACCESS EXCLUSIVE on both parents, then on the day. In this order, or it would hold the day while
+--          whoever waits for it holds a parent; and without a wait for the day, as everybody waits meanwhile.
+--          Three tries of up to 50, 100 and 200 ms, and a pause after each in which all go on
+-- Note     An autovacuum of the day is waited for as vacuums wait for each other, which stops nobody else: the
+--          server ends it after deadlock_timeout, unless it works against wraparound.
+-- Plan     notifications_due, notifications_leased of that day: the day may have millions of settled rows
+-- Caller   drop_days()
+create or replace function notify.drop_day(p_day date) returns text
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '50ms'
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+  v_name text := 'notifications' || to_char(p_day, '_YYYYMMDD');
+  v_both text := concat_ws(', ', 'notify.' || v_name,
+    to_regclass('notify.attempts' || to_char(p_day, '_YYYYMMDD')));
+  v_holds text := format(
+    'select exists (select from notify.%1$I where status = ''queued'')
+       or exists (select from notify.%1$I where status = ''sending'')', v_name);
+  v_is_held boolean;
+begin
+  execute v_holds into v_is_held;
+  if v_is_held then
+    return 'kept';
+  end if;
+  for v_try in 1 .. 3 loop
+    perform set_config('lock_timeout', 25 * 2 ^ v_try || 'ms', true);
+    begin
+      lock table only notify.notifications, only notify.attempts in access exclusive mode;
+      begin
+        execute 'lock table ' || v_both || ' in access exclusive mode nowait';
+      exception when lock_not_available then
+        raise exception using errcode = 'object_in_use';
+      end;
+      execute v_holds into v_is_held;
+      if v_is_held then
+        return 'kept';
+      end if;
+      execute 'drop table ' || v_both;
+      return 'dropped';
+    exception
+      when lock_not_available then
+        perform pg_sleep(0.1);
+      when object_in_use then
+        begin
+          perform set_config('lock_timeout', '1200ms', true);
+          execute 'lock table ' || v_both || ' in share update exclusive mode';
+        exception when lock_not_available then
+          return 'busy';
+        end;
+      when others then
+        raise warning 'notify.% is not dropped: %', v_name, sqlerrm;
+        return 'failed';
+    end;
+  end loop;
+
+  begin
+    perform set_config('lock_timeout', '50ms', true);
+    execute 'lock table ' || v_both || ' in access exclusive mode';
+    execute v_holds into v_is_held;
+    if v_is_held then
+      return 'kept';
+    end if;
+    execute 'truncate ' || v_both;
+    return 'emptied';
+  exception
+    when lock_not_available then
+      return 'busy';
+    when others then
+      raise warning 'notify.% is not emptied: %', v_name, sqlerrm;
+      return 'failed';
+  end;
+exception when undefined_table then
+  return 'dropped';                         -- by somebody else, just now
+end
+$$;
+
+comment on function notify.drop_day(date) is 'drop_day(p_day) -> what was done';

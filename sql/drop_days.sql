@@ -1,0 +1,35 @@
+-- drop_days(p_retention, p_limit) -> what was done
+--
+-- Drop the days whose retention has passed, the oldest first.
+--
+-- Args     p_retention interval; p_limit integer, how many are dropped at most
+-- Returns  (action, partition), as drop_day(). It ends with busy or emptied: call again, soon
+-- Locks    as drop_day(), until the transaction ends: so that nobody waits long, a limit of 1 and several calls
+-- Note     After ten that cannot be dropped it ends, too.
+-- Caller   Store.drop_days, keep_partitions()
+create or replace function notify.drop_days(p_retention interval, p_limit integer)
+returns table (action text, partition text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_oldest date := ((clock_timestamp() - p_retention) at time zone 'utc')::date;
+  v_dropped integer := 0;
+  v_failed integer := 0;
+  v_day date;
+begin
+  for v_day, partition in
+    select to_date(right(c.relname, 8), 'YYYYMMDD'), c.relname
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'notify.notifications'::regclass and c.relname ~ '^notifications_[0-9]{8}$'
+      and right(c.relname, 8) < to_char(v_oldest, 'YYYYMMDD')
+    order by c.relname
+  loop
+    action := notify.drop_day(v_day);
+    return next;
+    v_dropped := v_dropped + (action = 'dropped')::integer;
+    v_failed := v_failed + (action = 'failed')::integer;
+    exit when v_dropped >= p_limit or v_failed >= 10 or action in ('busy', 'emptied');
+  end loop;
+end
+$$;
+
+comment on function notify.drop_days(interval, integer) is 'drop_days(p_retention, p_limit) -> what was done';

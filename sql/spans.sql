@@ -1,0 +1,37 @@
+-- spans(p_all) -> the ranges of ids to look at
+--
+-- Say where notifications may be that are being sent or fall due by now: everywhere, but in quiet days.
+--
+-- Args     p_all boolean: also where something is queued for later
+-- Returns  (lo, hi), both ends belong to it, the oldest first; what has no day of its own is within them.
+--          Of a ledger that is not long: one, everything
+-- Plan     quiet_days, as a whole: a row per day
+-- Caller   due, reap, next_lease_in, held, gauges, claim, claim_each, abandoned_leases, page
+create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_least constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_most constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  if not notify.is_long() then
+    return query select v_least, v_most;
+    return;
+  end if;
+  return query
+  with quiet as (
+    select q.day, lag(q.day) over (order by q.day) as before from notify.quiet_days q
+    where q.until > case when p_all then '9999-12-31Z' else clock_timestamp() end
+  )
+  select coalesce(notify.id_floor((q.before + 1)::timestamp at time zone 'utc'), v_least),
+    (left(notify.id_floor(q.day::timestamp at time zone 'utc' - interval '1 millisecond')::text, 14)
+      || 'ffff-ffff-ffffffffffff')::uuid
+  from quiet q
+  where q.before is distinct from q.day - 1
+  union all
+  select coalesce(notify.id_floor((max(q.day) + 1)::timestamp at time zone 'utc'), v_least), v_most
+  from quiet q
+  order by 1;
+end
+$$;
+
+comment on function notify.spans(boolean) is 'spans(p_all) -> the ranges of ids to look at';

@@ -1,0 +1,113 @@
+"""Drop day: parents first, so that nobody waits for it who holds what it needs."""
+
+import threading
+
+import pytest
+
+from tests.ledger import enqueue, put
+from tests.sql.long import connected, old_id
+from tests.waiting import wait_for
+
+PARENT = "select 1 from notify.notifications where id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'"
+
+
+@pytest.fixture
+def old(db):
+    """Make a day that is over, and give its name."""
+    put(db, "sent", id=old_id(db, 5))
+    [made, _] = db.execute("select * from notify.make_days(0, '6 days')").fetchall()
+    return f"notify.{made.partition}"
+
+
+def drop_day(db):
+    query = "select notify.drop_day((clock_timestamp() at time zone 'utc')::date - 5) as done"
+    return db.execute(query).fetchone().done
+
+
+def exists(db, table):
+    return db.execute("select to_regclass(%s) is not null as x", [table]).fetchone().x
+
+
+def test_a_settled_day_goes_with_its_attempts(db, old):
+    assert drop_day(db) == "dropped"
+    assert not exists(db, old)
+    assert not exists(db, old.replace("notifications_", "attempts_"))
+    assert drop_day(db) == "dropped"  # by somebody else
+
+
+@pytest.mark.parametrize("status", ["queued", "sending"])
+def test_a_day_is_kept_for_what_is_not_settled(db, old, status):
+    put(db, status, id=old_id(db, 5))
+    assert drop_day(db) == "kept"
+    assert exists(db, old)
+
+
+def test_whoever_holds_a_parent_gets_at_the_day_while_the_drop_waits(db, other_db, dsn, old):
+    """It used to hold the day: each waited for the other, until it gave up, for ever."""
+    done = []
+    with other_db.transaction():
+        other_db.execute(PARENT)
+        dropping = threading.Thread(target=lambda: done.append(drop_day_of(dsn)))
+        dropping.start()
+        wait_for(lambda: waits_for_the_parent(db))
+        other_db.execute("set local lock_timeout = '20ms'")
+        other_db.execute(f"select count(*) from {old}")
+        dropping.join()
+    assert done == ["busy"]
+    assert exists(db, old)
+    assert drop_day(db) == "dropped"
+
+
+def drop_day_of(dsn):
+    with connected(dsn) as db:
+        return drop_day(db)
+
+
+def waits_for_the_parent(db):
+    query = (
+        "select count(*) as n from pg_locks where not granted"
+        " and relation = 'notify.notifications'::regclass"
+    )
+    return db.execute(query).fetchone().n
+
+
+def test_a_parent_that_is_held_for_long_empties_the_day_and_the_drop_comes_later(db, other_db, old):
+    with other_db.transaction():
+        other_db.execute(PARENT)
+        assert drop_day(db) == "emptied"
+        assert db.execute(f"select count(*) as n from {old}").fetchone().n == 0
+    assert drop_day(db) == "dropped"
+
+
+HOLDERS = {
+    "a dump": "lock table notify.notifications in access share mode",
+    "a cursor": "declare c cursor for select * from notify.notifications; fetch 1 from c",
+    "a prepared transaction's lock": "lock table {old} in row share mode",
+    "a vacuum's lock": "lock table {old} in share update exclusive mode",
+    "an index that is built": "lock table {old} in share mode",
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_who_holds_the_day_is_waited_for_without_anybody_waiting_behind(
+    db, other_db, dsn, old, name
+):
+    with other_db.transaction():
+        other_db.execute(HOLDERS[name].format(old=old))
+        assert drop_day(db) == "busy"
+        with connected(dsn) as producer:
+            producer.execute("set lock_timeout = '20ms'")
+            enqueue(producer)
+    assert drop_day(db) == "dropped"
+
+
+def test_rows_that_stir_while_it_waits_for_the_lock_keep_the_day(db, other_db, dsn, old):
+    done = []
+    with other_db.transaction():
+        other_db.execute(PARENT)
+        other_db.execute(f"update {old} set status = 'queued', settled_at = null, max_attempts = 4")
+        dropping = threading.Thread(target=lambda: done.append(drop_day_of(dsn)))
+        dropping.start()
+        wait_for(lambda: waits_for_the_parent(db))
+    dropping.join()
+    assert done == ["kept"]

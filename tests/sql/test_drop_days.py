@@ -1,0 +1,89 @@
+"""Drop days: the oldest first, and one that cannot go keeps no other."""
+
+import threading
+
+import pytest
+
+from tests.ledger import claim, due, enqueue, put, settle
+from tests.sql.long import connected, old_id
+
+
+@pytest.fixture
+def days(db):
+    """Make five days that are over; their names, the oldest first."""
+    for ago in range(5, 10):
+        put(db, "sent", id=old_id(db, ago))
+    made = db.execute("select * from notify.make_days(0, '11 days')").fetchall()
+    return sorted(m.partition for m in made if m.partition.startswith("notifications"))
+
+
+def drop_days(db, limit=100, retention="2 days"):
+    query = "select * from notify.drop_days(%s::interval, %s)"
+    return [tuple(r) for r in db.execute(query, [retention, limit])]
+
+
+def test_the_oldest_go_first_and_no_more_than_asked_for(db, days):
+    assert drop_days(db, 2) == [("dropped", days[0]), ("dropped", days[1])]
+    assert drop_days(db) == [("dropped", day) for day in days[2:]]
+    assert drop_days(db) == []
+
+
+def test_a_day_within_its_retention_stays(db, days):
+    assert drop_days(db, retention="9 days") == []
+    assert drop_days(db, retention="8 days") == [("dropped", days[0])]
+
+
+def test_one_that_cannot_go_is_told_and_the_others_go(db, days):
+    db.execute(f"create view public.v as select * from notify.{days[1]}")
+    assert dict(map(reversed, drop_days(db))) == {
+        day: "failed" if day == days[1] else "dropped" for day in days
+    }
+
+
+def test_a_table_of_somebody_else_among_ours_is_none_of_ours(db, days):
+    """A range of its own, below all days: it has no name of ours."""
+    db.execute(
+        "create table public.archive partition of notify.notifications"
+        " for values from (minvalue) to (notify.id_floor('2020-01-01'))"
+    )
+    assert drop_days(db) == [("dropped", day) for day in days]
+    assert db.execute("select to_regclass('public.archive') is not null as x").fetchone().x
+
+
+@pytest.mark.slow
+def test_days_are_dropped_while_everybody_works(db, dsn, days):
+    """A hundred calls at most, each of which ends within its own limits."""
+    stop = threading.Event()
+    errors = []
+
+    def work(turn):
+        try:
+            with connected(dsn) as own:
+                while not stop.is_set():
+                    turn(own)
+        except Exception as error:
+            errors.append(error)
+
+    def look(own):
+        due(own)
+        own.execute("select count(*) from notify.notifications where reference = 'x'")
+
+    turns = [enqueue] * 4 + [lambda own: settle(own, claim(own))] * 2 + [look] * 2
+    threads = [threading.Thread(target=work, args=[turn]) for turn in turns]
+    for thread in threads:
+        thread.start()
+    done = []
+    for _ in range(100):
+        done += drop_days(db, 1)
+        if sum(action == "dropped" for action, _ in done) == len(days):
+            break
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sum(action == "dropped" for action, _ in done) == len(days), done
+
+
+def test_its_turn_comes_by_the_utc_day(db, days):
+    db.execute("set time zone 'Pacific/Kiritimati'")
+    assert len(drop_days(db, retention="9 days")) == 0
