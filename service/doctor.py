@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from service.config import Settings
 from service.db import BELL, LEAD, connect, translated
 from service.errors import NotifyError, RedisAway
+from service.faults import schema_findings
 from service.finding import Finding, judged
 from service.mail_server import MailServer, mail_server
 from service.model import Checkup, Gauges, LockHolder
@@ -34,6 +35,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("database", found, advice)
             return
         yield Finding("schema", "current")
+        for finding in schema_findings(await store.faults(), await store.strangers()):
+            yield finding
         for finding in database_findings(await store.checkup(), datetime.now(UTC)):
             yield finding
         yield lead_finding(await store.lock_holder(LEAD))

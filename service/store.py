@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from service.db import Pool, is_not_the_rows, lock_holder
 from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.faults import Fault
 from service.model import (
     Accepted,
     Attempt,
@@ -29,7 +30,7 @@ from service.model import (
     Redriven,
     Vitals,
 )
-from service.schema import current_migration
+from service.schema import STRANGERS, current_migration, functions
 
 # Cut to what the columns may hold: a row from before these limits, or that was changed by hand,
 # must not make an answer of megabytes, or one that cannot be read.
@@ -193,9 +194,25 @@ class Store:
                     [current_migration()],
                 )
                 row = await cursor.fetchone()
-        except DatabaseAway as error:
+            if not (row and row[0]):
+                return ["the schema is not current: run notify migrate"]
+            return [str(fault) for fault in await self.faults() if fault.stops]
+        except NotifyError as error:
             return [f"the database cannot be used: {error}"]
-        return [] if row and row[0] else ["the schema is not current: run notify migrate"]
+
+    async def faults(self) -> list[Fault]:
+        """Say what of the schema is not as the road needs it."""
+        async with self.pool.connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Fault))
+            await cursor.execute(
+                "select fault, remedy, stops from notify.faults(%s)", [list(functions())]
+            )
+            return await cursor.fetchall()
+
+    async def strangers(self) -> list[str]:
+        """Name what is in our schema and is not ours, and what elsewhere hangs on our tables."""
+        async with self.pool.connection() as conn:
+            return [row[0] for row in await (await conn.execute(STRANGERS)).fetchall()]
 
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
         """Look at what is due in these lanes, each from its floor (epoch ms; None: the head)."""

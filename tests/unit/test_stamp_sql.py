@@ -91,7 +91,7 @@ def test_a_function_has_a_test_file_of_its_name(path):
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_a_function_is_the_same_text_on_every_server(path):
-    """A dump is restored on an older one, too: what asks for the version when it deploys is lost."""
+    """A dump may be restored on an older one: what was chosen by the version is wrong there."""
     text = re.sub(r"^--.*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert not re.search(r"\bdo\b\s*\$|\bexecute\b.*create (or replace )?function", text)
 

@@ -1,0 +1,139 @@
+"""Whatever the road needs and a database has lost is told in a line, and migrate mends it."""
+
+import asyncio
+import re
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from service.errors import DatabaseAway
+from service.migrate import migrate
+from service.schema import functions
+from service.store import Store
+from tests.ledger import claim, enqueue, settle
+from tests.sql.test_migrate import catalog
+
+TODAY = "notify.notifications' || to_char(now() at time zone 'utc', '_YYYYMMDD')"
+# By name, what takes one thing from a database, and what must be said of it.
+TAKEN = {
+    "pg_restore -n notify": (
+        "drop table _yoyo_migration, _yoyo_log, _yoyo_version",
+        "schema is missing or old",
+    ),
+    "no functions": (
+        "do $$ declare f regprocedure; begin for f in select oid from pg_proc p where"
+        " pronamespace = 'notify'::regnamespace and not exists (select from pg_depend where"
+        " refobjid = p.oid and deptype in ('n', 'a')) loop execute 'drop function ' || f;"
+        " end loop; end $$",
+        "schema is missing or old",
+    ),
+    "functions": ("drop function notify.backoff cascade", r"notify.backoff\(integer"),
+    "the doorbell": ("drop trigger wake on notify.notifications", "trigger wake .* is missing"),
+    "the check": ("drop trigger accept on notify.notifications", "trigger accept .* is missing"),
+    "the check, switched off": (
+        "alter table notify.notifications disable trigger accept",
+        "trigger accept .* is disabled",
+    ),
+    "all triggers, switched off": (
+        "alter table notify.notifications disable trigger user",
+        "trigger accept .* is disabled",
+    ),
+    "the check of today": (
+        f"do $$ begin execute 'alter table {TODAY} || ' disable trigger accept'; end $$",
+        "trigger accept of notify.notifications_2.* is disabled",
+    ),
+    "the post-data section": (
+        "drop trigger accept on notify.notifications; drop trigger wake on notify.notifications;"
+        "alter table notify.notifications drop constraint notifications_pkey;"
+        "alter table notify.attempts drop constraint attempts_pkey;"
+        "drop index notify.notifications_due, notify.notifications_leased,"
+        " notify.notifications_failed, notify.notifications_reference, notify.notifications_ended",
+        "primary key of notify.notifications is missing",
+    ),
+    "an index": ("drop index notify.notifications_due", "index notify.notifications_due"),
+    "the id's default": (
+        "alter table notify.notifications alter id drop default",
+        "default of notify.notifications.id",
+    ),
+    "a table": ("drop table notify.slo_deltas", "notify.slo_deltas is missing"),
+    "a column": ("alter table notify.notifications drop first_claimed_at", "fails: column"),
+    "a body of another release": (
+        "create or replace function notify.wake() returns trigger language plpgsql as"
+        " 'begin return null; end'",
+        "notify.wake.* is not what was deployed",
+    ),
+    "a body that this server cannot run": (
+        "create or replace function notify.new_id() returns uuid language plpgsql as"
+        " 'begin return uuidv8(); end'",
+        r"new_id fails: function uuidv8\(\) does not exist",
+    ),
+}
+# What migrate cannot know better than its owner does: told, with what to run.
+KEPT = {
+    "read-only": (
+        "alter database {} set default_transaction_read_only = on",
+        "is read-only: .* reset it",
+        "set default_transaction_read_only = off;"
+        "alter database {} reset default_transaction_read_only",
+    ),
+    "replica": (
+        "alter database {} set session_replication_role = replica",
+        "triggers do not fire",
+        "alter database {} reset session_replication_role",
+    ),
+}
+
+
+def missing(url):
+    """Say what /readyz lacks."""
+    return asyncio.run(asked(url, Store.missing))
+
+
+def told(url):
+    """Say what the doctor finds in the schema, or why it cannot look."""
+    try:
+        return missing(url) + [str(fault) for fault in asyncio.run(asked(url, Store.faults))]
+    except DatabaseAway as error:
+        return [str(error)]
+
+
+async def asked(url, verb):
+    async with Store(url, "notify-test", connections_max=1) as store:
+        return await verb(store)
+
+
+def test_a_whole_schema_has_no_faults(dsn):
+    said = []
+    assert migrate(dsn, say=said.append) == []
+    assert told(dsn) == said == []
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_taken_is_told_and_migrate_mends_it(dsn, db, name):
+    whole = catalog(dsn)
+    take, word = TAKEN[name]
+    db.execute(take)
+    before, said = told(dsn), []
+    migrate(dsn, say=said.append)
+    assert re.search(word, " ".join(before + said))
+    assert all(line.startswith("mended: ") for line in said)
+    assert told(dsn) == []
+    assert set(whole) == {words for words in catalog(dsn) if "pg.dropped" not in words}
+    enqueue(db)
+    assert len(settle(db, claim(db))) == 1
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_only_an_owner_can_mend_is_told_with_what_to_run(dsn, db, name):
+    take, word, mend = KEPT[name]
+    name = Identifier(db.info.dbname)
+    db.execute(SQL(take).format(name))
+    assert re.search(word, " ".join(missing(dsn)))
+    db.execute(SQL(mend).format(name))
+    assert missing(dsn) == []
+
+
+@pytest.mark.parametrize("signature", list(functions()))
+def test_a_function_that_is_gone_is_named(dsn, db, signature):
+    db.execute(SQL("alter function notify.{} rename to gone").format(SQL(signature)))
+    assert missing(dsn)
