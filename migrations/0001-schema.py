@@ -6,7 +6,7 @@ from yoyo import step
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
-# What keep_path() made of the database's search_path becomes what it was, unless it was changed since.
+# What keep_path() made of the database's search_path becomes what it was, unless changed since.
 # Before there was keep_path(), this migration set PostgreSQL's own with our schema behind it.
 FORGET = r"""
 set local search_path = pg_catalog, pg_temp;

@@ -7,6 +7,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from service.errors import DatabaseAway
+from service.faults import schema_findings
 from service.migrate import migrate
 from service.schema import functions
 from service.store import Store
@@ -137,3 +138,81 @@ def test_what_only_an_owner_can_mend_is_told_with_what_to_run(dsn, db, name):
 def test_a_function_that_is_gone_is_named(dsn, db, signature):
     db.execute(SQL("alter function notify.{} rename to gone").format(SQL(signature)))
     assert missing(dsn)
+
+
+def test_what_is_not_ours_in_our_schema_is_told(dsn, db):
+    db.execute("create table notify.orders (id integer)")
+    db.execute("create view public.ours as select * from notify.notifications")
+    strangers = asyncio.run(asked(dsn, Store.strangers))
+    assert strangers == ["notify.orders", "public.ours"]
+    [finding] = schema_findings([], strangers)
+    assert finding.found.startswith("notify.orders is not ours")
+    db.execute(finding.advice.partition(": ")[2])
+    assert asyncio.run(asked(dsn, Store.strangers)) == ["public.ours"]
+
+
+def test_what_a_role_may_not_is_told_with_what_to_grant(dsn, db):
+    role = Identifier(f"restored_{db.info.backend_pid}")
+    url = dsn.replace("//postgres:", f"//restored_{db.info.backend_pid}:").replace(
+        db.info.password, "p"
+    )
+    db.execute(SQL("create role {} login password 'p'").format(role))
+    try:
+        assert "permission denied" in " ".join(missing(url))
+        for grant, word in [
+            ("usage on schema public", ""),
+            ("select on public._yoyo_migration", "permission denied for schema notify"),
+            ("usage on schema notify", "may not insert notify.notifications: grant select, insert"),
+            ("select, insert, update, delete on all tables in schema notify", ""),
+        ]:
+            db.execute(SQL("grant " + grant + " to {}").format(role))
+            assert word in " ".join(missing(url))
+        assert missing(url) == []
+        db.execute("alter table notify.notifications enable row level security")
+        assert "row security hides rows" in " ".join(missing(url))
+    finally:
+        db.execute(SQL("drop owned by {}").format(role))
+        db.execute(SQL("drop role {}").format(role))
+
+
+def test_a_table_of_another_owner_is_told(dsn, db):
+    role = Identifier(f"another_{db.info.backend_pid}")
+    db.execute(SQL("create role {}").format(role))
+    try:
+        db.execute(SQL("alter table notify.attempts owner to {}").format(role))
+        [line] = told(dsn)
+        assert "notify.attempts belongs to another" in line
+        assert missing(dsn) == []
+        db.execute(line.partition(": ")[2])
+        assert told(dsn) == []
+    finally:
+        db.execute(SQL("drop role {}").format(role))
+
+
+def words_of(db, query):
+    return [row.name for row in db.execute(query)]
+
+
+def test_whatever_the_tables_have_is_missed_when_it_is_gone(dsn, db):
+    """The lists of faults() against the catalog: each thing is taken for itself."""
+    where = "in ('notify.notifications'::regclass, 'notify.attempts'::regclass,"
+    where += " 'notify.slo_deltas'::regclass, 'notify.slo_daily'::regclass)"
+    takings = words_of(
+        db,
+        "select format('alter table %s drop constraint %I cascade', conrelid::regclass, conname)"
+        f" as name from pg_constraint where conrelid {where} and contype in ('c', 'p')"
+        " union all select format('drop index %s', indexrelid::regclass) from pg_index"
+        f" where indrelid {where} and not indisprimary"
+        " union all select format('alter table %s alter %I drop default', attrelid::regclass,"
+        f" attname) from pg_attribute where attrelid {where} and atthasdef"
+        " union all select format('drop trigger %I on %s', tgname, tgrelid::regclass)"
+        f" from pg_trigger where tgrelid {where} and not tgisinternal",
+    )
+    assert len(takings) > 25
+    for taking in takings:
+        with db.transaction(force_rollback=True):
+            db.execute(taking)
+            found = db.execute(
+                "select fault from notify.faults(%s)", [list(functions())]
+            ).fetchall()
+            assert found, taking
