@@ -51,6 +51,21 @@ where s.name = 'search_path' and not exists (
   where d.setrole = (select r.oid from pg_catalog.pg_roles r where r.rolname = session_user)
     and line like 'search\_path=%')
 """
+WHOLE_BOOKS = """
+do $$
+declare
+  v_is_whole boolean := to_regclass('public._yoyo_migration') is not null
+    and to_regclass('public._yoyo_log') is not null
+    and to_regclass('public._yoyo_version') is not null;
+begin
+  if v_is_whole then
+    select count(*) > 0 into v_is_whole from public._yoyo_version;
+  end if;
+  if not v_is_whole then
+    drop table if exists public._yoyo_migration, public._yoyo_log, public._yoyo_version;
+  end if;
+end $$
+"""
 SHORT_NAME = {
     "taken": "`notifications` is another table here: producers write notify.notifications",
     "not the owner": "only the database's owner can let producers find `notifications` by its short"
@@ -170,6 +185,11 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
             for name, body in bodies
             if body.replace("\r\n", "\n") not in functions()[name]
         ]
+
+    def ensure_internal_schema_updated(self) -> None:
+        """Begin yoyo's books anew where a restore brought a part of them: migrations may rerun."""
+        self.connection.execute(WHOLE_BOOKS)
+        super().ensure_internal_schema_updated()
 
     def init_database(self) -> None:
         """Create nothing: yoyo's lock table is not used, and PostgreSQL's DDL is transactional."""

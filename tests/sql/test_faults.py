@@ -21,6 +21,7 @@ TAKEN = {
         "drop table _yoyo_migration, _yoyo_log, _yoyo_version",
         "schema is missing or old",
     ),
+    "some of yoyo's books": ("drop table _yoyo_migration", "schema is missing or old"),
     "no functions": (
         "do $$ declare f regprocedure; begin for f in select oid from pg_proc p where"
         " pronamespace = 'notify'::regnamespace and not exists (select from pg_depend where"
