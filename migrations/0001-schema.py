@@ -6,8 +6,35 @@ from yoyo import step
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
+# What keep_path() made of the database's search_path becomes what it was, unless changed since.
+# Before there was keep_path(), this migration set PostgreSQL's own with our schema behind it.
+FORGET = r"""
+set local search_path = pg_catalog, pg_temp;
+do $$
+declare
+  v_is text := (
+    select substr(line, length('search_path=') + 1)
+    from pg_db_role_setting, unnest(setconfig) as line
+    where setrole = 0 and line like 'search\_path=%'
+      and setdatabase = (select oid from pg_database where datname = current_database()));
+  v_said text := obj_description('notify'::regnamespace, 'pg_namespace');
+  v_kept jsonb := case when v_said like '{%"search_path"%}' then v_said
+    else '{"search_path": "\"$user\", public, notify"}' end;
+  v_how text := case when v_kept ->> 'before' is null then 'reset search_path'
+    else 'set search_path from current' end;
+begin
+  if v_is = v_kept ->> 'search_path' then
+    perform set_config('search_path', v_kept ->> 'before', true);
+    execute pg_catalog.format('alter database %I %s', pg_catalog.current_database(), v_how);
+  end if;
+exception when insufficient_privilege then
+  raise notice 'not the owner of this database: its search_path stays';
+end
+$$
+"""
+
 step("set local search_path = pg_catalog, pg_temp")
-step("create schema if not exists notify", "drop schema notify")
+step("create schema if not exists notify", FORGET + "; drop schema notify")
 for name in (
     "new_id",
     "is_http_url",
@@ -22,20 +49,3 @@ for name in (
         (SQL / f"{name}.sql").read_text(encoding="utf-8"),
         f"drop function if exists notify.{name}",
     )
-
-# So that producers may write `insert into notifications`. Where such a table exists already, it
-# comes first, and they write notify.notifications.
-step("""
-do $$
-declare
-  v_path text := (select reset_val from pg_settings where name = 'search_path');
-begin
-  if v_path !~ '\\mnotify\\M' then
-    execute format(
-      'alter database %I set search_path = %s', current_database(), v_path || ', notify');
-  end if;
-exception when insufficient_privilege then
-  raise notice 'not the owner of this database: producers write notify.notifications';
-end
-$$
-""")

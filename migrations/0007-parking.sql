@@ -20,7 +20,7 @@ begin
     where conrelid = 'notify.attempts'::regclass and conname = 'outcome_is_known'
       and pg_get_constraintdef(oid) like '%deferred%')
   then
-    alter table notify.attempts drop constraint outcome_is_known;
+    alter table notify.attempts drop constraint if exists outcome_is_known;
     alter table notify.attempts add constraint outcome_is_known check (outcome in ('sent', 'temporary',
       'permanent', 'throttled', 'unreachable', 'deferred', 'unknown', 'expired', 'lease_expired'))
       not valid;

@@ -6,13 +6,13 @@ or straight across sites. Host, Origin and Sec-Fetch-Site say so, and no page ca
 
 import re
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 
 from aiohttp import web
 from multidict import MultiMapping
 
 from service.api.problems import Problem, answer, of_status
 from service.connections import Handler
+from service.loopback import address_of, is_loopback
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FROM_HERE = frozenset({"none", "same-origin"})  # of Sec-Fetch-Site
@@ -85,7 +85,7 @@ class Callers:
         ours = (
             name in self._allowed
             or is_loopback(name)
-            or (self._is_open and (not self._allowed or is_address(name)))
+            or (self._is_open and (not self._allowed or address_of(name) is not None))
         )
         if ours and len(self._known) < KNOWN_MAX:
             self._known.add(host)
@@ -124,17 +124,3 @@ def name_of(host: str) -> str:
     """Give the name or address in a Host header, without the port; empty: it is none."""
     found = HOST.fullmatch(host.lower())
     return found[1].removesuffix(".") if found else ""
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a name means this machine alone, wherever it is looked up."""
-    return name == "localhost" or (is_address(name) and ip_address(name.strip("[]")).is_loopback)
-
-
-def is_address(name: str) -> bool:
-    """Tell whether it is an address, and no name that somebody could point anywhere."""
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True

@@ -5,6 +5,7 @@ The names, units, defaults and reasons are in `.env.example`; a test keeps the t
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from service.addresses import sender
+from service.checks import is_ipv6
 from service.db import is_readable
 from service.errors import ConfigError
 from service.model import Channel
@@ -26,6 +28,13 @@ REDIS_PARAMETER = (  # what redis-py reads only when it connects, and quotes the
     r"|(?:username|password|ssl_ca_certs|ssl_ca_path|ssl_certfile|ssl_keyfile|ssl_password)=.*"
     r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
 )
+
+# Not urlsplit(): of what stands in brackets, and of several hosts, each patch of Python thinks
+# otherwise. What is refused here is refused by all of them, or is libpq's alone to read.
+URL = re.compile(
+    r"[^:/?#]+://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
+)
+HOST = re.compile(r"(?:\[([^\[\]]*)\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
 
 Parser = Callable[[str], Any]
 
@@ -105,20 +114,39 @@ def url_fault(text: str, query: str) -> str | None:
         return "without blanks and control characters"
     if re.search("%(?![0-9A-Fa-f]{2})", text):
         return "in which a % is written as %25"
-    try:
-        parts = urlsplit(text)
-        user, _, hosts = parts.netloc.rpartition("@")
-        for host in hosts.split(","):
-            _ = urlsplit(f"//{host}").port  # raises on a port that is none
-    except ValueError:
+    parts = URL.fullmatch(text)
+    is_libpqs = text.lower().startswith("postgres")
+    if parts is None or not is_authority(parts["authority"], many=is_libpqs):
         return "with a host and a port"
+    user = parts["authority"].rpartition("@")[0]
+    found = parts["query"] or ""
     # libpq ends the password at the first @, others at the last; its query may hold some.
-    rest = parts.path + parts.fragment
-    if "@" in rest + (user if parts.scheme.startswith("postgres") else parts.query):
+    if "@" in parts["path"] + (parts["fragment"] or "") + (user if is_libpqs else found):
         return "in which / ? # and @ of a password are written as %2F %3F %23 and %40"
-    if query and not re.fullmatch(query, parts.query):
+    if query and not re.fullmatch(query, found):
         return f"with nothing behind ? but {query.removesuffix('|')}"
     return None
+
+
+def is_authority(text: str, *, many: bool) -> bool:
+    """Say whether this is a host, or `many` between commas, behind a user or none."""
+    user, _, host = text.rpartition("@")
+    # Somebody's parser may find an end in the letters that U+2100 stands for: a/c.
+    plain = unicodedata.normalize("NFKC", re.sub("[@:]", "", text))
+    hosts = host.split(",") if many else [host]
+    return (
+        all(map(is_host, hosts))
+        and not re.search(r"[][]", user)
+        and not re.search("[/?#@:]", plain)
+    )
+
+
+def is_host(text: str) -> bool:
+    """Say whether this is a host, or an address in brackets, with a port or without."""
+    found = HOST.fullmatch(text)
+    if found is None or int(found[2] or 0) > 65535:
+        return False
+    return found[1] is None or is_ipv6(found[1])
 
 
 def postgres_url(value: str) -> str:

@@ -11,8 +11,9 @@ from service.config import Settings
 from service.days import maintenance_finding, room_finding
 from service.db import BELL, LEAD, connect, translated
 from service.errors import NotifyError, RedisAway
+from service.faults import schema_findings
 from service.finding import Finding, judged
-from service.mail_server import MailServer, mail_server
+from service.mail_server import MailServer, mail_server, tls_context
 from service.model import Checkup, Gauges, LockHolder
 from service.poolers import pooler_finding
 from service.ready_set import ReadySet
@@ -37,6 +38,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("database", found, advice)
             return
         yield Finding("schema", "current")
+        for finding in schema_findings(await store.faults(), await store.strangers()):
+            yield finding
         for finding in database_findings(await store.checkup(), datetime.now(UTC)):
             yield finding
         retention = timedelta(days=settings.retention_days)
@@ -185,7 +188,7 @@ def mail_finding(settings: Settings) -> Finding:
         with connected(there) as server:
             server.ehlo()
             if not there.is_smtps and server.has_extn("starttls"):
-                server.starttls(context=ssl.create_default_context())
+                server.starttls(context=tls_context())
             if there.tls_needed and not isinstance(server.sock, ssl.SSLSocket):
                 return Finding(
                     "mail", f"{there.host} offers no STARTTLS, and no password goes out in clear",
@@ -206,6 +209,5 @@ def mail_finding(settings: Settings) -> Finding:
 def connected(there: MailServer) -> smtplib.SMTP:
     """Connect. Raises OSError or SMTPException."""
     if there.is_smtps:
-        context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(there.host, there.port, timeout=SMTP_WAIT_S, context=context)
+        return smtplib.SMTP_SSL(there.host, there.port, timeout=SMTP_WAIT_S, context=tls_context())
     return smtplib.SMTP(there.host, there.port, timeout=SMTP_WAIT_S)

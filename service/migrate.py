@@ -8,7 +8,7 @@ import asyncio
 import glob
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -22,13 +22,14 @@ from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.exceptions import LockTimeout
-from yoyo.migrations import default_migration_table
+from yoyo.migrations import MigrationList, default_migration_table
 
 from service.db import POOLER_REFUSES, check_encoding, conninfo, is_shared, one_line, pins_errors
 from service.errors import DatabaseAway, StartError, Unfit
+from service.faults import Fault
 from service.pins import session_pins
 from service.poolers import SESSION, shares_sessions
-from service.schema import schema_root
+from service.schema import STRANGERS, functions, schema_root
 
 OLDEST_SERVER = 15
 POLL_S = 0.1
@@ -41,14 +42,50 @@ left join pg_catalog.pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'advisory' and l.classid = 1852798057 and l.objid = 3 and l.objsubid = 2
   and l.granted
 """
+BODIES = """
+select f, p.prosrc from unnest(%s::text[]) as f
+join pg_catalog.pg_proc p on p.oid = to_regprocedure('notify.' || f)
+"""
+# What others have: our session's, unless our role has its own.
+THEIR_PATH = r"""
+select s.reset_val from pg_catalog.pg_settings s
+where s.name = 'search_path' and not exists (
+  select from pg_catalog.pg_db_role_setting d, pg_catalog.unnest(d.setconfig) as line
+  where d.setrole = (select r.oid from pg_catalog.pg_roles r where r.rolname = session_user)
+    and line like 'search\_path=%')
+"""
+WHOLE_BOOKS = """
+do $$
+declare
+  v_is_whole boolean := to_regclass('public._yoyo_migration') is not null
+    and to_regclass('public._yoyo_log') is not null
+    and to_regclass('public._yoyo_version') is not null;
+begin
+  if v_is_whole then
+    select count(*) > 0 into v_is_whole from public._yoyo_version;
+  end if;
+  if not v_is_whole then
+    drop table if exists public._yoyo_migration, public._yoyo_log, public._yoyo_version;
+  end if;
+end $$
+"""
+SHORT_NAME = {
+    "taken": "`notifications` is another table here: producers write notify.notifications",
+    "not the owner": "only the database's owner can let producers find `notifications` by its short"
+    " name: migrate as the owner once, or write notify.notifications",
+}
+LACKING = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
 
 
-def migrate(url: str, *, wait_s: float = 60) -> list[str]:
+def migrate(
+    url: str, *, wait_s: float = 60, say: Callable[[str], object] = lambda line: None
+) -> list[str]:
     """Apply what is missing and return its names in order; [] when the database was current.
 
     `url` is a postgresql:// URL, and a direct one: a transaction pooler breaks the lock. `wait_s`
-    is how long another migration may take. Raises DatabaseAway when the server cannot be reached,
-    StartError when it is too old or refuses; earlier migrations of the same call then stay applied.
+    is how long another migration may take; `say` is given a line for each thing that was mended, or
+    is for somebody else to mend. Raises DatabaseAway when the server cannot be reached, StartError
+    when it is too old, refuses, or the road is still blocked; what was applied stays so.
     """
     with start_errors(), Backend(whole(url), default_migration_table) as backend:
         check_version(backend.connection.info.server_version)
@@ -56,11 +93,35 @@ def migrate(url: str, *, wait_s: float = 60) -> list[str]:
             found = read_migrations(glob.escape(str(schema_root() / "migrations")))
             missing = backend.to_apply(found)
             backend.apply_migrations(missing)
+            for line in mended(backend, found):
+                say(line)
+            if backend.path_is in SHORT_NAME:
+                say(SHORT_NAME[backend.path_is])
             return [migration.id for migration in missing]
+
+
+def mended(backend: "Backend", all_of_them: MigrationList) -> Iterator[str]:
+    """Run every migration again if something of theirs is lost; say what was, and what is left.
+
+    Each can run again, and does nothing where there is nothing to do. Raises StartError when what
+    is left blocks the road.
+    """
+    faults = backend.faults()
+    if any(fault.remedy is None for fault in faults):
+        backend.unmark_migrations(all_of_them)
+        backend.apply_migrations(backend.to_apply(all_of_them))
+        left = backend.faults()
+        yield from (f"mended: {fault.fault}" for fault in faults if fault not in left)
+        faults = left
+    yield from (str(fault) for fault in faults if not fault.stops)
+    if blocked := "; ".join(str(fault) for fault in faults if fault.stops):
+        raise StartError(f"migrated, but not ready: {blocked}")
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
     """Yoyo's backend under an advisory lock, which ends with its process; yoyo's own would stay."""
+
+    path_is = ""  # what keep_path() said last
 
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
         """Open a connection in autocommit, named notify-migrate."""
@@ -84,6 +145,54 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         with pins_errors():
             connection.execute(session_pins(0, session_of(connection)))
         connection.execute("set search_path = public; set lock_timeout = '5s'")
+
+    def apply_migrations(self, migrations: MigrationList, force: bool = False) -> None:
+        """Apply them, and see to it that producers find our table by its short name."""
+        super().apply_migrations(migrations, force=force)
+        with suppress(*LACKING):  # only a part of the migrations was asked for
+            self.path_is = self.keep_path()
+
+    def rollback_migrations(self, migrations: MigrationList, force: bool = False) -> None:
+        """Roll them back, unless that would end half done: ends the process then, in one line."""
+        strangers = [row[0] for row in self.connection.execute(STRANGERS).fetchall()]
+        if strangers and any(migration.id.startswith("0001-") for migration in migrations):
+            raise SystemExit(
+                f"nothing was rolled back: not ours, and in the way: {', '.join(strangers)}"
+            )
+        super().rollback_migrations(migrations, force=force)
+
+    def keep_path(self) -> str:
+        """Let new sessions find our table by its short name; says what was done."""
+        theirs = None
+        if "search_path" not in self.connection.info.options:
+            theirs = self.connection.execute(THEIR_PATH).fetchone()
+        call = "select notify.keep_path(%s)"
+        done: str = self.connection.execute(call, theirs or [None]).fetchone()[0]
+        return done
+
+    def faults(self) -> list[Fault]:
+        """Say what is missing or in the way, and which functions are not as sql/ has them."""
+        try:
+            found = self.connection.execute(
+                "select fault, remedy, stops from notify.faults(%s)", [list(functions())]
+            ).fetchall()
+        except LACKING as error:
+            return [Fault(fault=one_line(error), remedy=None, stops=True)]
+        return [Fault(fault=f, remedy=r, stops=s) for f, r, s in found] or self.altered()
+
+    def altered(self) -> list[Fault]:
+        """Name the functions that have another body than sql/ gave them."""
+        bodies = self.connection.execute(BODIES, [list(functions())]).fetchall()
+        return [
+            Fault(fault=f"notify.{name} is not what was deployed", remedy=None, stops=True)
+            for name, body in bodies
+            if body.replace("\r\n", "\n") not in functions()[name]
+        ]
+
+    def ensure_internal_schema_updated(self) -> None:
+        """Begin yoyo's books anew where a restore brought a part of them: migrations may rerun."""
+        self.connection.execute(WHOLE_BOOKS)
+        super().ensure_internal_schema_updated()
 
     def init_database(self) -> None:
         """Create nothing: yoyo's lock table is not used, and PostgreSQL's DDL is transactional."""

@@ -1,8 +1,34 @@
 """Where the schema's files are: beside service/ in a checkout, inside the package in a wheel."""
 
+import re
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+SIGNATURE = re.compile(r"^comment on function notify\.(\w+\([^;]*?\))\s+is\s", re.MULTILINE)
+
+# What stands in our schema and is not ours, and what elsewhere hangs on our tables: a rollback
+# would end there, half done. Any role may ask.
+STRANGERS = """
+select pg_catalog.format('%I.%I', n.nspname, c.relname) as stranger
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'notify' and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  and c.relname !~ '^(notifications|attempts)(_default|_[0-9]{8})?$'
+  and c.relname not in ('slo_deltas', 'slo_daily')
+union
+select pg_catalog.format('%I.%I', n.nspname, c.relname)
+from pg_catalog.pg_depend d
+join pg_catalog.pg_class ours
+  on ours.oid = d.refobjid and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+join pg_catalog.pg_namespace o on o.oid = ours.relnamespace and o.nspname = 'notify'
+left join pg_catalog.pg_rewrite r on r.oid = d.objid
+  and d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+left join pg_catalog.pg_constraint k on k.oid = d.objid
+  and d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+join pg_catalog.pg_class c on c.oid = coalesce(r.ev_class, k.conrelid)
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname <> 'notify'
+order by 1
+"""
 
 
 def schema_root() -> Path:
@@ -18,3 +44,14 @@ def current_migration() -> str:
     numbered migrations, and it depends on all of them.
     """
     return max(path.stem for path in (schema_root() / "migrations").glob("9999-sql-*.py"))
+
+
+@cache
+def functions() -> dict[str, str]:
+    """Give the text of each file of sql/, by the signature of its function: `lead()`."""
+    texts = [
+        path.read_text(encoding="utf-8") for path in sorted((schema_root() / "sql").glob("*.sql"))
+    ]
+    return {
+        re.sub(r"\s+", " ", found[1]): text for text in texts for found in SIGNATURE.finditer(text)
+    }

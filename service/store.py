@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from service.db import Pool, is_not_the_rows, lock_holder
 from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.faults import Fault
 from service.model import (
     Accepted,
     Attempt,
@@ -29,7 +30,7 @@ from service.model import (
     Redriven,
     Vitals,
 )
-from service.schema import current_migration
+from service.schema import STRANGERS, current_migration, functions
 
 # Cut to what the columns may hold: a row from before these limits, or that was changed by hand,
 # must not make an answer of megabytes, or one that cannot be read.
@@ -49,18 +50,6 @@ ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 WHOLE = SUMMARY.replace("null as payload", "payload")
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
 # What row security hides is an error wherever we look; this names it all at once.
-HINDRANCES = """
-select pg_catalog.format('row security hides notify.%1$s from this role:'
-  ' alter table notify.%1$s no force row level security, or alter role … bypassrls', c.relname)
-from pg_catalog.pg_class c
-where c.relrowsecurity and c.relkind in ('r', 'p')
-  and c.relnamespace operator(pg_catalog.=) pg_catalog.to_regnamespace('notify')::pg_catalog.oid
-  and pg_catalog.row_security_active(c.oid)
-union all
-select 'nothing can be written: transaction_read_only is on, set there or on a replica'
-where pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool
-order by 1
-"""
 IS_IT_OURS_TO_SEE = "select from notify.notifications limit 0"
 SERVERS_OWN = ("25006", "57014")  # a demoted primary, a time limit; any other may be a row's
 # Less than the statement_timeout, so that a slow row at the end is no cancelled statement.
@@ -214,11 +203,25 @@ class Store:
                     [current_migration()],
                 )
                 row = await cursor.fetchone()
-                if not (row and row[0]):
-                    return ["the schema is not current: run notify migrate"]
-                return [line for (line,) in await (await conn.execute(HINDRANCES)).fetchall()]
-        except DatabaseAway as error:
+            if not (row and row[0]):
+                return ["the schema is not current: run notify migrate"]
+            return [str(fault) for fault in await self.faults() if fault.stops]
+        except NotifyError as error:
             return [f"the database cannot be used: {error}"]
+
+    async def faults(self) -> list[Fault]:
+        """Say what of the schema is not as the road needs it."""
+        async with self.pool.connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Fault))
+            await cursor.execute(
+                "select fault, remedy, stops from notify.faults(%s)", [list(functions())]
+            )
+            return await cursor.fetchall()
+
+    async def strangers(self) -> list[str]:
+        """Name what is in our schema and is not ours, and what elsewhere hangs on our tables."""
+        async with self.pool.connection() as conn:
+            return [row[0] for row in await (await conn.execute(STRANGERS)).fetchall()]
 
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
         """Look at what is due in these lanes, each from its floor (epoch ms; None: the head)."""

@@ -10,6 +10,7 @@ import resource
 import shutil
 from collections import Counter
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -43,6 +44,12 @@ def descriptors() -> float:
     return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
+def older_postgres() -> Path | None:
+    """Find the programs of a PostgreSQL older than the wheel's."""
+    return next(iter(sorted(Path("/usr/lib/postgresql").glob("1[5-7]/bin"))), None)
+
+
+OLDER_POSTGRES = older_postgres()
 NEEDS = {
     "prometheus": Need(
         on_path("prometheus", "promtool"),
@@ -58,6 +65,11 @@ NEEDS = {
         on_path("pgbouncer") or os.access("/usr/sbin/pgbouncer", os.X_OK),
         "the road through a transaction pooler",
         "apt-get install pgbouncer",
+    ),
+    "older_postgres": Need(
+        OLDER_POSTGRES is not None,
+        "dumps of this PostgreSQL, restored on an older one",
+        "apt-get install postgresql-15 (or 16, 17)",
     ),
     "locust": Need(find_spec("locust") is not None, "the stress test", "pip install -e '.[load]'"),
     "pg_activity": Need(

@@ -13,7 +13,7 @@ def migrate(args: argparse.Namespace) -> int:
     from service.migrate import migrate as apply
 
     settings = prepared(args, "migrate", "database_url")
-    applied = apply(settings.direct_url or "")
+    applied = apply(settings.direct_url or "", say=print)
     print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
     return 0
 

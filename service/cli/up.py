@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
                 verbose=False,
                 out=sys.stdout,
             )
-        migrate(settings.direct_url or "")
+        migrate(settings.direct_url or "", say=lambda line: logger.warning("schema", found=line))
         return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop, is_own))
 
 

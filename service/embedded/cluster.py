@@ -1,4 +1,4 @@
-"""Make the cluster of a private PostgreSQL: initdb, then the service's role and database."""
+"""The cluster of a private PostgreSQL: initdb, then the service's role and database."""
 
 import pwd
 import shutil
@@ -13,12 +13,26 @@ from service.errors import StartError
 
 INIT_MAX_S = 120.0
 # The superuser is for an operator; the service does with less. CREATEDB is for scratch databases.
-SUPERUSER = "alter role postgres password '{password}'\n"
+SUPERUSER = "alter role postgres password '{superuser_password}'\n"
+# The role has another name than our schema, which would be the first in its search_path ("$user"):
+# tables that it makes without naming a schema would be among ours.
 BOOTSTRAP = """\
-create role notify login createdb password '{password}'
-grant pg_monitor to notify
-create database notify owner notify
+create role notify_app login createdb password '{password}'
+grant pg_monitor to notify_app
+create database notify owner notify_app
 """
+# What clusters of earlier days lack, by the name that kept.json has for it. The superuser had the
+# password that is printed; the role was called like our schema, and old URLs that name it still do.
+CATCH_UP = {
+    "superuser_is_apart": SUPERUSER,
+    "role_is_apart": (
+        "do $$ begin if to_regrole('notify') is not null and to_regrole('notify_app') is null then"
+        " alter role notify rename to notify_app;"
+        " alter role notify_app password '{password}';"
+        " create role notify login password '{password}' in role notify_app;"
+        " alter role notify set role = notify_app; end if; end $$\n"
+    ),
+}
 
 
 def make_cluster(
@@ -30,7 +44,7 @@ def make_cluster(
     superuser_password: str,
     sync: bool,
 ) -> None:
-    """Make a cluster in `data`, with the database `notify` owned by the role `notify`.
+    """Make a cluster in `data`, with the database `notify` owned by the role `notify_app`.
 
     `password` is that role's, which is printed; the superuser has another. It is made under
     another name first, so that one half made is never taken for whole. `sync`: write it to the
@@ -57,14 +71,10 @@ def make_cluster(
         *(() if sync else ("--no-sync",)),
     )
     # Without a running server: nobody can connect before there is a password.
-    commands = SUPERUSER.format(password=superuser_password) + BOOTSTRAP.format(password=password)
-    run_alone(programs, draft, account, commands)
+    commands = SUPERUSER + BOOTSTRAP
+    passwords = {"password": password, "superuser_password": superuser_password}
+    run_alone(programs, draft, account, commands.format(**passwords))
     draft.replace(data)
-
-
-def set_superuser_password(programs: Path, data: Path, *, account: Account, password: str) -> None:
-    """Give the superuser of a cluster that does not run this password. Raises StartError."""
-    run_alone(programs, data, account, SUPERUSER.format(password=password))
 
 
 def run_alone(programs: Path, data: Path, account: Account, commands: str) -> None:

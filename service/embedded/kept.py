@@ -7,7 +7,7 @@ from typing import Any
 
 def postgres_url(password: str, port: int | str) -> str:
     """Write the DATABASE_URL of an embedded PostgreSQL."""
-    return f"postgresql://notify:{password}@127.0.0.1:{port}/notify"
+    return f"postgresql://notify_app:{password}@127.0.0.1:{port}/notify"
 
 
 def valkey_url(password: str, port: int | str) -> str:

@@ -7,7 +7,7 @@ from signal import SIGINT, SIGQUIT
 
 from service.embedded.account import Account
 from service.embedded.child import Child
-from service.embedded.cluster import make_cluster, set_superuser_password
+from service.embedded.cluster import CATCH_UP, make_cluster, run_alone
 from service.embedded.kept import postgres_url
 from service.embedded.orphan import clear_orphans
 from service.embedded.programs import postgres_programs
@@ -67,11 +67,12 @@ class EmbeddedPostgres:
                 superuser_password=self._state.superuser_password,
                 sync=not self._fast,
             )
-            self._state.note_superuser_is_apart()
+            for step in CATCH_UP:
+                self._state.note(step)
         clear_orphans(self._data)
         is_standby = (self._data / "standby.signal").exists()  # its primary's passwords are its own
-        if not (self._state.superuser_is_apart or is_standby):
-            self._set_superuser_apart()
+        if not is_standby:
+            self._catch_up()
         self._port = self._state.port("postgres")
         settings = SETTINGS | (FAST if self._fast else {}) | {"port": str(self._port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -102,20 +103,22 @@ class EmbeddedPostgres:
             self._child.stop((SIGINT, STOP_MAX_S), (SIGQUIT, STOP_MAX_S))
             clear_orphans(self._data)
 
-    def _set_superuser_apart(self) -> None:
-        """Change a cluster of earlier days, whose superuser has the password that is printed."""
+    def _catch_up(self) -> None:
+        """Change a cluster of earlier days as one of today is made."""
+        steps = [step for step in CATCH_UP if not self._state.has(step)]
+        if not steps:
+            return
+        commands = "".join(CATCH_UP[step] for step in steps).format(
+            password=self._state.password, superuser_password=self._state.superuser_password
+        )
         assert self._programs is not None
         try:
-            set_superuser_password(
-                self._programs,
-                self._data,
-                account=self._account,
-                password=self._state.superuser_password,
-            )
+            run_alone(self._programs, self._data, self._account, commands)
         except StartError:
             self._refuse_other_version()
             raise
-        self._state.note_superuser_is_apart()
+        for step in steps:
+            self._state.note(step)
 
     def _is_ready(self) -> bool:
         """Read it from the pid file, as pg_ctl does: nobody else's server can be taken for ours."""

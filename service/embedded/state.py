@@ -70,14 +70,13 @@ class State:
         """The password of PostgreSQL's superuser, which is printed nowhere."""
         return self._keep("superuser_password", new_password)
 
-    @property
-    def superuser_is_apart(self) -> bool:
-        """Whether the superuser has it: once both had the same."""
-        return "superuser_is_apart" in self._kept
+    def has(self, step: str) -> bool:
+        """Say whether the cluster had this step of CATCH_UP, or was made so."""
+        return step in self._kept
 
-    def note_superuser_is_apart(self) -> None:
-        """Remember that it has."""
-        self._keep("superuser_is_apart", lambda: "yes")
+    def note(self, step: str) -> None:
+        """Remember that it had."""
+        self._keep(step, lambda: "yes")
 
     @property
     def webhook_secret(self) -> str:

@@ -80,6 +80,9 @@ def test_an_empty_value_counts_as_not_given(name):
         ("SMTP_URL", "smtp://u:p@h:25?tls=optional", "smtp://u:p@h:25?tls=optional"),
         ("LOKI_URL", "https://u:p@h/path?x=y", "https://u:p@h/path?x=y"),
         ("DATABASE_URL", "postgresql://u@a:1,b:2/d", "postgresql://u@a:1,b:2/d"),
+        ("DATABASE_URL", "postgresql://a:1,[::1]:2/d", "postgresql://a:1,[::1]:2/d"),
+        ("DATABASE_URL", "postgresql://[::1],[::2]/d", "postgresql://[::1],[::2]/d"),
+        ("REDIS_URL", "redis://:p@[::1]:6379/0", "redis://:p@[::1]:6379/0"),
         ("REDIS_URL", "localhost:6379", "redis://localhost:6379"),
         ("REDIS_URL", "localhost", "redis://localhost"),
         ("REDIS_URL", "rediss://u:p@h:1/0", "rediss://u:p@h:1/0"),
@@ -323,3 +326,13 @@ def test_a_schedule_is_a_list_of_durations_with_units(value):
 def test_each_channel_may_have_its_own_schedule():
     settings = read(RETRY_SCHEDULE="1s,2s", RETRY_SCHEDULE_EMAIL="1h")
     assert settings.retry_schedules == {"webhook": (1, 2), "email": (3600,), "log": (1, 2)}
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["[nonsense]:1", "[v1.x]:1", "a[::1]:1", "[::1]x:1", "u:p[x]q@h:1", "[::1", "::1]", "h:65536",
+     "h:\u0663", "h:1:2", "a:1,[::1]:2", "[]"],
+)  # fmt: skip
+def test_a_host_that_pythons_read_differently_is_refused_by_each(host):
+    for name, scheme in (("REDIS_URL", "redis"), ("SMTP_URL", "smtp"), ("LOKI_URL", "http")):
+        assert "with a host and a port" in refusal(**{name: f"{scheme}://{host}"})

@@ -9,7 +9,7 @@ def test_the_servers_of_a_directory_are_found(tmp_path):
     kept = {"password": "p", "postgres_port": "1", "valkey_port": "2", "webhook_secret": "whsec_x"}
     (tmp_path / "kept.json").write_text(json.dumps(kept))
     assert kept_settings(tmp_path) == {
-        "database_url": "postgresql://notify:p@127.0.0.1:1/notify",
+        "database_url": "postgresql://notify_app:p@127.0.0.1:1/notify",
         "redis_url": "redis://:p@127.0.0.1:2/0",
         "webhook_secret": ("whsec_x",),
     }

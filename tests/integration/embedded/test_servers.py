@@ -14,6 +14,7 @@ import redis
 
 from service.embedded.servers import EmbeddedServers
 from service.errors import StartError
+from service.migrate import migrate
 from tests.conftest import as_superuser
 from tests.integration.embedded.processes import read, running
 from tests.waiting import wait_for
@@ -39,7 +40,7 @@ def test_both_servers_answer_at_their_urls(made: Path) -> None:
                 "select current_database(), current_user, usesuper from pg_user"
                 " where usename = current_user"
             ).fetchone()
-            assert who == ("notify", "notify", False)
+            assert who == ("notify", "notify_app", False)
         with redis.Redis.from_url(urls.redis_url) as ready:
             assert ready.ping()
             config = ready.config_get("*")
@@ -52,7 +53,7 @@ def test_both_servers_answer_at_their_urls(made: Path) -> None:
 def test_nobody_gets_in_without_the_password(made: Path) -> None:
     with EmbeddedServers(made, fast=True) as urls:
         assert urls.database_url and urls.redis_url
-        for user in ("notify", "postgres"):
+        for user in ("notify_app", "postgres"):
             bare = urls.database_url.partition("@")[2]
             with pytest.raises(psycopg.OperationalError, match="password"):
                 psycopg.connect(f"postgresql://{user}@{bare}")
@@ -93,6 +94,45 @@ def test_a_superuser_of_earlier_days_gets_a_password_of_its_own(directory: Path)
             assert db.execute("select answer from kept").fetchone() == (42,)
 
 
+def test_a_table_without_a_schema_is_not_among_ours(directory: Path) -> None:
+    with EmbeddedServers(directory, fast=True, valkey=False) as urls:
+        migrate(urls.database_url or "")
+        with psycopg.connect(urls.database_url or "", autocommit=True) as db:
+            db.execute("create table orders (id integer)")
+            assert db.execute("select to_regclass('public.orders')").fetchone() != (None,)
+            assert db.execute("select to_regclass('notifications')").fetchone() != (None,)
+
+
+def test_a_role_of_earlier_days_that_was_called_like_our_schema_is_renamed(
+    directory: Path,
+) -> None:
+    servers = EmbeddedServers(directory, fast=True, valkey=False)
+    with servers as urls:
+        migrate(urls.database_url or "")
+        with psycopg.connect(as_superuser(urls.database_url, servers.state), autocommit=True) as db:
+            db.execute("alter role notify_app rename to notify")
+        older = (urls.database_url or "").replace("notify_app", "notify")
+        with psycopg.connect(older, autocommit=True) as db:
+            db.execute("create table orders as select 42 as answer")
+            db.execute(
+                "insert into notifications (channel, recipient, payload) values ('log', 'r', '1')"
+            )
+    file = directory / "kept.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({k: v for k, v in kept.items() if k != "role_is_apart"}))
+    for _ in range(2):
+        with EmbeddedServers(directory, fast=True, valkey=False) as urls:
+            for url in (urls.database_url or "", older):
+                assert migrate(url) == []
+                with psycopg.connect(url) as db:
+                    assert db.execute("select current_user").fetchone() == ("notify_app",)
+                    assert db.execute("select answer from notify.orders").fetchone() == (42,)
+                    assert db.execute("select count(*) from notifications").fetchone() == (1,)
+                    db.execute("create table more (id integer)")
+                    assert db.execute("select to_regclass('public.more')").fetchone() != (None,)
+                    db.rollback()
+
+
 def assert_superuser_is_apart(servers: EmbeddedServers, url: str) -> None:
     """The role that is printed is none, and none of its ways makes it one."""
     with psycopg.connect(url) as db:
@@ -101,7 +141,7 @@ def assert_superuser_is_apart(servers: EmbeddedServers, url: str) -> None:
             " where rolname = current_user"
         ).fetchone()
         assert row == (False,) * 4
-        for attempt in ("set role postgres", "alter role notify superuser"):
+        for attempt in ("set role postgres", "alter role notify_app superuser"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
                 db.execute(attempt)
     with psycopg.connect(as_superuser(url, servers.state)) as db:

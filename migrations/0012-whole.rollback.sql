@@ -1,0 +1,2 @@
+-- Nothing to undo.
+do $$ begin end $$;

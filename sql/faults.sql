@@ -1,0 +1,120 @@
+-- faults(p_functions) -> one row per fault
+--
+-- Say what the road needs of this database and cannot have: what is missing, switched off, out of our reach, or
+-- fails when it is called.
+--
+-- Args     p_functions text[]: what sql/ deploys, by signature: {new_id(),wake(), …}
+-- Returns  (fault, remedy, stops); remedy null: `notify migrate` makes it anew, else what else there is to do;
+--          stops: rows would be refused, lost, or not sent as they were meant. No row: all is well
+-- Note     Its cost does not grow with the queue or the days: 3 ms. It changes nothing, and calls nobody else's
+--          triggers. What it lists, tests/sql/test_faults.py holds against the catalog
+-- Caller   Store.missing, Store.faults, migrate
+create or replace function notify.faults(p_functions text[])
+returns table (fault text, remedy text, stops boolean)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_tables constant text[] := '{notifications,notifications_default,attempts,attempts_default,slo_deltas,slo_daily}';
+  v_call text;
+begin
+  if pg_is_in_recovery() or current_setting('transaction_read_only')::boolean then
+    return query select 'the database is read-only',
+      case when pg_is_in_recovery() then 'it is a replica: point DATABASE_URL at the primary'
+        else 'default_transaction_read_only is on: reset it for this role and this database' end, true;
+    return;
+  end if;
+
+  return query
+  select 'notify.' || f || ' is missing', null::text, true
+  from unnest(p_functions) as f where to_regprocedure('notify.' || f) is null
+  union all
+  select 'notify.' || t || ' is missing', null, true
+  from unnest(v_tables) as t where to_regclass('notify.' || t) is null;
+  if found then
+    return;
+  end if;
+
+  return query
+  select format('%s may not %s notify.%s', current_user, r.may, r.name),
+    format('grant select, insert, update, delete on all tables in schema notify to %I', current_user), r.stops
+  from (
+    select t as name, may, t = 'notifications' and may in ('select', 'insert') as stops
+    from unnest(v_tables[1:1] || v_tables[3:3] || v_tables[5:6]) as t,
+      unnest('{select,insert,update,delete}'::text[]) as may
+    where not has_table_privilege('notify.' || t, may)
+    union all
+    select f, 'execute', true from unnest(p_functions) as f
+    where not has_function_privilege('notify.' || f, 'execute')) as r
+  union all
+  select 'row security hides rows of notify.' || t || ' from ' || current_user,
+    format('alter table notify.%s no force row level security, or alter role %I bypassrls', t, current_user), true
+  from unnest(v_tables) as t where row_security_active('notify.' || t)
+  union all
+  select format('notify.%s belongs to %I, notify.notifications to %I', c.relname,
+      pg_get_userbyid(c.relowner), pg_get_userbyid(n.relowner)),
+    format('alter table notify.%s owner to %I', c.relname, pg_get_userbyid(n.relowner)), false
+  from pg_class n, unnest(v_tables) as t join pg_class c on c.oid = to_regclass('notify.' || t)
+  where n.oid = 'notify.notifications'::regclass and c.relowner <> n.relowner
+  union all
+  select 'triggers do not fire: session_replication_role is replica',
+    'reset it for this role and this database', true
+  where current_setting('session_replication_role') = 'replica'
+  union all
+  select format('trigger %s of notify.%s is %s', g.name, c.relname,
+      case when t.oid is null then 'missing' else 'disabled' end), null, g.name = 'accept'
+  from (values ('accept'), ('wake')) as g(name)
+  join pg_class c on c.oid = 'notify.notifications'::regclass or g.name = 'accept' and c.oid in (
+    'notify.notifications_default'::regclass,
+    to_regclass('notify.notifications' || to_char(clock_timestamp() at time zone 'utc', '_YYYYMMDD')))
+  left join pg_trigger t on t.tgrelid = c.oid and t.tgname = g.name
+    and t.tgfoid = ('notify.' || g.name)::regproc
+  where t.tgenabled is null or t.tgenabled in ('D', 'R')
+  union all
+  select format('the default of notify.%s.%s is missing', d.tab, d.col), null, d.col in ('id', 'status')
+  from (values ('notifications', 'id'), ('notifications', 'priority'), ('notifications', 'status'),
+    ('notifications', 'attempt'), ('notifications', 'due_at'), ('notifications', 'created_at'),
+    ('attempts', 'counted'), ('slo_daily', 'in_time'), ('slo_daily', 'late'), ('slo_daily', 'failed'),
+    ('slo_daily', 'expired')) as d(tab, col)
+  where not exists (select from pg_attribute a
+    where a.attrelid = ('notify.' || d.tab)::regclass and a.attname = d.col and a.atthasdef)
+  union all
+  select format('constraint %s of notify.%s is missing', k.name, k.tab), null, false
+  from (values ('notifications', 'status_is_known'), ('notifications', 'priority_is_a_lane'),
+    ('notifications', 'attempt_is_within_max_attempts'), ('notifications', 'lease_if_and_only_if_sending'),
+    ('notifications', 'settled_at_if_and_only_if_settled'), ('notifications', 'times_are_within_1970_and_9999'),
+    ('notifications', 'texts_are_short'), ('attempts', 'outcome_is_known'),
+    ('slo_deltas', 'result_is_known')) as k(tab, name)
+  where not exists (select from pg_constraint c
+    where c.conrelid = ('notify.' || k.tab)::regclass and c.conname = k.name)
+  union all
+  select 'the primary key of notify.' || t || ' is missing', null, t <> 'slo_daily'
+  from unnest('{notifications,attempts,slo_daily}'::text[]) as t
+  where not exists (select from pg_index i where i.indrelid = ('notify.' || t)::regclass and i.indisprimary)
+  union all
+  select 'index notify.' || n || case when i.indexrelid is null then ' is missing' else ' is not valid' end,
+    case when i.indexrelid is not null then 'drop index notify.' || n || '; then notify migrate' end, false
+  from unnest('{notifications_due,notifications_leased,notifications_failed,notifications_reference,
+    notifications_ended}'::text[]) as n
+  left join pg_index i on i.indexrelid = to_regclass('notify.' || n)
+  where i.indisvalid is not true;
+
+  foreach v_call in array array[
+    'new_id()',
+    'unmet_rule(notify.new_id(), ''queued'', 0, true, ''webhook'', ''https://a.example/'', ''{}'', 2::smallint,
+      3, ''r'', null, now(), null, now())',
+    'unmet_mail_rule(''a@b.example'', ''{"subject": "s", "text": "t"}'')',
+    'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'')',
+    'settle(''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''w:1'', ''{"default": [1]}'', ''1 s'')'
+  ] loop
+    begin
+      execute 'select notify.' || v_call;
+    exception when others then
+      fault := format('notify.%s fails: %s', split_part(v_call, '(', 1), sqlerrm);
+      remedy := null;
+      stops := true;
+      return next;
+    end;
+  end loop;
+end
+$$;
+
+comment on function notify.faults(text[]) is 'faults(p_functions) -> one row per fault';

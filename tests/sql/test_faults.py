@@ -1,0 +1,219 @@
+"""Whatever the road needs and a database has lost is told in a line, and migrate mends it."""
+
+import asyncio
+import re
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from service.errors import DatabaseAway
+from service.faults import schema_findings
+from service.migrate import migrate
+from service.schema import functions
+from service.store import Store
+from tests.ledger import claim, enqueue, settle
+from tests.sql.test_migrate import catalog
+
+TODAY = "notify.notifications' || to_char(now() at time zone 'utc', '_YYYYMMDD')"
+# By name, what takes one thing from a database, and what must be said of it.
+TAKEN = {
+    "pg_restore -n notify": (
+        "drop table _yoyo_migration, _yoyo_log, _yoyo_version",
+        "schema is missing or old",
+    ),
+    "some of yoyo's books": ("drop table _yoyo_migration", "schema is missing or old"),
+    "no functions": (
+        "do $$ declare f regprocedure; begin for f in select oid from pg_proc p where"
+        " pronamespace = 'notify'::regnamespace and not exists (select from pg_depend where"
+        " refobjid = p.oid and deptype in ('n', 'a')) loop execute 'drop function ' || f;"
+        " end loop; end $$",
+        "schema is missing or old",
+    ),
+    "functions": ("drop function notify.backoff cascade", r"notify.backoff\(integer"),
+    "the doorbell": ("drop trigger wake on notify.notifications", "trigger wake .* is missing"),
+    "the check": ("drop trigger accept on notify.notifications", "trigger accept .* is missing"),
+    "the check, switched off": (
+        "alter table notify.notifications disable trigger accept",
+        "trigger accept .* is disabled",
+    ),
+    "all triggers, switched off": (
+        "alter table notify.notifications disable trigger user",
+        "trigger accept .* is disabled",
+    ),
+    "the check of today": (
+        f"do $$ begin execute 'alter table {TODAY} || ' disable trigger accept'; end $$",
+        "trigger accept of notify.notifications_2.* is disabled",
+    ),
+    "the post-data section": (
+        "drop trigger accept on notify.notifications; drop trigger wake on notify.notifications;"
+        "alter table notify.notifications drop constraint notifications_pkey;"
+        "alter table notify.attempts drop constraint attempts_pkey;"
+        "drop index notify.notifications_due, notify.notifications_leased,"
+        " notify.notifications_failed, notify.notifications_reference, notify.notifications_ended",
+        "primary key of notify.notifications is missing",
+    ),
+    "an index": ("drop index notify.notifications_due", "index notify.notifications_due"),
+    "the id's default": (
+        "alter table notify.notifications alter id drop default",
+        "default of notify.notifications.id",
+    ),
+    "a table": ("drop table notify.slo_deltas", "notify.slo_deltas is missing"),
+    "a column": ("alter table notify.notifications drop first_claimed_at", "fails: column"),
+    "a body of another release": (
+        "create or replace function notify.wake() returns trigger language plpgsql as"
+        " 'begin return null; end'",
+        "notify.wake.* is not what was deployed",
+    ),
+    "a body that this server cannot run": (
+        "create or replace function notify.new_id() returns uuid language plpgsql as"
+        " 'begin return uuidv8(); end'",
+        r"new_id fails: function uuidv8\(\) does not exist",
+    ),
+}
+# What migrate cannot know better than its owner does: told, with what to run.
+KEPT = {
+    "read-only": (
+        "alter database {} set default_transaction_read_only = on",
+        "is read-only: .* reset it",
+        "set default_transaction_read_only = off;"
+        "alter database {} reset default_transaction_read_only",
+    ),
+    "replica": (
+        "alter database {} set session_replication_role = replica",
+        "triggers do not fire",
+        "alter database {} reset session_replication_role",
+    ),
+}
+
+
+def missing(url):
+    """Say what /readyz lacks."""
+    return asyncio.run(asked(url, Store.missing))
+
+
+def told(url):
+    """Say what the doctor finds in the schema, or why it cannot look."""
+    try:
+        return missing(url) + [str(fault) for fault in asyncio.run(asked(url, Store.faults))]
+    except DatabaseAway as error:
+        return [str(error)]
+
+
+async def asked(url, verb):
+    async with Store(url, "notify-test", connections_max=1) as store:
+        return await verb(store)
+
+
+def test_a_whole_schema_has_no_faults(dsn):
+    said = []
+    assert migrate(dsn, say=said.append) == []
+    assert told(dsn) == said == []
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_taken_is_told_and_migrate_mends_it(dsn, db, name):
+    whole = catalog(dsn)
+    take, word = TAKEN[name]
+    db.execute(take)
+    before, said = told(dsn), []
+    migrate(dsn, say=said.append)
+    assert re.search(word, " ".join(before + said))
+    assert all(line.startswith("mended: ") for line in said)
+    assert told(dsn) == []
+    assert set(whole) == {words for words in catalog(dsn) if "pg.dropped" not in words}
+    enqueue(db)
+    assert len(settle(db, claim(db))) == 1
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_only_an_owner_can_mend_is_told_with_what_to_run(dsn, db, name):
+    take, word, mend = KEPT[name]
+    name = Identifier(db.info.dbname)
+    db.execute(SQL(take).format(name))
+    assert re.search(word, " ".join(missing(dsn)))
+    db.execute(SQL(mend).format(name))
+    assert missing(dsn) == []
+
+
+@pytest.mark.parametrize("signature", list(functions()))
+def test_a_function_that_is_gone_is_named(dsn, db, signature):
+    db.execute(SQL("alter function notify.{} rename to gone").format(SQL(signature)))
+    assert missing(dsn)
+
+
+def test_what_is_not_ours_in_our_schema_is_told(dsn, db):
+    db.execute("create table notify.orders (id integer)")
+    db.execute("create view public.ours as select * from notify.notifications")
+    strangers = asyncio.run(asked(dsn, Store.strangers))
+    assert strangers == ["notify.orders", "public.ours"]
+    [finding] = schema_findings([], strangers)
+    assert finding.found.startswith("notify.orders is not ours")
+    db.execute(finding.advice.partition(": ")[2])
+    assert asyncio.run(asked(dsn, Store.strangers)) == ["public.ours"]
+
+
+def test_what_a_role_may_not_is_told_with_what_to_grant(dsn, db):
+    role = Identifier(f"restored_{db.info.backend_pid}")
+    url = dsn.replace("//postgres:", f"//restored_{db.info.backend_pid}:").replace(
+        db.info.password, "p"
+    )
+    db.execute(SQL("create role {} login password 'p'").format(role))
+    try:
+        assert "permission denied" in " ".join(missing(url))
+        for grant, word in [
+            ("usage on schema public", ""),
+            ("select on public._yoyo_migration", "permission denied for schema notify"),
+            ("usage on schema notify", "may not insert notify.notifications: grant select, insert"),
+            ("select, insert, update, delete on all tables in schema notify", ""),
+        ]:
+            db.execute(SQL("grant " + grant + " to {}").format(role))
+            assert word in " ".join(missing(url))
+        assert missing(url) == []
+        db.execute("alter table notify.notifications enable row level security")
+        assert "row security hides rows" in " ".join(missing(url))
+    finally:
+        db.execute(SQL("drop owned by {}").format(role))
+        db.execute(SQL("drop role {}").format(role))
+
+
+def test_a_table_of_another_owner_is_told(dsn, db):
+    role = Identifier(f"another_{db.info.backend_pid}")
+    db.execute(SQL("create role {}").format(role))
+    try:
+        db.execute(SQL("alter table notify.attempts owner to {}").format(role))
+        [line] = told(dsn)
+        assert "notify.attempts belongs to another" in line
+        assert missing(dsn) == []
+        db.execute(line.partition(": ")[2])
+        assert told(dsn) == []
+    finally:
+        db.execute(SQL("drop role {}").format(role))
+
+
+def words_of(db, query):
+    return [row.name for row in db.execute(query)]
+
+
+def test_whatever_the_tables_have_is_missed_when_it_is_gone(dsn, db):
+    """The lists of faults() against the catalog: each thing is taken for itself."""
+    where = "in ('notify.notifications'::regclass, 'notify.attempts'::regclass,"
+    where += " 'notify.slo_deltas'::regclass, 'notify.slo_daily'::regclass)"
+    takings = words_of(
+        db,
+        "select format('alter table %s drop constraint %I cascade', conrelid::regclass, conname)"
+        f" as name from pg_constraint where conrelid {where} and contype in ('c', 'p')"
+        " union all select format('drop index %s', indexrelid::regclass) from pg_index"
+        f" where indrelid {where} and not indisprimary"
+        " union all select format('alter table %s alter %I drop default', attrelid::regclass,"
+        f" attname) from pg_attribute where attrelid {where} and atthasdef"
+        " union all select format('drop trigger %I on %s', tgname, tgrelid::regclass)"
+        f" from pg_trigger where tgrelid {where} and not tgisinternal",
+    )
+    assert len(takings) > 25
+    for taking in takings:
+        with db.transaction(force_rollback=True):
+            db.execute(taking)
+            found = db.execute(
+                "select fault from notify.faults(%s)", [list(functions())]
+            ).fetchall()
+            assert found, taking
