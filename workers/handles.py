@@ -19,6 +19,7 @@ from workers.smtp_offers import SmtpOffers
 BODY_KEPT_BYTES = 4096
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
 CONNECT_MAX_S = 5.0
+ADDRESSES_KEPT_S = 600  # by libcurl; it is told anew long before that
 
 # By their first five bytes: a line of a login, in base64, has no blank there.
 COMMANDS = {
@@ -65,6 +66,10 @@ class Handle(ABC):
             self.easy.setopt(pycurl.TIMEOUT_MS, int((left_s or self.deadline_s) * 1000))
             self.was_late = is_late
         self.arm(transfer)
+
+    def set_addresses(self, name: str, port: int, addresses: tuple[str, ...]) -> None:
+        """Tell libcurl what a name stands for: all handles of one thread know it from then on."""
+        self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
 
     def is_reused(self) -> bool:
         """Tell whether the transfer made no connection: it used one, or made none at all."""
@@ -245,6 +250,7 @@ HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 def set_common(easy: Any, deadline_s: float) -> None:
     """Set what HTTP and SMTP share."""
     easy.setopt(pycurl.NOSIGNAL, 1)  # signals belong to the main thread
+    easy.setopt(pycurl.DNS_CACHE_TIMEOUT, ADDRESSES_KEPT_S)
     easy.setopt(pycurl.PROXY, "")  # the environment must not route our traffic
     easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     easy.setopt(pycurl.TIMEOUT_MS, int(deadline_s * 1000))

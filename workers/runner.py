@@ -17,6 +17,7 @@ from workers.channels import channels
 from workers.claimer import Claimer
 from workers.hints import Hints
 from workers.loop import Loop
+from workers.names import Names
 from workers.pace import Paces
 from workers.ready_set import ReadySet
 from workers.sender import Sender
@@ -42,7 +43,7 @@ class Worker:
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
         ways, breakers, paces = channels(settings), Breakers(settings, metrics), Paces()
-        shortages = Shortages(metrics)
+        shortages, names = Shortages(metrics), Names()
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
             settings,
@@ -59,6 +60,7 @@ class Worker:
                 breakers=breakers,
                 paces=paces,
                 shortages=shortages,
+                names=names,
                 slots=slots,
                 outbox=self.settler.inbox,
             )

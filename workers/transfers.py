@@ -18,15 +18,20 @@ from typing import Generic, TypeVar
 import pycurl
 
 from service.config import Settings
-from service.origin import origin
+from service.mail_server import mail_server
+from service.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
 from workers.handles import HANDLES, Handle
+from workers.name_line import LINE_S, NameLine
+from workers.names import Found, Names
 from workers.protocols import Protocols
-from workers.shortage import Short
+from workers.shortage import Short, short_of
 
 Tag = TypeVar("Tag")
 
 READY_MAX = 64
+TOLD_MAX = 10_000
+UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
 LEFT_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
 INTERESTS = {
     pycurl.POLL_IN: selectors.EVENT_READ,
@@ -41,8 +46,10 @@ class Running(Generic[Tag]):
 
     transfer: Post | Mail
     tag: Tag
-    ends: float
+    server: Server
     secure: str | None
+    ends: float
+    found: Found | None = None
     handle: Handle | None = None
     is_second: bool = False
 
@@ -50,8 +57,12 @@ class Running(Generic[Tag]):
 class Transfers(Generic[Tag]):
     """The transfers of one thread, each known by the tag it was started with."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, names: Names | None = None) -> None:
+        """`names`: what is known of them in this process."""
         self.settings = settings
+        self.mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
+        self.names: NameLine[Running[Tag]] = NameLine(names or Names(), self.wake)
+        self.told: dict[tuple[str, int], Found] = {}  # what libcurl knows of names
         self.running: dict[pycurl.Curl, Running[Tag]] = {}
         self.protocols: Protocols[Running[Tag]] = Protocols()
         self.scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
@@ -68,10 +79,43 @@ class Transfers(Generic[Tag]):
         self.multi.setopt(pycurl.M_MAXCONNECTS, settings.sends_per_thread)
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self.watch)
 
-    def start(self, transfer: Post | Mail, tag: Tag) -> Answer | None:
-        """Begin a transfer, which ends within the deadline. An Answer: libcurl does not take it."""
-        ends = time.monotonic() + self.settings.send_deadline_s
-        running = Running(transfer, tag, ends, secure_origin(transfer))
+    def start(self, transfer: Post | Mail, tag: Tag, line_s: float = LINE_S) -> Answer | None:
+        """Begin a transfer, which ends within the deadline. An Answer: it cannot begin.
+
+        It waits up to `line_s` for its name to be looked up.
+        """
+        server = self.server_of(transfer)
+        if server is None:
+            return Answer(error=pycurl.E_URL_MALFORMAT, error_text="there is no such host")
+        now = time.monotonic()
+        secure = server.origin if server.is_secure else None
+        running = Running(transfer, tag, server, secure, now + self.settings.send_deadline_s)
+        if server.name is None:
+            return self.admit(running)
+        found = self.names.ask(server.name, now)
+        if found is None:
+            self.names.enter(server.name, running, now + line_s)
+            return None
+        return self.resolved(running, found)
+
+    def server_of(self, transfer: Post | Mail) -> Server | None:
+        """Say where a transfer leads."""
+        return server(transfer.url) if isinstance(transfer, Post) else self.mail_server
+
+    def resolved(self, running: Running[Tag], found: Found | None) -> Answer | None:
+        """Begin a transfer whose name was looked up. An Answer: it was not, or cannot begin."""
+        if found is None:
+            asked_s = self.names.names.asked_s(running.server.name or "", time.monotonic())
+            return Answer(error=UNRESOLVED, error_text="no answer yet", unresolved_s=asked_s)
+        if found.error:
+            return Answer(
+                error=UNRESOLVED, error_text=found.error, short_of=short_of(None, UNRESOLVED)
+            )
+        running.found = found
+        return self.admit(running)
+
+    def admit(self, running: Running[Tag]) -> Answer | None:
+        """Begin a transfer, or let it wait for its origin's first connection."""
         if running.secure and not self.protocols.may_begin(running.secure, running):
             return None
         answer = self.begin(running)
@@ -86,13 +130,29 @@ class Transfers(Generic[Tag]):
             handle.begin(running.transfer, left_s, fresh=running.is_second)
             if running.secure:
                 self.set_protocol(handle, running.secure)
+            is_news = self.tell_addresses(handle, running.server, running.found)
             self.multi.add_handle(handle.easy)
         except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
         except (pycurl.error, MemoryError, OSError) as error:  # nothing of it has been parsed yet
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
         self.running[handle.easy] = running
+        if is_news:  # libcurl reads it now, before others for the same name are added
+            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return None
+
+    def tell_addresses(self, handle: Handle, server: Server, found: Found | None) -> bool:
+        """Tell libcurl what a name stands for, unless it knows: then it looks nothing up itself."""
+        if found is None or server.name is None:
+            return False
+        place = server.name, server.port
+        if self.told.get(place) is found:
+            return False
+        if len(self.told) >= TOLD_MAX:
+            self.told.clear()
+        handle.set_addresses(server.name, server.port, found.addresses)
+        self.told[place] = found
+        return True
 
     def set_protocol(self, handle: Handle, origin: str) -> None:
         """Share connections where that is possible; where nobody knows, be told of the first."""
@@ -123,7 +183,17 @@ class Transfers(Generic[Tag]):
             else:
                 self.multi.socket_action(key.fd, events)
         self.run_timers()
-        return chain(quick, self.ended(), self.begin_behind())
+        return chain(quick, self.ended(), self.begin_resolved(), self.begin_behind())
+
+    def begin_resolved(self) -> list[tuple[Tag, Answer]]:
+        """Begin what waited for a name; give what cannot begin, or has waited too long."""
+        now = time.monotonic()
+        failed = []
+        for running, found in self.names.leave(now) if self.names.lines else ():
+            running.ends = now + self.settings.send_deadline_s
+            if answer := self.resolved(running, found):
+                failed.append((running.tag, answer))
+        return failed
 
     def begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
         """Begin what waited for a newcomer, within what is left of their deadlines."""
@@ -138,12 +208,18 @@ class Transfers(Generic[Tag]):
     def until_s(self, timeout_s: float) -> float:
         """Shorten a wait to when libcurl wants to be called without a socket."""
         due_ms = self.multi.timeout()
+        if self.names.lines:
+            timeout_s = min(timeout_s, LINE_S)
         return timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
 
     def wake(self) -> None:
         """End a wait. Any thread may call it."""
         with suppress(OSError):  # full: it is awake; closed: it has ended
             self.bell.send(b"!")
+
+    def unresolved(self) -> list[Tag]:
+        """Give up what still waits for a name; return the tags."""
+        return [running.tag for running in self.names.clear()]
 
     def abort(self) -> list[Tag]:
         """Cut off what is running; return the tags."""
@@ -152,7 +228,7 @@ class Transfers(Generic[Tag]):
             self.multi.remove_handle(easy)
             tags.append(running.tag)
         self.running.clear()
-        waiting = self.behind + self.protocols.clear()
+        waiting = self.behind + self.protocols.clear() + self.names.clear()
         self.behind = []
         return tags + [running.tag for running in waiting]
 
@@ -235,8 +311,7 @@ class Transfers(Generic[Tag]):
             self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
 
-def secure_origin(transfer: Post | Mail) -> str | None:
-    """Return the origin of a POST over TLS: only there HTTP/2 is spoken."""
-    if isinstance(transfer, Post) and transfer.url[4:5] in "sS":  # http: or https:
-        return origin(transfer.url)
-    return None
+def smtp_server(url: str) -> Server:
+    """Say where SMTP_URL leads."""
+    known = mail_server(url)
+    return Server(f"smtp://{known.host}", name_of(known.host), known.port, is_secure=False)
