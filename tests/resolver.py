@@ -4,8 +4,6 @@ import socket
 import threading
 from collections import Counter
 
-import pytest
-
 REAL = socket.getaddrinfo
 
 
@@ -33,12 +31,3 @@ class Resolver:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         found = self.answers.get(name, ["127.0.0.1"])
         return [answer for a in found for answer in REAL(a, port, *args, **kwargs)]
-
-
-@pytest.fixture
-def resolver(monkeypatch):
-    """Answer for names under `test`."""
-    resolver = Resolver()
-    monkeypatch.setattr(socket, "getaddrinfo", resolver.getaddrinfo)
-    yield resolver
-    resolver.release.set()

@@ -1,4 +1,4 @@
-"""Names of receivers: looked up once, beside the road; silence of one costs nobody else anything."""
+"""Names of receivers: looked up once, beside the road; the silence of one costs no other."""
 
 import time
 
@@ -7,7 +7,6 @@ import pytest
 from service.config import Settings
 from service.lookups import THREADS_MAX
 from tests import ledger
-from tests.resolver import resolver  # noqa: F401
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
 from workers.transfers import Transfers
@@ -42,13 +41,8 @@ def port(sink):
     return int(sink.url.rpartition(":")[2])
 
 
-@pytest.fixture
-def value(registry):
-    return lambda name, **labels: registry.get_sample_value(name, labels)
-
-
 @pytest.mark.parametrize("dead", [50, 300])
-def test_names_whose_resolver_is_silent_hold_up_no_others(db, start, sink, port, resolver, dead):
+def test_names_whose_resolver_is_silent_hold_up_no_others(db, start, port, resolver, dead):
     silent = webhooks(db, [f"n{n}.dead.test" for n in range(dead)], port, priority=0)
     start(num_threads=1, sends_per_thread=16, max_retries=0)
     wait_for(lambda: sum(resolver.asked.values()) >= min(dead, THREADS_MAX))
@@ -62,14 +56,14 @@ def test_names_whose_resolver_is_silent_hold_up_no_others(db, start, sink, port,
         assert not attempts(db, silent)  # what has not left is no attempt
 
 
-def test_a_name_is_looked_up_once_whoever_waits_for_it(db, start, sink, port, resolver):
+def test_a_name_is_looked_up_once_whoever_waits_for_it(db, start, port, resolver):
     ids = webhooks(db, ["one.test"] * 100, port)
     start(num_threads=2)
     wait_for(lambda: statuses(db, ids) == {"sent"})
     assert resolver.asked == {"one.test": 1}
 
 
-def test_who_waits_for_a_name_is_sent_when_it_is_there(db, start, sink, port, resolver):
+def test_who_waits_for_a_name_is_sent_when_it_is_there(db, start, port, resolver):
     ids = webhooks(db, ["late.dead.test"] * 20, port)
     start(num_threads=1)
     wait_for(lambda: resolver.asked)
@@ -78,7 +72,7 @@ def test_who_waits_for_a_name_is_sent_when_it_is_there(db, start, sink, port, re
     assert len(attempts(db, ids)) == 20
 
 
-def test_a_name_that_is_not_there_costs_no_attempt(db, start, sink, port, resolver):
+def test_a_name_that_is_not_there_costs_no_attempt(db, start, port, resolver):
     [id] = webhooks(db, ["a.gone.test"], port)
     start(max_retries=0)
     wait_for(lambda: attempts(db, [id]))
@@ -87,8 +81,9 @@ def test_a_name_that_is_not_there_costs_no_attempt(db, start, sink, port, resolv
     assert statuses(db, [id]) == {"queued"}
 
 
+@pytest.mark.usefixtures("resolver")
 @pytest.mark.parametrize("name", ["a.gone.test", "a.dead.test"])
-def test_patience_ends_what_waits_for_a_name(db, start, sink, port, resolver, monkeypatch, name):
+def test_patience_ends_what_waits_for_a_name(db, start, port, monkeypatch, name):
     monkeypatch.setattr("workers.names.ANSWER_MAX_S", 0.2)
     monkeypatch.setattr("workers.sender.ANSWER_MAX_S", 0.3)
     [id] = webhooks(db, [name], port)
@@ -97,7 +92,7 @@ def test_patience_ends_what_waits_for_a_name(db, start, sink, port, resolver, mo
     assert rows(db, [id])[0].last_error_code == "dns"
 
 
-def test_a_stop_does_not_wait_for_names(db, start, sink, port, resolver):
+def test_a_stop_does_not_wait_for_names(db, start, port, resolver):
     ids = webhooks(db, [f"n{n}.dead.test" for n in range(20)], port)
     worker = start(num_threads=1, breaker_patience_mins=0)
     wait_for(lambda: len(resolver.asked) == 20)
@@ -133,7 +128,7 @@ def ended(transfers, made):
         "xn--bcher-kva.test", "00.test", "-x.test", "127.0.0.1.test",
     ],
 )  # fmt: skip
-def test_libcurl_looks_nothing_up_however_a_name_is_spelled(transfers, sink, port, resolver, host):
+def test_libcurl_looks_nothing_up_however_a_name_is_spelled(transfers, port, resolver, host):
     assert sent(transfers, f"http://{host}:{port}/status/200").status == 200
     assert sum(resolver.asked.values()) == 1
 
@@ -143,24 +138,24 @@ def test_libcurl_looks_nothing_up_however_a_name_is_spelled(transfers, sink, por
     ["127.0.0.1", "127.1", "0x7f.1", "017700000001", "2130706433", "127.0.0.1.", "localhost",
      "LOCALHOST.", "a.localhost", "[::ffff:127.0.0.1]"],
 )  # fmt: skip
-def test_what_is_no_name_is_not_looked_up(transfers, sink, port, resolver, host):
+def test_what_is_no_name_is_not_looked_up(transfers, port, resolver, host):
     assert sent(transfers, f"http://{host}:{port}/status/200").status == 200
     assert not transfers.names.names.known
 
 
 @pytest.mark.parametrize("host", [".lead.test", "a..test", "a" * 64 + ".test", "256.1.1.1"])
-def test_a_name_that_nobody_can_have_is_not_found(transfers, sink, port, host):
+def test_a_name_that_nobody_can_have_is_not_found(transfers, port, host):
     answer = sent(transfers, f"http://{host}:{port}/status/200")
     assert answer.status == 0
     assert answer.error == 6
 
 
-def test_each_address_of_a_name_is_tried(transfers, sink, port, resolver):
+def test_each_address_of_a_name_is_tried(transfers, port, resolver):
     resolver.answers["many.test"] = ["::1", "127.0.0.99", "127.0.0.1"]
     assert sent(transfers, f"http://many.test:{port}/status/200").status == 200
 
 
-def test_an_older_answer_holds_for_a_minute_and_is_renewed_beside(transfers, sink, port, resolver):
+def test_an_older_answer_holds_for_a_minute_and_is_renewed_beside(transfers, port, resolver):
     url = f"http://old.test:{port}/status/200"
     assert sent(transfers, url).status == 200
     resolver.hangs.add("old.test")
@@ -171,7 +166,7 @@ def test_an_older_answer_holds_for_a_minute_and_is_renewed_beside(transfers, sin
     resolver.release.set()
 
 
-def test_a_name_that_moved_is_followed(transfers, sink, port, resolver, monkeypatch):
+def test_a_name_that_moved_is_followed(transfers, port, resolver, monkeypatch):
     url = f"http://moves.test:{port}/status/200"
     resolver.answers["moves.test"] = ["127.0.0.2"]
     assert sent(transfers, url).error == 7
