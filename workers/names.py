@@ -66,6 +66,8 @@ class Names:
     def looked_up(self, host: str, tell: Tell, now: float) -> Found | None:
         """Look a name up, or join who does; meanwhile an answer will do that still holds."""
         found, lookup = self.known.get(host), self.running.get(host)
+        if found is not None and now < found.fresh_until:  # since a moment ago
+            return found
         if lookup is None:
             lookup = self.running[host] = Lookup(now)
             call = (host, None, socket.AF_UNSPEC, socket.SOCK_STREAM)

@@ -15,6 +15,7 @@ from service.outage import Outage
 from workers.breakers import Breakers
 from workers.channels import channels
 from workers.claimer import Claimer
+from workers.doubts import Doubts
 from workers.hints import Hints
 from workers.loop import Loop
 from workers.names import Names
@@ -43,7 +44,7 @@ class Worker:
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
         ways, breakers, paces = channels(settings), Breakers(settings, metrics), Paces()
-        shortages, names = Shortages(metrics), Names()
+        shortages, names, doubts = Shortages(metrics), Names(), Doubts()
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
             settings,
@@ -61,6 +62,7 @@ class Worker:
                 paces=paces,
                 shortages=shortages,
                 names=names,
+                doubts=doubts,
                 slots=slots,
                 outbox=self.settler.inbox,
             )

@@ -13,6 +13,7 @@ from workers.breakers import Breakers
 from workers.channels.channel import Answer, Channel, Line
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
+from workers.doubts import Doubts
 from workers.loop import Loop
 from workers.name_line import LINE_S
 from workers.names import ANSWER_MAX_S, Names
@@ -52,6 +53,7 @@ class Sender(Loop):
         paces: Paces,
         shortages: Shortages,
         names: Names,
+        doubts: Doubts,
         slots: Slots,
         outbox: Outbox,
     ) -> None:
@@ -70,7 +72,7 @@ class Sender(Loop):
         self.over: list[Ended | Unstarted] = []
         self.given = 0  # written by the claimer's thread only
         self.done = 0  # written by this thread only
-        self.transfers: Transfers[Flight] = Transfers(settings, names)
+        self.transfers: Transfers[Flight] = Transfers(settings, names, doubts)
         self.destinations: Destinations[Flight] = Destinations(
             settings.sends_per_thread, settings.num_threads
         )

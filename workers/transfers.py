@@ -21,6 +21,7 @@ from service.config import Settings
 from service.mail_server import mail_server
 from service.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
+from workers.doubts import LIFETIME_S, Doubts
 from workers.handles import HANDLES, Handle
 from workers.name_line import LINE_S, NameLine
 from workers.names import Found, Names
@@ -31,6 +32,7 @@ Tag = TypeVar("Tag")
 
 READY_MAX = 64
 TOLD_MAX = 10_000
+TRIES_MAX = 6  # of a transfer that is refused
 UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
 LEFT_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
 INTERESTS = {
@@ -51,17 +53,21 @@ class Running(Generic[Tag]):
     ends: float
     found: Found | None = None
     handle: Handle | None = None
-    is_second: bool = False
+    tries: int = 1
+    is_fresh: bool = False  # on a connection of its own
 
 
 class Transfers(Generic[Tag]):
     """The transfers of one thread, each known by the tag it was started with."""
 
-    def __init__(self, settings: Settings, names: Names | None = None) -> None:
-        """`names`: what is known of them in this process."""
+    def __init__(
+        self, settings: Settings, names: Names | None = None, doubts: Doubts | None = None
+    ) -> None:
+        """`names`, `doubts`: what is known of receivers in this process."""
         self.settings = settings
         self.mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
         self.names: NameLine[Running[Tag]] = NameLine(names or Names(), self.wake)
+        self.doubts = doubts or Doubts()
         self.told: dict[tuple[str, int], Found] = {}  # what libcurl knows of names
         self.running: dict[pycurl.Curl, Running[Tag]] = {}
         self.protocols: Protocols[Running[Tag]] = Protocols()
@@ -127,7 +133,9 @@ class Transfers(Generic[Tag]):
         """Give a transfer to libcurl."""
         try:
             handle = running.handle = self.handle_for(running.transfer)
-            handle.begin(running.transfer, left_s, fresh=running.is_second)
+            age_max_s = self.age_max_s(running)
+            running.is_fresh = age_max_s == 0
+            handle.begin(running.transfer, left_s, age_max_s)
             if running.secure:
                 self.set_protocol(handle, running.secure)
             is_news = self.tell_addresses(handle, running.server, running.found)
@@ -140,6 +148,14 @@ class Transfers(Generic[Tag]):
         if is_news:  # libcurl reads it now, before others for the same name are added
             self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return None
+
+    def age_max_s(self, running: Running[Tag]) -> int:
+        """Say how old a connection may be that a transfer uses; 0: it needs one of its own."""
+        if running.tries > 1:
+            return 0
+        if not self.doubts.known:
+            return LIFETIME_S
+        return self.doubts.age_max_s(running.server.origin, time.monotonic())
 
     def tell_addresses(self, handle: Handle, server: Server, found: Found | None) -> bool:
         """Tell libcurl what a name stands for, unless it knows: then it looks nothing up itself."""
@@ -260,7 +276,7 @@ class Transfers(Generic[Tag]):
         handle = running.handle
         assert handle is not None
         answer = handle.answer(error, text)
-        anew = (error or answer.status == 421) and not running.is_second and handle.was_dead(answer)
+        anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
         self.multi.remove_handle(easy)
         if running.secure:
             self.behind += self.heard(running.secure, answer, easy)
@@ -268,7 +284,18 @@ class Transfers(Generic[Tag]):
             self.idle[type(running.transfer)].append(handle)
         else:
             handle.close()
-        return None if anew and self.began_anew(running) else (running.tag, answer)
+        if anew and self.began_anew(running):
+            return None
+        self.doubt(running, handle, answer)
+        return running.tag, answer
+
+    def doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:
+        """Learn whether to use connections to an origin again."""
+        if handle.has_failed(answer):
+            if answer.short_of is None:
+                self.doubts.failed(running.server.origin, time.monotonic())
+        elif running.is_fresh:
+            self.doubts.answered(running.server.origin)
 
     def heard(self, origin: str, answer: Answer, easy: pycurl.Curl) -> list[Running[Tag]]:
         """Learn what an origin speaks; return what has waited for that."""
@@ -283,10 +310,10 @@ class Transfers(Generic[Tag]):
     def began_anew(self, running: Running[Tag]) -> bool:
         """Begin a transfer once more, whose used connection nobody served: it costs no attempt.
 
-        Within the same deadline, and once. It may have arrived all the same; the receiver can tell
-        by its id, as with the attempt that would follow.
+        Within the same deadline. It may have arrived all the same; the receiver can tell by its id,
+        as with the attempt that would follow.
         """
-        running.is_second = True
+        running.tries += 1
         left_s = running.ends - time.monotonic()
         return left_s >= LEFT_MIN_S and self.begin(running, left_s=left_s) is None
 
@@ -309,6 +336,13 @@ class Transfers(Generic[Tag]):
         """
         if self.multi.timeout() == 0:
             self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+
+def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
+    """Say whether a transfer may begin once more: one that was refused, more often than that."""
+    if handle.was_refused(answer):
+        return tries < TRIES_MAX
+    return tries == 1 and handle.was_dead(answer)
 
 
 def smtp_server(url: str) -> Server:
