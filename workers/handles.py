@@ -79,14 +79,17 @@ class Handle(ABC):
             self.was_late = is_late
         self.arm(transfer)
 
-    def alerted(self, error: int, error_text: str) -> int:
-        """Tell a TLS alert from a lost connection.
+    def alerted(self, error: int, error_text: str, *, is_out: bool) -> int:
+        """Tell a TLS alert from a lost connection. `is_out`: we have sent more than a handshake.
 
-        Under TLS 1.3 a server that refuses us says so when our handshake is over. On a connection
-        used before, whatever ends it is a reason to begin anew.
+        Under TLS 1.3 a server that refuses us says so when our handshake is over; what libcurl
+        sends then may fail before it reads that. On a connection used before, whatever ends it is
+        a reason to begin anew.
         """
-        is_lost = error in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR)
-        if is_lost and ALERT.search(error_text) and not self.is_reused():
+        if error not in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) or self.is_reused():
+            return error
+        is_shaken = self.easy.getinfo(pycurl.APPCONNECT_TIME) > 0
+        if ALERT.search(error_text) or (is_shaken and not is_out):
             return int(pycurl.E_SSL_CONNECT_ERROR)
         return error
 
@@ -140,7 +143,7 @@ class HttpHandle(Handle):
         """A transfer that we ended, having read enough, is no error."""
         info = self.easy.getinfo
         status = info(pycurl.RESPONSE_CODE)
-        error = self.named(error, error_text)
+        error = self.named(error, error_text) if error else 0
         return Answer(
             error=0 if self.taken >= BODY_READ_BYTES else error,
             error_text=error_text,
@@ -157,7 +160,8 @@ class HttpHandle(Handle):
             return REFUSED_STREAM
         if error == HTTP2_STREAM and LEFT_OUT.search(error_text):
             return REFUSED_STREAM
-        return self.alerted(error, error_text)
+        is_out = self.easy.getinfo(pycurl.REQUEST_SIZE) > 0
+        return self.alerted(error, error_text, is_out=is_out)
 
     def take(self, data: bytes) -> int | None:
         """Keep the first bytes of the answer; end the transfer when it is too long to be read."""
@@ -238,7 +242,7 @@ class SmtpHandle(Handle):
     def answer(self, error: int, error_text: str) -> Answer:
         """The message is handed over once its last byte is."""
         return Answer(
-            error=self.alerted(error, error_text),
+            error=self.alerted(error, error_text, is_out=self.phase is not Phase.STARTTLS),
             error_text=error_text,
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
             body=bytes(self.read),
