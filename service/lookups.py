@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any
 
 THREADS_MAX = 256
@@ -45,6 +46,19 @@ class Lookups:
             self.wanted[call] = [tell]
             (self.slow if call[0] in self.were_slow else self.quick).append(call)
             return self.threads >= THREADS_MAX or self.began_thread(call)
+
+    def wait(self, call: Call, timeout_s: float) -> list[Any]:
+        """Look a name up, and wait for what it stands for. Raises OSError."""
+        told: SimpleQueue[Found] = SimpleQueue()
+        try:
+            found = told.get(timeout=timeout_s) if self.start(call, told.put) else None
+        except Empty:
+            found = None
+        if found is None:
+            raise socket.gaierror(socket.EAI_AGAIN, "the resolver does not answer")
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def began_thread(self, call: Call) -> bool:
         """Begin one more thread. Without the very first, nobody would take up what waits."""
@@ -94,3 +108,12 @@ class Lookups:
                 if len(self.were_slow) > SLOW_KNOWN_MAX:
                     self.were_slow.popitem(last=False)
             return self.wanted.pop(call)
+
+
+def addresses(result: list[tuple[object, ...]]) -> tuple[str, ...]:
+    """Take each address once, in the order in which they are to be tried.
+
+    One that holds on one link only (`fe80::1%eth0`) is left out: libcurl takes none of them.
+    """
+    found = [str(sockaddr[0]) for *_, sockaddr in result if isinstance(sockaddr, tuple)]
+    return tuple(dict.fromkeys(address for address in found if "%" not in address))

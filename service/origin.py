@@ -81,7 +81,7 @@ def located(scheme: str, authority: str) -> Server | None:
 def name_of(host: str) -> str | None:
     """Return a host if it has to be looked up. Localhost is this machine, says RFC 6761."""
     plain = name_or_ipv4(host)
-    if host.startswith("[") or plain == "localhost" or plain.endswith(".localhost"):
+    if ":" in host or plain == "localhost" or plain.endswith(".localhost"):
         return None
     try:
         IPv4Address(plain)

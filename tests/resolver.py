@@ -23,6 +23,7 @@ class Resolver:
     def getaddrinfo(self, host, port, *args, **kwargs):
         if not isinstance(host, str) or not host.rstrip(".").endswith(".test"):
             return REAL(host, port, *args, **kwargs)
+        host.encode("idna")  # as Python does: a label may be too long
         name = host.rstrip(".")
         self.asked[name] += 1
         if any(name.endswith(end) for end in self.hangs):

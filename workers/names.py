@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from service.lookups import Found as Result
-from service.lookups import Lookups
+from service.lookups import Lookups, addresses
 
 FRESH_S = 30.0  # then it is looked up again, beside
 KEPT_S = 60.0  # then nobody goes by it any more: getaddrinfo does not say for how long it holds
@@ -116,15 +116,6 @@ class Names:
         if len(self.known) > KNOWN_MAX:
             self.known.popitem(last=False)
         return kept
-
-
-def addresses(result: list[tuple[object, ...]]) -> tuple[str, ...]:
-    """Take each address once, in the order in which they are to be tried.
-
-    One that holds on one link only (`fe80::1%eth0`) is left out: libcurl takes none of them.
-    """
-    found = [str(sockaddr[0]) for *_, sockaddr in result if isinstance(sockaddr, tuple)]
-    return tuple(dict.fromkeys(address for address in found if "%" not in address))
 
 
 def permitted(host: str, addresses: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import TextLoader
 
 from service.config import Settings
 from service.db import conninfo, translated
 from service.errors import DatabaseAway, NotifyError
+from service.lookups import Lookups
 from service.metrics import WorkerMetrics
 from service.model import Status
 from service.outage import Outage
 from workers.claim import Claim, Ended, Key
+from workers.hosts import located
 from workers.refusals import Refusal, Refusals
 
 STATEMENT_TIMEOUT_S = 4.0
@@ -95,6 +98,7 @@ class Store:
         self.thread = thread
         self.outage = outage
         self.failed = False
+        self.lookups = Lookups()
         self.conninfo = conninfo(
             settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S
         )
@@ -209,7 +213,7 @@ class Store:
         try:
             with translated():
                 if self.connection is None:
-                    self.connection = connect(self.conninfo)
+                    self.connection = connect(self.target())
                 rows = self.connection.execute(query, args, prepare=True).fetchall()
         except DatabaseAway as away:
             self.close()
@@ -220,6 +224,14 @@ class Store:
         self.failed = False
         self.outage.back(self.thread)
         return rows
+
+    def target(self) -> str:
+        """Say where to connect, with what the hosts' names stand for."""
+        try:
+            known = located(conninfo_to_dict(self.conninfo), self.lookups)
+        except OSError as error:
+            raise psycopg.OperationalError(str(error)) from error
+        return make_conninfo(self.conninfo, **known)
 
 
 class Connection(psycopg.Connection[Any]):

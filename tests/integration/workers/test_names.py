@@ -3,12 +3,16 @@
 import time
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service.config import Settings
+from service.errors import RedisAway
 from service.lookups import THREADS_MAX
 from tests import ledger
+from tests.integration.dispatcher.servers import Valkey
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
+from workers.ready_set import ReadySet
 from workers.transfers import Transfers
 
 
@@ -185,3 +189,47 @@ def test_the_mail_server_is_a_name_like_any_other(resolver):
     assert ended(transfers, mail).error == 7
     assert resolver.asked == {"mail.dead.test": 1}
     transfers.close()
+
+
+def test_a_silent_name_of_redis_delays_no_delivery(db, start, sink, port, resolver):
+    worker = start(redis_url="redis://r.dead.test:6379/0")
+    wait_for(lambda: resolver.asked["r.dead.test"])
+    for _ in range(5):  # one after another: each would wait for the name
+        ids = webhooks(db, ["127.0.0.1"], port)
+        wait_for(lambda ids=ids: statuses(db, ids) == {"sent"})
+    assert not resolver.release.is_set()
+    assert resolver.asked["r.dead.test"] == 1
+    worker.stop()
+
+
+def test_redis_is_used_once_its_name_is_known(resolver, tmp_path):
+    with Valkey(tmp_path) as valkey:
+        ready_set = ReadySet(valkey.url.replace("127.0.0.1", "r.dead.test"))
+        for _ in range(3):
+            with pytest.raises(RedisAway, match="takes long"):
+                ready_set.pop(10, 0.001)
+        resolver.release.set()
+        wait_for(lambda: pops(ready_set))
+        valkey.stop()
+        with pytest.raises(RedisAway):
+            ready_set.pop(10, 0.001)
+        valkey.start()
+        wait_for(lambda: pops(ready_set))
+        assert ready_set.pool.get_connection_count()[0][0] <= 1
+        ready_set.close()
+
+
+def pops(ready_set):
+    """Say whether Redis answers."""
+    try:
+        return ready_set.pop(10, 0.001) == []
+    except RedisAway:
+        return False
+
+
+def test_a_silent_name_of_the_database_delays_no_stop(dsn, start, resolver):
+    given = conninfo_to_dict(dsn)
+    worker = start(database_url=make_conninfo(dsn, host="db.dead.test", port=given.get("port")))
+    wait_for(lambda: resolver.asked["db.dead.test"])
+    worker.stop()
+    assert not resolver.release.is_set()
