@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-from service.lookups import Found, Lookups
+from service.lookups import LATE_S, Call, Found, Lookups
 
 ANSWER_MAX_S = 4.0
 
@@ -24,25 +24,42 @@ class EventLoop(uvloop.Loop):
     def __init__(self) -> None:
         super().__init__()
         self.lookups = Lookups()
+        self.looking: dict[Call, asyncio.Future[Any]] = {}
 
     async def getaddrinfo(self, host: Any, port: Any, **hints: int) -> Any:
         if not is_name(host):
             return await super().getaddrinfo(host, port, **hints)
         names = ("family", "type", "proto", "flags")
         call = (host, port, *(hints.get(name, 0) for name in names))
-        found: asyncio.Future[Any] = self.create_future()
+        found = self.looking.get(call) or self.look_up(call)
+        try:
+            async with asyncio.timeout(ANSWER_MAX_S):
+                return await asyncio.shield(found)
+        except TimeoutError:
+            raise socket.gaierror(socket.EAI_AGAIN, "the resolver does not answer") from None
+        finally:
+            if found.done():
+                self.forget(call, found)
+
+    def look_up(self, call: Call) -> "asyncio.Future[Any]":
+        """Look a name up. What comes too late is kept a while for who asks again."""
+        found = self.looking[call] = self.create_future()
+        found.add_done_callback(lambda _: self.call_later(LATE_S, self.forget, call, found))
 
         def tell(result: Found) -> None:
             with suppress(RuntimeError):  # this loop has been closed
                 self.call_soon_threadsafe(settle, found, result)
 
         if not self.lookups.start(call, tell):
-            raise socket.gaierror(socket.EAI_AGAIN, "too many names are looked up")
-        try:
-            async with asyncio.timeout(ANSWER_MAX_S):
-                return await found
-        except TimeoutError:
-            raise socket.gaierror(socket.EAI_AGAIN, "the resolver does not answer") from None
+            error = socket.gaierror(socket.EAI_AGAIN, "too many names are looked up")
+            settle(found, error)
+        return found
+
+    def forget(self, call: Call, found: "asyncio.Future[Any]") -> None:
+        """Look a name up anew when somebody asks for it."""
+        found.exception()  # nobody may have asked
+        if self.looking.get(call) is found:
+            del self.looking[call]
 
     async def create_connection(  # type: ignore[override]
         self, factory: Callable[[], Any], host: Any = None, port: Any = None, **given: Any
@@ -61,9 +78,7 @@ class EventLoop(uvloop.Loop):
 
 
 def settle(future: "asyncio.Future[Any]", result: Found) -> None:
-    """Give a result to who still waits for it."""
-    if future.done():
-        return
+    """Give a result to who waits for it."""
     if isinstance(result, Exception):
         future.set_exception(result)
     else:

@@ -29,6 +29,7 @@ BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 15.0
 STOP_MAX_S = 3.0
 ADDRESSES_S = 60  # for how long a name, and a connection, is good
+LOOK_UP_MAX_S = 1.0
 ANSWER_BYTES = 200  # of what it says to a push that it refuses
 
 
@@ -193,12 +194,13 @@ class Endpoint:
             return
         try:
             call = (name, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
-            self.addresses = addresses(self.lookups.wait(call, timeout_s))
+            known = self.lookups.wait(call, min(timeout_s, LOOK_UP_MAX_S))
+            self.addresses = addresses(known)
             self.look_up_at = time.monotonic() + ADDRESSES_S
         except (OSError, UnicodeError) as error:
             if not self.addresses:
                 raise NoAnswer(str(error)) from error
-            self.look_up_at = time.monotonic() + BACKOFF_MAX_S  # its connection may well last
+            self.look_up_at = time.monotonic() + BACKOFF_MAX_S  # they may well still hold
         self.easy.setopt(pycurl.RESOLVE, [f"{name}:{port}:{','.join(self.addresses)}"])
 
     def said(self) -> str:

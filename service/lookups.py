@@ -17,10 +17,12 @@ SLOW_THREADS_MAX = 16
 SLOW_S = 1.0
 WANTED_MAX = 1000  # what runs or waits for a thread
 SLOW_KNOWN_MAX = 10_000
+LATE_S = 10.0  # an answer that came when nobody waited is as good for so long
 
 Call = tuple[Any, ...]  # the arguments of getaddrinfo, the host first
 Found = list[Any] | Exception  # what getaddrinfo returns or raises
 Tell = Callable[[Found], None]
+Told = SimpleQueue[tuple[float, Found]]  # when it was told: monotonic
 
 
 class Lookups:
@@ -32,6 +34,7 @@ class Lookups:
         self.quick: deque[Call] = deque()  # what waits for a thread
         self.slow: deque[Call] = deque()
         self.were_slow: OrderedDict[str, None] = OrderedDict()  # hosts
+        self.late: dict[Call, Told] = {}  # what somebody has waited for in vain
         self.threads = 0
         self.slow_threads = 0
 
@@ -48,17 +51,28 @@ class Lookups:
             return self.threads >= THREADS_MAX or self.began_thread(call)
 
     def wait(self, call: Call, timeout_s: float) -> list[Any]:
-        """Look a name up, and wait for what it stands for. Raises OSError."""
-        told: SimpleQueue[Found] = SimpleQueue()
+        """Look a name up, and wait for what it stands for. Raises OSError.
+
+        What comes too late is kept for who asks again, or a slow resolver would be asked for ever.
+        """
+        told = self.late.pop(call, None) or self.begin(call)
         try:
-            found = told.get(timeout=timeout_s) if self.start(call, told.put) else None
+            told_at, found = told.get(timeout=timeout_s)
         except Empty:
-            found = None
-        if found is None:
-            raise socket.gaierror(socket.EAI_AGAIN, "the resolver does not answer")
+            self.late[call] = told
+            raise socket.gaierror(socket.EAI_AGAIN, "the resolver does not answer") from None
+        if time.monotonic() - told_at > LATE_S:
+            return self.wait(call, timeout_s)
         if isinstance(found, Exception):
             raise found
         return found
+
+    def begin(self, call: Call) -> Told:
+        """Look a name up; what comes of it is in the queue then. Raises OSError."""
+        told: Told = SimpleQueue()
+        if not self.start(call, lambda found: told.put((time.monotonic(), found))):
+            raise socket.gaierror(socket.EAI_AGAIN, "too many names are looked up")
+        return told
 
     def began_thread(self, call: Call) -> bool:
         """Begin one more thread. Without the very first, nobody would take up what waits."""

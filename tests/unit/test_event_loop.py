@@ -75,3 +75,38 @@ def test_each_address_is_tried_and_the_last_error_is_raised(resolver):
 
         with pytest.raises(ConnectionRefusedError):
             run(main())
+
+
+def test_what_comes_late_is_there_for_who_asks_again(resolver, monkeypatch):
+    monkeypatch.setattr(event_loop, "ANSWER_MAX_S", 0.05)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with pytest.raises(OSError, match="does not answer"):
+            await loop.getaddrinfo("a.dead.test", 80)
+        resolver.release.set()
+        [late] = loop.looking.values()
+        await asyncio.wait([late])
+        found = await loop.getaddrinfo("a.dead.test", 80)
+        assert not loop.looking
+        return found
+
+    assert run(main())[0][4] == ("127.0.0.1", 80)
+    assert resolver.asked == {"a.dead.test": 1}
+
+
+def test_what_nobody_asks_for_again_is_forgotten(resolver, monkeypatch):
+    monkeypatch.setattr(event_loop, "ANSWER_MAX_S", 0.05)
+    monkeypatch.setattr(event_loop, "LATE_S", 0.0)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with pytest.raises(OSError, match="does not answer"):
+            await loop.getaddrinfo("a.dead.test", 80)
+        resolver.release.set()
+        [late] = loop.looking.values()
+        await asyncio.wait([late])
+        await asyncio.sleep(0.001)
+        assert not loop.looking
+
+    run(main())

@@ -1,6 +1,7 @@
 """Looking names up: bounded, one call for a name, and those that were slow among themselves."""
 
 import threading
+import time
 from queue import SimpleQueue
 
 import pytest
@@ -104,3 +105,26 @@ def test_a_system_without_a_thread_to_give_is_asked_again(monkeypatch):
 def test_an_address_of_one_link_is_left_out():
     found = [(0, 0, 0, "", ("fe80::1%eth0", 0, 0, 2)), (0, 0, 0, "", ("::1", 0, 0, 0))] * 2
     assert addresses(found) == ("::1",)
+
+
+def test_what_comes_late_is_there_for_who_asks_again(resolver):
+    lookups = Lookups()
+    with pytest.raises(OSError, match="does not answer"):
+        lookups.wait(call("a.dead.test"), 0.01)
+    resolver.release.set()
+    wait_for(lambda: not lookups.wanted)
+    assert addresses(lookups.wait(call("a.dead.test"), 10)) == ("127.0.0.1",)
+    assert resolver.asked == {"a.dead.test": 1}
+    assert not lookups.late
+
+
+def test_what_came_long_ago_is_looked_up_anew(resolver):
+    lookups = Lookups()
+    with pytest.raises(OSError, match="does not answer"):
+        lookups.wait(call("a.dead.test"), 0.01)
+    resolver.release.set()
+    wait_for(lambda: not lookups.wanted)
+    _, found = lookups.late[call("a.dead.test")].get()
+    lookups.late[call("a.dead.test")].put((time.monotonic() - 11, found))
+    assert addresses(lookups.wait(call("a.dead.test"), 10)) == ("127.0.0.1",)
+    assert resolver.asked == {"a.dead.test": 2}
