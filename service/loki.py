@@ -3,6 +3,7 @@
 import gzip
 import os
 import random
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ import pycurl
 from loguru import logger
 
 from service.loki_backlog import Backlog, body, chunk
+from service.lookups import Lookups, addresses
 from service.metrics import LogMetrics
+from service.origin import name_of
 from service.outage import Outage
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ TIMEOUT_S = 3.0  # of one push, in all
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 15.0
 STOP_MAX_S = 3.0
+ADDRESSES_S = 60  # for how long a name, and a connection, is good
+LOOK_UP_MAX_S = 1.0
 ANSWER_BYTES = 200  # of what it says to a push that it refuses
 
 
@@ -137,6 +142,10 @@ class Endpoint:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
+        self.server = named(url)
+        self.lookups = Lookups()
+        self.addresses: tuple[str, ...] = ()
+        self.look_up_at = 0.0
         self.answer = bytearray()
         self.easy = pycurl.Curl()
         path = parts.path.rstrip("/").removesuffix(PATH)
@@ -146,6 +155,8 @@ class Endpoint:
         if parts.username is not None:
             self.easy.setopt(pycurl.USERNAME, unquote(parts.username).encode())
             self.easy.setopt(pycurl.PASSWORD, unquote(parts.password or "").encode())
+        self.easy.setopt(pycurl.MAXLIFETIME_CONN, ADDRESSES_S)
+        self.easy.setopt(pycurl.DNS_CACHE_TIMEOUT, -1)  # libcurl looks nothing up by itself
         self.easy.setopt(pycurl.NOSIGNAL, 1)  # signals belong to the main thread
         self.easy.setopt(pycurl.PROXY, "")  # the environment must not route our traffic
         self.easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
@@ -157,9 +168,11 @@ class Endpoint:
 
     def post(self, body: bytes, timeout_s: float) -> None:
         """Push one gzipped body. Raises NoAnswer (also for 429 and 5xx) or RefusedByLoki."""
+        ends = time.monotonic() + timeout_s
         self.answer.clear()
+        self.look_up(timeout_s)
         self.easy.setopt(pycurl.POSTFIELDS, body)
-        self.easy.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
+        self.easy.setopt(pycurl.TIMEOUT_MS, max(1, int((ends - time.monotonic()) * 1000)))
         try:
             self.easy.perform()
         except pycurl.error as error:
@@ -171,6 +184,25 @@ class Endpoint:
         if status >= 300:
             raise RefusedByLoki(told)
 
+    def look_up(self, timeout_s: float) -> None:
+        """Tell libcurl what the server's name stands for. Raises NoAnswer.
+
+        libcurl would wait for a resolver that is silent when the process ends.
+        """
+        name, port = self.server
+        if name is None or time.monotonic() < self.look_up_at:
+            return
+        try:
+            call = (name, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+            known = self.lookups.wait(call, min(timeout_s, LOOK_UP_MAX_S))
+            self.addresses = addresses(known)
+            self.look_up_at = time.monotonic() + ADDRESSES_S
+        except (OSError, UnicodeError) as error:
+            if not self.addresses:
+                raise NoAnswer(str(error)) from error
+            self.look_up_at = time.monotonic() + BACKOFF_MAX_S  # they may well still hold
+        self.easy.setopt(pycurl.RESOLVE, [f"{name}:{port}:{','.join(self.addresses)}"])
+
     def said(self) -> str:
         """Give the answer's beginning, without the path of LOKI_URL."""
         text = self.answer.decode(errors="replace")
@@ -179,3 +211,10 @@ class Endpoint:
     def take(self, data: bytes) -> None:
         """Keep the first bytes of the answer."""
         self.answer += data[: ANSWER_BYTES - len(self.answer)]
+
+
+def named(url: str) -> tuple[str | None, int]:
+    """Say which name LOKI_URL brings, if any, and which port."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return name_of(parts.hostname or "localhost"), port

@@ -5,6 +5,7 @@ being spelled in many ways. The URL itself is sent as it was written.
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
@@ -43,6 +44,50 @@ def spelled(scheme: str, authority: str) -> str | None:
     if port and port != DEFAULT_PORTS.get(scheme):
         return f"{scheme}://{host}:{port}"
     return f"{scheme}://{host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a URL leads.
+
+    `name`: what has to be looked up, as libcurl spells it: in lower case, with a trailing dot if
+    there is one. None: nothing has to be, as it is an address or localhost.
+    """
+
+    origin: str
+    name: str | None
+    port: int
+    is_secure: bool
+
+
+def server(url: str) -> Server | None:
+    """Say where an http or https URL leads; None: it names no host that there can be."""
+    found = AUTHORITY.match(url)
+    return located(found[1], found[2]) if found else None
+
+
+@lru_cache(KNOWN_MAX)
+def located(scheme: str, authority: str) -> Server | None:
+    """Take an authority to pieces."""
+    own = spelled(scheme, authority)
+    found = HOST_PORT.fullmatch(authority.rpartition("@")[2])
+    if own is None or found is None:
+        return None
+    scheme = scheme.lower()
+    port = int((found[2] or "").lstrip("0") or DEFAULT_PORTS.get(scheme, "0"))
+    return Server(own, name_of(found[1].lower()), port, scheme == "https")
+
+
+def name_of(host: str) -> str | None:
+    """Return a host if it has to be looked up. Localhost is this machine, says RFC 6761."""
+    plain = name_or_ipv4(host)
+    if ":" in host or plain == "localhost" or plain.endswith(".localhost"):
+        return None
+    try:
+        IPv4Address(plain)
+    except ValueError:
+        return host
+    return None
 
 
 def ipv6(text: str) -> str:

@@ -6,6 +6,7 @@ TEST_POSTGRES_PROGRAMS (the bin/ of another PostgreSQL) changes what is started 
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from pytest_postgresql.executors import NoopExecutor
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import State
 from service.migrate import migrate
+from tests.resolver import Resolver
 from tests.scratch import scratch
 
 pytest_plugins = ["tests.selection"]
@@ -175,3 +177,12 @@ def transitions() -> Iterator[list[tuple[str, dict[str, object]]]]:
     sink = logger.add(collect, format="{message}")
     yield found
     logger.remove(sink)
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
+    """Answer for names under `test`."""
+    resolver = Resolver()
+    monkeypatch.setattr(socket, "getaddrinfo", resolver.getaddrinfo)
+    yield resolver
+    resolver.release.set()

@@ -55,6 +55,7 @@ class Parked(StrEnum):
     BREAKER = "breaker"  # its destination fails
     SHARE = "share"  # its destination has as many slots as it may
     PACE = "pace"  # its destination throttles, and has its next place later
+    NAME = "name"  # its name is being looked up, and that takes long
     URL = "url"  # its URL is left alone: until a time that was named, or as it takes nothing
 
 

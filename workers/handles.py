@@ -1,6 +1,7 @@
 """libcurl's easy handles: set up once for HTTP or for SMTP, armed anew for each transfer."""
 
 import os
+import re
 import socket
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -13,12 +14,14 @@ import pycurl
 from service.config import Settings
 from service.mail_server import mail_server
 from workers.channels.channel import Answer, Mail, Phase, Post
+from workers.doubts import LIFETIME_S
 from workers.shortage import short_of
 from workers.smtp_offers import SmtpOffers
 
 BODY_KEPT_BYTES = 4096
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
 CONNECT_MAX_S = 5.0
+ADDRESSES_KEPT_S = 600  # by libcurl; it is told anew long before that
 
 # By their first five bytes: a line of a login, in base64, has no blank there.
 COMMANDS = {
@@ -43,6 +46,7 @@ class Handle(ABC):
         self.left = memoryview(b"")
         self.deadline_s = settings.send_deadline_s
         self.was_late = False
+        self.age_max_s = LIFETIME_S
         set_common(self.easy, settings.send_deadline_s)
 
     @abstractmethod
@@ -54,21 +58,52 @@ class Handle(ABC):
         """Say what came back."""
 
     @abstractmethod
+    def has_failed(self, answer: Answer) -> bool:
+        """Tell whether the fault may lie with where the connection leads."""
+
+    @abstractmethod
     def was_dead(self, answer: Answer) -> bool:
         """Tell whether the transfer met a used connection that nobody served any more."""
 
-    def begin(self, transfer: Any, left_s: float | None = None, *, fresh: bool = False) -> None:
-        """Set up a transfer. `left_s`: of its deadline; `fresh`: on a connection of its own."""
+    def begin(
+        self, transfer: Any, left_s: float | None = None, age_max_s: int = LIFETIME_S
+    ) -> None:
+        """Set up a transfer. `left_s`: of its deadline; `age_max_s`: of a connection, 0: none."""
+        if age_max_s != self.age_max_s:
+            self.easy.setopt(pycurl.FRESH_CONNECT, age_max_s == 0)
+            self.easy.setopt(pycurl.MAXLIFETIME_CONN, age_max_s or LIFETIME_S)
+            self.age_max_s = age_max_s
         is_late = left_s is not None
         if is_late or self.was_late:
-            self.easy.setopt(pycurl.FRESH_CONNECT, fresh)
             self.easy.setopt(pycurl.TIMEOUT_MS, int((left_s or self.deadline_s) * 1000))
             self.was_late = is_late
         self.arm(transfer)
 
+    def alerted(self, error: int, error_text: str, *, is_out: bool) -> int:
+        """Tell a TLS alert from a lost connection. `is_out`: we have sent more than a handshake.
+
+        Under TLS 1.3 a server that refuses us says so when our handshake is over; what libcurl
+        sends then may fail before it reads that. On a connection used before, whatever ends it is
+        a reason to begin anew.
+        """
+        if error not in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) or self.is_reused():
+            return error
+        is_shaken = self.easy.getinfo(pycurl.APPCONNECT_TIME) > 0
+        if ALERT.search(error_text) or (is_shaken and not is_out):
+            return int(pycurl.E_SSL_CONNECT_ERROR)
+        return error
+
+    def set_addresses(self, name: str, port: int, addresses: tuple[str, ...]) -> None:
+        """Tell libcurl what a name stands for: all handles of one thread know it from then on."""
+        self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
+
     def is_reused(self) -> bool:
         """Tell whether the transfer made no connection: it used one, or made none at all."""
         return not self.easy.getinfo(pycurl.NUM_CONNECTS)
+
+    def was_refused(self, answer: Answer) -> bool:
+        """Tell whether the receiver has said that it did not process the transfer."""
+        return False
 
     def close(self) -> None:
         """Free what libcurl holds for it."""
@@ -108,15 +143,25 @@ class HttpHandle(Handle):
         """A transfer that we ended, having read enough, is no error."""
         info = self.easy.getinfo
         status = info(pycurl.RESPONSE_CODE)
+        error = self.named(error, error_text) if error else 0
         return Answer(
             error=0 if self.taken >= BODY_READ_BYTES else error,
             error_text=error_text,
             status=status,
             body=bytes(self.read),
-            handed_over=error != 0 and info(pycurl.REQUEST_SIZE) > 0,
+            handed_over=error not in TAKEN_BY_NOBODY and info(pycurl.REQUEST_SIZE) > 0,
             retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
             short_of=short_of(self.easy, error) if error and not status else None,
         )
+
+    def named(self, error: int, error_text: str) -> int:
+        """Name an error that libcurl gives in words only."""
+        if error == pycurl.E_SEND_FAIL_REWIND and not self.is_reused():
+            return REFUSED_STREAM
+        if error == HTTP2_STREAM and LEFT_OUT.search(error_text):
+            return REFUSED_STREAM
+        is_out = self.easy.getinfo(pycurl.REQUEST_SIZE) > 0
+        return self.alerted(error, error_text, is_out=is_out)
 
     def take(self, data: bytes) -> int | None:
         """Keep the first bytes of the answer; end the transfer when it is too long to be read."""
@@ -124,6 +169,11 @@ class HttpHandle(Handle):
         if len(self.read) < BODY_KEPT_BYTES:
             self.read += data[: BODY_KEPT_BYTES - len(self.read)]
         return None if self.taken < BODY_READ_BYTES else 0
+
+    def has_failed(self, answer: Answer) -> bool:
+        if answer.status < 200:
+            return answer.error != 0
+        return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
 
     def was_dead(self, answer: Answer) -> bool:
         """Closed or reset before a byte came, or 421: not here (RFC 9110 section 15.5.20).
@@ -137,6 +187,9 @@ class HttpHandle(Handle):
             and not self.easy.getinfo(pycurl.HEADER_SIZE)
             and self.is_reused()
         )
+
+    def was_refused(self, answer: Answer) -> bool:
+        return answer.error == REFUSED_STREAM and not answer.status
 
 
 class SmtpHandle(Handle):
@@ -189,7 +242,7 @@ class SmtpHandle(Handle):
     def answer(self, error: int, error_text: str) -> Answer:
         """The message is handed over once its last byte is."""
         return Answer(
-            error=error,
+            error=self.alerted(error, error_text, is_out=self.phase is not Phase.STARTTLS),
             error_text=error_text,
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
             body=bytes(self.read),
@@ -198,6 +251,10 @@ class SmtpHandle(Handle):
             lacks_utf8=self.lacks_utf8,
             short_of=short_of(self.easy, error) if error and not self.read else None,
         )
+
+    def has_failed(self, answer: Answer) -> bool:
+        """A mail that is refused is no such case."""
+        return answer.error != 0 and (answer.status < 400 or answer.status == 421)
 
     def was_dead(self, answer: Answer) -> bool:
         """Closed or reset before a reply came, or 421 for a first one: it had grown too old."""
@@ -232,6 +289,17 @@ class SmtpHandle(Handle):
         return None
 
 
+ALERT = re.compile(r"\balert\b")
+# libcurl's numbers; pycurl has no names for them.
+HTTP2_STREAM = 92
+# A stream that was refused, or left out by a GOAWAY: it was not processed (RFC 9113 section 8.7).
+# libcurl would begin it anew, but has read its body from us.
+REFUSED_STREAM = 1092
+# … left out by a GOAWAY with an error. Those that libcurl itself finds, about an answer maybe, have
+# other numbers, and are in the same words.
+LEFT_OUT = re.compile(r"reset by curl \(error 0x(?:0|2|4|7|a|b|c|d) ")
+TAKEN_BY_NOBODY = (0, pycurl.E_SSL_CONNECT_ERROR, REFUSED_STREAM)
+
 DROPPED = (
     pycurl.E_SEND_ERROR,
     pycurl.E_RECV_ERROR,
@@ -245,6 +313,8 @@ HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 def set_common(easy: Any, deadline_s: float) -> None:
     """Set what HTTP and SMTP share."""
     easy.setopt(pycurl.NOSIGNAL, 1)  # signals belong to the main thread
+    easy.setopt(pycurl.DNS_CACHE_TIMEOUT, ADDRESSES_KEPT_S)
+    easy.setopt(pycurl.MAXLIFETIME_CONN, LIFETIME_S)
     easy.setopt(pycurl.PROXY, "")  # the environment must not route our traffic
     easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     easy.setopt(pycurl.TIMEOUT_MS, int(deadline_s * 1000))

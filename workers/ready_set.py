@@ -5,7 +5,9 @@ of an id, its score the due_at as epoch ms. The dispatcher offers, in service/re
 else somebody puts there is dropped here.
 """
 
+import threading
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import redis
@@ -18,6 +20,7 @@ from service.model import LANES
 KEYS = [f"{{notify}}:ready:{lane}" for lane in LANES]
 FAIR_EVERY = 8  # each 8th pop begins at the bulk lane, so that nothing starves
 BLOCK_MAX_S = 1.0
+LINE_S = 0.25  # what takes longer to connect is not waited for
 
 
 class ReadySet:
@@ -25,13 +28,14 @@ class ReadySet:
 
     def __init__(self, url: str) -> None:
         # No retries: a pop that is sent again, because its answer was lost, loses a second batch.
-        self.redis = redis.Redis.from_url(
+        self.pool = PoolBeside.from_url(
             url,
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=1.0,
             socket_timeout=BLOCK_MAX_S + 3,
             client_name="notify-work",
         )
+        self.redis = redis.Redis(connection_pool=self.pool)
         self.pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
 
@@ -55,7 +59,70 @@ class ReadySet:
     def close(self) -> None:
         """Close the connection."""
         with suppress(redis.RedisError, OSError):
-            self.redis.close()
+            self.pool.disconnect()
+
+
+class PoolBeside(redis.ConnectionPool):
+    """One connection for one thread, made in another: looking its name up can take a minute."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.idle: Any = None
+        self.making: SimpleQueue[Any] | None = None
+
+    def get_connection(self, *_: Any, **__: Any) -> Any:
+        """Lend the connection. While it is being made, that is a ConnectionError."""
+        lent, self.idle = self.idle, None
+        if lent is not None and not is_quiet(lent):
+            self.release_broken(lent)
+            lent = None
+        return self.made() if lent is None else lent
+
+    def release(self, connection: Any) -> None:
+        if connection.is_connected:
+            self.idle = connection
+        else:
+            self.release_broken(connection)
+
+    def release_broken(self, connection: Any) -> None:
+        """Have a connection made anew when it is needed."""
+        connection.disconnect()
+        super().release(connection)
+
+    def made(self) -> Any:
+        """Begin to make the connection, or ask whether it is made."""
+        is_new = self.making is None
+        if self.making is None:
+            self.making = SimpleQueue()
+            threading.Thread(target=self.make, args=[self.making], daemon=True).start()
+        try:
+            made = self.making.get(timeout=LINE_S if is_new else 0.001)
+        except Empty:
+            raise redis.ConnectionError("connecting takes long") from None
+        self.making = None
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def make(self, making: SimpleQueue[Any]) -> None:
+        """Connect (a thread's life)."""
+        try:
+            making.put(super().get_connection())
+        except Exception as error:  # whatever it is, the other thread is to raise it
+            making.put(error)
+
+    def disconnect(self, *args: Any, **given: Any) -> None:
+        if self.idle is not None:
+            self.release_broken(self.idle)
+        super().disconnect(*args, **given)
+
+
+def is_quiet(connection: Any) -> bool:
+    """Say whether nothing waits to be read: neither an answer nor an end."""
+    try:
+        return not connection.can_read()
+    except (redis.RedisError, OSError):
+        return False
 
 
 def is_id(member: bytes) -> bool:

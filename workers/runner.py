@@ -15,8 +15,10 @@ from service.outage import Outage
 from workers.breakers import Breakers
 from workers.channels import channels
 from workers.claimer import Claimer
+from workers.doubts import Doubts
 from workers.hints import Hints
 from workers.loop import Loop
+from workers.names import Names
 from workers.pace import Paces
 from workers.ready_set import ReadySet
 from workers.sender import Sender
@@ -42,7 +44,7 @@ class Worker:
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
         ways, breakers, paces = channels(settings), Breakers(settings, metrics), Paces()
-        shortages = Shortages(metrics)
+        shortages, names, doubts = Shortages(metrics), Names(), Doubts()
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
             settings,
@@ -59,6 +61,8 @@ class Worker:
                 breakers=breakers,
                 paces=paces,
                 shortages=shortages,
+                names=names,
+                doubts=doubts,
                 slots=slots,
                 outbox=self.settler.inbox,
             )

@@ -13,7 +13,10 @@ from workers.breakers import Breakers
 from workers.channels.channel import Answer, Channel, Line
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
+from workers.doubts import Doubts
 from workers.loop import Loop
+from workers.name_line import LINE_S
+from workers.names import ANSWER_MAX_S, Names
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
 from workers.pace import Paces
 from workers.shortage import PAUSE_S, Short, Shortages
@@ -21,6 +24,8 @@ from workers.slots import Slots
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
+NAME_PAUSES_S = (0.25, 1.0)  # before a name that is looked up is asked for again, as that takes
+LAST_PAUSE_S = 2.0
 WRITTEN = Answer()
 
 
@@ -47,6 +52,8 @@ class Sender(Loop):
         breakers: Breakers,
         paces: Paces,
         shortages: Shortages,
+        names: Names,
+        doubts: Doubts,
         slots: Slots,
         outbox: Outbox,
     ) -> None:
@@ -65,7 +72,7 @@ class Sender(Loop):
         self.over: list[Ended | Unstarted] = []
         self.given = 0  # written by the claimer's thread only
         self.done = 0  # written by this thread only
-        self.transfers: Transfers[Flight] = Transfers(settings)
+        self.transfers: Transfers[Flight] = Transfers(settings, names, doubts)
         self.destinations: Destinations[Flight] = Destinations(
             settings.sends_per_thread, settings.num_threads
         )
@@ -107,6 +114,7 @@ class Sender(Loop):
 
     def close(self) -> None:
         """Cut off what still runs: it may have arrived."""
+        self.release(flight.claim for flight in self.transfers.unresolved())
         for flight in self.transfers.abort():
             self.settle(flight.claim, ABORTED, flight.started_at)
         self.release(self.inbox)
@@ -189,7 +197,8 @@ class Sender(Loop):
             if isinstance(made, Verdict):
                 return made
             assert not isinstance(made, Line)
-            return self.transfers.start(made, flight)
+            over = flight.claim.patience_ends <= flight.started_at
+            return self.transfers.start(made, flight, ANSWER_MAX_S if over else LINE_S)
         except MemoryError as error:
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
         except Exception as error:  # as in begin_all
@@ -223,6 +232,9 @@ class Sender(Loop):
         Beyond its patience that counts, too, or what can never leave would never end.
         """
         claim, short = flight.claim, answer.short_of
+        if answer.unresolved_s is not None:
+            self.put_off(flight, answer.unresolved_s)
+            return False
         if short is None or claim.patience_ends <= now:
             self.settle(claim, self.judged(flight, answer, now), flight.started_at)
             return True
@@ -231,6 +243,12 @@ class Sender(Loop):
         self.shortages.met(short, now)
         self.over.append(Unstarted(claim=claim, delay_s=PAUSE_S))
         return False
+
+    def put_off(self, flight: Flight, asked_s: float) -> None:
+        """Give a claim back, as its name is being looked up: a while longer, most likely."""
+        self.breakers.not_sent(flight.destination, flight.started_at)
+        delay_s = next((pause_s for pause_s in NAME_PAUSES_S if asked_s < pause_s), LAST_PAUSE_S)
+        self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
 
     def judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
         """Say what an answer means, to this notification and to its destination."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
@@ -26,11 +27,13 @@ from service.db import (
     translated,
 )
 from service.errors import DatabaseAway, NotifyError
+from service.lookups import Lookups
 from service.metrics import WorkerMetrics
 from service.model import Status
 from service.outage import Outage
 from service.pins import session_pins, transaction_pins
 from workers.claim import Claim, Ended, Key
+from workers.hosts import located
 from workers.refusals import Refusal, Refusals
 
 STATEMENT_TIMEOUT_S = 4.0
@@ -105,6 +108,7 @@ class Store:
         self.thread = thread
         self.outage = outage
         self.failed = False
+        self.lookups = Lookups()
         self.conninfo = conninfo(settings.database_url or "", "notify-work")
         self.connection: psycopg.Connection[Any] | None = None
 
@@ -219,7 +223,7 @@ class Store:
                 if self.connection is not None and not is_quiet(self.connection.pgconn):
                     self.close()  # it ended while nothing was to do
                 if self.connection is None:
-                    self.connection = connect(self.conninfo)
+                    self.connection = connect(self.target())
                 rows = self.connection.execute(query, args, prepare=True).fetchall()
         except DatabaseAway as away:
             self.close()
@@ -230,6 +234,14 @@ class Store:
         self.failed = False
         self.outage.back(self.thread)
         return rows
+
+    def target(self) -> str:
+        """Say where to connect, with what the hosts' names stand for."""
+        try:
+            known = located(conninfo_to_dict(self.conninfo), self.lookups)
+        except OSError as error:
+            raise psycopg.OperationalError(str(error)) from error
+        return make_conninfo(self.conninfo, **known)
 
 
 class Connection(psycopg.Connection[Any]):

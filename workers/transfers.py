@@ -18,15 +18,22 @@ from typing import Generic, TypeVar
 import pycurl
 
 from service.config import Settings
-from service.origin import origin
+from service.mail_server import mail_server
+from service.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
+from workers.doubts import LIFETIME_S, Doubts
 from workers.handles import HANDLES, Handle
+from workers.name_line import LINE_S, NameLine
+from workers.names import Found, Names
 from workers.protocols import Protocols
-from workers.shortage import Short
+from workers.shortage import Short, short_of
 
 Tag = TypeVar("Tag")
 
 READY_MAX = 64
+TOLD_MAX = 10_000
+TRIES_MAX = 6  # of a transfer that is refused
+UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
 LEFT_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
 INTERESTS = {
     pycurl.POLL_IN: selectors.EVENT_READ,
@@ -41,17 +48,27 @@ class Running(Generic[Tag]):
 
     transfer: Post | Mail
     tag: Tag
-    ends: float
+    server: Server
     secure: str | None
+    ends: float
+    found: Found | None = None
     handle: Handle | None = None
-    is_second: bool = False
+    tries: int = 1
+    is_fresh: bool = False  # on a connection of its own
 
 
 class Transfers(Generic[Tag]):
     """The transfers of one thread, each known by the tag it was started with."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, names: Names | None = None, doubts: Doubts | None = None
+    ) -> None:
+        """`names`, `doubts`: what is known of receivers in this process."""
         self.settings = settings
+        self.mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
+        self.names: NameLine[Running[Tag]] = NameLine(names or Names(), self.wake)
+        self.doubts = doubts or Doubts()
+        self.told: dict[tuple[str, int], Found] = {}  # what libcurl knows of names
         self.running: dict[pycurl.Curl, Running[Tag]] = {}
         self.protocols: Protocols[Running[Tag]] = Protocols()
         self.scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
@@ -68,10 +85,43 @@ class Transfers(Generic[Tag]):
         self.multi.setopt(pycurl.M_MAXCONNECTS, settings.sends_per_thread)
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self.watch)
 
-    def start(self, transfer: Post | Mail, tag: Tag) -> Answer | None:
-        """Begin a transfer, which ends within the deadline. An Answer: libcurl does not take it."""
-        ends = time.monotonic() + self.settings.send_deadline_s
-        running = Running(transfer, tag, ends, secure_origin(transfer))
+    def start(self, transfer: Post | Mail, tag: Tag, line_s: float = LINE_S) -> Answer | None:
+        """Begin a transfer, which ends within the deadline. An Answer: it cannot begin.
+
+        It waits up to `line_s` for its name to be looked up.
+        """
+        server = self.server_of(transfer)
+        if server is None:
+            return Answer(error=pycurl.E_URL_MALFORMAT, error_text="there is no such host")
+        now = time.monotonic()
+        secure = server.origin if server.is_secure else None
+        running = Running(transfer, tag, server, secure, now + self.settings.send_deadline_s)
+        if server.name is None:
+            return self.admit(running)
+        found = self.names.ask(server.name, now)
+        if found is None:
+            self.names.enter(server.name, running, now + line_s)
+            return None
+        return self.resolved(running, found)
+
+    def server_of(self, transfer: Post | Mail) -> Server | None:
+        """Say where a transfer leads."""
+        return server(transfer.url) if isinstance(transfer, Post) else self.mail_server
+
+    def resolved(self, running: Running[Tag], found: Found | None) -> Answer | None:
+        """Begin a transfer whose name was looked up. An Answer: it was not, or cannot begin."""
+        if found is None:
+            asked_s = self.names.names.asked_s(running.server.name or "", time.monotonic())
+            return Answer(error=UNRESOLVED, error_text="no answer yet", unresolved_s=asked_s)
+        if found.error:
+            return Answer(
+                error=UNRESOLVED, error_text=found.error, short_of=short_of(None, UNRESOLVED)
+            )
+        running.found = found
+        return self.admit(running)
+
+    def admit(self, running: Running[Tag]) -> Answer | None:
+        """Begin a transfer, or let it wait for its origin's first connection."""
         if running.secure and not self.protocols.may_begin(running.secure, running):
             return None
         answer = self.begin(running)
@@ -83,16 +133,42 @@ class Transfers(Generic[Tag]):
         """Give a transfer to libcurl."""
         try:
             handle = running.handle = self.handle_for(running.transfer)
-            handle.begin(running.transfer, left_s, fresh=running.is_second)
+            age_max_s = self.age_max_s(running)
+            running.is_fresh = age_max_s == 0
+            handle.begin(running.transfer, left_s, age_max_s)
             if running.secure:
                 self.set_protocol(handle, running.secure)
+            is_news = self.tell_addresses(handle, running.server, running.found)
             self.multi.add_handle(handle.easy)
         except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
         except (pycurl.error, MemoryError, OSError) as error:  # nothing of it has been parsed yet
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
         self.running[handle.easy] = running
+        if is_news:  # libcurl reads it now, before others for the same name are added
+            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return None
+
+    def age_max_s(self, running: Running[Tag]) -> int:
+        """Say how old a connection may be that a transfer uses; 0: it needs one of its own."""
+        if running.tries > 1:
+            return 0
+        if not self.doubts.known:
+            return LIFETIME_S
+        return self.doubts.age_max_s(running.server.origin, time.monotonic())
+
+    def tell_addresses(self, handle: Handle, server: Server, found: Found | None) -> bool:
+        """Tell libcurl what a name stands for, unless it knows: then it looks nothing up itself."""
+        if found is None or server.name is None:
+            return False
+        place = server.name, server.port
+        if self.told.get(place) is found:
+            return False
+        if len(self.told) >= TOLD_MAX:
+            self.told.clear()
+        handle.set_addresses(server.name, server.port, found.addresses)
+        self.told[place] = found
+        return True
 
     def set_protocol(self, handle: Handle, origin: str) -> None:
         """Share connections where that is possible; where nobody knows, be told of the first."""
@@ -123,7 +199,17 @@ class Transfers(Generic[Tag]):
             else:
                 self.multi.socket_action(key.fd, events)
         self.run_timers()
-        return chain(quick, self.ended(), self.begin_behind())
+        return chain(quick, self.ended(), self.begin_resolved(), self.begin_behind())
+
+    def begin_resolved(self) -> list[tuple[Tag, Answer]]:
+        """Begin what waited for a name; give what cannot begin, or has waited too long."""
+        now = time.monotonic()
+        failed = []
+        for running, found in self.names.leave(now) if self.names.lines else ():
+            running.ends = now + self.settings.send_deadline_s
+            if answer := self.resolved(running, found):
+                failed.append((running.tag, answer))
+        return failed
 
     def begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
         """Begin what waited for a newcomer, within what is left of their deadlines."""
@@ -138,12 +224,18 @@ class Transfers(Generic[Tag]):
     def until_s(self, timeout_s: float) -> float:
         """Shorten a wait to when libcurl wants to be called without a socket."""
         due_ms = self.multi.timeout()
+        if self.names.lines:
+            timeout_s = min(timeout_s, LINE_S)
         return timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
 
     def wake(self) -> None:
         """End a wait. Any thread may call it."""
         with suppress(OSError):  # full: it is awake; closed: it has ended
             self.bell.send(b"!")
+
+    def unresolved(self) -> list[Tag]:
+        """Give up what still waits for a name; return the tags."""
+        return [running.tag for running in self.names.clear()]
 
     def abort(self) -> list[Tag]:
         """Cut off what is running; return the tags."""
@@ -152,7 +244,7 @@ class Transfers(Generic[Tag]):
             self.multi.remove_handle(easy)
             tags.append(running.tag)
         self.running.clear()
-        waiting = self.behind + self.protocols.clear()
+        waiting = self.behind + self.protocols.clear() + self.names.clear()
         self.behind = []
         return tags + [running.tag for running in waiting]
 
@@ -184,7 +276,7 @@ class Transfers(Generic[Tag]):
         handle = running.handle
         assert handle is not None
         answer = handle.answer(error, text)
-        anew = (error or answer.status == 421) and not running.is_second and handle.was_dead(answer)
+        anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
         self.multi.remove_handle(easy)
         if running.secure:
             self.behind += self.heard(running.secure, answer, easy)
@@ -192,7 +284,18 @@ class Transfers(Generic[Tag]):
             self.idle[type(running.transfer)].append(handle)
         else:
             handle.close()
-        return None if anew and self.began_anew(running) else (running.tag, answer)
+        if anew and self.began_anew(running):
+            return None
+        self.doubt(running, handle, answer)
+        return running.tag, answer
+
+    def doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:
+        """Learn whether to use connections to an origin again."""
+        if handle.has_failed(answer):
+            if answer.short_of is None:
+                self.doubts.failed(running.server.origin, time.monotonic())
+        elif running.is_fresh:
+            self.doubts.answered(running.server.origin)
 
     def heard(self, origin: str, answer: Answer, easy: pycurl.Curl) -> list[Running[Tag]]:
         """Learn what an origin speaks; return what has waited for that."""
@@ -207,10 +310,10 @@ class Transfers(Generic[Tag]):
     def began_anew(self, running: Running[Tag]) -> bool:
         """Begin a transfer once more, whose used connection nobody served: it costs no attempt.
 
-        Within the same deadline, and once. It may have arrived all the same; the receiver can tell
-        by its id, as with the attempt that would follow.
+        Within the same deadline. It may have arrived all the same; the receiver can tell by its id,
+        as with the attempt that would follow.
         """
-        running.is_second = True
+        running.tries += 1
         left_s = running.ends - time.monotonic()
         return left_s >= LEFT_MIN_S and self.begin(running, left_s=left_s) is None
 
@@ -235,8 +338,14 @@ class Transfers(Generic[Tag]):
             self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
 
-def secure_origin(transfer: Post | Mail) -> str | None:
-    """Return the origin of a POST over TLS: only there HTTP/2 is spoken."""
-    if isinstance(transfer, Post) and transfer.url[4:5] in "sS":  # http: or https:
-        return origin(transfer.url)
-    return None
+def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
+    """Say whether a transfer may begin once more: one that was refused, more often than that."""
+    if handle.was_refused(answer):
+        return tries < TRIES_MAX
+    return tries == 1 and handle.was_dead(answer)
+
+
+def smtp_server(url: str) -> Server:
+    """Say where SMTP_URL leads."""
+    known = mail_server(url)
+    return Server(f"smtp://{known.host}", name_of(known.host), known.port, is_secure=False)

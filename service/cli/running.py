@@ -25,9 +25,9 @@ def run_until_stopped(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     """Run `main(stop)`; SIGINT or SIGTERM sets `stop`, a second one ends the process at once."""
     if sys.platform == "win32":
         return asyncio.run(with_signals(main))
-    import uvloop
+    from service.event_loop import EventLoop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(with_signals(main))
 
 

@@ -16,6 +16,7 @@ from service.loki import Loki
 from service.loki_backlog import Backlog
 from service.metrics import LogMetrics
 from tests.loki import DRIP, HANG, FakeLoki, fake_loki
+from tests.resolver import Resolver
 from tests.waiting import wait_for
 
 Push = Callable[..., Loki]
@@ -252,3 +253,25 @@ def test_setting_the_logs_up_again_ends_the_push(server: FakeLoki, push: Push) -
     loki = push(server.url)
     logs.set_up("worker", style="json")
     wait_for(lambda: not loki.thread.is_alive())
+
+
+def test_a_name_that_nobody_answers_for_delays_no_end(
+    push: Push, counted: Callable[..., float], resolver: Resolver
+) -> None:
+    loki = push("http://loki.dead.test:3100")
+    logger.info("sent")
+    wait_for(lambda: resolver.asked["loki.dead.test"])
+    began = time.monotonic()
+    loki.stop()
+    assert time.monotonic() - began < 30  # its name hangs for a minute
+    assert counted("log_lines_pushed_total") == 0
+
+
+def test_lines_arrive_once_the_name_is_known(
+    push: Push, server: FakeLoki, resolver: Resolver
+) -> None:
+    push(server.url.replace("127.0.0.1", "loki.dead.test"))
+    logger.info("sent")
+    wait_for(lambda: resolver.asked["loki.dead.test"])
+    resolver.release.set()
+    wait_for(lambda: server.taken)

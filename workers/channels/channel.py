@@ -65,7 +65,8 @@ class Answer:
     none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
     so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only.
     `lacks_utf8`: we ended it, as the mail needs SMTPUTF8 and the server does not offer it.
-    `short_of`: nothing left this host, for want of that.
+    `short_of`: nothing left this host, for want of that. `unresolved_s`: nor here, as the
+    receiver's name is being looked up, for so long by now.
     """
 
     error: int = 0
@@ -77,6 +78,7 @@ class Answer:
     phase: Phase = Phase.GREETING
     lacks_utf8: bool = False
     short_of: Short | None = None
+    unresolved_s: float | None = None
 
 
 class Channel(Protocol):

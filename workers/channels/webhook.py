@@ -11,6 +11,7 @@ from service.origin import origin
 from service.signature import key, signature
 from workers.channels.channel import Answer, Post
 from workers.claim import Claim, Verdict
+from workers.handles import REFUSED_STREAM
 from workers.outcome import Meaning, by_class, excerpt
 
 STATUSES: dict[int | str, Outcome] = {
@@ -42,6 +43,7 @@ ERRORS: dict[int, Meaning] = {
     pycurl.E_RECV_ERROR: (Outcome.UNREACHABLE, "reset"),
     pycurl.E_GOT_NOTHING: (Outcome.UNREACHABLE, "no_answer"),
     pycurl.E_SEND_FAIL_REWIND: (Outcome.UNREACHABLE, "no_answer"),  # on a connection used before
+    REFUSED_STREAM: (Outcome.UNREACHABLE, "refused_stream"),
     pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.TEMPORARY, "not_http"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "not_http"),
 }

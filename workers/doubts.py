@@ -1,0 +1,54 @@
+"""Which connections are not used again: those of an origin from before its last failure.
+
+A name that moved, or a node behind an address that went bad, is met again by who uses a connection
+again; a new one is led by what the name stands for now.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+LIFETIME_S = 60  # of any connection: its name may have moved without a failure
+KNOWN_MAX = 10_000
+
+
+@dataclass(slots=True)
+class Doubt:
+    """An origin failed at `since`, monotonic; `is_over`: it answered on a new connection."""
+
+    since: float
+    is_over: bool = False
+
+
+class Doubts:
+    """The origins of one worker process that failed in the last minute, or only failed since."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.known: OrderedDict[str, Doubt] = OrderedDict()
+
+    def age_max_s(self, origin: str, now: float) -> int:
+        """Say how old a connection may be to be used again, in whole seconds; 0: none may."""
+        doubt = self.known.get(origin)
+        if doubt is None:
+            return LIFETIME_S
+        if not doubt.is_over:
+            return 0
+        age_s = int(now - doubt.since)
+        if age_s < LIFETIME_S:
+            return age_s
+        self.known.pop(origin, None)
+        return LIFETIME_S
+
+    def failed(self, origin: str, now: float) -> None:
+        """Trust no connection from before now."""
+        with self.lock:
+            self.known[origin] = Doubt(now)
+            self.known.move_to_end(origin)
+            if len(self.known) > KNOWN_MAX:
+                self.known.popitem(last=False)
+
+    def answered(self, origin: str) -> None:
+        """Note an answer that came over a new connection: it may be used again."""
+        if doubt := self.known.get(origin):
+            doubt.is_over = True

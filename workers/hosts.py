@@ -1,0 +1,65 @@
+"""The hosts of DATABASE_URL, looked up beside: psycopg waits as long as the resolver does."""
+
+import socket
+import time
+from collections.abc import Mapping
+
+from service.lookups import Lookups, addresses
+from service.origin import name_of
+
+LOOK_UP_MAX_S = 2.0
+
+Call = tuple[str, None, int, int]
+
+
+def located(given: Mapping[str, object], lookups: Lookups) -> dict[str, str]:
+    """Say which of libpq's parameters name hosts by address, too. Raises OSError.
+
+    Of several hosts, those that cannot be found are left out.
+    """
+    hosts = str(given.get("host") or "").split(",")
+    ports = str(given.get("port") or "").split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    if given.get("hostaddr") or len(ports) != len(hosts) or not any(map(is_name, hosts)):
+        return {}
+    places: list[tuple[str, str, str]] = []
+    failed = OSError("no host")
+    for host, port, found in zip(hosts, ports, looked_up(hosts, lookups), strict=True):
+        if isinstance(found, OSError):
+            failed = found
+        else:
+            places += [(host, address, port) for address in found]
+    if not places:
+        raise failed
+    named = zip(("host", "hostaddr", "port"), zip(*places, strict=True), strict=True)
+    return {name: ",".join(values) for name, values in named if any(values)}
+
+
+def looked_up(hosts: list[str], lookups: Lookups) -> list[tuple[str, ...] | OSError]:
+    """Look all up at once, and wait for them together; what is no name stands for itself."""
+    calls = {host: (host, None, socket.AF_UNSPEC, socket.SOCK_STREAM) for host in hosts}
+    for host in filter(is_name, hosts):
+        lookups.start(calls[host], lambda _: None)
+    ends = time.monotonic() + LOOK_UP_MAX_S
+    return [
+        answered(calls[host], lookups, max(0.05, ends - time.monotonic()))
+        if is_name(host)
+        else ("",)
+        for host in hosts
+    ]
+
+
+def answered(call: Call, lookups: Lookups, timeout_s: float) -> tuple[str, ...] | OSError:
+    """Say what a name stands for, or why that is not known."""
+    try:
+        return addresses(lookups.wait(call, timeout_s))
+    except OSError as error:
+        return error
+    except UnicodeError as error:
+        return OSError(str(error))
+
+
+def is_name(host: str) -> bool:
+    """Say whether it has to be looked up: it is no directory of sockets, nor an address."""
+    return bool(host) and host[0] not in "/@" and name_of(host.lower()) is not None
