@@ -8,13 +8,15 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from loguru import logger
 
+from service.log_stream import LogStream
 from service.origin import NAME, origin
 from service.printable import printable, printable_lines
 
@@ -48,12 +50,18 @@ class Push(Protocol):
 
 
 def set_up(
-    role: str, *, level: str = "info", style: str | None = None, push: Push | None = None
+    role: str,
+    *,
+    level: str = "info",
+    style: str | None = None,
+    push: Push | None = None,
+    by_thread: bool = False,
 ) -> None:
     """Send every log line of this process to stderr, and to `push` as well.
 
-    `style`: "pretty" or "json"; None: pretty on a terminal, else JSON. The standard library's
-    loggers (aiohttp, psycopg.pool, yoyo) come along at WARNING.
+    `by_thread`: nobody waits for whoever reads stderr; a thread does. `style`: "pretty" or "json";
+    None: pretty on a terminal, else JSON. The standard library's loggers (aiohttp, psycopg.pool,
+    yoyo) come along at WARNING.
     """
     is_terminal = sys.stderr.isatty()
     is_pretty = style == "pretty" or (style is None and is_terminal)
@@ -62,8 +70,9 @@ def set_up(
     logger.configure(extra={"role": role}, patcher=add_lines)
     if push is not None:  # it is removed before stderr, which hears how it ended
         logger.add(push, format="", level=floor, backtrace=False, diagnose=False)
+    text_of = pretty if is_pretty else json_text
     logger.add(
-        write_pretty if is_pretty else write_json,
+        LogStream(sys.stderr.fileno(), text_of) if by_thread else partial(write, text_of),
         format=lambda _: PRETTY if is_pretty else "",
         colorize=is_pretty and is_terminal,
         level=floor,
@@ -132,20 +141,26 @@ def plain_line(values: dict[str, Any]) -> bytes:
     return json.dumps(shown).encode() + b"\n"
 
 
-def write_json(message: "Message") -> None:
-    """Write JSON lines, all at once."""
-    sys.stderr.buffer.write(message.record["extra"]["_lines"])
+def write(text_of: Callable[["Message"], bytes], message: "Message") -> None:
+    """Write lines, all at once."""
+    sys.stderr.buffer.write(text_of(message))
     sys.stderr.buffer.flush()
 
 
-def write_pretty(message: "Message") -> None:
-    """Write lines for people."""
+def json_text(message: "Message") -> bytes:
+    """Give JSON lines."""
+    lines: bytes = message.record["extra"]["_lines"]
+    return lines
+
+
+def pretty(message: "Message") -> bytes:
+    """Give lines for people."""
     record = message.record
     values = fields(record)
     before, after = message.split("\0")
     rows = record["extra"].get("_rows", ({},))
-    sys.stderr.write("".join([before + words({**values, **row}) + after for row in rows]))
-    sys.stderr.flush()
+    text = "".join([before + words({**values, **row}) + after for row in rows])
+    return text.encode(sys.stderr.encoding, "backslashreplace")
 
 
 def words(values: Row) -> str:

@@ -93,10 +93,17 @@ class Breakers:
             else:
                 self.answered(name, now)
 
-    def not_sent(self, name: str, started_at: float) -> None:
-        """Let another be the probe, if it was that one which could not begin."""
+    def fails(self, name: str, now: float) -> bool:
+        """Say whether its last answer was a failure, a short while ago."""
         breaker = self.known.get(name)
-        if breaker is not None and breaker.probe_at == started_at:
+        return breaker is not None and (
+            breaker.opened_at is not None or now - breaker.failed_at < FORGET_S
+        )
+
+    def learned_nothing(self, name: str, started_at: float) -> None:
+        """Let another be the probe, if this one was: what came of it says nothing of `name`."""
+        breaker = self.known.get(name)
+        if breaker is not None and started_at >= breaker.probe_at:
             with self.lock:
                 breaker.probe_at = math.inf
 

@@ -31,12 +31,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What an answer means. `code`: an HTTP status, an SMTP reply or a word of ours."""
+    """What an answer means. `code`: an HTTP status, an SMTP reply or a word of ours.
+
+    `of_domain`: it is about the domain behind the destination, which has passed it on.
+    """
 
     outcome: Outcome
     code: str | None = None
     excerpt: str | None = None
     retry_after_s: float | None = None
+    of_domain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,9 @@ class Claimer(Loop):
 
     def turn(self) -> None:
         """Claim once, at most what has a free slot."""
+        if self.slots.doubt:
+            self.slots.doubt = False
+            self.doubt()
         if self.ask_at <= time.monotonic() < self.doubt_ends:
             self.give_back()
         room = min(CLAIM_MAX, self.slots.free(WAIT_S))
@@ -57,10 +60,10 @@ class Claimer(Loop):
         if ids == NOTHING:
             return
         claims, expired = self.claim(ids, room)
-        self.tell(claims, expired)
         if claims:
-            self.slots.take([claim.key for claim in claims])
-            self.share_out(claims)
+            self.hand_out(claims)
+        with self.surviving():
+            self.tell(claims, expired)
         if ids is None:
             self.hints.answered(len(claims))
             if not claims and not expired:
@@ -78,10 +81,14 @@ class Claimer(Loop):
             at_fault = not isinstance(error, DatabaseAway) or (ids is self.kept and self.answers)
             self.kept = NOTHING if at_fault else ids
             self.answers = False
-            self.ask_at, self.doubt_ends = -math.inf, time.monotonic() + self.lease_s
+            self.doubt()
             raise
         self.kept = NOTHING
         return found
+
+    def doubt(self) -> None:
+        """Ask the ledger what we have, now and as long as a claim may show up late."""
+        self.ask_at, self.doubt_ends = -math.inf, time.monotonic() + self.lease_s
 
     def give_back(self) -> None:
         """Release what the ledger says we have, and we do not: else it waits for its lease.
@@ -107,16 +114,30 @@ class Claimer(Loop):
         self.store.close()
         self.hints.close()
 
+    def hand_out(self, claims: list[Claim]) -> None:
+        """Take slots, and share the claims out; once we are to stop, the senders may be gone."""
+        keys = [claim.key for claim in claims]
+        if self.stopping.is_set():
+            self.store.release(keys, 0.0)
+            return
+        self.slots.take(keys)
+        waiting = list(claims)
+        try:
+            self.share_out(waiting)
+        finally:
+            if waiting:  # an error: nobody has got them
+                self.slots.ended(len(waiting))
+                self.slots.lost([claim.key for claim in waiting])
+
     def share_out(self, claims: list[Claim]) -> None:
-        """Give to each sender as many as make all equally busy."""
+        """Give to each sender as many as make all equally busy, until none is left."""
         loads = [sender.load for sender in self.senders]
         level = -(-(sum(loads) + len(claims)) // len(loads))
-        start = 0
         for sender, load in zip(self.senders, loads, strict=True):
-            part = claims[start : start + max(0, level - load)]
+            part = claims[: max(0, level - load)]
             if part:
                 sender.give(part)
-            start += len(part)
+                del claims[: len(part)]
 
     def tell(self, claims: list[Claim], expired: list[Claim]) -> None:
         """Count and log what came of the claim."""

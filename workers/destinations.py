@@ -1,19 +1,21 @@
-"""One destination's share of a sender's slots, so that a slow one leaves room for the others."""
+"""Shares of a sender's slots, so that a slow destination leaves room for the others.
 
-from collections import deque
+A destination is a receiver's origin, or a mail domain behind the one mail server of all.
+"""
+
+from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import ceil
 from typing import Generic, TypeVar
 
+from workers.turns import LEFT_FREE, SLOW_S, Destination, Server
+
 T = TypeVar("T")
 
-LEFT_FREE = 8  # one destination leaves an eighth of the slots to the others; a silent one half
-SILENT_S = 0.1
-LINE_S = 0.05  # it may hold more if that is gone in a moment
+LINE_S = 0.05  # one may hold more than its share if that is gone in a moment
 PARKED_MAX_S = 30.0
-SMOOTHING = 0.1
+SLOW_KNOWN_MAX = 1000
 
 
 class Place(Enum):
@@ -22,25 +24,6 @@ class Place(Enum):
     START = auto()
     LINE = auto()  # it stands in line, and comes out of leave() or overdue()
     NONE = auto()  # its share is used up
-
-
-@dataclass(slots=True)
-class Destination(Generic[T]):
-    """What one destination holds now, and how long a send to it takes."""
-
-    left_at: float  # when the last one left
-    active: int = 0
-    line: deque[T] = field(default_factory=deque)
-    took_s: float = 0.0
-    parked_until: float = 0.0
-
-    def answers(self, now: float) -> bool:
-        """Say whether somebody has left lately, for how long a send takes there."""
-        return self.took_s > 0.0 and now - self.left_at <= 2 * self.took_s + SILENT_S
-
-    def turn_s(self, now: float) -> float:
-        """Say how often a place becomes free: as sends took, or at least since nobody has left."""
-        return max(self.took_s, now - self.left_at) / max(1, self.active)
 
 
 class Destinations(Generic[T]):
@@ -52,33 +35,81 @@ class Destinations(Generic[T]):
         self.held_max = max(1, slots - slots // LEFT_FREE)
         self.silent_max = max(1, slots // 2)
         self.known: dict[str, Destination[T]] = {}
+        self.servers: dict[str, Server[T]] = {}
+        self.slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
 
-    def enter(self, name: str, one: T, at_once_max: int | None, now: float) -> Place:
-        """Find a place for one more. `at_once_max`: how many at once (None: the whole share)."""
+    def enter(self, name: str, one: T, now: float) -> Place:
+        """Find a place for one more, among those of one receiver."""
         found = self.known.get(name)
         if found is None:
             found = self.known[name] = Destination(left_at=now)
-        held, share = found.active + len(found.line), self.share(found, now)
-        if held >= share and (len(found.line) + 1) * found.turn_s(now) > LINE_S:
+        if self.is_full(found, now):
             return Place.NONE
-        if found.active >= (at_once_max or share):
+        if found.active >= self.share(found, now):
             found.line.append(one)
             return Place.LINE
         found.active += 1
         return Place.START
 
-    def leave(self, name: str, now: float, took_s: float | None) -> T | None:
-        """Count one out and the next in line in; return that. `took_s` None: nothing was sent."""
+    def enter_behind(
+        self, server_name: str, at_once_max: int, name: str, one: T, now: float
+    ) -> Place:
+        """Find a place for one more, among those that share the connections to one server."""
+        found = self.known.get(name)
+        if found is None:
+            found = self.newcomer(server_name, at_once_max, name, now)
+        server = found.server
+        assert server is not None
+        if self.is_full(found, now):
+            return Place.NONE
+        server.held += 1
+        if found.line or not server.admits(found, now):
+            found.line.append(one)
+            server.turns[name] = found
+            return Place.LINE
+        server.begin(found, now)
+        return Place.START
+
+    def newcomer(self, server_name: str, at_once_max: int, name: str, now: float) -> Destination[T]:
+        """Know a domain from now on, as slow if it was so when it last held anything."""
+        server = self.servers.get(server_name)
+        if server is None:
+            server = Server(left_at=now, at_once_max=at_once_max)
+            self.servers[server_name] = server
+        found = Destination(left_at=now, took_s=self.slow.pop(name, 0.0), server=server)
+        self.known[name] = server.behind[name] = found
+        return found
+
+    def leave(self, name: str, now: float, took_s: float | None) -> list[T]:
+        """Count one out, and those in who are next. `took_s` None: nothing was sent."""
         found = self.known[name]
-        found.left_at = now
-        if took_s is not None:
-            found.took_s += (took_s - found.took_s) * (SMOOTHING if found.took_s else 1.0)
-        if found.line:
-            return found.line.popleft()
-        found.active -= 1
-        if not found.active:
-            del self.known[name]
-        return None
+        found.left(now, took_s)
+        server = found.server
+        if server is None:
+            if found.line:
+                return [found.line.popleft()]
+            found.active -= 1
+            begun = []
+        else:
+            server.left(now, took_s)
+            if took_s is not None and took_s > SLOW_S:  # one is enough, or more would follow it
+                found.took_s = max(found.took_s, took_s)
+            begun = server.leave(found, now)
+        if not found.held:
+            self.forget(name)
+        return begun
+
+    def forget(self, name: str) -> None:
+        """Know no more of one that holds nothing, but of a domain that it is slow."""
+        found = self.known.pop(name)
+        if found.server is None:
+            return
+        found.server.turns.pop(name, None)
+        del found.server.behind[name]
+        if found.took_s > SLOW_S:
+            self.slow[name] = found.took_s
+            if len(self.slow) > SLOW_KNOWN_MAX:
+                self.slow.popitem(last=False)
 
     def park_s(self, name: str, now: float) -> float:
         """Say for how long one without a place goes away, so as to find one at the present pace.
@@ -95,20 +126,41 @@ class Destinations(Generic[T]):
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
         """Send away, with its name, who stands beyond the share in a line that became slow."""
-        for name, found in self.known.items():
+        for name, found in [pair for pair in self.known.items() if pair[1].line]:
             while (
                 found.line
-                and found.active + len(found.line) > self.share(found, now)
+                and found.held > self.share(found, now)
                 and len(found.line) * found.turn_s(now) > LINE_S
             ):
+                if found.server is not None:
+                    found.server.held -= 1
                 yield name, found.line.pop()
+            if not found.held:
+                self.forget(name)
+
+    def is_full(self, found: Destination[T], now: float) -> bool:
+        """Say whether one more would be beyond the share, and not gone in a moment."""
+        return (
+            found.held >= max(1, self.share(found, now))
+            and (len(found.line) + 1) * found.turn_s(now) > LINE_S
+        )
 
     def share(self, found: Destination[T], now: float) -> int:
-        """Say how many slots it may hold: one that hangs would keep them until the deadline."""
-        return self.held_max if found.answers(now) else self.silent_max
+        """Say how many slots it may hold: one that hangs would keep them until the deadline.
+
+        A domain may hold as many as it leaves free of its server's: one a half, two a third each.
+        """
+        server = found.server
+        answers = (found if server is None else server).answers(now)
+        most = self.held_max if answers else self.silent_max
+        return most if server is None else most - server.held
 
     def clear_lines(self) -> Iterator[T]:
         """Send everybody in line away."""
-        for found in self.known.values():
+        for name, found in list(self.known.items()):
             yield from found.line
+            if found.server is not None:
+                found.server.held -= len(found.line)
             found.line.clear()
+            if not found.held:
+                self.forget(name)

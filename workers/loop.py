@@ -3,6 +3,8 @@
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from loguru import logger
 
@@ -52,16 +54,26 @@ class Loop(threading.Thread, ABC):
                 self.turn()
             except DatabaseAway:  # the store has told so, once for all threads
                 self.pause()
-            except Exception as error:
+            except BaseException as error:  # a channel may call sys.exit()
                 self.survived(error)
                 self.pause()
             else:
                 self.backoff_s = BACKOFF_MIN_S
 
-    def survived(self, error: Exception, **ids: object) -> None:
-        """Count and log an error that nobody expected."""
-        self.metrics.loop_errors.labels(self.name.split("-")[0]).inc()
-        logger.opt(exception=error).error("unexpected_error", thread=self.name, **ids)
+    def survived(self, error: BaseException, **ids: object) -> None:
+        """Count and log an error that nobody expected; never raise another."""
+        with suppress(Exception):
+            self.metrics.loop_errors.labels(self.name.split("-")[0]).inc()
+        with suppress(Exception):
+            logger.opt(exception=error).error("unexpected_error", thread=self.name, **ids)
+
+    @contextmanager
+    def surviving(self) -> Iterator[None]:
+        """Survive what only counts and tells."""
+        try:
+            yield
+        except Exception as error:
+            self.survived(error)
 
     def pause(self) -> None:
         """Wait, longer each time; but not for long once the thread is to stop."""

@@ -176,6 +176,10 @@ class Paces:
                 self.taken(claim, name, started_at, now)
         return verdict
 
+    def knows(self, name: str) -> bool:
+        """Say whether it has throttled lately."""
+        return name in self.known
+
     def turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
         """Park the rows of a held URL and what is over the pace.
 

@@ -28,7 +28,8 @@ from workers.slots import Slots
 from workers.store import Store
 
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
-SETTLE_EXTRA_S = 2.0  # beyond the grace: what was cut off is settled too
+CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for a sender to cut off what it sends
+SETTLE_EXTRA_S = 2.0  # … and to settle that, too
 
 
 class Worker:
@@ -104,7 +105,10 @@ class Worker:
         for sender in self.senders:
             sender.finish(grace_ends)
         for sender in self.senders:
-            sender.join()
+            sender.join(max(0.0, grace_ends + CUT_OFF_EXTRA_S - time.monotonic()))
+            if sender.is_alive():  # somebody keeps it: its row is the reaper's
+                logger.error("thread_stuck", thread=sender.name)
+                sender.give_back()
         self.settler.finish(grace_ends + SETTLE_EXTRA_S)
         self.settler.join(max(0.0, grace_ends + SETTLE_EXTRA_S - time.monotonic()))
         logger.info("worker_stopped", worker=self.name)

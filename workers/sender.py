@@ -1,19 +1,19 @@
 """A sender thread: starts what it is given, drives many transfers at once, tells how each ended."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from math import ceil
+from contextlib import suppress
 
 from service.config import Settings
 from service.metrics import WorkerMetrics
+from service.stdio import write
 from workers.breakers import Breakers
 from workers.channels.channel import Answer, Channel, Line
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
+from workers.flight import Flight
 from workers.loop import Loop
 from workers.name_line import LINE_S
 from workers.names import ANSWER_MAX_S, Names
@@ -21,22 +21,13 @@ from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
 from workers.pace import Paces
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
+from workers.standing import Standing
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
 NAME_PAUSES_S = (0.25, 1.0)  # before a name that is looked up is asked for again, as that takes
 LAST_PAUSE_S = 2.0
 WRITTEN = Answer()
-
-
-@dataclass(slots=True)
-class Flight:
-    """A claim on its way out. `started_at`: monotonic, when its transfer began."""
-
-    claim: Claim
-    channel: Channel
-    destination: str
-    started_at: float
 
 
 class Sender(Loop):
@@ -60,8 +51,7 @@ class Sender(Loop):
         super().__init__(f"sender-{number}", metrics)
         self.channels = channels
         self.send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
-        self.breakers = breakers
-        self.paces = paces
+        self.standing = Standing(breakers, paces)
         self.shortages = shortages
         self.slots = slots
         self.outbox = outbox
@@ -94,6 +84,12 @@ class Sender(Loop):
         self.stop()
         self.transfers.wake()
 
+    def give_back(self) -> None:
+        """Release what waits before a thread that is stuck (the runner's call)."""
+        with suppress(IndexError):
+            while True:
+                self.outbox.put([Unstarted(claim=self.inbox.popleft())])
+
     @property
     def wanted(self) -> bool:
         """Whether something is left to do in the grace."""
@@ -106,7 +102,10 @@ class Sender(Loop):
         self.begin_all()
         self.hand_on()
         for flight, answer in self.transfers.wait(self.wait_s()):
-            self.land(flight, answer)
+            try:
+                self.land(flight, answer)
+            except Exception as error:  # as in begin_all
+                self.broke(flight.claim, error)
         now = time.monotonic()
         for name, flight in self.destinations.overdue(now):
             self.park(name, flight, now)
@@ -114,9 +113,10 @@ class Sender(Loop):
 
     def close(self) -> None:
         """Cut off what still runs: it may have arrived."""
-        self.release(flight.claim for flight in self.transfers.unresolved())
-        for flight in self.transfers.abort():
-            self.settle(flight.claim, ABORTED, flight.started_at)
+        with self.surviving():
+            self.release(flight.claim for flight in self.transfers.unresolved())
+            for flight in self.transfers.abort():
+                self.settle(flight.claim, ABORTED, flight.started_at)
         self.release(self.inbox)
         self.release(flight.claim for flight in self.destinations.clear_lines())
         self.hand_on()
@@ -131,8 +131,7 @@ class Sender(Loop):
             try:
                 self.begin(claim)
             except Exception as error:  # one odd row must not hold up the others
-                self.survived(error, notification_id=claim.id, attempt=claim.attempt)
-                self.settle(claim, BROKEN)
+                self.broke(claim, error)
         if self.lines:
             self.write_lines()
 
@@ -147,47 +146,60 @@ class Sender(Loop):
         elif channel is None:
             self.settle(claim, UNKNOWN_CHANNEL)
         elif destination := channel.destination(claim):
-            self.find_place(Flight(claim, channel, destination, now))
+            self.find_place(claim, channel, destination, now)
         else:
             made = channel.prepare(claim)
             if isinstance(made, Line):
                 self.lines.append((claim, made.text))
             elif isinstance(made, Verdict):
                 self.settle(claim, made)
+            else:  # it shares what all of its channel do
+                self.find_place(claim, channel, claim.channel, now)
 
-    def find_place(self, flight: Flight) -> None:
+    def find_place(self, claim: Claim, channel: Channel, destination: str, now: float) -> None:
         """Start a transfer within its destination's share, or give the claim back for later."""
-        name, at_once_max = flight.destination, flight.channel.at_once_max
-        place = self.destinations.enter(name, flight, at_once_max, flight.started_at)
+        at_once_max = channel.at_once_max
+        if at_once_max is None:
+            flight = Flight(claim, channel, destination, destination, now)
+            place = self.destinations.enter(destination, flight, now)
+        else:
+            share = f"{destination} {channel.domain(claim)}"
+            flight = Flight(claim, channel, destination, share, now)
+            place = self.destinations.enter_behind(destination, at_once_max, share, flight, now)
         if place is Place.START:
-            self.launch(flight)
+            self.launch([flight])
         elif place is Place.NONE:
-            self.park(name, flight, flight.started_at)
+            self.park(flight.share, flight, now)
 
     def park(self, name: str, flight: Flight, now: float) -> None:
         """Give a claim back until its destination has room again."""
         delay_s = self.destinations.park_s(name, now)
         self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
 
-    def launch(self, flight: Flight | None) -> None:
-        """Begin a transfer; one that may no longer begin lets the next in line."""
-        while flight is not None and not self.launched(flight):
-            flight = self.destinations.leave(flight.destination, time.monotonic(), None)
+    def launch(self, flights: list[Flight]) -> None:
+        """Begin transfers; one that may no longer begin lets the next in line."""
+        while flights:
+            flight = flights.pop(0)
+            if not self.launched(flight):
+                flights += self.destinations.leave(flight.share, time.monotonic(), None)
 
     def launched(self, flight: Flight) -> bool:
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
-        flight.started_at = time.monotonic()
-        refusal = refused(flight.claim, flight.started_at, self.deadline_s)
-        if refusal is None:
-            refusal = self.turned_away(flight)
+        now = flight.started_at = time.monotonic()
+        try:
+            refusal = refused(flight.claim, now, self.deadline_s)
+            refusal = refusal or self.standing.turned_away(flight)
+            answer = None if refusal else self.started(flight)
+        except Exception as error:  # as in begin_all
+            self.broke(flight.claim, error)
+            return False
         if refusal is not None:
             self.over.append(refusal)
             return False
-        answer = self.started(flight)
         if isinstance(answer, Verdict):
             self.settle(flight.claim, answer)
         elif answer is not None:
-            self.conclude(flight, answer, flight.started_at)
+            self.conclude(flight, answer, now)
         return answer is None
 
     def started(self, flight: Flight) -> Answer | Verdict | None:
@@ -196,35 +208,23 @@ class Sender(Loop):
             made = flight.channel.prepare(flight.claim)
             if isinstance(made, Verdict):
                 return made
-            assert not isinstance(made, Line)
+            if isinstance(made, Line):
+                raise TypeError("a channel with destinations has no lines")
             over = flight.claim.patience_ends <= flight.started_at
             return self.transfers.start(made, flight, ANSWER_MAX_S if over else LINE_S)
         except MemoryError as error:
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
-        except Exception as error:  # as in begin_all
-            self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
-            return BROKEN
-
-    def turned_away(self, flight: Flight) -> Unstarted | None:
-        """Give a claim back until its destination may be asked again. None: it may now."""
-        claim, name, now = flight.claim, flight.destination, flight.started_at
-        parked = self.paces.parked(claim, name, now)
-        if parked is not None:
-            return parked
-        wait_s = self.breakers.wait_s(claim, name, now)
-        if not wait_s:
-            return None
-        delay_s = ceil(wait_s * 10) / 10  # few different ones: each is a call of release
-        return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
 
     def land(self, flight: Flight, answer: Answer) -> None:
         """Conclude an attempt, and let the next in line begin."""
         now = time.monotonic()
         took_s = None
-        if self.conclude(flight, answer, now):
-            took_s = now - flight.started_at
-            self.send_seconds[flight.claim.channel].observe(took_s)
-        self.launch(self.destinations.leave(flight.destination, now, took_s))
+        try:
+            if self.conclude(flight, answer, now):
+                took_s = now - flight.started_at
+                self.send_seconds[flight.claim.channel].observe(took_s)
+        finally:
+            self.launch(self.destinations.leave(flight.share, now, took_s))
 
     def conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
         """Judge an answer. What never left this host is given back instead; says which it was.
@@ -240,38 +240,44 @@ class Sender(Loop):
             return True
         if short is Short.LOCAL_PORTS:  # they are counted by where they lead: a matter of breakers
             self.judged(flight, answer, now)
-        self.shortages.met(short, now)
         self.over.append(Unstarted(claim=claim, delay_s=PAUSE_S))
+        with self.surviving():
+            self.shortages.met(short, now)
         return False
 
     def put_off(self, flight: Flight, asked_s: float) -> None:
         """Give a claim back, as its name is being looked up: a while longer, most likely."""
-        self.breakers.not_sent(flight.destination, flight.started_at)
+        self.standing.not_sent(flight)
         delay_s = next((pause_s for pause_s in NAME_PAUSES_S if asked_s < pause_s), LAST_PAUSE_S)
         self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
 
     def judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
         """Say what an answer means, to this notification and to its destination."""
-        claim, name, started_at = flight.claim, flight.destination, flight.started_at
+        verdict = BROKEN
         try:
-            verdict = flight.channel.judge(answer)
-        except Exception as error:  # as in begin_all
-            self.survived(error, notification_id=claim.id, attempt=claim.attempt)
-            return BROKEN
-        self.breakers.report(name, verdict, started_at, now)
-        return self.paces.report(claim, name, verdict, started_at, now)
+            verdict = judged(flight.channel, answer)
+            return self.standing.report(flight, verdict, now)
+        except Exception as error:  # as in begin_all; what the answer means stays true
+            self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
+            return verdict
 
     def write_lines(self) -> None:
         """Write the lines of one batch at once."""
-        answer = WRITTEN
-        try:
-            sys.stdout.write("".join([f"{text}\n" for _, text in self.lines]))
-            sys.stdout.flush()
-        except (OSError, ValueError) as error:  # ValueError: somebody closed it
-            answer = Answer(error=-1, error_text=str(error))
-        for claim, _ in self.lines:
-            self.settle(claim, self.channels[claim.channel].judge(answer))
-        self.lines.clear()
+        lines, self.lines = self.lines, []
+        written, reason = write([text for _, text in lines])
+        unwritten = Answer(error=-1, error_text=reason)
+        for place, (claim, _) in enumerate(lines):
+            answer = WRITTEN if place < written else unwritten
+            try:
+                self.settle(claim, judged(self.channels[claim.channel], answer))
+            except Exception as error:  # as in begin_all
+                self.broke(claim, error)
+
+    def broke(self, claim: Claim, error: Exception) -> None:
+        """Settle a claim that met an error which nobody expected, unless it is over already."""
+        self.survived(error, notification_id=claim.id, attempt=claim.attempt)
+        if all(one.claim is not claim for one in self.over):
+            self.settle(claim, BROKEN)
 
     def settle(self, claim: Claim, verdict: Verdict, started_at: float | None = None) -> None:
         """Note how an attempt ended. `started_at` None: just now."""
@@ -289,12 +295,20 @@ class Sender(Loop):
         """Give what is over to the settler, and the slots back."""
         if self.over:
             over, self.over = self.over, []
+            self.outbox.put(over)
             self.done += len(over)
             self.slots.ended(len(over))
-            self.outbox.put(over)
 
     def wait_s(self) -> float:
         """Return how long the sockets may be waited for."""
         if self.grace_ends is None:
             return WAIT_S
         return min(WAIT_S, max(0.0, self.grace_ends - time.monotonic()))
+
+
+def judged(channel: Channel, answer: Answer) -> Verdict:
+    """Let a channel say what an answer means. Raises TypeError if what it says is no verdict."""
+    verdict = channel.judge(answer)
+    if not isinstance(verdict, Verdict):
+        raise TypeError(f"judge() gave {type(verdict).__name__}")
+    return verdict

@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from loguru import logger
@@ -12,6 +13,7 @@ from service.metrics import WorkerMetrics
 from workers.accounts import Accounts
 from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
+from workers.outcome import BROKEN
 from workers.slots import Slots
 from workers.store import LOCKED, Store
 
@@ -86,9 +88,11 @@ class Settler(Loop):
         for one in self.unstarted:
             by_delay[one.delay_s].append(one)
         for delay_s, batch in by_delay.items():
-            self.accounts.given_back(batch, self.released(batch, delay_s))
+            ours = self.released(batch, delay_s)
             self.unstarted = [one for one in self.unstarted if one.delay_s != delay_s]
             self.slots.settled([one.claim.key for one in batch])
+            with self.surviving():
+                self.accounts.given_back(batch, ours)
 
     def released(self, batch: list[Unstarted], delay_s: float) -> set[Key]:
         """Release a batch; return what was still ours. As in settled(), the odd one stays alone."""
@@ -101,6 +105,7 @@ class Settler(Loop):
                 return set[Key]().union(*[self.released([one], delay_s) for one in batch])
             claim = batch[0].claim
             self.survived(error, notification_id=claim.id, attempt=claim.attempt)
+            self.slots.lost([claim.key])
             return set()
 
     def settle(self, batch: list[Ended]) -> None:
@@ -112,10 +117,10 @@ class Settler(Loop):
             time.sleep(LOCKED_WAIT_S)
 
     def settled(self, batch: list[Ended]) -> list[Ended]:
-        """Settle a batch; return what is locked.
+        """Settle a batch; return what stays: what is locked.
 
         What PostgreSQL refuses is told by the store, and left to the reaper. If the call itself
-        fails, because something cannot even be sent, each goes alone.
+        fails, because something cannot even be sent, each goes alone, and then as a broken attempt.
         """
         try:
             found = self.store.settle(batch)
@@ -126,7 +131,8 @@ class Settler(Loop):
                 return [locked for one in batch for locked in self.settled([one])]
             claim = batch[0].claim
             self.survived(error, notification_id=claim.id, attempt=claim.attempt)
-            return []
-        self.accounts.enter(batch, found)
+            return [] if batch[0].verdict is BROKEN else [replace(batch[0], verdict=BROKEN)]
+        with self.surviving():
+            self.accounts.enter(batch, found)
         keys = {key for key, settled in found.items() if settled.status == LOCKED}
         return [one for one in batch if one.claim.key in keys] if keys else []

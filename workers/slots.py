@@ -18,6 +18,7 @@ class Slots:
         self.in_hand_max = in_hand_max
         self.sending = 0
         self.in_hand: set[Key] = set()
+        self.doubt = False  # something may have got lost: the ledger is to be asked
         self.changed = threading.Condition()
 
     def free(self, timeout_s: float) -> int:
@@ -47,6 +48,11 @@ class Slots:
         with self.changed:
             self.in_hand.difference_update(keys)
             self.changed.notify()
+
+    def lost(self, keys: Collection[Key]) -> None:
+        """Note claims that an error has taken out of our hands: the claimer gives them back."""
+        self.settled(keys)
+        self.doubt = True
 
     def unknown(self, keys: Collection[Key]) -> list[Key]:
         """Say which of these are not in hand."""

@@ -8,6 +8,7 @@ waits.
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class Transfers(Generic[Tag]):
         self.scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
         self.connected: list[str] = []  # newcomers, since the last round
         self.behind: list[Running[Tag]] = []  # what waited for them, and may begin
+        self.unread: deque[tuple[pycurl.Curl, int, str]] = deque()  # ended, not yet collected
         self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
         self.selector = selectors.DefaultSelector()
         self.watched: set[int] = set()
@@ -191,15 +193,16 @@ class Transfers(Generic[Tag]):
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout, and give what has ended."""
         self.run_timers()
-        quick = list(self.ended())  # over before anybody waited: no socket would tell
-        for key, events in self.selector.select(0 if quick else self.until_s(timeout_s)):
+        self.read()  # what is over before anybody waited: no socket would tell
+        for key, events in self.selector.select(0 if self.unread else self.until_s(timeout_s)):
             if key.fileobj is self.ear:
                 with suppress(BlockingIOError):
                     self.ear.recv(4096)
             else:
                 self.multi.socket_action(key.fd, events)
         self.run_timers()
-        return chain(quick, self.ended(), self.begin_resolved(), self.begin_behind())
+        self.read()
+        return chain(self.ended(), self.begin_resolved(), self.begin_behind())
 
     def begin_resolved(self) -> list[tuple[Tag, Answer]]:
         """Begin what waited for a name; give what cannot begin, or has waited too long."""
@@ -244,6 +247,7 @@ class Transfers(Generic[Tag]):
             self.multi.remove_handle(easy)
             tags.append(running.tag)
         self.running.clear()
+        self.unread.clear()
         waiting = self.behind + self.protocols.clear() + self.names.clear()
         self.behind = []
         return tags + [running.tag for running in waiting]
@@ -258,24 +262,29 @@ class Transfers(Generic[Tag]):
         for closing in (self.selector, self.bell, self.ear):
             closing.close()
 
-    def ended(self) -> Iterator[tuple[Tag, Answer]]:
-        """Collect what libcurl has finished."""
+    def read(self) -> None:
+        """Take what libcurl has finished: it tells of each once."""
         queued = 1
         while queued:
             queued, good, bad = self.multi.info_read(READY_MAX)
-            for easy in good:
-                if ended := self.collect(easy, 0, ""):
-                    yield ended
-            for easy, error, text in bad:
-                if ended := self.collect(easy, error, text):
-                    yield ended
+            self.unread += [(easy, 0, "") for easy in good]
+            self.unread += bad
+
+    def ended(self) -> Iterator[tuple[Tag, Answer]]:
+        """Collect what has ended; if whoever takes it raises, the others come with the next."""
+        while self.unread:
+            if ended := self.collect(*self.unread.popleft()):
+                yield ended
 
     def collect(self, easy: pycurl.Curl, error: int, text: str) -> tuple[Tag, Answer] | None:
         """Read the answer, and make the handle ready for another. None: it was begun anew."""
         running = self.running.pop(easy)
         handle = running.handle
         assert handle is not None
-        answer = handle.answer(error, text)
+        try:
+            answer = handle.answer(error, text)
+        except Exception as unread:  # nobody knows what came of it, and it has to come to an end
+            answer = Answer(error=-1, error_text=str(unread), handed_over=True)
         anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
         self.multi.remove_handle(easy)
         if running.secure:

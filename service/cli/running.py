@@ -55,7 +55,7 @@ def start_logs(role: str, settings: Settings) -> None:
 
     metrics = LogMetrics()
     push = Loki(settings.loki_url, metrics) if settings.loki_url else None
-    logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push)
+    logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push, by_thread=True)
     for line in retired_settings():
         logger.warning("setting_ignored", hint=line)
 

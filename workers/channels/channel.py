@@ -86,10 +86,15 @@ class Channel(Protocol):
 
     @property
     def at_once_max(self) -> int | None:
-        """Transfers to one destination, per thread; None: its share of the slots."""
+        """Transfers to one destination, per thread, shared by the domains behind it; None: as many
+        as its share of the slots, and nothing is behind it.
+        """
 
     def destination(self, claim: Claim) -> str | None:
         """Say what has a share of the slots and a breaker: `scheme://host:port`; None: nothing."""
+
+    def domain(self, claim: Claim) -> str:
+        """Say what is behind the destination, and may be slow by itself; asked if `at_once_max`."""
 
     def prepare(self, claim: Claim) -> Transfer | Verdict:
         """Say what to send; a Verdict: it cannot be sent, and why."""

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,6 +31,8 @@ REPLIES: dict[int | str, Outcome] = {
 }
 # RFC 1870 and 6531: with MAIL the server is told the size, and that a name is beyond ASCII.
 ABOUT_THIS_MAIL = re.compile(rb"552|5\d\d[ -]5\.(2\.3|3\.4|6\.\d)")
+
+DOMAINS_KNOWN_MAX = 4096  # longer than one spelling of most, and 1 MB
 
 TOO_LARGE = 100  # libcurl's number; pycurl has no name for it
 
@@ -76,6 +79,10 @@ class EmailChannel:
     def destination(self, claim: Claim) -> str | None:
         """One server takes all mail."""
         return self.server
+
+    def domain(self, claim: Claim) -> str:
+        """The server passes a mail on to the recipient's domain, in one spelling."""
+        return domain(claim.recipient.rpartition("@")[2])
 
     def prepare(self, claim: Claim) -> Mail | Verdict:
         """Build the message; its Message-ID is the notification's id, the same on every attempt."""
@@ -143,7 +150,12 @@ def judge_before_rcpt(answer: Answer) -> Verdict:
 def replied(outcome: Outcome, answer: Answer) -> Verdict:
     """Word a verdict that is a reply's."""
     text = answer.body or answer.error_text
-    return Verdict(outcome=outcome, code=str(answer.status), excerpt=excerpt(text))
+    return Verdict(
+        outcome=outcome,
+        code=str(answer.status),
+        excerpt=excerpt(text),
+        of_domain=of_domain(outcome, answer),
+    )
 
 
 def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
@@ -152,13 +164,32 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
     if answer.error in REFUSED_BY_LIBCURL:
         outcome = Outcome.TEMPORARY
     reply = answer.body if answer.status >= 400 else b""
-    return Verdict(outcome=outcome, code=code, excerpt=excerpt(reply or answer.error_text))
+    return Verdict(
+        outcome=outcome,
+        code=code,
+        excerpt=excerpt(reply or answer.error_text),
+        of_domain=of_domain(outcome, answer),
+    )
+
+
+def of_domain(outcome: Outcome, answer: Answer) -> bool:
+    """From RCPT on the server may only pass on what it hears, or does not hear, from the domain."""
+    return answer.phase >= Phase.RCPT and outcome is not Outcome.UNREACHABLE
 
 
 def server_of(smtp_url: str) -> str:
     """Return the URL without its user and password: the destination of every mail."""
     parts = urlsplit(smtp_url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+@lru_cache(maxsize=DOMAINS_KNOWN_MAX)
+def domain(text: str) -> str:
+    """Spell a domain as it goes out: lower case, in ASCII, without the dot at its end."""
+    try:
+        return address(f"x@{text.rstrip('.')}").domain.lower()
+    except ValueError:  # it cannot be sent to either
+        return text.lower()
 
 
 def refused(code: str, error: Exception) -> Verdict:

@@ -23,6 +23,10 @@ class LogChannel:
     def destination(self, claim: Claim) -> None:
         """A line goes nowhere else."""
 
+    def domain(self, claim: Claim) -> str:
+        """Nothing is behind it."""
+        return ""
+
     def prepare(self, claim: Claim) -> Line:
         """Return one JSON object."""
         told = {
@@ -33,7 +37,7 @@ class LogChannel:
         return Line(encode(told).decode())
 
     def judge(self, answer: Answer) -> Verdict:
-        """A line that could not be written (a closed pipe, a full disk) is written later."""
+        """Nobody reads standard output, or a disk is full: the line is not to blame, and waits."""
         if not answer.error:
             return SENT
-        return Verdict(outcome=Outcome.TEMPORARY, code="not_written", excerpt=answer.error_text)
+        return Verdict(outcome=Outcome.UNREACHABLE, code="not_written", excerpt=answer.error_text)

@@ -61,6 +61,10 @@ class WebhookChannel:
         """Scheme, host and port share one limit and fail together."""
         return origin(claim.recipient) or claim.recipient
 
+    def domain(self, claim: Claim) -> str:
+        """Nothing is behind it."""
+        return ""
+
     def prepare(self, claim: Claim) -> Post | Verdict:
         """Build the request; its timestamp is the attempt's, its id the notification's."""
         try:

@@ -6,10 +6,10 @@ LATER = 1.0  # a send that takes this long is slow
 def filled(slots):
     """Fill the share of one destination at the time 0, which answers in a moment."""
     places = Destinations(slots)
-    places.enter("slow", "first", None, 0.0)
-    places.enter("slow", "second", None, 0.0)
+    places.enter("slow", "first", 0.0)
+    places.enter("slow", "second", 0.0)
     places.leave("slow", 0.0, LINE_S / 2)
-    while places.enter("slow", "x", None, 0.0) is Place.START:
+    while places.enter("slow", "x", 0.0) is Place.START:
         pass
     places.known["slow"].line.clear()
     return places
@@ -18,13 +18,13 @@ def filled(slots):
 def test_a_slow_destination_leaves_an_eighth_of_the_slots():
     places = filled(16)
     assert places.known["slow"].active == 14
-    assert places.enter("slow", "x", None, LATER) is Place.NONE
-    assert places.enter("other", "x", None, LATER) is Place.START
+    assert places.enter("slow", "x", LATER) is Place.NONE
+    assert places.enter("other", "x", LATER) is Place.START
 
 
 def test_a_destination_that_has_not_answered_yet_leaves_half_of_the_slots():
     places = Destinations(16)
-    found = [places.enter("hanging", "x", None, 0.0 if n < 8 else LATER) for n in range(9)]
+    found = [places.enter("hanging", "x", 0.0 if n < 8 else LATER) for n in range(9)]
     assert found == [Place.START] * 8 + [Place.NONE]
 
 
@@ -33,60 +33,34 @@ def test_a_destination_that_answers_no_more_leaves_half_of_the_slots():
     for _ in range(5):
         places.leave("slow", 0.0, LINE_S / 2)
     assert places.known["slow"].active == 9
-    assert places.enter("slow", "x", None, LATER) is Place.NONE
-    assert places.enter("slow", "x", None, LINE_S) is Place.START
+    assert places.enter("slow", "x", LATER) is Place.NONE
+    assert places.enter("slow", "x", LINE_S) is Place.START
 
 
 def test_a_quick_destination_has_a_line_beyond_its_share():
     places = filled(16)
-    assert places.enter("slow", "next", None, LINE_S / 2) is Place.LINE
-    assert places.leave("slow", LINE_S / 2, 0.01) == "next"
+    assert places.enter("slow", "next", LINE_S / 2) is Place.LINE
+    assert places.leave("slow", LINE_S / 2, 0.01) == ["next"]
 
 
 def test_a_line_beyond_the_share_is_sent_away_when_nobody_leaves():
     places = filled(16)
-    places.enter("slow", "next", None, 0.0)
+    places.enter("slow", "next", 0.0)
     assert list(places.overdue(LINE_S / 2)) == []
     assert list(places.overdue(LATER)) == [("slow", "next")]
-    assert places.leave("slow", LATER, LATER) is None
+    assert places.leave("slow", LATER, LATER) == []
 
 
 def test_a_destination_whose_sends_take_long_is_not_quick():
     places = filled(16)
     for _ in range(30):
         places.leave("slow", LATER, 1.0)
-        places.enter("slow", "x", None, LATER)
-    assert places.enter("slow", "x", None, LATER) is Place.NONE
+        places.enter("slow", "x", LATER)
+    assert places.enter("slow", "x", LATER) is Place.NONE
 
 
 def test_a_single_slot_can_still_be_used():
-    assert Destinations(1).enter("any", 0, None, 0.0) is Place.START
-
-
-def test_those_above_the_number_at_once_stand_in_line_in_order():
-    places = Destinations(16)
-    assert places.enter("smtp", "a", 1, 0.0) is Place.START
-    assert places.enter("smtp", "b", 1, LATER) is Place.LINE
-    assert places.enter("smtp", "c", 1, LATER) is Place.LINE
-    assert list(places.overdue(LATER)) == []
-    assert places.leave("smtp", LATER, 0.1) == "b"
-    assert places.leave("smtp", LATER, 0.1) == "c"
-    assert places.leave("smtp", LATER, 0.1) is None
-    assert not places.known
-
-
-def test_the_line_counts_into_the_share():
-    places = Destinations(8)
-    found = [places.enter("smtp", n, 1, LATER if n > 6 else 0.0) for n in range(8)]
-    assert found == [Place.START, *[Place.LINE] * 6, Place.NONE]
-
-
-def test_clearing_the_lines_lets_nobody_start():
-    places = Destinations(16)
-    places.enter("smtp", "a", 1, 0.0)
-    places.enter("smtp", "b", 1, 0.0)
-    assert list(places.clear_lines()) == ["b"]
-    assert places.leave("smtp", 0.1, 0.1) is None
+    assert Destinations(1).enter("any", 0, 0.0) is Place.START
 
 
 def test_the_longer_the_overflow_the_later_it_comes_back():
@@ -100,7 +74,7 @@ def test_the_longer_the_overflow_the_later_it_comes_back():
 def test_overflow_of_a_quick_destination_comes_back_within_the_second():
     places = Destinations(8)
     for n in range(8):
-        places.enter("quick", n, None, 0.0)
+        places.enter("quick", n, 0.0)
     places.leave("quick", 0.01, 0.01)
     assert places.park_s("quick", 0.01) == 0.125
 
@@ -109,7 +83,7 @@ def test_what_many_threads_send_away_comes_back_at_the_pace_of_all():
     one, all_eight = Destinations(8), Destinations(8, threads=8)
     for places in (one, all_eight):
         for n in range(8):
-            places.enter("slow", n, None, 0.0)
+            places.enter("slow", n, 0.0)
         places.leave("slow", 1.0, 1.0)
     assert max(one.park_s("slow", 1.0) for _ in range(40)) > 5
     assert max(all_eight.park_s("slow", 1.0) for _ in range(40)) <= 2
