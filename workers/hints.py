@@ -30,6 +30,11 @@ class Hints:
         self.asked_at = time.monotonic()  # when ids came, or any that are due were asked for
         self.unoffered = False  # that question found some: ask again soon
 
+    def use(self, ledger: str) -> None:
+        """Take the hints of this ledger."""
+        if self.ready_set is not None:
+            self.ready_set.use(ledger)
+
     def next(self, limit: int) -> Ids:
         """Return ids to claim, nothing yet, or None. Waits a little for the first id."""
         if self.ready_set is None or time.monotonic() < self.retry_at:

@@ -1,8 +1,7 @@
 """The workers' end of the ready set: pop.
 
-Keys `{notify}:ready:0` to `{notify}:ready:3`, a sorted set per priority; a member is the 16 bytes
-of an id, its score the due_at as epoch ms. The dispatcher offers, in service/ready_set.py. Whatever
-else somebody puts there is dropped here.
+A sorted set per priority; a member is the 16 bytes of an id, its score the due_at as epoch ms. The
+dispatcher offers, in service/ready_set.py. Whatever else somebody puts there is dropped here.
 """
 
 from contextlib import suppress
@@ -13,9 +12,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.errors import RedisAway
-from service.model import LANES
+from service.keys import Keys
 
-KEYS = [f"{{notify}}:ready:{lane}" for lane in LANES]
 FAIR_EVERY = 8  # each 8th pop begins at the bulk lane, so that nothing starves
 BLOCK_MAX_S = 1.0
 
@@ -32,14 +30,19 @@ class ReadySet:
             socket_timeout=BLOCK_MAX_S + 3,
             client_name="notify-work",
         )
+        self.lanes: list[str] = []  # keys, urgent first; `use` names them
         self.pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
+
+    def use(self, ledger: str) -> None:
+        """Take from the ready set of this ledger from now on."""
+        self.lanes = list(Keys(ledger).lanes.values())
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
         self.pops += 1
         self.dropped = 0
-        keys = KEYS if self.pops % FAIR_EVERY else KEYS[::-1]
+        keys = self.lanes if self.pops % FAIR_EVERY else self.lanes[::-1]
         try:
             found: Any = self.redis.bzmpop(
                 min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit

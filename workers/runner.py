@@ -8,6 +8,7 @@ from secrets import token_hex
 
 from loguru import logger
 
+from service.clock import Clock
 from service.config import Settings
 from service.descriptors import share
 from service.metrics import WorkerMetrics
@@ -41,7 +42,12 @@ class Worker:
         metrics.slots.set(slots_max)
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
-        ways, breakers, paces = channels(settings), Breakers(settings, metrics), Paces()
+        self.clock = Clock()
+        ways, breakers, paces = (
+            channels(settings, self.clock.now),
+            Breakers(settings, metrics),
+            Paces(),
+        )
         shortages = Shortages(metrics)
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
@@ -69,6 +75,7 @@ class Worker:
             settings,
             metrics,
             store=Store(settings, metrics, self.name, "claimer", outage),
+            clock=self.clock,
             hints=Hints(ready_set, metrics),
             slots=slots,
             senders=self.senders,

@@ -104,6 +104,10 @@ class WorkerMetrics:
         self.settle_batch = shelf.histogram(
             "worker_settle_batch_rows", "Rows of one settle.", BATCHES
         )
+        self.clock_skew = shelf.reading(
+            "worker_clock_skew_seconds",
+            "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
+        )
         self.loop_errors = shelf.counter(
             "worker_loop_errors_total",
             "Errors nobody expected, survived by a thread.",
