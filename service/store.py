@@ -258,6 +258,13 @@ class Store:
             )
             return await cursor.fetchall()
 
+    async def ledger(self) -> tuple[str, float]:
+        """Read which ledger this is, and its clock, in seconds since 1970."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute("select id, now_s from notify.ledger()")
+            id, now_s = (await cursor.fetchall())[0]
+            return id, now_s
+
     async def checkup(self) -> Checkup:
         """Read what the doctor asks of the database."""
         async with self.pool.connection() as conn:

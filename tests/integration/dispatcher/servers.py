@@ -9,7 +9,7 @@ import redis
 
 from service.embedded.account import servers_account
 from service.embedded.programs import valkey_program
-from service.ready_set import LANE_KEYS
+from service.keys import Keys
 from tests.waiting import wait_for
 
 
@@ -41,10 +41,10 @@ class Valkey:
         self._process.kill()
         self._process.wait(10)
 
-    def count(self) -> int:
-        """Say how many ids are ready; 0 while nobody answers."""
+    def count(self, keys: Keys) -> int:
+        """Say how many ids are ready."""
         with redis.Redis.from_url(self.url) as client:
-            return sum(client.zcard(key) for key in LANE_KEYS.values())
+            return sum(client.zcard(key) for key in keys.lanes.values())
 
     def _answers(self) -> bool:
         with redis.Redis.from_url(self.url) as client:
