@@ -9,7 +9,7 @@ from service.model import LANES, Channel
 
 TABLES = ("notifications", "attempts")
 RESULTS = ("in_time", "late", "failed", "expired")
-JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo")
+JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo", "clock")
 
 
 class DispatcherMetrics:
@@ -118,6 +118,21 @@ class DispatcherMetrics:
             "Rows outside their day's partition, counted up to 1000.",
             table=TABLES,
         )
+        self.clock_skew = shelf.reading(
+            "dispatcher_clock_skew_seconds",
+            "How far this machine's clock is ahead of the ledger's.",
+        )
+        self.created_ahead = shelf.reading(
+            "db_created_ahead_seconds",
+            "How far the newest notification was created ahead of the ledger's clock, which then "
+            "was wrong; 0: no clock was.",
+        )
+        self.mended = shelf.counter(
+            "clock_mended_rows_total",
+            "Notifications that a clock which was ahead had put off (due), or leases that it had "
+            "made too long (lease), as the leader pulled them back.",
+            what=["due", "lease"],
+        )
         self.queue = (self.queued, self.sending, self.is_estimate, self.oldest_due)
         self.vitals = (
             self.notify_usage,
@@ -136,5 +151,12 @@ class DispatcherMetrics:
 
     def forget(self) -> None:
         """Know nothing any more: another leads, and shows how things stand."""
-        for reading in (*self.queue, *self.vitals, *self.redis, self.redis_up):
+        for reading in (
+            *self.queue,
+            *self.vitals,
+            *self.redis,
+            self.redis_up,
+            self.clock_skew,
+            self.created_ahead,
+        ):
             reading.forget()
