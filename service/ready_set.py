@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis.asyncio import Redis
@@ -147,7 +147,9 @@ class ReadySet:
             answers = await pipe.execute(raise_on_error=False)
         for (verb, *_), answer in zip(steps, answers, strict=True):
             if isinstance(answer, Exception):
-                raise RedisAway(f"{verb} is refused: {answer}") from answer
+                kind = getattr(answer, "status_code", None)  # the library cuts it off
+                reason = f"{kind} {answer}" if kind else str(answer)
+                raise RedisAway(f"{verb} is refused: {reason}") from answer
 
     async def keep(self) -> None:
         """Let our keys live on; without us they go by themselves."""
@@ -171,14 +173,13 @@ class ReadySet:
         return int(info["used_memory"]), int(info.get("maxmemory", 0))
 
     async def checkup(self) -> tuple[str, str]:
-        """Give the server's version, and its maxmemory-policy ('' where it does not tell)."""
-        with translated():
-            info = await self._redis.info("server")
-        try:
-            policy = (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
-        except RedisError:  # managed servers forbid CONFIG
-            policy = ""
-        return str(info["redis_version"]), policy or ""
+        """Give the server's version, and its maxmemory-policy; '' where it does not tell."""
+        version = policy = ""
+        with suppress(RedisError):  # managed servers forbid CONFIG, and some users INFO
+            version = str((await self._redis.info("server"))["redis_version"])
+            given = await self._redis.config_get("maxmemory-policy")
+            policy = given.get("maxmemory-policy") or ""
+        return version, policy
 
     async def close(self) -> None:
         """Close the connections."""

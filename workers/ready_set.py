@@ -31,12 +31,14 @@ class ReadySet:
             client_name="notify-work",
         )
         self.lanes: list[str] = []  # keys, urgent first; `use` names them
+        self.epoch = ""
         self.pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
 
     def use(self, ledger: str) -> None:
         """Take from the ready set of this ledger from now on."""
-        self.lanes = list(Keys(ledger).lanes.values())
+        keys = Keys(ledger)
+        self.lanes, self.epoch = list(keys.lanes.values()), keys.epoch
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
@@ -54,6 +56,13 @@ class ReadySet:
         ids = [pair[0].hex() for pair in found[1] if is_id(pair[0])]
         self.dropped = len(found[1]) - len(ids)
         return ids
+
+    def is_offered_to(self) -> bool:
+        """Say whether a dispatcher offers here, or did within the last minute. Raises RedisAway."""
+        try:
+            return self.redis.get(self.epoch) is not None
+        except (redis.RedisError, OSError) as error:
+            raise RedisAway(str(error)) from error
 
     def close(self) -> None:
         """Close the connection."""

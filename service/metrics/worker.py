@@ -52,6 +52,10 @@ class WorkerMetrics:
             "worker_hints_dropped_total",
             "Members of the ready set that are no ids of ours: somebody else writes there.",
         )
+        self.redis_unoffered = shelf.gauge(
+            "worker_redis_unoffered",
+            "1: no dispatcher offers in the Redis that this worker asks, though rows are due.",
+        )
         self.released = shelf.counter("worker_jobs_released_total", "Claims given back unstarted.")
         self.parked = shelf.counter(
             "worker_jobs_parked_total",

@@ -13,14 +13,24 @@ from service.keys import Keys
 from tests.waiting import wait_for
 
 
-class Valkey:
-    """A server that keeps its port and forgets what it held when it is started again."""
+def free_port() -> int:
+    """Find a port that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
-    def __init__(self, directory: Path) -> None:
+
+class Valkey:
+    """A server that keeps its port and forgets what it held when it is started again.
+
+    `options`: of valkey-server, such as `--cluster-enabled yes`.
+    """
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self._directory = directory
+        self._options = options
         self._program = valkey_program(servers_account(directory), directory)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
 
     def __enter__(self) -> Self:
@@ -33,6 +43,7 @@ class Valkey:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
+        options += ["--dir", str(self._directory), *self._options]
         self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
         wait_for(self._answers)
 
