@@ -57,7 +57,7 @@ class DispatcherMetrics:
             result=RESULTS,
         )
         self.redis_up = shelf.reading(
-            "dispatcher_redis_up", "1: Redis answers the leader. 0: it does not."
+            "dispatcher_redis_up", "1: Redis does for the leader what the road needs. 0: it is away, or refuses some of it."
         )
         self.redis_memory = shelf.reading(
             "dispatcher_redis_memory_bytes", "Memory that Redis uses, all of it; NaN: it is away."
