@@ -148,8 +148,9 @@ class Background:
                 return
 
     async def keep_partitions(self) -> None:
-        """Make the days to come and drop the old ones."""
-        retention = timedelta(days=self._settings.retention_days)
+        """Make the days to come and drop the old ones: by the earlier of two clocks, for good."""
+        days = self._settings.retention_days
+        retention = timedelta(days=days, seconds=await self._mender.doubt_s())
         for action, partition in await self._store.keep_partitions(
             PARTITIONS_AHEAD_DAYS, retention
         ):

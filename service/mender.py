@@ -45,6 +45,11 @@ class Mender:
             await self._mend(ahead_s)
             self._went_back, self._mended = False, newest
 
+    async def doubt_s(self) -> float:
+        """Say by how much the ledger's clock is ahead of this machine's: one of them is wrong."""
+        await self.read_clock()
+        return max(0.0, -(self._clock.skew_s() or 0.0))
+
     async def read_clock(self) -> float:
         """Read it. After a jump ahead every lease seems to have passed: the living may settle."""
         asked_at = time.monotonic()

@@ -5,10 +5,11 @@
 -- Returns  id text, 16 hexadecimal digits: of the server (its system identifier, which replicas share), of
 --          the database in it and of notify.ledger's row, so that neither a restored dump nor a copy made
 --          with TEMPLATE has its original's; now_s double precision, seconds since 1970
--- Note     Where the server does not tell who it is, the other two must do
+-- Note     Where the server does not tell who it is, the other two must do. It runs with its owner's rights: a
+--          role that may not read all three would know another name than the others
 -- Caller   Store.ledger (dispatcher, doctor), workers' Store.ledger
 create or replace function notify.ledger() returns table (id text, now_s double precision)
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_server text;
 begin

@@ -57,7 +57,8 @@ class DispatcherMetrics:
             result=RESULTS,
         )
         self.redis_up = shelf.reading(
-            "dispatcher_redis_up", "1: Redis does for the leader what the road needs. 0: it is away, or refuses some of it."
+            "dispatcher_redis_up",
+            "1: Redis does all that the road needs. 0: it is away, or refuses some of it.",
         )
         self.redis_memory = shelf.reading(
             "dispatcher_redis_memory_bytes", "Memory that Redis uses, all of it; NaN: it is away."

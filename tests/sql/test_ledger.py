@@ -32,19 +32,33 @@ def test_without_its_row_it_still_has_a_name(db):
     assert len(ledger(db).id) == 16
 
 
-def test_a_role_that_owns_nothing_else_may_ask(db):
+def test_every_role_that_may_ask_hears_the_same_name(db):
     db.execute("create role asker")
     try:
-        db.execute("grant usage on schema notify to asker; grant select on notify.ledger to asker")
+        db.execute("grant usage on schema notify to asker")
         named = ledger(db).id
         db.execute("set role asker")
         assert ledger(db).id == named
         db.execute("reset role; revoke execute on function pg_control_system() from public")
         db.execute("set role asker")
-        assert len(ledger(db).id) == 16
+        assert ledger(db).id == named
     finally:
         db.execute("reset role; grant execute on function pg_control_system() to public")
         db.execute("drop owned by asker; drop role asker")
+
+
+def test_a_server_that_does_not_tell_who_it_is_is_named_by_the_rest(db):
+    db.execute("create role asker")
+    try:
+        db.execute(
+            "grant usage on schema notify to asker; grant select on notify.ledger to asker;"
+            "alter function notify.ledger() owner to asker;"
+            "revoke execute on function pg_control_system() from public"
+        )
+        assert len(ledger(db).id) == 16
+    finally:
+        db.execute("grant execute on function pg_control_system() to public")
+        db.execute("reassign owned by asker to current_user; drop owned by asker; drop role asker")
 
 
 def test_there_is_no_second_row(db):

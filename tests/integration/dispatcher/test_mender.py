@@ -1,5 +1,7 @@
 """The ledger's clock jumps: what it put off comes back, and what it seems to have ended lives."""
 
+from datetime import timedelta
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -130,6 +132,21 @@ def test_after_a_jump_ahead_the_living_settle_before_they_are_reaped(db, driven,
     settle(db, [claimed])
     assert [a.outcome for a in attempts_of(db, claimed.id)] == ["sent"]
     db.execute(RIGHT)
+
+
+def test_no_day_is_dropped_for_a_clock_that_is_ahead(db, driven):
+    background = Background(driven.settings, driven.store, DispatcherMetrics(CollectorRegistry()))
+    day = ago(db, f"{driven.settings.retention_days + 20} days").date()
+    for age in (0, 10):
+        db.execute("select notify.make_day(%s, 1)", [day + timedelta(days=age)])
+    db.execute(AHEAD.format(15 * 86400))  # and keep_partitions' own clock says the same
+    driven.call(background.keep_partitions())
+    days = "select count(*) as n from pg_class where relname in (%s, %s)"
+    names = [f"notifications_{day + timedelta(days=age):%Y%m%d}" for age in (0, 10)]
+    assert db.execute(days, names).fetchone().n == 1
+    db.execute(RIGHT)
+    driven.call(background.keep_partitions())
+    assert db.execute(days, names).fetchone().n == 0
 
 
 def test_the_leader_mends_by_itself(db, driven):
