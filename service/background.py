@@ -13,6 +13,7 @@ from service import logs
 from service.config import Settings
 from service.days import Days
 from service.interval import every
+from service.mender import Mender
 from service.metrics import DispatcherMetrics, Reading
 from service.model import Reaped
 from service.outage import Outage
@@ -25,6 +26,7 @@ SETTLE_GRACE_S = 10.0
 SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
 PARTITIONS_INTERVAL_S = 3600.0
+CLOCK_INTERVAL_S = 15.0
 VITALS_INTERVAL_S = 15.0
 MISSES_MAX = 3  # in a row; then the figures are not known
 SLO_INTERVAL_S = 10.0
@@ -47,13 +49,15 @@ class Background:
         self._clock = clock
         self._heard_at = -math.inf  # who leads first does not know how it went before
         self._reap_from = math.inf
+        self._mender = Mender(store, metrics, settings.lease_s)
         gauges = Sight(self.set_gauges, metrics.queue)
-        self._days = Days(store, metrics, settings.retention_days)
+        self._days = Days(store, metrics, settings.retention_days, self._mender.doubt_s)
         vitals = Sight(self.set_vitals, metrics.vitals)
         self._jobs: tuple[tuple[str, float, Callable[[], Awaitable[float | None]]], ...] = (
             ("reaper", settings.reaping_interval_mins * 60, self.reap),
             ("gauges", settings.gauges_interval_s, gauges.look),
             ("vitals", VITALS_INTERVAL_S, vitals.look),
+            ("clock", CLOCK_INTERVAL_S, self._mender.look),
             ("slo", SLO_INTERVAL_S, self.fold_slo),
             ("partitions", PARTITIONS_INTERVAL_S, self._days.keep),
         )
@@ -88,8 +92,11 @@ class Background:
         self.heard()  # before anything is reaped: that answer may have taken long
         grace_s = self._reap_from - self._clock()
         if grace_s <= 0 and left is not None and left <= timedelta(0):
-            await self._take_back()
-            left = await self._store.next_lease_in()
+            await self._mender.read_clock()  # after a jump of the ledger's no lease has passed
+            grace_s = self._mender.reap_in_s
+            if grace_s <= 0:
+                await self._take_back()
+                left = await self._store.next_lease_in()
         self._metrics.reaper_runs.inc()
         left_s = self._settings.lease_s if left is None else left.total_seconds()
         return max(grace_s, left_s, REAP_PAUSE_MIN_S)

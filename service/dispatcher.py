@@ -56,6 +56,7 @@ class Dispatcher:
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
         self._reconciling = Outage("reconciler")
         self._looking = Outage("redis")
+        self._unfit = Seldom("redis_cannot_be_used")
         self._stranger_leads = Seldom("lead_held_by_stranger")
         self._unarmed = Seldom("doorbell_cannot_be_armed")
         self._arming_since: float | None = None
@@ -111,6 +112,8 @@ class Dispatcher:
         self._metrics.leading.set(1)
         self._metrics.lead_held_by_stranger.set(0)
         self._offers.forget_floors()
+        if self._ready_set:
+            self._ready_set.use(None)  # a failover may have brought another ledger
         work = [asyncio.create_task(self._background.run())]
         if self._ready_set:
             work.append(asyncio.create_task(self._dispatch()))
@@ -212,25 +215,38 @@ class Dispatcher:
         self._metrics.reconciler_runs.inc()
 
     async def look_at_redis(self) -> None:
-        """Show whether Redis answers, and its memory. Away, it is told of by who offers."""
-        assert self._ready_set is not None
+        """Show whether Redis does what we need, and its memory; let our keys live on."""
         show = self._metrics
-        try:
-            async with self._offering:  # one connection does for both
-                used, most = await self._ready_set.memory()
-        except RedisAway:
-            show.redis_up.set(0)
-            for reading in show.redis:
-                reading.forget()
-            return
-        show.redis_up.set(1)
-        show.redis_memory.set(used)
-        show.redis_memory_max.set(most)
+        async with self._offering:  # one connection does for both
+            ready_set = await self._known_ready_set()
+            try:
+                await ready_set.probe()
+                await ready_set.keep()
+                show.redis_up.set(1)
+            except RedisAway as error:
+                self._unfit.happened(reason=str(error))
+                show.redis_up.set(0)
+                show.ready.forget()
+            try:
+                used, most = await ready_set.memory()
+                show.redis_memory.set(used)
+                show.redis_memory_max.set(most)
+            except RedisAway:  # it may answer, and refuse INFO
+                show.redis_memory.forget()
+                show.redis_memory_max.forget()
+
+    async def _known_ready_set(self) -> ReadySet:
+        """Give the ready set of the ledger that we lead."""
+        assert self._ready_set is not None
+        if self._ready_set.keys is None:
+            ledger, _ = await self._store.ledger()
+            self._ready_set.use(ledger)
+        return self._ready_set
 
     async def _survey(self) -> dict[int, int]:
-        assert self._ready_set is not None
+        ready_set = await self._known_ready_set()
         try:
-            ours, cards = await self._ready_set.survey()
+            ours, cards = await ready_set.survey()
         except RedisAway:
             self._offers.forget_floors()
             raise

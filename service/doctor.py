@@ -7,16 +7,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
+from service.clock import born_ahead_finding
 from service.config import Settings
 from service.days import maintenance_finding, room_finding
 from service.db import BELL, LEAD, connect, translated
-from service.errors import NotifyError, RedisAway
+from service.errors import NotifyError
 from service.faults import schema_findings
 from service.finding import Finding, judged
 from service.mail_server import MailServer, mail_server, tls_context
 from service.model import Checkup, Gauges, LockHolder
 from service.poolers import pooler_finding
-from service.ready_set import ReadySet
+from service.redis_finding import redis_findings
 from service.store import Store
 
 SKEW_MAX = timedelta(seconds=5)
@@ -45,11 +46,17 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         retention = timedelta(days=settings.retention_days)
         yield maintenance_finding(await store.maintenance(DAYS_AHEAD_MIN, retention, 100))
         yield room_finding(settings.retention_days, *await store.lock_room())
-        yield lead_finding(await store.lock_holder(LEAD))
+        yield born_ahead_finding(await store.born_ahead())
+        ledger, _ = await store.ledger()
+        leader = await store.lock_holder(LEAD)
+        yield lead_finding(leader)
         yield doorbell_finding(await store.lock_holder(BELL))
         yield waiting_finding(await store.gauges())
     yield await listen_finding(settings.direct_url or "")
-    yield await redis_finding(settings.redis_url)
+    for finding in await redis_findings(
+        settings.redis_url, ledger, bool(leader and leader.is_ours)
+    ):
+        yield finding
     yield webhook_finding(settings)
     yield await asyncio.to_thread(mail_finding, settings)
 
@@ -64,7 +71,7 @@ def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
     skew = abs(seen.now_at - now)
     yield judged(
         "clocks", f"{skew.total_seconds():.1f} s apart", skew <= SKEW_MAX,
-        "set both machines' clocks by NTP: webhook-timestamp is made from this one",
+        "set both machines' clocks by NTP",
     )  # fmt: skip
     yield judged(
         "leases", f"{seen.expired_leases} passed over a minute ago", not seen.expired_leases,
@@ -153,23 +160,6 @@ async def listen_finding(url: str) -> Finding:
         return Finding("LISTEN", str(error), advice)
     took_ms = (time.monotonic() - started) * 1000
     return judged("LISTEN", f"{took_ms:.1f} ms" if rings else "silent", bool(rings), advice)
-
-
-async def redis_finding(url: str | None) -> Finding:
-    """Look at Redis: its version, and what it does when memory is full."""
-    if url is None:
-        return Finding("Redis", "not given", "set REDIS_URL: without it delivery is slower")
-    ready_set = ReadySet(url)
-    try:
-        version, policy = await ready_set.checkup()
-    except RedisAway as error:
-        return Finding("Redis", str(error), "see REDIS_URL; until then workers claim directly")
-    finally:
-        await ready_set.close()
-    found = f"{version}, maxmemory-policy {policy or 'unknown'}"
-    if version < "7":
-        return Finding("Redis", found, "use Redis 7.0 or newer, or Valkey")
-    return judged("Redis", found, policy in ("", "noeviction"), "set maxmemory-policy noeviction")
 
 
 def webhook_finding(settings: Settings) -> Finding:

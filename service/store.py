@@ -1,7 +1,7 @@
 """Every SQL call of the asyncio side: one method per function of sql/, and the reads."""
 
 from dataclasses import astuple, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -323,6 +323,40 @@ class Store:
         async with self.pool.connection() as conn:
             cursor = await conn.execute(sql, args)
             return await cursor.fetchall()
+
+    async def ledger(self) -> tuple[str, float]:
+        """Read which ledger this is, and its clock, in seconds since 1970."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute("select id, now_s from notify.ledger()")
+            id, now_s = (await cursor.fetchall())[0]
+            return id, now_s
+
+    async def born_ahead(self) -> datetime | None:
+        """Say when the newest row was created, if that is a time to come."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute("select notify.born_ahead()")
+            newest: datetime | None = (await cursor.fetchall())[0][0]
+            return newest
+
+    async def mend_due(
+        self, lane: int, after: tuple[datetime, UUID] | None, limit: int
+    ) -> tuple[int, tuple[datetime, UUID] | None]:
+        """Pull back what a clock that was ahead put off; says how many, and where to go on."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute(
+                "select mended, following, following_id"
+                " from notify.mend_due(%s::smallint, %s::timestamptz, %s, %s)",
+                [lane, *(after or ("-infinity", UUID(int=0))), limit],
+            )
+            mended, following, id = (await cursor.fetchall())[0]
+            return mended, (following, id) if following else None
+
+    async def mend_leases(self, lease: timedelta, limit: int) -> int:
+        """Cut up to `limit` leases to what a claim is given now."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute("select notify.mend_leases(%s, %s)", [lease, limit])
+            cut: int = (await cursor.fetchall())[0][0]
+            return cut
 
     async def checkup(self) -> Checkup:
         """Read what the doctor asks of the database."""

@@ -26,6 +26,7 @@ from pytest_postgresql.executors import NoopExecutor
 
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import State
+from service.keys import Keys
 from service.migrate import migrate
 from tests.resolver import Resolver
 from tests.scratch import scratch
@@ -146,6 +147,12 @@ def redis_url(servers: SimpleNamespace) -> str:
     with redis.Redis.from_url(servers.redis_url) as client:
         client.flushdb()
     return servers.redis_url
+
+
+@pytest.fixture
+def keys(db: psycopg.Connection[Any]) -> Keys:
+    """Name the keys of Redis that belong to the test's database."""
+    return Keys(db.execute("select id from notify.ledger()").fetchone().id)
 
 
 @pytest.fixture

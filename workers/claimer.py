@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from service import logs
+from service.clock import Clock
 from service.config import Settings
 from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
@@ -19,6 +20,7 @@ from workers.store import Store
 WAIT_S = 0.25
 POLL_S = 0.05  # between empty claims without the ready set
 CLAIM_MAX = 1000
+LEDGER_EVERY_S = 60.0  # between looks at which ledger this is, and at its clock
 ASK_PAUSE_S = 1.0  # between questions for claims whose answer was lost
 
 
@@ -31,12 +33,15 @@ class Claimer(Loop):
         metrics: WorkerMetrics,
         *,
         store: Store,
+        clock: Clock,
         hints: Hints,
         slots: Slots,
         senders: Sequence[Sender],
     ) -> None:
         super().__init__("claimer", metrics)
         self.store = store
+        self.clock = clock
+        self.look_at = -math.inf
         self.hints = hints
         self.slots = slots
         self.senders = senders
@@ -53,6 +58,8 @@ class Claimer(Loop):
             self.doubt()
         if self.ask_at <= time.monotonic() < self.doubt_ends:
             self.give_back()
+        if self.store.connection is None or time.monotonic() >= self.look_at:
+            self.look_at_ledger()
         room = min(CLAIM_MAX, self.slots.free(WAIT_S))
         if room <= 0:
             return
@@ -68,6 +75,15 @@ class Claimer(Loop):
             self.hints.answered(len(claims))
             if not claims and not expired:
                 self.stopping.wait(POLL_S)
+
+    def look_at_ledger(self) -> None:
+        """Learn which ledger this is, and its time: keys of Redis and signatures have them."""
+        asked_at = time.monotonic()
+        ledger, now_s = self.store.ledger()
+        self.clock.read(now_s, asked_at)
+        self.metrics.clock_skew.set(self.clock.skew_s())
+        self.hints.use(ledger)
+        self.look_at = asked_at + LEDGER_EVERY_S
 
     def claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
         """Claim; without an answer, nobody knows what we have.

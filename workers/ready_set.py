@@ -1,8 +1,7 @@
 """The workers' end of the ready set: pop.
 
-Keys `{notify}:ready:0` to `{notify}:ready:3`, a sorted set per priority; a member is the 16 bytes
-of an id, its score the due_at as epoch ms. The dispatcher offers, in service/ready_set.py. Whatever
-else somebody puts there is dropped here.
+A sorted set per priority; a member is the 16 bytes of an id, its score the due_at as epoch ms. The
+dispatcher offers, in service/ready_set.py. Whatever else somebody puts there is dropped here.
 """
 
 import threading
@@ -15,9 +14,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.errors import RedisAway
-from service.model import LANES
+from service.keys import Keys
 
-KEYS = [f"{{notify}}:ready:{lane}" for lane in LANES]
 FAIR_EVERY = 8  # each 8th pop begins at the bulk lane, so that nothing starves
 BLOCK_MAX_S = 1.0
 LINE_S = 0.25  # what takes longer to connect is not waited for
@@ -36,14 +34,21 @@ class ReadySet:
             client_name="notify-work",
         )
         self.redis = redis.Redis(connection_pool=self.pool)
+        self.lanes: list[str] = []  # keys, urgent first; `use` names them
+        self.epoch = ""
         self.pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
+
+    def use(self, ledger: str) -> None:
+        """Take from the ready set of this ledger from now on."""
+        keys = Keys(ledger)
+        self.lanes, self.epoch = list(keys.lanes.values()), keys.epoch
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
         self.pops += 1
         self.dropped = 0
-        keys = KEYS if self.pops % FAIR_EVERY else KEYS[::-1]
+        keys = self.lanes if self.pops % FAIR_EVERY else self.lanes[::-1]
         try:
             found: Any = self.redis.bzmpop(
                 min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit
@@ -55,6 +60,13 @@ class ReadySet:
         ids = [pair[0].hex() for pair in found[1] if is_id(pair[0])]
         self.dropped = len(found[1]) - len(ids)
         return ids
+
+    def is_offered_to(self) -> bool:
+        """Say whether a dispatcher offers here, or did within the last minute. Raises RedisAway."""
+        try:
+            return self.redis.get(self.epoch) is not None
+        except (redis.RedisError, OSError) as error:
+            raise RedisAway(str(error)) from error
 
     def close(self) -> None:
         """Close the connection."""

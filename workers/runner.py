@@ -8,6 +8,7 @@ from secrets import token_hex
 
 from loguru import logger
 
+from service.clock import Clock
 from service.config import Settings
 from service.descriptors import share
 from service.metrics import WorkerMetrics
@@ -44,7 +45,9 @@ class Worker:
         metrics.slots.set(slots_max)
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: len(slots.in_hand))
-        ways, breakers, paces = channels(settings), Breakers(settings, metrics), Paces()
+        self.clock = Clock()
+        ways = channels(settings, self.clock.now)
+        breakers, paces = Breakers(settings, metrics), Paces()
         shortages, names, doubts = Shortages(metrics), Names(), Doubts()
         outage = Outage("postgresql", by="worker")
         self.settler = Settler(
@@ -74,6 +77,7 @@ class Worker:
             settings,
             metrics,
             store=Store(settings, metrics, self.name, "claimer", outage),
+            clock=self.clock,
             hints=Hints(ready_set, metrics),
             slots=slots,
             senders=self.senders,

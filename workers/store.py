@@ -70,6 +70,7 @@ from notify.{function}(%s::pg_catalog.uuid[], %s::integer[],
 RELEASE = RELEASING.format(function="release", error="null")
 RELEASE_EACH = RELEASING.format(function="release_each", error="error")
 SKIPPED = "a trigger left it out"
+LEDGER = "select id, now_s from notify.ledger()"
 HELD = "select id, attempt from notify.held(%s, %s)"
 HELD_MAX = 10_000
 
@@ -196,6 +197,11 @@ class Store:
     def held(self) -> list[Key]:
         """Read which claims this worker has according to the ledger."""
         return [(id, attempt) for id, attempt in self.rows(HELD, (self.worker, HELD_MAX))]
+
+    def ledger(self) -> tuple[str, float]:
+        """Read which ledger this is, and its clock, in seconds since 1970."""
+        ((id, now_s),) = self.rows(LEDGER, ())
+        return id, now_s
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

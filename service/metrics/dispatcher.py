@@ -10,7 +10,7 @@ from service.model import LANES, Channel
 TABLES = ("notifications", "attempts")
 RESULTS = ("in_time", "late", "failed", "expired")
 STEPS = ("make_days", "drop_days", "sweep_default", "tend_days")
-JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo")
+JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo", "clock")
 
 
 class DispatcherMetrics:
@@ -58,7 +58,8 @@ class DispatcherMetrics:
             result=RESULTS,
         )
         self.redis_up = shelf.reading(
-            "dispatcher_redis_up", "1: Redis answers the leader. 0: it does not."
+            "dispatcher_redis_up",
+            "1: Redis does all that the road needs. 0: it is away, or refuses some of it.",
         )
         self.redis_memory = shelf.reading(
             "dispatcher_redis_memory_bytes", "Memory that Redis uses, all of it; NaN: it is away."
@@ -125,6 +126,21 @@ class DispatcherMetrics:
             " the log and notify doctor say why. 0: it did.",
             step=STEPS,
         )
+        self.clock_skew = shelf.reading(
+            "dispatcher_clock_skew_seconds",
+            "How far this machine's clock is ahead of the ledger's.",
+        )
+        self.created_ahead = shelf.reading(
+            "db_created_ahead_seconds",
+            "How far the newest notification was created ahead of the ledger's clock, which then "
+            "was wrong; 0: no clock was.",
+        )
+        self.mended = shelf.counter(
+            "clock_mended_rows_total",
+            "Notifications that a clock which was ahead had put off (due), or leases that it had "
+            "made too long (lease), as the leader pulled them back.",
+            what=["due", "lease"],
+        )
         self.queue = (self.queued, self.sending, self.is_estimate, self.oldest_due)
         self.vitals = (
             self.notify_usage,
@@ -149,5 +165,7 @@ class DispatcherMetrics:
             *self.redis,
             self.redis_up,
             self.maintenance_failed,
+            self.clock_skew,
+            self.created_ahead,
         ):
             reading.forget()

@@ -52,6 +52,10 @@ class WorkerMetrics:
             "worker_hints_dropped_total",
             "Members of the ready set that are no ids of ours: somebody else writes there.",
         )
+        self.redis_unoffered = shelf.gauge(
+            "worker_redis_unoffered",
+            "1: no dispatcher offers in the Redis that this worker asks, though rows are due.",
+        )
         self.released = shelf.counter("worker_jobs_released_total", "Claims given back unstarted.")
         self.parked = shelf.counter(
             "worker_jobs_parked_total",
@@ -103,6 +107,10 @@ class WorkerMetrics:
         self.claim_batch = shelf.histogram("worker_claim_batch_rows", "Rows of one claim.", BATCHES)
         self.settle_batch = shelf.histogram(
             "worker_settle_batch_rows", "Rows of one settle.", BATCHES
+        )
+        self.clock_skew = shelf.reading(
+            "worker_clock_skew_seconds",
+            "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
         )
         self.loop_errors = shelf.counter(
             "worker_loop_errors_total",

@@ -22,7 +22,8 @@ def examined(**settings: object) -> dict[str, Finding]:
     return asyncio.run(gathered(examine(Settings(**settings))))
 
 
-def test_fine_where_all_is_fine(dsn, redis_url):
+def test_fine_where_all_is_fine(dsn, redis_url, redis_client, keys):
+    redis_client.set(keys.epoch, b"the leader's")
     with psycopg.connect(dsn, autocommit=True, application_name="notify-disp") as dispatcher:
         dispatcher.execute("select notify.lead(), notify.arm(5)")
         found = examined(database_url=dsn, redis_url=redis_url, webhook_secret=(SECRET,))

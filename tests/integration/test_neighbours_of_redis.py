@@ -12,21 +12,19 @@ from service.errors import DatabaseAway, Refused
 from service.metrics import WorkerMetrics
 from service.model import LANES
 from service.offers import WINDOW_MAX
-from service.ready_set import CARD_MAX, EPOCH_KEY, LANE_KEYS
+from service.ready_set import CARD_MAX
 from tests.integration.dispatcher.driving import Driven
 from tests.ledger import enqueue, status
 from tests.waiting import wait_for
 from workers.claimer import NOTHING
 from workers.runner import Worker
 
-URGENT = LANE_KEYS[0]
 
-
-def members(client, made, *, score=0.0, lanes=LANES):
+def members(client, keys, made, *, score=0.0, lanes=LANES):
     """Put the members into each of these lanes."""
     scores = dict.fromkeys(made, score)
     for lane in lanes:
-        client.zadd(LANE_KEYS[lane], scores)
+        client.zadd(keys.lanes[lane], scores)
 
 
 def as_string(client, key):
@@ -62,37 +60,49 @@ def as_counts(client, key):
 
 
 OTHER_TYPES = [as_string, as_list, as_hash, as_stream, as_set, as_bitmap, as_geo, as_counts]
+PLACES = {
+    "urgent": lambda k: k.lanes[0],
+    "usual": lambda k: k.lanes[2],
+    "epoch": lambda k: k.epoch,
+}
 JUNK = {
-    "one letter": lambda c: c.zadd(URGENT, {"x": 0}),
-    "nothing": lambda c: members(c, [b""]),
-    "15 bytes": lambda c: members(c, [os.urandom(15) for _ in range(100)]),
-    "17 bytes": lambda c: members(c, [os.urandom(17) for _ in range(100)]),
-    "16 random bytes": lambda c: members(c, [os.urandom(16) for _ in range(3000)]),
-    "uuids of version 4": lambda c: members(c, [uuid4().bytes for _ in range(3000)]),
-    "ids of another database": lambda c: members(
-        c, [b"\x01\x9a" + os.urandom(4) + b"\x70" + os.urandom(9) for _ in range(3000)]
+    "one letter": lambda c, k: c.zadd(k.lanes[0], {"x": 0}),
+    "nothing": lambda c, k: members(c, k, [b""]),
+    "15 bytes": lambda c, k: members(c, k, [os.urandom(15) for _ in range(100)]),
+    "17 bytes": lambda c, k: members(c, k, [os.urandom(17) for _ in range(100)]),
+    "16 random bytes": lambda c, k: members(c, k, [os.urandom(16) for _ in range(3000)]),
+    "uuids of version 4": lambda c, k: members(c, k, [uuid4().bytes for _ in range(3000)]),
+    "ids of another database": lambda c, k: members(
+        c, k, [b"\x01\x9a" + os.urandom(4) + b"\x70" + os.urandom(9) for _ in range(3000)]
     ),
-    "ids of no time": lambda c: members(
-        c, [os.urandom(6) + b"\x7f" + os.urandom(9) for _ in range(3000)]
+    "ids of no time": lambda c, k: members(
+        c, k, [os.urandom(6) + b"\x7f" + os.urandom(9) for _ in range(3000)]
     ),
-    "the text of an id": lambda c: members(c, [str(uuid4()), uuid4().hex]),
-    "braces, quotes and nulls": lambda c: members(c, ["{}", '","', "\0" * 16, "'; --", "NULL"]),
-    "a megabyte": lambda c: members(c, ["x" * (1 << 20)], lanes=[0]),
-    "score minus infinity": lambda c: members(c, ["x", os.urandom(16)], score=-math.inf),
-    "score infinity": lambda c: members(c, ["x", os.urandom(16)], score=math.inf),
-    "a huge score": lambda c: members(c, ["x", os.urandom(16)], score=1.7e308),
-    "a score of the future": lambda c: members(c, ["x"], score=4e12),
-    "as many as a lane holds": lambda c: members(c, map(str, range(WINDOW_MAX)), lanes=[0]),
-    "many more": lambda c: members(c, map(str, range(20 * WINDOW_MAX)), lanes=[0]),
-    "an epoch of another": lambda c: c.set(EPOCH_KEY, os.urandom(16)),
-    "an epoch of a megabyte": lambda c: c.set(EPOCH_KEY, "x" * (1 << 20)),
-    "an epoch that expires": lambda c: c.pexpire(EPOCH_KEY, 1),
-    "lanes that expire": lambda c: [c.pexpire(key, 1) for key in LANE_KEYS.values()],
-    "a set renamed to a lane": lambda c: c.zadd("other", {"x": 0}) and c.rename("other", URGENT),
+    "the text of an id": lambda c, k: members(c, k, [str(uuid4()), uuid4().hex]),
+    "braces, quotes and nulls": lambda c, k: members(
+        c, k, ["{}", '","', "\0" * 16, "'; --", "NULL"]
+    ),
+    "a megabyte": lambda c, k: members(c, k, ["x" * (1 << 20)], lanes=[0]),
+    "score minus infinity": lambda c, k: members(c, k, ["x", os.urandom(16)], score=-math.inf),
+    "score infinity": lambda c, k: members(c, k, ["x", os.urandom(16)], score=math.inf),
+    "a huge score": lambda c, k: members(c, k, ["x", os.urandom(16)], score=1.7e308),
+    "a score of the future": lambda c, k: members(c, k, ["x"], score=4e12),
+    "as many as a lane holds": lambda c, k: members(c, k, map(str, range(WINDOW_MAX)), lanes=[0]),
+    "many more": lambda c, k: members(c, k, map(str, range(20 * WINDOW_MAX)), lanes=[0]),
+    "an epoch of another": lambda c, k: c.set(k.epoch, os.urandom(16)),
+    "an epoch of a megabyte": lambda c, k: c.set(k.epoch, "x" * (1 << 20)),
+    "an epoch that expires": lambda c, k: c.pexpire(k.epoch, 1),
+    "lanes that expire": lambda c, k: [c.pexpire(key, 1) for key in k.lanes.values()],
+    "a set renamed to a lane": lambda c, k: (
+        c.zadd("other", {"x": 0}) and c.rename("other", k.lanes[0])
+    ),
     **{
-        f"{kind.__name__} {key}": lambda c, kind=kind, key=key: (c.delete(key), kind(c, key))
+        f"{kind.__name__} {name}": lambda c, k, kind=kind, key=key: (
+            c.delete(key(k)),
+            kind(c, key(k)),
+        )
         for kind in OTHER_TYPES
-        for key in (LANE_KEYS[0], LANE_KEYS[2], EPOCH_KEY)
+        for name, key in PLACES.items()
     },
 }
 
@@ -127,27 +137,27 @@ def all_sent(db):
     ).fetchone()
 
 
-def on_the_usual_road(worker, redis_client):
+def on_the_usual_road(worker, redis_client, keys):
     """Say whether the lanes are ours again, and the worker takes its ids from there."""
-    kinds = {redis_client.type(key) for key in LANE_KEYS.values()}
+    kinds = {redis_client.type(key) for key in keys.lanes.values()}
     return kinds <= {b"zset", b"none"} and not worker.claimer.hints.outage.lasts
 
 
-def test_junk_costs_at_most_itself(db, worker, driven, redis_client, registry):
+def test_junk_costs_at_most_itself(db, worker, driven, redis_client, *, keys, registry):
     """One worker and one dispatcher live through all of it, one after another."""
     worker.start()
     with driven.running():
         for name, put_junk in JUNK.items():
-            put_junk(redis_client)
+            put_junk(redis_client, keys)
             for lane in LANES:
                 enqueue(db, 13, priority=lane)
             try:
                 wait_for(lambda: all_sent(db), 20)
-                wait_for(lambda: on_the_usual_road(worker, redis_client), 20)
+                wait_for(lambda: on_the_usual_road(worker, redis_client, keys), 20)
             except TimeoutError as error:
                 raise AssertionError(name) from error
         # By then even what stood behind all ids is popped.
-        wait_for(lambda: not sum(redis_client.zcard(key) for key in LANE_KEYS.values()), 20)
+        wait_for(lambda: not sum(redis_client.zcard(key) for key in keys.lanes.values()), 20)
     assert registry.get_sample_value("worker_loop_errors_total", {"thread": "claimer"}) == 0
     assert registry.get_sample_value("worker_hints_dropped_total") > WINDOW_MAX
 
@@ -186,23 +196,25 @@ def test_ids_whose_row_cannot_be_read_are_not_kept(db, worker):
     assert worker.claimer.kept == NOTHING
 
 
-def test_a_lane_with_more_than_we_would_add_is_emptied_and_filled_again(db, driven, redis_client):
+def test_a_lane_with_more_than_we_would_add_is_emptied_and_filled_again(
+    db, driven, redis_client, keys
+):
     ids = {id.bytes for id in enqueue(db, 5)}
     assert driven.offer() == 5
-    members(redis_client, map(str, range(CARD_MAX)), lanes=[2])
+    members(redis_client, keys, map(str, range(CARD_MAX)), lanes=[2])
     assert driven.offer() == 5
-    assert set(redis_client.zrange(LANE_KEYS[2], 0, -1)) == ids
+    assert set(redis_client.zrange(keys.lanes[2], 0, -1)) == ids
 
 
 def test_an_id_that_somebody_moved_to_the_end_gets_its_place_back(
-    db, driven, redis_client, monkeypatch
+    db, driven, redis_client, keys, monkeypatch
 ):
     monkeypatch.setattr("service.offers.GRACE_S", -1.0)  # every id is old at once
     [id] = enqueue(db)
     driven.offer()
-    due_ms = redis_client.zscore(LANE_KEYS[2], id.bytes)
-    redis_client.zadd(LANE_KEYS[2], {id.bytes: math.inf})
+    due_ms = redis_client.zscore(keys.lanes[2], id.bytes)
+    redis_client.zadd(keys.lanes[2], {id.bytes: math.inf})
     for _ in range(2):
         driven.reconcile()
-    assert redis_client.zscore(LANE_KEYS[2], id.bytes) == due_ms
+    assert redis_client.zscore(keys.lanes[2], id.bytes) == due_ms
     assert driven.lost == 0

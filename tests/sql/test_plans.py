@@ -392,6 +392,24 @@ def test_a_look_at_nothing_reads_next_to_nothing(full):
     assert seen.read.total() <= 4 * 3 * DAYS
 
 
+def test_the_proof_of_a_clock_that_was_ahead_reads_nothing_where_there_is_none(full):
+    seen = touched(full, lambda: full.execute("select notify.born_ahead() as at").fetchone())
+    assert seen.answer.at is None
+    assert seen.read.total() <= A_LOOK_AT_THE_ENDS
+
+
+def test_mending_reads_no_more_than_it_looks_at(full):
+    mend = "select * from notify.mend_due(2::smallint, '-infinity', notify.id_floor('epoch'), %s)"
+    seen = touched(full, lambda: full.execute(mend, [BATCH]).fetchone())
+    assert seen.indexes <= {"notifications_due", "notifications_pkey", "attempts_pkey"}
+    assert seen.read["notifications_due"] <= 2 * BATCH + A_LOOK_AT_THE_ENDS
+    cut = "select notify.mend_leases('1 s', %s) as n"
+    seen = touched(full, lambda: full.execute(cut, [BATCH]).fetchone())
+    assert seen.answer.n == BATCH
+    assert seen.indexes == {"notifications_leased", "notifications_pkey"}
+    assert seen.read["notifications_leased"] <= 2 * BATCH + A_LOOK_AT_THE_ENDS
+
+
 def test_the_gauges_read_the_partial_indexes_only(full):
     seen = touched(full, lambda: full.execute("select * from notify.gauges()").fetchone())
     assert seen.answer.queued > ROWS / 12

@@ -1,5 +1,8 @@
 """The channels, by the name that a notification gives."""
 
+import time
+from collections.abc import Callable
+
 from service.config import Settings
 from service.model import Channel as Name
 from workers.channels.channel import Channel
@@ -8,10 +11,13 @@ from workers.channels.log import LogChannel
 from workers.channels.webhook import WebhookChannel
 
 
-def channels(settings: Settings) -> dict[str, Channel]:
-    """Return how each channel is delivered. Raises ConfigError for a secret that is none."""
+def channels(settings: Settings, now: Callable[[], float] = time.time) -> dict[str, Channel]:
+    """Return how each channel is delivered. `now` gives the time, in seconds since 1970.
+
+    Raises ConfigError for a secret that is none.
+    """
     return {
-        Name.WEBHOOK: WebhookChannel(settings),
-        Name.EMAIL: EmailChannel(settings),
+        Name.WEBHOOK: WebhookChannel(settings, now),
+        Name.EMAIL: EmailChannel(settings, now),
         Name.LOG: LogChannel(),
     }

@@ -1,6 +1,8 @@
 """The channel `email`: one mail to one mailbox, handed to the SMTP server of SMTP_URL."""
 
 import re
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -72,7 +74,8 @@ class EmailChannel:
 
     at_once_max = 8  # connections; mail servers turn away who opens dozens
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        self.now = now
         self.sender = sender(settings.mail_from or NOBODY)
         self.server = server_of(settings.smtp_url) if settings.smtp_url else None
 
@@ -110,7 +113,7 @@ class EmailChannel:
             to=to,
             reply_to=None if payload.reply_to is None else address(payload.reply_to),
             payload=payload,
-            now=datetime.now(UTC),
+            now=datetime.fromtimestamp(self.now(), UTC),
         )
         return Mail(
             mail_from=self.sender.address.written,

@@ -1,6 +1,7 @@
 """The channel `webhook`: a POST of the payload to the recipient's URL, signed if it can be."""
 
 import time
+from collections.abc import Callable
 
 import pycurl
 
@@ -54,7 +55,8 @@ class WebhookChannel:
 
     at_once_max = None
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        self.now = now
         self.keys = tuple(key(secret) for secret in settings.webhook_secret)
 
     def destination(self, claim: Claim) -> str:
@@ -72,7 +74,7 @@ class WebhookChannel:
         except ValueError as error:
             return Verdict(outcome=Outcome.PERMANENT, code="bad_url", excerpt=str(error))
         body = claim.payload.encode()
-        now = int(time.time())
+        now = int(self.now())
         headers = [
             "Content-Type: application/json",
             "User-Agent: notification-service",

@@ -11,30 +11,33 @@ from loguru import logger
 
 import service.background
 import service.dispatcher
+from service.keys import Keys
 from service.model import LANES
-from service.ready_set import LANE_KEYS
 from tests.integration.dispatcher.driving import Driven
 
 
 class Ready:
     """The ready set from a worker's side."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", keys: Keys) -> None:
         self._redis = client
+        self._lanes = keys.lanes
 
     def ids(self, lane: int | None = None) -> set[UUID]:
         """See what is in it, or in one lane of it."""
         lanes = LANES if lane is None else (lane,)
-        return {UUID(bytes=id) for key in lanes for id in self._redis.zrange(LANE_KEYS[key], 0, -1)}
+        return {
+            UUID(bytes=id) for key in lanes for id in self._redis.zrange(self._lanes[key], 0, -1)
+        }
 
     def pop(self, n: int, lane: int = 2) -> list[UUID]:
         """Take the first `n` ids of a lane."""
-        return [UUID(bytes=id) for id, _ in self._redis.zpopmin(LANE_KEYS[lane], n)]
+        return [UUID(bytes=id) for id, _ in self._redis.zpopmin(self._lanes[lane], n)]
 
 
 @pytest.fixture
-def ready(redis_client: "redis.Redis") -> Ready:
-    return Ready(redis_client)
+def ready(redis_client: "redis.Redis", keys: Keys) -> Ready:
+    return Ready(redis_client, keys)
 
 
 @pytest.fixture

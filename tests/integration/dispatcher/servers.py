@@ -9,18 +9,28 @@ import redis
 
 from service.embedded.account import servers_account
 from service.embedded.programs import valkey_program
-from service.ready_set import LANE_KEYS
+from service.keys import Keys
 from tests.waiting import wait_for
 
 
-class Valkey:
-    """A server that keeps its port and forgets what it held when it is started again."""
+def free_port() -> int:
+    """Find a port that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
-    def __init__(self, directory: Path) -> None:
+
+class Valkey:
+    """A server that keeps its port and forgets what it held when it is started again.
+
+    `options`: of valkey-server, such as `--cluster-enabled yes`.
+    """
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self._directory = directory
+        self._options = options
         self._program = valkey_program(servers_account(directory), directory)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
 
     def __enter__(self) -> Self:
@@ -33,6 +43,7 @@ class Valkey:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
+        options += ["--dir", str(self._directory), *self._options]
         self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
         wait_for(self._answers)
 
@@ -41,10 +52,10 @@ class Valkey:
         self._process.kill()
         self._process.wait(10)
 
-    def count(self) -> int:
-        """Say how many ids are ready; 0 while nobody answers."""
+    def count(self, keys: Keys) -> int:
+        """Say how many ids are ready."""
         with redis.Redis.from_url(self.url) as client:
-            return sum(client.zcard(key) for key in LANE_KEYS.values())
+            return sum(client.zcard(key) for key in keys.lanes.values())
 
     def _answers(self) -> bool:
         with redis.Redis.from_url(self.url) as client:

@@ -19,7 +19,6 @@ from psycopg import IsolationLevel
 
 from service.dispatcher import Dispatcher
 from service.doorbell import ARM_WAIT_MS
-from service.ready_set import LANE_KEYS
 from tests.ledger import claim, insert
 from tests.waiting import wait_for
 
@@ -28,7 +27,6 @@ BELLS = 30  # it slept, again and again
 BELLS_UNTIL_CAUGHT = 500
 LOST_AFTER_S = 20.0  # a wake-up takes milliseconds; the next tick is minutes away
 CAUGHT_AFTER_S = 2.0
-LANE = LANE_KEYS[2]
 
 
 class NoLookAfterArming(Dispatcher):
@@ -76,7 +74,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_tick")]
 
 
 @pytest.fixture
-def consumer(dsn, redis_url):
+def consumer(dsn, redis_url, keys):
     """Pop and claim at once, so that the dispatcher falls asleep all the time; gives what came."""
     arrived, over = set(), threading.Event()
 
@@ -86,7 +84,7 @@ def consumer(dsn, redis_url):
             psycopg.connect(dsn, autocommit=True, row_factory=psycopg.rows.namedtuple_row) as db,
         ):
             while not over.is_set():
-                if found := client.bzmpop(0.05, 1, [LANE], min=True, count=100):
+                if found := client.bzmpop(0.05, 1, [keys.lanes[2]], min=True, count=100):
                     ids = {UUID(bytes=id) for id, _ in found[1]}
                     arrived.update(ids)
                     claim(db, sorted(ids))

@@ -8,7 +8,6 @@ import redis
 from service.errors import RedisAway
 from service.model import LANES
 from service.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
-from service.ready_set import EPOCH_KEY, LANE_KEYS
 from tests.integration.dispatcher.servers import Valkey
 from tests.ledger import ago, change, claim, enqueue, put, reap, release, row, settle
 from tests.waiting import wait_for
@@ -28,11 +27,11 @@ def test_every_lane_gets_its_own_ids(db, driven, ready):
 
 
 def test_the_score_is_due_at_in_ms_so_that_what_fell_due_first_is_popped_first(
-    db, driven, redis_client
+    db, driven, redis_client, keys
 ):
     later, sooner = (put(db, "queued", due_at=ago(db, f"{n} minutes")) for n in (1, 9))
     driven.offer()
-    found = redis_client.zrange(LANE_KEYS[2], 0, -1, withscores=True)
+    found = redis_client.zrange(keys.lanes[2], 0, -1, withscores=True)
     assert [member for member, _ in found] == [sooner.bytes, later.bytes]
     assert found[0][1] == pytest.approx(row(db, sooner).due_at.timestamp() * 1000, abs=0.01)
 
@@ -70,9 +69,9 @@ def test_a_backlog_fills_the_window_and_no_more(db, driven, ready):
     assert driven.metric("dispatcher_offered_total") == WINDOW_MAX
 
 
-def test_a_larger_backlog_leaves_redis_memory_as_it_was(db, driven, ready, redis_client):
+def test_a_larger_backlog_leaves_redis_memory_as_it_was(db, driven, ready, redis_client, keys):
     def memory():
-        return sum(redis_client.memory_usage(key, samples=0) or 0 for key in LANE_KEYS.values())
+        return sum(redis_client.memory_usage(key, samples=0) or 0 for key in keys.lanes.values())
 
     enqueue(db, WINDOW_MAX)
     driven.offer()
@@ -157,10 +156,10 @@ def test_a_redis_that_refused_a_write_is_away_until_it_takes_one(db, drive, tmp_
         assert driven.offer() == 0
 
 
-def test_another_leaders_epoch_is_taken_for_a_flush(db, driven, ready, redis_client):
+def test_another_leaders_epoch_is_taken_for_a_flush(db, driven, ready, redis_client, keys):
     ids = enqueue(db, 5)
     driven.offer()
-    redis_client.set(EPOCH_KEY, b"another")
+    redis_client.set(keys.epoch, b"another")
     driven.offer()
     assert driven.lost == 0  # all of them are there
     assert ready.ids() == set(ids)

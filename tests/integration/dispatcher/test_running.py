@@ -135,17 +135,19 @@ def test_without_redis_the_background_jobs_still_run(db, drive, no_grace):
         wait_for(lambda: driven.metric("db_queued_notifications") == 1)
 
 
-def test_it_goes_on_by_itself_when_redis_was_away_and_says_so_once(db, drive, events, tmp_path):
+def test_it_goes_on_by_itself_when_redis_was_away_and_says_so_once(
+    db, drive, keys, events, tmp_path
+):
     with Valkey(tmp_path) as valkey:
         driven = drive(redis_url=valkey.url)
         with driven.running():
             first = enqueue(db, 3)
-            wait_for(lambda: valkey.count() == 3)
+            wait_for(lambda: valkey.count(keys) == 3)
             valkey.stop()
             second = enqueue(db, 4)
             wait_for(lambda: told(events, "away", "dispatch"))
             valkey.start()
-            wait_for(lambda: valkey.count() == len(first) + len(second))
+            wait_for(lambda: valkey.count(keys) == len(first) + len(second))
             wait_for(lambda: told(events, "back", "dispatch"))
         assert len(told(events, "away", "dispatch")) == 1
         assert len(told(events, "back", "dispatch")) == 1

@@ -1,8 +1,11 @@
 import json
+import time
+from functools import partial
 
 import pytest
 from standardwebhooks import Webhook
 
+from service.clock import Clock
 from tests import ledger
 from tests.waiting import wait_for
 
@@ -31,6 +34,16 @@ def test_a_webhook_is_delivered_signed_and_settled(db, sink, start):
     assert request.headers["content-type"] == "application/json"
     assert row.status == "sent"
     assert [(a.outcome, a.code, a.excerpt) for a in attempts] == [("sent", "200", "ok")]
+
+
+@pytest.mark.parametrize("off_s", [-3600, 3600, 30 * 86400])
+def test_the_clock_of_a_workers_machine_spoils_no_signature(db, sink, start, monkeypatch, off_s):
+    monkeypatch.setattr("workers.runner.Clock", partial(Clock, own=lambda: time.time() + off_s))
+    worker = start(webhook_secret=(SECRET,))
+    settled(db, webhook(db, sink, "/status/200", payload='{"n": 1}'))
+    (request,) = sink.requests
+    assert Webhook(SECRET).verify(request.body, request.headers) == {"n": 1}
+    assert worker.clock.skew_s() == pytest.approx(off_s, abs=60)
 
 
 def test_a_log_notification_is_a_line_without_its_payload(db, start, capfd):

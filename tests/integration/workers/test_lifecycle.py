@@ -28,8 +28,8 @@ def statuses(db):
     return {row.status: row.n for row in rows}
 
 
-def offer(client, ids, lane=2):
-    client.zadd(f"{{notify}}:ready:{lane}", {id_.bytes: 0.0 for id_ in ids})
+def offer(client, keys, ids, lane=2):
+    client.zadd(keys.lanes[lane], {id_.bytes: 0.0 for id_ in ids})
 
 
 def test_a_stale_worker_cannot_settle(db, sink, start, registry):
@@ -213,19 +213,21 @@ def test_nothing_is_sent_under_a_lease_shorter_than_the_deadline(db, build, sink
     worker.stop()
 
 
-def test_ids_come_from_the_ready_set_at_once(db, start, redis_url, redis_client, monkeypatch):
+def test_ids_come_from_the_ready_set_at_once(
+    db, start, redis_url, redis_client, *, keys, monkeypatch
+):
     monkeypatch.setattr("workers.hints.IDLE_S", 3600.0)  # nobody looks for what is due
     start(redis_url=redis_url)
     ids = ledger.enqueue(db, 3)
-    offer(redis_client, ids)
+    offer(redis_client, keys, ids)
     wait_for(lambda: statuses(db) == {"sent": 3})
 
 
-def test_bulk_does_not_starve(db, start, redis_url, redis_client):
+def test_bulk_does_not_starve(db, start, redis_url, redis_client, keys):
     urgent = ledger.enqueue(db, 2000, priority=0)
     bulk = ledger.enqueue(db, 1, priority=3)
-    offer(redis_client, urgent, lane=0)
-    offer(redis_client, bulk, lane=3)
+    offer(redis_client, keys, urgent, lane=0)
+    offer(redis_client, keys, bulk, lane=3)
     start(redis_url=redis_url, num_threads=1, sends_per_thread=8)
     wait_for(lambda: statuses(db) == {"sent": 2001})
     settled = "select count(*) as n from notify.notifications where settled_at > %s"
@@ -238,11 +240,11 @@ def test_a_silent_ready_set_does_not_stop_delivery(db, start, redis_url):
     wait_for(lambda: statuses(db) == {"sent": 1000})
 
 
-def test_ids_that_are_gone_do_no_harm(db, start, redis_url, redis_client):
+def test_ids_that_are_gone_do_no_harm(db, start, redis_url, redis_client, keys):
     done = ledger.put(db, "sent")
     start(redis_url=redis_url)
     ids = ledger.enqueue(db, 1)
-    offer(redis_client, [done, *ids])
+    offer(redis_client, keys, [done, *ids])
     wait_for(lambda: statuses(db) == {"sent": 2})
     assert ledger.row(db, done).attempt == 1
 
@@ -254,12 +256,12 @@ def state():
         yield Path(directory)
 
 
-def test_without_redis_delivery_goes_on_and_comes_back_to_it(db, start, state):
+def test_without_redis_delivery_goes_on_and_comes_back_to_it(db, start, keys, state):
     servers = EmbeddedServers(state, postgres=False)
     url = servers.start().redis_url
     worker = start(redis_url=url)
     with redis.Redis.from_url(url) as client:
-        offer(client, ledger.enqueue(db))
+        offer(client, keys, ledger.enqueue(db))
         wait_for(lambda: statuses(db) == {"sent": 1})
         servers.stop()
         ledger.enqueue(db, 10)
@@ -269,8 +271,8 @@ def test_without_redis_delivery_goes_on_and_comes_back_to_it(db, start, state):
         assert urls.redis_url == url
         wait_for(lambda: not worker.claimer.hints.outage.lasts)
         with redis.Redis.from_url(url) as client:
-            offer(client, ledger.enqueue(db))
-            wait_for(lambda: not client.zcard("{notify}:ready:2"))
+            offer(client, keys, ledger.enqueue(db))
+            wait_for(lambda: not client.zcard(keys.lanes[2]))
         worker.stop()
 
 

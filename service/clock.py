@@ -1,0 +1,72 @@
+"""What time it is. The ledger's clock is the one that all processes share; monotonic carries it on.
+
+Whose clock is wrong, nobody can say of two that disagree, but for one thing: they agreed before,
+and since then only one of them has jumped. ops/adr/0019-clocks.md.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from service.finding import Finding, judged
+
+AGREE_S = 5.0  # clocks that are closer say the same
+ANSWER_MAX_S = 1.0  # a slower answer does not say when the clock was read
+
+
+class Clock:
+    """The ledger's time in this process. Any thread may ask; before the first reading: our own."""
+
+    def __init__(
+        self,
+        own: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._own = own
+        self._monotonic = monotonic
+        # Each is the time (epoch s) at which monotonic was 0.
+        self._ledger: float | None = None
+        self._agreed: float | None = None
+
+    def read(self, now_s: float, asked_at: float) -> float:
+        """Take a reading of the ledger's clock that was asked for at `asked_at` (monotonic).
+
+        Returns by how many seconds it jumped since the last reading: forward, or back (below 0).
+        """
+        answered_at, before = self._monotonic(), self._ledger
+        if before is not None and answered_at - asked_at > ANSWER_MAX_S:
+            return 0.0
+        self._ledger = now_s - (asked_at + answered_at) / 2
+        if abs(self._own_zero() - self._ledger) <= AGREE_S:
+            self._agreed = self._ledger
+        jumped_s = 0.0 if before is None else self._ledger - before
+        return jumped_s if abs(jumped_s) > AGREE_S else 0.0
+
+    def now(self) -> float:
+        """Give the time, in seconds since 1970."""
+        return self._zero() + self._monotonic()
+
+    def skew_s(self) -> float | None:
+        """Say how far our own clock is ahead of the ledger's; None: it was never read."""
+        return None if self._ledger is None else self._own_zero() - self._ledger
+
+    def _zero(self) -> float:
+        own, ledger, agreed = self._own_zero(), self._ledger, self._agreed
+        if ledger is None:
+            return own
+        if agreed is None or abs(own - ledger) <= AGREE_S:
+            return ledger
+        return min(ledger, own, key=lambda zero: abs(zero - agreed))
+
+    def _own_zero(self) -> float:
+        return self._own() - self._monotonic()
+
+
+def born_ahead_finding(newest: datetime | None) -> Finding:
+    """Judge whether rows were created later than now: then the ledger's clock was ahead."""
+    found = "never ahead" if newest is None else f"rows were created at {newest:%Y-%m-%d %H:%M:%S}Z"
+    return judged(
+        "ledger's clock", found, newest is None,
+        "it was ahead, or is behind now: set the database host's clock by NTP. What it has put "
+        "off, the leader pulls back",
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+-- bring_forward(p_ids, p_dues, p_ends) -> how many were brought forward
+--
+-- Let queued notifications fall due earlier. What the database refuses as one batch is halved until the odd
+-- row stands alone: it stays as it is. No status moves; a first_claimed_at that is still to come becomes now,
+-- or patience would last longer.
+--
+-- Args     p_ids uuid[], in order, and p_dues timestamptz[] of one length (null: none); p_ends timestamptz,
+--          no batch is halved after it
+-- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part
+-- Plan     primary key, within the partitions of the ids
+-- Caller   mend_due()
+create or replace function notify.bring_forward(p_ids uuid[], p_dues timestamptz[], p_ends timestamptz)
+returns integer
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  v_count integer := coalesce(cardinality(p_ids), 0);
+  v_half integer := v_count / 2;
+  v_lo uuid := p_ids[1];
+  v_hi uuid := p_ids[v_count];
+  v_ids uuid[];
+  v_queued constant text := 'queued';       -- a variable: see claim()
+begin
+  if v_count = 0 then
+    return 0;
+  end if;
+  set constraints all immediate;
+  begin
+    v_ids := array(
+      select n.id from notify.notifications n
+      where n.id = any (p_ids) and n.id between v_lo and v_hi and n.status = v_queued
+      order by n.id
+      for update skip locked);
+    update notify.notifications n set
+      due_at = least(n.due_at, g.due_at),
+      first_claimed_at = least(n.first_claimed_at, clock_timestamp())
+    from unnest(p_ids, p_dues) as g(id, due_at)
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id;
+    get diagnostics v_count = row_count;
+    return v_count;
+  exception when others or assert_failure then
+    if not notify.blames_row(sqlstate) then
+      raise;
+    end if;
+  end;
+  if v_half = 0 or clock_timestamp() >= p_ends then
+    return 0;
+  end if;
+  return notify.bring_forward(p_ids[:v_half], p_dues[:v_half], p_ends)
+    + notify.bring_forward(p_ids[v_half + 1:], p_dues[v_half + 1:], p_ends);
+end
+$$;
+
+comment on function notify.bring_forward(uuid[], timestamptz[], timestamptz) is
+  'bring_forward(p_ids, p_dues, p_ends) -> how many were brought forward';

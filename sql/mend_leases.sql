@@ -1,0 +1,58 @@
+-- mend_leases(p_lease, p_limit) -> how many were cut
+--
+-- Cut the leases that a clock which was ahead has given: a dead worker's would last for as long as it was.
+-- No status moves; whoever lives keeps a whole lease from now on.
+--
+-- Args     p_lease interval, what a claim is given; p_limit rows. As many as that: call again
+-- Note     Right only where the clock is known to have been ahead: LEASE_S of some worker may be longer than
+--          the caller's. If the database refuses the batch, each row is tried alone, for a second
+-- Locks    the rows, latest lease first, skipping what is locked; a subtransaction for each row then
+-- Plan     notifications_leased
+-- Caller   Store.mend_leases
+create or replace function notify.mend_leases(p_lease interval, p_limit integer) returns integer
+language plpgsql set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+  v_until timestamptz := clock_timestamp() + p_lease;
+  v_ids uuid[];
+  v_lo uuid;
+  v_hi uuid;
+  v_cut integer := 0;
+begin
+  v_ids := array(
+    select n.id from notify.notifications n
+    where n.status = 'sending' and n.lease_until > v_until + interval '5 seconds'
+    order by n.lease_until desc
+    limit p_limit
+    for update skip locked);
+  v_ids := array(select i from unnest(v_ids) as i order by i);
+  v_lo := v_ids[1];
+  v_hi := v_ids[cardinality(v_ids)];
+  set constraints all immediate;
+  begin
+    update notify.notifications n set
+      lease_until = v_until,
+      first_claimed_at = least(n.first_claimed_at, clock_timestamp())
+    where n.id = any (v_ids) and n.id between v_lo and v_hi;
+    get diagnostics v_cut = row_count;
+    return v_cut;
+  exception when others or assert_failure then
+    if not notify.blames_row(sqlstate) then
+      raise;
+    end if;
+  end;
+  foreach v_lo in array v_ids loop
+    begin
+      update notify.notifications n set lease_until = v_until where n.id = v_lo;
+      v_cut := v_cut + 1;
+    exception when others or assert_failure then
+      null;     -- it ends when it ends
+    end;
+    exit when clock_timestamp() > v_until - p_lease + interval '1 second';
+  end loop;
+  return v_cut;
+end
+$$;
+
+comment on function notify.mend_leases(interval, integer) is
+  'mend_leases(p_lease, p_limit) -> how many were cut';
