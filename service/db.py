@@ -183,6 +183,12 @@ class Pool:
         """Close every connection."""
         await self._pool.close()
 
+    def ended(self) -> str | None:
+        """Say that a task of its library ended: then it connects no more. None: all run."""
+        tasks = [self._pool._sched_runner, *self._pool._workers]
+        gone = [task.get_name() for task in tasks if task is not None and task.done()]
+        return f"{gone[0]} ended" if gone else None
+
     def stats(self) -> PoolStats:
         """Say how it stands. Any thread may ask."""
         stats = self._pool.get_stats()

@@ -80,19 +80,24 @@ class Loki:
         while not self.stopping.is_set():
             self.wake.wait(self.linger_s)
             self.wake.clear()
+            self.turn()
+        self.turn()
+
+    def turn(self) -> None:
+        """Push what waits, whatever that raises."""
+        try:
             self.push_all()
-        self.push_all()
+        except BaseException as error:  # a bug must not end the pushing
+            self.refused.inc(self.in_hand)
+            logger.opt(exception=error).error("log_push_failed", count=self.in_hand)
+            self.in_hand = 0
 
     def push_all(self) -> None:
         """Push a batch, and go on while there is a whole one; at the end, until nothing is left."""
         while batch := self.backlog.take():
             self.in_hand = sum(chunk.count for chunk in batch)
-            try:
-                if not self.delivered(gzip.compress(body(batch), 1)):
-                    return
-            except Exception as error:  # a bug must not end the pushing
-                self.refused.inc(self.in_hand)
-                logger.opt(exception=error).error("log_push_failed", count=self.in_hand)
+            if not self.delivered(gzip.compress(body(batch), 1)):
+                return
             self.in_hand = 0
             if not (self.backlog.fills_a_batch or self.stopping.is_set()):
                 return

@@ -52,13 +52,13 @@ class Loop(threading.Thread, ABC):
                 self.turn()
             except DatabaseAway:  # the store has told so, once for all threads
                 self.pause()
-            except Exception as error:
+            except BaseException as error:  # an exit() in a library ends no thread of ours
                 self.survived(error)
                 self.pause()
             else:
                 self.backoff_s = BACKOFF_MIN_S
 
-    def survived(self, error: Exception, **ids: object) -> None:
+    def survived(self, error: BaseException, **ids: object) -> None:
         """Count and log an error that nobody expected."""
         self.metrics.loop_errors.labels(self.name.split("-")[0]).inc()
         logger.opt(exception=error).error("unexpected_error", thread=self.name, **ids)

@@ -11,13 +11,17 @@ from service.config import Settings
 from service.errors import StartError
 from service.metrics import ApiMetrics, ProcessMetrics
 from service.store import Store
+from service.watched import Look
 
 DRAIN_S = 10.0  # for requests in flight when we are told to stop
 
 
 @asynccontextmanager
-async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[str]:
-    """Serve until the context ends; gives the base URL. Raises StartError if the port is taken."""
+async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[tuple[str, Look]]:
+    """Serve until the context ends; gives the base URL, and what sees whether all of it runs.
+
+    Raises StartError if the port is taken.
+    """
     assert settings.database_url is not None
     role = "notify-api"
     async with (
@@ -34,7 +38,7 @@ async def serving(settings: Settings, process: ProcessMetrics) -> AsyncIterator[
             with logger.contextualize(role="api"):  # each connection inherits it
                 await listen(runner, settings)
                 logger.info("api", url=base_url(settings))
-            yield base_url(settings)
+            yield base_url(settings), lambda: store.pool.ended() or reads.pool.ended()
         finally:
             await runner.cleanup()
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
@@ -12,7 +11,7 @@ from loguru import logger
 
 from service import logs
 from service.api.serve import serving
-from service.cli.running import run_until_stopped, start_logs
+from service.cli.running import end_by_signals, run_until_stopped, start_logs
 from service.cli.settings import settings_for
 from service.cli.working import working
 from service.config import Settings
@@ -23,8 +22,8 @@ from service.errors import StartError
 from service.inbox import Inbox
 from service.metrics import ProcessMetrics
 from service.migrate import migrate
+from service.watched import Look, until_stopped
 
-WATCH_S = 1.0  # between looks at whether the embedded servers still run
 BANNER = """
 notify is up.  Ctrl-C stops it.
 
@@ -47,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Start what is not given, migrate, and run API, dispatcher, worker and inbox until stopped."""
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
+    end_by_signals()
     with ExitStack() as stack:
         is_own = settings.database_url is None
         settings, servers = with_servers(settings, stack)
@@ -69,11 +69,12 @@ def services(args: argparse.Namespace) -> int:
     """Run PostgreSQL and Valkey, say where they are, and wait."""
     settings = settings_for(args)
     logs.set_up("services", level=settings.log_level, style=settings.log_style)
+    end_by_signals()
     with ExitStack() as stack:
         bare = replace(settings, database_url=None, redis_url=None)
         bare, servers = with_servers(bare, stack)
         print(f"DATABASE_URL={bare.database_url}\nREDIS_URL={bare.redis_url}", flush=True)
-        return run_until_stopped(lambda stop: watch(servers, stop))
+        return run_until_stopped(lambda stop: until_stopped(stop, *server_looks(servers)))
 
 
 def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, EmbeddedServers | None]:
@@ -108,11 +109,12 @@ async def everything(
             settings = with_mail_to(inbox, settings)
         else:
             inbox = None
-        await roles.enter_async_context(dispatching(settings, process))
-        await roles.enter_async_context(working(settings))
-        api = await roles.enter_async_context(serving(settings, process))
+        dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
+        worker_ended = await roles.enter_async_context(working(settings))
+        api, api_ended = await roles.enter_async_context(serving(settings, process))
         print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
-        await watch(servers, stop)
+        looks = (dispatcher_ended, worker_ended, api_ended, *server_looks(servers))
+        await until_stopped(stop, *looks)
 
 
 def banner(api: str, database_url: str | None, inbox: Inbox | None) -> str:
@@ -149,18 +151,16 @@ def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
     )
 
 
-async def watch(servers: EmbeddedServers | None, stop: asyncio.Event) -> None:
-    """Wait until stopped. Raises StartError when the embedded PostgreSQL ended by itself.
-
-    Without Valkey we are slower, and go on.
-    """
+def server_looks(servers: EmbeddedServers | None) -> tuple[Look, ...]:
+    """Watch the embedded servers: PostgreSQL's end is ours; without Valkey we are slower."""
+    if servers is None:
+        return ()
     told = False
-    while not stop.is_set():
-        if servers is not None:
-            if reason := servers.database_dead():
-                raise StartError(reason)
-            if not told and (reason := servers.redis_dead()):
-                logger.error("slower_without_redis", reason=reason, hint="start it again")
-                told = True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), WATCH_S)
+
+    def redis_missed() -> None:
+        nonlocal told
+        if not told and (reason := servers.redis_dead()):
+            logger.error("slower_without_redis", reason=reason, hint="start it again")
+            told = True
+
+    return servers.database_dead, redis_missed
