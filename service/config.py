@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-
 from service.addresses import sender
 from service.db import is_readable
+from service.env_file import read_env_file
 from service.errors import ConfigError
 from service.model import Channel
 from service.signature import key
@@ -27,8 +26,12 @@ REDIS_PARAMETER = (  # what redis-py reads only when it connects, and quotes the
     r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
 )
 
+DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of another script
+LEASE_SPARE_S = 4.0  # the claim may take so long (workers/store.py), and its lease begins before it
+
 Parser = Callable[[str], Any]
 
+NEED_HOST = ("smtp", "smtps", "http", "https", "redis", "rediss")  # libpq knows a local socket
 WAITS_MAX = 100
 WAIT_MAX_S = 30 * 86400
 
@@ -37,11 +40,7 @@ def whole(low: int, high: int) -> Parser:
     """Parse an integer within [low, high]."""
 
     def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= (value := int(text)) <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return value
 
@@ -52,11 +51,7 @@ def number(low: float, high: float) -> Parser:
     """Parse a decimal number within [low, high]."""
 
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
+        if not re.fullmatch(DECIMAL, text) or not low <= (value := float(text)) <= high:
             raise ValueError(f"a number from {low:g} to {high:g}")
         return value
 
@@ -108,9 +103,11 @@ def url_fault(text: str, query: str) -> str | None:
     try:
         parts = urlsplit(text)
         user, _, hosts = parts.netloc.rpartition("@")
-        for host in hosts.split(","):
-            _ = urlsplit(f"//{host}").port  # raises on a port that is none
+        # `port` raises on one that is none.
+        is_somewhere = all(urlsplit(f"//{host}").port != 0 for host in hosts.split(","))
     except ValueError:
+        is_somewhere = False
+    if not is_somewhere or (parts.scheme in NEED_HOST and not hosts.partition(":")[0]):
         return "with a host and a port"
     # libpq ends the password at the first @, others at the last; its query may hold some.
     rest = parts.path + parts.fragment
@@ -142,7 +139,7 @@ def redis_url(value: str) -> str:
 
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
+DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])")
 
 
 def durations(value: str) -> tuple[float, ...]:
@@ -247,6 +244,7 @@ class Settings:
         return self.database_direct_url or self.database_url
 
 
+NAMES = frozenset(spec.name.upper() for spec in fields(Settings))
 RETIRED = {"BACKOFF_BASE_S": "RETRY_SCHEDULE", "BACKOFF_CAP_S": "RETRY_SCHEDULE"}
 
 
@@ -260,11 +258,10 @@ def retired_settings(
 
 
 def all_given(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
-    """Read `environ` (None: the process's) over `env_file` (None: ./.env)."""
-    given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
-    return given | {
-        k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()
-    }
+    """Read `environ` (None: the process's) over `env_file` (None: ./.env). Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    given = read_env_file(env_file or Path(".env"), environ, NAMES)
+    return given | {k: v for k, v in environ.items() if v.strip()}
 
 
 def read_settings(
@@ -281,6 +278,10 @@ def read_settings(
         raw = given.get(name, "").strip()
         if not raw:
             continue
+        if len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'":
+            raise ConfigError(
+                f"{name}: stands in quotes, which belong to its value here: leave them out"
+            )
         try:
             values[spec.name] = spec.metadata["parse"](raw)
         except ValueError as error:
@@ -298,10 +299,11 @@ def shown(name: str, value: str) -> str:
 
 def check_relations(settings: Settings) -> None:
     """Refuse settings that are each allowed and together wrong. Raises ConfigError."""
-    if settings.lease_s <= settings.send_deadline_s:
+    if settings.lease_s < settings.send_deadline_s + LEASE_SPARE_S:
         raise ConfigError(
             f"LEASE_S={settings.lease_s:g}: must be more than SEND_DEADLINE_S"
-            f"={settings.send_deadline_s:g}, or a slow send would be made twice"
+            f"={settings.send_deadline_s:g}, by {LEASE_SPARE_S:g} s or more: what a slow claim "
+            "leaves of it has to do for a slow send"
         )
     if settings.retention_days < settings.send_at_max_days:
         raise ConfigError(

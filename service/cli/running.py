@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from loguru import logger
 
 from service import logs
-from service.config import Settings, retired_settings
+from service.config import Settings
+from service.doubts import doubts
 from service.errors import Ended, NotifyError, StartError
 from service.watched import Restarted, watched
 
@@ -119,8 +120,8 @@ def start_logs(role: str, settings: Settings) -> None:
     metrics = LogMetrics()
     push = Loki(settings.loki_url, metrics) if settings.loki_url else None
     logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push)
-    for line in retired_settings():
-        logger.warning("setting_ignored", hint=line)
+    for line in doubts(settings):
+        logger.warning("setting_doubtful", hint=line)
 
 
 def listener(host: str, wanted: int) -> socket.socket:
