@@ -120,6 +120,15 @@ def libpq_environment(url: str) -> dict[str, str]:
     return {names[key]: str(value) for key, value in conninfo_to_dict(url).items() if key in names}
 
 
+def place(url: str) -> str:
+    """Say in words which database a URL means, and as whom; without the password."""
+    given = conninfo_to_dict(url)
+    where = given.get("host") or given.get("hostaddr") or "this machine"
+    port = f":{given['port']}" if "port" in given else ""
+    user = given.get("user") or "the user's own role"
+    return f"database {given.get('dbname') or user} on {where}{port} as {user}"
+
+
 class Silent(psycopg.OperationalError):
     """No answer came in time: the connection may be dead, and nothing told so."""
 

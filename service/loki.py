@@ -25,6 +25,7 @@ TIMEOUT_S = 3.0  # of one push, in all
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 15.0
 STOP_MAX_S = 3.0
+ASKED_MAX_S = 300.0  # whatever its Retry-After says: meanwhile the oldest lines make room
 ANSWER_BYTES = 200  # of what it says to a push that it refuses
 
 
@@ -119,13 +120,14 @@ class Loki:
             except NoAnswer as error:
                 self.metrics.failures.inc()
                 self.outage.away(error)
+                asked_s = error.asked_s
             else:
                 self.metrics.pushed.inc(self.in_hand)
                 self.outage.back()
                 return True
             if last:
                 return False
-            self.stopping.wait(backoff_s * random.uniform(0.5, 1.0))
+            self.stopping.wait(max(asked_s, backoff_s * random.uniform(0.5, 1.0)))
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
 
@@ -134,7 +136,11 @@ class RefusedByLoki(Exception):
 
 
 class NoAnswer(Exception):
-    """It may take this batch later."""
+    """It may take this batch later, and not before `asked_s` seconds have passed."""
+
+    def __init__(self, text: str, asked_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.asked_s = asked_s
 
 
 class Endpoint:
@@ -172,7 +178,8 @@ class Endpoint:
         status = self.easy.getinfo(pycurl.RESPONSE_CODE)
         told = f"HTTP {status} {self.said()}".strip()
         if status == 429 or status >= 500:
-            raise NoAnswer(told)
+            # Seconds from now, of a date as well: libcurl reads both, and bounds neither.
+            raise NoAnswer(told, min(self.easy.getinfo(pycurl.RETRY_AFTER), ASKED_MAX_S))
         if status >= 300:
             raise RefusedByLoki(told)
 

@@ -10,6 +10,7 @@ from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.config import Settings
 from service.errors import StartError
 from service.metrics import ApiMetrics, ProcessMetrics
+from service.ports import reason
 from service.store import Store
 from service.watched import Look
 
@@ -49,7 +50,8 @@ async def listen(runner: web.AppRunner, settings: Settings) -> None:
         await web.TCPSite(runner, settings.host, settings.port).start()
     except OSError as error:
         raise StartError(
-            f"PORT={settings.port}: cannot listen on {settings.host}: {error.strerror}"
+            f"PORT={settings.port}: cannot listen on {settings.host}:"
+            f" {reason(error, settings.port)}"
         ) from error
 
 

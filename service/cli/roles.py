@@ -6,6 +6,7 @@ import asyncio
 from service.cli.running import run_until_stopped, serve_metrics, start_logs
 from service.cli.settings import required, settings_for
 from service.config import Settings
+from service.ports import refuse_taken
 from service.watched import until_stopped
 
 
@@ -25,6 +26,7 @@ def api(args: argparse.Namespace) -> int:
     from service.metrics import ProcessMetrics
 
     settings = prepared(args, "api", "database_url")
+    refuse_taken(settings.host, settings.port, "PORT")
 
     async def main(stop: asyncio.Event) -> None:
         async with serving(settings, ProcessMetrics()) as (_, api_ended):

@@ -133,7 +133,9 @@ def listener(host: str, wanted: int) -> socket.socket:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise StartError(f"HOST={host}: cannot listen there: {error.strerror}") from error
-    raise StartError(f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken")
+    raise StartError(
+        f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken, or below 1024"
+    )
 
 
 def serve_metrics(settings: Settings, restarted: Restarted) -> None:

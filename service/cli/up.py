@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
@@ -15,6 +16,7 @@ from service.cli.running import end_by_signals, run_until_stopped, start_logs
 from service.cli.settings import settings_for
 from service.cli.working import working
 from service.config import Settings
+from service.db import place
 from service.dispatcher import dispatching
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
@@ -22,6 +24,8 @@ from service.errors import StartError
 from service.inbox import Inbox
 from service.metrics import ProcessMetrics
 from service.migrate import migrate
+from service.ports import refuse_taken, refuse_twice
+from service.printable import printable
 from service.watched import Look, until_stopped
 
 BANNER = """
@@ -47,8 +51,11 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
     end_by_signals()
+    refuse_ports(args, settings)
     with ExitStack() as stack:
         is_own = settings.database_url is None
+        if not is_own:
+            print(whose_database(settings), file=sys.stderr, flush=True)
         settings, servers = with_servers(settings, stack)
         start_logs("up", settings)
         inbox = None
@@ -58,11 +65,37 @@ def run(args: argparse.Namespace) -> int:
                 http_port=args.inbox_http_port,
                 smtp_port=args.inbox_smtp_port,
                 secrets=settings.webhook_secret,
-                verbose=False,
+                verbose=args.verbose,
                 out=sys.stdout,
             )
         migrate(settings.direct_url or "")
         return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop, is_own))
+
+
+def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
+    """See that we can listen, before a server is started or a database migrated.
+
+    Raises StartError. A port of the inbox that is taken is told later: we go on without it.
+    """
+    given = {"PORT": settings.port}
+    if not args.no_inbox:
+        given |= {
+            "--inbox-http-port": args.inbox_http_port,
+            "--inbox-smtp-port": args.inbox_smtp_port,
+        }
+    refuse_twice(given)
+    refuse_taken(settings.host, settings.port, "PORT")
+
+
+def whose_database(settings: Settings) -> str:
+    """Say which database will be used and migrated, and what named it; without the password."""
+    assert settings.database_url is not None
+    is_of_environment = os.environ.get("DATABASE_URL", "").strip()
+    named_by = "the environment" if is_of_environment else str(Path(".env").absolute())
+    return printable(
+        f"notify: using and migrating {place(settings.direct_url or '')}, the DATABASE_URL of"
+        f" {named_by}; `DATABASE_URL=` there, and notify up brings its own"
+    )
 
 
 def services(args: argparse.Namespace) -> int:
