@@ -3,11 +3,11 @@
 Figures that could not be read three times in a row are shown as NaN: an old one would be a lie.
 """
 
-import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from service import logs
 from service.config import Settings
@@ -18,6 +18,7 @@ from service.metrics import DispatcherMetrics, Reading
 from service.model import Reaped
 from service.outage import Outage
 from service.store import Store
+from service.watched import Run
 
 REAP_MAX = 1000  # rows per call; as many as that, and it is called again
 REAP_PAUSE_MIN_S = 1.0  # however many leases end
@@ -63,12 +64,11 @@ class Background:
         )
         self._outages = {name: Outage(name) for name, _, _ in self._jobs}
 
-    async def run(self) -> None:
-        """Run all of them until cancelled: as long as this dispatcher leads."""
-        async with asyncio.TaskGroup() as jobs:
-            for name, interval_s, run_once in self._jobs:
-                done = self._metrics.done(name)
-                jobs.create_task(every(interval_s, self._outages[name], run_once, done))
+    def tasks(self) -> Iterator[tuple[str, Run]]:
+        """Name each of them, to be run as long as this dispatcher leads."""
+        for name, interval_s, run_once in self._jobs:
+            done = self._metrics.done(name)
+            yield name, partial(every, interval_s, self._outages[name], run_once, done)
 
     def heard(self) -> None:
         """Note that PostgreSQL answered. After a silence the living may settle before we reap.

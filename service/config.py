@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-
 from service.addresses import sender
 from service.checks import is_ipv6
 from service.db import is_readable
+from service.env_file import read_env_file
 from service.errors import ConfigError
 from service.model import Channel
 from service.signature import key
@@ -35,9 +34,12 @@ URL = re.compile(
     r"[^:/?#]+://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
 )
 HOST = re.compile(r"(?:\[([^\[\]]*)\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
+DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of another script
+LEASE_SPARE_S = 4.0  # the claim may take so long (workers/store.py), and its lease begins before it
 
 Parser = Callable[[str], Any]
 
+NEED_HOST = ("smtp", "smtps", "http", "https", "redis", "rediss")  # libpq knows a local socket
 WAITS_MAX = 100
 WAIT_MAX_S = 30 * 86400
 
@@ -46,11 +48,7 @@ def whole(low: int, high: int) -> Parser:
     """Parse an integer within [low, high]."""
 
     def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= (value := int(text)) <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return value
 
@@ -61,11 +59,7 @@ def number(low: float, high: float) -> Parser:
     """Parse a decimal number within [low, high]."""
 
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
+        if not re.fullmatch(DECIMAL, text) or not low <= (value := float(text)) <= high:
             raise ValueError(f"a number from {low:g} to {high:g}")
         return value
 
@@ -115,8 +109,13 @@ def url_fault(text: str, query: str) -> str | None:
     if re.search("%(?![0-9A-Fa-f]{2})", text):
         return "in which a % is written as %25"
     parts = URL.fullmatch(text)
-    is_libpqs = text.lower().startswith("postgres")
-    if parts is None or not is_authority(parts["authority"], many=is_libpqs):
+    scheme = text.partition("://")[0].lower()
+    is_libpqs = scheme.startswith("postgres")
+    if (
+        parts is None
+        or not is_authority(parts["authority"], many=is_libpqs)
+        or (scheme in NEED_HOST and not parts["authority"].rpartition("@")[2].partition(":")[0])
+    ):
         return "with a host and a port"
     user = parts["authority"].rpartition("@")[0]
     found = parts["query"] or ""
@@ -144,7 +143,7 @@ def is_authority(text: str, *, many: bool) -> bool:
 def is_host(text: str) -> bool:
     """Say whether this is a host, or an address in brackets, with a port or without."""
     found = HOST.fullmatch(text)
-    if found is None or int(found[2] or 0) > 65535:
+    if found is None or not 1 <= int(found[2] or 1) <= 65535:
         return False
     return found[1] is None or is_ipv6(found[1])
 
@@ -170,7 +169,7 @@ def redis_url(value: str) -> str:
 
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
+DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])")
 
 
 def durations(value: str) -> tuple[float, ...]:
@@ -275,6 +274,7 @@ class Settings:
         return self.database_direct_url or self.database_url
 
 
+NAMES = frozenset(spec.name.upper() for spec in fields(Settings))
 RETIRED = {"BACKOFF_BASE_S": "RETRY_SCHEDULE", "BACKOFF_CAP_S": "RETRY_SCHEDULE"}
 
 
@@ -288,11 +288,10 @@ def retired_settings(
 
 
 def all_given(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
-    """Read `environ` (None: the process's) over `env_file` (None: ./.env)."""
-    given = {k: v or "" for k, v in dotenv_values(env_file or Path(".env")).items()}
-    return given | {
-        k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()
-    }
+    """Read `environ` (None: the process's) over `env_file` (None: ./.env). Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    given = read_env_file(env_file or Path(".env"), environ, NAMES)
+    return given | {k: v for k, v in environ.items() if v.strip()}
 
 
 def read_settings(
@@ -309,6 +308,10 @@ def read_settings(
         raw = given.get(name, "").strip()
         if not raw:
             continue
+        if len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'":
+            raise ConfigError(
+                f"{name}: stands in quotes, which belong to its value here: leave them out"
+            )
         try:
             values[spec.name] = spec.metadata["parse"](raw)
         except ValueError as error:
@@ -326,10 +329,11 @@ def shown(name: str, value: str) -> str:
 
 def check_relations(settings: Settings) -> None:
     """Refuse settings that are each allowed and together wrong. Raises ConfigError."""
-    if settings.lease_s <= settings.send_deadline_s:
+    if settings.lease_s < settings.send_deadline_s + LEASE_SPARE_S:
         raise ConfigError(
             f"LEASE_S={settings.lease_s:g}: must be more than SEND_DEADLINE_S"
-            f"={settings.send_deadline_s:g}, or a slow send would be made twice"
+            f"={settings.send_deadline_s:g}, by {LEASE_SPARE_S:g} s or more: what a slow claim "
+            "leaves of it has to do for a slow send"
         )
     if settings.retention_days < settings.send_at_max_days:
         raise ConfigError(

@@ -193,6 +193,15 @@ def pins_errors() -> Iterator[None]:
         raise Unfit(f"{one_line(error)}: somebody has, for this database or role") from error
 
 
+def place(url: str) -> str:
+    """Say in words which database a URL means, and as whom; without the password."""
+    given = conninfo_to_dict(url)
+    where = given.get("host") or given.get("hostaddr") or "this machine"
+    port = f":{given['port']}" if "port" in given else ""
+    user = given.get("user") or "the user's own role"
+    return f"database {given.get('dbname') or user} on {where}{port} as {user}"
+
+
 class Silent(psycopg.OperationalError):
     """No answer came in time: the connection may be dead, and nothing told so."""
 
@@ -298,6 +307,12 @@ class Pool:
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.close()
+
+    def ended(self) -> str | None:
+        """Say that a task of its library ended: then it connects no more. None: all run."""
+        tasks = [self._pool._sched_runner, *self._pool._workers]
+        gone = [task.get_name() for task in tasks if task is not None and task.done()]
+        return f"{gone[0]} ended" if gone else None
 
     def stats(self) -> PoolStats:
         """Say how it stands. Any thread may ask."""

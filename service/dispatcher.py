@@ -8,7 +8,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from loguru import logger
@@ -16,7 +16,7 @@ from loguru import logger
 from service.background import Background
 from service.config import Settings
 from service.doorbell import ARM_WAIT_LONG_MS, ARM_WAIT_MS, Doorbell
-from service.errors import DatabaseAway, NotifyError, RedisAway
+from service.errors import DatabaseAway, Ended, NotifyError, RedisAway
 from service.interval import every, told_to_stop
 from service.leader import Leader
 from service.metrics import DispatcherMetrics, ProcessMetrics
@@ -26,6 +26,7 @@ from service.outage import Outage
 from service.ready_set import ReadySet
 from service.seldom import Seldom
 from service.store import Store
+from service.watched import Look, Restarted, Run, ended, watched
 
 TICK_S = 1.0  # full lanes are looked at this often, and no sleep is longer
 HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
@@ -41,8 +42,15 @@ REDIS_INTERVAL_S = 5.0  # between looks at its memory
 class Dispatcher:
     """Offers while it leads; without Redis it only runs the background jobs."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: DispatcherMetrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        metrics: DispatcherMetrics,
+        restarted: Restarted = lambda _: None,
+    ) -> None:
         assert settings.direct_url is not None
+        self._restarted = restarted
         self._settings = settings
         self._store = store
         self._metrics = metrics
@@ -69,24 +77,25 @@ class Dispatcher:
     async def run(self) -> None:
         """Lead when nobody else does, until cancelled."""
         with logger.contextualize(role="dispatcher"):
-            try:
-                await self._try_to_lead()
-            finally:
-                await self._close()
+            await watched("leader", self._try_to_lead, self._restarted)
 
     async def _try_to_lead(self) -> None:
+        """Stand for election each second; whatever ends that gives the lead to somebody else."""
         outage = Outage("postgresql")
-        while not told_to_stop():
-            try:
-                leads = await self._leader.elect()
-                outage.back()
-                if leads:
-                    await self._lead()
-                else:
-                    await self._see_who_leads()
-            except DatabaseAway as error:
-                outage.away(error)
-            await asyncio.sleep(TICK_S)
+        try:
+            while not told_to_stop():
+                try:
+                    leads = await self._leader.elect()
+                    outage.back()
+                    if leads:
+                        await self._lead()
+                    else:
+                        await self._see_who_leads()
+                except DatabaseAway as error:
+                    outage.away(error)
+                await asyncio.sleep(TICK_S)
+        finally:
+            await self._close()
 
     async def _see_who_leads(self) -> None:
         """Tell if it is no dispatcher: any role can take the leader's lock, and then nobody leads.
@@ -100,11 +109,10 @@ class Dispatcher:
             self._stranger_leads.happened(holder=str(holder), hint="RUNBOOK: LeadHeldByStranger")
 
     async def _close(self) -> None:
-        with suppress(NotifyError):
-            await self._doorbell.close()
-            await self._leader.close()
-            if self._ready_set:
-                await self._ready_set.close()
+        for held in (self._leader, self._doorbell, self._ready_set):
+            with suppress(NotifyError):
+                if held is not None:
+                    await held.close()
 
     async def _lead(self) -> None:
         """Do the leader's work until the lead is lost."""
@@ -114,17 +122,12 @@ class Dispatcher:
         self._offers.forget_floors()
         if self._ready_set:
             self._ready_set.use(None)  # a failover may have brought another ledger
-        work = [asyncio.create_task(self._background.run())]
-        if self._ready_set:
-            work.append(asyncio.create_task(self._dispatch()))
-            interval_s = self._settings.reconciliation_interval_mins * 60
-            done = self._metrics.done("reconciler")
-            reconciling = every(interval_s, self._reconciling, self.reconcile, done)
-            looking = every(REDIS_INTERVAL_S, self._looking, self.look_at_redis)
-            work += [asyncio.create_task(reconciling), asyncio.create_task(looking)]
+        work = [self._begun(name, run) for name, run in self._tasks()]
         try:
             while await self._leader.elect() and not told_to_stop():
                 self._background.heard()
+                if reason := next(filter(None, map(ended, work)), None):
+                    raise Ended(reason)
                 await asyncio.sleep(TICK_S)
         finally:
             self._metrics.leading.set(0)
@@ -134,6 +137,20 @@ class Dispatcher:
             self._metrics.forget()
             await self._doorbell.close()
             logger.info("lead_given_up")
+
+    def _tasks(self) -> Iterator[tuple[str, Run]]:
+        """Name all that a leader does at the same time."""
+        yield from self._background.tasks()
+        if self._ready_set is None:
+            return
+        yield "dispatch", self._dispatch
+        interval_s = self._settings.reconciliation_interval_mins * 60
+        done = self._metrics.done("reconciler")
+        yield "reconciler", lambda: every(interval_s, self._reconciling, self.reconcile, done)
+        yield "redis", lambda: every(REDIS_INTERVAL_S, self._looking, self.look_at_redis)
+
+    def _begun(self, name: str, run: Run) -> "asyncio.Task[None]":
+        return asyncio.create_task(watched(name, run, self._restarted), name=name)
 
     async def _dispatch(self) -> None:
         """Turn after turn, until cancelled; a server that is away is waited for."""
@@ -322,16 +339,16 @@ class Dispatcher:
 
 
 @asynccontextmanager
-async def dispatching(settings: Settings, process: ProcessMetrics) -> AsyncIterator[Dispatcher]:
-    """Run a dispatcher beside its caller."""
+async def dispatching(settings: Settings, process: ProcessMetrics) -> AsyncIterator[Look]:
+    """Run a dispatcher beside its caller, who gets to see whether it still runs."""
     assert settings.database_url is not None
     role = "notify-maint"
     async with Store(settings.database_url, role) as store:
         process.show(role, store.pool.stats)
-        dispatcher = Dispatcher(settings, store, DispatcherMetrics())
-        task = asyncio.create_task(dispatcher.run())
+        dispatcher = Dispatcher(settings, store, DispatcherMetrics(), process.restarted)
+        task = asyncio.create_task(dispatcher.run(), name="leader")
         try:
-            yield dispatcher
+            yield lambda: ended(task) or store.pool.ended()
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -13,6 +13,10 @@ class StartError(NotifyError):
     """A process cannot start: the state is in use, a port is taken, a server is missing."""
 
 
+class Ended(NotifyError):
+    """Something ended that must not, and nobody can begin it again: so must the process."""
+
+
 class DatabaseAway(NotifyError):
     """PostgreSQL cannot be reached, or closed the connection; trying again later is right."""
 

@@ -30,6 +30,7 @@ BACKOFF_MAX_S = 15.0
 STOP_MAX_S = 3.0
 ADDRESSES_S = 60  # for how long a name, and a connection, is good
 LOOK_UP_MAX_S = 1.0
+ASKED_MAX_S = 300.0  # whatever its Retry-After says: meanwhile the oldest lines make room
 ANSWER_BYTES = 200  # of what it says to a push that it refuses
 
 
@@ -85,19 +86,24 @@ class Loki:
         while not self.stopping.is_set():
             self.wake.wait(self.linger_s)
             self.wake.clear()
+            self.turn()
+        self.turn()
+
+    def turn(self) -> None:
+        """Push what waits, whatever that raises."""
+        try:
             self.push_all()
-        self.push_all()
+        except BaseException as error:  # a bug must not end the pushing
+            self.refused.inc(self.in_hand)
+            logger.opt(exception=error).error("log_push_failed", count=self.in_hand)
+            self.in_hand = 0
 
     def push_all(self) -> None:
         """Push a batch, and go on while there is a whole one; at the end, until nothing is left."""
         while batch := self.backlog.take():
             self.in_hand = sum(chunk.count for chunk in batch)
-            try:
-                if not self.delivered(gzip.compress(body(batch), 1)):
-                    return
-            except Exception as error:  # a bug must not end the pushing
-                self.refused.inc(self.in_hand)
-                logger.opt(exception=error).error("log_push_failed", count=self.in_hand)
+            if not self.delivered(gzip.compress(body(batch), 1)):
+                return
             self.in_hand = 0
             if not (self.backlog.fills_a_batch or self.stopping.is_set()):
                 return
@@ -119,13 +125,14 @@ class Loki:
             except NoAnswer as error:
                 self.metrics.failures.inc()
                 self.outage.away(error)
+                asked_s = error.asked_s
             else:
                 self.metrics.pushed.inc(self.in_hand)
                 self.outage.back()
                 return True
             if last:
                 return False
-            self.stopping.wait(backoff_s * random.uniform(0.5, 1.0))
+            self.stopping.wait(max(asked_s, backoff_s * random.uniform(0.5, 1.0)))
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
 
@@ -134,7 +141,11 @@ class RefusedByLoki(Exception):
 
 
 class NoAnswer(Exception):
-    """It may take this batch later."""
+    """It may take this batch later, and not before `asked_s` seconds have passed."""
+
+    def __init__(self, text: str, asked_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.asked_s = asked_s
 
 
 class Endpoint:
@@ -180,7 +191,8 @@ class Endpoint:
         status = self.easy.getinfo(pycurl.RESPONSE_CODE)
         told = f"HTTP {status} {self.said()}".strip()
         if status == 429 or status >= 500:
-            raise NoAnswer(told)
+            # Seconds from now, of a date as well: libcurl reads both, and bounds neither.
+            raise NoAnswer(told, min(self.easy.getinfo(pycurl.RETRY_AFTER), ASKED_MAX_S))
         if status >= 300:
             raise RefusedByLoki(told)
 

@@ -31,6 +31,7 @@ class FakeLoki:
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.answer = 204
+        self.retry_after: str | None = None
         self.requests: list[tuple[str, dict[str, str], Any]] = []  # path, headers, document
         self.statuses: list[int] = []
         self.over = threading.Event()
@@ -76,6 +77,8 @@ def fake_loki(port: int = 0) -> Iterator[FakeLoki]:
             else:
                 self.send_response(answer)
                 self.send_header("content-length", "0")
+                if loki.retry_after is not None:
+                    self.send_header("retry-after", loki.retry_after)
                 self.end_headers()
 
         def drip(self) -> None:

@@ -89,6 +89,11 @@ class Worker:
         """Whether every thread runs."""
         return all(thread.is_alive() for thread in self.threads)
 
+    def ended(self) -> str | None:
+        """Name a thread that ended, though nobody told it to; None: all run."""
+        gone = [thread.name for thread in self.threads if not thread.is_alive()]
+        return f"thread {gone[0]} ended" if gone else None
+
     def start(self) -> None:
         """Start the threads; they wait for PostgreSQL and Redis by themselves."""
         if not self.settings.webhook_secret:

@@ -10,7 +10,9 @@ from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.config import Settings
 from service.errors import StartError
 from service.metrics import ApiMetrics, ProcessMetrics
+from service.ports import reason
 from service.store import Store
+from service.watched import Look
 
 DRAIN_S = 10.0  # for requests in flight when we are told to stop
 
@@ -18,10 +20,10 @@ DRAIN_S = 10.0  # for requests in flight when we are told to stop
 @asynccontextmanager
 async def serving(
     settings: Settings, process: ProcessMetrics, *, inbox_url: str | None = None
-) -> AsyncIterator[str]:
-    """Serve until the context ends; gives the base URL. Raises StartError if the port is taken.
+) -> AsyncIterator[tuple[str, Look]]:
+    """Serve until the context ends; gives the base URL, and what sees whether all of it runs.
 
-    `inbox_url`: of an inbox that runs beside it.
+    `inbox_url`: of an inbox that runs beside it. Raises StartError if the port is taken.
     """
     assert settings.database_url is not None
     role = "notify-api"
@@ -39,7 +41,7 @@ async def serving(
             with logger.contextualize(role="api"):  # each connection inherits it
                 await listen(runner, settings)
                 logger.info("api", url=base_url(settings))
-            yield base_url(settings)
+            yield base_url(settings), lambda: store.pool.ended() or reads.pool.ended()
         finally:
             await runner.cleanup()
 
@@ -50,7 +52,8 @@ async def listen(runner: web.AppRunner, settings: Settings) -> None:
         await web.TCPSite(runner, settings.host, settings.port).start()
     except OSError as error:
         raise StartError(
-            f"PORT={settings.port}: cannot listen on {settings.host}: {error.strerror}"
+            f"PORT={settings.port}: cannot listen on {settings.host}:"
+            f" {reason(error, settings.port)}"
         ) from error
 
 

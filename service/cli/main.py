@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     add_port(up)
     up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
     add_inbox_ports(up, "inbox-")
+    up.add_argument(
+        "-v", "--verbose", action="store_true", help="the inbox prints headers and bodies too"
+    )
 
     services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
         "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "

@@ -6,6 +6,8 @@ import asyncio
 from service.cli.running import run_until_stopped, serve_metrics, start_logs
 from service.cli.settings import required, settings_for
 from service.config import Settings
+from service.ports import refuse_taken
+from service.watched import until_stopped
 
 
 def migrate(args: argparse.Namespace) -> int:
@@ -24,10 +26,11 @@ def api(args: argparse.Namespace) -> int:
     from service.metrics import ProcessMetrics
 
     settings = prepared(args, "api", "database_url")
+    refuse_taken(settings.host, settings.port, "PORT")
 
     async def main(stop: asyncio.Event) -> None:
-        async with serving(settings, ProcessMetrics()):
-            await stop.wait()
+        async with serving(settings, ProcessMetrics()) as (_, api_ended):
+            await until_stopped(stop, api_ended)
 
     return run_until_stopped(main)
 
@@ -39,11 +42,11 @@ def dispatcher(args: argparse.Namespace) -> int:
 
     settings = prepared(args, "dispatcher", "database_url", "redis_url")
     process = ProcessMetrics()
-    serve_metrics(settings)
+    serve_metrics(settings, process.restarted)
 
     async def main(stop: asyncio.Event) -> None:
-        async with dispatching(settings, process):
-            await stop.wait()
+        async with dispatching(settings, process) as dispatcher_ended:
+            await until_stopped(stop, dispatcher_ended)
 
     return run_until_stopped(main)
 
@@ -54,12 +57,12 @@ def worker(args: argparse.Namespace) -> int:
     from service.metrics import ProcessMetrics
 
     settings = prepared(args, "worker", "database_url")
-    ProcessMetrics()
-    serve_metrics(settings)
+    process = ProcessMetrics()
+    serve_metrics(settings, process.restarted)
 
     async def main(stop: asyncio.Event) -> None:
-        async with working(settings):
-            await stop.wait()
+        async with working(settings) as worker_ended:
+            await until_stopped(stop, worker_ended)
 
     return run_until_stopped(main)
 

@@ -8,44 +8,108 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from loguru import logger
 
 from service import logs
-from service.config import Settings, retired_settings
-from service.errors import StartError
+from service.config import Settings
+from service.doubts import doubts
+from service.errors import Ended, NotifyError, StartError
+from service.watched import Restarted, watched
 
 PORTS_TRIED_MAX = 100
 START_MAX_S = 10.0
 METRICS_CONNECTIONS_MAX = 16
 
-
-def run_until_stopped(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
-    """Run `main(stop)`; SIGINT or SIGTERM sets `stop`, a second one ends the process at once."""
-    if sys.platform == "win32":
-        return asyncio.run(with_signals(main))
-    from service.event_loop import EventLoop
-
-    with asyncio.Runner(loop_factory=EventLoop) as runner:
-        return runner.run(with_signals(main))
+Main = Callable[[asyncio.Event], Awaitable[None]]
 
 
-async def with_signals(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+def run_until_stopped(main: Main) -> int:
+    """Run `main(stop)`; a signal to end sets `stop`, a second one ends the process at once.
+
+    Raises Ended when it, or a thread, ended without being told to.
+    """
+    try:
+        if sys.platform == "win32":
+            return asyncio.run(with_signals(main))
+        from service.event_loop import EventLoop
+
+        with asyncio.Runner(loop_factory=EventLoop) as runner:
+            return runner.run(with_signals(main))
+    except SystemExit as error:
+        raise Ended(f"something in it called exit({error.code})") from error
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the others of a closed terminal's
+
+
+async def with_signals(main: Main) -> int:
+    """Run `main`; raises Ended when anything but a signal ends it."""
     stop = asyncio.Event()
+    hurry = 0
 
-    def on_signal() -> None:
-        if stop.is_set():
+    def on_signal(number: int) -> None:
+        nonlocal hurry
+        hurry += number != signal.SIGHUP
+        if hurry > 1:
             logger.warning("stopped_at_once")
             os._exit(130)
-        logger.info("stopping")
-        stop.set()
+        if not stop.is_set():
+            logger.info("stopping", signal=signal.Signals(number).name)
+            stop.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    await main(stop)
+    for number in stop_signals():
+        loop.add_signal_handler(number, on_signal, number)
+    with threads_watched(loop, stop) as died:
+        try:
+            await main(stop)
+        except NotifyError:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            logger.opt(exception=error).error("unexpected_error", task="main")
+            raise Ended(f"{type(error).__name__}: {logs.first_line(error)}") from error
+    if died:
+        raise Ended(died[0])
+    if not stop.is_set():
+        raise Ended("it stopped without being told to")
     return 0
+
+
+def end_by_signals() -> None:
+    """Let a signal before the event loop end us as Ctrl-C does: what we began is ended, too."""
+    for number in stop_signals():
+        signal.signal(number, signal.default_int_handler)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Name the signals that ask us to stop: a closed terminal's too, unless nohup lets it go by.
+
+    A closed terminal may send several, its shell's and the kernel's, and service managers send one
+    behind SIGTERM: a SIGHUP never means that somebody is in a hurry.
+    """
+    with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM] + [signal.SIGHUP] * with_terminal
+
+
+@contextmanager
+def threads_watched(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[list[str]]:
+    """Stop when a thread of this process dies, whoever's it is; gives what is to be said of it."""
+    died: list[str] = []
+
+    def on_death(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread else "?"
+        error = args.exc_value or args.exc_type()
+        logger.opt(exception=error).error("unexpected_error", thread=name)
+        died.append(f"thread {name} ended: {type(error).__name__}: {logs.first_line(error)}")
+        loop.call_soon_threadsafe(stop.set)
+
+    before, threading.excepthook = threading.excepthook, on_death
+    try:
+        yield died
+    finally:
+        threading.excepthook = before
 
 
 def start_logs(role: str, settings: Settings) -> None:
@@ -56,8 +120,8 @@ def start_logs(role: str, settings: Settings) -> None:
     metrics = LogMetrics()
     push = Loki(settings.loki_url, metrics) if settings.loki_url else None
     logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push, by_thread=True)
-    for line in retired_settings():
-        logger.warning("setting_ignored", hint=line)
+    for line in doubts(settings):
+        logger.warning("setting_doubtful", hint=line)
 
 
 def listener(host: str, wanted: int) -> socket.socket:
@@ -69,19 +133,24 @@ def listener(host: str, wanted: int) -> socket.socket:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise StartError(f"HOST={host}: cannot listen there: {error.strerror}") from error
-    raise StartError(f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken")
+    raise StartError(
+        f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken, or below 1024"
+    )
 
 
-def serve_metrics(settings: Settings) -> None:
+def serve_metrics(settings: Settings, restarted: Restarted) -> None:
     """Serve /metrics from a thread of its own, on the first free port from METRICS_PORT on."""
     sock = listener(settings.host, settings.metrics_port)
     port = sock.getsockname()[1]
     is_served = threading.Event()
 
-    def serve() -> None:
-        asyncio.run(metrics_served(settings, sock, is_served))
+    async def serve() -> None:  # it closes its socket; ours keeps the port for the next time
+        await metrics_served(settings, sock.dup(), is_served)
 
-    threading.Thread(target=serve, name="metrics", daemon=True).start()
+    def run() -> None:
+        asyncio.run(watched("metrics", serve, restarted))
+
+    threading.Thread(target=run, name="metrics", daemon=True).start()
     if not is_served.wait(START_MAX_S):
         raise StartError(f"METRICS_PORT={port}: /metrics could not be served")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

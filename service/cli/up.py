@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-import contextlib
+import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
@@ -12,10 +12,11 @@ from loguru import logger
 
 from service import logs
 from service.api.serve import serving
-from service.cli.running import run_until_stopped, start_logs
+from service.cli.running import end_by_signals, run_until_stopped, start_logs
 from service.cli.settings import settings_for
 from service.cli.working import working
 from service.config import Settings
+from service.db import place
 from service.dispatcher import dispatching
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
@@ -23,8 +24,10 @@ from service.errors import StartError
 from service.inbox import Inbox
 from service.metrics import ProcessMetrics
 from service.migrate import migrate
+from service.ports import refuse_taken, refuse_twice
+from service.printable import printable
+from service.watched import Look, until_stopped
 
-WATCH_S = 1.0  # between looks at whether the embedded servers still run
 BANNER = """
 notify is up.  Ctrl-C stops it.
 
@@ -47,8 +50,12 @@ def run(args: argparse.Namespace) -> int:
     """Start what is not given, migrate, and run API, dispatcher, worker and inbox until stopped."""
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
+    end_by_signals()
+    refuse_ports(args, settings)
     with ExitStack() as stack:
         is_own = settings.database_url is None
+        if not is_own:
+            print(whose_database(settings), file=sys.stderr, flush=True)
         settings, servers = with_servers(settings, stack)
         start_logs("up", settings)
         inbox = None
@@ -58,22 +65,49 @@ def run(args: argparse.Namespace) -> int:
                 http_port=args.inbox_http_port,
                 smtp_port=args.inbox_smtp_port,
                 secrets=settings.webhook_secret,
-                verbose=False,
+                verbose=args.verbose,
                 out=sys.stdout,
             )
         migrate(settings.direct_url or "", say=lambda line: logger.warning("schema", found=line))
         return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop, is_own))
 
 
+def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
+    """See that we can listen, before a server is started or a database migrated.
+
+    Raises StartError. A port of the inbox that is taken is told later: we go on without it.
+    """
+    given = {"PORT": settings.port}
+    if not args.no_inbox:
+        given |= {
+            "--inbox-http-port": args.inbox_http_port,
+            "--inbox-smtp-port": args.inbox_smtp_port,
+        }
+    refuse_twice(given)
+    refuse_taken(settings.host, settings.port, "PORT")
+
+
+def whose_database(settings: Settings) -> str:
+    """Say which database will be used and migrated, and what named it; without the password."""
+    assert settings.database_url is not None
+    is_of_environment = os.environ.get("DATABASE_URL", "").strip()
+    named_by = "the environment" if is_of_environment else str(Path(".env").absolute())
+    return printable(
+        f"notify: using and migrating {place(settings.direct_url or '')}, the DATABASE_URL of"
+        f" {named_by}; `DATABASE_URL=` there, and notify up brings its own"
+    )
+
+
 def services(args: argparse.Namespace) -> int:
     """Run PostgreSQL and Valkey, say where they are, and wait."""
     settings = settings_for(args)
     logs.set_up("services", level=settings.log_level, style=settings.log_style)
+    end_by_signals()
     with ExitStack() as stack:
         bare = replace(settings, database_url=None, redis_url=None)
         bare, servers = with_servers(bare, stack)
         print(f"DATABASE_URL={bare.database_url}\nREDIS_URL={bare.redis_url}", flush=True)
-        return run_until_stopped(lambda stop: watch(servers, stop))
+        return run_until_stopped(lambda stop: until_stopped(stop, *server_looks(servers)))
 
 
 def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, EmbeddedServers | None]:
@@ -108,12 +142,15 @@ async def everything(
             settings = with_mail_to(inbox, settings)
         else:
             inbox = None
-        await roles.enter_async_context(dispatching(settings, process))
-        await roles.enter_async_context(working(settings))
+        dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
+        worker_ended = await roles.enter_async_context(working(settings))
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
-        api = await roles.enter_async_context(serving(settings, process, inbox_url=inbox_url))
+        api, api_ended = await roles.enter_async_context(
+            serving(settings, process, inbox_url=inbox_url)
+        )
         print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
-        await watch(servers, stop)
+        looks = (dispatcher_ended, worker_ended, api_ended, *server_looks(servers))
+        await until_stopped(stop, *looks)
 
 
 def banner(api: str, database_url: str | None, inbox: Inbox | None) -> str:
@@ -150,18 +187,16 @@ def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
     )
 
 
-async def watch(servers: EmbeddedServers | None, stop: asyncio.Event) -> None:
-    """Wait until stopped. Raises StartError when the embedded PostgreSQL ended by itself.
-
-    Without Valkey we are slower, and go on.
-    """
+def server_looks(servers: EmbeddedServers | None) -> tuple[Look, ...]:
+    """Watch the embedded servers: PostgreSQL's end is ours; without Valkey we are slower."""
+    if servers is None:
+        return ()
     told = False
-    while not stop.is_set():
-        if servers is not None:
-            if reason := servers.database_dead():
-                raise StartError(reason)
-            if not told and (reason := servers.redis_dead()):
-                logger.error("slower_without_redis", reason=reason, hint="start it again")
-                told = True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), WATCH_S)
+
+    def redis_missed() -> None:
+        nonlocal told
+        if not told and (reason := servers.redis_dead()):
+            logger.error("slower_without_redis", reason=reason, hint="start it again")
+            told = True
+
+    return servers.database_dead, redis_missed

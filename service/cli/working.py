@@ -8,17 +8,21 @@ from loguru import logger
 
 from service.config import Settings
 from service.metrics import WorkerMetrics
+from service.watched import Look
 from workers.runner import Worker
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[Worker]:
-    """Run a worker's threads; on the way out they stop claiming, finish sends, and settle."""
+async def working(settings: Settings) -> AsyncIterator[Look]:
+    """Run a worker's threads; on the way out they stop claiming, finish sends, and settle.
+
+    Gives what sees whether they all run.
+    """
     worker = Worker(settings, WorkerMetrics())
     with logger.contextualize(role="worker"):
         worker.start()
     try:
-        yield worker
+        yield worker.ended
     finally:
         with logger.contextualize(role="worker"):
             await asyncio.to_thread(worker.stop)

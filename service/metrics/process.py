@@ -7,9 +7,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.metrics.dispatcher import JOBS
 from service.metrics.shelf import Shelf
 from service.model import PoolStats
 from service.schema import current_migration
+
+TASKS = ("leader", "dispatch", "redis", *JOBS, "metrics")
 
 
 class ProcessMetrics(Collector):
@@ -25,7 +28,16 @@ class ProcessMetrics(Collector):
             schema=[current_migration()],
         )
         build.labels(version("notification-service"), current_migration()).set(1)
+        self._restarts = shelf.counter(
+            "notify_task_restarts_total",
+            "Tasks that must not end, and did: they began again. 0 without bugs; the log says why.",
+            task=TASKS,
+        )
         registry.register(self)
+
+    def restarted(self, task: str) -> None:
+        """Count that a task ended and begins again."""
+        self._restarts.labels(task).inc()
 
     def show(self, pool: str, stats: Callable[[], PoolStats]) -> None:
         """Show a pool from now on."""

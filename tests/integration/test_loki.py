@@ -1,10 +1,12 @@
 """Lines on their way to a Loki that takes, refuses, fails, hangs, drips or is not there."""
 
 import base64
+import gzip
 import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from loguru import logger
 from prometheus_client import CollectorRegistry
 
 from service import logs
-from service.loki import Loki
+from service.loki import Endpoint, Loki, NoAnswer
 from service.loki_backlog import Backlog
 from service.metrics import LogMetrics
 from tests.loki import DRIP, HANG, FakeLoki, fake_loki
@@ -164,6 +166,40 @@ def test_nothing_is_lost_while_loki_refuses_for_now_and_it_is_said_once(
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     outage = [(line["event"], line["what"]) for line in told if line["event"] in ("away", "back")]
     assert outage == [("away", "loki"), ("back", "loki")]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("asked", "wait_s"),
+    [
+        ("7", 7), ("0", 0), ("-5", 0), ("86400", 300), ("9" * 30, 0), ("soon", 0), ("", 0),
+        (formatdate(time.time() + 100, usegmt=True), 100),
+        (formatdate(time.time() - 100, usegmt=True), 0),
+        (formatdate(time.time() + 1e6, usegmt=True), 300),
+    ],
+)  # fmt: skip
+def test_the_wait_that_loki_asks_for_is_kept_and_bounded(
+    server: FakeLoki, status: int, asked: str, wait_s: float
+) -> None:
+    server.answer, server.retry_after = status, asked
+    with pytest.raises(NoAnswer) as caught:
+        Endpoint(server.url).post(gzip.compress(b"{}"), 5.0)
+    assert wait_s - 60 <= caught.value.asked_s <= wait_s
+
+
+def test_a_loki_that_asks_to_wait_is_left_alone_while_the_oldest_lines_make_room(
+    server: FakeLoki, push: Push, counted
+) -> None:
+    server.answer, server.retry_after = 429, "200"
+    loki = push(server.url, backlog=Backlog(lines_max=100))
+    tell(10, "first")
+    wait_for(lambda: counted("log_push_failures_total") == 1)
+    server.answer = 204
+    tell(500)
+    assert loki.backlog.lines == 100
+    assert len(server.statuses) == 1
+    logger.remove()  # the end waits for nothing
+    assert not loki.thread.is_alive()
 
 
 @pytest.mark.parametrize("status", [400, 401, 413])

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from service.config import Settings, read_settings, retired_settings
+from service.config import LEASE_SPARE_S, Settings, read_settings, retired_settings
 from service.errors import ConfigError
+from workers.store import STATEMENT_TIMEOUT_S
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
 NOWHERE = Path("/nonexistent/.env")
@@ -62,7 +63,7 @@ def test_an_empty_value_counts_as_not_given(name):
         ("NUM_THREADS", " 4 ", 4),
         ("MAX_RETRIES", "0", 0),
         ("REAPING_INTERVAL_MINS", "0.05", 0.05),
-        ("LEASE_S", "12.5", 12.5),
+        ("LEASE_S", "14.5", 14.5),
         ("RETRY_SCHEDULE", "5s, 1m,10M,2h,1d", (5, 60, 600, 7200, 86400)),
         ("RETRY_SCHEDULE_EMAIL", "0.2s", (0.2,)),
         ("LOG_LEVEL", "WARNING", "warning"),
@@ -107,6 +108,15 @@ def test_a_value_is_read(variable, value, expected):
         ("LEASE_S", "inf", "a number from 1 to 3600"),
         ("LEASE_S", "30s", "a number from 1 to 3600"),
         ("REAPING_INTERVAL_MINS", "0", "a number from 0.01 to 1440"),
+        ("PORT", "\uff11\uff12", "a whole number from 1 to 65535"),
+        ("PORT", "8_080", "a whole number from 1 to 65535"),
+        ("PORT", "0x50", "a whole number from 1 to 65535"),
+        ("PORT", "+80", "a whole number from 1 to 65535"),
+        ("LEASE_S", "1e2", "a number from 1 to 3600"),
+        ("LEASE_S", "\uff13\uff10", "a number from 1 to 3600"),
+        ("LEASE_S", "3_0", "a number from 1 to 3600"),
+        ("LEASE_S", "0x1F", "a number from 1 to 3600"),
+        ("LEASE_S", "1,5", "a number from 1 to 3600"),
         ("LOG_LEVEL", "loud", "debug or info or warning or error"),
         ("LOG_STYLE", "xml", "pretty or json"),
     ],
@@ -138,6 +148,7 @@ WRONG = [
     "{scheme}://u:hunter2@[::1/d",
     "{scheme}://u:hunter2@[x]/d",
     "{scheme}:/u:hunter2@h",
+    "{scheme}://u:hunter2@h:0/d",
     "host=h password=hunter2",
     "password='hunter2",
     "hunter2",
@@ -242,6 +253,8 @@ def test_a_secret_in_the_wrong_place_is_not_shown(variable):
     ("together", "message"),
     [
         ({"LEASE_S": "10"}, "LEASE_S=10: must be more than SEND_DEADLINE_S=10"),
+        ({"LEASE_S": "10.005"}, "LEASE_S=10.005: must be more than SEND_DEADLINE_S=10, by 4 s or"),
+        ({"LEASE_S": "13.9"}, "LEASE_S=13.9: must be more than SEND_DEADLINE_S=10, by 4 s or more"),
         ({"LEASE_S": "5"}, "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
         ({"RETENTION_DAYS": "7"}, "RETENTION_DAYS=7: must be at least SEND_AT_MAX_DAYS=30"),
         ({"SMTP_URL": "smtp://h"}, "MAIL_FROM is missing"),
@@ -249,6 +262,31 @@ def test_a_secret_in_the_wrong_place_is_not_shown(variable):
 )
 def test_settings_that_are_wrong_together_are_refused(together, message):
     assert refusal(**together).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SMTP_URL", "smtp://"), ("SMTP_URL", "smtps://:465"), ("SMTP_URL", "smtp:///x"),
+        ("SMTP_URL", "smtp://h:0"), ("LOKI_URL", "http://"), ("LOKI_URL", "https:///path"),
+        ("REDIS_URL", "redis://"), ("REDIS_URL", "redis://:6379/0"), ("REDIS_URL", "redis:///0"),
+    ],
+)  # fmt: skip
+def test_a_url_without_a_host_or_with_a_port_that_is_none_is_refused(variable, value):
+    message = refusal(**{variable: value, "MAIL_FROM": "a@b.example"})
+    assert message.endswith("with a host and a port")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_value_whose_quotes_were_left_in_is_refused(name, quote):
+    message = refusal(**{name: f"{quote}hunter2{quote}"})
+    assert message.startswith(f"{name}: stands in quotes")
+    assert "hunter2" not in message
+
+
+def test_the_lease_leaves_time_for_the_slowest_claim():
+    assert LEASE_SPARE_S >= STATEMENT_TIMEOUT_S
 
 
 def test_the_environment_wins_over_the_file_and_an_empty_one_does_not(tmp_path):

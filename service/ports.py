@@ -1,0 +1,77 @@
+"""Whether our ports are free, looked at before anything is begun; and who holds one that is not."""
+
+import errno
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from service.errors import StartError
+
+LISTENS = "0A"  # of /proc/net/tcp
+
+
+def refuse_taken(host: str, port: int, setting: str) -> None:
+    """See whether we could listen there. Raises StartError, with who does if that can be seen."""
+    try:
+        for family, address in addresses(host, port):
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+                probe.listen(1)
+    except (OSError, UnicodeError) as error:
+        raise StartError(
+            f"{setting}={port}: cannot listen on {host}: {reason(error, port)}"
+        ) from error
+
+
+def refuse_twice(ports: Mapping[str, int]) -> None:
+    """See that no port is given to two. Raises StartError."""
+    seen: dict[int, str] = {}
+    for name, port in ports.items():
+        if port and port in seen:
+            raise StartError(f"{name}={port}: {seen[port]} has the same: choose another")
+        seen[port] = name
+
+
+def addresses(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
+    """Find what a name stands for, as asyncio does when it listens. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def reason(error: OSError | UnicodeError, port: int) -> str:
+    """Say in words why one cannot listen."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"{holder(port)} does: stop it, or choose another port"
+    if number == errno.EACCES and port < 1024:
+        return "a port below 1024 needs rights that this user has not: choose another"
+    if number == errno.EADDRNOTAVAIL:
+        return "it is no address of this machine"
+    return str(getattr(error, "strerror", None) or error)
+
+
+def holder(port: int) -> str:
+    """Name the process that listens on a port, of those that we may look at (Linux)."""
+    sockets = {f"socket:[{inode}]" for inode in listening(port)}
+    if sockets:
+        for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+            with suppress(OSError):  # it has ended, or is of another user
+                if str(descriptor.readlink()) in sockets:
+                    process = descriptor.parents[1]
+                    # Without its arguments: they may hold a password.
+                    return f"process {process.name} ({(process / 'comm').read_text().strip()})"
+    return "another process"
+
+
+def listening(port: int) -> Iterator[str]:
+    """Give the inodes of the sockets that listen on a port."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                words = line.split()
+                if words[3] == LISTENS and words[1].endswith(f":{port:04X}"):
+                    yield words[9]

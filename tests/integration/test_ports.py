@@ -1,0 +1,88 @@
+"""A port that we cannot have is told before anything is begun, with who has it."""
+
+import os
+import socket
+
+import pytest
+
+from service.cli import main
+from service.errors import StartError
+from service.ports import reason, refuse_taken, refuse_twice
+from tests.acceptance.conftest import free_port
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost", "::"])
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_who_listens_is_named_with_the_setting(host, family):
+    theirs = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    with socket.create_server((theirs, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        ours = {a for *_, a in socket.getaddrinfo(host, port, flags=socket.AI_PASSIVE)}
+        if not ours & {(theirs, port), (theirs, port, 0, 0), ("0.0.0.0", port), ("::", port, 0, 0)}:
+            pytest.skip("another address")
+        is_other_family = host in ("0.0.0.0", "::") and (":" in host) != (":" in theirs)
+        if is_other_family:
+            refuse_taken(host, port, "PORT")
+            return
+        with pytest.raises(StartError) as caught:
+            refuse_taken(host, port, "PORT")
+    assert str(caught.value).startswith(f"PORT={port}: cannot listen on {host}: process ")
+    assert f"process {os.getpid()} (" in str(caught.value)
+
+
+def test_a_free_port_is_left_free():
+    port = free_port()
+    refuse_taken("127.0.0.1", port, "PORT")
+    refuse_taken("localhost", port, "PORT")
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("192.0.2.1", "it is no address of this machine"),
+        ("2001:db8::1", "it is no address of this machine"),
+        ("http://127.0.0.1", "not known"),
+        ("a" * 70 + ".example", ""),
+    ],
+)
+def test_an_address_that_is_not_ours_is_told_as_such(host, told):
+    with pytest.raises(StartError, match=f"PORT=39100: cannot listen on {host}: .*{told}"):
+        refuse_taken(host, 39100, "PORT")
+
+
+def test_a_low_port_without_rights_is_told_as_such():
+    error = PermissionError(13, "Permission denied")
+    assert "below 1024 needs rights" in reason(error, 80)
+    assert reason(error, 3000) == "Permission denied"
+
+
+def test_one_port_for_two_is_refused_with_both_names():
+    refuse_twice({"PORT": 3000, "a": 0, "b": 0, "c": 3001})
+    with pytest.raises(StartError, match="b=3000: PORT has the same"):
+        refuse_twice({"PORT": 3000, "a": 3001, "b": 3000})
+
+
+@pytest.mark.parametrize("given", [[], ["--no-inbox"]])
+def test_up_starts_and_migrates_nothing_when_its_port_is_taken(tmp_path, monkeypatch, capfd, given):
+    monkeypatch.chdir(tmp_path)
+    state = tmp_path / "state"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["up", "--state", str(state), "--port", port, *given]) == 1
+    said = capfd.readouterr().err
+    assert said.startswith(
+        f"notify: PORT={port}: cannot listen on 127.0.0.1: process {os.getpid()} ("
+    )
+    assert said.count("\n") == 1
+    assert not state.exists()
+
+
+def test_up_refuses_the_inbox_on_the_apis_port(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    state, port = tmp_path / "state", str(free_port())
+    given = ["--state", str(state), "--port", port, "--inbox-http-port", port]
+    assert main(["up", *given]) == 1
+    assert f"--inbox-http-port={port}: PORT has the same" in capfd.readouterr().err
+    assert not state.exists()
