@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import logging
+from contextlib import aclosing
 
 from service.cli.settings import settings_beside_up
 from service.doctor import examine
+from service.finding import Finding
 from service.printable import printable
 
 
@@ -16,12 +18,17 @@ def run(args: argparse.Namespace) -> int:
 
     async def look() -> int:
         worst = 0
-        async for finding in examine(settings):
-            mark = "FIX " if finding.advice else "fine"
-            advice = f": {finding.advice}" if finding.advice else ""
-            line = f"{mark}  {finding.what: <26} {finding.found}{advice}"
-            print(printable(line), flush=True)
-            worst = max(worst, int(bool(finding.advice)))
+        async with aclosing(examine(settings)) as findings:
+            async for finding in findings:
+                print(printable(line(finding)), flush=True)
+                worst = max(worst, int(bool(finding.advice)))
         return worst
 
     return asyncio.run(look())
+
+
+def line(finding: Finding) -> str:
+    """Write a finding for people."""
+    mark = "FIX " if finding.advice else "fine"
+    advice = f": {finding.advice}" if finding.advice else ""
+    return f"{mark}  {finding.what: <26} {finding.found}{advice}"
