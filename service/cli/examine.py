@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import logging
 from contextlib import aclosing
+from dataclasses import asdict
 
+from service.cli.output import show
 from service.cli.settings import settings_beside_up
 from service.doctor import examine
 from service.finding import Finding
@@ -17,12 +19,15 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     async def look() -> int:
-        worst = 0
+        seen = []
         async with aclosing(examine(settings)) as findings:
             async for finding in findings:
-                print(printable(line(finding)), flush=True)
-                worst = max(worst, int(bool(finding.advice)))
-        return worst
+                seen.append(finding)
+                if not args.json:
+                    print(printable(line(finding)), flush=True)
+        if args.json:
+            show([asdict(finding) | {"is_fine": not finding.advice} for finding in seen])
+        return int(any(finding.advice for finding in seen))
 
     return asyncio.run(look())
 

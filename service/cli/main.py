@@ -1,177 +1,93 @@
-"""`notify COMMAND`: what a person can ask for, and which function does it."""
+# PYTHON_ARGCOMPLETE_OK
+"""Running one command: whatever goes wrong ends in one line, and never in a traceback."""
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from pathlib import Path
 
-from service.errors import NotifyError
+from service.cli.parser import parser
+from service.errors import ConfigError, NotifyError
 from service.printable import printable
 
-ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
-EXAMPLES = """examples:
-  notify up                                   everything, here and now
-  notify send webhook http://127.0.0.1:3080/hi '{"hello": "world"}'
-  notify send email ada@example.org --subject Hello --text "It works."
-  notify status 019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f
-  notify redrive --channel webhook --code 503 --dry-run
-"""
+CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
+INTERRUPTED = 128 + 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. What we raise on purpose is told in one line."""
-    args = parser().parse_args(argv)
+    """Run one command; returns the exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
-        module = import_module(args.module)
-        run: Callable[[argparse.Namespace], int] = getattr(module, args.function)
-        return run(args)
-    except NotifyError as error:
-        print(printable(f"notify: {error}"), file=sys.stderr)
-        return 1
+        prepare_streams()
+        args = parsed(given)
+        code = command(args)(args)
+        sys.stdout.flush()  # now: a reader may have gone
+    except BrokenPipeError:
+        read_by_nobody()
+        return CLOSED_PIPE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except NotifyError as error:
+        return complain(str(error))
+    except OSError as error:
+        return complain(f"{error.filename or 'output'}: {error.strerror or error}")
+    except Exception as error:
+        return complain(fault(error))
+    return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe every command."""
-    root = argparse.ArgumentParser(
-        prog="notify",
-        description="Durable notifications on PostgreSQL: enqueue by HTTP or INSERT, delivered at "
-        f"least once. {ENVIRONMENT}",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = root.add_subparsers(metavar="COMMAND", required=True)
+def parsed(given: list[str]) -> argparse.Namespace:
+    """Read the command line. Raises ConfigError for what no terminal writes."""
+    root = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
 
-    up = command(commands, "up", "service.cli.up", "run everything in one process",
-        "Run API, dispatcher and workers in one process. PostgreSQL and Valkey are started as its "
-        "children unless DATABASE_URL / REDIS_URL name others.")  # fmt: skip
-    add_state(up)
-    add_port(up)
-    up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
-    add_inbox_ports(up, "inbox-")
-
-    services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
-        "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
-        "ready (a .env as it stands), and run until stopped.", function="services")  # fmt: skip
-    add_state(services)
-
-    command(commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
-        "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip
-    api = command(commands, "api", "service.cli.roles", "run the HTTP edge",
-        "POST /notify and the reads, on PORT; needs DATABASE_URL.", function="api")  # fmt: skip
-    add_port(api)
-    command(commands, "dispatcher", "service.cli.roles", "run the dispatcher",
-        "Fill the ready set, reap, reconcile, set the gauges, keep the partitions. Needs "
-        "DATABASE_URL and REDIS_URL. Any number may run: one leads, the others stand by.",
-        function="dispatcher")  # fmt: skip
-    command(commands, "worker", "service.cli.roles", "run a worker",
-        "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
-        "quick.", function="worker")  # fmt: skip
-
-    doctor = command(commands, "doctor", "service.cli.examine", "look at everything",
-        "Look at database, doorbell, Redis, webhooks and mail; one line each: fine, or what to do. "
-        "Changes nothing. Exit code 1: something is to be done. Without DATABASE_URL it looks at "
-        "the notify up of this state directory.")  # fmt: skip
-    add_state(doctor)
-
-    top = command(commands, "top", "service.cli.top", "watch who does what in PostgreSQL",
-        "pg_activity on DATABASE_URL, or on another role of the same database (--database-url), "
-        "such as notify_ops. The APP column names our roles: notify-api, -disp, -maint, "
-        "-work.")  # fmt: skip
-    top.add_argument("--database-url", metavar="URL", help="instead of DATABASE_URL")
-    add_state(top)
-
-    inbox = command(commands, "inbox", "service.cli.try_out", "catch webhooks and mails",
-        "A catcher for trying things out: prints a line per arrival, with its signature check "
-        "(WEBHOOK_SECRET).", function="inbox")  # fmt: skip
-    add_inbox_ports(inbox, "")
-    inbox.add_argument("-v", "--verbose", action="store_true", help="print headers and bodies too")
-
-    add_send(commands)
-    status = command(commands, "status", "service.cli.try_out", "show what became of one",
-        "Print it with every attempt, as JSON; on standard error, when it is tried next.",
-        function="status")  # fmt: skip
-    status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
-    add_url(status)
-
-    cancel = command(commands, "cancel", "service.cli.operate", "call off what is still queued",
-        "One line for each ID; the exit code is 1 if one of them could not be cancelled: what is "
-        "being sent cannot be called back.", function="cancel")  # fmt: skip
-    cancel.add_argument("ids", nargs="+", metavar="ID")
-    add_url(cancel)
-    add_redrive(commands)
-    return root
+        argcomplete.autocomplete(root)
+    for word in given:
+        if not word.isprintable() and any("\ud800" <= c <= "\udfff" for c in word):
+            raise ConfigError(f"{word}: not UTF-8")
+    if not given:
+        root.print_help(sys.stderr)
+        raise SystemExit(2)
+    return root.parse_args(given)
 
 
-def command(
-    commands: Any, name: str, module: str, summary: str, description: str, *, function: str = "run"
-) -> argparse.ArgumentParser:
-    """Add a command; its module is imported only when it is called."""
-    added: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=f"{description} {ENVIRONMENT}"
-    )
-    added.set_defaults(module=module, function=function)
-    return added
+def command(args: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """Import what runs a command: no other pays for it."""
+    run: Callable[[argparse.Namespace], int] = getattr(import_module(args.module), args.function)
+    return run
 
 
-def add_send(commands: Any) -> None:
-    """Describe `notify send`."""
-    send = command(commands, "send", "service.cli.try_out", "enqueue one notification",
-        "POST /notify for people and scripts; prints the answer as JSON.",
-        function="send")  # fmt: skip
-    send.add_argument("channel", choices=["webhook", "email", "log"])
-    send.add_argument("recipient", help="a URL, a mail address, or anything (log)")
-    send.add_argument("payload", nargs="?", metavar="JSON", help="the payload; '-' reads stdin")
-    send.add_argument("--subject", help="email: the subject")
-    send.add_argument("--text", help="email: the text")
-    send.add_argument("--html", help="email: the HTML part")
-    send.add_argument("--priority", type=int, metavar="N", help="0 urgent … 3 bulk; default 2")
-    send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)")
-    send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)")
-    send.add_argument("--max-attempts", type=int, metavar="N", help="default: MAX_RETRIES + 1")
-    send.add_argument("--reference", help="your own name for it, to find it again")
-    add_url(send)
+def prepare_streams() -> None:
+    """Write an escape where an encoding lacks a character; what is closed (>&-) takes anything."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we run
+        elif mode == "w" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
-def add_redrive(commands: Any) -> None:
-    """Describe `notify redrive`."""
-    redrive = command(commands, "redrive", "service.cli.operate", "queue failed ones again",
-        "By ID, or all that match every option given, the oldest first. Each gets as many attempts "
-        "as a new one. Prints the counts as JSON. Try --dry-run first.",
-        function="redrive")  # fmt: skip
-    redrive.add_argument("ids", nargs="*", metavar="ID")
-    redrive.add_argument("--channel", choices=["webhook", "email", "log"])
-    redrive.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
-    redrive.add_argument("--reference", help="as it was given when they were enqueued")
-    redrive.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
-    redrive.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
-    redrive.add_argument("--limit", type=int, metavar="N", help="at most so many; default 1000")
-    redrive.add_argument("--rate", type=float, metavar="N", help="due per second; default 100")
-    redrive.add_argument("--dry-run", action="store_true", help="count them and change nothing")
-    add_url(redrive)
+def read_by_nobody() -> None:
+    """Keep Python from trying once more, and complaining, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def add_state(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--state", metavar="DIR", help="where the embedded servers keep their data (NOTIFY_STATE)"
-    )
+def complain(text: str) -> int:
+    """Say on one line why it was not done."""
+    print(printable(f"notify: {text}"), file=sys.stderr)
+    return 1
 
 
-def add_port(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", metavar="N", help="the API's port (PORT, default 3000)")
-    command.add_argument("--host", metavar="ADDRESS", help="where it listens (HOST, 127.0.0.1)")
-
-
-def add_inbox_ports(command: argparse.ArgumentParser, prefix: str) -> None:
-    for half, port in (("http", 3080), ("smtp", 3025)):
-        command.add_argument(
-            f"--{prefix}{half}-port", type=int, default=port, metavar="N", help=f"default: {port}"
-        )
-
-
-def add_url(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--url", metavar="URL", help="the API's address (default: http://127.0.0.1:PORT)"
+def fault(error: Exception) -> str:
+    """Tell a fault of ours in one line: the kind and the place. A text may quote a password."""
+    if os.environ.get("NOTIFY_DEBUG"):
+        traceback.print_exc()
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a fault of this program, {type(error).__name__} at {Path(place.filename).name}:"
+        f"{place.lineno}. Please report it with what NOTIFY_DEBUG=1 shows"
     )

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 
+from service.cli.output import say, show
 from service.cli.running import run_until_stopped, serve_metrics, start_logs
 from service.cli.settings import required, settings_for
 from service.config import Settings
@@ -14,7 +15,10 @@ def migrate(args: argparse.Namespace) -> int:
 
     settings = prepared(args, "migrate", "database_url")
     applied = apply(settings.direct_url or "")
-    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    if args.json:
+        show({"applied": applied})
+    else:
+        say([f"applied {name}" for name in applied] or ["nothing to apply"])
     return 0
 
 

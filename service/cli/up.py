@@ -17,6 +17,7 @@ from service.cli.settings import settings_for
 from service.cli.working import working
 from service.config import Settings
 from service.dispatcher import dispatching
+from service.embedded.running import written_down
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
 from service.errors import StartError
@@ -105,12 +106,15 @@ async def everything(
     process = ProcessMetrics()
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
+            mail_to = None if settings.smtp_url else mailbox(inbox)
             settings = with_mail_to(inbox, settings)
         else:
-            inbox = None
+            inbox = mail_to = None
         await roles.enter_async_context(dispatching(settings, process))
         await roles.enter_async_context(working(settings))
         api = await roles.enter_async_context(serving(settings, process))
+        if servers is not None:
+            roles.enter_context(written_down(servers.state.directory, api, mail_to))
         print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
         await watch(servers, stop)
 
@@ -144,9 +148,14 @@ def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
         return settings
     return replace(
         settings,
-        smtp_url=f"smtp://{inbox.host}:{inbox.smtp_port}",
+        smtp_url=mailbox(inbox),
         mail_from=settings.mail_from or "notify@localhost",
     )
+
+
+def mailbox(inbox: Inbox) -> str:
+    """Write the SMTP_URL of an inbox."""
+    return f"smtp://{inbox.host}:{inbox.smtp_port}"
 
 
 async def watch(servers: EmbeddedServers | None, stop: asyncio.Event) -> None:
