@@ -52,7 +52,7 @@ def refusal(base_url: str, code: int, headers: Headers, body: bytes, typed: Type
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         text = f"{shown(base_url)}: {meaning(code, headers)} (HTTP {code})"
     after = headers.get("Retry-After", "")
-    return f"{text} Retry-After: {after}{' s' * after.isdigit()}" if after else text
+    return f"{text}; Retry-After: {after}{' s' * after.isdigit()}" if after else text
 
 
 def problem_line(problem: Mapping[str, Any], code: int, typed: Typed) -> str:
@@ -68,11 +68,7 @@ def fault_line(fault: Mapping[str, str], typed: Typed) -> str:
     """Say where a fault is by the option that was typed, else as the API says."""
     where = fault.get("pointer") or fault.get("parameter") or ""
     named = option(where, typed)
-    return (
-        f"{named}: {fault['detail']}"
-        if named in typed.values()
-        else f"{named} {fault['detail']}".strip()
-    )
+    return f"{named}{':' * (named != where)} {fault['detail']}".strip()
 
 
 def option(where: str, typed: Typed) -> str:

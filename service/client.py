@@ -20,6 +20,7 @@ from service.errors import ConfigError, NobodyListens, NotifyError, TryLater
 
 TIMEOUT_S = 10
 ANSWER_MAX_BYTES = 64 * 1024**2
+PROBLEM_MAX_BYTES = 65536
 BASE_URL = re.compile(r"https?://[^/?#\\@\s]+(?:/[^?#\\\s]*)?", re.IGNORECASE)
 
 
@@ -77,7 +78,9 @@ def ask(
     except HTTPError as error:
         with error:
             kind = TryLater if error.code in (429, 503) else NotifyError
-            raise kind(refusal(base_url, error.code, error.headers, error.read(), typed)) from None
+            raise kind(
+                refusal(base_url, error.code, error.headers, body_of(error), typed)
+            ) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise kind_of(reason)(no_answer(base_url, reason, TIMEOUT_S)) from None
@@ -95,6 +98,14 @@ def answer(base_url: str, response: HTTPResponse) -> dict[str, Any]:
         return msgspec.json.decode(b"".join(parts), type=dict[str, Any])
     except ValueError:
         raise NotifyError(stranger(base_url, response.status, response.headers)) from None
+
+
+def body_of(error: HTTPError) -> bytes:
+    """Read what there is of an error's document."""
+    try:
+        return error.read(PROBLEM_MAX_BYTES)
+    except (OSError, HTTPException):
+        return b""
 
 
 def kind_of(reason: object) -> type[NotifyError]:

@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
         command = next((word for word in argv if not word.startswith("-")), None)
         of = self.commands.get(command or "", self)
         for word in argv[: argv.index("--")] if "--" in argv else argv:
-            if command is not None and word.startswith("--") and " " not in word:
+            if word.startswith("--") and " " not in word:
                 of.check_option(word.partition("=")[0])
         args, extra = self.parse_known_args(argv)
         if extra:

@@ -52,9 +52,9 @@ def redrive(args: argparse.Namespace) -> int:
     from service import client
     from service.api.redrive import LIMIT, LIMIT_MAX
 
+    base = base_url(args)
     body = redrive_body(args)
     left = args.limit or (LIMIT_MAX if args.dry_run else LIMIT)
-    base = base_url(args)
 
     def ask(**place: Any) -> dict[str, Any]:
         return shaped(client.redrive(base, body | place, TYPED), *COUNTS, "next")

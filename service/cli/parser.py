@@ -2,10 +2,9 @@
 
 import argparse
 from math import isfinite
-from typing import Any
+from typing import Any, NoReturn
 
 from service.cli.mistakes import Parser
-from service.distribution import DISTRIBUTION, installed_version
 
 CHANNELS = ["webhook", "email", "log"]
 STATUSES = ["queued", "sending", "sent", "failed", "cancelled", "expired"]
@@ -37,8 +36,7 @@ def parser() -> Parser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    version = f"notify {installed_version()} ({DISTRIBUTION})"
-    root.add_argument("--version", action="version", version=version)
+    root.add_argument("--version", action=Version, nargs=0, help="print it, and end")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     root.commands = commands.choices
 
@@ -109,6 +107,16 @@ def parser() -> Parser:
     add_json(cancel)
     add_redrive(commands)
     return root
+
+
+class Version(argparse.Action):
+    """Look the version up only when it is asked for: that takes longer than all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from service.distribution import DISTRIBUTION, installed_version
+
+        print(f"notify {installed_version()} ({DISTRIBUTION})")
+        parser.exit()
 
 
 def command(

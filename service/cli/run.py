@@ -1,4 +1,3 @@
-# PYTHON_ARGCOMPLETE_OK
 """Running one command: whatever goes wrong ends in one line, and never in a traceback."""
 
 import argparse
@@ -14,10 +13,9 @@ from service.errors import ConfigError, NotifyError
 from service.printable import printable
 
 CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
-INTERRUPTED = 128 + 2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -28,8 +26,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         read_by_nobody()
         return CLOSED_PIPE
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except NotifyError as error:
         return complain(str(error))
     except OSError as error:
@@ -57,8 +53,8 @@ def parsed(given: list[str]) -> argparse.Namespace:
 
 def command(args: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
     """Import what runs a command: no other pays for it."""
-    run: Callable[[argparse.Namespace], int] = getattr(import_module(args.module), args.function)
-    return run
+    named: Callable[[argparse.Namespace], int] = getattr(import_module(args.module), args.function)
+    return named
 
 
 def prepare_streams() -> None:
