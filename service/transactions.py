@@ -7,6 +7,7 @@ from service.finding import Finding
 from service.store import Store
 
 AGE_MAX = timedelta(minutes=5)
+HIDDEN_MAX = 10_000  # transactions that began after one whose own time is hidden
 
 # A role without pg_read_all_stats sees neither when another's transaction began nor its state, but
 # who it is and the oldest snapshot it holds.
@@ -26,7 +27,7 @@ from (
   from pg_catalog.pg_prepared_xacts p
   where p.database = pg_catalog.current_database()
 ) as open
-where since is not null or transactions > 10000
+where since is not null or transactions > %s
 order by since < pg_catalog.clock_timestamp() - %s desc nulls last,
   since is null desc, since, transactions desc
 limit 1
@@ -60,10 +61,12 @@ class Oldest(NamedTuple):
         return "rollback prepared '{}'".format((self.gid or "").replace("'", "''"))
 
 
-async def transaction_finding(store: Store, age_max: timedelta = AGE_MAX) -> Finding:
+async def transaction_finding(
+    store: Store, age_max: timedelta = AGE_MAX, hidden_max: int = HIDDEN_MAX
+) -> Finding:
     """Say how old the oldest transaction is, and whose."""
     async with store.pool.connection() as conn:
-        row = await (await conn.execute(OLDEST, [age_max])).fetchone()
+        row = await (await conn.execute(OLDEST, [hidden_max, age_max])).fetchone()
     if row is None:
         return Finding("oldest transaction", "none")
     oldest = Oldest(*row)

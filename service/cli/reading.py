@@ -20,6 +20,8 @@ STORY = (
     "reference", "priority", "created_at", "send_at", "expires_at", "due_at", "settled_at",
     "last_error_code", "last_error",
 )  # fmt: skip
+# The next try of what has come to its end is of no interest.
+PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}
 
 
 def status(args: argparse.Namespace) -> int:
@@ -97,7 +99,7 @@ def story(found: dict[str, Any]) -> Iterator[str]:
     yield f"{found['id']}  {found['status']}"
     yield f"{'to':16}{found.get('channel')} {found.get('recipient')}"
     for name in STORY:
-        if found.get(name) is not None:
+        if found.get(name) is not None and (name, found["status"]) not in PASSED:
             yield f"{name.replace('_', ' '):16}{found[name]}"
     for attempt in found.get("attempts") or ():
         took = "?" if attempt.get("took_ms") is None else attempt["took_ms"]

@@ -4,8 +4,9 @@ import argparse
 import json
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
@@ -18,6 +19,7 @@ FIELDS = ("priority", "send_at", "expires_at", "max_attempts", "reference")
 MAIL = ("subject", "text", "html")
 ENDS = {"sent": 0, "failed": 3, "expired": 4, "cancelled": 5}
 NOT_YET = 6
+PAYLOAD_MAX_BYTES = 4 * 1024**2  # the API says at which size it is too large; /dev/zero has no end
 LOOK_S = (0.05, 1.0)  # between two looks: at first, and later
 
 
@@ -94,7 +96,10 @@ def read(given: str) -> str:
     if given != "-" and not given.startswith("@"):
         return given
     try:
-        data = sys.stdin.buffer.read() if given == "-" else Path(given[1:]).read_bytes()
+        with open_payload(given) as file:
+            data = file.read(PAYLOAD_MAX_BYTES + 1)
+        if len(data) > PAYLOAD_MAX_BYTES:
+            raise ConfigError(f"the payload in {place(given)} is larger than the API takes")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
@@ -103,6 +108,11 @@ def read(given: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it cannot be read"
         raise ConfigError(f"the payload in {place(given)}: {reason}") from None
+
+
+def open_payload(given: str) -> AbstractContextManager[BinaryIO]:
+    """Open what `-` or `@file` names; stdin stays open."""
+    return nullcontext(sys.stdin.buffer) if given == "-" else Path(given[1:]).open("rb")
 
 
 def place(given: str) -> str:

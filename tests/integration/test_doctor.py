@@ -1,6 +1,7 @@
 """`notify doctor` against real servers: everything fine, and each thing that can be wrong."""
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
@@ -19,7 +20,7 @@ from service.doctor import examine
 from service.finding import Finding
 from service.inbox import Inbox
 from service.store import Store
-from service.transactions import transaction_finding
+from service.transactions import Oldest, transaction_finding
 from tests.ledger import ago, put
 
 SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4"
@@ -190,9 +191,9 @@ def test_the_direct_url_is_looked_at_as_well(dsn):
     assert "DATABASE_DIRECT_URL" in seen["database"].advice
 
 
-async def oldest(dsn: str, age_max: timedelta) -> Finding:
+async def oldest(dsn: str, age_max: timedelta, hidden_max: int = 10_000) -> Finding:
     async with Store(dsn, "notify-doctor") as store:
-        return await transaction_finding(store, age_max)
+        return await transaction_finding(store, age_max, hidden_max)
 
 
 def test_whose_transaction_is_the_oldest_is_said_with_what_ends_it(dsn, db):
@@ -203,6 +204,31 @@ def test_whose_transaction_is_the_oldest_is_said_with_what_ends_it(dsn, db):
         pid, user = stranger.info.backend_pid, stranger.info.user
     assert f"pid {pid}, role {user}, application shop, idle in transaction since" in found.found
     assert f"select pg_terminate_backend({pid})" in found.advice
+
+
+def test_a_role_without_rights_sees_whose_snapshot_is_old(dsn, db):
+    """It sees no times of others: the age in transactions has to do."""
+    name = f"doctor_{os.getpid()}"
+    db.execute(SQL("create role {} login password 'x'").format(Identifier(name)))
+    try:
+        with psycopg.connect(dsn, application_name="shop") as stranger:
+            stranger.execute("set transaction isolation level repeatable read")
+            stranger.execute("select 1")
+            db.execute("select pg_current_xact_id()")
+            as_role = url(dsn, user=name, password="x")
+            found = asyncio.run(oldest(as_role, timedelta(0), hidden_max=0))
+            pid = stranger.info.backend_pid
+        assert f"pid {pid}, role " in found.found
+        assert "application shop, what it does is hidden, begun 1 transactions ago" in found.found
+        assert found.advice == ""
+    finally:
+        db.execute(SQL("drop role {}").format(Identifier(name)))
+
+
+def test_a_prepared_transaction_is_ended_by_its_name():
+    oldest = Oldest(None, "shop", "", "it's", "prepared", None, None, 5)
+    assert "prepared transaction" in str(oldest)
+    assert oldest.end == "rollback prepared 'it''s'"
 
 
 def test_a_table_of_the_users_own_is_no_fault(dsn, db):

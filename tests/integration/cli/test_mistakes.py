@@ -59,6 +59,7 @@ def test_the_version_is_told(notify):
         ("NaN", "NaN is not a number there"),
         ("[" * 100_000, "nested too deeply"),
         ("@nowhere.json", "the payload in nowhere.json: No such file or directory"),
+        ("@/dev/zero", "the payload in /dev/zero is larger than the API takes"),
         ("@.", "the payload in .: Is a directory"),
         ("@latin.json", "the payload in latin.json is not UTF-8: byte 2"),
         ("\udcff", "not UTF-8"),
