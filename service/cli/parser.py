@@ -145,10 +145,10 @@ def add_send(commands: Any) -> None:
     send.add_argument("--subject", help="email: the subject")
     send.add_argument("--text", help="email: the text")
     send.add_argument("--html", help="email: the HTML part")
-    send.add_argument("--priority", type=int, metavar="N", help="0 urgent … 3 bulk; default 2")
+    send.add_argument("--priority", type=integer, metavar="N", help="0 urgent … 3 bulk; default 2")
     send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)")
     send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)")
-    send.add_argument("--max-attempts", type=int, metavar="N", help="default: MAX_RETRIES + 1")
+    send.add_argument("--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1")
     send.add_argument("--reference", help="your own name for it, to find it again")
     send.add_argument("--wait", action="store_true", help="until it has ended; prints its story")
     send.add_argument(
@@ -208,7 +208,11 @@ def add_port(command: argparse.ArgumentParser) -> None:
 def add_inbox_ports(command: argparse.ArgumentParser, prefix: str) -> None:
     for half, port in (("http", 3080), ("smtp", 3025)):
         command.add_argument(
-            f"--{prefix}{half}-port", type=int, default=port, metavar="N", help=f"default: {port}"
+            f"--{prefix}{half}-port",
+            type=port_number,
+            default=port,
+            metavar="N",
+            help=f"default: {port}",
         )
 
 
@@ -229,11 +233,26 @@ def add_form(command: argparse.ArgumentParser) -> None:
     )
 
 
+def port_number(text: str) -> int:
+    """Parse a port; 0 is any that is free."""
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
 def whole(text: str) -> int:
     """Parse a number of rows."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def integer(text: str) -> int:
+    """Parse what the API judges by its own limits."""
+    try:
+        return int(text[:20])
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
 def finite(text: str) -> float:

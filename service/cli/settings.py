@@ -18,8 +18,24 @@ def settings_for(args: argparse.Namespace) -> Settings:
     for option in OPTIONS:
         value = getattr(args, option, None)
         if value is not None:
-            environ[VARIABLES.get(option, option.upper())] = value
-    return read_settings(environ)
+            environ[variable(option)] = value
+    try:
+        return read_settings(environ)
+    except ConfigError as error:
+        raise ConfigError(as_typed(str(error), args)) from None
+
+
+def variable(option: str) -> str:
+    """Name the variable that an option counts as."""
+    return VARIABLES.get(option, option.upper())
+
+
+def as_typed(text: str, args: argparse.Namespace) -> str:
+    """Say `--port x` of what was typed so, and not `PORT=x`."""
+    for option in OPTIONS:
+        if getattr(args, option, None) is not None and text.startswith(f"{variable(option)}="):
+            return f"--{option.replace('_', '-')} {text.partition('=')[2]}"
+    return text
 
 
 def settings_beside_up(args: argparse.Namespace) -> Settings:

@@ -21,7 +21,6 @@ def test_doctor(notify, dsn, monkeypatch):
 def test_migrate(process, empty_dsn):
     env = {"DATABASE_URL": empty_dsn}
     assert json.loads(ended(process("migrate", "--json", env=env)).out)["applied"]
-    assert json.loads(ended(process("migrate", "--json", env=env)).out) == {"applied": []}
     assert ended(process("migrate", env=env)).out == "nothing to apply\n"
 
 

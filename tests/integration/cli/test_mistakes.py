@@ -24,6 +24,9 @@ ASKING = [["status", ID], ["list"], ["send", "log", "x", "{}"], ["cancel", ID], 
         (["send", "--subjct", "x", "email", "ada"], "did you mean --subject?"),
         (["send", "webhok", "x"], "there is no CHANNEL 'webhok': did you mean webhook?"),
         (["list", "--status", "faild"], "there is no STATUS 'faild': did you mean failed?"),
+        (["send", "log", "x", "--priority", "high"], "'high' is not a whole number"),
+        (["inbox", "--http-port", "70000"], "'70000' is no port"),
+        (["up", "--inbox-smtp-port", "-1"], "--inbox-smtp-port: "),
         (["list", "--limit", "0"], "'0' is not a whole number from 1 on"),
         (["send"], "required: CHANNEL, RECIPIENT"),
         (["status"], "required: ID"),
@@ -53,7 +56,7 @@ def test_the_version_is_told(notify):
     ("payload", "said"),
     [
         ("{a", "Expecting property name enclosed in double quotes at line 1, column 2: a; is it q"),
-        ('{"a": 1,}', "at line 1, column 9: }"),
+        ('{"a": 1 "b"}', 'at line 1, column 9: "b"}'),
         ('{"a":\n nope}', "Expecting value at line 2, column 2: nope}"),
         ("", "at line 1, column 1: it ends there"),
         ("NaN", "NaN is not a number there"),
@@ -85,7 +88,6 @@ def test_a_payload_comes_whole_from_a_file_and_from_stdin(process, api, bare):
         assert b"123456789012345678901234567890" in payload
 
 
-@pytest.mark.parametrize("argv", ASKING, ids=lambda argv: argv[0])
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -108,8 +110,13 @@ def test_a_payload_comes_whole_from_a_file_and_from_stdin(process, api, bare):
         ("{stranger}/599", "it failed (HTTP 599)"),
     ],
 )
-def test_what_is_no_api_of_ours_is_told(notify, stranger, argv, url, said):
-    done = notify(*argv, "--url", url.format(stranger=stranger))
+def test_what_is_no_api_of_ours_is_told(notify, stranger, url, said):
+    for argv in ASKING:
+        done = notify(*argv, "--url", url.format(stranger=stranger))
+        assert_told(done, said)
+
+
+def assert_told(done, said):
     assert done.code == 1
     assert said in done.err
     assert done.err.count("\n") == 1
@@ -153,6 +160,18 @@ def test_faults_speak_of_what_was_typed(notify, api, argv, said):
     assert done.code == 1
     assert said in done.err
     assert "/filter" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["api", "--port", "x"], "notify: --port x: must be a whole number"),
+        (["top", "--database-url", "x"], "notify: --database-url (hidden): must be a URL"),
+        (["up", "--port", "0"], "notify: --port 0: must be"),
+    ],
+)
+def test_a_setting_that_was_typed_is_named_as_typed(notify, argv, said):
+    assert notify(*argv).err.startswith(said)
 
 
 def test_an_id_that_is_none_and_one_that_is_not_there_differ(notify, api):

@@ -12,6 +12,7 @@ from service import client
 from tests.acceptance.conftest import NOTIFY
 from tests.integration.api.serving import LINE
 from tests.integration.cli.conftest import ended
+from tests.integration.cli.terminal import Terminal
 from tests.integration.cli.test_mistakes import ASKING, ID
 from tests.waiting import LIMIT_S, wait_for
 
@@ -53,6 +54,15 @@ def test_any_character_comes_through_any_terminal(process, api, encoding):
     listed = process("list", "--json", env=env)
     out, _ = listed.communicate(timeout=LIMIT_S)
     assert json.loads(out.decode(encoding))["items"][0]["recipient"] == "grün 😀"
+
+
+@pytest.mark.parametrize(("no_color", "has_colors"), [("", True), ("1", False)])
+def test_no_color_means_none(bare, dsn, no_color, has_colors):
+    env = {"DATABASE_URL": dsn, "NO_COLOR": no_color, "BACKOFF_BASE_S": "1"}  # which is warned of
+    with Terminal(200, "migrate", **env) as terminal:
+        shown = terminal.until_it_ends()
+    assert "BACKOFF_BASE_S" in shown
+    assert ("\x1b[" in shown) is has_colors
 
 
 @pytest.mark.parametrize("argv", ASKING, ids=lambda argv: argv[0])
