@@ -72,7 +72,7 @@ async def ledger_findings(store: Store) -> AsyncIterator[Finding]:
     try:
         for finding in database_findings(await store.checkup(), datetime.now(UTC)):
             yield finding
-    except NotifyError as error:
+    except Exception as error:
         yield not_seen("ledger", error)
     yield await looked("oldest transaction", transaction_finding(store))
     yield await looked("producers", producers_finding(store))

@@ -22,6 +22,8 @@ class Parser(argparse.ArgumentParser):
             if word.startswith("--") and " " not in word:
                 of.check_option(word.partition("=")[0])
         args, extra = self.parse_known_args(argv)
+        if extra and extra[0].startswith("-"):
+            of.error(f"{extra[0]} stands behind the command")
         if extra:
             of.error(f"too many words, from {extra[0]!r} on: is one to be quoted for the shell?")
         return args

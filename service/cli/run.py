@@ -1,6 +1,7 @@
 """Running one command: whatever goes wrong ends in one line, and never in a traceback."""
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -29,7 +30,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     except NotifyError as error:
         return complain(str(error))
     except OSError as error:
-        return complain(f"{error.filename or 'output'}: {error.strerror or error}")
+        place = error.filename or ("output" if error.errno == errno.ENOSPC else "this machine")
+        return complain(f"{place}: {error.strerror or type(error).__name__}")
     except Exception as error:
         return complain(fault(error))
     return code

@@ -146,5 +146,7 @@ def typed(args: argparse.Namespace) -> dict[str, str]:
     words = {f"/{name}": "--" + name.replace("_", "-") for name in FIELDS}
     words |= {"/channel": "CHANNEL", "/recipient": "RECIPIENT", "/payload": "JSON"}
     if args.payload is None:
-        words |= {f"/payload/{name}": f"--{name}" for name in MAIL} | {"/payload": ""}
+        words |= {f"/payload/{name}": f"--{name}" for name in MAIL} | {
+            "/payload": "--subject, --text, --html"
+        }
     return words

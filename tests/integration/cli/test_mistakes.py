@@ -32,6 +32,7 @@ ASKING = [["status", ID], ["list"], ["send", "log", "x", "{}"], ["cancel", ID], 
         (["status"], "required: ID"),
         (["send", "log", "x", "{a:", "1}"], "too many words, from '1}' on: is one to be quoted"),
         (["redrive", "--rate", "nan"], "'nan' is not a number"),
+        (["--json", "list"], "notify list: --json stands behind the command."),
         (["--verison"], "there is no option --verison: did you mean --version?"),
     ],
 )
