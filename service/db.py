@@ -97,7 +97,7 @@ def is_readable(url: str) -> bool:
         for place in ("host", "hostaddr", "port"):
             given.pop(place, None)
         attempt = PGconn.connect_start(make_conninfo(**given, host=NOWHERE).encode())
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):  # %ff in a password is no UTF-8
         return False
     try:
         return NOWHERE in attempt.get_error_message()

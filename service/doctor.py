@@ -4,61 +4,150 @@ import asyncio
 import smtplib
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from service.clock import born_ahead_finding
 from service.config import Settings
+from service.connection_fault import connection_fault
 from service.days import maintenance_finding, room_finding
 from service.db import BELL, LEAD, connect, translated
 from service.errors import NotifyError
 from service.faults import schema_findings
 from service.finding import Finding, judged
 from service.mail_server import MailServer, mail_server, tls_context
-from service.model import Checkup, Gauges, LockHolder
+from service.model import Checkup, LockHolder
 from service.poolers import pooler_finding
 from service.redis_finding import redis_findings
 from service.store import Store
+from service.transactions import transaction_finding
 
 SKEW_MAX = timedelta(seconds=5)
 WAITING_MAX = timedelta(minutes=1)
-TRANSACTION_MAX = timedelta(minutes=5)
 NOTIFY_USAGE_MAX = 0.01
 DAYS_AHEAD_MIN = 2
+DAYS_TOLD_MAX = 100
+CONNECT_MAX_S = 20.0  # several hosts may be asked, each for connect_timeout
 LISTEN_WAIT_S = 2.0
 SMTP_WAIT_S = 5.0
+BUG_ADVICE = "a fault of this program: please report it"
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at database, doorbell, Redis, webhooks and mail, in this order; nothing is changed."""
+async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
+    """Look at database, doorbell, Redis, webhooks and mail, in this order; nothing is changed.
+
+    What cannot be looked at is a finding as well, and ends nothing but itself.
+    """
     assert settings.database_url is not None
-    yield await pooler_finding(settings)
-    async with Store(settings.database_url, "notify-doctor", connections_max=1) as store:
-        if missing := await store.missing():
-            found, _, advice = missing[0].partition(": ")
-            yield Finding("database", found, advice)
-            return
-        yield Finding("schema", "current")
-        for finding in schema_findings(await store.faults(), await store.strangers()):
-            yield finding
-        for finding in database_findings(await store.checkup(), datetime.now(UTC)):
-            yield finding
-        retention = timedelta(days=settings.retention_days)
-        yield maintenance_finding(await store.maintenance(DAYS_AHEAD_MIN, retention, 100))
-        yield room_finding(settings.retention_days, *await store.lock_room())
-        yield born_ahead_finding(await store.born_ahead())
-        ledger, _ = await store.ledger()
-        leader = await store.lock_holder(LEAD)
-        yield lead_finding(leader)
-        yield doorbell_finding(await store.lock_holder(BELL))
-        yield waiting_finding(await store.gauges())
-    yield await listen_finding(settings.direct_url or "")
-    for finding in await redis_findings(
-        settings.redis_url, ledger, bool(leader and leader.is_ours)
-    ):
+    faults = [fault async for fault in connection_findings(settings)]
+    for fault in faults:
+        yield fault
+    ledger, leads = "", False
+    if not faults:
+        yield await looked("pooler", pooler_finding(settings))
+        async with Store(settings.database_url, "notify-doctor", connections_max=1) as store:
+            async for finding in ledger_findings(store, settings):
+                yield finding
+            with suppress(NotifyError):
+                ledger, leads = await led(store)
+        yield await looked("LISTEN", listen_finding(settings.direct_url or ""))
+    for finding in await all_looked("Redis", redis_findings(settings.redis_url, ledger, leads)):
         yield finding
     yield webhook_finding(settings)
-    yield await asyncio.to_thread(mail_finding, settings)
+    yield await looked("mail", asyncio.to_thread(mail_finding, settings))
+
+
+async def led(store: Store) -> tuple[str, bool]:
+    """Say which ledger this is, and whether a dispatcher of ours leads."""
+    ledger, _ = await store.ledger()
+    holder = await store.lock_holder(LEAD)
+    return ledger, holder is not None and holder.is_ours
+
+
+async def connection_findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Say of each database URL what keeps it from giving a connection."""
+    given = {
+        "DATABASE_URL": settings.database_url,
+        "DATABASE_DIRECT_URL": settings.database_direct_url,
+    }
+    for setting, url in given.items():
+        try:
+            async with asyncio.timeout(CONNECT_MAX_S):
+                if url:
+                    await (await connect(url, "notify-doctor")).close()
+        except (NotifyError, TimeoutError, OSError, ValueError) as error:
+            yield connection_fault(setting, url or "", error)
+
+
+async def ledger_findings(store: Store, settings: Settings) -> AsyncIterator[Finding]:
+    """Look at what is in the database."""
+    if missing := await store.missing():
+        found, _, advice = missing[0].partition(": ")
+        yield Finding("database", found, advice)
+        return
+    yield Finding("schema", "current")
+    for what, looking in (
+        ("schema", whole_findings(store)),
+        ("ledger", checkup_findings(store)),
+        ("days", day_findings(store, settings.retention_days)),
+    ):
+        for finding in await all_looked(what, looking):
+            yield finding
+    for what, look in (
+        ("ledger's clock", clock_finding),
+        ("oldest transaction", transaction_finding),
+        ("producers", producers_finding),
+        ("dispatcher", lead_finding),
+        ("doorbell", doorbell_finding),
+        ("oldest due", waiting_finding),
+    ):
+        yield await looked(what, look(store))
+
+
+async def whole_findings(store: Store) -> Iterator[Finding]:
+    """Say what the schema lacks, and what else is in it."""
+    return schema_findings(await store.faults(), await store.strangers())
+
+
+async def checkup_findings(store: Store) -> Iterator[Finding]:
+    """Judge the server, and what waits in the ledger."""
+    return database_findings(await store.checkup(), datetime.now(UTC))
+
+
+async def day_findings(store: Store, retention_days: int) -> list[Finding]:
+    """Judge the care for the ledger's days, and the server's room for all of them."""
+    retention = timedelta(days=retention_days)
+    missing = await store.maintenance(DAYS_AHEAD_MIN, retention, DAYS_TOLD_MAX)
+    return [maintenance_finding(missing), room_finding(retention_days, *await store.lock_room())]
+
+
+async def clock_finding(store: Store) -> Finding:
+    """Judge whether the ledger's clock was ahead."""
+    return born_ahead_finding(await store.born_ahead())
+
+
+async def looked(what: str, looking: Awaitable[Finding]) -> Finding:
+    """Wait for one finding. Whatever keeps it from being made is one, too: others shall be told."""
+    try:
+        return await looking
+    except Exception as error:
+        return not_seen(what, error)
+
+
+async def all_looked(what: str, looking: Awaitable[Iterable[Finding]]) -> list[Finding]:
+    """Wait for several findings, likewise."""
+    try:
+        return list(await looking)
+    except Exception as error:
+        return [not_seen(what, error)]
+
+
+def not_seen(what: str, error: Exception) -> Finding:
+    """Say what could not be looked at. Of an error that is not ours only the kind: it may quote."""
+    if isinstance(error, NotifyError):
+        return Finding(what, f"cannot be looked at: {error}", "mend that first, and look again")
+    return Finding(what, f"cannot be looked at: {type(error).__name__}", BUG_ADVICE)
 
 
 def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
@@ -87,21 +176,29 @@ def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
     )  # fmt: skip
     yield judged(
         "NOTIFY queue", f"{seen.notify_usage:.2%} full", seen.notify_usage <= NOTIFY_USAGE_MAX,
-        "a listening session is stuck in a transaction: find it in pg_stat_activity and end it",
-    )  # fmt: skip
-    oldest = seen.oldest_transaction_age or timedelta(0)
-    yield judged(
-        "oldest transaction", f"{oldest.total_seconds():.0f} s", oldest <= TRANSACTION_MAX,
-        "it keeps dead rows from being cleaned up: find it in pg_stat_activity",
-    )  # fmt: skip
-    yield judged(
-        "producers", f"`notifications` is {'ours' if seen.finds_table else 'another table'}",
-        seen.finds_table, "producers of this role name the table notify.notifications",
+        "a listening session is stuck in a transaction, mostly the oldest one: end it",
     )  # fmt: skip
 
 
-def lead_finding(holder: LockHolder | None) -> Finding:
+async def producers_finding(store: Store) -> Finding:
+    """Say what a plain `insert into notifications` finds. A table of the user's own is no fault."""
+    schema = await store.schema_found()
+    if schema is None:
+        return Finding(
+            "producers", "`notifications` is found in no schema of the search_path",
+            "run notify migrate, which sets it, or name the table notify.notifications",
+        )  # fmt: skip
+    if schema == "notify":
+        return Finding("producers", "`notifications` is ours")
+    return Finding(
+        "producers",
+        f"`notifications` is {schema}'s own table: producers write notify.notifications",
+    )
+
+
+async def lead_finding(store: Store) -> Finding:
     """Say whether a dispatcher leads, or who holds the leader's lock instead."""
+    holder = await store.lock_holder(LEAD)
     if holder is None:
         return Finding(
             "dispatcher", "none leads",
@@ -115,8 +212,9 @@ def lead_finding(holder: LockHolder | None) -> Finding:
     )  # fmt: skip
 
 
-def doorbell_finding(holder: LockHolder | None) -> Finding:
+async def doorbell_finding(store: Store) -> Finding:
     """Say whether a stranger keeps the dispatcher from sleeping."""
+    holder = await store.lock_holder(BELL)
     if holder is None or holder.is_ours:
         return Finding("doorbell", "free" if holder is None else "armed")
     return Finding(
@@ -132,9 +230,9 @@ def end_of(holder: LockHolder) -> str:
     return f"select pg_terminate_backend({holder.pid}), and see what it is"
 
 
-def waiting_finding(gauges: Gauges) -> Finding:
+async def waiting_finding(store: Store) -> Finding:
     """Judge how long what is due has been waiting."""
-    waiting = gauges.oldest_due_age or timedelta(0)
+    waiting = (await store.gauges()).oldest_due_age or timedelta(0)
     return judged(
         "oldest due",
         f"{waiting.total_seconds():.1f} s",

@@ -33,6 +33,14 @@ class RedisAway(NotifyError):
     """Redis cannot be reached or refuses writes; trying again later is right."""
 
 
+class NobodyListens(NotifyError):
+    """There is no API where a command looked for it."""
+
+
+class TryLater(NotifyError):
+    """The API answered that it cannot now, or did not answer in time; trying again may be right."""
+
+
 class NotTried(NotifyError):
     """There was no time left for a row: it is not in the ledger."""
 

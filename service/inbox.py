@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Protocol, TextIO
 
+from service.distribution import install
 from service.errors import StartError
 from service.inbox_http import HttpInbox
 from service.inbox_lines import Lines
@@ -86,7 +87,5 @@ def smtp_inbox(lines: Lines) -> Half:
     try:
         from service.inbox_smtp import SmtpInbox  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise StartError(
-            f"{error.name} is not installed: pip install 'notification-service[embedded]'"
-        ) from None
+        raise StartError(f"{error.name} is not installed: {install('embedded')}") from None
     return SmtpInbox(lines)

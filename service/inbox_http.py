@@ -22,6 +22,20 @@ TOLERANCE_S = 300.0
 STOP_MAX_S = 1.0
 STATUS = re.compile(r"/status/([2-5]\d\d)(?=/|$)")
 SLOW = re.compile(r"/slow/(\d{1,4}(?:\.\d{1,3})?)(?=/|$)")
+# For who looks with a browser at where the webhooks go.
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>notify inbox</title>
+<style>body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 3rem auto }</style>
+<h1>The inbox</h1>
+<p>It takes any webhook at any path, and any mail, and prints a line for each in the terminal
+that it runs in. A path or an address may ask for another answer than yes:</p>
+<ul>
+<li><code>/status/503</code>: that status, from 200 to 599</li>
+<li><code>/slow/2.5</code>: an answer after so many seconds, up to 60; both:
+<code>/slow/2.5/status/503</code></li>
+<li><code>550@example.org</code>: mail to it is refused with that code, from 400 to 599</li>
+</ul>
+"""
 
 
 class HttpInbox:
@@ -64,6 +78,8 @@ class HttpInbox:
         self._show(request, body, verdict(request.headers, body, self._keys, time.time()))
         status, delay_s = steer(request.path)
         await asyncio.sleep(delay_s)
+        if request.method == "GET" and request.path == "/":
+            return web.Response(text=PAGE, content_type="text/html")
         return web.Response(status=status)
 
     def _show(self, request: web.Request, body: bytes, note: str) -> None:

@@ -5,6 +5,7 @@ An event name and ids; never a payload, a secret or a whole recipient.
 
 import json
 import logging
+import os
 import re
 import sys
 import traceback
@@ -74,7 +75,7 @@ def set_up(
     logger.add(
         LogStream(sys.stderr.fileno(), text_of) if by_thread else partial(write, text_of),
         format=lambda _: PRETTY if is_pretty else "",
-        colorize=is_pretty and is_terminal,
+        colorize=is_pretty and is_terminal and not os.environ.get("NO_COLOR"),  # no-color.org
         level=floor,
         backtrace=False,
         diagnose=False,

@@ -367,6 +367,16 @@ class Store:
             )
             return (await cursor.fetchall())[0]
 
+    async def schema_found(self) -> str | None:
+        """Name the schema in which this role finds `notifications`; None: in none."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute(
+                "select relnamespace::regnamespace::text from pg_catalog.pg_class"
+                " where oid = pg_catalog.to_regclass('notifications')"
+            )
+            row = await cursor.fetchone()
+            return row[0] if row else None
+
     async def lock_holder(self, lock: int) -> LockHolder | None:
         """Say who holds BELL or LEAD; None: nobody does."""
         async with self.pool.connection() as conn:

@@ -3,9 +3,13 @@
 import argparse
 import asyncio
 import logging
+from contextlib import aclosing
+from dataclasses import asdict
 
+from service.cli.output import show
 from service.cli.settings import settings_beside_up
 from service.doctor import examine
+from service.finding import Finding
 from service.printable import printable
 
 
@@ -15,13 +19,21 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     async def look() -> int:
-        worst = 0
-        async for finding in examine(settings):
-            mark = "FIX " if finding.advice else "fine"
-            advice = f": {finding.advice}" if finding.advice else ""
-            line = f"{mark}  {finding.what: <26} {finding.found}{advice}"
-            print(printable(line), flush=True)
-            worst = max(worst, int(bool(finding.advice)))
-        return worst
+        seen = []
+        async with aclosing(examine(settings)) as findings:
+            async for finding in findings:
+                seen.append(finding)
+                if not args.json:
+                    print(printable(line(finding)), flush=True)
+        if args.json:
+            show([asdict(finding) | {"is_fine": not finding.advice} for finding in seen])
+        return int(any(finding.advice for finding in seen))
 
     return asyncio.run(look())
+
+
+def line(finding: Finding) -> str:
+    """Write a finding for people."""
+    mark = "FIX " if finding.advice else "fine"
+    advice = f": {finding.advice}" if finding.advice else ""
+    return f"{mark}  {finding.what: <26} {finding.found}{advice}"

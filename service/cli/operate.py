@@ -1,12 +1,12 @@
 """What operators do from a terminal: `notify cancel`, `notify redrive`."""
 
 import argparse
-import sys
 from typing import Any
 
-from service.cli.try_out import base_url, show
-from service.errors import ConfigError, NotifyError
-from service.printable import printable
+from service.cli.address import base_url
+from service.cli.output import is_json, note, say, show
+from service.cli.reading import an_id, shaped
+from service.errors import ConfigError, NobodyListens, NotifyError
 
 FILTER = {
     "channel": "channel",
@@ -17,21 +17,34 @@ FILTER = {
 }
 COUNTS = ("matched", "redriven", "expired")
 CHOICES = {"limit": "limit", "rate": "rate_per_s", "dry_run": "dry_run"}
+TYPED = (
+    {f"/filter/{name}": f"--{option}" for option, name in FILTER.items()}
+    | {f"/{name}": "--" + option.replace("_", "-") for option, name in CHOICES.items()}
+    | {"/ids": "ID"}
+)
 
 
 def cancel(args: argparse.Namespace) -> int:
     """Call off each; returns 1 if one of them could not be."""
     from service import client
 
-    refused, base = 0, base_url(args)
+    base = base_url(args)
+    results = []
     for id in args.ids:
         try:
-            client.cancel(base, id)
-            print(printable(f"{id} cancelled"), flush=True)
+            client.cancel(base, an_id(id))
+            results.append({"id": id, "cancelled": True, "reason": None})
+            if not args.json:
+                say([f"{id} cancelled"])
+        except NobodyListens:
+            raise
         except NotifyError as error:
-            refused += 1
-            print(printable(f"{id} {error}"), file=sys.stderr)
-    return 1 if refused else 0
+            results.append({"id": id, "cancelled": False, "reason": str(error)})
+            if not args.json:
+                note(f"{id} {error}")
+    if args.json:
+        show(results)
+    return 0 if all(result["cancelled"] for result in results) else 1
 
 
 def redrive(args: argparse.Namespace) -> int:
@@ -39,13 +52,21 @@ def redrive(args: argparse.Namespace) -> int:
     from service import client
     from service.api.redrive import LIMIT, LIMIT_MAX
 
+    base = base_url(args)
     body = redrive_body(args)
     left = args.limit or (LIMIT_MAX if args.dry_run else LIMIT)
-    counts = answer = client.redrive(base_url(args), body)
+
+    def ask(**place: Any) -> dict[str, Any]:
+        return shaped(client.redrive(base, body | place, TYPED), *COUNTS, "next")
+
+    counts = answer = ask()
     while answer["next"] and (left := left - answer["matched"]) > 0:
-        answer = client.redrive(base_url(args), body | {"cursor": answer["next"], "limit": left})
+        answer = ask(cursor=answer["next"], limit=left)
         counts = answer | {name: counts[name] + answer[name] for name in COUNTS}
-    show(counts)
+    if is_json(args):
+        show(counts)
+    else:
+        say([", ".join(f"{name} {counts[name]}" for name in COUNTS)])
     return 0
 
 
@@ -56,7 +77,7 @@ def redrive_body(args: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError(
             "redrive which? Give IDs, or --channel, --code, --reference, --since or --until"
         )
-    which = {"ids": args.ids} if args.ids else {"filter": narrowed}
+    which = {"ids": [an_id(id) for id in args.ids]} if args.ids else {"filter": narrowed}
     return which | given(args, CHOICES)
 
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 
+from service.cli.output import say, show
 from service.cli.running import run_until_stopped, serve_metrics, start_logs
 from service.cli.settings import required, settings_for
 from service.config import Settings
@@ -15,8 +16,12 @@ def migrate(args: argparse.Namespace) -> int:
     from service.migrate import migrate as apply
 
     settings = prepared(args, "migrate", "database_url")
-    applied = apply(settings.direct_url or "", say=print)
-    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    told: list[str] = []
+    applied = apply(settings.direct_url or "", say=told.append)
+    if args.json:
+        show({"applied": applied, "found": told})
+    else:
+        say([*told, *(f"applied {name}" for name in applied)] or ["nothing to apply"])
     return 0
 
 

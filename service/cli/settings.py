@@ -18,8 +18,24 @@ def settings_for(args: argparse.Namespace) -> Settings:
     for option in OPTIONS:
         value = getattr(args, option, None)
         if value is not None:
-            environ[VARIABLES.get(option, option.upper())] = value
-    return read_settings(environ)
+            environ[variable(option)] = value
+    try:
+        return read_settings(environ)
+    except ConfigError as error:
+        raise ConfigError(as_typed(str(error), args)) from None
+
+
+def variable(option: str) -> str:
+    """Name the variable that an option counts as."""
+    return VARIABLES.get(option, option.upper())
+
+
+def as_typed(text: str, args: argparse.Namespace) -> str:
+    """Say `--port x` of what was typed so, and not `PORT=x`."""
+    for option in OPTIONS:
+        if getattr(args, option, None) is not None and text.startswith(f"{variable(option)}="):
+            return f"--{option.replace('_', '-')} {text.partition('=')[2]}"
+    return text
 
 
 def settings_beside_up(args: argparse.Namespace) -> Settings:
@@ -28,16 +44,49 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
     Raises ConfigError when neither says where the database is.
     """
     from service.embedded.kept import kept_settings
-    from service.embedded.state import default_state
 
     settings = settings_for(args)
-    if settings.database_url is None:
-        directory = Path(settings.notify_state) if settings.notify_state else default_state()
-        kept = kept_settings(directory)
-        given = {name for name in kept if getattr(settings, name)}
-        settings = replace(settings, **{k: v for k, v in kept.items() if k not in given})
+    if settings.database_url is not None:
+        return settings
+    directory = state_directory(settings)
+    if lacking := what_lacks(directory):
+        raise ConfigError(f"DATABASE_URL is missing, and {lacking}")
+    kept = kept_settings(directory) | inbox_settings(directory)
+    settings = replace(settings, **{k: v for k, v in kept.items() if not getattr(settings, k)})
     required(settings, "database_url")
     return settings
+
+
+def inbox_settings(directory: Path) -> dict[str, str]:
+    """Say where the mail of a running `notify up` goes, if it is to its inbox."""
+    from service.embedded.running import running_up
+
+    smtp_url = running_up(directory).get("smtp_url")
+    return {"smtp_url": smtp_url, "mail_from": "notify@localhost"} if smtp_url else {}
+
+
+def state_directory(settings: Settings) -> Path:
+    """Name the state directory. Raises StartError for a user without a home."""
+    from service.embedded.state import default_state
+
+    return Path(settings.notify_state) if settings.notify_state else default_state()
+
+
+def what_lacks(directory: Path) -> str | None:
+    """Say why a state directory does not lead to a running database; None: it does."""
+    from service.embedded.running import is_in_use
+
+    try:
+        kept = (directory / "kept.json").read_bytes()
+    except PermissionError:
+        return f"the state in {directory} is not ours to read: run this as its owner"
+    except (OSError, ValueError):
+        kept = b""
+    if not kept:
+        return f"no `notify up` has kept a state in {directory}: say where by --state"
+    if not is_in_use(directory):
+        return f"the `notify up` of {directory} does not run: start it"
+    return None
 
 
 def required(settings: Settings, *names: str) -> None:

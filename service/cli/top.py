@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from service.cli.settings import settings_beside_up
 from service.db import libpq_environment
+from service.distribution import install
 from service.errors import StartError
 
 
@@ -14,7 +15,7 @@ def run(args: argparse.Namespace) -> int:
     """Become pg_activity. Raises StartError when it is not installed, or has no terminal."""
     settings = settings_beside_up(args)
     if find_spec("pgactivity") is None:
-        raise StartError("pg_activity is not installed: pip install 'notification-service[ops]'")
+        raise StartError(f"pg_activity is not installed: {install('ops')}")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise StartError("notify top needs a terminal; `notify doctor` needs none")
     # By the environment, because everybody on this machine can read a command line.

@@ -18,6 +18,7 @@ from service.cli.working import working
 from service.config import Settings
 from service.db import place
 from service.dispatcher import dispatching
+from service.embedded.running import written_down
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
 from service.errors import StartError
@@ -139,15 +140,18 @@ async def everything(
     process = ProcessMetrics()
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
+            mail_to = None if settings.smtp_url else mailbox(inbox)
             settings = with_mail_to(inbox, settings)
         else:
-            inbox = None
+            inbox = mail_to = None
         dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
         worker_ended = await roles.enter_async_context(working(settings))
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
         api, api_ended = await roles.enter_async_context(
             serving(settings, process, inbox_url=inbox_url)
         )
+        if servers is not None:
+            roles.enter_context(written_down(servers.state.directory, api, mail_to))
         print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
         looks = (dispatcher_ended, worker_ended, api_ended, *server_looks(servers))
         await until_stopped(stop, *looks)
@@ -182,9 +186,14 @@ def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
         return settings
     return replace(
         settings,
-        smtp_url=f"smtp://{inbox.host}:{inbox.smtp_port}",
+        smtp_url=mailbox(inbox),
         mail_from=settings.mail_from or "notify@localhost",
     )
+
+
+def mailbox(inbox: Inbox) -> str:
+    """Write the SMTP_URL of an inbox."""
+    return f"smtp://{inbox.host}:{inbox.smtp_port}"
 
 
 def server_looks(servers: EmbeddedServers | None) -> tuple[Look, ...]:

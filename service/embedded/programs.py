@@ -7,6 +7,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from service.distribution import install
 from service.embedded.account import Account
 from service.errors import StartError
 
@@ -31,8 +32,7 @@ def within_reach(module: str, account: Account, shelf: Path) -> Path:
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise StartError(
-            f"{module} is not installed: pip install 'notification-service[embedded]',"
-            " or set DATABASE_URL and REDIS_URL"
+            f"{module} is not installed: {install('embedded')}, or set DATABASE_URL and REDIS_URL"
         )
     package = Path(spec.submodule_search_locations[0])
     if account.barrier(package) is None:

@@ -1,12 +1,12 @@
 """What every process shows."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.distribution import installed_version
 from service.metrics.dispatcher import JOBS
 from service.metrics.shelf import Shelf
 from service.model import PoolStats
@@ -24,10 +24,10 @@ class ProcessMetrics(Collector):
         build = shelf.gauge(
             "notify_build_info",
             "1. version: of the package; schema: the migration that this build needs.",
-            version=[version("notification-service")],
+            version=[installed_version()],
             schema=[current_migration()],
         )
-        build.labels(version("notification-service"), current_migration()).set(1)
+        build.labels(installed_version(), current_migration()).set(1)
         self._restarts = shelf.counter(
             "notify_task_restarts_total",
             "Tasks that must not end, and did: they began again. 0 without bugs; the log says why.",

@@ -105,7 +105,7 @@ def test_without_a_terminal_it_says_so_in_one_line(dsn: str) -> None:
 
 def test_without_pg_activity_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(top, "find_spec", lambda name: None)
-    with pytest.raises(StartError, match=r"pip install 'notification-service\[ops\]'"):
+    with pytest.raises(StartError, match=r"pip install -e '\.\[ops\]'"):
         top.run(Namespace(database_url="postgresql://a@b/c"))
 
 

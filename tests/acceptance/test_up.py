@@ -180,7 +180,21 @@ def test_the_doctor_looks_at_the_up_of_this_state(start: Start, state: Path) -> 
     doctor = start("doctor", "--state", str(state))
     assert doctor.process.wait(LIMIT_S) == 0, doctor.output
     assert "signed with 1 secret" in doctor.output
+    assert "127.0.0.1 lets us in" in doctor.output  # the inbox takes the mail
     assert up.command.stop() == 0
+    after = start("doctor", "--state", str(state))
+    assert after.process.wait(LIMIT_S) == 1
+    assert "does not run: start it" in after.output
+
+
+def test_commands_find_the_up_of_their_state_whatever_its_port(start: Start, state: Path) -> None:
+    up = Up(start, state)
+    sent = start("send", "log", "x", "{}", "--wait", NOTIFY_STATE=str(state), PORT="")
+    assert sent.process.wait(LIMIT_S) == 0, sent.output
+    up.command.stop(signal.SIGKILL)
+    gone = start("list", NOTIFY_STATE=str(state), PORT="")
+    assert gone.process.wait(LIMIT_S) == 1
+    assert "nobody listens there. Is `notify up` running?" in gone.output
 
 
 def test_a_taken_port_is_refused_in_one_line(start: Start, state: Path) -> None:
@@ -249,7 +263,22 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
 
 @pytest.mark.parametrize(
     "command",
-    ["up", "services", "migrate", "api", "dispatcher", "worker", "inbox", "send", "status", "top"],
+    [
+        "up",
+        "services",
+        "migrate",
+        "api",
+        "dispatcher",
+        "worker",
+        "inbox",
+        "send",
+        "status",
+        "list",
+        "cancel",
+        "redrive",
+        "doctor",
+        "top",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     shown = subprocess.run(

@@ -1,14 +1,26 @@
 """`notify doctor` against real servers: everything fine, and each thing that can be wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
+import pytest
+import trustme
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
 from service.config import Settings
 from service.doctor import examine
 from service.finding import Finding
 from service.inbox import Inbox
+from service.store import Store
+from service.transactions import Oldest, transaction_finding
 from tests.ledger import ago, put
 
 SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4"
@@ -84,3 +96,162 @@ def test_a_mail_server_is_logged_in_to(dsn):
             await inbox.stop()
 
     assert asyncio.run(look())["mail"] == Finding("mail", "127.0.0.1 lets us in")
+
+
+def url(dsn: str, **changed: object) -> str:
+    """Write the URL of a test's database with other parts."""
+    parts = conninfo_to_dict(dsn) | changed
+    who = f"{parts.pop('user')}:{parts.pop('password', '')}"
+    where = f"{parts.pop('host')}:{parts.pop('port')}/{parts.pop('dbname')}"
+    return f"postgresql://{who}@{where}?" + "&".join(f"{k}={v}" for k, v in parts.items())
+
+
+@contextmanager
+def answering(*answers: bytes, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Listen on loopback: read something, give each answer, then perhaps shake hands."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    sock, _ = server.accept()
+                except OSError:
+                    return
+                with sock:
+                    try:
+                        for answer in answers:
+                            sock.recv(1024)
+                            sock.sendall(answer)
+                        if context:
+                            context.wrap_socket(sock, server_side=True).close()
+                        elif not answers:
+                            sock.recv(1024)
+                            sock.recv(1)  # until the other end hangs up
+                    except OSError:
+                        continue
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"password": "100%25%20wrong"}, "refuses the password of"),
+        ({"user": "nobody_of_that_name"}, "refuses the password of nobody_of_that_name"),
+        ({"dbname": "no_such_database"}, "has no database no_such_database"),
+        ({"port": 1}, "nobody listens at 127.0.0.1:1"),
+        ({"host": "nowhere.invalid"}, "the name nowhere.invalid does not resolve"),
+        ({"sslmode": "require"}, "offers no TLS"),
+    ],
+)
+def test_each_fault_of_a_database_url_is_named_and_the_rest_is_looked_at(dsn, changed, found):
+    seen = examined(database_url=url(dsn, **changed), webhook_secret=(SECRET,))
+    assert found in seen["database"].found
+    assert seen["database"].advice
+    assert seen["webhooks"].advice == ""
+    assert "Redis" in seen
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no PostgreSQL"), (b"", "hangs up")],
+)
+def test_what_is_no_postgresql_is_named(answer, found):
+    with answering(answer) as port:
+        seen = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?sslmode=disable")
+    assert found in seen["database"].found
+
+
+def test_silence_is_named():
+    with answering() as port:
+        seen = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?connect_timeout=2")
+    assert seen["database"].found == f"127.0.0.1:{port} does not answer"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "named", "found"),
+    [(False, "127.0.0.1", "from nobody we trust"), (True, "db.example.org", "for another name")],
+)
+def test_a_certificate_that_is_not_right_is_named(tmp_path, trusted, named, found):
+    authority, stranger = trustme.CA(), trustme.CA()
+    (authority if trusted else stranger).cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(named).configure_cert(context)
+    options = f"sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
+    with answering(b"S", context=context) as port:
+        seen = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?{options}")
+    assert found in seen["database"].found
+
+
+def test_the_direct_url_is_looked_at_as_well(dsn):
+    seen = examined(database_url=dsn, database_direct_url=url(dsn, port=1))
+    assert "nobody listens" in seen["database"].found
+    assert "DATABASE_DIRECT_URL" in seen["database"].advice
+
+
+async def oldest(dsn: str, age_max: timedelta, hidden_max: int = 10_000) -> Finding:
+    async with Store(dsn, "notify-doctor") as store:
+        return await transaction_finding(store, age_max, hidden_max)
+
+
+def test_whose_transaction_is_the_oldest_is_said_with_what_ends_it(dsn, db):
+    # Nobody waits for five minutes: the function that judges is asked with less.
+    with psycopg.connect(dsn, application_name="shop") as stranger:
+        stranger.execute("select 1")
+        found = asyncio.run(oldest(dsn, age_max=timedelta(0)))
+        pid, user = stranger.info.backend_pid, stranger.info.user
+    assert f"pid {pid}, role {user}, application shop, idle in transaction since" in found.found
+    assert f"select pg_terminate_backend({pid})" in found.advice
+
+
+def test_a_role_without_rights_sees_whose_snapshot_is_old(dsn, db):
+    """It sees no times of others: the age in transactions has to do."""
+    name = f"doctor_{os.getpid()}"
+    db.execute(SQL("create role {} login password 'x'").format(Identifier(name)))
+    try:
+        with psycopg.connect(dsn, application_name="shop") as stranger:
+            stranger.execute("set transaction isolation level repeatable read")
+            stranger.execute("select 1")
+            db.execute("select pg_current_xact_id()")
+            as_role = url(dsn, user=name, password="x")
+            found = asyncio.run(oldest(as_role, timedelta(0), hidden_max=0))
+            pid = stranger.info.backend_pid
+        assert f"pid {pid}, role " in found.found
+        assert "application shop, what it does is hidden, begun 1 transactions ago" in found.found
+        assert found.advice == ""
+    finally:
+        db.execute(SQL("drop role {}").format(Identifier(name)))
+
+
+def test_a_prepared_transaction_is_ended_by_its_name():
+    oldest = Oldest(None, "shop", "", "it's", "prepared", None, None, 5)
+    assert "prepared transaction" in str(oldest)
+    assert oldest.end == "rollback prepared 'it''s'"
+
+
+def test_a_table_of_the_users_own_is_no_fault(dsn, db):
+    db.execute("create table public.notifications (id bigint)")
+    assert examined(database_url=dsn)["producers"] == Finding(
+        "producers", "`notifications` is public's own table: producers write notify.notifications"
+    )
+
+
+def test_a_search_path_without_our_table_is_a_fault(dsn, db):
+    name = conninfo_to_dict(dsn)["dbname"]
+    db.execute(SQL("alter database {} reset search_path").format(Identifier(name)))
+    assert "run notify migrate" in examined(database_url=dsn)["producers"].advice
+
+
+@pytest.mark.parametrize("function", ["checkup(regclass)", "lock_holder(integer)", "gauges()"])
+def test_a_finding_that_fails_stops_none_of_the_others(dsn, db, function):
+    found = examined(database_url=dsn, webhook_secret=(SECRET,))
+    db.execute(f"drop function notify.{function}")
+    without = examined(database_url=dsn, webhook_secret=(SECRET,))
+    failed = {what for what, finding in without.items() if "cannot be looked at" in finding.found}
+    assert failed
+    if function != "checkup(regclass)":
+        assert without.keys() == found.keys()
+    assert {"oldest transaction", "LISTEN", "Redis", "webhooks", "mail"} <= without.keys() - failed

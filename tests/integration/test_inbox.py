@@ -203,6 +203,17 @@ def test_the_steered_status_is_answered_after_the_wait() -> None:
     run(test)
 
 
+def test_a_browser_is_told_what_paths_and_addresses_ask_for() -> None:
+    async def test(case: Case) -> None:
+        request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        page = await case.raw(case.inbox.http_port, request, hang_up=False)
+        for said in (b"200 OK", b"text/html", b"/status/503", b"/slow/2.5", b"550@"):
+            assert said in page
+        assert case.lines() == ["webhook  (no id)  GET /  0 bytes  unsigned"]
+
+    run(test)
+
+
 def test_a_huge_body_is_refused_and_said() -> None:
     async def test(case: Case) -> None:
         assert await case.post("/", b"x" * 1_048_577) == 413

@@ -28,7 +28,8 @@ COMMANDS = [
     ["inbox"], ["send", "log", "x", "1"], ["status", "x"], ["cancel", "x"], ["redrive", "x"],
 ]  # fmt: skip
 BROKEN = {
-    "DATABASE_URL": ["postgresql://u:hunter2%zz@h/d", "host=h password=hunter2", "hunter2",
+    "DATABASE_URL": ["postgresql://u:hunter2%zz@h/d", "postgresql://u:hunter2%ff@h/d",
+        "host=h password=hunter2", "hunter2",
         "postgresql://h/d?hunter2", "postgresql://u:hunter2@h:x/d", "postgres:u:hunter2@h"],
     "DATABASE_DIRECT_URL": ["postgresql://u:hunter2%@h/d", "dbname=d password='hunter2"],
     "REDIS_URL": ["redis://:hunter2%zz@h", "http://:hunter2@h", "redis://:hunter2/x@h"],

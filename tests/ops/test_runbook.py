@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.cli.main import parser
+from service.cli.parser import parser
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = (ROOT / "ops" / "RUNBOOK.md").read_text()

@@ -207,4 +207,4 @@ def test_the_command_wants_to_be_told_which(more: list[str], capsys) -> None:
 def test_the_command_tells_what_the_service_refuses(api: Api, capsys) -> None:
     url = f"--url=http://127.0.0.1:{api.port}"
     assert main(["redrive", url, "--since", "yesterday"]) == 1
-    assert "/filter/created_from Use RFC 3339" in capsys.readouterr().err
+    assert "--since: Use RFC 3339" in capsys.readouterr().err

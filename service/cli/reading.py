@@ -1,0 +1,140 @@
+"""`notify status` and `notify list`: what became of notifications."""
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from service.cli.address import base_url
+from service.cli.output import is_json, note, say, show
+from service.errors import ConfigError, NotifyError
+
+FILTERS = ("status", "channel", "reference")
+PAGE_MAX = 200
+HEAD = ("id", "status", "channel", "attempt", "created", "recipient", "last error")
+# In the order that a person reads them; what is empty is left out.
+STORY = (
+    "reference", "priority", "created_at", "send_at", "expires_at", "due_at", "settled_at",
+    "last_error_code", "last_error",
+)  # fmt: skip
+# The next try of what has come to its end is of no interest.
+PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}
+
+
+def status(args: argparse.Namespace) -> int:
+    """Print one notification with every attempt; beside it, when it is tried next."""
+    from service import client
+
+    found = client.status(base_url(args), an_id(args.id))
+    shaped(found, "id", "status", "attempts")
+    if is_json(args):
+        show(found)
+    else:
+        say(story(found))
+    if found["status"] == "queued":
+        note(next_try(str(found.get("due_at")), datetime.now(UTC)))
+    return 0
+
+
+def page(args: argparse.Namespace) -> int:
+    """Print notifications, newest first, and how to go on."""
+    items: list[dict[str, Any]] = []
+    following = None
+    for number, (found, cursor) in enumerate(pages(args)):
+        following = cursor
+        items += found
+        if not args.json:
+            say(row(columns) for columns in [HEAD][number:] + [cells(item) for item in found])
+    if args.json:
+        show({"items": items, "next": following})
+    elif following:
+        again = ["notify", "list"]
+        for name in (*FILTERS, "limit", "url"):
+            value = getattr(args, name)
+            again += [f"--{name}", str(value)] if value is not None else []
+        note(f"more: {shlex.join([*again, '--cursor', following])}")
+    return 0
+
+
+def pages(args: argparse.Namespace) -> Iterator[tuple[list[dict[str, Any]], str | None]]:
+    """Ask for one page after the other, as far as --limit; each comes with the cursor behind it."""
+    from service import client
+
+    query = {name: value for name in FILTERS if (value := getattr(args, name)) is not None}
+    typed = {name: f"--{name}" for name in (*FILTERS, "limit", "cursor")}
+    base, left, cursor = base_url(args), args.limit or 50, args.cursor
+    while left > 0:
+        place = {"limit": min(left, PAGE_MAX)} | ({"cursor": cursor} if cursor else {})
+        answer = shaped(client.page(base, query | place, typed), "items", "next")
+        left -= len(answer["items"])
+        cursor = answer["next"]
+        yield answer["items"], cursor
+        if cursor is None:
+            return
+
+
+def cells(item: dict[str, Any]) -> tuple[str, ...]:
+    """Say one notification in the columns of HEAD."""
+    made = str(item.get("created_at"))[:19].replace("T", " ")
+    error = item.get("last_error_code") or ""
+    tries = f"{item.get('attempt')}/{item.get('max_attempts') or '-'}"
+    return (
+        str(item.get("id")), str(item.get("status")), str(item.get("channel")), tries, made,
+        str(item.get("recipient")), str(error),
+    )  # fmt: skip
+
+
+def row(columns: tuple[str, ...]) -> str:
+    """Align what has a width of its own; the last two are as long as they are."""
+    id, status, channel, tries, made, *rest = columns
+    head = f"{id:36}  {status:9}  {channel:7}  {tries:>7}  {made:19}"
+    return "  ".join([head, *filter(None, rest)]).rstrip()
+
+
+def story(found: dict[str, Any]) -> Iterator[str]:
+    """Tell one notification to a person, its attempts in their order."""
+    yield f"{found['id']}  {found['status']}"
+    yield f"{'to':16}{found.get('channel')} {found.get('recipient')}"
+    for name in STORY:
+        if found.get(name) is not None and (name, found["status"]) not in PASSED:
+            yield f"{name.replace('_', ' '):16}{found[name]}"
+    for attempt in found.get("attempts") or ():
+        took = "?" if attempt.get("took_ms") is None else attempt["took_ms"]
+        said = " ".join(str(attempt[k]) for k in ("code", "excerpt") if attempt.get(k))
+        yield (
+            f"{'attempt ' + str(attempt.get('attempt')):16}{attempt.get('started_at')}"
+            f"  {attempt.get('outcome')} in {took} ms  {said}".rstrip()
+        )
+
+
+def an_id(text: str) -> str:
+    """Write an id as the API does. Raises ConfigError if it is none, whatever is in the ledger."""
+    try:
+        return str(UUID(text.strip()))
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no id: 32 of 0-9 and a-f in five groups, as `notify send` prints it"
+        ) from None
+
+
+def next_try(due_at: str, now: datetime) -> str:
+    """Say for people when a queued notification is tried next. Infinity is no date."""
+    try:
+        wait_s = ceil((datetime.fromisoformat(due_at) - now).total_seconds())
+    except ValueError:
+        return f"next try at {due_at}"
+    return f"next try at {due_at} (in {wait_s} s)" if wait_s > 0 else "next try now"
+
+
+def shaped(answer: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return an answer that has these fields. Raises NotifyError: it is another version's."""
+    missing = [name for name in names if name not in answer]
+    if missing:
+        raise NotifyError(
+            f"the API's answer has no {', '.join(missing)}: is it another version, or another"
+            " service? See --url, and notify --version"
+        )
+    return answer

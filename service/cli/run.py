@@ -1,0 +1,91 @@
+"""Running one command: whatever goes wrong ends in one line, and never in a traceback."""
+
+import argparse
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from service.cli.parser import parser
+from service.errors import ConfigError, NotifyError
+from service.printable import printable
+
+CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        prepare_streams()
+        args = parsed(given)
+        code = command(args)(args)
+        sys.stdout.flush()  # now: a reader may have gone
+    except BrokenPipeError:
+        read_by_nobody()
+        return CLOSED_PIPE
+    except NotifyError as error:
+        return complain(str(error))
+    except OSError as error:
+        place = error.filename or ("output" if error.errno == errno.ENOSPC else "this machine")
+        return complain(f"{place}: {error.strerror or type(error).__name__}")
+    except Exception as error:
+        return complain(fault(error))
+    return code
+
+
+def parsed(given: list[str]) -> argparse.Namespace:
+    """Read the command line. Raises ConfigError for what no terminal writes."""
+    root = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(root)
+    for word in given:
+        if not word.isprintable() and any("\ud800" <= c <= "\udfff" for c in word):
+            raise ConfigError(f"{word}: not UTF-8")
+    if not given:
+        root.print_help(sys.stderr)
+        raise SystemExit(2)
+    return root.parse_args(given)
+
+
+def command(args: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """Import what runs a command: no other pays for it."""
+    named: Callable[[argparse.Namespace], int] = getattr(import_module(args.module), args.function)
+    return named
+
+
+def prepare_streams() -> None:
+    """Write an escape where an encoding lacks a character; what is closed (>&-) takes anything."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we run
+        elif mode == "w" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def read_by_nobody() -> None:
+    """Keep Python from trying once more, and complaining, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(text: str) -> int:
+    """Say on one line why it was not done."""
+    print(printable(f"notify: {text}"), file=sys.stderr)
+    return 1
+
+
+def fault(error: Exception) -> str:
+    """Tell a fault of ours in one line: the kind and the place. A text may quote a password."""
+    if os.environ.get("NOTIFY_DEBUG"):
+        traceback.print_exc()
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a fault of this program, {type(error).__name__} at {Path(place.filename).name}:"
+        f"{place.lineno}. Please report it with what NOTIFY_DEBUG=1 shows"
+    )
