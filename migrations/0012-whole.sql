@@ -1,4 +1,4 @@
--- depends: 0009-bounds-again
+-- depends: 0011-quiet-days
 
 set local search_path = pg_catalog, pg_temp;
 
