@@ -31,7 +31,6 @@ ANSWER_MAX_S = 4.0
 
 STATEMENT_TIMEOUT_S = 3.5
 CANCEL_MAX_S = 1.0
-DRAIN_PAUSE_S = 1.0
 
 BELL, LEAD = 1, 2  # our advisory locks, behind 1852798057
 
@@ -226,12 +225,14 @@ class SharedCursor(psycopg.AsyncCursor[Any]):
 class Connection(psycopg.AsyncConnection[Any]):
     """Waits no longer than ANSWER_MAX_S for an answer; then it raises Silent, and is closed."""
 
+    opened_at: float
     pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
 
     @classmethod
     async def connect(cls, *args: Any, **kwargs: Any) -> Self:
         """Connect in autocommit, and see to it that no setting of others reaches us."""
         connection = await super().connect(*args, autocommit=True, **kwargs)
+        connection.opened_at = time.monotonic()
         try:
             await connection._pin()
         except BaseException:
@@ -330,26 +331,26 @@ class Pool:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection, and translate its errors.
 
-        One that is dead, or that a failover has left read-only, has company: all are replaced, or
-        each would cost a caller its time. Not more often than each second.
+        One that is dead, or that a failover has left read-only, has company: all of its age are
+        replaced, or each would cost a caller its time.
         """
         with translated():
             async with self._pool.connection() as conn:
                 try:
                     yield conn
                 except (Silent, psycopg.errors.ReadOnlySqlTransaction):
-                    await self._replace_all()
+                    await self._replace_all(conn)
                     raise
 
     async def _look(self, conn: Connection) -> None:
         """Lend no connection that ended while it was idle. The pool asks again for another."""
         if not is_quiet(conn.pgconn):
             conn.pgconn.finish()
-            await self._replace_all()
+            await self._replace_all(conn)
             raise Ended("it ended while it was idle")
 
-    async def _replace_all(self) -> None:
-        if time.monotonic() - self._drained_at > DRAIN_PAUSE_S:
+    async def _replace_all(self, conn: Connection) -> None:
+        if conn.opened_at > self._drained_at:
             self._drained_at = time.monotonic()
             await self._pool.drain()
 
