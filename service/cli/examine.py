@@ -1,9 +1,9 @@
 """`notify doctor`."""
 
 import argparse
-import asyncio
 import logging
 
+from service.cli.running import on_our_loop
 from service.cli.settings import settings_beside_up
 from service.doctor import examine
 from service.printable import printable
@@ -24,4 +24,4 @@ def run(args: argparse.Namespace) -> int:
             worst = max(worst, int(bool(finding.advice)))
         return worst
 
-    return asyncio.run(look())
+    return on_our_loop(look())

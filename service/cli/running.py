@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from loguru import logger
 
@@ -23,12 +24,17 @@ METRICS_CONNECTIONS_MAX = 16
 
 def run_until_stopped(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     """Run `main(stop)`; SIGINT or SIGTERM sets `stop`, a second one ends the process at once."""
+    return on_our_loop(with_signals(main))
+
+
+def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
+    """Run until it ends, whatever a resolver does."""
     if sys.platform == "win32":
-        return asyncio.run(with_signals(main))
+        return asyncio.run(work)
     from service.event_loop import EventLoop
 
     with asyncio.Runner(loop_factory=EventLoop) as runner:
-        return runner.run(with_signals(main))
+        return runner.run(work)
 
 
 async def with_signals(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
