@@ -4,6 +4,7 @@ A name that moved, or a node behind an address that went bad, is met again by wh
 again; a new one is led by what the name stands for now.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -14,10 +15,14 @@ KNOWN_MAX = 10_000
 
 @dataclass(slots=True)
 class Doubt:
-    """An origin failed at `since`, monotonic; `is_over`: it answered on a new connection."""
+    """An origin failed at `since`; `is_over`: it answered on a new connection.
+
+    `tried_at`: when the last one to share was begun. Times are monotonic.
+    """
 
     since: float
     is_over: bool = False
+    tried_at: float = -math.inf
 
 
 class Doubts:
@@ -27,14 +32,20 @@ class Doubts:
         self.lock = threading.Lock()
         self.known: OrderedDict[str, Doubt] = OrderedDict()
 
-    def age_max_s(self, origin: str, now: float) -> int:
-        """Say how old a connection may be to be used again, in whole seconds; 0: none may."""
+    def age_max_s(self, origin: str, now: float, *, shares: bool) -> int:
+        """Say how old a connection may be to be used again, in whole seconds; 0: none may.
+
+        `shares`: one carries many transfers, so that one a second is enough.
+        """
         doubt = self.known.get(origin)
         if doubt is None:
             return LIFETIME_S
-        if not doubt.is_over:
-            return 0
         age_s = int(now - doubt.since)
+        if not doubt.is_over:
+            if shares and now - doubt.tried_at < 1:
+                return min(max(1, age_s), LIFETIME_S)
+            doubt.tried_at = now
+            return 0
         if age_s < LIFETIME_S:
             return age_s
         self.known.pop(origin, None)

@@ -103,18 +103,25 @@ class PoolBeside(redis.ConnectionPool):
 
     def made(self) -> Any:
         """Begin to make the connection, or ask whether it is made."""
-        is_new = self.making is None
-        if self.making is None:
-            self.making = SimpleQueue()
-            threading.Thread(target=self.make, args=[self.making], daemon=True).start()
+        wait_s = LINE_S if self.making is None else 0.001
+        making = self.making = self.making or self.begin()
         try:
-            made = self.making.get(timeout=LINE_S if is_new else 0.001)
+            made = making.get(timeout=wait_s)
         except Empty:
             raise redis.ConnectionError("connecting takes long") from None
         self.making = None
         if isinstance(made, Exception):
             raise made
         return made
+
+    def begin(self) -> SimpleQueue[Any]:
+        """Begin to make the connection."""
+        making: SimpleQueue[Any] = SimpleQueue()
+        try:
+            threading.Thread(target=self.make, args=[making], daemon=True).start()
+        except RuntimeError as error:  # the system has no thread to give
+            raise redis.ConnectionError(str(error)) from error
+        return making
 
     def make(self, making: SimpleQueue[Any]) -> None:
         """Connect (a thread's life)."""

@@ -157,7 +157,9 @@ class Transfers(Generic[Tag]):
             return 0
         if not self.doubts.known:
             return LIFETIME_S
-        return self.doubts.age_max_s(running.server.origin, time.monotonic())
+        origin = running.server.origin
+        shares = self.protocols.is_h2.get(origin, False)
+        return self.doubts.age_max_s(origin, time.monotonic(), shares=shares)
 
     def tell_addresses(self, handle: Handle, server: Server, found: Found | None) -> bool:
         """Tell libcurl what a name stands for, unless it knows: then it looks nothing up itself."""

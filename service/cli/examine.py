@@ -1,12 +1,12 @@
 """`notify doctor`."""
 
 import argparse
-import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import asdict
 
 from service.cli.output import show
+from service.cli.running import on_our_loop
 from service.cli.settings import settings_beside_up
 from service.doctor import examine
 from service.finding import Finding
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
             show([asdict(finding) | {"is_fine": not finding.advice} for finding in seen])
         return int(any(finding.advice for finding in seen))
 
-    return asyncio.run(look())
+    return on_our_loop(look())
 
 
 def line(finding: Finding) -> str:

@@ -8,8 +8,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from loguru import logger
 
@@ -32,16 +33,21 @@ def run_until_stopped(main: Main) -> int:
     Raises Ended when it, or a thread, ended without being told to.
     """
     try:
-        if sys.platform == "win32":
-            return asyncio.run(with_signals(main))
-        from service.event_loop import EventLoop
-
-        with asyncio.Runner(loop_factory=EventLoop) as runner:
-            return runner.run(with_signals(main))
+        return on_our_loop(with_signals(main))
     except SystemExit as error:
         raise Ended(f"something in it called exit({error.code})") from error
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the others of a closed terminal's
+
+
+def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
+    """Run until it ends, whatever a resolver does."""
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    from service.event_loop import EventLoop
+
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        return runner.run(work)
 
 
 async def with_signals(main: Main) -> int:

@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 
 import pytest
 import trustme
@@ -246,15 +247,38 @@ def test_a_failure_is_known_to_the_other_threads():
 
 def test_no_connection_from_before_a_failure_is_used_again_and_the_younger_are():
     doubts = Doubts()
-    assert doubts.age_max_s("a", 100.0) == LIFETIME_S
+    age_max_s = partial(doubts.age_max_s, shares=False)
+    assert age_max_s("a", 100.0) == LIFETIME_S
     doubts.failed("a", 100.0)
-    assert doubts.age_max_s("a", 500.0) == 0  # nobody has answered
+    assert age_max_s("a", 500.0) == 0  # nobody has answered
     doubts.answered("a")
-    assert doubts.age_max_s("a", 100.5) == 0
-    assert doubts.age_max_s("a", 107.9) == 7
-    assert doubts.age_max_s("b", 107.9) == LIFETIME_S
-    assert doubts.age_max_s("a", 161.0) == LIFETIME_S
+    assert age_max_s("a", 100.5) == 0
+    assert age_max_s("a", 107.9) == 7
+    assert age_max_s("b", 107.9) == LIFETIME_S
+    assert age_max_s("a", 161.0) == LIFETIME_S
     assert not doubts.known
+
+
+def test_what_shares_a_connection_gets_one_new_one_a_second():
+    doubts = Doubts()
+    doubts.failed("a", 100.0)
+    ages = [doubts.age_max_s("a", at, shares=True) for at in (100.2, 100.3, 101.1, 101.3, 103.0)]
+    assert ages == [0, 1, 1, 0, 0]
+
+
+def test_a_burst_after_a_failure_shares_connections(refusing, transfers):
+    async def script(server, http, stream, _):
+        if server.waiting == 2:
+            http.send_headers(stream, [(":status", "500")], end_stream=True)
+        else:
+            server.take(http, stream)
+
+    server = refusing(script)
+    for _ in range(2):
+        answers(transfers, [post(server.url)])
+    found = answers(transfers, [post(f"{server.url}/{n}") for n in range(60)])
+    assert {answer.status for answer in found} == {200}
+    assert server.connections < 10
 
 
 def test_doubts_are_bounded():

@@ -206,3 +206,13 @@ def test_a_destination_is_shown_as_open_until_it_is_time_to_ask_it_again(all_of_
     fail(all_of_them, TRIP_AFTER, at=now)
     fail(all_of_them, TRIP_AFTER, at=now - 3600, name="http://long-ago.example")
     assert (shown("open"), shown("half_open")) == (1, 1)
+
+
+def test_a_probe_that_could_not_begin_lets_another_be_it(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    at = probe(all_of_them, 0.0)
+    assert all_of_them.wait_s(ROW, HERE, at + 0.1) > 0.0
+    all_of_them.not_sent(HERE, at + 0.1)  # that was another
+    assert all_of_them.wait_s(ROW, HERE, at + 0.1) > 0.0
+    all_of_them.not_sent(HERE, at)
+    assert all_of_them.wait_s(ROW, HERE, at + 0.1) == 0.0
