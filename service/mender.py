@@ -85,6 +85,9 @@ class Mender:
 
     async def _mend_leases(self, stretch: Stretch) -> int:
         total, lease = 0, timedelta(seconds=self._lease_s)
-        while cut := await self._store.mend_leases(stretch, lease, ROWS_MAX):
+        for _ in range(CALLS_MAX):
+            cut = await self._store.mend_leases(stretch, lease, ROWS_MAX)
             total += cut
+            if cut < ROWS_MAX:
+                break
         return total
