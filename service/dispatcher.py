@@ -64,7 +64,7 @@ class Dispatcher:
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
         self._reconciling = Outage("reconciler")
         self._looking = Outage("redis")
-        self._unfit = Seldom("redis_cannot_be_used")
+        self._probing = Outage("redis", by="dispatcher")
         self._stranger_leads = Seldom("lead_held_by_stranger")
         self._unarmed = Seldom("doorbell_cannot_be_armed")
         self._arming_since: float | None = None
@@ -237,20 +237,21 @@ class Dispatcher:
         async with self._offering:  # one connection does for both
             ready_set = await self._known_ready_set()
             try:
-                await ready_set.probe()
-                await ready_set.keep()
-                show.redis_up.set(1)
-            except RedisAway as error:
-                self._unfit.happened(reason=str(error))
-                show.redis_up.set(0)
-                show.ready.forget()
-            try:
                 used, most = await ready_set.memory()
                 show.redis_memory.set(used)
                 show.redis_memory_max.set(most)
-            except RedisAway:  # it may answer, and refuse INFO
+            except RedisAway:  # or INFO alone is refused
                 show.redis_memory.forget()
                 show.redis_memory_max.forget()
+            try:
+                await ready_set.probe()
+                await ready_set.keep()
+                self._probing.back()
+                show.redis_up.set(1)
+            except RedisAway as error:
+                self._probing.away(error)
+                show.ready.forget()
+                show.redis_up.set(0)
 
     async def _known_ready_set(self) -> ReadySet:
         """Give the ready set of the ledger that we lead."""

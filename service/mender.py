@@ -12,10 +12,11 @@ from loguru import logger
 from service.clock import Clock
 from service.metrics import DispatcherMetrics
 from service.model import LANES
-from service.store import Store
+from service.store import Store, Stretch
 
 ROWS_MAX = 1000  # per call
-CALLS_MAX = 1000  # per run and lane
+CALLS_MAX = 1000  # per stretch and lane
+DAYS_MAX = 16  # that one call opens: each costs it locks
 
 
 class Mender:
@@ -64,19 +65,29 @@ class Mender:
         return now_s
 
     async def _mend(self, ahead_s: float) -> None:
-        due = sum([await self._mend_lane(lane) for lane in LANES])
-        leases = 0
-        while cut := await self._store.mend_leases(timedelta(seconds=self._lease_s), ROWS_MAX):
-            leases += cut
+        due = leases = 0
+        for stretch in await self._store.stretches(DAYS_MAX):
+            for lane in LANES:
+                due += await self._mend_due(stretch, lane)
+            leases += await self._mend_leases(stretch)
         self._metrics.mended.labels("due").inc(due)
         self._metrics.mended.labels("lease").inc(leases)
         logger.warning("clock_mended", ahead_s=round(ahead_s, 1), due=due, leases=leases)
 
-    async def _mend_lane(self, lane: int) -> int:
-        total, after = await self._store.mend_due(lane, None, ROWS_MAX)
+    async def _mend_due(self, stretch: Stretch, lane: int) -> int:
+        total, after = await self._store.mend_due(stretch, lane, None, ROWS_MAX)
         for _ in range(CALLS_MAX):
             if after is None:
                 break
-            mended, after = await self._store.mend_due(lane, after, ROWS_MAX)
+            mended, after = await self._store.mend_due(stretch, lane, after, ROWS_MAX)
             total += mended
+        return total
+
+    async def _mend_leases(self, stretch: Stretch) -> int:
+        total, lease = 0, timedelta(seconds=self._lease_s)
+        for _ in range(CALLS_MAX):
+            cut = await self._store.mend_leases(stretch, lease, ROWS_MAX)
+            total += cut
+            if cut < ROWS_MAX:
+                break
         return total

@@ -194,7 +194,7 @@ class ReadySet:
         if epoch is not None and epoch != self._epoch:
             self._overwritten += 1
             if self._overwritten >= RIVALS_MIN:
-                self._rival.happened(hint="RUNBOOK: two copies of one ledger")
+                self._rival.happened(hint="RUNBOOK: Restore PostgreSQL")
 
 
 def own_card(answer: Any) -> int | None:

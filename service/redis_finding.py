@@ -9,7 +9,7 @@ from service.ready_set import ReadySet
 VERSION_MIN = 7
 # What Redis refuses with, and what to do about it; else it is away.
 REFUSALS = (
-    (r"NOPERM", "grant it to the user: .env.example has the ACL, at REDIS_URL"),
+    (r"NOPERM|no permissions", "grant it to the user: .env.example has the ACL, at REDIS_URL"),
     (r"unknown command", "use Redis 7.0 or newer, or Valkey, with no command renamed"),
     (r"OOM|maxmemory", "it is full: see who fills it (redis-cli --bigkeys), or raise maxmemory"),
     (r"READONLY|MASTERDOWN", "it is a replica: name the primary in REDIS_URL"),

@@ -55,6 +55,8 @@ SERVERS_OWN = ("25006", "57014")  # a demoted primary, a time limit; any other m
 # Less than the statement_timeout, so that a slow row at the end is no cancelled statement.
 ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
 
+Stretch = tuple[UUID, UUID]  # a range of ids, the end left out
+
 
 class UuidBytes(Loader):
     """Read a uuid as its 16 bytes: what the ready set holds, at a third of the cost of UUIDs."""
@@ -338,23 +340,34 @@ class Store:
             newest: datetime | None = (await cursor.fetchall())[0][0]
             return newest
 
+    async def stretches(self, days: int) -> list[Stretch]:
+        """Cut the ledger into ranges of so many days each, oldest first."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute(
+                "select lo, hi from notify.stretches(%s, %s, %s)",
+                [UUID(int=0), UUID(int=2**128 - 1), days],
+            )
+            return await cursor.fetchall()
+
     async def mend_due(
-        self, lane: int, after: tuple[datetime, UUID] | None, limit: int
+        self, stretch: Stretch, lane: int, after: tuple[datetime, UUID] | None, limit: int
     ) -> tuple[int, tuple[datetime, UUID] | None]:
         """Pull back what a clock that was ahead put off; says how many, and where to go on."""
         async with self.pool.connection() as conn:
             cursor = await conn.execute(
                 "select mended, following, following_id"
-                " from notify.mend_due(%s::smallint, %s::timestamptz, %s, %s)",
-                [lane, *(after or ("-infinity", UUID(int=0))), limit],
+                " from notify.mend_due(%s, %s, %s::smallint, %s::timestamptz, %s, %s)",
+                [*stretch, lane, *(after or ("-infinity", UUID(int=0))), limit],
             )
             mended, following, id = (await cursor.fetchall())[0]
             return mended, (following, id) if following else None
 
-    async def mend_leases(self, lease: timedelta, limit: int) -> int:
+    async def mend_leases(self, stretch: Stretch, lease: timedelta, limit: int) -> int:
         """Cut up to `limit` leases to what a claim is given now."""
         async with self.pool.connection() as conn:
-            cursor = await conn.execute("select notify.mend_leases(%s, %s)", [lease, limit])
+            cursor = await conn.execute(
+                "select notify.mend_leases(%s, %s, %s, %s)", [*stretch, lease, limit]
+            )
             cut: int = (await cursor.fetchall())[0][0]
             return cut
 

@@ -7,19 +7,18 @@
 -- Args     p_ids uuid[], in order, and p_dues timestamptz[] of one length (null: none); p_ends timestamptz,
 --          no batch is halved after it
 -- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part
--- Plan     primary key, within the partitions of the ids
+-- Plan     primary key, within the partitions of the ids, which are few: hence a custom plan
 -- Caller   mend_due()
 create or replace function notify.bring_forward(p_ids uuid[], p_dues timestamptz[], p_ends timestamptz)
 returns integer
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set plan_cache_mode = force_custom_plan set enable_seqscan = off as $$
 declare
   v_count integer := coalesce(cardinality(p_ids), 0);
   v_half integer := v_count / 2;
   v_lo uuid := p_ids[1];
   v_hi uuid := p_ids[v_count];
   v_ids uuid[];
-  v_queued constant text := 'queued';       -- a variable: see claim()
 begin
   if v_count = 0 then
     return 0;
@@ -28,7 +27,7 @@ begin
   begin
     v_ids := array(
       select n.id from notify.notifications n
-      where n.id = any (p_ids) and n.id between v_lo and v_hi and n.status = v_queued
+      where n.id = any (p_ids) and n.id between v_lo and v_hi and n.status = 'queued'
       order by n.id
       for update skip locked);
     update notify.notifications n set

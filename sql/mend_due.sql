@@ -1,9 +1,9 @@
--- mend_due(p_lane, p_after, p_after_id, p_limit) -> one row
+-- mend_due(p_lo, p_hi, p_lane, p_after, p_after_id, p_limit) -> one row
 --
 -- Pull back the due_at that a clock which was ahead has set: what waits would wait for as long as it was.
 -- No status moves; and nothing falls due before its send_at, which is the producer's.
 --
--- Args     p_lane smallint; p_after timestamptz and p_after_id uuid, where the last call ended ('-infinity'
+-- Args     p_lo and p_hi uuid, a range of stretches(); p_lane smallint; p_after timestamptz and p_after_id uuid, where the last call ended ('-infinity'
 --          and any: begin); p_limit rows to look at
 -- Returns  mended integer; following timestamptz and following_id uuid, to go on with (null: that was all)
 -- Note     Only what a row itself proves is pulled back. Its last attempt ended in what is still to come: it
@@ -11,18 +11,17 @@
 --          never claimed), and it was created or first claimed later than now, or it is due later than anything
 --          is parked: it is due now. What redrive() queued by that clock, and nothing else proves, stays
 -- Locks    the rows that are pulled back, in the order of their ids, skipping what is locked
--- Plan     notifications_due; attempts by their primary key
+-- Plan     notifications_due, attempts by their primary key, of the days in that range alone: hence a custom plan
 -- Caller   Store.mend_due
 create or replace function notify.mend_due(
-  p_lane smallint, p_after timestamptz, p_after_id uuid, p_limit integer)
+  p_lo uuid, p_hi uuid, p_lane smallint, p_after timestamptz, p_after_id uuid, p_limit integer)
 returns table (mended integer, following timestamptz, following_id uuid)
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $$
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_soon timestamptz := v_now + interval '5 seconds';
   v_parked_max constant interval := '1 hour';
-  v_queued constant text := 'queued';       -- a variable: see claim()
   v_looked integer;
   v_ids uuid[];
   v_dues timestamptz[];
@@ -30,7 +29,8 @@ begin
   with looked as materialized (
     select n.id, n.due_at, n.send_at, n.attempt, n.created_at, n.first_claimed_at
     from notify.notifications n
-    where n.status = 'queued' and n.priority = p_lane and n.due_at > v_soon
+    where n.id >= p_lo and n.id < p_hi
+      and n.status = 'queued' and n.priority = p_lane and n.due_at > v_soon
       and (n.due_at, n.id) > (p_after, p_after_id)
     order by n.due_at, n.id
     limit p_limit
@@ -45,7 +45,8 @@ begin
     left join lateral (
       select a.started_at + a.took_ms * interval '1 millisecond' as ended_at
       from notify.attempts a
-      where a.notification_id = l.id and a.attempt = l.attempt
+      where a.notification_id >= p_lo and a.notification_id < p_hi
+        and a.notification_id = l.id and a.attempt = l.attempt
     ) a on true
   ),
   mendable as (
@@ -71,5 +72,5 @@ begin
 end
 $$;
 
-comment on function notify.mend_due(smallint, timestamptz, uuid, integer) is
-  'mend_due(p_lane, p_after, p_after_id, p_limit) -> one row';
+comment on function notify.mend_due(uuid, uuid, smallint, timestamptz, uuid, integer) is
+  'mend_due(p_lo, p_hi, p_lane, p_after, p_after_id, p_limit) -> one row';

@@ -1,17 +1,18 @@
--- mend_leases(p_lease, p_limit) -> how many were cut
+-- mend_leases(p_lo, p_hi, p_lease, p_limit) -> how many were cut
 --
 -- Cut the leases that a clock which was ahead has given: a dead worker's would last for as long as it was.
 -- No status moves; whoever lives keeps a whole lease from now on.
 --
--- Args     p_lease interval, what a claim is given; p_limit rows. As many as that: call again
+-- Args     p_lo and p_hi uuid, a range of stretches(); p_lease interval, what a claim is given; p_limit rows. As many as that: call again
 -- Note     Right only where the clock is known to have been ahead: LEASE_S of some worker may be longer than
 --          the caller's. If the database refuses the batch, each row is tried alone, for a second
 -- Locks    the rows, latest lease first, skipping what is locked; a subtransaction for each row then
--- Plan     notifications_leased
+-- Plan     notifications_leased, of the days in that range alone: hence a custom plan
 -- Caller   Store.mend_leases
-create or replace function notify.mend_leases(p_lease interval, p_limit integer) returns integer
+create or replace function notify.mend_leases(p_lo uuid, p_hi uuid, p_lease interval, p_limit integer)
+returns integer
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $$
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
   v_until timestamptz := clock_timestamp() + p_lease;
   v_ids uuid[];
@@ -21,7 +22,7 @@ declare
 begin
   v_ids := array(
     select n.id from notify.notifications n
-    where n.status = 'sending' and n.lease_until > v_until + interval '5 seconds'
+    where n.id >= p_lo and n.id < p_hi and n.status = 'sending' and n.lease_until > v_until + interval '5 seconds'
     order by n.lease_until desc
     limit p_limit
     for update skip locked);
@@ -54,5 +55,5 @@ begin
 end
 $$;
 
-comment on function notify.mend_leases(interval, integer) is
-  'mend_leases(p_lease, p_limit) -> how many were cut';
+comment on function notify.mend_leases(uuid, uuid, interval, integer) is
+  'mend_leases(p_lo, p_hi, p_lease, p_limit) -> how many were cut';

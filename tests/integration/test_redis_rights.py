@@ -76,6 +76,12 @@ def test_what_only_tells_us_something_may_be_refused(valkey, rule):
     assert [finding.advice for finding in found(url)] == ["", ""]
 
 
+def test_a_connection_that_may_not_say_its_name_is_named(valkey):
+    (finding,) = found(with_rules(valkey, *RULES, "-client|setname"))
+    assert "client|setname" in finding.found
+    assert "ACL" in finding.advice
+
+
 def test_keys_of_another_name_are_not_ours_to_use(valkey):
     (finding,) = found(with_rules(valkey, "~other:*", *RULES[RULES.index("-@all") :]))
     assert "ACL" in finding.advice

@@ -9,7 +9,7 @@ import pytest
 from tests.ledger import ago, change, put, row
 
 LONG = timedelta(hours=2)
-FIRST = UUID(int=0)
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 SLACK = timedelta(seconds=30)
 
 
@@ -20,8 +20,8 @@ def db(shared_db):
 
 def mend(db, lane=2, after="-infinity", id=FIRST, limit=1000):
     return db.execute(
-        "select * from notify.mend_due(%s::smallint, %s::timestamptz, %s, %s)",
-        [lane, after, id, limit],
+        "select * from notify.mend_due(%s, %s, %s::smallint, %s::timestamptz, %s, %s)",
+        [FIRST, LAST, lane, after, id, limit],
     ).fetchone()
 
 
@@ -95,6 +95,14 @@ def test_what_nothing_proves_stays(db):
     before = [row(db, id) for id in ids]
     assert mend(db).mended == 0
     assert [row(db, id) for id in ids] == before
+
+
+def test_other_days_are_left_alone(db):
+    then = ago(db, "-2 hours")
+    ids = sorted(put(db, "queued", created_at=then, due_at=then) for _ in range(3))
+    query = "select mended from notify.mend_due(%s, %s, 2::smallint, '-infinity', %s, 10)"
+    assert db.execute(query, [ids[1], ids[2], FIRST]).fetchone().mended == 1
+    assert [row(db, id).due_at == then for id in ids] == [True, False, True]
 
 
 def test_another_status_and_another_lane_are_left_alone(db):

@@ -1,11 +1,14 @@
 """Leases that a clock which was ahead has given are cut to what a claim is given now."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from tests.ledger import ago, put, row, settle
+
+EVERY_DAY = (UUID(int=0), UUID(int=2**128 - 1))
 
 
 @pytest.fixture
@@ -14,7 +17,8 @@ def db(shared_db):
 
 
 def cut(db, lease="30 seconds", limit=1000):
-    return db.execute("select notify.mend_leases(%s, %s) as n", [lease, limit]).fetchone().n
+    query = "select notify.mend_leases(%s, %s, %s, %s) as n"
+    return db.execute(query, [*EVERY_DAY, lease, limit]).fetchone().n
 
 
 def test_a_lease_that_is_too_long_is_cut_and_its_worker_may_still_settle(db):

@@ -97,10 +97,10 @@ def test_what_could_not_be_mended_is_tried_again(db, leader, monkeypatch):
     leader.look()
     sending = put(db, "sending", lease_until=ago(db, "-20 minutes"))
     db.execute(RIGHT)
-    db.execute("alter function notify.mend_leases(interval, integer) rename to away")
+    db.execute("alter function notify.mend_leases(uuid, uuid, interval, integer) rename to away")
     with pytest.raises(Exception, match="notify migrate"):
         leader.look()
-    db.execute("alter function notify.away(interval, integer) rename to mend_leases")
+    db.execute("alter function notify.away(uuid, uuid, interval, integer) rename to mend_leases")
     leader.look()
     assert row(db, sending).lease_until <= ago(db, "-30 seconds")
 
