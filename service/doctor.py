@@ -34,32 +34,32 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
     What cannot be looked at is a finding as well, and ends nothing but itself.
     """
     assert settings.database_url is not None
-    faults = [fault async for fault in connection_findings(settings)]
-    for fault in faults:
+    fault = await fault_of("DATABASE_URL", settings.database_url)
+    if fault:
         yield fault
-    if not faults:
+    else:
         async with Store(settings.database_url, "notify-doctor", connections_max=1) as store:
             async for finding in ledger_findings(store):
                 yield finding
+    if settings.database_direct_url:
+        fault = await fault_of("DATABASE_DIRECT_URL", settings.database_direct_url)
+        if fault:
+            yield fault
+    if not fault:
         yield await looked("LISTEN", listen_finding(settings.direct_url or ""))
     yield await looked("Redis", redis_finding(settings.redis_url))
     yield webhook_finding(settings)
     yield await looked("mail", asyncio.to_thread(mail_finding, settings))
 
 
-async def connection_findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Say of each database URL what keeps it from giving a connection."""
-    given = {
-        "DATABASE_URL": settings.database_url,
-        "DATABASE_DIRECT_URL": settings.database_direct_url,
-    }
-    for setting, url in given.items():
-        try:
-            async with asyncio.timeout(CONNECT_MAX_S):
-                if url:
-                    await (await connect(url, "notify-doctor")).close()
-        except (NotifyError, TimeoutError, OSError, ValueError) as error:
-            yield connection_fault(setting, url or "", error)
+async def fault_of(setting: str, url: str) -> Finding | None:
+    """Say what keeps a database URL from giving a connection; None: nothing."""
+    try:
+        async with asyncio.timeout(CONNECT_MAX_S):
+            await (await connect(url, "notify-doctor")).close()
+    except (NotifyError, TimeoutError, OSError, ValueError) as error:
+        return connection_fault(setting, url, error)
+    return None
 
 
 async def ledger_findings(store: Store) -> AsyncIterator[Finding]:

@@ -189,6 +189,7 @@ def test_the_direct_url_is_looked_at_as_well(dsn):
     seen = examined(database_url=dsn, database_direct_url=url(dsn, port=1))
     assert "nobody listens" in seen["database"].found
     assert "DATABASE_DIRECT_URL" in seen["database"].advice
+    assert seen["schema"].advice == ""
 
 
 async def oldest(dsn: str, age_max: timedelta, hidden_max: int = 10_000) -> Finding:
