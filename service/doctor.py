@@ -4,7 +4,7 @@ import asyncio
 import smtplib
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from service.config import Settings
@@ -69,11 +69,8 @@ async def ledger_findings(store: Store) -> AsyncIterator[Finding]:
         yield Finding("database", found, advice)
         return
     yield Finding("schema", "current")
-    try:
-        for finding in database_findings(await store.checkup(), datetime.now(UTC)):
-            yield finding
-    except Exception as error:
-        yield not_seen("ledger", error)
+    async for finding in each_looked("ledger", checkup_findings(store)):
+        yield finding
     yield await looked("oldest transaction", transaction_finding(store))
     yield await looked("producers", producers_finding(store))
     yield await looked("dispatcher", lead_finding(store))
@@ -89,11 +86,25 @@ async def looked(what: str, looking: Awaitable[Finding]) -> Finding:
         return not_seen(what, error)
 
 
+async def each_looked(what: str, looking: Awaitable[Iterable[Finding]]) -> AsyncIterator[Finding]:
+    """Wait for several findings, likewise."""
+    try:
+        for finding in await looking:
+            yield finding
+    except Exception as error:
+        yield not_seen(what, error)
+
+
 def not_seen(what: str, error: Exception) -> Finding:
     """Say what could not be looked at. Of an error that is not ours only the kind: it may quote."""
     if isinstance(error, NotifyError):
         return Finding(what, f"cannot be looked at: {error}", "mend that first, and look again")
     return Finding(what, f"cannot be looked at: {type(error).__name__}", BUG_ADVICE)
+
+
+async def checkup_findings(store: Store) -> Iterator[Finding]:
+    """Judge what the database tells in one look, by this machine's clock."""
+    return database_findings(await store.checkup(), datetime.now(UTC))
 
 
 def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
