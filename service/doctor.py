@@ -40,17 +40,22 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
     What cannot be looked at is a finding as well, and ends nothing but itself.
     """
     assert settings.database_url is not None
-    faults = [fault async for fault in connection_findings(settings)]
-    for fault in faults:
+    fault = await fault_of("DATABASE_URL", settings.database_url)
+    if fault:
         yield fault
     ledger, leads = "", False
-    if not faults:
+    if not fault:
         yield await looked("pooler", pooler_finding(settings))
         async with Store(settings.database_url, "notify-doctor", connections_max=1) as store:
             async for finding in ledger_findings(store, settings):
                 yield finding
             with suppress(NotifyError):
                 ledger, leads = await led(store)
+    if settings.database_direct_url:
+        fault = await fault_of("DATABASE_DIRECT_URL", settings.database_direct_url)
+        if fault:
+            yield fault
+    if not fault:
         yield await looked("LISTEN", listen_finding(settings.direct_url or ""))
     for finding in await all_looked("Redis", redis_findings(settings.redis_url, ledger, leads)):
         yield finding
@@ -65,19 +70,14 @@ async def led(store: Store) -> tuple[str, bool]:
     return ledger, holder is not None and holder.is_ours
 
 
-async def connection_findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Say of each database URL what keeps it from giving a connection."""
-    given = {
-        "DATABASE_URL": settings.database_url,
-        "DATABASE_DIRECT_URL": settings.database_direct_url,
-    }
-    for setting, url in given.items():
-        try:
-            async with asyncio.timeout(CONNECT_MAX_S):
-                if url:
-                    await (await connect(url, "notify-doctor")).close()
-        except (NotifyError, TimeoutError, OSError, ValueError) as error:
-            yield connection_fault(setting, url or "", error)
+async def fault_of(setting: str, url: str) -> Finding | None:
+    """Say what keeps a database URL from giving a connection; None: nothing."""
+    try:
+        async with asyncio.timeout(CONNECT_MAX_S):
+            await (await connect(url, "notify-doctor")).close()
+    except (NotifyError, TimeoutError, OSError, ValueError) as error:
+        return connection_fault(setting, url, error)
+    return None
 
 
 async def ledger_findings(store: Store, settings: Settings) -> AsyncIterator[Finding]:
@@ -148,6 +148,11 @@ def not_seen(what: str, error: Exception) -> Finding:
     if isinstance(error, NotifyError):
         return Finding(what, f"cannot be looked at: {error}", "mend that first, and look again")
     return Finding(what, f"cannot be looked at: {type(error).__name__}", BUG_ADVICE)
+
+
+async def checkup_findings(store: Store) -> Iterator[Finding]:
+    """Judge what the database tells in one look, by this machine's clock."""
+    return database_findings(await store.checkup(), datetime.now(UTC))
 
 
 def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:

@@ -38,7 +38,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = [str(choice) for choice in action.choices]
-        guess = meant(str(value), choices) or f": choose from {', '.join(choices)}"
+        likely = [*choices, *self._option_string_actions] if self.commands else choices
+        guess = meant(str(value), likely) or f": choose from {', '.join(choices)}"
         what = "command" if self.commands else action.metavar or action.dest
         raise argparse.ArgumentError(None, f"there is no {what} {str(value)!r}{guess}")
 

@@ -83,7 +83,7 @@ def parser() -> Parser:
         "pg_activity on DATABASE_URL, or on another role of the same database (--database-url), "
         "such as notify_ops. The APP column names our roles: notify-api, -disp, -maint, "
         "-work.")  # fmt: skip
-    top.add_argument("--database-url", metavar="URL", help="instead of DATABASE_URL")
+    top.add_argument("--database-url", type=filled, metavar="URL", help="instead of DATABASE_URL")
     add_state(top)
 
     inbox = command(commands, "inbox", "service.cli.catching", "catch webhooks and mails",
@@ -199,13 +199,20 @@ def add_redrive(commands: Any) -> None:
 
 def add_state(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--state", metavar="DIR", help="where the embedded servers keep their data (NOTIFY_STATE)"
+        "--state",
+        type=filled,
+        metavar="DIR",
+        help="where the embedded servers keep their data (NOTIFY_STATE)",
     )
 
 
 def add_port(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", metavar="N", help="the API's port (PORT, default 3000)")
-    command.add_argument("--host", metavar="ADDRESS", help="where it listens (HOST, 127.0.0.1)")
+    command.add_argument(
+        "--port", type=filled, metavar="N", help="the API's port (PORT, default 3000)"
+    )
+    command.add_argument(
+        "--host", type=filled, metavar="ADDRESS", help="where it listens (HOST, 127.0.0.1)"
+    )
 
 
 def add_inbox_ports(command: argparse.ArgumentParser, prefix: str) -> None:
@@ -221,7 +228,10 @@ def add_inbox_ports(command: argparse.ArgumentParser, prefix: str) -> None:
 
 def add_url(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--url", metavar="URL", help="the API's address (default: http://127.0.0.1:PORT)"
+        "--url",
+        type=filled,
+        metavar="URL",
+        help="the API's address (default: http://127.0.0.1:PORT)",
     )
 
 
@@ -234,6 +244,13 @@ def add_form(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--json", action=argparse.BooleanOptionalAction, help="print JSON, or text for people"
     )
+
+
+def filled(text: str) -> str:
+    """Take any text but none: a variable of the shell may be empty, and the default surprises."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def port_number(text: str) -> int:
