@@ -150,11 +150,6 @@ def not_seen(what: str, error: Exception) -> Finding:
     return Finding(what, f"cannot be looked at: {type(error).__name__}", BUG_ADVICE)
 
 
-async def checkup_findings(store: Store) -> Iterator[Finding]:
-    """Judge what the database tells in one look, by this machine's clock."""
-    return database_findings(await store.checkup(), datetime.now(UTC))
-
-
 def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
     """Judge what checkup() told. `now` is this machine's clock."""
     version = f"PostgreSQL {seen.server_version_num // 10000}.{seen.server_version_num % 10000}"
