@@ -23,11 +23,12 @@ declare
   v_lo uuid;
   v_hi uuid;
 begin
+  queued := 0;
+  sending := 0;
   if notify.is_long() then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
+    select coalesce(sum(q.queued), 0) into queued from notify.quiet_days q where q.until > v_now;
   end if;
-  select coalesce(sum(q.queued), 0) into queued from notify.quiet_days q where q.until > v_now;
-  sending := 0;
   for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
     select count(*) into v_count from (
       select from notify.notifications n
