@@ -19,7 +19,7 @@ begin
   for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
     select count(*) into v_count from (
       select from notify.notifications n
-      where n.status = 'sending' and n.lease_until < v_before and n.id between v_lo and v_hi
+      where n.status = 'sending' and n.lease_until < v_before and (v_lo is null or n.id between v_lo and v_hi)
       limit p_limit - v_all) as counted;
     v_all := v_all + v_count;
   end loop;

@@ -57,7 +57,7 @@ begin
         cross join lateral (
           select n.id, n.expires_at from notify.notifications n
           where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
-            and n.id between v_lo and v_hi
+            and (v_lo is null or n.id between v_lo and v_hi)
           order by n.due_at, n.id
           limit p_limit
           for update skip locked

@@ -44,7 +44,7 @@ begin
         cross join lateral (
           select n.id from notify.notifications n
           where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
-            and n.id <> all (p_skip) and n.id between v_lo and v_hi
+            and n.id <> all (p_skip) and (v_lo is null or n.id between v_lo and v_hi)
           order by n.due_at, n.id
           limit p_limit
         ) d

@@ -43,6 +43,7 @@ begin
         return 'kept';
       end if;
       execute 'drop table ' || v_both;
+      delete from notify.quiet_days q where q.day = p_day;
       return 'dropped';
     exception
       when lock_not_available then

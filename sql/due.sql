@@ -18,8 +18,7 @@ language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = for
 begin
   if not notify.is_long() then
     return query
-    select * from notify.due_within('00000000-0000-0000-0000-000000000000',
-      'ffffffff-ffff-ffff-ffff-ffffffffffff', p_lanes, p_floors, p_limit);
+    select * from notify.due_within(null, null, p_lanes, p_floors, p_limit);
     return;
   end if;
   perform set_config('plan_cache_mode', 'force_custom_plan', true);

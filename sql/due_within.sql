@@ -26,7 +26,7 @@ begin
     coalesce(head.due_ms, '{}'),
     (select least(n.due_at, v_now + interval '1 year') - v_now from notify.notifications n
       where n.status = 'queued' and n.priority = l.lane and n.due_at > v_now
-        and n.id between p_lo and p_hi
+        and (p_lo is null or n.id between p_lo and p_hi)
       order by n.due_at limit 1),
     (extract(epoch from v_now) * 1000)::double precision
   from unnest(p_lanes, p_floors) as l(lane, floor_ms)
@@ -37,7 +37,7 @@ begin
       select n.id, n.due_at from notify.notifications n
       where n.status = 'queued' and n.priority = l.lane and n.due_at <= v_now
         and n.due_at >= coalesce(to_timestamp(l.floor_ms / 1000), '-infinity')
-        and n.id between p_lo and p_hi
+        and (p_lo is null or n.id between p_lo and p_hi)
       order by n.due_at, n.id
       limit p_limit
     ) d

@@ -23,20 +23,21 @@ declare
   v_lo uuid;
   v_hi uuid;
 begin
+  queued := 0;
+  sending := 0;
   if notify.is_long() then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
+    select coalesce(sum(q.queued), 0) into queued from notify.quiet_days q where q.until > v_now;
   end if;
-  select coalesce(sum(q.queued), 0) into queued from notify.quiet_days q where q.until > v_now;
-  sending := 0;
   for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
     select count(*) into v_count from (
       select from notify.notifications n
-      where n.status = 'queued' and n.id between v_lo and v_hi
+      where n.status = 'queued' and (v_lo is null or n.id between v_lo and v_hi)
       limit greatest(v_max + 1 - queued, 0)) as counted;
     queued := queued + v_count;
     select count(*) into v_count from (
       select from notify.notifications n
-      where n.status = 'sending' and n.id between v_lo and v_hi
+      where n.status = 'sending' and (v_lo is null or n.id between v_lo and v_hi)
       limit greatest(v_max + 1 - sending, 0)) as counted;
     sending := sending + v_count;
     -- Not more than ten years: a row that was changed by hand may have '-infinity'.
@@ -44,7 +45,7 @@ begin
     from unnest('{0,1,2,3}'::smallint[]) as lane
     cross join lateral (
       select n.due_at from notify.notifications n
-      where n.status = 'queued' and n.priority = lane and n.due_at <= v_now and n.id between v_lo and v_hi
+      where n.status = 'queued' and n.priority = lane and n.due_at <= v_now and (v_lo is null or n.id between v_lo and v_hi)
       order by n.due_at
       limit 1
     ) oldest;

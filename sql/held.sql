@@ -24,7 +24,7 @@ begin
     return query
     select n.id, n.attempt
     from notify.notifications n
-    where n.status = 'sending' and n.claimed_by = p_worker and n.id between v_lo and v_hi
+    where n.status = 'sending' and n.claimed_by = p_worker and (v_lo is null or n.id between v_lo and v_hi)
     order by n.lease_until
     limit p_limit;
   end loop;

@@ -21,7 +21,7 @@ begin
   for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
     v_ends := least(v_ends, (
       select n.lease_until from notify.notifications n
-      where n.status = 'sending' and n.id between v_lo and v_hi
+      where n.status = 'sending' and (v_lo is null or n.id between v_lo and v_hi)
       order by n.lease_until
       limit 1));
   end loop;

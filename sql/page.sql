@@ -38,7 +38,7 @@ begin
     select s.lo, s.hi from notify.stretches('00000000-0000-0000-0000-000000000000',
       coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff'), 16) s
     where not v_is_moving
-      or exists (select from notify.spans(true) o where o.lo < s.hi and o.hi >= s.lo)
+      or exists (select from notify.spans(true) o where o.lo is null or o.lo < s.hi and o.hi >= s.lo)
     order by s.lo desc
   loop
     v_opened_max := v_opened_max - 1;

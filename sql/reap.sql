@@ -42,7 +42,7 @@ begin
       v_ids := v_ids || array(
         select n.id from notify.notifications n
         where n.status = 'sending' and n.lease_until < v_now and n.id <> all (v_refused)
-          and n.id between v_lo and v_hi
+          and (v_lo is null or n.id between v_lo and v_hi)
         order by n.lease_until
         limit p_limit - v_ended - cardinality(v_ids)
         for update skip locked);

@@ -4,7 +4,7 @@
 --
 -- Args     p_all boolean: also where something is queued for later
 -- Returns  (lo, hi), both ends belong to it, the oldest first; what has no day of its own is within them.
---          Of a ledger that is not long: one, everything
+--          Of a ledger that is not long: (null, null), everything, so that no bound is compared
 -- Plan     quiet_days, as a whole: a row per day
 -- Caller   due, reap, next_lease_in, held, gauges, claim, claim_each, abandoned_leases, page
 create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)
@@ -14,7 +14,7 @@ declare
   v_most constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 begin
   if not notify.is_long() then
-    return query select v_least, v_most;
+    return query select null::uuid, null::uuid;
     return;
   end if;
   return query

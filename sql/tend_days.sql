@@ -5,7 +5,7 @@
 --
 -- Args     p_limit integer, days per call
 -- Returns  (action, partition), as tend_day(). No row: nothing is to be done, as the ledger is not long, or
---          all days were tended within the last minutes
+--          all days were tended within the last ten minutes
 -- Locks    as tend_day(), until the transaction ends
 -- Plan     the catalog and quiet_days
 -- Caller   Store.tend_days
@@ -29,7 +29,7 @@ begin
         and right(c.relname, 8) <= v_last)
     select day, 'notifications' || to_char(day, '_YYYYMMDD')
     from days d full join notify.quiet_days q using (day)
-    where q.tended_at is null or q.tended_at < clock_timestamp() - interval '5 minutes'
+    where q.tended_at is null or q.tended_at < clock_timestamp() - interval '10 minutes'
     order by q.tended_at nulls first, day desc
     limit p_limit
   loop

@@ -14,11 +14,14 @@ def db(long_db):
 
 
 def spans(db):
-    return [(str(lo), str(hi)) for lo, hi in db.execute("select lo, hi from notify.spans()")]
+    return [
+        (lo and str(lo), hi and str(hi))
+        for lo, hi in db.execute("select lo, hi from notify.spans()")
+    ]
 
 
 def test_a_ledger_that_is_not_long_is_one_range(shared_db):
-    assert spans(shared_db) == [(LEAST, MOST)]
+    assert spans(shared_db) == [(None, None)]
 
 
 def test_before_anything_was_tended_all_is_looked_at(db):
