@@ -7,8 +7,8 @@
 --          migrations make; p_calls_all boolean: call what locks each day's partition, too
 -- Returns  (fault, remedy, stops); remedy null: `notify migrate` makes it anew, else what else there is to do;
 --          stops: rows would be refused, lost, or not sent as they were meant. No row: all is well
--- Note     Its cost does not grow with the queue: 3 ms, nor with the days unless all is called. It changes nothing, and calls nobody else's
---          triggers. What it lists, tests/sql/test_faults.py holds against the catalog
+-- Note     3 ms, however long the queue; and however many the days, unless all is called. It changes nothing, and
+--          calls nobody else's triggers. What it lists, tests/sql/test_faults.py holds against the catalog
 -- Caller   Store.missing, Store.faults, migrate
 create or replace function notify.faults(p_functions text[], p_tables text[], p_calls_all boolean)
 returns table (fault text, remedy text, stops boolean)
@@ -39,7 +39,8 @@ begin
 
   return query
   select format('%s may not %s notify.%s', current_user, r.may, r.name),
-    format('grant select, insert, update, delete on all tables in schema notify to %I', current_user), r.stops
+    format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all functions'
+      else 'select, insert, update, delete on all tables' end, current_user), r.stops
   from (
     select t as name, may, t = 'notifications' and may in ('select', 'insert') as stops
     from unnest(p_tables) as t, unnest('{select,insert,update,delete}'::text[]) as may

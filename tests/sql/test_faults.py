@@ -172,6 +172,11 @@ def test_what_a_role_may_not_is_told_with_what_to_grant(dsn, db):
             db.execute(SQL("grant " + grant + " to {}").format(role))
             assert word in " ".join(missing(url))
         assert missing(url) == []
+        db.execute("revoke execute on function notify.wake from public")
+        [line] = missing(url)
+        assert "may not execute notify.wake()" in line
+        db.execute(line.partition(": ")[2])
+        assert missing(url) == []
         db.execute("alter table notify.notifications enable row level security")
         assert "row security hides rows" in " ".join(missing(url))
     finally:
