@@ -29,7 +29,7 @@ from service.errors import DatabaseAway, StartError, Unfit
 from service.faults import Fault
 from service.pins import session_pins
 from service.poolers import SESSION, shares_sessions
-from service.schema import STRANGERS, functions, schema_root
+from service.schema import STRANGERS, functions, schema_root, tables
 
 OLDEST_SERVER = 15
 POLL_S = 0.1
@@ -154,7 +154,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     def rollback_migrations(self, migrations: MigrationList, force: bool = False) -> None:
         """Roll them back, unless that would end half done: ends the process then, in one line."""
-        strangers = [row[0] for row in self.connection.execute(STRANGERS).fetchall()]
+        strangers = [row[0] for row in self.connection.execute(STRANGERS, [tables()])]
         if strangers and any(migration.id.startswith("0001-") for migration in migrations):
             raise SystemExit(
                 f"nothing was rolled back: not ours, and in the way: {', '.join(strangers)}"
@@ -174,7 +174,8 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         """Say what is missing or in the way, and which functions are not as sql/ has them."""
         try:
             found = self.connection.execute(
-                "select fault, remedy, stops from notify.faults(%s)", [list(functions())]
+                "select fault, remedy, stops from notify.faults(%s, %s, true)",
+                [list(functions()), tables()],
             ).fetchall()
         except LACKING as error:
             return [Fault(fault=one_line(error), remedy=None, stops=True)]

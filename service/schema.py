@@ -5,18 +5,18 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+TABLE = re.compile(r"^create table if not exists notify\.(\w+)", re.MULTILINE)
 SIGNATURE = re.compile(r"^comment on function notify\.(\w+\([^;]*?\))\s+is\s", re.MULTILINE)
 
 # What stands in our schema and is not ours, and what elsewhere hangs on our tables: a rollback
-# would end there, half done. Any role may ask.
+# would end there, half done. Any role may ask. Its argument is tables().
 STRANGERS = """
-select pg_catalog.format('%I.%I', n.nspname, c.relname) as stranger
+select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'notify' and c.relkind in ('r', 'p', 'v', 'm', 'f')
-  and c.relname !~ '^(notifications|attempts)(_default|_[0-9]{8})?$'
-  and c.relname not in ('slo_deltas', 'slo_daily')
+  and c.relname !~ '^(notifications|attempts)_[0-9]{8}$' and c.relname <> all(%s)
 union
-select pg_catalog.format('%I.%I', n.nspname, c.relname)
+select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 from pg_catalog.pg_depend d
 join pg_catalog.pg_class ours
   on ours.oid = d.refobjid and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -55,3 +55,10 @@ def functions() -> dict[str, str]:
     return {
         re.sub(r"\s+", " ", found[1]): text for text in texts for found in SIGNATURE.finditer(text)
     }
+
+
+@cache
+def tables() -> list[str]:
+    """Name the tables that migrations make; the days' partitions come by themselves."""
+    texts = (path.read_text(encoding="utf-8") for path in schema_root().glob("migrations/*.sql"))
+    return sorted(name for text in texts for name in TABLE.findall(text))

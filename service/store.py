@@ -30,7 +30,7 @@ from service.model import (
     Redriven,
     Vitals,
 )
-from service.schema import STRANGERS, current_migration, functions
+from service.schema import STRANGERS, current_migration, functions, tables
 
 # Cut to what the columns may hold: a row from before these limits, or that was changed by hand,
 # must not make an answer of megabytes, or one that cannot be read.
@@ -207,23 +207,26 @@ class Store:
                 row = await cursor.fetchone()
             if not (row and row[0]):
                 return ["the schema is not current: run notify migrate"]
-            return [str(fault) for fault in await self.faults() if fault.stops]
+            faults = await self.faults(calls_all=False)
+            return [str(fault) for fault in faults if fault.stops]
         except NotifyError as error:
             return [f"the database cannot be used: {error}"]
 
-    async def faults(self) -> list[Fault]:
-        """Say what of the schema is not as the road needs it."""
+    async def faults(self, *, calls_all: bool = True) -> list[Fault]:
+        """Say what of the schema is not as the road needs it. To call all costs by the day."""
         async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(Fault))
             await cursor.execute(
-                "select fault, remedy, stops from notify.faults(%s)", [list(functions())]
+                "select fault, remedy, stops from notify.faults(%s, %s, %s)",
+                [list(functions()), tables(), calls_all],
             )
             return await cursor.fetchall()
 
     async def strangers(self) -> list[str]:
         """Name what is in our schema and is not ours, and what elsewhere hangs on our tables."""
         async with self.pool.connection() as conn:
-            return [row[0] for row in await (await conn.execute(STRANGERS)).fetchall()]
+            cursor = await conn.execute(STRANGERS, [tables()])
+            return [row[0] for row in await cursor.fetchall()]
 
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
         """Look at what is due in these lanes, each from its floor (epoch ms; None: the head)."""

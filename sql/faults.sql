@@ -1,19 +1,23 @@
--- faults(p_functions) -> one row per fault
+-- faults(p_functions, p_tables, p_calls_all) -> one row per fault
 --
 -- Say what the road needs of this database and cannot have: what is missing, switched off, out of our reach, or
 -- fails when it is called.
 --
--- Args     p_functions text[]: what sql/ deploys, by signature: {new_id(),wake(), …}
+-- Args     p_functions text[]: what sql/ deploys, by signature: {new_id(),wake(), …}; p_tables text[]: what
+--          migrations make; p_calls_all boolean: call what locks each day's partition, too
 -- Returns  (fault, remedy, stops); remedy null: `notify migrate` makes it anew, else what else there is to do;
 --          stops: rows would be refused, lost, or not sent as they were meant. No row: all is well
--- Note     Its cost does not grow with the queue or the days: 3 ms. It changes nothing, and calls nobody else's
---          triggers. What it lists, tests/sql/test_faults.py holds against the catalog
+-- Note     3 ms, however long the queue; and however many the days, unless all is called. It changes nothing, and
+--          calls nobody else's triggers. What it lists, tests/sql/test_faults.py holds against the catalog
 -- Caller   Store.missing, Store.faults, migrate
-create or replace function notify.faults(p_functions text[])
+create or replace function notify.faults(p_functions text[], p_tables text[], p_calls_all boolean)
 returns table (fault text, remedy text, stops boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  v_tables constant text[] := '{notifications,notifications_default,attempts,attempts_default,slo_deltas,slo_daily}';
+  v_table text;
+  v_column text;
+  v_sequence regclass;
+  v_is_behind boolean;
   v_call text;
 begin
   if pg_is_in_recovery() or current_setting('transaction_read_only')::boolean then
@@ -28,32 +32,38 @@ begin
   from unnest(p_functions) as f where to_regprocedure('notify.' || f) is null
   union all
   select 'notify.' || t || ' is missing', null, true
-  from unnest(v_tables) as t where to_regclass('notify.' || t) is null;
+  from unnest(p_tables) as t where to_regclass('notify.' || t) is null;
   if found then
     return;
   end if;
 
   return query
   select format('%s may not %s notify.%s', current_user, r.may, r.name),
-    format('grant select, insert, update, delete on all tables in schema notify to %I', current_user), r.stops
+    format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all functions'
+      else 'select, insert, update, delete on all tables' end, current_user), r.stops
   from (
     select t as name, may, t = 'notifications' and may in ('select', 'insert') as stops
-    from unnest(v_tables[1:1] || v_tables[3:3] || v_tables[5:6]) as t,
-      unnest('{select,insert,update,delete}'::text[]) as may
-    where not has_table_privilege('notify.' || t, may)
+    from unnest(p_tables) as t, unnest('{select,insert,update,delete}'::text[]) as may
+    where t !~ '_default$' and not has_table_privilege('notify.' || t, may)
     union all
     select f, 'execute', true from unnest(p_functions) as f
     where not has_function_privilege('notify.' || f, 'execute')) as r
   union all
   select 'row security hides rows of notify.' || t || ' from ' || current_user,
     format('alter table notify.%s no force row level security, or alter role %I bypassrls', t, current_user), true
-  from unnest(v_tables) as t where row_security_active('notify.' || t)
+  from unnest(p_tables) as t where row_security_active('notify.' || t)
   union all
   select format('notify.%s belongs to %I, notify.notifications to %I', c.relname,
       pg_get_userbyid(c.relowner), pg_get_userbyid(n.relowner)),
     format('alter table notify.%s owner to %I', c.relname, pg_get_userbyid(n.relowner)), false
-  from pg_class n, unnest(v_tables) as t join pg_class c on c.oid = to_regclass('notify.' || t)
+  from pg_class n, unnest(p_tables) as t join pg_class c on c.oid = to_regclass('notify.' || t)
   where n.oid = 'notify.notifications'::regclass and c.relowner <> n.relowner
+  union all
+  select format('notify.%s_default is not a partition of notify.%1$s', t),
+    format('alter table notify.%s attach partition notify.%1$s_default default', t), false
+  from unnest('{notifications,attempts}'::text[]) as t
+  where not exists (select from pg_inherits i
+    where i.inhrelid = ('notify.' || t || '_default')::regclass and i.inhparent = ('notify.' || t)::regclass)
   union all
   select 'triggers do not fire: session_replication_role is replica',
     'reset it for this role and this database', true
@@ -68,6 +78,18 @@ begin
   left join pg_trigger t on t.tgrelid = c.oid and t.tgname = g.name
     and t.tgfoid = ('notify.' || g.name)::regproc
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
+  union all
+  select format('column %s of notify.%s is missing', col, k.tab),
+    case when col not in ('first_claimed_at', 'counted') then 'restore the table from a backup' end, true
+  from (values
+    ('notifications', '{id,channel,recipient,payload,priority,status,attempt,max_attempts,send_at,due_at,
+      expires_at,lease_until,claimed_by,reference,created_at,settled_at,last_error_code,last_error,
+      first_claimed_at}'::text[]),
+    ('attempts', '{notification_id,attempt,started_at,took_ms,outcome,code,excerpt,worker,counted}'),
+    ('slo_deltas', '{day,channel,priority,result,count}'),
+    ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
+  where not exists (select from pg_attribute a
+    where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)
   union all
   select format('the default of notify.%s.%s is missing', d.tab, d.col), null, d.col in ('id', 'status')
   from (values ('notifications', 'id'), ('notifications', 'priority'), ('notifications', 'status'),
@@ -86,9 +108,9 @@ begin
   where not exists (select from pg_constraint c
     where c.conrelid = ('notify.' || k.tab)::regclass and c.conname = k.name)
   union all
-  select 'the primary key of notify.' || t || ' is missing', null, t <> 'slo_daily'
-  from unnest('{notifications,attempts,slo_daily}'::text[]) as t
-  where not exists (select from pg_index i where i.indrelid = ('notify.' || t)::regclass and i.indisprimary)
+  select 'the primary key of notify.' || t || ' is missing', null, t in ('notifications', 'attempts')
+  from unnest(p_tables) as t
+  where t <> 'slo_deltas' and not exists (select from pg_index i where i.indrelid = ('notify.' || t)::regclass and i.indisprimary)
   union all
   select 'index notify.' || n || case when i.indexrelid is null then ' is missing' else ' is not valid' end,
     case when i.indexrelid is not null then 'drop index notify.' || n || '; then notify migrate' end, false
@@ -97,14 +119,32 @@ begin
   left join pg_index i on i.indexrelid = to_regclass('notify.' || n)
   where i.indisvalid is not true;
 
+  for v_table, v_column, v_sequence in
+    select t, a.attname, pg_get_serial_sequence('notify.' || t, a.attname)::regclass
+    from unnest(p_tables) as t join pg_attribute a on a.attrelid = ('notify.' || t)::regclass
+    where a.attidentity <> ''
+  loop
+    continue when not has_sequence_privilege(v_sequence, 'select');
+    execute format('select max(%I) > coalesce(pg_sequence_last_value(%L), 0) from notify.%I',
+      v_column, v_sequence, v_table) into v_is_behind;
+    if v_is_behind then
+      fault := format('%s is behind notify.%s.%s', v_sequence, v_table, v_column);
+      remedy := format('select setval(%L, max(%I)) from notify.%I', v_sequence, v_column, v_table);
+      stops := true;
+      return next;
+    end if;
+  end loop;
+
   foreach v_call in array array[
     'new_id()',
     'unmet_rule(notify.new_id(), ''queued'', 0, true, ''webhook'', ''https://a.example/'', ''{}'', 2::smallint,
       3, ''r'', null, now(), null, now())',
-    'unmet_mail_rule(''a@b.example'', ''{"subject": "s", "text": "t"}'')',
+    'unmet_mail_rule(''a@b.example'', ''{"subject": "s", "text": "t"}'')'
+  ] || case when p_calls_all then array[
     'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'')',
-    'settle(''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''w:1'', ''{"default": [1]}'', ''1 s'')'
-  ] loop
+    'settle(''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''w:1'', ''{"default": [1]}'', ''1 s'')',
+    'due(''{}'', ''{}'', 1)'
+  ] end loop
     begin
       execute 'select notify.' || v_call;
     exception when others then
@@ -117,4 +157,5 @@ begin
 end
 $$;
 
-comment on function notify.faults(text[]) is 'faults(p_functions) -> one row per fault';
+comment on function notify.faults(text[], text[], boolean) is
+  'faults(p_functions, p_tables, p_calls_all) -> one row per fault';

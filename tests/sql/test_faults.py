@@ -9,9 +9,9 @@ from psycopg.sql import SQL, Identifier
 from service.errors import DatabaseAway
 from service.faults import schema_findings
 from service.migrate import migrate
-from service.schema import functions
+from service.schema import functions, tables
 from service.store import Store
-from tests.ledger import claim, enqueue, settle
+from tests.ledger import claim, enqueue, keep_partitions, settle
 from tests.sql.test_migrate import catalog
 
 TODAY = "notify.notifications' || to_char(now() at time zone 'utc', '_YYYYMMDD')"
@@ -58,7 +58,10 @@ TAKEN = {
         "default of notify.notifications.id",
     ),
     "a table": ("drop table notify.slo_deltas", "notify.slo_deltas is missing"),
-    "a column": ("alter table notify.notifications drop first_claimed_at", "fails: column"),
+    "a column": (
+        "alter table notify.notifications drop first_claimed_at",
+        "column first_claimed_at of notify.notifications is missing",
+    ),
     "a body of another release": (
         "create or replace function notify.wake() returns trigger language plpgsql as"
         " 'begin return null; end'",
@@ -169,6 +172,11 @@ def test_what_a_role_may_not_is_told_with_what_to_grant(dsn, db):
             db.execute(SQL("grant " + grant + " to {}").format(role))
             assert word in " ".join(missing(url))
         assert missing(url) == []
+        db.execute("revoke execute on function notify.wake from public")
+        [line] = missing(url)
+        assert "may not execute notify.wake()" in line
+        db.execute(line.partition(": ")[2])
+        assert missing(url) == []
         db.execute("alter table notify.notifications enable row level security")
         assert "row security hides rows" in " ".join(missing(url))
     finally:
@@ -190,14 +198,51 @@ def test_a_table_of_another_owner_is_told(dsn, db):
         db.execute(SQL("drop role {}").format(role))
 
 
+def test_a_default_partition_that_was_detached_is_told(dsn, db):
+    for table in ("notifications", "attempts"):
+        db.execute(f"alter table notify.{table} detach partition notify.{table}_default")
+        [line] = [line for line in told(dsn) if "is not a partition" in line]
+        db.execute(line.partition(": ")[2])
+    assert told(dsn) == []
+
+
+def test_a_look_of_readyz_costs_the_same_however_many_days_there_are(db):
+    look = "select * from notify.faults(%s, %s, false)"
+
+    def locks():
+        with db.transaction():
+            assert db.execute(look, [list(functions()), tables()]).fetchall() == []
+            count = "select count(*) as n from pg_locks where pid = pg_backend_pid()"
+            return db.execute(count).fetchone().n
+
+    few = locks()
+    assert len(keep_partitions(db, ahead=60)) > 100
+    assert locks() == few
+
+
+def test_a_sequence_that_is_behind_its_rows_is_told(dsn, db):
+    db.execute(
+        "alter table notify.slo_deltas"
+        " add column if not exists id bigint generated always as identity"
+    )
+    db.execute(
+        "insert into notify.slo_deltas (id, day, channel, priority, result, count)"
+        " overriding system value values (7, '2026-01-01', 'log', 2, 'late', 1)"
+    )
+    [line] = told(dsn)[:1]
+    assert "slo_deltas_id_seq is behind notify.slo_deltas.id" in line
+    db.execute(line.partition(": ")[2])
+    assert told(dsn) == []
+
+
 def words_of(db, query):
     return [row.name for row in db.execute(query)]
 
 
 def test_whatever_the_tables_have_is_missed_when_it_is_gone(dsn, db):
     """The lists of faults() against the catalog: each thing is taken for itself."""
-    where = "in ('notify.notifications'::regclass, 'notify.attempts'::regclass,"
-    where += " 'notify.slo_deltas'::regclass, 'notify.slo_daily'::regclass)"
+    ours = [f"'notify.{name}'::regclass" for name in tables() if not name.endswith("_default")]
+    where = f"in ({', '.join(ours)})"
     takings = words_of(
         db,
         "select format('alter table %s drop constraint %I cascade', conrelid::regclass, conname)"
@@ -207,13 +252,16 @@ def test_whatever_the_tables_have_is_missed_when_it_is_gone(dsn, db):
         " union all select format('alter table %s alter %I drop default', attrelid::regclass,"
         f" attname) from pg_attribute where attrelid {where} and atthasdef"
         " union all select format('drop trigger %I on %s', tgname, tgrelid::regclass)"
-        f" from pg_trigger where tgrelid {where} and not tgisinternal",
+        f" from pg_trigger where tgrelid {where} and not tgisinternal"
+        " union all select format('alter table %s drop column %I cascade', attrelid::regclass,"
+        f" attname) from pg_attribute where attrelid {where} and attnum > 0 and not attisdropped"
+        " and attname not in ('id', 'notification_id')",  # the keys of partitions
     )
-    assert len(takings) > 25
+    assert len(takings) > 60
     for taking in takings:
         with db.transaction(force_rollback=True):
             db.execute(taking)
             found = db.execute(
-                "select fault from notify.faults(%s)", [list(functions())]
+                "select fault from notify.faults(%s, %s, true)", [list(functions()), tables()]
             ).fetchall()
             assert found, taking
