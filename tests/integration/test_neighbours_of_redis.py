@@ -61,6 +61,14 @@ def as_counts(client, key):
     client.pfadd(key, "x")
 
 
+def instead(client, key, kind):
+    """Replace a key at once: a dispatcher may write it at any moment."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.delete(key)
+        kind(pipe, key)
+        pipe.execute()
+
+
 OTHER_TYPES = [as_string, as_list, as_hash, as_stream, as_set, as_bitmap, as_geo, as_counts]
 JUNK = {
     "one letter": lambda c: c.zadd(URGENT, {"x": 0}),
@@ -90,7 +98,7 @@ JUNK = {
     "lanes that expire": lambda c: [c.pexpire(key, 1) for key in LANE_KEYS.values()],
     "a set renamed to a lane": lambda c: c.zadd("other", {"x": 0}) and c.rename("other", URGENT),
     **{
-        f"{kind.__name__} {key}": lambda c, kind=kind, key=key: (c.delete(key), kind(c, key))
+        f"{kind.__name__} {key}": lambda c, kind=kind, key=key: instead(c, key, kind)
         for kind in OTHER_TYPES
         for key in (LANE_KEYS[0], LANE_KEYS[2], EPOCH_KEY)
     },
