@@ -31,6 +31,7 @@ STOP_MAX_S = 3.0
 ADDRESSES_S = 60  # for how long a name, and a connection, is good
 LOOK_UP_MAX_S = 1.0
 ASKED_MAX_S = 300.0  # whatever its Retry-After says: meanwhile the oldest lines make room
+LATE_WAIT_S = 0.05  # for a look-up that has taken longer
 ANSWER_BYTES = 200  # of what it says to a push that it refuses
 
 
@@ -206,8 +207,8 @@ class Endpoint:
             return
         try:
             call = (name, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
-            known = self.lookups.wait(call, min(timeout_s, LOOK_UP_MAX_S))
-            self.addresses = addresses(known)
+            wait_s = LATE_WAIT_S if call in self.lookups.late else LOOK_UP_MAX_S
+            self.addresses = addresses(self.lookups.wait(call, min(timeout_s, wait_s)))
             self.look_up_at = time.monotonic() + ADDRESSES_S
         except (OSError, UnicodeError) as error:
             if not self.addresses:

@@ -48,14 +48,15 @@ class Doubts:
             return 0
         if age_s < LIFETIME_S:
             return age_s
-        self.known.pop(origin, None)
+        with self.lock:
+            self.known.pop(origin, None)
         return LIFETIME_S
 
     def failed(self, origin: str, now: float) -> None:
         """Trust no connection from before now."""
         with self.lock:
+            self.known.pop(origin, None)
             self.known[origin] = Doubt(now)
-            self.known.move_to_end(origin)
             if len(self.known) > KNOWN_MAX:
                 self.known.popitem(last=False)
 

@@ -232,7 +232,7 @@ class Sender(Loop):
         Beyond its patience that counts, too, or what can never leave would never end.
         """
         claim, short = flight.claim, answer.short_of
-        if answer.unresolved_s is not None:
+        if answer.unresolved_s is not None and claim.patience_ends > now:
             self.put_off(flight, answer.unresolved_s)
             return False
         if short is None or claim.patience_ends <= now:

@@ -59,6 +59,14 @@ def as_counts(client, key):
     client.pfadd(key, "x")
 
 
+def instead(client, key, kind):
+    """Replace a key at once: a dispatcher may write it at any moment."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.delete(key)
+        kind(pipe, key)
+        pipe.execute()
+
+
 OTHER_TYPES = [as_string, as_list, as_hash, as_stream, as_set, as_bitmap, as_geo, as_counts]
 PLACES = {
     "urgent": lambda k: k.lanes[0],
@@ -97,10 +105,7 @@ JUNK = {
         c.zadd("other", {"x": 0}) and c.rename("other", k.lanes[0])
     ),
     **{
-        f"{kind.__name__} {name}": lambda c, k, kind=kind, key=key: (
-            c.delete(key(k)),
-            kind(c, key(k)),
-        )
+        f"{kind.__name__} {name}": lambda c, k, kind=kind, key=key: instead(c, key(k), kind)
         for kind in OTHER_TYPES
         for name, key in PLACES.items()
     },
