@@ -1,11 +1,13 @@
 -- bring_forward(p_ids, p_dues, p_ends) -> how many were brought forward
 --
 -- Let queued notifications fall due earlier. What the database refuses as one batch is halved until the odd
--- row stands alone: it stays as it is. No status moves; a first_claimed_at that is still to come becomes now,
--- or patience would last longer.
+-- row stands alone: it stays as it is.
 --
+-- Moves    nothing: queued stays queued. A first_claimed_at that is still to come becomes now, or patience would
+--          last longer
 -- Args     p_ids uuid[], in order, and p_dues timestamptz[] of one length (null: none); p_ends timestamptz,
 --          no batch is halved after it
+-- Fence    status queued
 -- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part
 -- Plan     primary key, within the partitions of the ids, which are few: hence a custom plan
 -- Caller   mend_due()
@@ -32,7 +34,8 @@ begin
       for update skip locked);
     update notify.notifications n set
       due_at = least(n.due_at, g.due_at),
-      first_claimed_at = least(n.first_claimed_at, clock_timestamp())
+      first_claimed_at = case when n.first_claimed_at is not null
+        then least(n.first_claimed_at, clock_timestamp()) end
     from unnest(p_ids, p_dues) as g(id, due_at)
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id;
     get diagnostics v_count = row_count;

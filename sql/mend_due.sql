@@ -1,7 +1,7 @@
 -- mend_due(p_lo, p_hi, p_lane, p_after, p_after_id, p_limit) -> one row
 --
 -- Pull back the due_at that a clock which was ahead has set: what waits would wait for as long as it was.
--- No status moves; and nothing falls due before its send_at, which is the producer's.
+-- Nothing falls due before its send_at, which is the producer's.
 --
 -- Args     p_lo and p_hi uuid, a range of stretches(); p_lane smallint; p_after timestamptz and p_after_id uuid, where the last call ended ('-infinity'
 --          and any: begin); p_limit rows to look at

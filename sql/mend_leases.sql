@@ -1,11 +1,13 @@
 -- mend_leases(p_lo, p_hi, p_lease, p_limit) -> how many were cut
 --
 -- Cut the leases that a clock which was ahead has given: a dead worker's would last for as long as it was.
--- No status moves; whoever lives keeps a whole lease from now on.
+-- Whoever lives keeps a whole lease from now on.
 --
+-- Moves    nothing: sending stays sending
 -- Args     p_lo and p_hi uuid, a range of stretches(); p_lease interval, what a claim is given; p_limit rows. As many as that: call again
 -- Note     Right only where the clock is known to have been ahead: LEASE_S of some worker may be longer than
 --          the caller's. If the database refuses the batch, each row is tried alone, for a second
+-- Fence    status sending; settle() and release() of the attempt go on as before
 -- Locks    the rows, latest lease first, skipping what is locked; a subtransaction for each row then
 -- Plan     notifications_leased, of the days in that range alone: hence a custom plan
 -- Caller   Store.mend_leases
@@ -33,7 +35,8 @@ begin
   begin
     update notify.notifications n set
       lease_until = v_until,
-      first_claimed_at = least(n.first_claimed_at, clock_timestamp())
+      first_claimed_at = case when n.first_claimed_at is not null
+        then least(n.first_claimed_at, clock_timestamp()) end
     where n.id = any (v_ids) and n.id between v_lo and v_hi;
     get diagnostics v_cut = row_count;
     return v_cut;

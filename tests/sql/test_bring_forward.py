@@ -32,5 +32,11 @@ def test_patience_began_now_at_the_latest(shared_db):
     assert row(shared_db, id).first_claimed_at <= ago(shared_db, "0 s")
 
 
+def test_patience_does_not_begin_before_the_first_claim(shared_db):
+    id = put(shared_db, "queued", due_at=ago(shared_db, "-1 hour"))
+    bring(shared_db, [(id, ago(shared_db, "0 s"))])
+    assert row(shared_db, id).first_claimed_at is None
+
+
 def test_nothing_is_nothing(shared_db):
     assert bring(shared_db, []) == 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -81,6 +82,18 @@ def by_redrive_of_all(db, id):
     redrive(db)
 
 
+def by_bring_forward(db, id):
+    db.execute(
+        "select notify.bring_forward(array[%s::uuid], array[%s::timestamptz], now())",
+        [id, row(db, id).due_at],
+    )
+
+
+def by_mend_leases(db, id):
+    ends = [UUID(int=0), UUID(int=2**128 - 1)]
+    db.execute("select notify.mend_leases(%s, %s, '30 seconds', 10)", ends)
+
+
 def by_looking(db, id):
     redrive(db, dry_run=True)
     db.execute("select * from notify.due('{0,1,2,3}', '{null,null,null,null}', 10)")
@@ -112,6 +125,8 @@ MOVES = {
     "settle_each sent": (by_settle_each, {"sending": "sent"}),
     "release_each": (by_release_each, {"sending": "queued"}),
     "end_leases": (by_end_leases, {"sending": "queued"}),
+    "bring_forward": (by_bring_forward, {}),
+    "mend_leases": (by_mend_leases, {}),
     "cancel": (by_cancel, {"queued": "cancelled"}),
     "redrive": (by_redrive, {"failed": "queued"}),
     "redrive of all": (by_redrive_of_all, {"failed": "queued"}),
