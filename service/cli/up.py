@@ -18,6 +18,7 @@ from service.cli.working import working
 from service.config import Settings
 from service.db import place
 from service.dispatcher import dispatching
+from service.embedded.found import findable
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
 from service.errors import StartError
@@ -147,6 +148,8 @@ async def everything(
         dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
         worker_ended = await roles.enter_async_context(working(settings))
         api, api_ended = await roles.enter_async_context(serving(settings, process))
+        if servers is not None:
+            roles.enter_context(findable(servers.state.directory, api, os.getpid()))
         print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
         looks = (dispatcher_ended, worker_ended, api_ended, *server_looks(servers))
         await until_stopped(stop, *looks)
