@@ -57,14 +57,19 @@ def reason(error: OSError | UnicodeError, port: int) -> str:
 def holder(port: int) -> str:
     """Name the process that listens on a port, of those that we may look at (Linux)."""
     sockets = {f"socket:[{inode}]" for inode in listening(port)}
-    if sockets:
-        for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-            with suppress(OSError):  # it has ended, or is of another user
-                if str(descriptor.readlink()) in sockets:
-                    process = descriptor.parents[1]
-                    # Without its arguments: they may hold a password.
-                    return f"process {process.name} ({(process / 'comm').read_text().strip()})"
+    for process in Path("/proc").glob("[0-9]*") if sockets else ():
+        with suppress(OSError):  # it has ended, or is of another user
+            if any(target in sockets for target in open_files(process)):
+                # Without its arguments: they may hold a password.
+                return f"process {process.name} ({(process / 'comm').read_text().strip()})"
     return "another process"
+
+
+def open_files(process: Path) -> Iterator[str]:
+    """Give what the descriptors of a process lead to. Raises OSError."""
+    for descriptor in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed by now
+            yield str(descriptor.readlink())
 
 
 def listening(port: int) -> Iterator[str]:

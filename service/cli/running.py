@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,11 +27,14 @@ METRICS_CONNECTIONS_MAX = 16
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def run_until_stopped(main: Main) -> int:
+def run_until_stopped(main: Main, came: Sequence[int] = ()) -> int:
     """Run `main(stop)`; a signal to end sets `stop`, a second one ends the process at once.
 
-    Raises Ended when it, or a thread, ended without being told to.
+    `came`: the signals of end_by_signals(). Raises Ended when it, or a thread, ended without being
+    told to.
     """
+    if came:
+        raise KeyboardInterrupt
     try:
         return on_our_loop(with_signals(main))
     except SystemExit as error:
@@ -83,10 +86,20 @@ async def with_signals(main: Main) -> int:
     return 0
 
 
-def end_by_signals() -> None:
-    """Let a signal before the event loop end us as Ctrl-C does: what we began is ended, too."""
+def end_by_signals() -> list[int]:
+    """Let a signal before the event loop end us as Ctrl-C does: what we began is ended, too.
+
+    Gives the signals that came: an exception in the middle of a fork is lost.
+    """
+    came: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
     for number in stop_signals():
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, on_signal)
+    return came
 
 
 def stop_signals() -> list[signal.Signals]:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Start what is not given, migrate, and run API, dispatcher, worker and inbox until stopped."""
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
-    end_by_signals()
+    came = end_by_signals()
     refuse_ports(args, settings)
     with ExitStack() as stack:
         is_own = settings.database_url is None
@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
                 out=sys.stdout,
             )
         migrate(settings.direct_url or "", say=lambda line: logger.warning("schema", found=line))
-        return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop, is_own))
+        return run_until_stopped(
+            lambda stop: everything(settings, servers, inbox, stop, is_own), came
+        )
 
 
 def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
@@ -103,12 +105,12 @@ def services(args: argparse.Namespace) -> int:
     """Run PostgreSQL and Valkey, say where they are, and wait."""
     settings = settings_for(args)
     logs.set_up("services", level=settings.log_level, style=settings.log_style)
-    end_by_signals()
+    came = end_by_signals()
     with ExitStack() as stack:
         bare = replace(settings, database_url=None, redis_url=None)
         bare, servers = with_servers(bare, stack)
         print(f"DATABASE_URL={bare.database_url}\nREDIS_URL={bare.redis_url}", flush=True)
-        return run_until_stopped(lambda stop: until_stopped(stop, *server_looks(servers)))
+        return run_until_stopped(lambda stop: until_stopped(stop, *server_looks(servers)), came)
 
 
 def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, EmbeddedServers | None]:

@@ -285,3 +285,18 @@ def test_every_command_explains_itself(command: str) -> None:
         [NOTIFY, command, "--help"], capture_output=True, text=True, check=True, timeout=LIMIT_S
     )
     assert shown.stdout.startswith(f"usage: notify {command}")
+
+
+def test_up_says_whose_database_it_migrates_and_who_named_it(
+    start: Start, state: Path, tmp_path: Path, empty_dsn: str
+) -> None:
+    (tmp_path / ".env").write_text(f"DATABASE_URL={empty_dsn}\n")
+    port = str(free_port())
+    up = start("up", "--state", str(state), "--port", port, "--no-inbox")
+    said = up.says("notify is up.")
+    first = said.splitlines()[0]
+    assert first.startswith("notify: using and migrating database notify_empty_")
+    assert f"the DATABASE_URL of {tmp_path / '.env'};" in first
+    password = empty_dsn.partition("@")[0].rpartition(":")[2]
+    assert password not in said
+    assert up.stop() == 0
