@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 
 from loguru import logger
@@ -18,6 +19,7 @@ from service.errors import StartError
 
 PORTS_TRIED_MAX = 100
 START_MAX_S = 10.0
+LOGS_OUT_S = 0.1  # the thread that writes them needs a moment
 METRICS_CONNECTIONS_MAX = 16
 
 
@@ -37,6 +39,7 @@ async def with_signals(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     def on_signal() -> None:
         if stop.is_set():
             logger.warning("stopped_at_once")
+            time.sleep(LOGS_OUT_S)
             os._exit(130)
         logger.info("stopping")
         stop.set()
