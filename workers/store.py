@@ -5,6 +5,7 @@ or has no schema yet.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -99,6 +100,7 @@ class Store:
             settings.database_url or "", "notify-work", statement_timeout_s=STATEMENT_TIMEOUT_S
         )
         self.connection: psycopg.Connection[Any] | None = None
+        self.opened_at = -math.inf
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
@@ -208,11 +210,15 @@ class Store:
         """Call one function of the ledger."""
         try:
             with translated():
+                if self.opened_at < self.outage.missed_at:
+                    self.close()  # of the same age as one that another thread has found dead
                 if self.connection is None:
                     self.connection = connect(self.conninfo)
+                    self.opened_at = time.monotonic()
                 rows = self.connection.execute(query, args, prepare=True).fetchall()
         except DatabaseAway as away:
             self.close()
+            self.outage.missed_at = time.monotonic()
             if self.failed:  # once is a broken connection, from before a restart maybe
                 self.outage.away(away, self.thread)
             self.failed = True

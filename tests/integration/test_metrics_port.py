@@ -57,7 +57,7 @@ def test_two_that_start_at_once_never_have_the_same_port(host: str) -> None:
         assert other.getsockname()[1] < 39200
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "::"])  # noqa: S104
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "::"])
 @pytest.mark.parametrize("count", [2, 5])
 def test_those_that_start_in_the_same_moment_all_listen_each_on_a_port_of_its_own(host, count):
     with socket.create_server(("127.0.0.1", 0)) as others:
