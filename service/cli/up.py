@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 import contextlib
-import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO, cast
 
 from loguru import logger
 
@@ -23,6 +23,7 @@ from service.errors import StartError
 from service.inbox import Inbox
 from service.metrics import ProcessMetrics
 from service.migrate import migrate
+from service.stdio import Printer
 
 WATCH_S = 1.0  # between looks at whether the embedded servers still run
 BANNER = """
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
                 smtp_port=args.inbox_smtp_port,
                 secrets=settings.webhook_secret,
                 verbose=False,
-                out=sys.stdout,
+                out=cast(TextIO, Printer()),
             )
         migrate(settings.direct_url or "")
         return run_until_stopped(lambda stop: everything(settings, servers, inbox, stop, is_own))
@@ -111,7 +112,8 @@ async def everything(
         await roles.enter_async_context(dispatching(settings, process))
         await roles.enter_async_context(working(settings))
         api = await roles.enter_async_context(serving(settings, process))
-        print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
+        own = settings.database_url if is_own_database else None
+        print(banner(api, own, inbox), file=cast(TextIO, Printer()), flush=True)
         await watch(servers, stop)
 
 
