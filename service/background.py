@@ -22,8 +22,10 @@ from service.watched import Run
 
 REAP_MAX = 1000  # rows per call; as many as that, and it is called again
 REAP_PAUSE_MIN_S = 1.0  # however many leases end
-# Workers try to settle every 2 s at most, within 5 s to connect: by then the living have done so.
-SETTLE_GRACE_S = 10.0
+# By then the living have settled: at the latest 5 s after PostgreSQL is back a worker gives up a
+# silent connection, or an attempt to connect; it tries again within 1 s, and the settle takes less
+# than another one. A row that is settled later all the same is stale, and counted.
+SETTLE_GRACE_S = 7.0
 SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
 PARTITIONS_INTERVAL_S = 3600.0

@@ -31,28 +31,25 @@ class LogStream:
         self.backlog_bytes = 0  # with what is being written
         self.dropped = 0  # calls of write
         self.wake = threading.Event()
-        self.idle = threading.Event()
         self.stopping = threading.Event()
         self.stop_by = float("inf")
         self.thread = threading.Thread(target=self.run, name="log-stream", daemon=True)
         self.thread.start()
 
     def write(self, message: "Message") -> None:
-        """Queue what was logged (loguru's call)."""
-        text = self.text_of(message)
+        """Queue what was logged (loguru's call, which would tell of an error on standard error)."""
+        try:
+            text = self.text_of(message)
+        except Exception as error:
+            text = f"a log line could not be written: {type(error).__name__}\n".encode()
         with self.lock:
             if self.backlog_bytes + len(text) > BACKLOG_MAX_BYTES:
                 self.dropped += 1
                 return
             self.backlog.append(text)
             self.backlog_bytes += len(text)
-            self.idle.clear()
         if not self.wake.is_set():
             self.wake.set()
-
-    def flush(self, limit_s: float) -> None:
-        """Wait until all is written, or the limit."""
-        self.idle.wait(limit_s)
 
     def stop(self) -> None:
         """Write what waits, as far as it is read in time (loguru's call)."""
@@ -87,8 +84,6 @@ class LogStream:
         with self.lock:
             self.dropped += dropped
             self.backlog_bytes -= len(text)
-            if not self.backlog:
-                self.idle.set()
 
     def write_piece(self, piece: bytes) -> None:
         """Write what a pipe takes at once, as soon as it does. Raises OSError."""

@@ -1,5 +1,6 @@
 """A server that is away is told of once, and once when it is back; any thread may notice either."""
 
+import math
 import threading
 import time
 
@@ -12,6 +13,7 @@ class Outage:
     """What we know of one server. `about`: fields of both log lines, such as whose outage it is."""
 
     def __init__(self, what: str, **about: str) -> None:
+        self.missed_at = -math.inf  # monotonic, when a connection to it was last found dead
         self._about = {"what": what, **about}
         self._since: float | None = None
         self._missed_by: set[str] = set()

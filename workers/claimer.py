@@ -52,7 +52,15 @@ class Claimer(Loop):
         self.ask_at = -math.inf
 
     def turn(self) -> None:
-        """Claim once, at most what has a free slot."""
+        """Claim once; after an error nobody knows what we have."""
+        try:
+            self.claim_once()
+        except Exception:
+            self.doubt()
+            raise
+
+    def claim_once(self) -> None:
+        """Claim at most what has a free slot, and hand it out."""
         if self.slots.doubt:
             self.slots.doubt = False
             self.doubt()
@@ -97,7 +105,6 @@ class Claimer(Loop):
             at_fault = not isinstance(error, DatabaseAway) or (ids is self.kept and self.answers)
             self.kept = NOTHING if at_fault else ids
             self.answers = False
-            self.doubt()
             raise
         self.kept = NOTHING
         return found

@@ -12,7 +12,7 @@ from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
 
 BACKOFF_MIN_S = 0.05
-BACKOFF_MAX_S = 2.0
+BACKOFF_MAX_S = 1.0  # service/background.py counts on it
 
 
 class Loop(threading.Thread, ABC):

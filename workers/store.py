@@ -5,6 +5,7 @@ or has no schema yet.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -111,7 +112,8 @@ class Store:
         self.failed = False
         self.lookups = Lookups()
         self.conninfo = conninfo(settings.database_url or "", "notify-work")
-        self.connection: psycopg.Connection[Any] | None = None
+        self.connection: Connection | None = None
+        self.opened_at = -math.inf
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
@@ -226,13 +228,11 @@ class Store:
         """Call one function of the ledger."""
         try:
             with translated():
-                if self.connection is not None and not is_quiet(self.connection.pgconn):
-                    self.close()  # it ended while nothing was to do
-                if self.connection is None:
-                    self.connection = connect(self.target())
-                rows = self.connection.execute(query, args, prepare=True).fetchall()
+                connection = self.opened()
+                rows = connection.execute(query, args, prepare=True).fetchall()
         except DatabaseAway as away:
             self.close()
+            self.outage.missed_at = time.monotonic()
             if self.failed:  # once is a broken connection, from before a restart maybe
                 self.outage.away(away, self.thread)
             self.failed = True
@@ -240,6 +240,20 @@ class Store:
         self.failed = False
         self.outage.back(self.thread)
         return rows
+
+    def opened(self) -> "Connection":
+        """Give the connection: a new one, if it ended while nothing was to do.
+
+        Or if it is of the same age as one that another thread has found dead.
+        """
+        if self.connection is not None and (
+            self.opened_at < self.outage.missed_at or not is_quiet(self.connection.pgconn)
+        ):
+            self.close()
+        if self.connection is None:
+            self.connection = connect(self.target())
+            self.opened_at = time.monotonic()
+        return self.connection
 
     def target(self) -> str:
         """Say where to connect, with what the hosts' names stand for."""

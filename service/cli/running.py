@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from service.watched import Restarted, watched
 
 PORTS_TRIED_MAX = 100
 START_MAX_S = 10.0
+LOGS_OUT_S = 0.1  # the thread that writes them needs a moment
 METRICS_CONNECTIONS_MAX = 16
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
@@ -63,6 +65,7 @@ async def with_signals(main: Main) -> int:
         hurry += number != signal.SIGHUP
         if hurry > 1:
             logger.warning("stopped_at_once")
+            time.sleep(LOGS_OUT_S)
             os._exit(130)
         if not stop.is_set():
             logger.info("stopping", signal=signal.Signals(number).name)

@@ -7,6 +7,7 @@ import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO, cast
 
 from loguru import logger
 
@@ -27,6 +28,7 @@ from service.metrics import ProcessMetrics
 from service.migrate import migrate
 from service.ports import refuse_taken, refuse_twice
 from service.printable import printable
+from service.stdio import Printer
 from service.watched import Look, until_stopped
 
 BANNER = """
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
                 smtp_port=args.inbox_smtp_port,
                 secrets=settings.webhook_secret,
                 verbose=args.verbose,
-                out=sys.stdout,
+                out=cast(TextIO, Printer()),
             )
         migrate(settings.direct_url or "", say=lambda line: logger.warning("schema", found=line))
         return run_until_stopped(
@@ -154,7 +156,8 @@ async def everything(
         )
         if servers is not None:
             roles.enter_context(written_down(servers.state.directory, api, mail_to))
-        print(banner(api, settings.database_url if is_own_database else None, inbox), flush=True)
+        own = settings.database_url if is_own_database else None
+        print(banner(api, own, inbox), file=cast(TextIO, Printer()), flush=True)
         looks = (dispatcher_ended, worker_ended, api_ended, *server_looks(servers))
         await until_stopped(stop, *looks)
 

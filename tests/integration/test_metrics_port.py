@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -54,6 +55,26 @@ def test_two_that_start_at_once_never_have_the_same_port(host: str) -> None:
     with listener(host, 39100) as one, listener(host, 39100) as other:
         assert one.getsockname()[1] != other.getsockname()[1]
         assert other.getsockname()[1] < 39200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "::"])
+@pytest.mark.parametrize("count", [2, 5])
+def test_those_that_start_in_the_same_moment_all_listen_each_on_a_port_of_its_own(host, count):
+    with socket.create_server(("127.0.0.1", 0)) as others:
+        wanted = min(others.getsockname()[1], 65000)
+        for _ in range(20):
+            start = threading.Barrier(count)
+
+            def listen(_: int, start: threading.Barrier = start) -> socket.socket:
+                start.wait(LIMIT_S)
+                return listener(host, wanted)
+
+            with ThreadPoolExecutor(count) as pool:
+                found = list(pool.map(listen, range(count)))
+            assert len({sock.getsockname()[1] for sock in found}) == count
+            for sock in found:
+                socket.create_connection(sock.getsockname()[:2], LIMIT_S).close()
+                sock.close()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "2001:db8::1"])

@@ -60,6 +60,21 @@ def test_a_schema_that_is_not_there_yet_is_an_outage_and_no_defect(db, sink, sta
     assert registry.get_sample_value("worker_loop_errors_total", {"thread": "claimer"}) == 0
 
 
+def test_a_dead_connection_of_one_thread_is_not_found_out_again_by_the_other(db, build):
+    worker = build()
+    stores = worker.claimer.store, worker.settler.store
+    for store in stores:
+        store.held()
+    old = stores[1].connection
+    db.execute("select pg_terminate_backend(%s)", [stores[0].connection.info.backend_pid])
+    with pytest.raises(DatabaseAway):
+        stores[0].held()
+    assert stores[1].held() == []
+    assert old.closed
+    for thread in worker.threads:
+        thread.close()
+
+
 def test_claims_whose_answer_was_lost_go_back_at_once(db, start, registry, monkeypatch):
     claim, calls = Store.claim, []
 

@@ -1,0 +1,243 @@
+"""Nobody reads what a role prints: it does its work, and ends when it is told to."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from service import logs, stdio
+from service.log_stream import BACKLOG_MAX_BYTES, LogStream
+from tests import ledger
+from tests.acceptance.conftest import free_port
+from tests.integration.workers.sink import Sink
+from tests.waiting import wait_for
+
+NOTIFY = Path(sys.executable).with_name("notify")
+STOP_MAX_S = 20.0
+FULL = Path("/dev/full")
+
+
+@pytest.fixture
+def unread():
+    """Give a pipe that is full to its last byte; its reader is there, and reads nothing."""
+    reader, writer = os.pipe()
+    with suppress(AttributeError):  # only Linux has small ones
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b".")
+    os.set_blocking(writer, True)
+    yield reader, writer
+    for fd in (reader, writer):
+        with suppress(OSError):
+            os.close(fd)
+
+
+@pytest.fixture
+def role(dsn, redis_url):
+    """Start a role whose output goes where the test says."""
+    started = []
+
+    def start(command, out, **env):
+        port = str(free_port())
+        env = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": dsn,
+            "REDIS_URL": redis_url,
+            "PORT": port,
+            "METRICS_PORT": port,
+            "SHUTDOWN_GRACE_S": "1",
+            "RETRY_SCHEDULE": "0.05s",
+            **env,
+        }
+        started.append(subprocess.Popen([NOTIFY, command], env=env, stdout=out, stderr=out))
+        started[-1].url = f"http://127.0.0.1:{port}/metrics"
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def works(process):
+    """Say whether it is past its start: its role shows figures, which it did not at first."""
+    assert process.poll() is None
+    with suppress(OSError):
+        shown = urllib.request.urlopen(process.url, timeout=5).read()
+        return any(name in shown for name in (b"\napi_", b"\ndispatcher_", b"\nworker_"))
+
+
+def ends(process, number=signal.SIGTERM):
+    process.send_signal(number)
+    return process.wait(STOP_MAX_S)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["api", "dispatcher", "worker"])
+def test_a_role_works_and_ends_while_its_output_is_full(role, unread, command):
+    process = role(command, unread[1])
+    wait_for(lambda: works(process))
+    assert ends(process) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["api", "dispatcher", "worker"])
+def test_a_role_works_and_ends_when_the_reader_of_its_output_is_gone(role, unread, command):
+    reader, writer = unread
+    os.close(reader)
+    process = role(command, writer)
+    wait_for(lambda: works(process))
+    assert ends(process) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("command", ["api", "dispatcher", "worker"])
+def test_a_role_works_and_ends_when_there_is_no_room_for_its_output(role, command):
+    with FULL.open("wb") as full:
+        process = role(command, full)
+        wait_for(lambda: works(process))
+        assert ends(process, signal.SIGINT) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["unread", "gone", "full"])
+def test_webhooks_are_sent_beside_lines_that_nobody_takes(db, role, unread, kind):
+    out, sink = unread[1], Sink()
+    if kind == "gone":
+        os.close(unread[0])
+    elif kind == "full":
+        out = os.open(FULL, os.O_WRONLY)
+    sink.hold.set()
+    lines = ledger.enqueue(db, 50)
+    process = role("worker", out)
+    wait_for(lambda: {a.code for id_ in lines for a in ledger.attempts_of(db, id_)})
+    ids = ledger.enqueue(db, 20, channel="webhook", recipient=sink.url + "/held", payload="{}")
+    wait_for(lambda: {ledger.status(db, id_) for id_ in ids} == {"sent"})
+    assert {ledger.status(db, id_) for id_ in lines} <= {"queued", "sending"}
+    attempts = [a for id_ in lines for a in ledger.attempts_of(db, id_)]
+    assert {a.code for a in attempts} == {"not_written"}
+    assert ends(process) == 0
+    sink.close()
+
+
+@pytest.mark.slow
+def test_lines_are_written_once_somebody_reads_again(db, role, unread):
+    reader, writer = unread
+    ids = ledger.enqueue(db, 50)
+    process = role("worker", writer, LOG_LEVEL="error")
+    wait_for(lambda: ledger.attempts_of(db, ids[0]))
+    os.close(writer)
+    os.set_blocking(reader, False)
+    read = bytearray()
+
+    def all_are_read():
+        with suppress(BlockingIOError):
+            read.extend(os.read(reader, 65536))
+        return read.count(b'"delivered"') >= len(ids)
+
+    wait_for(all_are_read)
+    wait_for(lambda: {ledger.status(db, id_) for id_ in ids} == {"sent"})
+    assert ends(process) == 0
+
+
+@pytest.fixture
+def stream(unread):
+    """Log into a pipe that nobody reads yet."""
+    made = []
+
+    def stream():
+        made.append(LogStream(unread[1], logs.json_text))
+        return made[-1]
+
+    yield stream
+    os.close(unread[0])  # whoever still writes hears of it
+    for one in made:
+        one.stop()
+
+
+def logging_to(sink):
+    logger.remove()
+    logger.configure(extra={"role": "test"}, patcher=logs.add_lines)
+    logger.add(sink, format="", level="INFO")
+
+
+@pytest.mark.usefixtures("logs_restored")
+def test_what_is_logged_while_nobody_reads_is_written_later_as_far_as_it_was_kept(unread, stream):
+    logging_to(stream())
+    for n in range(3):
+        logger.info("early", n=n)
+    logger.info("much", text="x" * BACKLOG_MAX_BYTES)
+    read = bytearray()
+
+    def reads_of_the_drop():
+        read.extend(os.read(unread[0], 65536))
+        return b"log_lines_dropped" in read
+
+    wait_for(reads_of_the_drop)
+    assert read.count(b'"early"') == 3
+    assert b'"much"' not in read
+
+
+@pytest.mark.usefixtures("logs_restored")
+def test_a_log_that_nobody_reads_ends_when_it_is_told_to(stream):
+    one = stream()
+    logging_to(one)
+    logger.info("unread")
+    logger.remove()
+    assert one.stopping.is_set()
+
+
+@pytest.fixture
+def stdout(unread, monkeypatch):
+    """Make the pipe our standard output."""
+    with os.fdopen(os.dup(unread[1]), "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        yield
+
+
+@pytest.mark.usefixtures("stdout")
+def test_lines_for_a_full_pipe_are_told_as_not_written(unread):
+    assert stdio.write(["one", "two"]) == (0, stdio.NOBODY_READS)
+    os.read(unread[0], 65536)
+    assert stdio.write(["one", "two"]) == (2, "")
+    assert os.read(unread[0], 65536) == b"one\ntwo\n"
+
+
+@pytest.mark.usefixtures("stdout")
+def test_of_lines_beyond_a_pipes_room_the_first_are_written(unread):
+    os.read(unread[0], 65536)
+    lines = [f"{n:050}" for n in range(1000)]
+    written, reason = stdio.write(lines)
+    assert reason == stdio.NOBODY_READS
+    assert os.read(unread[0], 65536) == "".join(f"{line}\n" for line in lines[:written]).encode()
+    assert 0 < written < 1000
+
+
+@pytest.mark.usefixtures("stdout")
+def test_what_is_printed_for_nobody_is_left_out(unread):
+    printer = stdio.Printer()
+    print("unread", file=printer, flush=True)
+    os.read(unread[0], 65536)
+    print("read", "ä", file=printer, flush=True)
+    assert os.read(unread[0], 65536) == "read ä\n".encode()
+
+
+@pytest.mark.parametrize("stdout", [None, "closed"])
+def test_lines_without_a_standard_output_are_told_as_not_written(monkeypatch, stdout, tmp_path):
+    if stdout:
+        stdout = (tmp_path / "out").open("w")
+        stdout.close()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    written, reason = stdio.write(["one"])
+    assert written == 0
+    assert reason

@@ -1,0 +1,159 @@
+"""An error at any step of a worker's loops costs no claim, no slot and no end of an attempt."""
+
+import json
+import socket
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from service import logs
+from tests import ledger
+from tests.waiting import wait_for
+from workers.accounts import Accounts
+from workers.breakers import Breakers
+from workers.channels.email import EmailChannel
+from workers.channels.log import LogChannel
+from workers.channels.webhook import WebhookChannel
+from workers.claimer import Claimer
+from workers.destinations import Destinations
+from workers.hints import Hints
+from workers.loop import Loop
+from workers.pace import Paces
+from workers.sender import Sender
+from workers.settler import Settler
+from workers.slots import Slots
+from workers.standing import Standing
+from workers.store import Store
+from workers.transfers import Transfers
+
+ROWS = 12
+STEPS = [
+    (Hints, "next"),
+    (Hints, "answered"),
+    (Store, "claim"),
+    (Store, "settle"),
+    (Store, "release"),
+    (Claimer, "claim"),
+    (Claimer, "tell"),
+    (Claimer, "told"),
+    (Sender, "begin_all"),
+    (Sender, "begin"),
+    (Sender, "find_place"),
+    (Sender, "started"),
+    (Sender, "conclude"),
+    (Sender, "judged"),
+    (Sender, "write_lines"),
+    (Sender, "hand_on"),
+    (Sender, "wait_s"),
+    (Destinations, "enter"),
+    (Destinations, "enter_behind"),
+    (Destinations, "overdue"),
+    (Standing, "turned_away"),
+    (Standing, "report"),
+    (Breakers, "wait_s"),
+    (Breakers, "report"),
+    (Paces, "parked"),
+    (Paces, "report"),
+    (Transfers, "start"),
+    (Transfers, "wait"),
+    (WebhookChannel, "destination"),
+    (WebhookChannel, "prepare"),
+    (WebhookChannel, "judge"),
+    (EmailChannel, "destination"),
+    (EmailChannel, "domain"),
+    (EmailChannel, "prepare"),
+    (EmailChannel, "judge"),
+    (LogChannel, "destination"),
+    (LogChannel, "prepare"),
+    (LogChannel, "judge"),
+    (Slots, "free"),
+    (Settler, "collect"),
+    (Settler, "settle"),
+    (Settler, "settled"),
+    (Accounts, "enter"),
+    (Accounts, "count"),
+    (Accounts, "given_back"),
+    (Loop, "survived"),
+    (logs, "transitions"),
+    (logs, "masked"),
+]
+# Of our own, and they raise nothing after they have begun a send: it would be settled twice.
+BEGINNING = ("begin", "find_place", "started", "enter", "enter_behind", "start")
+
+
+class Takes:
+    """Takes every mail."""
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        return "250 2.0.0 taken"
+
+
+@pytest.fixture
+def start_all(start, smtp_url):
+    """Start a worker for all channels, whose leases outlast the test."""
+    return lambda: start(
+        smtp_url=smtp_url,
+        mail_from="us@example.org",
+        max_retries=20,
+        num_threads=2,
+        send_deadline_s=20.0,
+        lease_s=300.0,
+        shutdown_grace_s=1.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def smtp_url():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(Takes(), hostname="127.0.0.1", port=port)
+    controller.start()
+    yield f"smtp://127.0.0.1:{port}"
+    controller.stop()
+
+
+def everything(db, sink):
+    """Insert some of each channel."""
+    ledger.enqueue(db, ROWS, channel="webhook", recipient=sink.url + "/held", payload="{}")
+    mail = json.dumps({"subject": "hello", "text": "there"})
+    ledger.enqueue(db, ROWS, channel="email", recipient="a@example.org", payload=mail)
+    ledger.enqueue(db, ROWS)
+
+
+def failing(monkeypatch, owner, name, late):
+    """Let a step raise three times, each before its work or after (`late`)."""
+    step, left = getattr(owner, name), [3]
+
+    def fails(*args, **kwargs):
+        if not left[0]:
+            return step(*args, **kwargs)
+        left[0] -= 1
+        if late:
+            step(*args, **kwargs)
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr(owner, name, fails)
+    return left
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "step",
+    [
+        *((owner, name, False) for owner, name in STEPS),
+        *((owner, name, True) for owner, name in STEPS if name not in BEGINNING),
+    ],
+    ids=lambda step: f"{step[0].__name__}-{step[1]}-{'after' if step[2] else 'before'}",
+)
+def test_an_error_at_any_step_costs_no_claim_and_no_slot(db, sink, start_all, monkeypatch, step):
+    sink.hold.set()
+    everything(db, sink)
+    failing(monkeypatch, *step)
+    worker = start_all()
+    settled = "select count(*) as n from notify.notifications where status = 'sent'"
+    wait_for(lambda: db.execute(settled).fetchone().n == 3 * ROWS)
+    slots = worker.claimer.slots
+    wait_for(lambda: not slots.in_hand and slots.sending == 0)
+    assert worker.alive
+    assert not any(sender.load for sender in worker.senders)
+    assert not any(sender.destinations.known for sender in worker.senders)
