@@ -1,4 +1,4 @@
--- depends: 0011-quiet-days
+-- depends: 0011-ledger
 
 set local search_path = pg_catalog, pg_temp;
 
@@ -21,7 +21,9 @@ begin
     ('slo_daily', 'in_time', '0'),
     ('slo_daily', 'late', '0'),
     ('slo_daily', 'failed', '0'),
-    ('slo_daily', 'expired', '0')
+    ('slo_daily', 'expired', '0'),
+    ('ledger', 'is_only', 'true'),
+    ('ledger', 'id', 'gen_random_uuid()')
   loop
     if not exists (select from pg_attribute
       where attrelid = ('notify.' || v_table)::regclass and attname = v_name and atthasdef)
@@ -33,7 +35,10 @@ begin
   for v_table, v_what in values
     ('notifications', 'id'),
     ('attempts', 'notification_id, attempt'),
-    ('slo_daily', 'day, channel, priority')
+    ('slo_daily', 'day, channel, priority'),
+    ('slo_deltas', 'id'),
+    ('quiet_days', 'day'),
+    ('ledger', 'is_only')
   loop
     if not exists (select from pg_index
       where indrelid = ('notify.' || v_table)::regclass and indisprimary)
@@ -52,7 +57,8 @@ begin
       '(status = ''sending'') = (lease_until is not null) and (status = ''sending'') = (claimed_by is not null)'),
     ('notifications', 'settled_at_if_and_only_if_settled',
       '(status in (''queued'', ''sending'')) = (settled_at is null)'),
-    ('slo_deltas', 'result_is_known', 'result in (''in_time'', ''late'', ''failed'', ''expired'')')
+    ('slo_deltas', 'result_is_known', 'result in (''in_time'', ''late'', ''failed'', ''expired'')'),
+    ('ledger', 'there_is_only_one', 'is_only')
   loop
     if not exists (select from pg_constraint
       where conrelid = ('notify.' || v_table)::regclass and conname = v_name)

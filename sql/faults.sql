@@ -65,9 +65,11 @@ begin
   where not exists (select from pg_inherits i
     where i.inhrelid = ('notify.' || t || '_default')::regclass and i.inhparent = ('notify.' || t)::regclass)
   union all
-  select 'triggers do not fire: session_replication_role is replica',
-    'reset it for this role and this database', true
-  where current_setting('session_replication_role') = 'replica'
+  select 'triggers do not fire: session_replication_role is replica here for every role',
+    format('alter database %I reset session_replication_role, or alter role all', current_database()), true
+  from pg_db_role_setting s
+  where s.setrole = 0 and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+    and 'session_replication_role=replica' = any (s.setconfig)
   union all
   select format('trigger %s of notify.%s is %s', g.name, c.relname,
       case when t.oid is null then 'missing' else 'disabled' end), null, g.name = 'accept'
@@ -80,13 +82,16 @@ begin
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
   union all
   select format('column %s of notify.%s is missing', col, k.tab),
-    case when col not in ('first_claimed_at', 'counted') then 'restore the table from a backup' end, true
+    case when k.tab in ('quiet_days', 'ledger') then format('drop table notify.%s; then notify migrate', k.tab)
+      when col not in ('first_claimed_at', 'counted') then 'restore the table from a backup' end, true
   from (values
     ('notifications', '{id,channel,recipient,payload,priority,status,attempt,max_attempts,send_at,due_at,
       expires_at,lease_until,claimed_by,reference,created_at,settled_at,last_error_code,last_error,
       first_claimed_at}'::text[]),
     ('attempts', '{notification_id,attempt,started_at,took_ms,outcome,code,excerpt,worker,counted}'),
-    ('slo_deltas', '{day,channel,priority,result,count}'),
+    ('slo_deltas', '{id,day,channel,priority,result,count}'),
+    ('quiet_days', '{day,until,queued,notifications_bytes,attempts_bytes,tended_at}'),
+    ('ledger', '{is_only,id}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)
@@ -95,7 +100,7 @@ begin
   from (values ('notifications', 'id'), ('notifications', 'priority'), ('notifications', 'status'),
     ('notifications', 'attempt'), ('notifications', 'due_at'), ('notifications', 'created_at'),
     ('attempts', 'counted'), ('slo_daily', 'in_time'), ('slo_daily', 'late'), ('slo_daily', 'failed'),
-    ('slo_daily', 'expired')) as d(tab, col)
+    ('slo_daily', 'expired'), ('ledger', 'is_only'), ('ledger', 'id')) as d(tab, col)
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || d.tab)::regclass and a.attname = d.col and a.atthasdef)
   union all
@@ -104,13 +109,13 @@ begin
     ('notifications', 'attempt_is_within_max_attempts'), ('notifications', 'lease_if_and_only_if_sending'),
     ('notifications', 'settled_at_if_and_only_if_settled'), ('notifications', 'times_are_within_1970_and_9999'),
     ('notifications', 'texts_are_short'), ('attempts', 'outcome_is_known'),
-    ('slo_deltas', 'result_is_known')) as k(tab, name)
+    ('slo_deltas', 'result_is_known'), ('ledger', 'there_is_only_one')) as k(tab, name)
   where not exists (select from pg_constraint c
     where c.conrelid = ('notify.' || k.tab)::regclass and c.conname = k.name)
   union all
   select 'the primary key of notify.' || t || ' is missing', null, t in ('notifications', 'attempts')
   from unnest(p_tables) as t
-  where t <> 'slo_deltas' and not exists (select from pg_index i where i.indrelid = ('notify.' || t)::regclass and i.indisprimary)
+  where not exists (select from pg_index i where i.indrelid = ('notify.' || t)::regclass and i.indisprimary)
   union all
   select 'index notify.' || n || case when i.indexrelid is null then ' is missing' else ' is not valid' end,
     case when i.indexrelid is not null then 'drop index notify.' || n || '; then notify migrate' end, false

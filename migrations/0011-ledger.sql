@@ -1,4 +1,4 @@
--- depends: 0012-whole
+-- depends: 0010-quiet-days
 
 set local search_path = pg_catalog, pg_temp;
 
@@ -10,4 +10,4 @@ create table if not exists notify.ledger (
   primary key (is_only),
   constraint there_is_only_one check (is_only)
 );
-insert into notify.ledger default values on conflict do nothing;
+insert into notify.ledger select where not exists (select from notify.ledger);
