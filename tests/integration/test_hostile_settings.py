@@ -42,7 +42,7 @@ HOSTILE = {
     "idle_session_timeout": "250ms",
     "intervalstyle": "iso_8601",
     "jit": "on",
-    "jit_above_cost": "0",
+    "jit_above_cost": "10",
     "join_collapse_limit": "1",
     "lock_timeout": "1ms",
     "plan_cache_mode": "force_custom_plan",
