@@ -3,7 +3,7 @@
 set local search_path = pg_catalog, pg_temp;
 
 -- One row: what tells this ledger from a copy of it that has the same server and database, such as a backup
--- of the whole directory that runs beside it. Give one of them a new id then (ops/adr/0018-identity.md).
+-- of the whole directory that runs beside it. Give one of them a new id then (ops/adr/0017-identity.md).
 create table if not exists notify.ledger (
   is_only boolean not null default true,
   id uuid not null default gen_random_uuid(),

@@ -1,7 +1,7 @@
 """What time it is. The ledger's clock is the one that all processes share; monotonic carries it on.
 
 Whose clock is wrong, nobody can say of two that disagree, but for one thing: they agreed before,
-and since then only one of them has jumped. ops/adr/0019-clocks.md.
+and since then only one of them has jumped. ops/adr/0018-clocks.md.
 """
 
 import time

@@ -61,7 +61,8 @@ WITH_STYLE: dict[str, type[Loader]] = {
     "timestamp": TimestampLoader,
     "timestamptz": TimestamptzLoader,
 }
-POOLER_REFUSES = "unsupported startup parameter"  # PgBouncer's words: it speaks no other language
+# PgBouncer's words, which it speaks in no other language; the second where it pools by statement.
+POOLER_REFUSES = re.compile("unsupported startup parameter|transaction blocks not allowed")
 NOT_THE_ROWS = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
 AWAY = (
     psycopg.OperationalError,
@@ -242,9 +243,9 @@ class Connection(psycopg.AsyncConnection[Any]):
 
     async def _pin(self) -> None:
         check_encoding(self.pgconn)
-        pinning = session_pins(STATEMENT_TIMEOUT_S, self.pgconn.backend_pid)
+        pins = session_pins(STATEMENT_TIMEOUT_S, self.pgconn.backend_pid)
         with pins_errors():
-            cursor = await self.execute(pinning, prepare=False)
+            _, cursor, _ = [await self.execute(pin, prepare=False) for pin in pins]
             pid, isolation, _ = (await cursor.fetchall())[0]
         if is_shared(self.pgconn, pid):
             self.pins = transaction_pins(STATEMENT_TIMEOUT_S, isolation)
@@ -389,7 +390,7 @@ def translated() -> Iterator[None]:
     except SCHEMA_MISSING as error:
         raise DatabaseAway("the schema is missing or old: run notify migrate") from error
     except AWAY as error:
-        kind = Unfit if POOLER_REFUSES in str(error) else DatabaseAway
+        kind = Unfit if POOLER_REFUSES.search(str(error)) else DatabaseAway
         raise kind(one_line(error)) from error
 
 

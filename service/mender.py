@@ -1,6 +1,6 @@
 """The leader's look at the ledger's clock; what one that was ahead has put off is pulled back.
 
-ops/adr/0019-clocks.md says what proves it, and why nothing else is touched.
+ops/adr/0018-clocks.md says what proves it, and why nothing else is touched.
 """
 
 import math

@@ -28,7 +28,7 @@ from service.db import POOLER_REFUSES, check_encoding, conninfo, is_shared, one_
 from service.errors import DatabaseAway, StartError, Unfit
 from service.faults import Fault
 from service.pins import session_pins
-from service.poolers import SESSION, shares_sessions
+from service.poolers import shares_sessions
 from service.schema import STRANGERS, functions, schema_root, tables
 
 OLDEST_SERVER = 15
@@ -142,8 +142,6 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         A migration that waits for a table makes every later INSERT wait behind it. A statement may
         take long: a ledger may be large.
         """
-        with pins_errors():
-            connection.execute(session_pins(0, session_of(connection)))
         connection.execute("set search_path = public; set lock_timeout = '5s'")
 
     def apply_migrations(self, migrations: MigrationList, force: bool = False) -> None:
@@ -243,7 +241,7 @@ def opened(target: str) -> psycopg.Connection[Any]:
     connection = psycopg.connect(target, autocommit=True)
     try:
         check_encoding(connection.pgconn)
-        if not is_shared(connection.pgconn, session_of(connection)):
+        if not is_shared(connection.pgconn, pin(connection, connection.pgconn.backend_pid)):
             return connection
     except BaseException:
         connection.close()
@@ -251,12 +249,17 @@ def opened(target: str) -> psycopg.Connection[Any]:
     connection.close()  # a small pool may have no session left for those that look
     if asyncio.run(shares_sessions(target)):
         raise Unfit("a pooler shares its sessions: give DATABASE_DIRECT_URL, which goes past it")
-    return psycopg.connect(target, autocommit=True)
+    connection = psycopg.connect(target, autocommit=True)
+    pin(connection, pin(connection, connection.pgconn.backend_pid))
+    return connection
 
 
-def session_of(connection: psycopg.Connection[Any]) -> int:
-    """Give the process id of a connection's session."""
-    return int(connection.execute(SESSION).fetchall()[0][0])
+def pin(connection: psycopg.Connection[Any], pid: int) -> int:
+    """Set what our statements rely on, if this is the session's process id, which it gives."""
+    pins = session_pins(0, pid)
+    with pins_errors():
+        _, cursor, _ = [connection.execute(pin, prepare=False) for pin in pins]
+        return int(cursor.fetchall()[0][0])
 
 
 def whole(url: str) -> DatabaseURI:
@@ -290,7 +293,7 @@ def start_errors() -> Iterator[None]:
             "not migrated: a long transaction holds a table; try again when it has ended"
         ) from error
     except psycopg.OperationalError as error:
-        if POOLER_REFUSES in str(error):
+        if POOLER_REFUSES.search(str(error)):
             raise StartError(f"not migrated: {one_line(error)}") from error
         if error.sqlstate and not error.sqlstate.startswith(AWAY):
             raise StartError(f"not migrated: {one_line(error)}; try again") from error

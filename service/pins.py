@@ -77,19 +77,25 @@ select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('transaction_isol
   where pg_catalog.current_setting(pin.name, true) operator(pg_catalog.<>) pin.value
 )"""
 
+# Takes less time than any query, for somebody may have set a limit. Its values are none of ours:
+# what is so already would not be set, and be gone with the transaction.
+BEGIN = """begin; set local statement_timeout = '1h';
+set local idle_in_transaction_session_timeout = '1h'"""
+
 # Lasts for the transaction, as each begins with the default. No query may come before it, and of
 # SET LOCAL without a BEGIN, PostgreSQL warns.
 ISOLATION = "set transaction_isolation = 'read committed'"
 
 
-def session_pins(statement_timeout_s: float, pid: int) -> str:
-    """Give the first query of a connection: it tells (process id, isolation, …), and pins.
+def session_pins(statement_timeout_s: float, pid: int) -> tuple[str, str, str]:
+    """Give the first statements of a connection; the second tells (process id, isolation, …).
 
-    `pid` is what we were told at the login: a pooler tells another, and then it pins nothing but
-    its own transaction.
+    `pid` is what we were told at the login: a pooler tells another, and then nothing is pinned but
+    this transaction.
     """
     pins = {**PINS, **KEPT_ALIVE, "statement_timeout": milliseconds(statement_timeout_s)}
-    return pinning(pins, f"pg_catalog.pg_backend_pid() operator(pg_catalog.<>) {pid}")
+    is_local = f"pg_catalog.pg_backend_pid() operator(pg_catalog.<>) {pid}"
+    return BEGIN, pinning(pins, is_local), "commit"
 
 
 def transaction_pins(statement_timeout_s: float, isolation: str) -> list[str]:

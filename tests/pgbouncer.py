@@ -1,5 +1,10 @@
-"""A PgBouncer of a test's own, as Debian configures it but for the pooling and its size."""
+"""A PgBouncer of a test's own, with nothing in its configuration but where to go, and its size.
 
+TEST_PGBOUNCER is the program of another one than Debian's.
+"""
+
+import os
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -11,6 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 from service.embedded.account import servers_account
 from tests.waiting import wait_for
 
+DEBIANS = "/usr/sbin/pgbouncer"  # not on everybody's path
+PROGRAM = os.environ.get("TEST_PGBOUNCER") or shutil.which("pgbouncer") or DEBIANS
 CONFIGURATION = """
 [databases]
 * = host={host} port={port} user={user} password={password}
@@ -50,7 +57,7 @@ class PgBouncer:
     def __enter__(self) -> Self:
         with self._file.with_suffix(".log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["/usr/sbin/pgbouncer", self._file], stdout=log, stderr=log,
+                [PROGRAM, self._file], stdout=log, stderr=log,
                 **self._account.credentials,
             )  # fmt: skip
         wait_for(self._answers)

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.pgbouncer import PROGRAM
+
 PROCESSES_MAX = 8  # each has a PostgreSQL and a Valkey of its own
 TOGETHER = (
     "tests/acceptance/test_observability.py",
@@ -62,7 +64,7 @@ NEEDS = {
         "apt-get install postgresql-client",
     ),
     "pgbouncer": Need(
-        on_path("pgbouncer") or os.access("/usr/sbin/pgbouncer", os.X_OK),
+        os.access(PROGRAM, os.X_OK),
         "the road through a transaction pooler",
         "apt-get install pgbouncer",
     ),

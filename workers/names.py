@@ -1,7 +1,7 @@
 """What the names of receivers stand for: looked up before a transfer, kept for a minute.
 
 libcurl would resolve by itself, on a few threads: some names whose servers are silent then hold up
-the others. ops/adr/0016-names.md.
+the others. ops/adr/0015-names.md.
 """
 
 import socket

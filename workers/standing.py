@@ -2,7 +2,7 @@
 
 A mail server's breaker and pace heed what it says of itself. What is said from RCPT on is about the
 mail's domain, which has a breaker and a pace of its own; the server is blamed only once for each
-domain that fails: one that hangs is no outage, ten at a time are. ops/adr/0017-mail-shares.md.
+domain that fails: one that hangs is no outage, ten at a time are. ops/adr/0016-mail-shares.md.
 """
 
 from math import ceil

@@ -309,9 +309,10 @@ def connect(target: str) -> Connection:
 def pin(connection: Connection) -> None:
     """See to it that no setting of others reaches us. Raises Unfit."""
     check_encoding(connection.pgconn)
+    pins = session_pins(STATEMENT_TIMEOUT_S, connection.pgconn.backend_pid)
     with pins_errors():
-        pinning = session_pins(STATEMENT_TIMEOUT_S, connection.pgconn.backend_pid)
-        pid, isolation, _ = connection.execute(pinning, prepare=False).fetchall()[0]
+        _, cursor, _ = [connection.execute(pin, prepare=False) for pin in pins]
+        pid, isolation, _ = cursor.fetchall()[0]
     if is_shared(connection.pgconn, pid):
         connection.pins = transaction_pins(STATEMENT_TIMEOUT_S, isolation)
         connection.cursor_factory = SharedCursor

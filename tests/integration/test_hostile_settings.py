@@ -1,5 +1,6 @@
 """What somebody has set for a database, a role, a URL or the environment changes nothing here."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -8,8 +9,12 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from service.config import Settings
+from service.errors import StartError
 from service.migrate import migrate
-from tests.road import road
+from service.poolers import refuse_unfit
+from tests.conftest import url_of
+from tests.road import examined, road
 
 HOSTILE = {
     "array_nulls": "off",
@@ -37,7 +42,7 @@ HOSTILE = {
     "idle_session_timeout": "250ms",
     "intervalstyle": "iso_8601",
     "jit": "on",
-    "jit_above_cost": "0",
+    "jit_above_cost": "10",
     "join_collapse_limit": "1",
     "lock_timeout": "1ms",
     "plan_cache_mode": "force_custom_plan",
@@ -150,3 +155,25 @@ def test_migrations_under_all_that_a_database_can_set(empty_dsn):
         set_for(db, f"database {db.info.dbname}", HOSTILE | {"search_path": "public"})
         assert migrate(empty_dsn)
         assert migrate(empty_dsn) == []
+
+
+@pytest.fixture(params=["SQL_ASCII", "LATIN1"])
+def other_encoding(servers, database_server, request) -> Iterator[str]:
+    """Make a database that is not UTF8."""
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        name = Identifier("notify_encoded")
+        how = "create database {} encoding {} locale 'C' template template0"
+        admin.execute(SQL(how).format(name, request.param))
+        yield url_of(database_server, "notify_encoded")
+        admin.execute(SQL("drop database {} with (force)").format(name))
+
+
+def test_a_database_that_is_not_utf8_is_refused_in_one_line(other_encoding):
+    for refuse in (
+        lambda: migrate(other_encoding),
+        lambda: asyncio.run(refuse_unfit(Settings(database_url=other_encoding))),
+    ):
+        with pytest.raises(StartError, match="and must be UTF8") as refused:
+            refuse()
+        assert "\n" not in str(refused.value)
+    assert "must be UTF8" in examined(database_url=other_encoding)["pooler"].found
