@@ -107,6 +107,13 @@ class Breakers:
             with self.lock:
                 breaker.probe_at = math.inf
 
+    def not_sent(self, name: str, started_at: float) -> None:
+        """Let another be the probe, if it was that one which could not begin."""
+        breaker = self.known.get(name)
+        if breaker is not None and breaker.probe_at == started_at:
+            with self.lock:
+                breaker.probe_at = math.inf
+
     def turned_away(self, breaker: Breaker, now: float) -> float:
         """Let one through as the probe when it is time; give the others the time to come back."""
         if now < breaker.open_until:

@@ -57,5 +57,5 @@ class Standing:
 
     def not_sent(self, flight: Flight) -> None:
         """Let another be the probe, where one was that never left."""
-        self.breakers.learned_nothing(flight.destination, flight.started_at)
-        self.breakers.learned_nothing(flight.share, flight.started_at)
+        self.breakers.not_sent(flight.destination, flight.started_at)
+        self.breakers.not_sent(flight.share, flight.started_at)
