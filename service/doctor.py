@@ -181,7 +181,7 @@ def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
 
 
 async def producers_finding(store: Store) -> Finding:
-    """Say what producers find by the short name `notifications`. A table of the user's own is no fault."""
+    """Say what producers find by the short name. A table of the user's own is no fault."""
     schema = await store.schema_found()
     if schema is None:
         return Finding(

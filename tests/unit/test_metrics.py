@@ -29,7 +29,8 @@ USERS_OWN = {
 }
 BOUNDED = {
     "call", "channel", "code", "le", "name", "outcome", "pool", "priority", "reason", "result",
-    "route", "schema", "state", "status", "step", "table", "task", "thread", "verb", "version", "what",
+    "route", "schema", "state", "status", "step", "table", "task", "thread", "verb", "version",
+    "what",
 }  # fmt: skip
 LATER = {"api_request_seconds", "db_pool"}  # their labels come with the routes and the pools
 
