@@ -42,7 +42,7 @@ declare
   v_queued constant text := 'queued';       -- variables: see Plan
   v_expired constant text := 'expired';
 begin
-  if notify.is_long() then
+  if exists (select from notify.quiet_days) then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
   if p_ids is null then

@@ -33,7 +33,7 @@ declare
   v_lo uuid;
   v_hi uuid;
 begin
-  if notify.is_long() then
+  if exists (select from notify.quiet_days) then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
   if p_ids is null then

@@ -25,7 +25,7 @@ begin
   if v_ids = '{}' then
     return;
   end if;
-  if notify.is_long() then
+  if exists (select from notify.quiet_days) then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
   v_ids := array(

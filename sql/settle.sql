@@ -50,7 +50,7 @@ begin
   if v_ids = '{}' then
     return;
   end if;
-  if notify.is_long() then
+  if exists (select from notify.quiet_days) then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
   return query
@@ -137,7 +137,10 @@ begin
     if exists (
       select from unnest(p_ids, p_attempts) as g(id, attempt)
       join notify.attempts a on a.notification_id = g.id and a.attempt = g.attempt
-      where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi)
+      join notify.notifications n on n.id = g.id and n.attempt = g.attempt
+      where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi
+        -- Again, in one snapshot with the attempt: somebody else may have settled it just now.
+        and n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_sending))
     then
       raise exception using errcode = 'ND002',
         message = 'it is still sending, and this attempt is written down: a trigger left it out';

@@ -28,3 +28,19 @@ def test_later_ids_sort_after_earlier_ones(db):
         id = db.execute("select notify.new_id() as id").fetchone().id
         times.append(id.int >> 80)
     assert times == sorted(times)
+
+
+def test_ids_of_one_statement_sort_as_they_were_made(db):
+    ids = [r.id for r in db.execute("select notify.new_id() as id from generate_series(1, 1000)")]
+    steps = list(zip(ids, ids[1:], strict=False))
+    assert sum(later.int >> 64 < earlier.int >> 64 for earlier, later in steps) < len(steps) / 20
+
+
+def test_within_a_millisecond_it_tells_the_microseconds(db):
+    row = db.execute(
+        "select c.at as before, notify.new_id() as id, clock_timestamp() as after"
+        " from (select clock_timestamp() as at offset 0) c"
+    ).fetchone()
+    us = (row.id.int >> 80) * 1000 + ((row.id.int >> 64) & 0xFFF) // 4
+    before, after = (int(at.timestamp() * 1_000_000) for at in (row.before, row.after))
+    assert before - 1000 <= us <= after + 1000
