@@ -62,7 +62,7 @@ class Background:
             ("vitals", VITALS_INTERVAL_S, vitals.look),
             ("clock", CLOCK_INTERVAL_S, self._mender.look),
             ("slo", SLO_INTERVAL_S, self.fold_slo),
-            ("partitions", PARTITIONS_INTERVAL_S, self._days.keep),
+            ("partitions", PARTITIONS_INTERVAL_S, self.keep_days),
         )
         self._outages = {name: Outage(name) for name, _, _ in self._jobs}
 
@@ -147,6 +147,10 @@ class Background:
                 self._metrics.slo.labels(row.channel, row.priority, row.result).inc(row.ended)
             if sum(row.deltas for row in folded) < SLO_DELTAS_MAX:
                 return
+
+    async def keep_days(self) -> float:
+        """Take what steps of maintenance are due; say in how many seconds the next one is."""
+        return await self._days.keep()
 
 
 def told(row: Reaped) -> logs.Row:

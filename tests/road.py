@@ -82,7 +82,7 @@ class Road:
     def _kept(self) -> None:
         background = self.dispatcher.dispatcher._background
         for job in (background.set_gauges, background.set_vitals, background.fold_slo,
-                    background.keep_partitions):  # fmt: skip
+                    background.keep_days):  # fmt: skip
             self.dispatcher.call(job())
         self.dispatcher.reconcile()
         assert self.api.get("/readyz").status == 200

@@ -18,7 +18,7 @@ from tests.road import examined
 from workers.store import Store
 
 FORCED = "alter table notify.{0} enable row level security, force row level security"
-NAMED = "row security hides notify.notifications from this role"
+NAMED = "row security hides rows of notify.notifications from "
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_worker_finds_no_empty_ledger(db, url):
 def test_the_doctor_names_each_table(db, url, table):
     db.execute(FORCED.format(table))
     found = examined(database_url=url)["database"]
-    assert found.found == f"row security hides notify.{table} from this role"
+    assert found.found == f"row security hides rows of notify.{table} from owner_{db.info.dbname}"
     assert f"alter table notify.{table} no force row level security" in found.advice
 
 
@@ -79,4 +79,4 @@ def test_who_may_bypass_it_sees_all(db, dsn):
 def test_a_read_only_database_is_named(db, dsn):
     db.execute(f'alter database "{db.info.dbname}" set default_transaction_read_only = on')
     found = examined(database_url=dsn)["database"]
-    assert found.found == "nothing can be written"
+    assert found.found == "the database is read-only"

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -197,38 +197,38 @@ def test_a_log_that_nobody_reads_ends_when_it_is_told_to(stream):
     assert one.stopping.is_set()
 
 
-@pytest.fixture
-def stdout(unread, monkeypatch):
-    """Make the pipe our standard output."""
-    with os.fdopen(os.dup(unread[1]), "w") as out:
-        monkeypatch.setattr(sys, "stdout", out)
+@contextmanager
+def stdout_into(writer):
+    """Make a pipe our standard output. No fixture: what pytest captures with begins after those."""
+    with os.fdopen(os.dup(writer), "w") as out, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
         yield
 
 
-@pytest.mark.usefixtures("stdout")
 def test_lines_for_a_full_pipe_are_told_as_not_written(unread):
-    assert stdio.write(["one", "two"]) == (0, stdio.NOBODY_READS)
-    os.read(unread[0], 65536)
-    assert stdio.write(["one", "two"]) == (2, "")
+    with stdout_into(unread[1]):
+        assert stdio.write(["one", "two"]) == (0, stdio.NOBODY_READS)
+        os.read(unread[0], 65536)
+        assert stdio.write(["one", "two"]) == (2, "")
     assert os.read(unread[0], 65536) == b"one\ntwo\n"
 
 
-@pytest.mark.usefixtures("stdout")
 def test_of_lines_beyond_a_pipes_room_the_first_are_written(unread):
     os.read(unread[0], 65536)
     lines = [f"{n:050}" for n in range(1000)]
-    written, reason = stdio.write(lines)
+    with stdout_into(unread[1]):
+        written, reason = stdio.write(lines)
     assert reason == stdio.NOBODY_READS
     assert os.read(unread[0], 65536) == "".join(f"{line}\n" for line in lines[:written]).encode()
     assert 0 < written < 1000
 
 
-@pytest.mark.usefixtures("stdout")
 def test_what_is_printed_for_nobody_is_left_out(unread):
     printer = stdio.Printer()
-    print("unread", file=printer, flush=True)
-    os.read(unread[0], 65536)
-    print("read", "ä", file=printer, flush=True)
+    with stdout_into(unread[1]):
+        print("unread", file=printer, flush=True)
+        os.read(unread[0], 65536)
+        print("read", "ä", file=printer, flush=True)
     assert os.read(unread[0], 65536) == "read ä\n".encode()
 
 

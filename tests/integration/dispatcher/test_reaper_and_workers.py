@@ -28,7 +28,7 @@ from tests.scratch import scratch
 from tests.waiting import LIMIT_S, wait_for
 from workers.runner import Worker
 
-LEASE_S = 5.0
+LEASE_S = 7.0
 QUICK = {"lease_s": LEASE_S, "send_deadline_s": 3.0, "retry_schedule": (0.01,)}
 OFTEN_S = 0.6
 OFTEN = {"reaping_interval_mins": OFTEN_S / 60, "lease_s": LEASE_S}

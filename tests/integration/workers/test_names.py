@@ -205,6 +205,7 @@ def test_a_silent_name_of_redis_delays_no_delivery(db, start, sink, port, resolv
 def test_redis_is_used_once_its_name_is_known(resolver, tmp_path):
     with Valkey(tmp_path) as valkey:
         ready_set = ReadySet(valkey.url.replace("127.0.0.1", "r.dead.test"))
+        ready_set.use("test")
         for _ in range(3):
             with pytest.raises(RedisAway, match="takes long"):
                 ready_set.pop(10, 0.001)
