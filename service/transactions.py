@@ -19,7 +19,8 @@ from (
     coalesce(a.state, 'what it does is hidden') as state, a.xact_start as since,
     pg_catalog.age(coalesce(a.backend_xmin, a.backend_xid)) as transactions
   from pg_catalog.pg_stat_activity a
-  where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backend_pid()
+  where a.datname = pg_catalog.current_database()
+    and a.application_name <> pg_catalog.current_setting('application_name')
     and a.backend_type is distinct from 'autovacuum worker'
     and (a.xact_start is not null or a.backend_xmin is not null or a.backend_xid is not null)
   union all
