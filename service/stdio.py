@@ -35,6 +35,10 @@ def write(lines: Sequence[str]) -> tuple[int, str]:
 def pieces(lines: Sequence[str], fd: int) -> Iterator[tuple[int, bytes]]:
     """Join as many lines as may be written at once, and say how many. A file takes all."""
     bytes_max = taken_bytes(fd)
+    text = "".join([f"{line}\n" for line in lines]).encode(errors="replace")
+    if len(text) <= bytes_max:
+        yield len(lines), text
+        return
     count, joined = 0, bytearray()
     for line in lines:
         encoded = f"{line}\n".encode(errors="replace")
