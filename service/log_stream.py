@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from service.stdio import TAKEN_BYTES, taken
+from service.stdio import taken, taken_bytes
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -73,8 +73,9 @@ class LogStream:
             text, dropped, self.dropped = b"".join(self.backlog), self.dropped, 0
             self.backlog.clear()
         try:
-            for start in range(0, len(text), TAKEN_BYTES):
-                self.write_piece(text[start : start + TAKEN_BYTES])
+            step = taken_bytes(self.fd)
+            for start in range(0, len(text), step):
+                self.write_piece(text[start : start + step])
         except OSError:  # its reader is gone, a full disk
             dropped += 1
         else:

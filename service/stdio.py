@@ -34,7 +34,11 @@ def write(lines: Sequence[str]) -> tuple[int, str]:
 
 def pieces(lines: Sequence[str], fd: int) -> Iterator[tuple[int, bytes]]:
     """Join as many lines as may be written at once, and say how many. A file takes all."""
-    bytes_max = sys.maxsize if S_ISREG(os.fstat(fd).st_mode) else TAKEN_BYTES
+    bytes_max = taken_bytes(fd)
+    text = "".join([f"{line}\n" for line in lines]).encode(errors="replace")
+    if len(text) <= bytes_max:
+        yield len(lines), text
+        return
     count, joined = 0, bytearray()
     for line in lines:
         encoded = f"{line}\n".encode(errors="replace")
@@ -46,16 +50,22 @@ def pieces(lines: Sequence[str], fd: int) -> Iterator[tuple[int, bytes]]:
     yield count, bytes(joined)
 
 
+def taken_bytes(fd: int) -> int:
+    """Say how much is taken at once: of a file all. Raises OSError."""
+    return sys.maxsize if S_ISREG(os.fstat(fd).st_mode) else TAKEN_BYTES
+
+
 def taken(fd: int, data: bytes, wait_s: float) -> bool:
     """Write, if it is taken within the wait. Raises OSError: a reader that is gone, a full disk."""
     ends = monotonic() + wait_s
-    while is_ready(fd, max(0.0, ends - monotonic())):
+    while True:
         with WRITING:
             if is_ready(fd, 0.0):
                 while data:
                     data = data[os.write(fd, data) :]
                 return True
-    return False
+        if not is_ready(fd, max(0.0, ends - monotonic())):
+            return False
 
 
 def is_ready(fd: int, wait_s: float) -> bool:
