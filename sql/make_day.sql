@@ -58,7 +58,7 @@ begin
     exception
       when lock_not_available then
         action := 'busy';
-      when others then
+      when others or assert_failure then
         raise warning 'notify.% is not made: %', partition, sqlerrm;
         action := 'failed';
     end;
