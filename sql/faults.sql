@@ -70,6 +70,12 @@ begin
   where not exists (select from pg_inherits i
     where i.inhrelid = ('notify.' || t || '_default')::regclass and i.inhparent = ('notify.' || t)::regclass)
   union all
+  select format('notify.%s is not a partition, and keeps its day from being made', c.relname),
+    format('alter table notify.%s rename to …, or attach it', c.relname), false
+  from pg_class c
+  where c.relnamespace = 'notify'::regnamespace and c.relkind = 'r' and not c.relispartition
+    and c.relname ~ '^(notifications|attempts)_[0-9]{8}$' and right(c.relname, 9) >= v_today
+  union all
   select 'triggers do not fire: session_replication_role is replica here for every role',
     format('alter database %I reset session_replication_role, or alter role all', current_database()), true
   from pg_db_role_setting s
@@ -81,7 +87,7 @@ begin
   from (values ('accept'), ('wake')) as g(name)
   join pg_class c on c.oid = 'notify.notifications'::regclass or g.name = 'accept' and c.oid in (
     'notify.notifications_default'::regclass,
-    to_regclass('notify.notifications' || to_char(clock_timestamp() at time zone 'utc', '_YYYYMMDD')))
+    to_regclass('notify.notifications' || v_today)) and c.relispartition
   left join pg_trigger t on t.tgrelid = c.oid and t.tgname = g.name
     and t.tgfoid = ('notify.' || g.name)::regproc
   where t.tgenabled is null or t.tgenabled in ('D', 'R')

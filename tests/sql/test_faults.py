@@ -172,6 +172,15 @@ def test_what_only_an_owner_can_mend_is_told_with_what_to_run(dsn, db, name):
     assert missing(dsn) == []
 
 
+def test_a_day_that_somebody_detached_is_told_and_stops_nothing(dsn, db):
+    db.execute(
+        f"do $$ begin execute 'alter table notify.notifications detach partition {TODAY}; end $$"
+    )
+    assert missing(dsn) == []
+    assert re.search("notifications_2.* is not a partition, .*rename", " ".join(told(dsn)))
+    assert migrate(dsn) == []
+
+
 def test_what_keeps_the_figures_alone_is_told_and_stops_nothing(dsn, db):
     db.execute("create publication theirs for table notify.slo_deltas where (count > 1)")
     assert missing(dsn) == []
