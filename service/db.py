@@ -11,7 +11,8 @@ from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
 import psycopg
-from psycopg.abc import AdaptContext
+from psycopg._pipeline_base import BasePipeline
+from psycopg.abc import AdaptContext, PQGen
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, PGconn, TransactionStatus
@@ -210,6 +211,23 @@ class Ended(psycopg.OperationalError):
     """The connection ended while nobody used it."""
 
 
+def end_with_sync(pipeline: BasePipeline) -> None:
+    """Send nothing behind a pipeline's Sync, as psycopg does by itself: a Flush.
+
+    A pooler may have taken the session back by then. It would lend another one to the Flush, which
+    nothing answers, and so not end the loan while the connection lives.
+    """
+
+    def end() -> PQGen[None]:
+        try:
+            pipeline._enqueue_sync()
+            yield from pipeline._communicate_gen()
+        finally:
+            yield from pipeline._fetch_gen(flush=False)
+
+    pipeline._exit_gen = end  # type: ignore[method-assign]
+
+
 class SharedCursor(psycopg.AsyncCursor[Any]):
     """Executes each statement behind our pins, as one transaction and one round trip."""
 
@@ -217,7 +235,8 @@ class SharedCursor(psycopg.AsyncCursor[Any]):
 
     async def execute(self, *args: Any, **kwargs: Any) -> Self:
         """Execute as AsyncCursor does; the statement is a transaction of its own."""
-        async with self.connection.pipeline():
+        async with self.connection.pipeline() as pipeline:
+            end_with_sync(pipeline)
             for pins in self.connection.pins:
                 await psycopg.AsyncCursor(self.connection).execute(pins)
             return await super().execute(*args, **kwargs)

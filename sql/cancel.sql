@@ -63,7 +63,7 @@ begin
   end;
   return query
   select n.id,
-    case when n.status <> v_queued then n.status when n.id = any (v_ids) then 'refused' else 'locked' end,
+    case when n.status <> v_queued then n.status::text when n.id = any (v_ids) then 'refused' else 'locked' end,
     notify.readable(n.settled_at), n.id = any (v_ids) and n.status <> v_queued
   from notify.notifications n
   where n.id = any (v_asked) and n.id between v_lo and v_hi

@@ -13,6 +13,7 @@
 --          zero: over.
 --          Status 'refused': a trigger left it out of the UPDATE, and it is as it was.
 --          Fewer rows than ids: others have them, or they are gone.
+--          Texts are cast, or a domain that somebody gave a column would not fit: of text itself it costs nothing
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
 -- Fence    (id, attempt): settle() and release() demand it
 -- Locks    the rows, in the order of their ids, skipping what is locked
@@ -96,14 +97,14 @@ begin
     max_attempts = coalesce(n.max_attempts, p_max_attempts),
     first_claimed_at = coalesce(n.first_claimed_at, v_now)
   where n.id = any (v_ids) and n.id between v_lo and v_hi
-  returning n.id, n.status, n.attempt, n.channel, n.recipient, n.payload::text,
+  returning n.id, n.status::text, n.attempt, n.channel::text, n.recipient::text, n.payload::text,
     case when n.expires_at > v_now then least(n.expires_at, v_far) - v_now end,
     greatest(least(n.first_claimed_at, v_now), v_past) - v_past;
 
   get diagnostics v_moved = row_count;
   if v_moved < cardinality(v_ids) then
     return query
-    select n.id, 'refused', n.attempt, n.channel, null, null, null::interval, null::interval
+    select n.id, 'refused', n.attempt, n.channel::text, null, null, null::interval, null::interval
     from notify.notifications n
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_queued);
   end if;

@@ -55,7 +55,7 @@ begin
         exception when lock_not_available then
           return 'busy';
         end;
-      when others then
+      when others or assert_failure then
         raise warning 'notify.% is not dropped: %', v_name, sqlerrm;
         return 'failed';
     end;
@@ -73,7 +73,7 @@ begin
   exception
     when lock_not_available then
       return 'busy';
-    when others then
+    when others or assert_failure then
       raise warning 'notify.% is not emptied: %', v_name, sqlerrm;
       return 'failed';
   end;

@@ -7,6 +7,7 @@
 --          migrations make; p_calls_all boolean: call what locks each day's partition, too
 -- Returns  (fault, remedy, stops); remedy null: `notify migrate` makes it anew, else what else there is to do;
 --          stops: rows would be refused, lost, or not sent as they were meant. No row: all is well
+-- Locks    ROW EXCLUSIVE on today's and the default partition, for 100 ms at most
 -- Note     3 ms, however long the queue; and however many the days, unless all is called. It changes nothing, and
 --          calls nobody else's triggers. What it lists, tests/sql/test_faults.py holds against the catalog
 -- Caller   Store.missing, Store.faults, migrate
@@ -19,6 +20,10 @@ declare
   v_sequence regclass;
   v_is_behind boolean;
   v_call text;
+  v_today constant text := to_char(clock_timestamp() at time zone 'utc', '_YYYYMMDD');
+  v_least constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_statement text;
+  v_detail text;
 begin
   if pg_is_in_recovery() or current_setting('transaction_read_only')::boolean then
     return query select 'the database is read-only',
@@ -65,6 +70,12 @@ begin
   where not exists (select from pg_inherits i
     where i.inhrelid = ('notify.' || t || '_default')::regclass and i.inhparent = ('notify.' || t)::regclass)
   union all
+  select format('notify.%s is not a partition, and keeps its day from being made', c.relname),
+    format('alter table notify.%s rename to …, or attach it', c.relname), false
+  from pg_class c
+  where c.relnamespace = 'notify'::regnamespace and c.relkind = 'r' and not c.relispartition
+    and c.relname ~ '^(notifications|attempts)_[0-9]{8}$' and right(c.relname, 9) >= v_today
+  union all
   select 'triggers do not fire: session_replication_role is replica here for every role',
     format('alter database %I reset session_replication_role, or alter role all', current_database()), true
   from pg_db_role_setting s
@@ -76,7 +87,7 @@ begin
   from (values ('accept'), ('wake')) as g(name)
   join pg_class c on c.oid = 'notify.notifications'::regclass or g.name = 'accept' and c.oid in (
     'notify.notifications_default'::regclass,
-    to_regclass('notify.notifications' || to_char(clock_timestamp() at time zone 'utc', '_YYYYMMDD')))
+    to_regclass('notify.notifications' || v_today)) and c.relispartition
   left join pg_trigger t on t.tgrelid = c.oid and t.tgname = g.name
     and t.tgfoid = ('notify.' || g.name)::regproc
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
@@ -157,6 +168,48 @@ begin
       remedy := null;
       stops := true;
       return next;
+    end;
+  end loop;
+
+  -- Planned and not run: what PostgreSQL refuses for the sake of somebody's publication or rule.
+  perform set_config('lock_timeout', '100ms', true);
+  for v_call, stops, v_statement in
+    select 'moving a row of notify.' || day, true, format(
+      'explain with recorded as (
+           insert into notify.attempts (notification_id, attempt, started_at, outcome, worker)
+           select gen_random_uuid(), 1, now(), ''sent'', ''w:1''),
+         ended as (
+           insert into notify.slo_deltas (day, channel, priority, result, count)
+           select now()::date, ''log'', 2, ''in_time'', 1)
+         update notify.notifications n set status = n.status from (values (1)) as j(one)
+         where n.id = %L', case day when 'notifications_default' then v_least else notify.id_floor(clock_timestamp()) end)
+    from unnest(array['notifications_default', 'notifications' || v_today]) as day
+    union all
+    select 'fold_slo', false,
+      'explain with taken as (delete from notify.slo_deltas returning *)
+         insert into notify.slo_daily as s select t.day, t.channel, t.priority from taken t
+         on conflict (day, channel, priority) do update set in_time = s.in_time + excluded.in_time'
+  loop
+    begin
+      execute v_statement;
+    exception
+      when invalid_column_reference or object_not_in_prerequisite_state or feature_not_supported then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        fault := format('%s is refused: %s', v_call, concat_ws(': ', sqlerrm, nullif(v_detail, '')));
+        remedy := 'alter or drop what forbids it: ' || coalesce((
+          select string_agg(distinct o.name, ', ') from (
+            select 'publication ' || p.pubname as name
+            from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
+            join pg_class c on c.oid = r.prrelid
+            where c.relnamespace = 'notify'::regnamespace and (r.prqual is not null or r.prattrs is not null)
+            union all
+            select pg_describe_object('pg_rewrite'::regclass, w.oid, 0)
+            from pg_rewrite w join pg_class c on c.oid = w.ev_class
+            where c.relnamespace = 'notify'::regnamespace and c.relkind in ('r', 'p')) as o),
+          'a replica identity');
+        return next;
+      when others then
+        null;                               -- told above; or somebody is at work here
     end;
   end loop;
 end

@@ -45,18 +45,20 @@ begin
            autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
            autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.05)',
         partition, v_table);
-      execute format(
-        'with moved as (delete from notify.%I where %I >= %L and %I < %L returning *)
-           insert into notify.%I (%s) select %7$s from moved',
-        v_table || '_default', v_key, v_from, v_key, v_to, partition, v_columns);
-      get diagnostics moved = row_count;
+      if moved > 0 then                     -- or no day is made where somebody lets nobody delete
+        execute format(
+          'with moved as (delete from notify.%I where %I >= %L and %I < %L returning *)
+             insert into notify.%I (%s) select %7$s from moved',
+          v_table || '_default', v_key, v_from, v_key, v_to, partition, v_columns);
+        get diagnostics moved = row_count;
+      end if;
       execute format('alter table notify.%I attach partition notify.%I for values from (%L) to (%L)',
         v_table, partition, v_from, v_to);
       action := 'made';
     exception
       when lock_not_available then
         action := 'busy';
-      when others then
+      when others or assert_failure then
         raise warning 'notify.% is not made: %', partition, sqlerrm;
         action := 'failed';
     end;

@@ -33,7 +33,7 @@ begin
       delete from notify.attempts_default a where a.notification_id = v_id;
     end if;
   end loop;
-exception when others then
+exception when others or assert_failure then
   raise warning 'old rows of notify.notifications_default are not deleted: %', sqlerrm;
   action := 'failed';
   partition := 'notifications_default';

@@ -58,11 +58,11 @@ begin
 exception
   when lock_not_available then
     return 'busy';
-  when others then
+  when others or assert_failure then
     raise warning 'notify.% is not tended: %', v_name, sqlerrm;
     begin
       delete from notify.quiet_days q where q.day = p_day;
-    exception when others then
+    exception when others or assert_failure then
       null;                                 -- told above
     end;
     return 'failed';

@@ -22,6 +22,7 @@ from service.db import (
     CANCEL_MAX_S,
     check_encoding,
     conninfo,
+    end_with_sync,
     is_quiet,
     is_shared,
     pins_errors,
@@ -288,7 +289,8 @@ class SharedCursor(psycopg.Cursor[Any]):
 
     def execute(self, *args: Any, **kwargs: Any) -> Self:
         """Execute as Cursor does; the statement is a transaction of its own."""
-        with self.connection.pipeline():
+        with self.connection.pipeline() as pipeline:
+            end_with_sync(pipeline)
             for pins in self.connection.pins:
                 psycopg.Cursor(self.connection).execute(pins)
             return super().execute(*args, **kwargs)

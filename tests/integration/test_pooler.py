@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import psycopg
 import pytest
 
 from service.config import Settings
+from service.db import connect
 from service.errors import StartError
 from service.migrate import migrate
 from service.poolers import refuse_unfit
@@ -18,6 +20,7 @@ from tests.integration.test_hostile_settings import HOSTILE, set_for
 from tests.pgbouncer import PgBouncer
 from tests.road import examined, road
 from tests.scratch import scratch
+from workers.store import connect as workers_connect
 
 pytestmark = pytest.mark.needs("pgbouncer")
 
@@ -78,6 +81,39 @@ def test_nothing_of_ours_stays_behind_in_a_session(db, dsn, redis_url, pool):
         assert other.execute(SET_HERE).fetchall() == before
         assert other.execute("select count(*) from pg_prepared_statements").fetchall() == [(0,)]
         assert other.execute("select count(*) from pg_listening_channels()").fetchall() == [(0,)]
+
+
+@contextmanager
+def traced(pgconn: Any) -> Iterator[list[str]]:
+    """Name the messages that are sent meanwhile, in order."""
+    sent: list[str] = []
+    with TemporaryFile("w+") as trace:
+        pgconn.trace(trace.fileno())
+        yield sent
+        pgconn.untrace()
+        trace.seek(0)
+        fields = [line.strip().split("\t") for line in trace]
+        sent += [line[3] for line in fields if line[1:2] == ["F"]]
+
+
+def test_nothing_follows_the_sync_that_gives_a_session_back(pool):
+    """A Flush would be lent another session, nothing answers it, and the loan never ends."""
+    url = pool(pool_size=1).url
+
+    async def asked() -> list[str]:
+        conn = await connect(url, "notify-api")
+        with traced(conn.pgconn) as sent:
+            await conn.execute("select %s::int", [1])
+            with suppress(psycopg.errors.DivisionByZero):
+                await conn.execute("select 1 / %s::int", [0])
+        await conn.close()
+        return sent
+
+    with closing(workers_connect(url)) as conn, traced(conn.pgconn) as by_worker:
+        conn.execute("select %s::int", [1])
+    for sent in asyncio.run(asked()), by_worker:
+        assert sent[-1] == "Sync"
+        assert "Flush" not in sent
 
 
 def test_many_at_once_share_few_sessions(dsn, pool):

@@ -87,3 +87,16 @@ def test_days_are_dropped_while_everybody_works(db, dsn, days):
 def test_its_turn_comes_by_the_utc_day(db, days):
     db.execute("set time zone 'Pacific/Kiritimati'")
     assert len(drop_days(db, retention="9 days")) == 0
+
+
+def test_an_assertion_of_somebodys_keeps_a_day_and_not_the_function(db):
+    day = "(clock_timestamp() at time zone 'utc')::date - 40"
+    db.execute(f"select * from notify.make_day({day}, 100)")
+    db.execute(
+        "create function public.no() returns event_trigger language plpgsql"
+        " as $$ begin assert false, 'not here'; end $$"
+    )
+    db.execute("create event trigger no on ddl_command_start execute function public.no()")
+    dropped = db.execute("select action from notify.drop_days('30 days', 1)").fetchall()
+    made = db.execute(f"select action from notify.make_day({day} + 1, 100)").fetchall()
+    assert [*dropped, *made] == [("failed",), ("failed",)]

@@ -86,6 +86,40 @@ KEPT = {
         "triggers do not fire",
         "alter database {} reset session_replication_role",
     ),
+    "a publication of some rows": (
+        "create publication theirs for table notify.notifications where (status = 'sent')"
+        " with (publish_via_partition_root = true)",
+        "moving a row .*WHERE expression.*alter or drop .*publication theirs",
+        "drop publication theirs",
+    ),
+    "a publication of some columns": (
+        "create publication theirs for table notify.notifications (channel)"
+        " with (publish_via_partition_root = true)",
+        "moving a row .*olumn list.*alter or drop .*publication theirs",
+        "drop publication theirs",
+    ),
+    "a publication of today alone": (
+        f"do $$ begin execute 'create publication theirs for table {TODAY}"
+        " || ' where (channel = ''log'')'; end $$",
+        "moving a row of notify.notifications_2.*publication theirs",
+        "drop publication theirs",
+    ),
+    "no replica identity": (
+        "alter table notify.notifications_default replica identity nothing;"
+        "create publication theirs for table notify.notifications",
+        "moving a row of notify.notifications_default is refused: .*a replica identity",
+        "drop publication theirs",
+    ),
+    "a rule on an update": (
+        "create rule theirs as on update to notify.notifications do also select 1",
+        "moving a row .*rule theirs on table notify.notifications",
+        "drop rule theirs on notify.notifications",
+    ),
+    "a rule on attempts": (
+        "create rule theirs as on insert to notify.attempts do instead nothing",
+        "moving a row .*rule theirs on table notify.attempts",
+        "drop rule theirs on notify.attempts",
+    ),
 }
 
 
@@ -136,6 +170,21 @@ def test_what_only_an_owner_can_mend_is_told_with_what_to_run(dsn, db, name):
     assert re.search(word, " ".join(missing(dsn)))
     db.execute(SQL(mend).format(name))
     assert missing(dsn) == []
+
+
+def test_a_day_that_somebody_detached_is_told_and_stops_nothing(dsn, db):
+    db.execute(
+        f"do $$ begin execute 'alter table notify.notifications detach partition {TODAY}; end $$"
+    )
+    assert missing(dsn) == []
+    assert re.search("notifications_2.* is not a partition, .*rename", " ".join(told(dsn)))
+    assert migrate(dsn) == []
+
+
+def test_what_keeps_the_figures_alone_is_told_and_stops_nothing(dsn, db):
+    db.execute("create publication theirs for table notify.slo_deltas where (count > 1)")
+    assert missing(dsn) == []
+    assert re.search("fold_slo is refused: .*publication theirs", " ".join(told(dsn)))
 
 
 @pytest.mark.parametrize("signature", list(functions()))

@@ -44,3 +44,10 @@ def test_what_cannot_be_made_is_told_and_leaves_nothing_behind(db):
     assert [action for action, _, _ in make_day(db)] == ["failed"]
     assert "not here" in notices[0]
     assert db.execute("select count(*) as n from notify.notifications_default").fetchone().n == 1
+
+
+def test_a_day_is_made_where_nothing_may_be_deleted_if_nothing_has_to_be(db):
+    db.execute("alter table notify.notifications_default replica identity nothing")
+    db.execute("alter table notify.attempts_default replica identity nothing")
+    db.execute("create publication theirs for table notify.notifications, notify.attempts")
+    assert [(action, moved) for action, _, moved in make_day(db)] == [("made", 0), ("made", 0)]
