@@ -1,7 +1,8 @@
 """Looking names up beside the road: getaddrinfo(3) cannot be cut off, and may take half a minute.
 
 Each call has a thread of its own, which nobody joins. A name whose servers are silent is seldom
-alone, so names that were slow have few of the threads, however many of them are asked for.
+alone: a call that takes long is counted apart, so that its place is free for another, and names
+that were silent have few of the threads, however many of them are asked for.
 """
 
 import socket
@@ -12,11 +13,15 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-THREADS_MAX = 256
-SLOW_THREADS_MAX = 16
+from service.descriptors import descriptors_max
+
+QUICK_MAX = 256  # calls at once, of those that have not taken long yet
+THREADS_MAX = 1024  # … with those that have, unless there are few descriptors
+SILENT_MAX = 64  # … and beside them, of names that were silent
 SLOW_S = 1.0
-WANTED_MAX = 1000  # what runs or waits for a thread
-SLOW_KNOWN_MAX = 10_000
+WAITING_MAX = 10_000  # for a thread
+SILENT_WAITING_MAX = 1000
+SILENT_KNOWN_MAX = 10_000
 LATE_S = 10.0  # an answer that came when nobody waited is as good for so long
 
 Call = tuple[Any, ...]  # the arguments of getaddrinfo, the host first
@@ -32,11 +37,16 @@ class Lookups:
         self.lock = threading.Lock()
         self.wanted: dict[Call, list[Tell]] = {}
         self.quick: deque[Call] = deque()  # what waits for a thread
-        self.slow: deque[Call] = deque()
-        self.were_slow: OrderedDict[str, None] = OrderedDict()  # hosts
+        self.silent: deque[Call] = deque()
+        self.were_silent: OrderedDict[str, None] = OrderedDict()  # hosts
         self.late: dict[Call, Told] = {}  # what somebody has waited for in vain
+        self.began: dict[Call, float] = {}  # what runs; monotonic
+        self.young: OrderedDict[Call, None] = OrderedDict()  # of it what has not taken long yet
+        self.old = 0  # … and what has
+        self.silent_running = 0
         self.threads = 0
-        self.slow_threads = 0
+        self.coming = 0  # threads that have not taken anything up yet
+        self.threads_max = min(THREADS_MAX, max(QUICK_MAX, descriptors_max() // 8))
 
     def start(self, call: Call, tell: Tell) -> bool:
         """Look a name up; `tell` is called in another thread. False: too many are looked up."""
@@ -44,11 +54,23 @@ class Lookups:
             if call in self.wanted:
                 self.wanted[call].append(tell)
                 return True
-            if len(self.wanted) >= WANTED_MAX:
+            is_silent = call[0] in self.were_silent
+            line = self.silent if is_silent else self.quick
+            if len(line) >= (SILENT_WAITING_MAX if is_silent else WAITING_MAX):
                 return False
             self.wanted[call] = [tell]
-            (self.slow if call[0] in self.were_slow else self.quick).append(call)
-            return self.threads >= THREADS_MAX or self.began_thread(call)
+            line.append(call)
+            return self.began_threads(call)
+
+    def began_at(self, call: Call) -> float | None:
+        """Say since when a call runs; None: it does not. Gives what waits the threads it may have.
+
+        To be asked by who waits: no other event says that a call has taken long.
+        """
+        with self.lock:
+            if self.quick:
+                self.began_threads(call)
+        return self.began.get(call)
 
     def wait(self, call: Call, timeout_s: float) -> list[Any]:
         """Look a name up, and wait for what it stands for. Raises OSError.
@@ -74,53 +96,79 @@ class Lookups:
             raise socket.gaierror(socket.EAI_AGAIN, "too many names are looked up")
         return told
 
-    def began_thread(self, call: Call) -> bool:
-        """Begin one more thread. Without the very first, nobody would take up what waits."""
-        try:
-            threading.Thread(target=self.work, name="lookup", daemon=True).start()
-        except RuntimeError:  # the system has none to give
-            if self.threads:
-                return True
-            del self.wanted[call]
-            self.quick.clear()
-            self.slow.clear()
-            return False
-        self.threads += 1
-        return True
+    def began_threads(self, call: Call) -> bool:
+        """Begin the threads that are due. Without the very first, nobody would take up a call."""
+        due = min(len(self.quick), self.places()) - self.coming
+        due += min(len(self.silent), SILENT_MAX - self.silent_running)
+        for _ in range(due):
+            try:
+                threading.Thread(target=self.work, name="lookup", daemon=True).start()
+            except RuntimeError:  # the system has none to give
+                break
+            self.threads += 1
+            self.coming += 1
+        if self.threads:
+            return True
+        del self.wanted[call]
+        self.quick.clear()
+        self.silent.clear()
+        return False
+
+    def places(self) -> int:
+        """Say how many more calls of names that were not silent may run."""
+        taken_long = time.monotonic() - SLOW_S
+        while self.young and self.began[next(iter(self.young))] < taken_long:
+            self.young.popitem(last=False)
+            self.old += 1
+        running = len(self.young)
+        return min(QUICK_MAX - running, self.threads_max - running - self.old)
 
     def work(self) -> None:
         """Look up what waits, until nothing does (a thread's life)."""
+        with self.lock:
+            self.coming -= 1
         while (taken := self.next()) is not None:
-            call, was_slow = taken
-            began = time.monotonic()
+            call, was_silent = taken
             try:
                 found: Found = socket.getaddrinfo(*call)
             except Exception as error:  # OSError, UnicodeError; whatever it is, somebody waits
                 found = error
-            is_slow = time.monotonic() - began > SLOW_S
-            for tell in self.ended(call, was_slow=was_slow, is_slow=is_slow):
+            for tell in self.ended(call, found, was_silent=was_silent):
                 tell(found)
 
     def next(self) -> tuple[Call, bool] | None:
-        """Take the next call, and whether it was slow; None: this thread is not needed."""
+        """Take the next call, and whether it was silent; None: this thread is not needed."""
         with self.lock:
-            if self.quick:
-                return self.quick.popleft(), False
-            if self.slow and self.slow_threads < SLOW_THREADS_MAX:
-                self.slow_threads += 1
-                return self.slow.popleft(), True
-            self.threads -= 1
-            return None
+            if self.quick and self.places() > 0:
+                call, was_silent = self.quick.popleft(), False
+                self.young[call] = None
+            elif self.silent and self.silent_running < SILENT_MAX:
+                call, was_silent = self.silent.popleft(), True
+                self.silent_running += 1
+            else:
+                self.threads -= 1
+                return None
+            self.began[call] = time.monotonic()
+            return call, was_silent
 
-    def ended(self, call: Call, *, was_slow: bool, is_slow: bool) -> list[Tell]:
-        """Note how quick a name was; return who waits for it."""
+    def ended(self, call: Call, found: Found, *, was_silent: bool) -> list[Tell]:
+        """Note whether a name was silent; return who waits for it.
+
+        One that is found in the end is not: whatever else it holds up, it is worth asking for.
+        """
         with self.lock:
-            self.slow_threads -= was_slow
-            self.were_slow.pop(call[0], None)
-            if is_slow:
-                self.were_slow[call[0]] = None
-                if len(self.were_slow) > SLOW_KNOWN_MAX:
-                    self.were_slow.popitem(last=False)
+            took_s = time.monotonic() - self.began.pop(call)
+            if was_silent:
+                self.silent_running -= 1
+            elif call in self.young:
+                del self.young[call]
+            else:
+                self.old -= 1
+            self.were_silent.pop(call[0], None)
+            if took_s > SLOW_S and isinstance(found, Exception):
+                self.were_silent[call[0]] = None
+                if len(self.were_silent) > SILENT_KNOWN_MAX:
+                    self.were_silent.popitem(last=False)
             return self.wanted.pop(call)
 
 

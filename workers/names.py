@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from service.lookups import Call, Lookups, addresses
 from service.lookups import Found as Result
-from service.lookups import Lookups, addresses
 
 FRESH_S = 30.0  # then it is looked up again, beside
 KEPT_S = 60.0  # then nobody goes by it any more: getaddrinfo does not say for how long it holds
@@ -39,7 +39,7 @@ class Found:
 class Lookup:
     """One that runs, or waits for a thread; and who wants to be told of its end."""
 
-    began_at: float
+    asked_at: float
     tellers: set[Tell] = field(default_factory=set)
 
 
@@ -70,12 +70,12 @@ class Names:
             return found
         if lookup is None:
             lookup = self.running[host] = Lookup(now)
-            call = (host, None, socket.AF_UNSPEC, socket.SOCK_STREAM)
-            if not self.lookups.start(call, lambda result: self.learn(host, result)):
+            if not self.lookups.start(call_for(host), lambda result: self.learn(host, result)):
                 del self.running[host]
         if found is not None and found.addresses and now < found.kept_until:
             return found
-        if now - lookup.began_at > ANSWER_MAX_S:
+        began_at = self.lookups.began_at(call_for(host))  # what waits for a thread is not silent
+        if began_at is not None and now - began_at > ANSWER_MAX_S:
             return self.keep(host, (), SILENT, now)
         lookup.tellers.add(tell)
         return None
@@ -83,7 +83,7 @@ class Names:
     def asked_s(self, host: str, now: float) -> float:
         """Say for how long a name is being looked up."""
         lookup = self.running.get(host)
-        return now - lookup.began_at if lookup else 0.0
+        return now - lookup.asked_at if lookup else 0.0
 
     def failed_before(self, host: str) -> Found | None:
         """Say why a name was not found the last time it was looked up, if it was not."""
@@ -116,6 +116,11 @@ class Names:
         if len(self.known) > KNOWN_MAX:
             self.known.popitem(last=False)
         return kept
+
+
+def call_for(host: str) -> Call:
+    """Return the arguments of getaddrinfo."""
+    return host, None, socket.AF_UNSPEC, socket.SOCK_STREAM
 
 
 def permitted(host: str, addresses: tuple[str, ...]) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ class Sender(Loop):
         for flight, answer in self.transfers.wait(self.wait_s()):
             try:
                 self.land(flight, answer)
-            except Exception as error:  # as in begin_all
+            except BaseException as error:  # as in begin_all
                 self.broke(flight.claim, error)
         now = time.monotonic()
         for name, flight in self.destinations.overdue(now):
@@ -130,7 +130,7 @@ class Sender(Loop):
             claim = self.inbox.popleft()
             try:
                 self.begin(claim)
-            except Exception as error:  # one odd row must not hold up the others
+            except BaseException as error:  # an odd row, or a channel that calls sys.exit()
                 self.broke(claim, error)
         if self.lines:
             self.write_lines()
@@ -190,7 +190,7 @@ class Sender(Loop):
             refusal = refused(flight.claim, now, self.deadline_s)
             refusal = refusal or self.standing.turned_away(flight)
             answer = None if refusal else self.started(flight)
-        except Exception as error:  # as in begin_all
+        except BaseException as error:  # as in begin_all
             self.broke(flight.claim, error)
             return False
         if refusal is not None:
@@ -257,7 +257,7 @@ class Sender(Loop):
         try:
             verdict = judged(flight.channel, answer)
             return self.standing.report(flight, verdict, now)
-        except Exception as error:  # as in begin_all; what the answer means stays true
+        except BaseException as error:  # as in begin_all; what the answer means stays true
             self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
             return verdict
 
@@ -270,10 +270,10 @@ class Sender(Loop):
             answer = WRITTEN if place < written else unwritten
             try:
                 self.settle(claim, judged(self.channels[claim.channel], answer))
-            except Exception as error:  # as in begin_all
+            except BaseException as error:  # as in begin_all
                 self.broke(claim, error)
 
-    def broke(self, claim: Claim, error: Exception) -> None:
+    def broke(self, claim: Claim, error: BaseException) -> None:
         """Settle a claim that met an error which nobody expected, unless it is over already."""
         self.survived(error, notification_id=claim.id, attempt=claim.attempt)
         if all(one.claim is not claim for one in self.over):

@@ -146,6 +146,8 @@ class Transfers(Generic[Tag]):
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
         except (pycurl.error, MemoryError, OSError) as error:  # nothing of it has been parsed yet
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
+        except Exception as error:  # what a channel made is no transfer: others may wait behind it
+            return Answer(error=-1, error_text=f"{type(error).__name__}: {error}")
         self.running[handle.easy] = running
         if is_news:  # libcurl reads it now, before others for the same name are added
             self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)

@@ -40,7 +40,7 @@ def test_who_waits_does_so_for_as_long_as_it_says():
 
 
 def test_threads_are_bounded_and_all_are_looked_up_in_the_end(resolver, monkeypatch):
-    monkeypatch.setattr(module, "THREADS_MAX", 4)
+    monkeypatch.setattr(module, "QUICK_MAX", 4)
     lookups, told = Lookups(), SimpleQueue()
     for number in range(20):
         lookups.start(call(f"{number}.dead.test"), told.put)
@@ -53,11 +53,49 @@ def test_threads_are_bounded_and_all_are_looked_up_in_the_end(resolver, monkeypa
     assert not lookups.wanted
 
 
-def test_names_that_were_slow_leave_threads_to_the_others(resolver, monkeypatch):
-    monkeypatch.setattr(module, "THREADS_MAX", 4)
-    monkeypatch.setattr(module, "SLOW_THREADS_MAX", 2)
+def test_what_takes_long_leaves_its_place_to_others(resolver, monkeypatch):
+    monkeypatch.setattr(module, "QUICK_MAX", 4)
+    monkeypatch.setattr(module, "THREADS_MAX", 10)
     lookups, told = Lookups(), SimpleQueue()
-    lookups.were_slow.update({f"{number}.dead.test": None for number in range(20)})
+    calls = [call(f"{number}.dead.test") for number in range(8)]
+    for one in calls:
+        lookups.start(one, lambda _: None)
+    lookups.start(call("a.test"), told.put)
+    wait_for(lambda: len(lookups.began) == 4)
+    assert lookups.began_at(calls[7]) is None
+    monkeypatch.setattr(module, "SLOW_S", 0.0)  # what runs has taken long now
+    assert addresses(wait_for(lambda: lookups.began_at(calls[0]) and answer(told))) == (
+        "127.0.0.1",
+    )
+    monkeypatch.setattr(module, "SLOW_S", 60.0)
+    resolver.release.set()
+    wait_for(lambda: lookups.threads == 0)
+    assert (len(lookups.young), lookups.old, lookups.coming) == (0, 0, 0)
+    assert not lookups.began
+
+
+def answer(told):
+    """Return what was told, if anything was."""
+    return None if told.empty() else told.get()
+
+
+def test_what_takes_long_is_bounded_as_well(resolver, monkeypatch):
+    monkeypatch.setattr(module, "QUICK_MAX", 4)
+    monkeypatch.setattr(module, "THREADS_MAX", 6)
+    monkeypatch.setattr(module, "SLOW_S", 0.0)
+    lookups = Lookups()
+    for number in range(20):
+        lookups.start(call(f"{number}.dead.test"), lambda _: None)
+    wait_for(lambda: lookups.began_at(call("19.dead.test")) or len(lookups.began) == 6)
+    assert lookups.threads == 6
+    resolver.release.set()
+    wait_for(lambda: not lookups.wanted)
+
+
+def test_names_that_were_silent_leave_threads_to_the_others(resolver, monkeypatch):
+    monkeypatch.setattr(module, "SILENT_MAX", 2)
+    lookups, told = Lookups(), SimpleQueue()
+    lookups.were_silent.update({f"{number}.dead.test": None for number in range(20)})
     for number in range(20):
         lookups.start(call(f"{number}.dead.test"), lambda _: None)
     wait_for(lambda: len(resolver.asked) == 2)
@@ -67,27 +105,31 @@ def test_names_that_were_slow_leave_threads_to_the_others(resolver, monkeypatch)
     resolver.release.set()
     wait_for(lambda: not lookups.wanted)
     assert len(resolver.asked) == 21
-    assert (lookups.threads, lookups.slow_threads) == (0, 0)
+    wait_for(lambda: (lookups.threads, lookups.silent_running) == (0, 0))
 
 
-@pytest.mark.usefixtures("resolver")
-def test_a_name_is_slow_until_it_is_quick(monkeypatch):
+def test_a_name_is_silent_until_it_is_found_or_quick(resolver, monkeypatch):
     lookups = Lookups()
     monkeypatch.setattr(module, "SLOW_S", -1.0)
     lookups.wait(call("a.test"), 10)
-    assert "a.test" in lookups.were_slow
+    assert not lookups.were_silent  # late, but found
+    with pytest.raises(OSError, match="not known"):
+        lookups.wait(call("a.gone.test"), 10)
+    assert "a.gone.test" in lookups.were_silent
     monkeypatch.setattr(module, "SLOW_S", 60.0)
-    lookups.wait(call("a.test"), 10)
-    assert not lookups.were_slow
+    with pytest.raises(OSError, match="not known"):
+        lookups.wait(call("a.gone.test"), 10)
+    assert not lookups.were_silent
 
 
-def test_what_is_wanted_is_bounded(resolver, monkeypatch):
-    monkeypatch.setattr(module, "WANTED_MAX", 3)
+def test_what_waits_is_bounded_and_silent_names_do_not_fill_it(resolver, monkeypatch):
+    monkeypatch.setattr(module, "SILENT_WAITING_MAX", 3)
+    monkeypatch.setattr(module, "SILENT_MAX", 0)
     lookups = Lookups()
+    lookups.were_silent.update({f"{number}.dead.test": None for number in range(5)})
     begun = [lookups.start(call(f"{number}.dead.test"), lambda _: None) for number in range(5)]
-    assert begun == [True, True, True, False, False]
-    resolver.release.set()
-    wait_for(lambda: not lookups.wanted)
+    assert begun[3:] == [False, False]
+    assert addresses(lookups.wait(call("a.test"), 10)) == ("127.0.0.1",)
 
 
 @pytest.mark.usefixtures("resolver")

@@ -7,7 +7,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service.config import Settings
 from service.errors import RedisAway
-from service.lookups import THREADS_MAX
+from service.lookups import QUICK_MAX
 from tests import ledger
 from tests.integration.dispatcher.servers import Valkey
 from tests.waiting import wait_for
@@ -49,13 +49,13 @@ def port(sink):
 def test_names_whose_resolver_is_silent_hold_up_no_others(db, start, port, resolver, dead):
     silent = webhooks(db, [f"n{n}.dead.test" for n in range(dead)], port, priority=0)
     start(num_threads=1, sends_per_thread=16, max_retries=0)
-    wait_for(lambda: sum(resolver.asked.values()) >= min(dead, THREADS_MAX))
+    wait_for(lambda: sum(resolver.asked.values()) >= min(dead, QUICK_MAX))
     healthy = webhooks(db, [f"n{n}.test" for n in range(100)], port)
-    if dead > THREADS_MAX:  # more than there are threads
+    if dead > QUICK_MAX:  # more than there are threads
         resolver.release.set()
     wait_for(lambda: statuses(db, healthy) == {"sent"})
     assert len(attempts(db, healthy)) == 100
-    if dead <= THREADS_MAX:
+    if dead <= QUICK_MAX:
         assert statuses(db, silent) <= {"queued", "sending"}
         assert not attempts(db, silent)  # what has not left is no attempt
 
@@ -166,6 +166,7 @@ def test_an_older_answer_holds_for_a_minute_and_is_renewed_beside(transfers, por
     now = time.monotonic() + 40
     names = transfers.names.names
     assert names.ask("old.test", print, now).addresses == ("127.0.0.1",)
+    wait_for(lambda: resolver.asked["old.test"] == 2)
     assert names.ask("old.test", print, now + 30).error
     resolver.release.set()
 

@@ -11,6 +11,7 @@ from tests import ledger
 from tests.waiting import wait_for
 from workers.accounts import Accounts
 from workers.breakers import Breakers
+from workers.channels.channel import Line, Mail, Post
 from workers.channels.email import EmailChannel
 from workers.channels.log import LogChannel
 from workers.channels.webhook import WebhookChannel
@@ -120,7 +121,7 @@ def everything(db, sink):
     ledger.enqueue(db, ROWS)
 
 
-def failing(monkeypatch, owner, name, late):
+def failing(monkeypatch, owner, name, late, error=RuntimeError):
     """Let a step raise three times, each before its work or after (`late`)."""
     step, left = getattr(owner, name), [3]
 
@@ -130,7 +131,7 @@ def failing(monkeypatch, owner, name, late):
         left[0] -= 1
         if late:
             step(*args, **kwargs)
-        raise RuntimeError("injected")
+        raise error("injected")
 
     monkeypatch.setattr(owner, name, fails)
     return left
@@ -146,9 +147,14 @@ def failing(monkeypatch, owner, name, late):
     ids=lambda step: f"{step[0].__name__}-{step[1]}-{'after' if step[2] else 'before'}",
 )
 def test_an_error_at_any_step_costs_no_claim_and_no_slot(db, sink, start_all, monkeypatch, step):
+    failing(monkeypatch, *step)
+    all_are_sent(db, sink, start_all)
+
+
+def all_are_sent(db, sink, start_all):
+    """Send everything; all claims, slots and places are given back."""
     sink.hold.set()
     everything(db, sink)
-    failing(monkeypatch, *step)
     worker = start_all()
     settled = "select count(*) as n from notify.notifications where status = 'sent'"
     wait_for(lambda: db.execute(settled).fetchone().n == 3 * ROWS)
@@ -156,4 +162,46 @@ def test_an_error_at_any_step_costs_no_claim_and_no_slot(db, sink, start_all, mo
     wait_for(lambda: not slots.in_hand and slots.sending == 0)
     assert worker.alive
     assert not any(sender.load for sender in worker.senders)
+    assert not any(sender.destinations.known for sender in worker.senders)
+
+
+CALLS = [
+    (channel, name)
+    for channel in (WebhookChannel, EmailChannel, LogChannel)
+    for name in ("destination", "domain", "prepare", "judge")
+    if (channel, name) != (LogChannel, "domain")  # nobody asks it
+]
+
+
+@pytest.mark.parametrize("step", CALLS, ids=lambda step: f"{step[0].__name__}-{step[1]}")
+def test_a_channel_that_exits_costs_no_claim_and_no_slot(db, sink, start_all, monkeypatch, step):
+    failing(monkeypatch, *step, False, SystemExit)
+    all_are_sent(db, sink, start_all)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        None,
+        "text",
+        Line("text"),
+        Post(url="https://127.0.0.1:1", headers=[], body="text"),
+        Post(url="https://127.0.0.1:1", headers=[1], body=b"{}"),
+        Post(url="http://n.test:1", headers=[], body="text"),
+        Mail(mail_from="us@example.org", mail_to="a@example.org", body="text"),
+    ],
+    ids=repr,
+)
+@pytest.mark.usefixtures("resolver")
+def test_a_channel_that_makes_no_transfer_holds_up_nobody(db, start, monkeypatch, made):
+    monkeypatch.setattr(WebhookChannel, "prepare", lambda *_: made)
+    ledger.enqueue(db, ROWS, channel="webhook", recipient="https://127.0.0.1:1", payload="{}")
+    worker = start(
+        max_retries=0, breaker_patience_mins=0, lease_s=300.0,
+        smtp_url="smtp://mail.test:1", mail_from="us@example.org",
+    )  # fmt: skip
+    failed = "select count(*) as n from notify.notifications where status = 'failed'"
+    wait_for(lambda: db.execute(failed).fetchone().n == ROWS)
+    slots = worker.claimer.slots
+    wait_for(lambda: not slots.in_hand and slots.sending == 0)
     assert not any(sender.destinations.known for sender in worker.senders)
