@@ -138,7 +138,7 @@ begin
   for v_table, v_column, v_sequence in
     select t, a.attname, pg_get_serial_sequence('notify.' || t, a.attname)::regclass
     from unnest(p_tables) as t join pg_attribute a on a.attrelid = ('notify.' || t)::regclass
-    where a.attidentity <> ''
+    where a.attidentity <> '' and not a.attisdropped  -- a rollback's stays an identity
   loop
     continue when not has_sequence_privilege(v_sequence, 'select');
     execute format('select max(%I) > coalesce(pg_sequence_last_value(%L), 0) from notify.%I',

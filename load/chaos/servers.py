@@ -45,7 +45,7 @@ class Servers:
         volume = Volume(self.state.directory / "volume")
         if volume.mount(self.account):
             self.volume = volume
-            self.sql(f"create tablespace small owner notify location '{volume.tables}'")
+            self.sql(f"create tablespace small owner notify_app location '{volume.tables}'")
             self.sql("alter database notify set default_tablespace = small")
 
     def stop(self) -> None:
@@ -116,7 +116,7 @@ class Servers:
     @property
     def database_url(self) -> str:
         """The service's. With a replica it names both, as a client does that expects a failover."""
-        return self.url("notify", self.state.password)
+        return self.url("notify_app", self.state.password)
 
     @property
     def admin_url(self) -> str:

@@ -24,6 +24,7 @@ from service.api.problems import Problem, answer
 from service.api.read import ReadHandler
 from service.api.turns import Turns
 from service.callers import Callers, protected
+from service.clock import Clock
 from service.config import Settings
 from service.connections import BoundedRunner, Limits
 from service.descriptors import connections_max
@@ -42,15 +43,18 @@ def create_app(
     reads: Store,
     metrics: ApiMetrics,
     *,
+    clock: Clock | None = None,
     inbox_url: str | None = None,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: what is read never keeps `store` from others.
 
-    `inbox_url`: where to try webhooks, in the documentation. Call it with the loop running.
+    `clock`: what times are judged by; None: this machine's. `inbox_url`: where to try webhooks, in
+    the documentation. Call it with the loop running.
     """
     lists, lookups = Turns(LISTS_AT_ONCE, 200), Turns(LOOKUPS_AT_ONCE, 1000)
+    clock = clock or Clock()
     batcher = Batcher(store, metrics)
-    enqueue = EnqueueHandler(settings, batcher, metrics)
+    enqueue = EnqueueHandler(settings, batcher, metrics, clock)
     read = ReadHandler(reads)
     operate = OperateHandler(settings, store, reads, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
@@ -70,7 +74,7 @@ def create_app(
     get("/healthz", health.alive, 200)
     get("/readyz", health.ReadyHandler(store).ready, 200, 503)
     get("/metrics", server_stats, 200)
-    get("/openapi.json", described(settings, inbox_url), 200)
+    get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
     get("/", go_to_docs, 302)
     app.router.add_route("*", "/{path:.*}", measured.route("other", guarded(elsewhere), 404))
@@ -167,13 +171,13 @@ async def go_to_docs(request: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": "/docs"})
 
 
-def described(settings: Settings, inbox_url: str | None) -> Handler:
+def described(settings: Settings, inbox_url: str | None, clock: Clock) -> Handler:
     """Make the handler of the description, whose examples are of today: made anew each minute."""
     made: tuple[int, bytes] = (0, b"")
 
     async def handler(request: web.Request) -> web.Response:
         nonlocal made
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(clock.now(), UTC)
         if (minute := int(now.timestamp()) // 60) != made[0]:
             made = minute, document(settings, inbox_url, now)
         return web.Response(body=made[1], headers={"Content-Type": "application/json"})

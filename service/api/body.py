@@ -1,6 +1,7 @@
 """The body of POST /notify, and every check of it that needs no database."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -73,15 +74,17 @@ EXPIRES_AT_MAX = timedelta(days=3650)
 BODY = Body(NewNotification, open_at="/payload")
 
 
-def read(body: bytes, settings: Settings) -> NewNotification:
+def read(body: bytes, settings: Settings, now: Callable[[], float] = time.time) -> NewNotification:
     """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
-    return BODY.read(body, lambda row: unstorable(body, row.payload) or faults(row, settings))
+    return BODY.read(body, lambda row: unstorable(body, row.payload) or faults(row, settings, now))
 
 
-def faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
+def faults(
+    notification: NewNotification, settings: Settings, now: Callable[[], float]
+) -> Iterator[Fault]:
     """Check what types cannot."""
     if notification.send_at is not None or notification.expires_at is not None:
-        yield from time_faults(notification, settings, datetime.now(UTC))
+        yield from time_faults(notification, settings, datetime.fromtimestamp(now(), UTC))
         to_utc(notification)
     if notification.reference is not None and CONTROL.search(notification.reference):
         yield Fault("invalid_reference", "Leave out control characters.", "/reference")

@@ -7,6 +7,7 @@ from service.api.batcher import Batcher
 from service.api.body import NewNotification, read
 from service.api.problems import KINDS, Fault, Problem, invalid
 from service.api.views import Links, Receipt
+from service.clock import Clock
 from service.config import Settings
 from service.errors import Refused
 from service.metrics import ApiMetrics
@@ -21,8 +22,11 @@ encode = msgspec.json.Encoder().encode
 class EnqueueHandler:
     """Check, enqueue, answer after the commit."""
 
-    def __init__(self, settings: Settings, batcher: Batcher, metrics: ApiMetrics) -> None:
+    def __init__(
+        self, settings: Settings, batcher: Batcher, metrics: ApiMetrics, clock: Clock
+    ) -> None:
         self._settings = settings
+        self._now = clock.now
         self._batcher = batcher
         self._enqueued = {channel: metrics.enqueued.labels(channel) for channel in Channel}
         self._failed = metrics.enqueue_failed
@@ -30,7 +34,7 @@ class EnqueueHandler:
     async def post(self, request: web.Request) -> web.Response:
         """Answer 202, or raise Problem; either is counted."""
         try:
-            notification = read(await read_body(request), self._settings)
+            notification = read(await read_body(request), self._settings, self._now)
             accepted = await self._enqueue(notification)
         except Problem as problem:
             self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()

@@ -1,18 +1,22 @@
 """Serving the HTTP edge on its address."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import web
 from loguru import logger
 
+from service.api import ledger_clock
 from service.api.app import READS_AT_ONCE, create_app, create_runner
+from service.clock import Clock
 from service.config import Settings
 from service.errors import StartError
 from service.metrics import ApiMetrics, ProcessMetrics
 from service.ports import reason
 from service.store import Store
-from service.watched import Look
+from service.watched import Look, ended, watched
 
 DRAIN_S = 10.0  # for requests in flight when we are told to stop
 
@@ -34,15 +38,24 @@ async def serving(
         process.show(role, store.pool.stats)
         process.show(f"{role}-reads", reads.pool.stats)
         metrics = ApiMetrics()
-        app = create_app(settings, store, reads, metrics, inbox_url=inbox_url)
+        clock = Clock()
+        app = create_app(settings, store, reads, metrics, clock=clock, inbox_url=inbox_url)
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
+        look = partial(ledger_clock.kept, clock, store, metrics)
+        with logger.contextualize(role="api"):
+            task = asyncio.create_task(watched("clock", look, process.restarted), name="clock")
         try:
             with logger.contextualize(role="api"):  # each connection inherits it
                 await listen(runner, settings)
                 logger.info("api", url=base_url(settings))
-            yield base_url(settings), lambda: store.pool.ended() or reads.pool.ended()
+            yield (
+                base_url(settings),
+                lambda: ended(task) or store.pool.ended() or reads.pool.ended(),
+            )
         finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
             await runner.cleanup()
 
 

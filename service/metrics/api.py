@@ -46,6 +46,10 @@ class ApiMetrics:
             "Requests that no route saw. code: of the problem that was answered.",
             code=["unsupported_content_encoding", "foreign_host", "cross_site_request"],
         )
+        self.clock_skew = shelf.reading(
+            "api_clock_skew_seconds",
+            "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
+        )
         self.operator_rows = shelf.counter(
             "api_operator_rows_total",
             "Notifications that an operator cancelled or redrove.",

@@ -209,6 +209,17 @@ def test_all_can_be_rolled_back_and_applied_again(empty_dsn):
     assert catalog(empty_dsn) == before
 
 
+@pytest.mark.parametrize("name", NUMBERED[1:])
+def test_a_ledger_can_go_back_to_each_schema_and_come_again(empty_dsn, name):
+    """A column that a rollback dropped is still in the catalog, and nobody's any more."""
+    migrate(empty_dsn)
+    assert yoyo(empty_dsn, "rollback", "--revision", name).returncode == 0
+    assert migrate(empty_dsn) == [*NUMBERED[NUMBERED.index(name) :], current_migration()]
+    assert migrate(empty_dsn) == []
+    with connect(empty_dsn) as db:
+        enqueue(db)
+
+
 def test_many_processes_at_once_apply_each_migration_once(empty_dsn):
     commands = [[sys.executable, "-c", MIGRATE, empty_dsn]] * 3 + [
         [sys.executable, "-m", "yoyo", "apply"]

@@ -57,7 +57,7 @@ def exhaust_connections(stand: Stand, random: Random) -> Iterator[float]:
     """Take every connection there is, and the service's own from it."""
     taken: list[psycopg.Connection[object]] = []
     stand.servers.sql(
-        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'notify'"
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'notify_app'"
     )
     with suppress(psycopg.OperationalError):
         while len(taken) < CONNECTIONS_MAX:

@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from service.api.app import READS_AT_ONCE, create_app, create_runner
+from service.clock import Clock
 from service.config import Settings
 from service.connections import Limits
 from service.metrics import ApiMetrics
@@ -72,12 +73,14 @@ class Api:
 
 
 @contextmanager
-def serving(dsn: str, *, limits: Limits | None = None, **settings: Any) -> Iterator[Api]:
+def serving(
+    dsn: str, *, limits: Limits | None = None, clock: Clock | None = None, **settings: Any
+) -> Iterator[Api]:
     """Serve on a free port until the context ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    stack = Stack(dsn, Settings(**{"smtp_url": "smtp://127.0.0.1", **settings}), limits)
+    stack = Stack(dsn, Settings(**{"smtp_url": "smtp://127.0.0.1", **settings}), limits, clock)
     try:
         yield asyncio.run_coroutine_threadsafe(stack.open(), loop).result(LIMIT_S)
     finally:
@@ -90,8 +93,11 @@ def serving(dsn: str, *, limits: Limits | None = None, **settings: Any) -> Itera
 class Stack:
     """What runs on the loop."""
 
-    def __init__(self, dsn: str, settings: Settings, limits: Limits | None) -> None:
+    def __init__(
+        self, dsn: str, settings: Settings, limits: Limits | None, clock: Clock | None
+    ) -> None:
         self._dsn = dsn
+        self._clock = clock
         self._limits = limits
         self._settings = settings
 
@@ -102,7 +108,7 @@ class Stack:
         reads = Store(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
         self._reads = await reads.__aenter__()
         metrics = ApiMetrics(registry)
-        app = create_app(self._settings, self._store, self._reads, metrics)
+        app = create_app(self._settings, self._store, self._reads, metrics, clock=self._clock)
         self._runner = create_runner(
             app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits
         )

@@ -1,0 +1,32 @@
+"""The ledger's clock, which times in requests are judged by: our own may be an hour ahead."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from service.clock import Clock
+from service.errors import NotifyError
+from service.interval import told_to_stop
+from service.metrics import ApiMetrics
+from service.store import Store
+
+LOOK_EVERY_S = 60.0
+LOOK_AGAIN_S = 5.0  # while the ledger does not say
+
+
+async def kept(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
+    """Read it now and each minute, until cancelled. An outage is for others to tell."""
+    while not told_to_stop():
+        wait_s = LOOK_AGAIN_S
+        with suppress(NotifyError):
+            await look(clock, store, metrics)
+            wait_s = LOOK_EVERY_S
+        await asyncio.sleep(wait_s)
+
+
+async def look(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
+    """Read it once."""
+    asked_at = time.monotonic()
+    _, now_s = await store.ledger()
+    clock.read(now_s, asked_at)
+    metrics.clock_skew.set(clock.skew_s())
