@@ -20,10 +20,10 @@ DATABASE = (
 )
 
 
-async def refuse_unfit(settings: Settings) -> None:
+async def refuse_unfit(settings: Settings) -> DatabaseAway | None:
     """Refuse, before anything starts, a database that cannot serve us. Raises StartError.
 
-    One that is away is none of these: every role waits for it.
+    One that is away is none of these: every role waits for it. Gives why, as it may be for ever.
     """
     url, direct_url = settings.database_url or "", settings.direct_url or ""
     try:
@@ -34,8 +34,9 @@ async def refuse_unfit(settings: Settings) -> None:
                 pass
     except Unfit as error:
         raise StartError(str(error)) from error
-    except DatabaseAway:
-        return
+    except DatabaseAway as error:
+        return error
+    return None
 
 
 def pooled(settings: Settings) -> str:

@@ -2,11 +2,12 @@
 
 import argparse
 import asyncio
-import sys
+from typing import TextIO, cast
 
 from service import logs
 from service.cli.running import run_until_stopped
 from service.cli.settings import settings_for
+from service.stdio import Printer
 
 
 def run(args: argparse.Namespace) -> int:
@@ -14,20 +15,22 @@ def run(args: argparse.Namespace) -> int:
     from service.inbox import Inbox
 
     settings = settings_for(args)
-    logs.set_up("inbox", level=settings.log_level, style=settings.log_style)
+    logs.set_up("inbox", level=settings.log_level, style=settings.log_style, by_thread=True)
+    out = cast(TextIO, Printer())
     catcher = Inbox(
         host="127.0.0.1",
         http_port=args.http_port,
         smtp_port=args.smtp_port,
         secrets=settings.webhook_secret,
         verbose=args.verbose,
-        out=sys.stdout,
+        out=out,
     )
 
     async def main(stop: asyncio.Event) -> None:
         await catcher.start()
         http, smtp = catcher.http_port, catcher.smtp_port
-        print(f"catching http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}", flush=True)
+        place = f"http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}"
+        print(f"catching {place}", file=out, flush=True)
         await stop.wait()
         await catcher.stop()
 

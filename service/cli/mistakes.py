@@ -16,17 +16,24 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, argv: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
         """Parse; exits with 2, the command's usage and one line about the first mistake."""
-        command = next((word for word in argv if not word.startswith("-")), None)
-        of = self.commands.get(command or "", self)
+        is_late = argv[0].startswith("-")  # then what comes next may be the option's value
+        command = next((word for word in argv if word in self.commands), "") if is_late else argv[0]
+        of = self.commands.get(command, self)
         for word in argv[: argv.index("--")] if "--" in argv else argv:
             if word.startswith("--") and " " not in word:
                 of.check_option(word.partition("=")[0])
+        if is_late and command and not self.knows(argv[0]):
+            of.error(f"{argv[0]} stands behind the command")
         args, extra = self.parse_known_args(argv)
         if extra and extra[0].startswith("-"):
             of.error(f"{extra[0]} stands behind the command")
         if extra:
             of.error(f"too many words, from {extra[0]!r} on: is one to be quoted for the shell?")
         return args
+
+    def knows(self, word: str) -> bool:
+        """Say whether this may stand before the command: --help, or its beginning."""
+        return any(option.startswith(word) for option in self._option_string_actions)
 
     def check_option(self, name: str) -> None:
         """Exit if there is no such option, whatever else is wrong: it may be why."""

@@ -73,7 +73,9 @@ def redrive(args: argparse.Namespace) -> int:
 def redrive_body(args: argparse.Namespace) -> dict[str, Any]:
     """Say what POST /redrive shall do. Raises ConfigError if it is not said which are meant."""
     narrowed = given(args, FILTER)
-    if bool(args.ids) == bool(narrowed):
+    if args.ids and narrowed:
+        raise ConfigError("redrive which? Give IDs or --channel and its like, not both")
+    if not args.ids and not narrowed:
         raise ConfigError(
             "redrive which? Give IDs, or --channel, --code, --reference, --since or --until"
         )

@@ -7,6 +7,7 @@ from service.cli.output import say, show
 from service.cli.running import run_until_stopped, serve_metrics, start_logs
 from service.cli.settings import required, settings_for
 from service.config import Settings
+from service.outage import Outage
 from service.ports import refuse_taken
 from service.watched import until_stopped
 
@@ -78,7 +79,8 @@ def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:
 
     settings = settings_for(args)
     required(settings, *names)
-    if role != "migrate":
-        asyncio.run(refuse_unfit(settings))
+    away = None if role == "migrate" else asyncio.run(refuse_unfit(settings))
     start_logs(role, settings)
+    if away and role == "api":  # the others ask for work at once, and tell it themselves
+        Outage("postgresql", by=role).away(away)
     return settings

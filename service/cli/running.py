@@ -47,12 +47,15 @@ def run_until_stopped(main: Main, came: Sequence[int] = ()) -> int:
 
 def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
     """Run until it ends, whatever a resolver does."""
-    if sys.platform == "win32":
-        return asyncio.run(work)
-    from service.event_loop import EventLoop
+    try:
+        if sys.platform == "win32":
+            return asyncio.run(work)
+        from service.event_loop import EventLoop
 
-    with asyncio.Runner(loop_factory=EventLoop) as runner:
-        return runner.run(work)
+        with asyncio.Runner(loop_factory=EventLoop) as runner:
+            return runner.run(work)
+    finally:
+        work.close()  # Ctrl-C before its first step: Python would print that nobody awaited it
 
 
 async def with_signals(main: Main) -> int:

@@ -111,6 +111,9 @@ def services(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         bare = replace(settings, database_url=None, redis_url=None)
         bare, servers = with_servers(bare, stack)
+        logs.set_up(
+            "services", level=settings.log_level, style=settings.log_style, by_thread=True
+        )  # now: it starts a thread, and nothing forks any more
         print(f"DATABASE_URL={bare.database_url}\nREDIS_URL={bare.redis_url}", flush=True)
         return run_until_stopped(lambda stop: until_stopped(stop, *server_looks(servers)), came)
 

@@ -109,6 +109,30 @@ def test_a_role_works_and_ends_when_there_is_no_room_for_its_output(role, comman
         assert ends(process, signal.SIGINT) == 0
 
 
+@pytest.mark.parametrize("kind", ["unread", "gone", "full"])
+def test_an_inbox_catches_and_ends_whatever_becomes_of_its_lines(unread, kind):
+    out, ports = unread[1], [str(free_port()), str(free_port())]
+    if kind == "gone":
+        os.close(unread[0])
+    elif kind == "full":
+        out = os.open(FULL, os.O_WRONLY)
+    argv = [NOTIFY, "inbox", "--http-port", ports[0], "--smtp-port", ports[1]]
+    inbox = subprocess.Popen(argv, stdout=out, stderr=out)
+
+    def is_caught():
+        assert inbox.poll() is None
+        with suppress(OSError):
+            return urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/x", b"{}", 5).status == 200
+
+    try:
+        wait_for(is_caught)
+        assert is_caught()
+        assert ends(inbox) == 0
+    finally:
+        inbox.kill()
+        inbox.wait()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unread", "gone", "full"])
 def test_webhooks_are_sent_beside_lines_that_nobody_takes(db, role, unread, kind):

@@ -6,6 +6,7 @@ import pytest
 
 from service import client
 from service.cli import run as running
+from tests.acceptance.conftest import free_port
 from tests.integration.api.serving import HOOK
 from tests.integration.cli.conftest import ended
 
@@ -37,6 +38,7 @@ ASKING = [["status", ID], ["list"], ["send", "log", "x", "{}"], ["cancel", ID], 
         (["send", "log", "x", "{a:", "1}"], "too many words, from '1}' on: is one to be quoted"),
         (["redrive", "--rate", "nan"], "'nan' is not a number"),
         (["--json", "list"], "notify list: --json stands behind the command."),
+        (["--port", "3", "up"], "notify up: --port stands behind the command."),
         (["--verison"], "there is no option --verison: did you mean --version?"),
     ],
 )
@@ -200,3 +202,27 @@ def test_a_fault_of_ours_is_one_line_without_what_it_quotes(notify, monkeypatch)
     assert "hunter2" not in done.err
     monkeypatch.setenv("NOTIFY_DEBUG", "1")
     assert "Traceback" in notify("list").err
+
+
+def test_an_api_says_at_once_that_its_database_is_out_of_reach(process):
+    started = process(
+        "api",
+        env={"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/d", "PORT": str(free_port())},
+    )
+    assert started.stderr is not None
+    said = b""
+    while b"away" not in said:
+        line = started.stderr.readline()
+        assert line, said
+        said += line
+    assert b"127.0.0.1" in said
+    assert b"Connection refused" in said
+    assert b"hunter2" not in said
+
+
+def test_ids_and_a_filter_are_not_both_asked_for(notify):
+    done = notify("redrive", ID, "--code", "503")
+    assert (done.code, done.err) == (
+        1,
+        "notify: redrive which? Give IDs or --channel and its like, not both\n",
+    )

@@ -1,5 +1,6 @@
 """Closed pipes, full disks, terminals that know few characters, Ctrl-C."""
 
+import gc
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from service import client
+from service.cli.running import on_our_loop
 from tests.acceptance.conftest import NOTIFY
 from tests.integration.api.serving import LINE
 from tests.integration.cli.conftest import ended
@@ -83,3 +85,18 @@ def test_ctrl_c_is_quiet_while_a_database_is_silent(process, silent_server, argv
     running.send_signal(signal.SIGINT)
     done = ended(running)
     assert (done.code, done.out, done.err) == (130, "", "")
+
+
+@pytest.mark.filterwarnings("error")
+def test_ctrl_c_just_before_the_loop_runs_prints_no_warning(monkeypatch, recwarn):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    async def main(stop):
+        await stop.wait()
+
+    monkeypatch.setattr("service.cli.running.asyncio.Runner", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        on_our_loop(main(None))
+    gc.collect()
+    assert not recwarn.list
