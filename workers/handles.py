@@ -206,6 +206,10 @@ class SmtpHandle(Handle):
         self.offers = SmtpOffers()
         self.needs_utf8 = self.lacks_utf8 = False
         self.first_code = b""  # of the first reply to this mail
+        self.is_cut_off = False  # any thread may set it
+        self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a fresh one takes the place of the one before
+        self.easy.setopt(pycurl.NOPROGRESS, 0)
+        self.easy.setopt(pycurl.XFERINFOFUNCTION, self.goes_on)
         self.pool = pycurl.CurlShare()
         self.pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
         self.easy.setopt(pycurl.SHARE, self.pool)
@@ -251,6 +255,20 @@ class SmtpHandle(Handle):
             lacks_utf8=self.lacks_utf8,
             short_of=short_of(self.easy, error) if error and not self.read else None,
         )
+
+    def perform(self) -> tuple[int, str]:
+        """Send the mail; say what error came of it, if any. Blocks until its deadline."""
+        try:
+            self.easy.perform()
+        except pycurl.error as error:
+            return int(error.args[0]), str(error.args[1])
+        except Exception as error:
+            return -1, str(error)
+        return 0, ""
+
+    def goes_on(self, *_: object) -> int:
+        """Say whether the mail is still wanted (libcurl's callback, once a second at least)."""
+        return int(self.is_cut_off)
 
     def has_failed(self, answer: Answer) -> bool:
         """A mail that is refused is no such case."""

@@ -42,8 +42,8 @@ NEEDS_FILES = (
 
 def short_of(easy: Any, error: int) -> Short | None:
     """Say what was lacking, if that is why a transfer has failed with libcurl's `error`."""
-    if error == pycurl.E_OUT_OF_MEMORY:
-        return Short.MEMORY
+    if error == pycurl.E_OUT_OF_MEMORY:  # says libcurl as well when it gets no descriptor
+        return Short.DESCRIPTORS if no_descriptor_is_left() else Short.MEMORY
     if error == pycurl.E_COULDNT_CONNECT:
         return BY_ERRNO.get(easy.getinfo(pycurl.OS_ERRNO))
     return Short.DESCRIPTORS if error in NEEDS_FILES and no_descriptor_is_left() else None

@@ -2,11 +2,13 @@
 
 `CurlMulti.select` is 8 microseconds a transfer cheaper, and ends at descriptor 1,024: of the whole
 process, idle connections and all. So libcurl says which sockets it waits for, and epoll (or kqueue)
-waits.
+waits. Mails have a thread each, as libcurl waits for the reply to a mail in the midst of whatever
+thread it runs on: one server that is slow to give it would hold up all transfers.
 """
 
 import selectors
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from service.mail_server import mail_server
 from service.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
 from workers.doubts import LIFETIME_S, Doubts
-from workers.handles import HANDLES, Handle
+from workers.handles import HANDLES, Handle, SmtpHandle
 from workers.name_line import LINE_S, NameLine
 from workers.names import Found, Names
 from workers.protocols import Protocols
@@ -76,6 +78,7 @@ class Transfers(Generic[Tag]):
         self.connected: list[str] = []  # newcomers, since the last round
         self.behind: list[Running[Tag]] = []  # what waited for them, and may begin
         self.unread: deque[tuple[pycurl.Curl, int, str]] = deque()  # ended, not yet collected
+        self.mailed: deque[tuple[pycurl.Curl, int, str]] = deque()  # ended, in their own threads
         self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
         self.selector = selectors.DefaultSelector()
         self.watched: set[int] = set()
@@ -140,11 +143,14 @@ class Transfers(Generic[Tag]):
             handle.begin(running.transfer, left_s, age_max_s)
             if running.secure:
                 self.set_protocol(handle, running.secure)
+            if isinstance(handle, SmtpHandle):
+                self.begin_mail(running, handle)
+                return None
             is_news = self.tell_addresses(handle, running.server, running.found)
             self.multi.add_handle(handle.easy)
         except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
-        except (pycurl.error, MemoryError, OSError) as error:  # nothing of it has been parsed yet
+        except (pycurl.error, MemoryError, OSError, RuntimeError) as error:  # nothing was begun
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
         except Exception as error:  # what a channel made is no transfer: others may wait behind it
             return Answer(error=-1, error_text=f"{type(error).__name__}: {error}")
@@ -152,6 +158,27 @@ class Transfers(Generic[Tag]):
         if is_news:  # libcurl reads it now, before others for the same name are added
             self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return None
+
+    def begin_mail(self, running: Running[Tag], handle: SmtpHandle) -> None:
+        """Let a mail go out in a thread of its own."""
+        found, name = running.found, running.server.name
+        if found is not None and name is not None:
+            handle.set_addresses(name, running.server.port, found.addresses)
+        self.running[handle.easy] = running
+        try:
+            threading.Thread(target=self.mail, args=[handle], name="mail", daemon=True).start()
+        except RuntimeError:  # the system has none to give
+            del self.running[handle.easy]
+            raise
+
+    def mail(self, handle: SmtpHandle) -> None:
+        """Send one mail, and tell how it ended (a thread's life)."""
+        error, text = handle.perform()
+        if handle.is_cut_off:
+            handle.close()
+        else:
+            self.mailed.append((handle.easy, error, text))
+            self.wake()
 
     def age_max_s(self, running: Running[Tag]) -> int:
         """Say how old a connection may be that a transfer uses; 0: it needs one of its own."""
@@ -248,10 +275,14 @@ class Transfers(Generic[Tag]):
         """Cut off what is running; return the tags."""
         tags = []
         for easy, running in list(self.running.items()):
-            self.multi.remove_handle(easy)
+            if isinstance(running.handle, SmtpHandle):
+                running.handle.is_cut_off = True
+            else:
+                self.multi.remove_handle(easy)
             tags.append(running.tag)
         self.running.clear()
         self.unread.clear()
+        self.mailed.clear()
         waiting = self.behind + self.protocols.clear() + self.names.clear()
         self.behind = []
         return tags + [running.tag for running in waiting]
@@ -273,6 +304,8 @@ class Transfers(Generic[Tag]):
             queued, good, bad = self.multi.info_read(READY_MAX)
             self.unread += [(easy, 0, "") for easy in good]
             self.unread += bad
+        while self.mailed:
+            self.unread.append(self.mailed.popleft())
 
     def ended(self) -> Iterator[tuple[Tag, Answer]]:
         """Collect what has ended; if whoever takes it raises, the others come with the next."""
@@ -290,13 +323,14 @@ class Transfers(Generic[Tag]):
         except Exception as unread:  # nobody knows what came of it, and it has to come to an end
             answer = Answer(error=-1, error_text=str(unread), handed_over=True)
         anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
-        self.multi.remove_handle(easy)
+        if not isinstance(handle, SmtpHandle):
+            self.multi.remove_handle(easy)
         if running.secure:
             self.behind += self.heard(running.secure, answer, easy)
         if error == 0 or handle.reusable_after_error:
             self.idle[type(running.transfer)].append(handle)
         else:
-            handle.close()
+            close_beside(handle)
         if anew and self.began_anew(running):
             return None
         self.doubt(running, handle, answer)
@@ -356,6 +390,14 @@ def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
     if handle.was_refused(answer):
         return tries < TRIES_MAX
     return tries == 1 and handle.was_dead(answer)
+
+
+def close_beside(handle: Handle) -> None:
+    """Close a handle in another thread: libcurl may wait a second for a peer that is silent."""
+    try:
+        threading.Thread(target=handle.close, name="close", daemon=True).start()
+    except RuntimeError:  # the system has none to give
+        handle.close()
 
 
 def smtp_server(url: str) -> Server:

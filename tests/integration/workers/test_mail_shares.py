@@ -3,15 +3,19 @@
 import asyncio
 import json
 import socket
+import time
 from collections import Counter
 
 import pytest
 from aiosmtpd.controller import Controller
 
+from service.config import Settings
 from service.model import Outcome
 from tests import ledger
 from tests.waiting import wait_for
+from workers.channels.channel import Mail
 from workers.channels.email import EmailChannel, domain
+from workers.transfers import Transfers
 
 PAYLOAD = json.dumps({"subject": "hello", "text": "there"})
 AT_ONCE = EmailChannel.at_once_max
@@ -25,7 +29,14 @@ class Relay:
         self.free = None
         self.taken = Counter()  # by domain as it was written
         self.held = 0
+        self.slow_at_the_end = set()
         self.peers = set()
+
+    left = 0
+
+    async def handle_QUIT(self, server, session, envelope):  # noqa: N802
+        self.left += 1
+        return "221 2.0.0 bye"
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
         self.free = self.free or asyncio.Event()
@@ -38,7 +49,11 @@ class Relay:
         return "250 2.1.5 fine"
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        self.taken[envelope.rcpt_tos[0].rpartition("@")[2]] += 1
+        name = envelope.rcpt_tos[0].rpartition("@")[2]
+        if name in self.slow_at_the_end:
+            self.held += 1
+            await self.free.wait()
+        self.taken[name] += 1
         return "250 2.0.0 taken"
 
     def let_go(self):
@@ -87,6 +102,33 @@ def test_all_others_arrive_while_one_domain_hangs(mail, start, relay, threads):
     relay.let_go()
     wait_for(lambda: relay.taken["slow.example.org"] == 100)
     assert len(relay.peers) <= AT_ONCE * threads
+
+
+def test_a_reply_that_hangs_at_the_end_of_a_mail_holds_up_nothing(mail, db, start, relay, sink):
+    relay.slow_at_the_end = {"slow.example.org"}
+    mail("slow.example.org", 3)
+    worker = started(start, relay, num_threads=1)
+    wait_for(lambda: relay.held)
+    mail("other.example.org", 20)
+    ledger.enqueue(db, 20, channel="webhook", recipient=sink.url + "/status/200", payload="{}")
+    wait_for(lambda: relay.taken["other.example.org"] == 20 and len(sink.requests) == 20)
+    assert "slow.example.org" not in relay.taken
+    assert worker.senders[0].transfers.running  # it is still waited for
+
+
+def test_a_new_connection_takes_the_place_of_the_one_before(relay):
+    url = f"smtp://127.0.0.1:{relay.port}"
+    transfers = Transfers(Settings(send_deadline_s=10.0, smtp_url=url))
+    origin = transfers.mail_server.origin
+    transfers.doubts.failed(origin, time.monotonic())
+    mail = Mail(mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n")
+    for _ in range(5):
+        transfers.doubts.known[origin].is_over = False
+        assert transfers.start(mail, None) is None
+        wait_for(lambda: list(transfers.wait(0.1)))
+    assert len(relay.peers) == 5
+    wait_for(lambda: relay.left == 4)
+    transfers.close()
 
 
 @pytest.mark.slow
