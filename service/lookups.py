@@ -125,9 +125,8 @@ class Lookups:
 
     def work(self) -> None:
         """Look up what waits, until nothing does (a thread's life)."""
-        with self.lock:
-            self.coming -= 1
-        while (taken := self.next()) is not None:
+        taken = self.next(came=1)
+        while taken is not None:
             call, was_silent = taken
             try:
                 found: Found = socket.getaddrinfo(*call)
@@ -135,10 +134,15 @@ class Lookups:
                 found = error
             for tell in self.ended(call, found, was_silent=was_silent):
                 tell(found)
+            taken = self.next()
 
-    def next(self) -> tuple[Call, bool] | None:
-        """Take the next call, and whether it was silent; None: this thread is not needed."""
+    def next(self, came: int = 0) -> tuple[Call, bool] | None:
+        """Take the next call, and whether it was silent; None: this thread is not needed.
+
+        `came`: threads that take their first.
+        """
         with self.lock:
+            self.coming -= came
             if self.quick and self.places() > 0:
                 call, was_silent = self.quick.popleft(), False
                 self.young[call] = None

@@ -33,6 +33,7 @@ from service.schema import STRANGERS, functions, schema_root, tables
 
 OLDEST_SERVER = 15
 POLL_S = 0.1
+OPENED_MAX = 10  # tries
 AWAY = ("08", "57P")  # of the errors that psycopg calls operational, those that are no answer
 HOLDER = """
 select l.pid, a.usename, a.application_name
@@ -237,7 +238,18 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
 
 def opened(target: str) -> psycopg.Connection[Any]:
-    """Connect to a database that can be migrated. Raises Unfit, with nothing set."""
+    """Connect to a database that can be migrated. Raises Unfit, with nothing set.
+
+    Until we have set ours, the time that the database gives a statement is in force.
+    """
+    for _ in range(OPENED_MAX - 1):
+        with suppress(errors.QueryCanceled):
+            return opened_once(target)
+    return opened_once(target)
+
+
+def opened_once(target: str) -> psycopg.Connection[Any]:
+    """Connect, and set what our statements rely on. Raises Unfit, or QueryCanceled."""
     connection = psycopg.connect(target, autocommit=True)
     try:
         check_encoding(connection.pgconn)

@@ -247,9 +247,9 @@ class Store:
 
         Or if it is of the same age as one that another thread has found dead.
         """
-        if self.connection is not None and (
-            self.opened_at < self.outage.missed_at or not is_quiet(self.connection.pgconn)
-        ):
+        if self.connection is not None and not is_quiet(self.connection.pgconn):
+            self.outage.missed_at = time.monotonic()
+        if self.opened_at < self.outage.missed_at:
             self.close()
         if self.connection is None:
             self.connection = connect(self.target())

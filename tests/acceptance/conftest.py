@@ -20,6 +20,12 @@ from tests.waiting import LIMIT_S, wait_for
 NOTIFY = Path(sys.executable).with_name("notify")
 
 
+def is_free(port: int) -> bool:
+    """Say whether nobody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def free_port() -> int:
     """Find a free port on 127.0.0.1."""
     with socket.socket() as probe:

@@ -13,7 +13,7 @@ IDLE = (
     "select pid from pg_stat_activity"
     " where datname = current_database() and application_name = 'notify-api' and state = 'idle'"
 )
-END = f"select pg_terminate_backend(pid) from ({IDLE}) as idle"
+END = "select pg_terminate_backend(pid) from unnest(%s::integer[]) as pid"
 
 
 def grow(api: Api, db: psycopg.Connection) -> None:
@@ -25,7 +25,7 @@ def grow(api: Api, db: psycopg.Connection) -> None:
 def end_idle(db: psycopg.Connection) -> None:
     """End every session of the edge, and wait until they are gone."""
     pids = [row.pid for row in db.execute(IDLE)]
-    db.execute(END)
+    db.execute(END, [pids])
     gone = "select not exists (select from pg_stat_activity where pid = any(%s)) as gone"
     wait_for(lambda: db.execute(gone, [pids]).fetchone().gone)
 
