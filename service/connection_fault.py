@@ -148,7 +148,7 @@ def place_of(setting: str, url: str) -> Place:
     user = environ.get("PGUSER") or environ.get("USER") or "this account's user"
     return Place(
         setting=setting,
-        host=environ.get("PGHOST") or environ.get("PGHOSTADDR") or "localhost",
+        host=environ.get("PGHOST") or environ.get("PGHOSTADDR") or "this machine",
         port=environ.get("PGPORT") or "5432",
         user=user,
         database=environ.get("PGDATABASE") or user,

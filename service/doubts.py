@@ -12,7 +12,7 @@ from service.signature import key
 SECRET_BYTES_MIN = 24  # Standard Webhooks: 24 to 64
 ALIKE = 0.85  # of two names, by difflib: one letter more, less or other in eight
 PREFIX = "NOTIFY_"
-OTHERS = frozenset({"LOGLEVEL"})  # of many programs
+OTHERS = frozenset({"REDIS_PASSWORD", "LOGLEVEL", "LOG_LEVELS"})  # of compose, and of many
 
 
 def doubts(
@@ -40,11 +40,6 @@ def meant(name: str) -> str | None:
         return None
     plain = name.upper().replace("-", "_").removeprefix(PREFIX)
     return next(iter(get_close_matches(plain, NAMES, 1, ALIKE)), None)
-
-
-OTHERS = frozenset(
-    {"REDIS_PASSWORD", "LOGLEVEL", "LOG_LEVELS"}
-)  # of docker-compose.yml, and of many
 
 
 def secret_doubts(settings: Settings) -> Iterator[str]:

@@ -107,6 +107,17 @@ begin
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)
   union all
+  select format('column %I of notify.%s is somebody''s, NOT NULL and without a default', a.attname, k.tab),
+    format('alter table notify.%s alter column %I drop not null', k.tab, a.attname), false
+  from (values
+    ('notifications', '{id,channel,recipient,payload,priority,status,attempt,due_at,created_at}'::text[]),
+    ('attempts', '{notification_id,attempt,started_at,outcome,worker,counted}'),
+    ('slo_deltas', '{id,day,channel,priority,result,count}'),
+    ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols)
+  join pg_attribute a on a.attrelid = ('notify.' || k.tab)::regclass
+  where a.attnum > 0 and not a.attisdropped and a.attnotnull and not a.atthasdef and a.attidentity = ''
+    and a.attname <> all (k.cols)
+  union all
   select format('the default of notify.%s.%s is missing', d.tab, d.col), null, d.col in ('id', 'status')
   from (values ('notifications', 'id'), ('notifications', 'priority'), ('notifications', 'status'),
     ('notifications', 'attempt'), ('notifications', 'due_at'), ('notifications', 'created_at'),

@@ -7,6 +7,7 @@ from typing import TextIO, cast
 from service import logs
 from service.cli.running import run_until_stopped
 from service.cli.settings import settings_for
+from service.ports import refuse_twice
 from service.stdio import Printer
 
 
@@ -15,6 +16,7 @@ def run(args: argparse.Namespace) -> int:
     from service.inbox import Inbox
 
     settings = settings_for(args)
+    refuse_twice({"--http-port": args.http_port, "--smtp-port": args.smtp_port})
     logs.set_up("inbox", level=settings.log_level, style=settings.log_style, by_thread=True)
     out = cast(TextIO, Printer())
     catcher = Inbox(

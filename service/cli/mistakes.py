@@ -59,5 +59,5 @@ class Parser(argparse.ArgumentParser):
 
 def meant(word: str, words: Iterable[str]) -> str:
     """Say which word was perhaps meant."""
-    close = get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
+    close = get_close_matches(word.lower(), list(words), n=1, cutoff=0.7)
     return f": did you mean {close[0]}?" if close else ""
