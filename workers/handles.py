@@ -23,6 +23,7 @@ from workers.smtp_offers import SmtpOffers
 
 BODY_KEPT_BYTES = 4096
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
+DEAD_MAX_S = 1.0  # after which a used connection was served, even if no line of an answer came
 CONNECT_MAX_S = 5.0
 ADDRESSES_KEPT_S = 600  # by libcurl; it is told anew long before that
 
@@ -183,17 +184,29 @@ class HttpHandle(Handle):
         return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
 
     def was_dead(self, answer: Answer) -> bool:
-        """Closed or reset before a byte came, or 421: not here (RFC 9110 section 15.5.20).
+        """Closed or reset at once, without an answer, or 421: not here (RFC 9110 section 15.5.20).
+
+        libcurl does not tell half a status line from none. A receiver that began to answer may have
+        taken the request, and whatever it begins slowly ends late.
+        """
+        if not answer.error:
+            return answer.status == 421 and self.is_reused()
+        return self.was_dropped(answer) and self.waited_s() < DEAD_MAX_S
+
+    def was_dropped(self, answer: Answer) -> bool:
+        """Tell whether a used connection ended before a line of the answer came.
 
         E_SEND_FAIL_REWIND is libcurl's own word for it: it would have begun anew by itself.
         """
-        if answer.error in (0, pycurl.E_SEND_FAIL_REWIND):
-            return answer.error != 0 or (answer.status == 421 and self.is_reused())
-        return (
-            answer.error in DROPPED
-            and not self.easy.getinfo(pycurl.HEADER_SIZE)
-            and self.is_reused()
-        )
+        if answer.error == pycurl.E_SEND_FAIL_REWIND:
+            return True
+        is_silent = not self.easy.getinfo(pycurl.HEADER_SIZE)
+        return answer.error in DROPPED and is_silent and self.is_reused()
+
+    def waited_s(self) -> float:
+        """Return how long the transfer took from where its connection was ready."""
+        info = self.easy.getinfo
+        return float(info(pycurl.TOTAL_TIME) - info(pycurl.PRETRANSFER_TIME))
 
     def was_refused(self, answer: Answer) -> bool:
         return answer.error == REFUSED_STREAM and not answer.status
