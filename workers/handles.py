@@ -3,8 +3,11 @@
 import os
 import re
 import socket
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +23,7 @@ from workers.smtp_offers import SmtpOffers
 
 BODY_KEPT_BYTES = 4096
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
+DEAD_MAX_S = 1.0  # after which a used connection was served, even if no line of an answer came
 CONNECT_MAX_S = 5.0
 ADDRESSES_KEPT_S = 600  # by libcurl; it is told anew long before that
 
@@ -109,6 +113,10 @@ class Handle(ABC):
         """Free what libcurl holds for it."""
         self.easy.close()
 
+    def give_up(self) -> None:
+        """Close it, as it is no longer needed."""
+        self.close()
+
     def give(self, size: int) -> bytes:
         """Hand the next bytes of the body to libcurl."""
         part = bytes(self.left[:size])
@@ -176,17 +184,29 @@ class HttpHandle(Handle):
         return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
 
     def was_dead(self, answer: Answer) -> bool:
-        """Closed or reset before a byte came, or 421: not here (RFC 9110 section 15.5.20).
+        """Closed or reset at once, without an answer, or 421: not here (RFC 9110 section 15.5.20).
+
+        libcurl does not tell half a status line from none. A receiver that began to answer may have
+        taken the request, and whatever it begins slowly ends late.
+        """
+        if not answer.error:
+            return answer.status == 421 and self.is_reused()
+        return self.was_dropped(answer) and self.waited_s() < DEAD_MAX_S
+
+    def was_dropped(self, answer: Answer) -> bool:
+        """Tell whether a used connection ended before a line of the answer came.
 
         E_SEND_FAIL_REWIND is libcurl's own word for it: it would have begun anew by itself.
         """
-        if answer.error in (0, pycurl.E_SEND_FAIL_REWIND):
-            return answer.error != 0 or (answer.status == 421 and self.is_reused())
-        return (
-            answer.error in DROPPED
-            and not self.easy.getinfo(pycurl.HEADER_SIZE)
-            and self.is_reused()
-        )
+        if answer.error == pycurl.E_SEND_FAIL_REWIND:
+            return True
+        is_silent = not self.easy.getinfo(pycurl.HEADER_SIZE)
+        return answer.error in DROPPED and is_silent and self.is_reused()
+
+    def waited_s(self) -> float:
+        """Return how long the transfer took from where its connection was ready."""
+        info = self.easy.getinfo
+        return float(info(pycurl.TOTAL_TIME) - info(pycurl.PRETRANSFER_TIME))
 
     def was_refused(self, answer: Answer) -> bool:
         return answer.error == REFUSED_STREAM and not answer.status
@@ -206,6 +226,8 @@ class SmtpHandle(Handle):
         self.offers = SmtpOffers()
         self.needs_utf8 = self.lacks_utf8 = False
         self.first_code = b""  # of the first reply to this mail
+        self.thread: threading.Thread | None = None
+        self.orders: SimpleQueue[bool] = SimpleQueue()  # to its thread: send, or end
         self.is_cut_off = False  # any thread may set it
         self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a fresh one takes the place of the one before
         self.easy.setopt(pycurl.NOPROGRESS, 0)
@@ -255,6 +277,33 @@ class SmtpHandle(Handle):
             lacks_utf8=self.lacks_utf8,
             short_of=short_of(self.easy, error) if error and not self.read else None,
         )
+
+    def send(self, tell: Callable[[pycurl.Curl, int, str], None]) -> None:
+        """Send the mail in a thread that lasts as long as the handle, which tells how it ended.
+
+        To start one costs three times as much as a mail. RuntimeError: the system has none to give.
+        """
+        if self.thread is None:
+            thread = threading.Thread(target=self.live, args=[tell], name="mail", daemon=True)
+            thread.start()
+            self.thread = thread
+        self.orders.put(True)
+
+    def live(self, tell: Callable[[pycurl.Curl, int, str], None]) -> None:
+        """Send one mail after the other, then close the handle (its thread's life)."""
+        while self.orders.get():
+            error, text = self.perform()
+            if not self.is_cut_off:
+                tell(self.easy, error, text)
+        self.close()
+
+    def give_up(self) -> None:
+        """Let its thread cut off what runs, and close it: libcurl may wait a second for a peer."""
+        self.is_cut_off = True
+        if self.thread is None:
+            self.close()
+        else:
+            self.orders.put(False)
 
     def perform(self) -> tuple[int, str]:
         """Send the mail; say what error came of it, if any. Blocks until its deadline."""

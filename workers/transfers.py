@@ -8,7 +8,6 @@ thread it runs on: one server that is slow to give it would hold up all transfer
 
 import selectors
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -160,25 +159,17 @@ class Transfers(Generic[Tag]):
         return None
 
     def begin_mail(self, running: Running[Tag], handle: SmtpHandle) -> None:
-        """Let a mail go out in a thread of its own."""
+        """Let a mail go out in the thread of its handle."""
         found, name = running.found, running.server.name
         if found is not None and name is not None:
             handle.set_addresses(name, running.server.port, found.addresses)
+        handle.send(self.mail_ended)
         self.running[handle.easy] = running
-        try:
-            threading.Thread(target=self.mail, args=[handle], name="mail", daemon=True).start()
-        except RuntimeError:  # the system has none to give
-            del self.running[handle.easy]
-            raise
 
-    def mail(self, handle: SmtpHandle) -> None:
-        """Send one mail, and tell how it ended (a thread's life)."""
-        error, text = handle.perform()
-        if handle.is_cut_off:
-            handle.close()
-        else:
-            self.mailed.append((handle.easy, error, text))
-            self.wake()
+    def mail_ended(self, easy: pycurl.Curl, error: int, text: str) -> None:
+        """Note how a mail ended (its thread's call)."""
+        self.mailed.append((easy, error, text))
+        self.wake()
 
     def age_max_s(self, running: Running[Tag]) -> int:
         """Say how old a connection may be that a transfer uses; 0: it needs one of its own."""
@@ -276,7 +267,7 @@ class Transfers(Generic[Tag]):
         tags = []
         for easy, running in list(self.running.items()):
             if isinstance(running.handle, SmtpHandle):
-                running.handle.is_cut_off = True
+                running.handle.give_up()
             else:
                 self.multi.remove_handle(easy)
             tags.append(running.tag)
@@ -293,7 +284,7 @@ class Transfers(Generic[Tag]):
         self.multi.close()
         for idle in self.idle.values():
             for handle in idle:
-                handle.close()
+                handle.give_up()
         for closing in (self.selector, self.bell, self.ear):
             closing.close()
 
@@ -330,7 +321,7 @@ class Transfers(Generic[Tag]):
         if error == 0 or handle.reusable_after_error:
             self.idle[type(running.transfer)].append(handle)
         else:
-            close_beside(handle)
+            handle.give_up()
         if anew and self.began_anew(running):
             return None
         self.doubt(running, handle, answer)
@@ -390,14 +381,6 @@ def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
     if handle.was_refused(answer):
         return tries < TRIES_MAX
     return tries == 1 and handle.was_dead(answer)
-
-
-def close_beside(handle: Handle) -> None:
-    """Close a handle in another thread: libcurl may wait a second for a peer that is silent."""
-    try:
-        threading.Thread(target=handle.close, name="close", daemon=True).start()
-    except RuntimeError:  # the system has none to give
-        handle.close()
 
 
 def smtp_server(url: str) -> Server:

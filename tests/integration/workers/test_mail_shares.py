@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections import Counter
 
@@ -128,6 +129,39 @@ def test_a_new_connection_takes_the_place_of_the_one_before(relay):
         wait_for(lambda: list(transfers.wait(0.1)))
     assert len(relay.peers) == 5
     wait_for(lambda: relay.left == 4)
+    transfers.close()
+
+
+def mail_threads():
+    return {thread for thread in threading.enumerate() if thread.name == "mail"}
+
+
+def test_mails_go_out_in_threads_that_last_and_end_with_the_transfers(relay):
+    before = mail_threads()
+    transfers = Transfers(Settings(smtp_url=f"smtp://127.0.0.1:{relay.port}"))
+    mail = Mail(mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n")
+    seen = set()
+    for _ in range(5):
+        assert transfers.start(mail, None) is None
+        assert transfers.start(mail, None) is None
+        seen |= mail_threads() - before
+        ended = []
+        wait_for(lambda ended=ended: ended.extend(transfers.wait(0.1)) or len(ended) == 2)
+    assert len(seen) == 2
+    transfers.close()
+    wait_for(lambda: not seen & mail_threads())
+
+
+def test_a_mail_that_hangs_ends_with_the_transfers(relay):
+    before = mail_threads()
+    relay.hangs = {"slow.example.org"}
+    transfers = Transfers(Settings(smtp_url=f"smtp://127.0.0.1:{relay.port}"))
+    body = b"S: t\r\n\r\nt\r\n"
+    hangs = Mail(mail_from="a@a.example", mail_to="b@slow.example.org", body=body)
+    assert transfers.start(hangs, "hangs") is None
+    wait_for(lambda: relay.held)
+    assert transfers.abort() == ["hangs"]
+    wait_for(lambda: mail_threads() <= before)
     transfers.close()
 
 

@@ -1,6 +1,7 @@
 """Transfers of one thread against servers that close, hang up, say 421 or speak HTTP/2."""
 
 import asyncio
+import math
 import os
 import resource
 import socket
@@ -11,9 +12,11 @@ import pycurl
 import pytest
 
 from service.config import Settings
+from service.model import Outcome
 from tests.integration.workers.secure import Secure
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
+from workers.channels.webhook import WebhookChannel
 from workers.shortage import Short
 from workers.transfers import Transfers
 
@@ -21,7 +24,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
-def transfers():
+def transfers(monkeypatch):
+    monkeypatch.setattr("workers.handles.DEAD_MAX_S", math.inf)  # however slow the machine is
     transfers = Transfers(Settings(send_deadline_s=5.0, smtp_url="smtp://127.0.0.1:1"))
     yield transfers
     transfers.close()
@@ -166,6 +170,39 @@ def test_a_partial_answer_on_a_used_connection_is_no_reason_to_begin_anew(transf
         [answer] = answers(transfers, [post(url)])
         assert answer.status == 500
         assert server.seen == [1, 2]
+
+
+def says(part):
+    def close_after(writer):
+        writer.write(part)
+        writer.close()
+
+    return close_after
+
+
+PARTS = [b"", b"H", b"HTTP/1.1 2", b"HTTP/1.1 200 OK"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_used_connection_that_ends_late_was_served(transfers, monkeypatch, part):
+    monkeypatch.setattr("workers.handles.DEAD_MAX_S", 0.0)  # whenever it ends, it is late
+    with scripted(http(says(part))) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        answers(transfers, [post(url)])
+        [answer] = answers(transfers, [post(url)])
+        verdict = WebhookChannel(Settings()).judge(answer)
+        assert (verdict.outcome, verdict.code) == (Outcome.UNKNOWN, "no_answer")
+        assert server.seen == [1, 2]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_half_a_line_at_once_looks_like_a_dead_connection(transfers, part):
+    with scripted(http(says(part))) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        answers(transfers, [post(url)])
+        [answer] = answers(transfers, [post(url)])
+        assert answer.status == 200
+        assert server.seen == [1, 2, 1]
 
 
 def test_silence_on_a_used_connection_is_no_reason_to_begin_anew():
