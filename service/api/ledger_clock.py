@@ -21,7 +21,8 @@ async def kept(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
         with suppress(NotifyError):
             await look(clock, store, metrics)
             wait_s = LOOK_EVERY_S
-        await asyncio.sleep(wait_s)
+        if not told_to_stop():  # what it waited for may have swallowed a cancellation
+            await asyncio.sleep(wait_s)
 
 
 async def look(clock: Clock, store: Store, metrics: ApiMetrics) -> None:

@@ -98,8 +98,9 @@ def test_a_day_whose_place_somebody_took_is_told_and_the_next_is_made(db):
     """A table of that range but of no name of ours."""
     db.execute(
         "do $$ begin execute format('create table public.mine partition of notify.notifications"
-        " for values from (%L) to (%L)', notify.id_floor(now() + '8 days'),"
-        " notify.id_floor(now() + '8 days 1 hour')); end $$"
+        " for values from (%L) to (%L)',"
+        " notify.id_floor(date_trunc('day', now(), 'UTC') + '8 days 1 hour'),"
+        " notify.id_floor(date_trunc('day', now(), 'UTC') + '8 days 2 hours')); end $$"
     )
     actions = dict.fromkeys(action for action, _ in make_days(db, 9))
     assert list(actions) == ["failed", "made"]
