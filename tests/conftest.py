@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,9 +95,22 @@ def url_of(server: Any, dbname: str) -> str:
     return f"postgresql://{who}@{host}/{dbname}{query}"
 
 
+TEMPLATE = SimpleNamespace(day=None)  # UTC, on which it was migrated
+
+
 def load_schema(**where: Any) -> None:
     """Migrate the template once per session; every test gets a clone of it."""
+    TEMPLATE.day = datetime.now(UTC).date()
     migrate(url_of(SimpleNamespace(**where), where["dbname"]))
+
+
+def bring_to_today(dsn: str) -> None:
+    """Give a clone the days that a database migrated today has: the session went past midnight."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for table in ("notifications", "attempts"):
+            old = Identifier("notify", f"{table}_{TEMPLATE.day:%Y%m%d}")
+            connection.execute(SQL("drop table if exists {}").format(old))
+        connection.execute("select notify.keep_partitions(7, '10 years')")
 
 
 # The process id keeps two runs apart that share one server.
@@ -114,7 +128,10 @@ def dsn(clone: psycopg.Connection[Any], migrated: NoopExecutor) -> str:
     path = SQL('alter database {} set search_path = "$user", public, notify')
     clone.execute(path.format(Identifier(name)))
     clone.commit()
-    return url_of(migrated, name)
+    url = url_of(migrated, name)
+    if datetime.now(UTC).date() != TEMPLATE.day:
+        bring_to_today(url)
+    return url
 
 
 @pytest.fixture
