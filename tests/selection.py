@@ -112,10 +112,10 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Take one more than there are cores: most tests wait for servers most of the time."""
+    """Take two more than there are cores: most tests wait for servers most of the time."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
-    return min(len(os.sched_getaffinity(0)) + 1, PROCESSES_MAX)
+    return min(len(os.sched_getaffinity(0)) + 2, PROCESSES_MAX)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -166,6 +166,7 @@ def test_no_line_holds_a_payload_a_secret_or_a_whole_recipient(
         assert not marker or marker not in printed, marker
 
 
+@pytest.mark.slow  # seconds pass
 @pytest.mark.parametrize("role", ["api", "dispatcher", "worker"])
 def test_a_loki_that_hangs_holds_up_no_exit(
     start: Start, dsn: str, redis_url: str, loki: FakeLoki, role: str

@@ -117,6 +117,7 @@ def sink() -> Iterator[Sink]:
     sink.close()
 
 
+@pytest.mark.slow  # seconds pass
 def test_the_figures_are_what_sql_counts(start: Start, state: Path, sink: Sink) -> None:
     up = Up(start, state)
     dsn = re.search(r"psql '(.*)'", up.command.output)

@@ -208,6 +208,7 @@ def test_a_taken_port_is_refused_in_one_line(start: Start, state: Path) -> None:
     assert up.command.stop() == 0
 
 
+@pytest.mark.slow  # seconds pass
 def test_services_print_a_dotenv_that_the_roles_run_on(
     start: Start, state: Path, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_wrong_password_is_an_error_and_no_traceback(valkey):
     assert "REDIS_URL" in finding.advice
 
 
+@pytest.mark.slow  # seconds pass
 def test_a_replica_is_named(tmp_path, valkey):
     host, port = valkey.url.removeprefix("redis://").removesuffix("/0").split(":")
     (tmp_path / "replica").mkdir()

@@ -111,6 +111,7 @@ def test_a_second_head_that_does_not_end_is_closed_before_it_would_be_idle(
         assert is_closed(connection)
 
 
+@pytest.mark.slow  # seconds pass
 @pytest.mark.parametrize("body", [b"", b"{", BODY[:-1]])
 def test_a_body_that_does_not_end_is_closed(body: bytes, dsn: str, connect) -> None:
     with serving(dsn, limits=limits(body_s=SHORT_S)) as api:
@@ -265,6 +266,7 @@ HELD = {
 }
 
 
+@pytest.mark.slow  # seconds pass
 @pytest.mark.parametrize("name", HELD)
 def test_who_stops_within_a_body_makes_room_too(name: str, dsn: str, connect) -> None:
     with serving(dsn, limits=limits(connections_max=MANY)) as api:

@@ -30,6 +30,7 @@ def linked(dsn: str) -> Iterator[tuple[Api, Link]]:
             yield api, link
 
 
+@pytest.mark.slow  # seconds pass
 def test_a_cut_database_is_a_503_in_time_and_comes_back(linked: tuple[Api, Link]) -> None:
     api, link = linked
     assert api.post(LINE).status == 202
@@ -90,6 +91,7 @@ def test_a_silent_database_is_a_503_in_time_for_everybody(linked: tuple[Api, Lin
     )
 
 
+@pytest.mark.slow  # seconds pass
 def test_connections_that_died_in_silence_cost_the_time_of_one(
     linked: tuple[Api, Link], db: Connection
 ) -> None:

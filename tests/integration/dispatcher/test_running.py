@@ -96,6 +96,7 @@ def test_a_silenced_bulk_load_is_found_by_the_tick(db, driven, ready):
         assert driven.metric("dispatcher_bells_total") == 0
 
 
+@pytest.mark.slow  # seconds pass
 def test_a_slow_drain_of_an_old_backlog_finds_nothing_lost(db, driven, ready):
     left = set(enqueue(db, 600))
     with driven.running():
@@ -186,6 +187,7 @@ def test_one_leads_and_the_other_stands_by_without_listening(db, drive):
             assert second.metric("dispatcher_leading") == 0
 
 
+@pytest.mark.slow  # seconds pass
 def test_a_standby_says_that_postgresql_is_back_though_another_leads(db, drive, events):
     first, second = drive(), drive()
     with first.running():

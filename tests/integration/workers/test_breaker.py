@@ -71,6 +71,7 @@ def test_what_expires_while_it_waits_becomes_expired(db, start, closed_port, val
     wait_for(lambda: ledger.status(db, late) == "expired")
 
 
+@pytest.mark.slow  # seconds pass
 @pytest.mark.parametrize("status", [404, 429])
 def test_answers_to_the_notification_itself_open_nothing(db, start, sink, value, status):
     start(max_retries=0, breaker_patience_mins=0.0)

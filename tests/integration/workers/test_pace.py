@@ -53,6 +53,7 @@ def mails(db, start, smtp):
     return mails
 
 
+@pytest.mark.slow  # seconds pass
 @pytest.mark.parametrize("asked", ["", "/Retry-After=1"])
 def test_all_rows_for_a_receiver_that_takes_20_a_second_arrive(db, start, sink, value, asked):
     ids = webhooks(db, 80, sink.url + "/limited" + asked)
@@ -93,6 +94,7 @@ def test_retry_after_holds_one_url_and_another_tenants_hook_goes_on(
     assert 3590 <= min(waits()) <= max(waits()) <= 3600
 
 
+@pytest.mark.slow  # seconds pass
 def test_rows_beyond_their_patience_end_at_a_receiver_that_takes_nothing(db, start, sink):
     start(num_threads=2, max_retries=1, breaker_patience_mins=0.0)
     ids = webhooks(db, 40, sink.url + "/status/429")
