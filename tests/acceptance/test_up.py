@@ -22,7 +22,7 @@ Start = Callable[..., Command]
 class Up:
     """A running `notify up` on ports of its own."""
 
-    def __init__(self, start: Start, state: Path) -> None:
+    def __init__(self, start: Start, state: Path, *options: str) -> None:
         self.port = free_port()
         http, smtp = free_port(), free_port()
         self.inbox = f"http://127.0.0.1:{http}"
@@ -36,6 +36,7 @@ class Up:
             str(http),
             "--inbox-smtp-port",
             str(smtp),
+            *options,
         )
         self.command.says("notify is up.")
         self.api = f"http://127.0.0.1:{self.port}"
@@ -185,6 +186,15 @@ def test_the_doctor_looks_at_the_up_of_this_state(start: Start, state: Path) -> 
     after = start("doctor", "--state", str(state))
     assert after.process.wait(LIMIT_S) == 1
     assert "does not run: start it" in after.output
+
+
+def test_the_inbox_prints_bodies_if_asked_to(start: Start, state: Path) -> None:
+    up = Up(start, state, "-v")
+    up.sends(channel="webhook", recipient=f"{up.inbox}/hi", payload={"said": "in the webhook"})
+    up.sends(channel="email", recipient="a@b.example", payload={"subject": "s", "text": "said in the mail"})
+    up.command.says('{"said": "in the webhook"}')
+    up.command.says("said in the mail")
+    assert up.command.stop() == 0
 
 
 def test_commands_find_the_up_of_their_state_whatever_its_port(start: Start, state: Path) -> None:
