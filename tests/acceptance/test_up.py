@@ -191,7 +191,8 @@ def test_the_doctor_looks_at_the_up_of_this_state(start: Start, state: Path) -> 
 def test_the_inbox_prints_bodies_if_asked_to(start: Start, state: Path) -> None:
     up = Up(start, state, "-v")
     up.sends(channel="webhook", recipient=f"{up.inbox}/hi", payload={"said": "in the webhook"})
-    up.sends(channel="email", recipient="a@b.example", payload={"subject": "s", "text": "said in the mail"})
+    mail = {"subject": "s", "text": "said in the mail"}
+    up.sends(channel="email", recipient="a@b.example", payload=mail)
     up.command.says('{"said": "in the webhook"}')
     up.command.says("said in the mail")
     assert up.command.stop() == 0
