@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from service.finding import Finding, judged
+from service.doctor.finding import Finding, judged
 
 AGREE_S = 5.0  # clocks that are closer say the same
 ANSWER_MAX_S = 1.0  # a slower answer does not say when the clock was read

@@ -9,10 +9,10 @@ from unittest.mock import patch
 import psycopg
 from prometheus_client import CollectorRegistry
 
-import service.background
-from service.config import Settings
-from service.doctor import examine
-from service.finding import Finding
+import service.dispatch.jobs
+from service.config.settings import Settings
+from service.doctor.doctor import examine
+from service.doctor.finding import Finding
 from service.metrics import WorkerMetrics
 from tests import ledger
 from tests.integration.api.serving import Api, serving
@@ -113,7 +113,7 @@ def road(
         "shutdown_grace_s": 5.0,
     }
     with ExitStack() as stack:
-        stack.enter_context(patch.object(service.background, "SETTLE_GRACE_S", 0.0))
+        stack.enter_context(patch.object(service.dispatch.jobs, "SETTLE_GRACE_S", 0.0))
         sink = Sink()
         stack.callback(sink.close)
         stack.callback(sink.hold.set)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import certifi
 import pycurl
 
-from service.config import Settings
-from service.mail_server import mail_server
+from service.config.mail_server import mail_server
+from service.config.settings import Settings
 from workers.channels.channel import Answer, Mail, Phase, Post
 from workers.doubts import LIFETIME_S
 from workers.shortage import short_of

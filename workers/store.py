@@ -17,8 +17,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
-from service.config import Settings
-from service.db import (
+from service.config.settings import Settings
+from service.errors import DatabaseAway, NotifyError
+from service.ledger.db import (
     CANCEL_MAX_S,
     check_encoding,
     conninfo,
@@ -28,12 +29,11 @@ from service.db import (
     pins_errors,
     translated,
 )
-from service.errors import DatabaseAway, NotifyError
-from service.lookups import Lookups
+from service.ledger.pins import session_pins, transaction_pins
+from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model import Status
-from service.outage import Outage
-from service.pins import session_pins, transaction_pins
+from service.names.lookups import Lookups
 from workers.claim import Claim, Ended, Key
 from workers.hosts import located
 from workers.refusals import Refusal, Refusals

@@ -5,10 +5,10 @@ import time
 from contextlib import suppress
 
 from service.clock import Clock
+from service.dispatch.interval import told_to_stop
 from service.errors import NotifyError
-from service.interval import told_to_stop
+from service.ledger.store import Store
 from service.metrics import ApiMetrics
-from service.store import Store
 
 LOOK_EVERY_S = 60.0
 LOOK_AGAIN_S = 5.0  # while the ledger does not say

@@ -9,9 +9,9 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
+from service.config.settings import Settings
+from service.doctor.redis_finding import redis_findings, server_finding
 from service.metrics import WorkerMetrics
-from service.redis_finding import redis_findings, server_finding
 from tests.integration.dispatcher.driving import Driven
 from tests.integration.dispatcher.servers import Valkey, free_port
 from tests.ledger import enqueue

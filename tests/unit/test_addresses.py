@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.addresses import address, mailbox, sender
+from service.text.addresses import address, mailbox, sender
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from service.config import LEASE_SPARE_S, Settings, read_settings, retired_settings
+from service.config.settings import LEASE_SPARE_S, Settings, read_settings, retired_settings
 from service.errors import ConfigError
 from workers.store import STATEMENT_TIMEOUT_S
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.connection_fault import connection_fault
+from service.doctor.connection_fault import connection_fault
 from service.errors import DatabaseAway
 
 URL = "postgresql://shop:hunter2@db.example.org:5433/orders"

@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from service.db import conninfo
+from service.ledger.db import conninfo
 
 
 @pytest.mark.parametrize(

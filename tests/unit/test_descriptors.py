@@ -4,8 +4,8 @@ import resource
 
 import pytest
 
-from service.config import Settings
-from service.descriptors import RESERVE, SHARES, connections_max, share
+from service.config.settings import Settings
+from service.process.descriptors import RESERVE, SHARES, connections_max, share
 from workers.runner import within_descriptors
 
 MOST = 10**6

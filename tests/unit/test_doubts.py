@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.config import NAMES, Settings, read_settings
-from service.doubts import doubts
+from service.config.doubts import doubts
+from service.config.settings import NAMES, Settings, read_settings
 
 NOWHERE = Path("/nonexistent/.env")
 STRONG = "whsec_" + "YWJj" * 8

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.config import read_settings
-from service.env_file import unreadable
+from service.config.env_file import unreadable
+from service.config.settings import read_settings
 from service.errors import ConfigError
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from service import event_loop
-from service.event_loop import EventLoop
+from service.names import event_loop
+from service.names.event_loop import EventLoop
 
 NAMES = 50  # more than there are threads in any pool of a loop
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from loguru import logger
 
-import service.interval
+import service.dispatch.interval
+from service.dispatch.interval import every
 from service.errors import DatabaseAway
-from service.interval import every
-from service.outage import Outage
+from service.logs.outage import Outage
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def run(monkeypatch):
     """Run a coroutine by that clock; so does the loop under test."""
     with asyncio.Runner(loop_factory=ClockOfWaits) as runner:
         clock = SimpleNamespace(monotonic=runner.get_loop().time)
-        monkeypatch.setattr(service.interval, "time", clock)
+        monkeypatch.setattr(service.dispatch.interval, "time", clock)
         yield runner.run
 
 
@@ -99,7 +99,7 @@ def test_a_server_that_was_away_is_tried_again_long_before_the_interval(run_for_
         raise DatabaseAway("gone")
 
     first, second, _ = run_for_three_turns(3600, fail)
-    assert second - first == pytest.approx(service.interval.RETRY_S)
+    assert second - first == pytest.approx(service.dispatch.interval.RETRY_S)
 
 
 def test_a_job_runs_at_once_and_then_on_its_interval(run_for_three_turns):

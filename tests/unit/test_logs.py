@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
 
-from service import logs
+from service.logs import logs
 
 pytestmark = pytest.mark.usefixtures("logs_restored")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from service import loki_backlog
-from service.loki_backlog import Backlog, Chunk, body
+from service.logs import backlog as loki_backlog
+from service.logs.backlog import Backlog, Chunk, body
 
 
 def chunk(*lines: str, ns: int = 0, role: str = "worker", level: str = "info") -> Chunk:

@@ -6,8 +6,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from service import lookups as module
-from service.lookups import Lookups, addresses
+from service.names import lookups as module
+from service.names.lookups import Lookups, addresses
 from tests.waiting import wait_for
 
 

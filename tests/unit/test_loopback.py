@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.loopback import address_of, is_loopback
+from service.names.loopback import address_of, is_loopback
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import math
 
+from service.dispatch.offers import GRACE_S, OVERLAP_MS, WINDOW_MAX, Offers
 from service.model import LANES, Lane
-from service.offers import GRACE_S, OVERLAP_MS, WINDOW_MAX, Offers
 
 EMPTY = dict.fromkeys(LANES, 0)
 DUE = 1_000_000.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.origin import origin
+from service.names.origin import origin
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from loguru import logger
 
 from service.errors import DatabaseAway
-from service.outage import Outage
+from service.logs.outage import Outage
 
 
 @pytest.fixture

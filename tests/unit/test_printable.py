@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.printable import printable, printable_json
+from service.text.printable import printable, printable_json
 
 # C0, DEL, C1, bidi, zero width, line and paragraph separators, BOM, tags, half a surrogate pair.
 OBEYED = [

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
-from service.dispatcher import Dispatcher
+from service.config.settings import Settings
+from service.dispatch.dispatcher import Dispatcher
+from service.ledger.store import Store
 from service.metrics import DispatcherMetrics
-from service.store import Store
 
 LIMIT_S = 60.0
 

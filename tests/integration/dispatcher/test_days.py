@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.days import AHEAD_DAYS, HOURLY_S, SOON_S, maintenance_finding, room_finding
+from service.dispatch.days import AHEAD_DAYS, HOURLY_S, SOON_S, maintenance_finding, room_finding
 from tests.ledger import put
 from tests.sql.long import old_id
 

@@ -17,8 +17,8 @@ import pytest
 import redis
 from psycopg import IsolationLevel
 
-from service.dispatcher import Dispatcher
-from service.doorbell import ARM_WAIT_MS
+from service.dispatch.dispatcher import Dispatcher
+from service.dispatch.doorbell import ARM_WAIT_MS
 from tests.ledger import claim, insert
 from tests.waiting import wait_for
 

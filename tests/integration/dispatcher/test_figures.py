@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-import service.background
-import service.dispatcher
+import service.dispatch.dispatcher
+import service.dispatch.jobs
 from service.metrics import JOBS
 from tests.integration.dispatcher.servers import Valkey
 from tests.integration.dispatcher.test_running import leader
@@ -21,9 +21,9 @@ LEAD = "select pg_try_advisory_lock(1852798057, 2) as is_ours"
 @pytest.fixture
 def driven(drive, monkeypatch):
     """Give one that looks often."""
-    monkeypatch.setattr(service.background, "VITALS_INTERVAL_S", 0.2)
-    monkeypatch.setattr(service.background, "SLO_INTERVAL_S", 0.2)
-    monkeypatch.setattr(service.dispatcher, "REDIS_INTERVAL_S", 0.2)
+    monkeypatch.setattr(service.dispatch.jobs, "VITALS_INTERVAL_S", 0.2)
+    monkeypatch.setattr(service.dispatch.jobs, "SLO_INTERVAL_S", 0.2)
+    monkeypatch.setattr(service.dispatch.dispatcher, "REDIS_INTERVAL_S", 0.2)
     return drive(gauges_interval_s=0.2)
 
 
@@ -62,15 +62,15 @@ def test_what_cannot_be_read_any_more_becomes_unknown_and_comes_back(
 
 def test_one_miss_changes_nothing(db, driven):
     background = driven.dispatcher._background
-    sight = service.background.Sight(background.set_gauges, background._metrics.queue)
+    sight = service.dispatch.jobs.Sight(background.set_gauges, background._metrics.queue)
     enqueue(db)
     driven.call(sight.look())
     rename(db, "gauges", "gone")
-    for misses in range(1, service.background.MISSES_MAX + 1):
-        with pytest.raises(service.dispatcher.DatabaseAway):
+    for misses in range(1, service.dispatch.jobs.MISSES_MAX + 1):
+        with pytest.raises(service.dispatch.dispatcher.DatabaseAway):
             driven.call(sight.look())
         assert is_unknown(driven, "db_queued_notifications") == (
-            misses == service.background.MISSES_MAX
+            misses == service.dispatch.jobs.MISSES_MAX
         )
     rename(db, "gone", "gauges")
     driven.call(sight.look())
@@ -110,7 +110,7 @@ def test_a_standby_shows_no_figures(db, drive, other_db):
 
 
 def test_redis_is_up_with_its_memory_and_then_it_is_not(db, drive, tmp_path, monkeypatch):
-    monkeypatch.setattr(service.dispatcher, "REDIS_INTERVAL_S", 0.1)
+    monkeypatch.setattr(service.dispatch.dispatcher, "REDIS_INTERVAL_S", 0.1)
     with Valkey(tmp_path) as valkey:
         driven = drive(redis_url=valkey.url)
         with driven.running():
@@ -168,7 +168,7 @@ def test_the_service_level_is_folded_and_counted(db, driven):
 
 
 def test_more_deltas_than_one_call_takes_are_folded_at_once(db, driven, monkeypatch):
-    monkeypatch.setattr(service.background, "SLO_DELTAS_MAX", 2)
+    monkeypatch.setattr(service.dispatch.jobs, "SLO_DELTAS_MAX", 2)
     for _ in range(5):
         settle(db, claim(db, enqueue(db)))
     driven.call(driven.dispatcher._background.fold_slo())

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.background import Background
-from service.mender import Mender
+from service.dispatch.jobs import Background
+from service.dispatch.mender import Mender
 from service.metrics import DispatcherMetrics
 from tests.ledger import ago, attempts_of, change, claim, enqueue, put, row, settle, status
 from tests.sql.test_born_ahead import id_in
@@ -107,7 +107,7 @@ def test_what_could_not_be_mended_is_tried_again(db, leader, monkeypatch):
 
 
 def test_many_rows_of_all_lanes_come_back_in_calls_of_a_thousand(db, leader, monkeypatch):
-    monkeypatch.setattr("service.mender.ROWS_MAX", 7)
+    monkeypatch.setattr("service.dispatch.mender.ROWS_MAX", 7)
     for lane in range(4):
         enqueue(db, 20, priority=lane)
     db.execute(
@@ -122,7 +122,7 @@ def test_many_rows_of_all_lanes_come_back_in_calls_of_a_thousand(db, leader, mon
 def test_after_a_jump_ahead_the_living_settle_before_they_are_reaped(db, driven, monkeypatch):
     metrics = DispatcherMetrics(CollectorRegistry())
     background = Background(driven.settings, driven.store, metrics)
-    monkeypatch.setattr("service.background.SETTLE_GRACE_S", 0.0)
+    monkeypatch.setattr("service.dispatch.jobs.SETTLE_GRACE_S", 0.0)
     background.heard()
     driven.call(background._mender.look())
     (claimed,) = claim(db, enqueue(db))

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
-from service.dispatcher import BLIND_PAUSE_S, VAIN_PAUSE_S, Dispatcher
-from service.doorbell import BELLS_MAX, Doorbell
+from service.config.settings import Settings
+from service.dispatch.dispatcher import BLIND_PAUSE_S, VAIN_PAUSE_S, Dispatcher
+from service.dispatch.doorbell import BELLS_MAX, Doorbell
 from service.metrics import WorkerMetrics
 from tests.integration.dispatcher.test_running import leader, sleeping, told, wait_until_seen
 from tests.ledger import enqueue
@@ -98,7 +98,7 @@ def test_a_leader_of_ours_is_no_stranger(db, drive, events):
 @pytest.fixture
 def impatient(db, driven, monkeypatch):
     """Give one that tells soon why it cannot sleep, and its database."""
-    monkeypatch.setattr("service.dispatcher.ARM_PATIENCE_S", 0.05)
+    monkeypatch.setattr("service.dispatch.dispatcher.ARM_PATIENCE_S", 0.05)
     return db, driven
 
 
@@ -124,10 +124,10 @@ def test_a_doorbell_that_is_kept_for_long_is_asked_at_a_pace(db, driven, strange
     async def pause(seconds):
         pauses.append(seconds)
 
-    monkeypatch.setattr("service.dispatcher.ARM_PATIENCE_S", 0.0)
+    monkeypatch.setattr("service.dispatch.dispatcher.ARM_PATIENCE_S", 0.0)
     stranger.execute(HOLD.format(BELL))
     driven.turn()
-    monkeypatch.setattr("service.dispatcher.asyncio.sleep", pause)
+    monkeypatch.setattr("service.dispatch.dispatcher.asyncio.sleep", pause)
     driven.turn()
     assert pauses == [BLIND_PAUSE_S]
 
@@ -151,8 +151,8 @@ def test_each_bell_for_nothing_is_followed_by_a_longer_pause(db, driven, monkeyp
     async def pause(seconds):
         pauses.append(seconds)
 
-    monkeypatch.setattr("service.dispatcher.asyncio.sleep", pause)
-    monkeypatch.setattr("service.dispatcher.TICK_S", 300.0)
+    monkeypatch.setattr("service.dispatch.dispatcher.asyncio.sleep", pause)
+    monkeypatch.setattr("service.dispatch.dispatcher.TICK_S", 300.0)
     first, last = VAIN_PAUSE_S
     for expected in [[], [first], [2 * first], [4 * first]]:
         pauses.clear()
@@ -189,7 +189,7 @@ def test_a_flood_of_bells_does_not_keep_it_from_dispatching(db, driven, ready, e
 
 
 def test_it_is_deaf_for_a_while_after_a_flood_and_listens_again(db, dsn, events, monkeypatch):
-    monkeypatch.setattr("service.doorbell.BELLS_MAX", 100)
+    monkeypatch.setattr("service.dispatch.doorbell.BELLS_MAX", 100)
 
     async def flooded():
         doorbell = Doorbell(dsn)

@@ -5,9 +5,9 @@ import time
 import pytest
 import redis
 
+from service.dispatch.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
 from service.errors import RedisAway
 from service.model import LANES
-from service.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
 from tests.integration.dispatcher.servers import Valkey
 from tests.ledger import ago, change, claim, enqueue, put, reap, release, row, settle
 from tests.waiting import wait_for
@@ -100,7 +100,7 @@ def test_a_lane_is_filled_again_below_its_low_mark(db, driven, ready):
 
 
 def test_a_backlog_that_waits_for_workers_is_never_lost(db, driven, ready, monkeypatch):
-    monkeypatch.setattr("service.offers.GRACE_S", -1.0)  # every id is old at once
+    monkeypatch.setattr("service.dispatch.offers.GRACE_S", -1.0)  # every id is old at once
     enqueue(db, 2000)
     for _ in range(10):
         driven.reconcile()
@@ -199,8 +199,8 @@ def test_a_row_committed_much_later_than_its_due_at_is_found_from_the_head(
     driven.offer()
     late = put(db, "queued", due_at=ago(db, "1 minute"))  # below the floor
     assert driven.offer() == 0
-    monkeypatch.setattr("service.dispatcher.TICK_S", 0.0)
-    monkeypatch.setattr("service.dispatcher.HEAD_SHARE", 0)
+    monkeypatch.setattr("service.dispatch.dispatcher.TICK_S", 0.0)
+    monkeypatch.setattr("service.dispatch.dispatcher.HEAD_SHARE", 0)
     assert driven.offer() == 1
     assert ready.ids() == {late}
 

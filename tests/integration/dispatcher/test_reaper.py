@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.background import (
+from service.dispatch.jobs import (
     REAP_PAUSE_MIN_S,
     SETTLE_AGAIN_S,
     SETTLE_GRACE_S,
@@ -71,7 +71,7 @@ def test_when_nobody_has_a_lease_it_comes_before_a_new_one_can_pass(db, settled_
 
 
 def test_leases_that_pass_one_after_another_do_not_make_it_spin(db, settled_in, monkeypatch):
-    monkeypatch.setattr("service.background.REAP_PAUSE_MIN_S", 3600.0)
+    monkeypatch.setattr("service.dispatch.jobs.REAP_PAUSE_MIN_S", 3600.0)
     claim(db, enqueue(db), lease="1 minute")
     assert settled_in.reap() == 3600.0
 

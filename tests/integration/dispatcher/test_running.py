@@ -6,7 +6,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from service.db import connect
+from service.ledger.db import connect
 from service.model import LANES
 from tests.integration.dispatcher.servers import Valkey
 from tests.ledger import ago, claim, enqueue, put, row, settle, status
@@ -242,7 +242,7 @@ def test_a_session_that_could_not_listen_is_not_taken_for_a_listener(
                 await conn.execute("begin; select 1/0")
         return conn
 
-    monkeypatch.setattr("service.doorbell.connect", connect_badly)
+    monkeypatch.setattr("service.dispatch.doorbell.connect", connect_badly)
     with driven.running():
         wait_for(lambda: sleeping(db))
         assert refused[0].closed
