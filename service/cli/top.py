@@ -6,8 +6,8 @@ import sys
 from importlib.util import find_spec
 
 from service.cli.settings import settings_beside_up
+from service.config.postgres_url import libpq_environment
 from service.errors import StartError
-from service.ledger.db import libpq_environment
 from service.process.distribution import install
 
 

@@ -15,6 +15,7 @@ from service.api.serve import serving
 from service.cli.running import end_by_signals, run_until_stopped, start_logs
 from service.cli.settings import settings_for
 from service.cli.working import working
+from service.config.postgres_url import place
 from service.config.settings import Settings
 from service.dispatch.dispatcher import dispatching
 from service.embedded.running import written_down
@@ -22,7 +23,6 @@ from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
 from service.errors import StartError
 from service.inbox.inbox import Inbox
-from service.ledger.db import place
 from service.ledger.migrate import migrate
 from service.logs import logs
 from service.metrics import ProcessMetrics

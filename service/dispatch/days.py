@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from loguru import logger
 
-from service.doctor.finding import Finding, judged
 from service.ledger.store import Store
 from service.metrics import DispatcherMetrics
 
@@ -84,9 +83,8 @@ class Days:
         return max(0.0, min(step.due_at for step in self._steps) - self._clock())
 
     async def _look_at_room(self) -> None:
-        found = room_finding(self._retention.days, *await self._store.lock_room())
-        if found.advice:
-            logger.warning("too_few_locks", hint=found.advice)
+        if advice := lock_advice(self._retention.days, *await self._store.lock_room()):
+            logger.warning("too_few_locks", hint=advice)
         self._has_looked = True
 
     async def _take(self, step: Step) -> None:
@@ -131,29 +129,15 @@ class Days:
         return self._retention + timedelta(seconds=await self._doubt_s())
 
 
-def room_finding(retention_days: int, per_transaction: int, transactions: int) -> Finding:
-    """Judge whether the server has the locks for what opens every day at once.
+def lock_advice(retention_days: int, per_transaction: int, transactions: int) -> str:
+    """Say what to do if the server has too few locks for what opens every day at once; "": nothing.
 
     Nothing of ours on the road does; a dump, a migration or somebody's own query may.
     """
     wanted = math.ceil(LOCKS_PER_DAY * (retention_days + AHEAD_DAYS) / transactions)
-    return judged(
-        "locks", f"max_locks_per_transaction = {per_transaction}", wanted <= per_transaction,
+    if wanted <= per_transaction:
+        return ""
+    return (
         f"RETENTION_DAYS={retention_days}: a dump or a migration opens every day at once; set "
-        f"max_locks_per_transaction to {wanted} or more, and restart PostgreSQL",
-    )  # fmt: skip
-
-
-def maintenance_finding(missing: list[tuple[str, str, str | None]]) -> Finding:
-    """Judge what maintenance() told, naming the first of each step."""
-    if not missing:
-        return Finding("days", "made ahead, and dropped after their retention")
-    told: dict[str, str] = {}
-    for step, partition, cause in missing:
-        told.setdefault(step, partition + (f" ({cause})" if cause else ""))
-    what = {"make_days": "missing ahead", "drop_days": "over retention"}
-    return Finding(
-        "days",
-        "; ".join(f"{what[step]}: {partition}" for step, partition in told.items()),
-        "the dispatcher sees to it hourly: take away what it names; else see its log",
+        f"max_locks_per_transaction to {wanted} or more, and restart PostgreSQL"
     )

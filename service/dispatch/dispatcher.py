@@ -15,7 +15,7 @@ from loguru import logger
 
 from service.config.settings import Settings
 from service.dispatch.doorbell import ARM_WAIT_LONG_MS, ARM_WAIT_MS, Doorbell
-from service.dispatch.interval import every, told_to_stop
+from service.dispatch.interval import every
 from service.dispatch.jobs import Background
 from service.dispatch.leader import Leader
 from service.dispatch.offers import WINDOW_LOW, WINDOW_MAX, Offers
@@ -26,6 +26,7 @@ from service.logs.outage import Outage
 from service.logs.seldom import Seldom
 from service.metrics import DispatcherMetrics, ProcessMetrics
 from service.model import LANES, Lane, LockHolder
+from service.process.cancelled import was_cancelled
 from service.process.watched import Look, Restarted, Run, ended, watched
 
 TICK_S = 1.0  # full lanes are looked at this often, and no sleep is longer
@@ -83,7 +84,7 @@ class Dispatcher:
         """Stand for election each second; whatever ends that gives the lead to somebody else."""
         outage = Outage("postgresql")
         try:
-            while not told_to_stop():
+            while not was_cancelled():
                 try:
                     leads = await self._leader.elect()
                     outage.back()
@@ -124,7 +125,7 @@ class Dispatcher:
             self._ready_set.use(None)  # a failover may have brought another ledger
         work = [self._begun(name, run) for name, run in self._tasks()]
         try:
-            while await self._leader.elect() and not told_to_stop():
+            while await self._leader.elect() and not was_cancelled():
                 self._background.heard()
                 if reason := next(filter(None, map(ended, work)), None):
                     raise Ended(reason)
@@ -155,7 +156,7 @@ class Dispatcher:
     async def _dispatch(self) -> None:
         """Turn after turn, until cancelled; a server that is away is waited for."""
         pause = 0.1
-        while not told_to_stop():
+        while not was_cancelled():
             try:
                 await self.turn()
                 self._dispatching.back()
@@ -330,7 +331,7 @@ class Dispatcher:
 
     async def _sleep(self, next_due_s: float | None) -> None:
         """Sleep until the bell, the next due notification or the tick, whichever is first."""
-        if told_to_stop():
+        if was_cancelled():
             return
         tick_s = TICK_S * random.uniform(0.9, 1.1)
         if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):

@@ -8,7 +8,8 @@ variants that lose wake-ups, are in ops/adr/0002-doorbell.md.
 import select
 import time
 
-from service.ledger.db import BELL, Connection, connect, lock_holder, translated
+from service.ledger.connection import BELL, Connection, connect, lock_holder
+from service.ledger.db import translated
 from service.logs.seldom import Seldom
 from service.model import LockHolder
 

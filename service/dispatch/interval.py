@@ -8,6 +8,7 @@ from loguru import logger
 
 from service.errors import NotifyError
 from service.logs.outage import Outage
+from service.process.cancelled import was_cancelled
 
 RETRY_S = 5.0  # after a failure: a session that broke with the server says nothing of the next one
 
@@ -24,7 +25,7 @@ async def every(
     Its outage is the caller's: it may begin under one lead and end under the next. `succeeded` is
     called after each run that did not fail.
     """
-    while not told_to_stop():
+    while not was_cancelled():
         started, wait_s = time.monotonic(), interval_s
         try:
             wanted_s = await run_once()
@@ -37,16 +38,5 @@ async def every(
         except Exception as error:  # the loop must outlive a bug in its job
             outage.away(error)
             logger.exception("job_failed")
-        if not told_to_stop():
+        if not was_cancelled():
             await asyncio.sleep(max(0.0, wait_s - (time.monotonic() - started)))
-
-
-def told_to_stop() -> bool:
-    """Say whether this task was cancelled, even if nobody raised it.
-
-    asyncio.wait_for of Python 3.11, which redis-py writes with, swallows a cancellation that comes
-    while its answer does (one in nine, when aimed at a turn): a loop that trusts the exception
-    alone goes on, and whoever waits for its end hangs.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -1,7 +1,8 @@
 """Which dispatcher leads: the one whose session holds the leader's lock. The others stand by."""
 
 from service.errors import DatabaseAway
-from service.ledger.db import LEAD, Connection, connect, lock_holder, translated
+from service.ledger.connection import LEAD, Connection, connect, lock_holder
+from service.ledger.db import translated
 from service.model import LockHolder
 
 

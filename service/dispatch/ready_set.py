@@ -34,19 +34,6 @@ def translated() -> Iterator[None]:
         raise RedisAway(reason or type(error).__name__) from error
 
 
-def is_readable(url: str) -> bool:
-    """Say whether the library can read a URL, each parameter too. Its errors quote what it cannot.
-
-    It looks at most of them only when it makes a connection, which this does and does not open.
-    """
-    try:
-        pool: Any = Redis.from_url(url).connection_pool
-        pool.make_connection()
-    except (ValueError, TypeError, RedisError):
-        return False
-    return True
-
-
 class ReadySet:
     """Every verb may raise RedisAway; the library repeats none: that is our decision."""
 

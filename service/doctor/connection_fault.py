@@ -9,8 +9,8 @@ import os
 import re
 from typing import NamedTuple
 
+from service.config.postgres_url import libpq_environment
 from service.doctor.finding import Finding
-from service.ledger.db import libpq_environment
 
 MARKS = "\"'«»„“”「」"
 QUOTED = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'')

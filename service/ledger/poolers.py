@@ -8,16 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from service.config.settings import Settings
-from service.doctor.finding import Finding
 from service.errors import DatabaseAway, StartError, Unfit
-from service.ledger.db import Connection, connect, translated
+from service.ledger.connection import Connection, connect
+from service.ledger.db import translated
 
 LOOKS = 5  # at which of two connections has which session: one that is busy may look like its own
 SESSION = "select pg_catalog.pg_backend_pid()"
-DATABASE = (
-    "select pg_catalog.pg_postmaster_start_time(), d.oid from pg_catalog.pg_database d"
-    " where d.datname operator(pg_catalog.=) pg_catalog.current_database()"
-)
 
 
 async def refuse_unfit(settings: Settings) -> DatabaseAway | None:
@@ -75,26 +71,3 @@ async def connected(url: str) -> AsyncIterator[Connection]:
         yield conn
     finally:
         await conn.close()
-
-
-async def pooler_finding(settings: Settings) -> Finding:
-    """Say what stands between us and PostgreSQL, and whether both URLs lead to one database."""
-    url, direct_url = settings.database_url or "", settings.direct_url or ""
-    try:
-        if await shares_sessions(direct_url):
-            found, _, advice = pooled(settings).partition(": ")
-            return Finding("pooler", found, advice)
-        async with connected(url) as ours, connected(direct_url) as direct:
-            with translated():
-                there = [await (await c.execute(DATABASE)).fetchall() for c in (ours, direct)]
-    except DatabaseAway as error:
-        return Finding("pooler", str(error), "see DATABASE_URL and DATABASE_DIRECT_URL")
-    if there[0] != there[1]:
-        return Finding(
-            "pooler", "DATABASE_URL and DATABASE_DIRECT_URL lead to different databases",
-            "locks and doorbells would be in the wrong one: correct one of them",
-        )  # fmt: skip
-    if not ours.pins:
-        return Finding("pooler", "none")
-    found = "past it" if url != direct_url else "one of sessions"
-    return Finding("pooler", f"{found}; settings go along with each statement")

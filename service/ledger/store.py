@@ -13,8 +13,10 @@ from psycopg.pq import Format
 from psycopg.rows import class_row
 
 from service.errors import DatabaseAway, NotifyError, NotTried, Refused
-from service.ledger.db import Pool, is_not_the_rows, lock_holder
+from service.ledger.connection import lock_holder
+from service.ledger.db import is_not_the_rows
 from service.ledger.faults import Fault
+from service.ledger.pool import Pool
 from service.ledger.schema import STRANGERS, current_migration, functions, tables
 from service.model import (
     Accepted,

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from loguru import logger
 
-from service.dispatch.interval import told_to_stop
 from service.errors import Ended
+from service.process.cancelled import was_cancelled
 
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
@@ -32,10 +32,10 @@ async def watched(name: str, run: Run, restarted: Restarted) -> None:
     library's, or one that was meant for somebody else.
     """
     pause_s = PAUSE_MIN_S
-    while not told_to_stop():
+    while not was_cancelled():
         began = time.monotonic()
         error = await how_it_ended(run)
-        if told_to_stop():
+        if was_cancelled():
             return
         if time.monotonic() - began > CALM_S:
             pause_s = PAUSE_MIN_S
@@ -50,7 +50,7 @@ async def how_it_ended(run: Run) -> BaseException:
     try:
         await run()
     except asyncio.CancelledError as error:
-        if told_to_stop():
+        if was_cancelled():
             raise
         return error
     except (Exception, SystemExit) as error:

@@ -17,8 +17,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from service.cli import top
+from service.config.postgres_url import libpq_environment
 from service.errors import StartError
-from service.ledger.db import libpq_environment
 from tests.acceptance.conftest import NOTIFY
 
 LIMIT_S = 60.0

@@ -12,7 +12,7 @@ import pytest
 
 from service.config.settings import Settings
 from service.errors import StartError
-from service.ledger.db import connect
+from service.ledger.connection import connect
 from service.ledger.migrate import migrate
 from service.ledger.poolers import refuse_unfit
 from service.ledger.store import Store

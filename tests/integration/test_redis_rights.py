@@ -10,7 +10,7 @@ import redis
 from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
-from service.doctor.redis_finding import redis_findings, server_finding
+from service.doctor.redis import redis_findings, server_finding
 from service.metrics import WorkerMetrics
 from tests.integration.dispatcher.driving import Driven
 from tests.integration.dispatcher.servers import Valkey, free_port

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from service.cli import client, main
 from service.config.settings import Settings
-from service.doctor.doctor import mail_finding
+from service.doctor.mail import mail_finding
 from service.errors import NotifyError
 from service.logs import logs
 from service.logs.loki import Loki

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service.config.settings import Settings, host_names
+from service.config.parsers import host_names
+from service.config.settings import Settings
 from service.http.callers import Callers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,8 +6,8 @@ import re
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from service.doctor.schema import schema_findings
 from service.errors import DatabaseAway
-from service.ledger.faults import schema_findings
 from service.ledger.migrate import migrate
 from service.ledger.schema import functions, tables
 from service.ledger.store import Store

@@ -11,7 +11,7 @@ import pytest
 from service.api.app import READS_AT_ONCE
 from service.api.turns import Turns
 from service.http.problems import Problem
-from service.ledger.db import STATEMENT_TIMEOUT_S
+from service.ledger.connection import STATEMENT_TIMEOUT_S
 from tests.integration.api.serving import LINE, Api
 from tests.integration.api.test_batching import post_all
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.dispatch.days import AHEAD_DAYS, HOURLY_S, SOON_S, maintenance_finding, room_finding
+from service.dispatch.days import AHEAD_DAYS, HOURLY_S, SOON_S
+from service.doctor.days import maintenance_finding, room_finding
 from tests.ledger import put
 from tests.sql.long import old_id
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from service.ledger.db import connect
+from service.ledger.connection import connect
 from service.model import LANES
 from tests.integration.dispatcher.servers import Valkey
 from tests.ledger import ago, claim, enqueue, put, row, settle, status
