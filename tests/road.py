@@ -9,7 +9,7 @@ from unittest.mock import patch
 import psycopg
 from prometheus_client import CollectorRegistry
 
-import service.dispatch.jobs
+import service.dispatch.reaper
 from service.config.settings import Settings
 from service.doctor.doctor import examine
 from service.doctor.finding import Finding
@@ -80,9 +80,9 @@ class Road:
         assert ends == ["lease_expired", "sent"]
 
     def _kept(self) -> None:
-        background = self.dispatcher.dispatcher._background
-        for job in (background.set_gauges, background.set_vitals, background.fold_slo,
-                    background.keep_days):  # fmt: skip
+        jobs = self.dispatcher.jobs
+        for job in (jobs.figures.read_queue, jobs.figures.read_vitals, jobs.fold_slo,
+                    jobs.days.keep):  # fmt: skip
             self.dispatcher.call(job())
         self.dispatcher.reconcile()
         assert self.api.get("/readyz").status == 200
@@ -113,7 +113,7 @@ def road(
         "shutdown_grace_s": 5.0,
     }
     with ExitStack() as stack:
-        stack.enter_context(patch.object(service.dispatch.jobs, "SETTLE_GRACE_S", 0.0))
+        stack.enter_context(patch.object(service.dispatch.reaper, "SETTLE_GRACE_S", 0.0))
         sink = Sink()
         stack.callback(sink.close)
         stack.callback(sink.hold.set)

@@ -5,6 +5,7 @@ found nothing. Producers see the lock in the trigger's WHEN and ring only then. 
 variants that lose wake-ups, are in ops/adr/0002-doorbell.md.
 """
 
+import math
 import select
 import time
 
@@ -15,6 +16,7 @@ from service.model import LockHolder
 
 ARM_WAIT_MS = 5  # for producers in flight that did not ring
 ARM_WAIT_LONG_MS = 20  # after a second of failures
+ARM_PATIENCE_S = 10.0  # then the log says who holds its lock
 BELLS_MAX = 1000  # unread at once: producers that rang for one sleep are far fewer
 DEAF_S = 5.0
 
@@ -32,6 +34,15 @@ class Doorbell:
         self._deaf_until = 0.0
         self._rang = False
         self._flood = Seldom("doorbell_flooded")
+        self._failing_since: float | None = None  # to be armed
+        self._ask_holder_at = -math.inf
+        self._kept_by: LockHolder | None = None
+        self._unarmed = Seldom("doorbell_cannot_be_armed")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether somebody who is no producer has kept its lock for long."""
+        return self._kept_by is not None
 
     async def open(self) -> bool:
         """Connect and LISTEN, before the first look: nothing falls between. False: too loud."""
@@ -49,8 +60,24 @@ class Doorbell:
         self._conn = conn
         return True
 
-    async def arm(self, wait_ms: int) -> bool:
-        """Make later INSERTs ring. False: a silent producer is still in flight, look again."""
+    async def arm(self) -> bool:
+        """Make later INSERTs ring. False: a silent producer is still in flight, look again.
+
+        After a second of failures it is waited for longer, and after ARM_PATIENCE_S it is named.
+        """
+        now = time.monotonic()
+        failing_s = 0.0 if self._failing_since is None else now - self._failing_since
+        if await self.arm_within(ARM_WAIT_LONG_MS if failing_s > 1 else ARM_WAIT_MS):
+            self._failing_since = self._kept_by = None
+            return True
+        self._failing_since = self._failing_since or now
+        if failing_s > ARM_PATIENCE_S and now >= self._ask_holder_at:
+            self._ask_holder_at = now + ARM_PATIENCE_S
+            await self._see_who_keeps_it()
+        return False
+
+    async def arm_within(self, wait_ms: int) -> bool:
+        """Try once to arm it. False: not in this time, or there were too many bells."""
         assert self._conn is not None
         with translated():
             if not await self._read_bells():
@@ -80,18 +107,19 @@ class Doorbell:
             if await self._read_bells():
                 await self._conn.execute("select pg_advisory_unlock_all()")
 
-    async def holder(self) -> LockHolder | None:
-        """Say which stranger keeps it from being armed; None: producers, as far as we can see."""
-        if self._conn is None:
-            return None
-        with translated():
-            return await lock_holder(self._conn, BELL)
-
     async def close(self) -> None:
         """End the session; its lock and its LISTEN end with it."""
         if self._conn is not None:
             await self._conn.close()
             self._conn = None
+
+    async def _see_who_keeps_it(self) -> None:
+        """Say which stranger does; producers come and go, and are not seen there."""
+        self._kept_by = None
+        if self._conn is not None:
+            with translated():
+                self._kept_by = await lock_holder(self._conn, BELL)
+        self._unarmed.happened(holder=str(self._kept_by or "a producer's open transaction"))
 
     async def _read_bells(self) -> bool:
         """Read what has rung so far. False: that was too much, and the session is closed."""

@@ -12,6 +12,17 @@ WINDOW_MAX = 10_000  # ids per lane in the ready set; more stays in PostgreSQL
 WINDOW_LOW = 5_000  # a lane with fewer is filled again
 GRACE_S = 2.0  # offered, or gone from the ready set, longer ago and still queued
 OVERLAP_MS = 5_000.0  # rows may be committed this much later than their due_at
+TICK_S = 1.0  # stocked lanes are looked at this often
+HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which lanes one look is at, and from where: each lane's floor, or None for its head."""
+
+    lanes: list[int]
+    floors: list[float | None]
+    is_tick: bool
 
 
 @dataclass(slots=True)
@@ -43,6 +54,8 @@ class Offers:
         self.floors: dict[int, float | None] = dict.fromkeys(LANES)
         self._offered: dict[int, dict[bytes, Offered]] = {lane: {} for lane in LANES}
         self._pruned = dict.fromkeys(LANES, -math.inf)
+        self._last_head = self._last_tick = -math.inf
+        self._head_cost = 0.0
 
     def forget_floors(self) -> None:
         """Look from the head next time: we start, took the lead, or lost sight of Redis."""
@@ -55,6 +68,30 @@ class Offers:
             self._offered[lane] = {
                 id: Offered(known.due_ms, -math.inf, gone=True) for id, known in offered.items()
             }
+
+    def plan(self, cards: dict[int, int], now: float) -> Plan:
+        """Plan a look: at the lanes below their low mark, and at all of them when it is time.
+
+        `cards` are the ids that each lane of the ready set holds. `now` is monotonic seconds.
+        """
+        is_tick = now - self._last_tick > TICK_S
+        lanes = [lane for lane in LANES if is_tick or cards[lane] < WINDOW_LOW]
+        return Plan(lanes, self._floors(lanes, now) if lanes else [], is_tick)
+
+    def looked(self, plan: Plan, began: float, ended: float) -> None:
+        """Note that the look has been taken, and how long it took."""
+        if None in plan.floors:
+            self._head_cost = ended - began
+        if plan.is_tick:
+            self._last_tick = began
+
+    def _floors(self, lanes: list[int], now: float) -> list[float | None]:
+        """Give each lane's floor, or None for all: the head is looked at when it is time."""
+        floors = [self.floors[lane] for lane in lanes]
+        if None not in floors and now - self._last_head < max(TICK_S, HEAD_SHARE * self._head_cost):
+            return floors
+        self._last_head = now
+        return [None] * len(lanes)
 
     def choose(self, looks: list[Lane], cards: dict[int, int], now: float) -> Choice:
         """Split what was found into fresh ids, ids to offer again, and ids to look for.

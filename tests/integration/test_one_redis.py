@@ -101,7 +101,7 @@ def test_what_a_ledger_leaves_behind_goes_by_itself(db, both, redis_client, keys
     driven, _ = both
     enqueue(db)
     driven.offer()
-    driven.call(driven.dispatcher.look_at_redis())
+    driven.call(driven.jobs.figures.read_redis(driven.offering))
     names = redis_client.keys()
     assert names
     assert all(redis_client.ttl(name) > 0 for name in names)

@@ -65,7 +65,7 @@ def test_without_any_one_verb_it_is_named(dsn, valkey, verb):
     assert finding.found.startswith(f"{verb.upper()} is refused")
     assert "ACL" in finding.advice
     with Driven(dsn, url) as driven:
-        driven.call(driven.dispatcher.look_at_redis())
+        driven.call(driven.jobs.figures.read_redis(driven.offering))
         assert driven.metric("dispatcher_redis_up") == 0
         assert driven.metric("dispatcher_redis_memory_bytes") > 0
 

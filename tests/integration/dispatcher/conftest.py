@@ -9,8 +9,9 @@ import pytest
 import redis
 from loguru import logger
 
-import service.dispatch.dispatcher
-import service.dispatch.jobs
+import service.dispatch.offers
+import service.dispatch.reaper
+import service.dispatch.turns
 from service.keys import Keys
 from service.model import LANES
 from tests.integration.dispatcher.driving import Driven
@@ -56,13 +57,14 @@ def driven(drive: Callable[..., Driven]) -> Driven:
 @pytest.fixture
 def no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing but a bell or a due row end a sleep: the tick would hide that they did not."""
-    monkeypatch.setattr(service.dispatch.dispatcher, "TICK_S", 300.0)
+    monkeypatch.setattr(service.dispatch.offers, "TICK_S", 300.0)
+    monkeypatch.setattr(service.dispatch.turns, "SLEEP_MAX_S", 300.0)
 
 
 @pytest.fixture
 def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a leader reap at once, and soon after the server's start."""
-    monkeypatch.setattr(service.dispatch.jobs, "SETTLE_GRACE_S", 0.0)
+    monkeypatch.setattr(service.dispatch.reaper, "SETTLE_GRACE_S", 0.0)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
 from service.dispatch.dispatcher import Dispatcher
+from service.dispatch.offering import Offer, Offering
+from service.dispatch.turns import Turns
 from service.ledger.store import Store
 from service.metrics import DispatcherMetrics
 
@@ -20,7 +22,7 @@ class Driven:
     """One dispatcher, its event loop, and its metrics."""
 
     def __init__(
-        self, dsn: str, redis_url: str | None, kind: type[Dispatcher] = Dispatcher, **settings: Any
+        self, dsn: str, redis_url: str | None, kind: type[Turns] = Turns, **settings: Any
     ) -> None:
         self.settings = Settings(database_url=dsn, redis_url=redis_url, **settings)
         self.registry = CollectorRegistry()
@@ -42,27 +44,44 @@ class Driven:
     async def _open(self) -> None:
         self.store = Store(self.settings.database_url, "notify-maint")
         await self.store.__aenter__()
-        self.dispatcher = self._kind(self.settings, self.store, DispatcherMetrics(self.registry))
+        metrics = DispatcherMetrics(self.registry)
+        self.dispatcher = Dispatcher(self.settings, self.store, metrics)
+        self.jobs = self.dispatcher._jobs
+        if offering := self.dispatcher._offering:
+            self.dispatcher._turns = self._kind(self.settings.direct_url, offering, metrics)
 
     async def _close(self) -> None:
-        await self.dispatcher._close()
+        await self.dispatcher.close()
         await self.store.__aexit__(None, None, None)
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run one verb to its end."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
 
+    @property
+    def offering(self) -> Offering:
+        """Give what offers."""
+        assert self.dispatcher._offering is not None
+        return self.dispatcher._offering
+
+    @property
+    def turns(self) -> Turns:
+        """Give what does the turns."""
+        assert self.dispatcher._turns is not None
+        return self.dispatcher._turns
+
     def offer(self) -> int:
         """Look once; says how many ids were added."""
-        return int(self.call(self.dispatcher.offer())[0])
+        offer: Offer = self.call(self.offering.offer())
+        return offer.added
 
     def turn(self) -> None:
         """Do one turn."""
-        self.call(self.dispatcher.turn())
+        self.call(self.turns.turn())
 
     def reconcile(self) -> None:
         """Reconcile once."""
-        self.call(self.dispatcher.reconcile())
+        self.call(self.offering.reconcile())
 
     @contextmanager
     def doing(self, work: Coroutine[Any, Any, Any]) -> Iterator[None]:
@@ -79,7 +98,7 @@ class Driven:
 
     def dispatching(self) -> AbstractContextManager[None]:
         """Let it do turn after turn, without a lead and without background jobs."""
-        return self.doing(self.dispatcher._dispatch())
+        return self.doing(self.turns.run())
 
     def metric(self, name: str, /, **labels: str) -> float:
         """Read one metric."""

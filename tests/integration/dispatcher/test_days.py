@@ -23,7 +23,7 @@ def kept(drive):
 
 
 def keep(kept):
-    return kept.call(kept.dispatcher._background._days.keep())
+    return kept.call(kept.jobs.days.keep())
 
 
 def failed(kept, step):

@@ -17,8 +17,8 @@ import pytest
 import redis
 from psycopg import IsolationLevel
 
-from service.dispatch.dispatcher import Dispatcher
-from service.dispatch.doorbell import ARM_WAIT_MS
+from service.dispatch.doorbell import ARM_WAIT_MS, Doorbell
+from service.dispatch.turns import Turns
 from tests.ledger import claim, insert
 from tests.waiting import wait_for
 
@@ -29,17 +29,17 @@ LOST_AFTER_S = 20.0  # a wake-up takes milliseconds; the next tick is minutes aw
 CAUGHT_AFTER_S = 2.0
 
 
-class NoLookAfterArming(Dispatcher):
+class NoLookAfterArming(Turns):
     """Takes the look before arming for enough."""
 
     async def turn(self):
-        await self._open_doorbell()
-        if not (await self.offer())[0] and await self._arm():
+        await self._listen()
+        if not (await self._offering.offer()).added and await self._doorbell.arm():
             await self._sleep(None)
             await self._doorbell.disarm()
 
 
-class LooksWhileArming(Dispatcher):
+class LooksWhileArming(Turns):
     """Looks in the statement that arms: with a snapshot from before the grant."""
 
     ARM_AND_LOOK = (
@@ -48,8 +48,8 @@ class LooksWhileArming(Dispatcher):
     )
 
     async def turn(self):
-        await self._open_doorbell()
-        if (await self.offer())[0]:
+        await self._listen()
+        if (await self._offering.offer()).added:
             return
         cursor = await self._doorbell._conn.execute(self.ARM_AND_LOOK, [ARM_WAIT_MS])
         armed, found = await cursor.fetchone()
@@ -59,12 +59,20 @@ class LooksWhileArming(Dispatcher):
             await self._doorbell.disarm()
 
 
-class WaitingIsAsleep(Dispatcher):
-    """Takes waiting for the doorbell's lock for holding it."""
+class SaysItIsArmed(Doorbell):
+    """Takes waiting for its lock for holding it."""
 
-    async def _arm(self):
-        await super()._arm()
+    async def arm(self):
+        await super().arm()
         return True
+
+
+class WaitingIsAsleep(Turns):
+    """Has a doorbell that takes waiting for its lock for holding it."""
+
+    def __init__(self, direct_url, *others):
+        super().__init__(direct_url, *others)
+        self._doorbell = SaysItIsArmed(direct_url)
 
 
 LOSERS = [NoLookAfterArming, LooksWhileArming, WaitingIsAsleep]

@@ -7,8 +7,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-import service.dispatch.dispatcher
 import service.dispatch.jobs
+from service.dispatch.figures import MISSES_MAX, FigureReader
+from service.errors import DatabaseAway
 from service.metrics import JOBS
 from tests.integration.dispatcher.servers import Valkey
 from tests.integration.dispatcher.test_running import leader
@@ -23,7 +24,7 @@ def driven(drive, monkeypatch):
     """Give one that looks often."""
     monkeypatch.setattr(service.dispatch.jobs, "VITALS_INTERVAL_S", 0.2)
     monkeypatch.setattr(service.dispatch.jobs, "SLO_INTERVAL_S", 0.2)
-    monkeypatch.setattr(service.dispatch.dispatcher, "REDIS_INTERVAL_S", 0.2)
+    monkeypatch.setattr(service.dispatch.jobs, "REDIS_INTERVAL_S", 0.2)
     return drive(gauges_interval_s=0.2)
 
 
@@ -61,19 +62,17 @@ def test_what_cannot_be_read_any_more_becomes_unknown_and_comes_back(
 
 
 def test_one_miss_changes_nothing(db, driven):
-    background = driven.dispatcher._background
-    sight = service.dispatch.jobs.Sight(background.set_gauges, background._metrics.queue)
+    queue = driven.jobs._metrics.queue
+    reader = FigureReader(driven.jobs.figures.read_queue, queue)
     enqueue(db)
-    driven.call(sight.look())
+    driven.call(reader.look())
     rename(db, "gauges", "gone")
-    for misses in range(1, service.dispatch.jobs.MISSES_MAX + 1):
-        with pytest.raises(service.dispatch.dispatcher.DatabaseAway):
-            driven.call(sight.look())
-        assert is_unknown(driven, "db_queued_notifications") == (
-            misses == service.dispatch.jobs.MISSES_MAX
-        )
+    for misses in range(1, MISSES_MAX + 1):
+        with pytest.raises(DatabaseAway):
+            driven.call(reader.look())
+        assert is_unknown(driven, "db_queued_notifications") == (misses == MISSES_MAX)
     rename(db, "gone", "gauges")
-    driven.call(sight.look())
+    driven.call(reader.look())
     assert driven.metric("db_queued_notifications") == 1
 
 
@@ -110,7 +109,7 @@ def test_a_standby_shows_no_figures(db, drive, other_db):
 
 
 def test_redis_is_up_with_its_memory_and_then_it_is_not(db, drive, tmp_path, monkeypatch):
-    monkeypatch.setattr(service.dispatch.dispatcher, "REDIS_INTERVAL_S", 0.1)
+    monkeypatch.setattr(service.dispatch.jobs, "REDIS_INTERVAL_S", 0.1)
     with Valkey(tmp_path) as valkey:
         driven = drive(redis_url=valkey.url)
         with driven.running():
@@ -171,13 +170,13 @@ def test_more_deltas_than_one_call_takes_are_folded_at_once(db, driven, monkeypa
     monkeypatch.setattr(service.dispatch.jobs, "SLO_DELTAS_MAX", 2)
     for _ in range(5):
         settle(db, claim(db, enqueue(db)))
-    driven.call(driven.dispatcher._background.fold_slo())
+    driven.call(driven.jobs.fold_slo())
     assert db.execute("select count(*) as n from notify.slo_deltas").fetchone().n == 0
     assert counted(db) == ended(db)
 
 
 def test_every_job_tells_when_it_last_succeeded(db, driven):
-    assert {*driven.dispatcher._background._outages, "reconciler"} == set(JOBS)
+    assert {job.name for job in driven.jobs._jobs if job.is_shown} == set(JOBS)
     with driven.running():
         for job in JOBS:
             name = "job_last_success_timestamp_seconds"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.dispatch.jobs import Background
+from service.dispatch.jobs import Jobs
 from service.dispatch.mender import Mender
 from service.metrics import DispatcherMetrics
 from tests.ledger import ago, attempts_of, change, claim, enqueue, put, row, settle, status
@@ -121,14 +121,14 @@ def test_many_rows_of_all_lanes_come_back_in_calls_of_a_thousand(db, leader, mon
 
 def test_after_a_jump_ahead_the_living_settle_before_they_are_reaped(db, driven, monkeypatch):
     metrics = DispatcherMetrics(CollectorRegistry())
-    background = Background(driven.settings, driven.store, metrics)
-    monkeypatch.setattr("service.dispatch.jobs.SETTLE_GRACE_S", 0.0)
-    background.heard()
-    driven.call(background._mender.look())
+    jobs = Jobs(driven.settings, driven.store, metrics, None)
+    monkeypatch.setattr("service.dispatch.reaper.SETTLE_GRACE_S", 0.0)
+    jobs.reaper.heard()
+    driven.call(jobs.mender.look())
     (claimed,) = claim(db, enqueue(db))
     change(db, claimed.id, lease_until=ago(db, "2 hours"))  # as by a clock that is ahead
     db.execute(AHEAD.format(7200))
-    assert 0 < driven.call(background.reap()) <= driven.settings.lease_s
+    assert 0 < driven.call(jobs.reaper.reap()) <= driven.settings.lease_s
     assert status(db, claimed.id) == "sending"
     settle(db, [claimed])
     assert [a.outcome for a in attempts_of(db, claimed.id)] == ["sent"]
@@ -136,19 +136,19 @@ def test_after_a_jump_ahead_the_living_settle_before_they_are_reaped(db, driven,
 
 
 def test_no_day_is_dropped_for_a_clock_that_is_ahead(db, driven):
-    background = Background(driven.settings, driven.store, DispatcherMetrics(CollectorRegistry()))
+    jobs = Jobs(driven.settings, driven.store, DispatcherMetrics(CollectorRegistry()), None)
     day = ago(db, f"{driven.settings.retention_days + 20} days").date()
     for age in (0, 10):
         db.execute("select notify.make_day(%s, 1)", [day + timedelta(days=age)])
     db.execute(AHEAD.format(15 * 86400))  # and keep_partitions' own clock says the same
-    driven.call(background.keep_days())
+    driven.call(jobs.days.keep())
     days = "select count(*) as n from pg_class where relname in (%s, %s)"
     names = [f"notifications_{day + timedelta(days=age):%Y%m%d}" for age in (0, 10)]
     assert db.execute(days, names).fetchone().n == 1
     db.execute(RIGHT)
-    for step in background._days._steps:
+    for step in jobs.days._steps:
         step.due_at = -math.inf
-    driven.call(background.keep_days())
+    driven.call(jobs.days.keep())
     assert db.execute(days, names).fetchone().n == 0
 
 

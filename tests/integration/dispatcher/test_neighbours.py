@@ -14,8 +14,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
-from service.dispatch.dispatcher import BLIND_PAUSE_S, VAIN_PAUSE_S, Dispatcher
 from service.dispatch.doorbell import BELLS_MAX, Doorbell
+from service.dispatch.offering import Offering
+from service.dispatch.turns import BLIND_PAUSE_S, VAIN_PAUSE_S
 from service.metrics import WorkerMetrics
 from tests.integration.dispatcher.test_running import leader, sleeping, told, wait_until_seen
 from tests.ledger import enqueue
@@ -27,7 +28,7 @@ HOLD = "select pg_advisory_lock(1852798057, {})"
 SHARE = "select pg_advisory_lock_shared(1852798057, {})"
 
 
-class Counting(Dispatcher):
+class CountingOffering(Offering):
     """Counts its looks."""
 
     looks = 0
@@ -98,7 +99,7 @@ def test_a_leader_of_ours_is_no_stranger(db, drive, events):
 @pytest.fixture
 def impatient(db, driven, monkeypatch):
     """Give one that tells soon why it cannot sleep, and its database."""
-    monkeypatch.setattr("service.dispatch.dispatcher.ARM_PATIENCE_S", 0.05)
+    monkeypatch.setattr("service.dispatch.doorbell.ARM_PATIENCE_S", 0.05)
     return db, driven
 
 
@@ -124,10 +125,10 @@ def test_a_doorbell_that_is_kept_for_long_is_asked_at_a_pace(db, driven, strange
     async def pause(seconds):
         pauses.append(seconds)
 
-    monkeypatch.setattr("service.dispatch.dispatcher.ARM_PATIENCE_S", 0.0)
+    monkeypatch.setattr("service.dispatch.doorbell.ARM_PATIENCE_S", 0.0)
     stranger.execute(HOLD.format(BELL))
     driven.turn()
-    monkeypatch.setattr("service.dispatch.dispatcher.asyncio.sleep", pause)
+    monkeypatch.setattr("service.dispatch.turns.asyncio.sleep", pause)
     driven.turn()
     assert pauses == [BLIND_PAUSE_S]
 
@@ -151,20 +152,20 @@ def test_each_bell_for_nothing_is_followed_by_a_longer_pause(db, driven, monkeyp
     async def pause(seconds):
         pauses.append(seconds)
 
-    monkeypatch.setattr("service.dispatch.dispatcher.asyncio.sleep", pause)
-    monkeypatch.setattr("service.dispatch.dispatcher.TICK_S", 300.0)
+    monkeypatch.setattr("service.dispatch.turns.asyncio.sleep", pause)
+    monkeypatch.setattr("service.dispatch.turns.SLEEP_MAX_S", 300.0)
     first, last = VAIN_PAUSE_S
     for expected in [[], [first], [2 * first], [4 * first]]:
         pauses.clear()
         awoken(db, driven)
         assert pauses == expected
-    driven.dispatcher._in_vain = 1000
+    driven.turns._in_vain = 1000
     pauses.clear()
     awoken(db, driven)
     assert pauses == [last]
     enqueue(db)
     driven.turn()
-    assert driven.dispatcher._in_vain == 0
+    assert driven.turns._in_vain == 0
 
 
 def awoken(db, driven):
@@ -196,7 +197,7 @@ def test_it_is_deaf_for_a_while_after_a_flood_and_listens_again(db, dsn, events,
         assert await doorbell.open()
         ring(db, 200)
         wait_for(lambda: unread_bytes(doorbell) >= 200 * len("notify_wake" + "12345678"))
-        assert not await doorbell.arm(1)
+        assert not await doorbell.arm_within(1)
         assert not await doorbell.open()
         doorbell._deaf_until = 0.0
         assert await doorbell.open()
@@ -217,16 +218,17 @@ def unread_bytes(doorbell):
 
 @pytest.mark.usefixtures("no_tick")
 def test_a_flood_from_many_sessions_costs_no_more_than_a_look_per_pause(db, dsn, drive, ready):
-    driven = drive(kind=Counting)
+    driven = drive()
+    driven.offering.__class__ = CountingOffering
     floods = [psycopg.connect(dsn, autocommit=True) for _ in range(4)]
     with driven.dispatching():
         wait_for(lambda: sleeping(db))
-        began, looks = time.monotonic(), driven.dispatcher.looks
+        began, looks = time.monotonic(), driven.offering.looks
         for _ in range(300):
             for flood in floods:
                 ring(flood, 1)
         took_s = time.monotonic() - began
-        looks = driven.dispatcher.looks - looks
+        looks = driven.offering.looks - looks
         wait_until_seen(ready, enqueue(db))
     for flood in floods:
         flood.close()

@@ -199,8 +199,8 @@ def test_a_row_committed_much_later_than_its_due_at_is_found_from_the_head(
     driven.offer()
     late = put(db, "queued", due_at=ago(db, "1 minute"))  # below the floor
     assert driven.offer() == 0
-    monkeypatch.setattr("service.dispatch.dispatcher.TICK_S", 0.0)
-    monkeypatch.setattr("service.dispatch.dispatcher.HEAD_SHARE", 0)
+    monkeypatch.setattr("service.dispatch.offers.TICK_S", 0.0)
+    monkeypatch.setattr("service.dispatch.offers.HEAD_SHARE", 0)
     assert driven.offer() == 1
     assert ready.ids() == {late}
 
@@ -208,7 +208,7 @@ def test_a_row_committed_much_later_than_its_due_at_is_found_from_the_head(
 def test_the_look_says_when_the_next_row_falls_due(db, driven):
     enqueue(db, 1, send_at=ago(db, "-1 hour"))
     enqueue(db, 1, send_at=ago(db, "-2 hours"), priority=0)
-    _, _, next_due_s = driven.call(driven.dispatcher.offer())
+    next_due_s = driven.call(driven.offering.offer()).next_due_s
     assert 1800 < next_due_s <= 3600
 
 

@@ -3,41 +3,39 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.dispatch.jobs import (
+from service.dispatch.mender import Mender
+from service.dispatch.reaper import (
     REAP_PAUSE_MIN_S,
     SETTLE_AGAIN_S,
     SETTLE_GRACE_S,
     STALL_S,
-    Background,
+    Reaper,
 )
 from service.metrics import DispatcherMetrics
 from tests.ledger import ago, change, claim, enqueue, put, status
 from tests.waiting import LIMIT_S, wait_for
 
 
-class Reaper:
+class LeadersReaper:
     """One that leads since the time 0 of its own clock, and runs when it is told."""
 
     def __init__(self, driven):
         self.now = 0.0
         self._driven = driven
-        self._background = Background(
-            driven.settings,
-            driven.store,
-            DispatcherMetrics(CollectorRegistry()),
-            clock=lambda: self.now,
-        )
-        self._background.heard()
+        metrics, lease_s = DispatcherMetrics(CollectorRegistry()), driven.settings.lease_s
+        mender = Mender(driven.store, metrics, lease_s)
+        self._reaper = Reaper(driven.store, metrics, mender, lease_s, clock=lambda: self.now)
+        self._reaper.heard()
 
     def hears_until(self, now):
         """Let PostgreSQL answer each second until then."""
         while self.now < now:
             self.now = min(self.now + 1.0, now)
-            self._background.heard()
+            self._reaper.heard()
 
     def reap(self):
         """Run once; says in how many seconds it wants to come again."""
-        return self._driven.call(self._background.reap())
+        return self._driven.call(self._reaper.reap())
 
 
 STARTED = "select clock_timestamp() - pg_postmaster_start_time() > %s * interval '1 s' as long_ago"
@@ -49,7 +47,7 @@ def reaper(db, driven):
     wait_for(
         lambda: db.execute(STARTED, [SETTLE_GRACE_S]).fetchone().long_ago, SETTLE_GRACE_S + LIMIT_S
     )
-    return Reaper(driven)
+    return LeadersReaper(driven)
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def test_when_nobody_has_a_lease_it_comes_before_a_new_one_can_pass(db, settled_
 
 
 def test_leases_that_pass_one_after_another_do_not_make_it_spin(db, settled_in, monkeypatch):
-    monkeypatch.setattr("service.dispatch.jobs.REAP_PAUSE_MIN_S", 3600.0)
+    monkeypatch.setattr("service.dispatch.reaper.REAP_PAUSE_MIN_S", 3600.0)
     claim(db, enqueue(db), lease="1 minute")
     assert settled_in.reap() == 3600.0
 

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from psycopg.rows import namedtuple_row
 
-import service.dispatch.jobs
+import service.dispatch.reaper
 from service.config.settings import Settings
 from service.embedded.servers import EmbeddedServers
 from service.ledger.migrate import migrate
@@ -155,7 +155,7 @@ def own_postgres():
 def test_a_postgresql_that_stood_still_longer_than_the_leases_costs_the_living_nothing(
     own_postgres, sink, monkeypatch
 ):
-    monkeypatch.setattr(service.dispatch.jobs, "SETTLE_GRACE_S", GRACE_S)
+    monkeypatch.setattr(service.dispatch.reaper, "SETTLE_GRACE_S", GRACE_S)
     dsn, family = own_postgres
     with (
         psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as db,
