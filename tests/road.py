@@ -16,7 +16,7 @@ from service.doctor.finding import Finding
 from service.metrics import WorkerMetrics
 from tests import ledger
 from tests.integration.api.serving import Api, serving
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.integration.workers.sink import Sink
 from tests.waiting import wait_for
 from workers.runner import Worker

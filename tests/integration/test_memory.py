@@ -16,7 +16,7 @@ from service.ledger.store import Store
 from service.logs import logs
 from service.logs.loki import Loki
 from service.metrics import ApiMetrics, LogMetrics, WorkerMetrics
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.memory import holds_flat
 from workers.runner import Worker
 

@@ -13,7 +13,7 @@ from service.dispatch.ready_set import CARD_MAX
 from service.errors import DatabaseAway, Refused
 from service.metrics import WorkerMetrics
 from service.model import LANES
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue, status
 from tests.waiting import wait_for
 from workers.claimer import NOTHING

@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from service.keys import Keys
 from tests.conftest import url_of
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue
 from tests.waiting import wait_for
 from workers.ready_set import ReadySet

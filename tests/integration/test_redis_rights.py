@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from service.config.settings import Settings
 from service.doctor.redis import redis_findings, server_finding
 from service.metrics import WorkerMetrics
-from tests.integration.dispatcher.driving import Driven
-from tests.integration.dispatcher.servers import Valkey, free_port
+from tests.integration.dispatch.driving import Driven
+from tests.integration.dispatch.servers import Valkey, free_port
 from tests.ledger import enqueue
 from tests.waiting import wait_for
 from workers.runner import Worker

@@ -18,7 +18,7 @@ from service.dispatch.doorbell import BELLS_MAX, Doorbell
 from service.dispatch.offering import Offering
 from service.dispatch.turns import BLIND_PAUSE_S, VAIN_PAUSE_S
 from service.metrics import WorkerMetrics
-from tests.integration.dispatcher.test_running import leader, sleeping, told, wait_until_seen
+from tests.integration.dispatch.test_running import leader, sleeping, told, wait_until_seen
 from tests.ledger import enqueue
 from tests.waiting import LIMIT_S, wait_for
 from workers.runner import Worker

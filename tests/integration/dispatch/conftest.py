@@ -14,7 +14,7 @@ import service.dispatch.reaper
 import service.dispatch.turns
 from service.keys import Keys
 from service.model import LANES
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 
 
 class Ready:

@@ -11,8 +11,8 @@ import service.dispatch.jobs
 from service.dispatch.figures import MISSES_MAX, FigureReader
 from service.errors import DatabaseAway
 from service.metrics import JOBS
-from tests.integration.dispatcher.servers import Valkey
-from tests.integration.dispatcher.test_running import leader
+from tests.integration.dispatch.servers import Valkey
+from tests.integration.dispatch.test_running import leader
 from tests.ledger import ago, claim, counted, ended, enqueue, put, redrive, settle
 from tests.waiting import wait_for
 

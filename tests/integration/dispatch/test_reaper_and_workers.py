@@ -20,7 +20,7 @@ from service.config.settings import Settings
 from service.embedded.servers import EmbeddedServers
 from service.ledger.migrate import migrate
 from service.metrics import WorkerMetrics
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.integration.embedded.processes import descendants
 from tests.integration.workers.sink import Sink
 from tests.ledger import attempts_of, enqueue, row

@@ -195,7 +195,7 @@ def test_an_error_shows_where_it_was_and_nothing_of_the_row(capsys):
             logger.exception("broke")
     as_json, pretty = capsys.readouterr().err.splitlines()
     assert json.loads(as_json)["error"] == "null value"
-    assert re.search(r"unit/test_logs.py:\d+ test_an_error_shows", json.loads(as_json)["stack"])
+    assert re.search(r"logs/test_logs.py:\d+ test_an_error_shows", json.loads(as_json)["stack"])
     assert "error=null value" in pretty
     assert "SECRET" not in as_json + pretty
 

@@ -11,7 +11,7 @@ from service.config.settings import LEASE_SPARE_S, Settings, read_settings, reti
 from service.errors import ConfigError
 from workers.store import STATEMENT_TIMEOUT_S
 
-EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+EXAMPLE = Path(__file__).resolve().parents[3] / ".env.example"
 NOWHERE = Path("/nonexistent/.env")
 NAMES = [spec.name.upper() for spec in fields(Settings)]
 

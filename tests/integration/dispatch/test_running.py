@@ -8,7 +8,7 @@ import pytest
 
 from service.ledger.connection import connect
 from service.model import LANES
-from tests.integration.dispatcher.servers import Valkey
+from tests.integration.dispatch.servers import Valkey
 from tests.ledger import ago, claim, enqueue, put, row, settle, status
 from tests.waiting import wait_for
 
