@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "ops" / "STABILITY.md").read_text(encoding="utf-8")
 OPENAPI: dict[str, Any] = json.loads(document(Settings(), None, datetime.now(UTC)))
 UNDESCRIBED = {"GET /openapi.json", "GET /docs"}  # they describe the others
-TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
+SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGE + SECURITY)))
 
 
 def section(heading: str) -> str:
@@ -132,10 +133,18 @@ def test_metrics_have_the_names_and_types_that_are_promised():
 
 @pytest.mark.parametrize(("path", "name"), TESTS, ids=lambda word: word.rpartition("/")[2])
 def test_what_holds_a_promise_is_a_test(path, name):
-    assert re.search(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert re.search(rf"^def {name or 'test_'}", text, re.MULTILINE)
+    assert not name or f"def {name}(" in text
 
 
-def test_every_promise_of_a_table_names_what_holds_it():
-    assert len(TESTS) > 20
-    for heading in ("What receivers get", "Log lines"):
-        assert all("`tests/" in row[-1] for row in tables(heading)[0])
+@pytest.mark.parametrize("heading", ["What receivers get", "Log lines"])
+def test_every_promise_of_a_table_names_what_holds_it(heading):
+    assert all("`tests/" in row[-1] for row in tables(heading)[0])
+
+
+def test_every_promise_of_security_names_what_holds_it():
+    promises = SECURITY.partition("\n## What we promise\n")[2].partition("\nIn scope")[0]
+    rows = promises.strip().splitlines()[2:]
+    assert len(rows) > 10
+    assert all("`tests/" in row.rpartition(" | ")[2] for row in rows)
