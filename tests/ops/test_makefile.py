@@ -57,6 +57,15 @@ def test_every_command_of_a_verb_exists(verb):
             assert not re.match(r"(tests|load)/", word) or (ROOT / word).exists(), word
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", ".github/PULL_REQUEST_TEMPLATE.md"])
+def test_every_verb_that_a_page_names_exists(page):
+    named = re.findall(
+        r"(?:`|^)make (\w+)", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert named
+    assert set(named) <= set(VERBS)
+
+
 def test_run_and_test_are_the_readmes_commands():
     assert f"```sh\n{recipe('run')}```" in README
     assert f"```sh\n{recipe('test')}```" in README
