@@ -73,6 +73,11 @@ NEEDS = {
         "dumps of this PostgreSQL, restored on an older one",
         "apt-get install postgresql-15 (or 16, 17)",
     ),
+    "make": Need(
+        on_path("make"),
+        "the Makefile, read by make itself",
+        "apt-get install make",
+    ),
     "locust": Need(find_spec("locust") is not None, "the stress test", "pip install -e '.[load]'"),
     "pg_activity": Need(
         find_spec("pgactivity") is not None, "notify top", "pip install -e '.[ops]'"

@@ -25,6 +25,16 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(there.read_text()), target
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "ops/STABILITY.md"])
+def test_every_file_that_a_page_for_others_names_is_there(page):
+    named = re.findall(
+        r"`((?:tests|sql|service|workers|migrations|ops|load)/[^`:]*)", (ROOT / page).read_text()
+    )
+    assert named
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
 def test_decisions_are_numbered_without_a_gap_and_the_architecture_links_each():
     architecture = (ROOT / "ops" / "ARCHITECTURE.md").read_text()
     for number, decision in enumerate(DECISIONS, 1):
