@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from service.api.openapi import document
-from service.api.problems import KINDS
 from service.cli.parser import parser
-from service.config import NAMES, Settings
+from service.config.settings import NAMES, Settings
+from service.http.problems import KINDS
 from service.model import Channel, Outcome, Status
 from tests.ops.test_dashboards import families
 
