@@ -24,7 +24,7 @@ from service.mail_server import mail_server
 from service.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
 from workers.doubts import LIFETIME_S, Doubts
-from workers.handles import HANDLES, Handle, SmtpHandle
+from workers.handle import HANDLES, Handle, SmtpHandle
 from workers.name_line import LINE_S, NameLine
 from workers.names import Found, Names
 from workers.protocols import Protocols
