@@ -24,11 +24,13 @@ from service.mail_server import mail_server
 from service.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
 from workers.doubts import LIFETIME_S, Doubts
-from workers.handle import HANDLES, Handle, SmtpHandle
+from workers.handle import Handle
+from workers.http_handle import HttpHandle
 from workers.name_line import LINE_S, NameLine
 from workers.names import Found, Names
 from workers.protocols import Protocols
 from workers.shortage import Short, short_of
+from workers.smtp_handle import SmtpHandle
 
 Tag = TypeVar("Tag")
 
@@ -42,6 +44,7 @@ INTERESTS = {
     pycurl.POLL_OUT: selectors.EVENT_WRITE,
     pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
 }
+HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from service.origin import origin
 from service.signature import key, signature
 from workers.channels.channel import Answer, Post
 from workers.claim import Claim, Verdict
-from workers.handle import REFUSED_STREAM
+from workers.http_handle import REFUSED_STREAM
 from workers.outcome import Meaning, by_class, excerpt
 
 STATUSES: dict[int | str, Outcome] = {

@@ -1,0 +1,111 @@
+"""The easy handle for webhooks: one POST after another, and what became of each."""
+
+import re
+
+import pycurl
+
+from service.config import Settings
+from workers.channels.channel import Answer, Post
+from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.shortage import short_of
+
+BODY_READ_BYTES = 65536  # a longer answer costs its connection
+DEAD_MAX_S = 1.0  # after which a used connection was served, even if no line of an answer came
+
+# libcurl's numbers; pycurl has no names for them.
+HTTP2_STREAM = 92
+# A stream that was refused, or left out by a GOAWAY: it was not processed (RFC 9113 section 8.7).
+# libcurl would begin it anew, but has read its body from us.
+REFUSED_STREAM = 1092
+# … left out by a GOAWAY with an error. Those that libcurl itself finds, about an answer maybe, have
+# other numbers, and are in the same words.
+LEFT_OUT = re.compile(r"reset by curl \(error 0x(?:0|2|4|7|a|b|c|d) ")
+TAKEN_BY_NOBODY = (0, pycurl.E_SSL_CONNECT_ERROR, REFUSED_STREAM)
+
+
+class HttpHandle(Handle):
+    """A handle for POSTs."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.taken = 0  # bytes of the answer
+        self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        self.easy.setopt(pycurl.FOLLOWLOCATION, 0)
+        self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        self.easy.setopt(pycurl.POST, 1)
+        self.easy.setopt(pycurl.WRITEFUNCTION, self.take)
+        # From memory (POSTFIELDS) libcurl would send a body again, up to five times, when a reused
+        # connection dies without an answer. What it reads from us it cannot read again.
+        self.easy.setopt(pycurl.READFUNCTION, self.give)
+
+    def arm(self, post: Post) -> None:
+        self.read.clear()
+        self.taken = 0
+        self.easy.setopt(pycurl.URL, post.url)
+        self.easy.setopt(pycurl.HTTPHEADER, post.headers)
+        self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
+        self.left = memoryview(post.body)
+
+    def answer(self, error: int, error_text: str) -> Answer:
+        """A transfer that we ended, having read enough, is no error."""
+        info = self.easy.getinfo
+        status = info(pycurl.RESPONSE_CODE)
+        error = self.named(error, error_text) if error else 0
+        return Answer(
+            error=0 if self.taken >= BODY_READ_BYTES else error,
+            error_text=error_text,
+            status=status,
+            body=bytes(self.read),
+            handed_over=error not in TAKEN_BY_NOBODY and info(pycurl.REQUEST_SIZE) > 0,
+            retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
+            short_of=short_of(self.easy, error) if error and not status else None,
+        )
+
+    def named(self, error: int, error_text: str) -> int:
+        """Name an error that libcurl gives in words only."""
+        if error == pycurl.E_SEND_FAIL_REWIND and not self.is_reused():
+            return REFUSED_STREAM
+        if error == HTTP2_STREAM and LEFT_OUT.search(error_text):
+            return REFUSED_STREAM
+        is_out = self.easy.getinfo(pycurl.REQUEST_SIZE) > 0
+        return self.alerted(error, error_text, is_out=is_out)
+
+    def take(self, data: bytes) -> int | None:
+        """Keep the first bytes of the answer; end the transfer when it is too long to be read."""
+        self.taken += len(data)
+        if len(self.read) < BODY_KEPT_BYTES:
+            self.read += data[: BODY_KEPT_BYTES - len(self.read)]
+        return None if self.taken < BODY_READ_BYTES else 0
+
+    def has_failed(self, answer: Answer) -> bool:
+        if answer.status < 200:
+            return answer.error != 0
+        return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
+
+    def was_dead(self, answer: Answer) -> bool:
+        """Closed or reset at once, without an answer, or 421: not here (RFC 9110 section 15.5.20).
+
+        libcurl does not tell half a status line from none. A receiver that began to answer may have
+        taken the request, and whatever it begins slowly ends late.
+        """
+        if not answer.error:
+            return answer.status == 421 and self.is_reused()
+        return self.was_dropped(answer) and self.waited_s() < DEAD_MAX_S
+
+    def was_dropped(self, answer: Answer) -> bool:
+        """Tell whether a used connection ended before a line of the answer came.
+
+        E_SEND_FAIL_REWIND is libcurl's own word for it: it would have begun anew by itself.
+        """
+        if answer.error == pycurl.E_SEND_FAIL_REWIND:
+            return True
+        is_silent = not self.easy.getinfo(pycurl.HEADER_SIZE)
+        return answer.error in DROPPED and is_silent and self.is_reused()
+
+    def waited_s(self) -> float:
+        """Return how long the transfer took from where its connection was ready."""
+        info = self.easy.getinfo
+        return float(info(pycurl.TOTAL_TIME) - info(pycurl.PRETRANSFER_TIME))
+
+    def was_refused(self, answer: Answer) -> bool:
+        return answer.error == REFUSED_STREAM and not answer.status
