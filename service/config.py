@@ -35,7 +35,7 @@ URL = re.compile(
 )
 HOST = re.compile(r"(?:\[([^\[\]]*)\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
 DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of another script
-LEASE_SPARE_S = 4.0  # the claim may take so long (workers/session.py), and its lease begins before it
+LEASE_SPARE_S = 4.0  # a claim may take so long (workers/session.py); its lease begins before it
 
 Parser = Callable[[str], Any]
 

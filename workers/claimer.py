@@ -66,7 +66,7 @@ class Claimer(Loop):
             self.doubt()
         if self.ask_at <= time.monotonic() < self.doubt_ends:
             self.give_back()
-        if self.store.connection is None or time.monotonic() >= self.look_at:
+        if not self.store.is_connected or time.monotonic() >= self.look_at:
             self.look_at_ledger()
         room = min(CLAIM_MAX, self.slots.free(WAIT_S))
         if room <= 0:

@@ -5,27 +5,21 @@ or has no schema yet.
 """
 
 import json
-import math
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service.config import Settings
-from service.db import conninfo, is_quiet, translated
 from service.errors import DatabaseAway, NotifyError
-from service.lookups import Lookups
 from service.metrics import WorkerMetrics
 from service.model import Status
 from service.outage import Outage
 from workers.claim import Claim, Ended, Key
-from workers.hosts import located
 from workers.refusals import Refusal, Refusals
-from workers.session import Connection, connect
+from workers.session import Session
 
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
@@ -75,9 +69,9 @@ class Settled:
 
 
 class Store:
-    """One connection, opened when it is first needed and again after it broke.
+    """The verbs of one thread.
 
-    `worker`: "host:pid-token"; `thread`: whose it is; `outage`: is told whether PostgreSQL answers.
+    `worker`: "host:pid-token"; `thread`: whose it is; `outage`: learns whether PostgreSQL answers.
     """
 
     def __init__(
@@ -95,13 +89,12 @@ class Store:
         )
         self.patience_s = settings.breaker_patience_mins * 60
         self.worker = worker
-        self.thread = thread
-        self.outage = outage
-        self.failed = False
-        self.lookups = Lookups()
-        self.conninfo = conninfo(settings.database_url or "", "notify-work")
-        self.connection: Connection | None = None
-        self.opened_at = -math.inf
+        self._session = Session(settings.database_url or "", thread, outage)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection is open, or was when it was last used."""
+        return self._session.connection is not None
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
@@ -140,11 +133,11 @@ class Store:
         wanted = None if ids is None else array(ids)
         if not (skip and ids is None):
             try:
-                return self.rows(CLAIM, (wanted, *args))
+                return self._session.rows(CLAIM, (wanted, *args))
             except (NotifyError, psycopg.Error) as error:
                 if not blames_row(error):
                     raise
-        return self.rows(CLAIM_EACH, (wanted, *args, array(skip)))
+        return self._session.rows(CLAIM_EACH, (wanted, *args, array(skip)))
 
     def settle(self, ended: Sequence[Ended]) -> dict[Key, Settled]:
         """Settle a batch. What is missing from the result was stale."""
@@ -186,70 +179,28 @@ class Store:
 
     def held(self) -> list[Key]:
         """Read which claims this worker has according to the ledger."""
-        return [(id, attempt) for id, attempt in self.rows(HELD, (self.worker, HELD_MAX))]
+        return [(id, attempt) for id, attempt in self._session.rows(HELD, (self.worker, HELD_MAX))]
 
     def ledger(self) -> tuple[str, float]:
         """Read which ledger this is, and its clock, in seconds since 1970."""
-        ((id, now_s),) = self.rows(LEDGER, ())
+        ((id, now_s),) = self._session.rows(LEDGER, ())
         return id, now_s
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
-        if self.connection is not None:
-            with suppress(psycopg.Error):
-                self.connection.close()
-            self.connection = None
+        self._session.close()
 
     def batch(self, query: str, each: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Call a function; if a row of its batch is odd, the one that sets it aside."""
         try:
-            return self.rows(query, args)
+            return self._session.rows(query, args)
         except (NotifyError, psycopg.Error) as error:
             if not blames_row(error):
                 raise
-            rows = self.rows(each, args)
+            rows = self._session.rows(each, args)
             if isinstance(error, DatabaseAway) and all(LOCKED in row for row in rows):
                 raise  # nothing moves: it is not for one row
             return rows
-
-    def rows(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Call one function of the ledger."""
-        try:
-            with translated():
-                connection = self.opened()
-                rows = connection.execute(query, args, prepare=True).fetchall()
-        except DatabaseAway as away:
-            self.close()
-            self.outage.missed_at = time.monotonic()
-            if self.failed:  # once is a broken connection, from before a restart maybe
-                self.outage.away(away, self.thread)
-            self.failed = True
-            raise
-        self.failed = False
-        self.outage.back(self.thread)
-        return rows
-
-    def opened(self) -> Connection:
-        """Give the connection: a new one, if it ended while nothing was to do.
-
-        Or if it is of the same age as one that another thread has found dead.
-        """
-        if self.connection is not None and not is_quiet(self.connection.pgconn):
-            self.outage.missed_at = time.monotonic()
-        if self.opened_at < self.outage.missed_at:
-            self.close()
-        if self.connection is None:
-            self.connection = connect(self.target())
-            self.opened_at = time.monotonic()
-        return self.connection
-
-    def target(self) -> str:
-        """Say where to connect, with what the hosts' names stand for."""
-        try:
-            known = located(conninfo_to_dict(self.conninfo), self.lookups)
-        except OSError as error:
-            raise psycopg.OperationalError(str(error)) from error
-        return make_conninfo(self.conninfo, **known)
 
 
 def array(values: Iterable[object]) -> str:

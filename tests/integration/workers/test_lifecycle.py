@@ -66,12 +66,12 @@ def test_a_dead_connection_of_one_thread_is_not_found_out_again_by_the_other(db,
     stores = worker.claimer.store, worker.settler.store
     for store in stores:
         store.held()
-    old = stores[1].connection
-    db.execute("select pg_terminate_backend(%s)", [stores[0].connection.info.backend_pid])
+    claimers, settlers = (store._session.connection for store in stores)
+    db.execute("select pg_terminate_backend(%s)", [claimers.info.backend_pid])
     with suppress(DatabaseAway):  # or it was found out before it was used
         stores[0].held()
     assert stores[1].held() == []
-    assert old.closed
+    assert settlers.closed
     for thread in worker.threads:
         thread.close()
 
@@ -305,7 +305,7 @@ def test_without_the_database_outcomes_are_kept_until_it_is_back(db, dsn, sink, 
             [name],
         )
         sink.hold.set()
-        wait_for(lambda: worker.settler.store.outage.lasts and worker.settler.ended)
+        wait_for(lambda: worker.settler.store._session._outage.lasts and worker.settler.ended)
         admin.execute(f"alter database {name} allow_connections true")
     wait_for(lambda: ledger.status(db, id_) == "sent")
     assert len(sink.requests) == 1
