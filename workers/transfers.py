@@ -1,17 +1,12 @@
-"""Many transfers at once on one thread: libcurl's multi interface, driven by epoll or kqueue.
+"""Many transfers at once on one thread, from the look-up of a name to the answer.
 
-`CurlMulti.select` is 8 microseconds a transfer cheaper, and ends at descriptor 1,024: of the whole
-process, idle connections and all. So libcurl says which sockets it waits for, and epoll (or kqueue)
-waits. Mails have a thread each, as libcurl waits for the reply to a mail in the midst of whatever
-thread it runs on: one server that is slow to give it would hold up all transfers.
+Mails have a thread each, as libcurl waits for the reply to a mail in the midst of whatever thread
+it runs on: one server that is slow to give it would hold up all transfers.
 """
 
-import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -26,6 +21,7 @@ from workers.channels.channel import Answer, Mail, Post
 from workers.doubts import LIFETIME_S, Doubts
 from workers.handle import Handle
 from workers.http_handle import HttpHandle
+from workers.multi import Multi, Result
 from workers.name_line import LINE_S, NameLine
 from workers.names import Found, Names
 from workers.protocols import Protocols
@@ -34,16 +30,10 @@ from workers.smtp_handle import SmtpHandle
 
 Tag = TypeVar("Tag")
 
-READY_MAX = 64
 TOLD_MAX = 10_000
 TRIES_MAX = 6  # of a transfer that is refused
 UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
 LEFT_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
-INTERESTS = {
-    pycurl.POLL_IN: selectors.EVENT_READ,
-    pycurl.POLL_OUT: selectors.EVENT_WRITE,
-    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
-}
 HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 
@@ -71,7 +61,8 @@ class Transfers(Generic[Tag]):
         """`names`, `doubts`: what is known of receivers in this process."""
         self.settings = settings
         self.mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
-        self.names: NameLine[Running[Tag]] = NameLine(names or Names(), self.wake)
+        self.multi = Multi(settings.sends_per_thread)
+        self.names: NameLine[Running[Tag]] = NameLine(names or Names(), self.multi.wake)
         self.doubts = doubts or Doubts()
         self.told: dict[tuple[str, int], Found] = {}  # what libcurl knows of names
         self.running: dict[pycurl.Curl, Running[Tag]] = {}
@@ -79,18 +70,9 @@ class Transfers(Generic[Tag]):
         self.scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
         self.connected: list[str] = []  # newcomers, since the last round
         self.behind: list[Running[Tag]] = []  # what waited for them, and may begin
-        self.unread: deque[tuple[pycurl.Curl, int, str]] = deque()  # ended, not yet collected
-        self.mailed: deque[tuple[pycurl.Curl, int, str]] = deque()  # ended, in their own threads
+        self.unread: deque[Result] = deque()  # ended, not yet collected
+        self.mailed: deque[Result] = deque()  # ended, in their own threads
         self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
-        self.selector = selectors.DefaultSelector()
-        self.watched: set[int] = set()
-        self.bell, self.ear = socket.socketpair()
-        self.bell.setblocking(False)
-        self.ear.setblocking(False)
-        self.selector.register(self.ear, selectors.EVENT_READ)
-        self.multi = pycurl.CurlMulti()
-        self.multi.setopt(pycurl.M_MAXCONNECTS, settings.sends_per_thread)
-        self.multi.setopt(pycurl.M_SOCKETFUNCTION, self.watch)
 
     def start(self, transfer: Post | Mail, tag: Tag, line_s: float = LINE_S) -> Answer | None:
         """Begin a transfer, which ends within the deadline. An Answer: it cannot begin.
@@ -149,7 +131,7 @@ class Transfers(Generic[Tag]):
                 self.begin_mail(running, handle)
                 return None
             is_news = self.tell_addresses(handle, running.server, running.found)
-            self.multi.add_handle(handle.easy)
+            self.multi.add(handle.easy)
         except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
         except (pycurl.error, MemoryError, OSError, RuntimeError) as error:  # nothing was begun
@@ -158,7 +140,7 @@ class Transfers(Generic[Tag]):
             return Answer(error=-1, error_text=f"{type(error).__name__}: {error}")
         self.running[handle.easy] = running
         if is_news:  # libcurl reads it now, before others for the same name are added
-            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self.multi.begin_added()
         return None
 
     def begin_mail(self, running: Running[Tag], handle: SmtpHandle) -> None:
@@ -217,15 +199,14 @@ class Transfers(Generic[Tag]):
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout, and give what has ended."""
-        self.run_timers()
+        self.multi.run_timers()
         self.read()  # what is over before anybody waited: no socket would tell
-        for key, events in self.selector.select(0 if self.unread else self.until_s(timeout_s)):
-            if key.fileobj is self.ear:
-                with suppress(BlockingIOError):
-                    self.ear.recv(4096)
-            else:
-                self.multi.socket_action(key.fd, events)
-        self.run_timers()
+        if self.unread:
+            timeout_s = 0.0
+        elif self.names.lines:
+            timeout_s = min(timeout_s, LINE_S)
+        self.multi.wait(timeout_s)
+        self.multi.run_timers()
         self.read()
         return chain(self.ended(), self.begin_resolved(), self.begin_behind())
 
@@ -249,17 +230,9 @@ class Transfers(Generic[Tag]):
             if error := self.begin(running, left_s=left_s):
                 yield running.tag, error
 
-    def until_s(self, timeout_s: float) -> float:
-        """Shorten a wait to when libcurl wants to be called without a socket."""
-        due_ms = self.multi.timeout()
-        if self.names.lines:
-            timeout_s = min(timeout_s, LINE_S)
-        return timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
-
     def wake(self) -> None:
         """End a wait. Any thread may call it."""
-        with suppress(OSError):  # full: it is awake; closed: it has ended
-            self.bell.send(b"!")
+        self.multi.wake()
 
     def unresolved(self) -> list[Tag]:
         """Give up what still waits for a name; return the tags."""
@@ -272,7 +245,7 @@ class Transfers(Generic[Tag]):
             if isinstance(running.handle, SmtpHandle):
                 running.handle.give_up()
             else:
-                self.multi.remove_handle(easy)
+                self.multi.remove(easy)
             tags.append(running.tag)
         self.running.clear()
         self.unread.clear()
@@ -288,16 +261,10 @@ class Transfers(Generic[Tag]):
         for idle in self.idle.values():
             for handle in idle:
                 handle.give_up()
-        for closing in (self.selector, self.bell, self.ear):
-            closing.close()
 
     def read(self) -> None:
-        """Take what libcurl has finished: it tells of each once."""
-        queued = 1
-        while queued:
-            queued, good, bad = self.multi.info_read(READY_MAX)
-            self.unread += [(easy, 0, "") for easy in good]
-            self.unread += bad
+        """Take what has ended."""
+        self.unread += self.multi.ended()
         while self.mailed:
             self.unread.append(self.mailed.popleft())
 
@@ -318,7 +285,7 @@ class Transfers(Generic[Tag]):
             answer = Answer(error=-1, error_text=str(unread), handed_over=True)
         anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
         if not isinstance(handle, SmtpHandle):
-            self.multi.remove_handle(easy)
+            self.multi.remove(easy)
         if running.secure:
             self.behind += self.heard(running.secure, answer, easy)
         if error == 0 or handle.reusable_after_error:
@@ -357,26 +324,6 @@ class Transfers(Generic[Tag]):
         running.tries += 1
         left_s = running.ends - time.monotonic()
         return left_s >= LEFT_MIN_S and self.begin(running, left_s=left_s) is None
-
-    def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
-        """Wait for what libcurl wants of a socket (its callback)."""
-        if what == pycurl.POLL_REMOVE:
-            if fd in self.watched:
-                self.watched.remove(fd)
-                self.selector.unregister(fd)
-        elif fd in self.watched:
-            self.selector.modify(fd, INTERESTS[what])
-        else:
-            self.watched.add(fd)
-            self.selector.register(fd, INTERESTS[what])
-
-    def run_timers(self) -> None:
-        """Let libcurl do what is due without a socket: begin transfers, and end late ones.
-
-        Asked for once a round: its timer callback would come twice for each transfer.
-        """
-        if self.multi.timeout() == 0:
-            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
 
 def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
