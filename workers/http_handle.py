@@ -5,7 +5,7 @@ import re
 import pycurl
 
 from service.config import Settings
-from workers.channels.channel import Answer, Post
+from workers.channels.channel import REFUSED_STREAM, Answer, Post
 from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
 
@@ -14,9 +14,6 @@ DEAD_MAX_S = 1.0  # after which a used connection was served, even if no line of
 
 # libcurl's numbers; pycurl has no names for them.
 HTTP2_STREAM = 92
-# A stream that was refused, or left out by a GOAWAY: it was not processed (RFC 9113 section 8.7).
-# libcurl would begin it anew, but has read its body from us.
-REFUSED_STREAM = 1092
 # … left out by a GOAWAY with an error. Those that libcurl itself finds, about an answer maybe, have
 # other numbers, and are in the same words.
 LEFT_OUT = re.compile(r"reset by curl \(error 0x(?:0|2|4|7|a|b|c|d) ")

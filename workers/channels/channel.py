@@ -44,6 +44,10 @@ class Line:
 
 Transfer = Post | Mail | Line
 
+# Our number beside libcurl's: an HTTP/2 stream that was refused, or left out by a GOAWAY. It was
+# not processed (RFC 9113 section 8.7), and libcurl cannot begin it anew: it has read its body.
+REFUSED_STREAM = 1092
+
 
 class Phase(IntEnum):
     """How far a mail has come: what the server's last reply, or its silence, is about."""

@@ -10,9 +10,8 @@ from service.config import Settings
 from service.model import Outcome
 from service.origin import origin
 from service.signature import key, signature
-from workers.channels.channel import Answer, Post
+from workers.channels.channel import REFUSED_STREAM, Answer, Post
 from workers.claim import Claim, Verdict
-from workers.http_handle import REFUSED_STREAM
 from workers.outcome import Meaning, by_class, excerpt
 
 STATUSES: dict[int | str, Outcome] = {
