@@ -18,8 +18,8 @@ class Accounts:
     """Metrics and logs, a batch at a time."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
-        self.metrics = metrics
-        self.by_status = {
+        self._metrics = metrics
+        self._by_status = {
             Status.SENT: metrics.sent,
             Status.FAILED: metrics.failed,
             Status.QUEUED: metrics.retried,
@@ -28,7 +28,7 @@ class Accounts:
 
     def enter(self, batch: Sequence[Ended], found: Mapping[Key, Settled]) -> None:
         """Account for a batch that was settled; what is not found was stale."""
-        self.metrics.settle_batch.observe(len(batch))
+        self._metrics.settle_batch.observe(len(batch))
         stale: list[Ended] = []
         settled_as: defaultdict[tuple[str, str, bool | None], Found] = defaultdict(list)
         for one in batch:
@@ -40,7 +40,7 @@ class Accounts:
                 settled_as[key].append((one, settled))
         for (name, channel, counted), ended in settled_as.items():
             status = Status(name)
-            self.count(status, channel, ended)
+            self._count(status, channel, ended)
             row = sent if status == Status.SENT else unsent
             logs.transitions(
                 event_of(status, counted),
@@ -48,25 +48,25 @@ class Accounts:
                 LEVELS.get(status, "INFO"),
             )
         if stale:
-            self.metrics.stale.inc(len(stale))
+            self._metrics.stale.inc(len(stale))
             logs.transitions("stale", (told(one) for one in stale), "WARNING")
 
-    def count(self, status: Status, channel: str, ended: Found) -> None:
+    def _count(self, status: Status, channel: str, ended: Found) -> None:
         """Count what became of one channel's notifications, and show how old the sent ones were."""
-        self.by_status[status].labels(channel).inc(len(ended))
+        self._by_status[status].labels(channel).inc(len(ended))
         for outcome, count in Counter(one.verdict.outcome for one, _ in ended).items():
-            self.metrics.attempts.labels(channel, outcome).inc(count)
+            self._metrics.attempts.labels(channel, outcome).inc(count)
         if status == Status.SENT:
-            age_seconds = self.metrics.age_seconds.labels(channel)
+            age_seconds = self._metrics.age_seconds.labels(channel)
             for _, settled in ended:
                 age_seconds.observe(settled.age_s)
 
     def given_back(self, batch: Sequence[Unstarted], ours: Set[Key]) -> None:
         """Account for released claims, and tell of those that were still `ours`."""
-        self.metrics.released.inc(len(ours))
+        self._metrics.released.inc(len(ours))
         back = [one for one in batch if one.claim.key in ours]
         for reason, parked in Counter(one.parked for one in back if one.parked).items():
-            self.metrics.parked.labels(reason).inc(parked)
+            self._metrics.parked.labels(reason).inc(parked)
         for event, are_parked in (("released", False), ("parked", True)):
             given = [one for one in back if (one.parked is not None) == are_parked]
             if given:

@@ -63,10 +63,10 @@ class Breakers:
     """The breakers of one worker process: its sender threads share them."""
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
-        self.probe_max_s = settings.send_deadline_s + PROBE_SPARE_S
-        self.metrics = metrics
-        self.lock = threading.Lock()
-        self.known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
+        self._probe_max_s = settings.send_deadline_s + PROBE_SPARE_S
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
         shown = metrics.breakers
         shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
@@ -76,61 +76,61 @@ class Breakers:
 
         One whose patience has ended is let through: every answer counts, so it comes to its end.
         """
-        breaker = self.known.get(name)
+        breaker = self._known.get(name)
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
-        with self.lock:
-            return self.turned_away(breaker, now)
+        with self._lock:
+            return self._turned_away(breaker, now)
 
     def report(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
         """Learn what came of a send that began at `started_at`."""
         failed = blames_destination(verdict)
-        if not failed and name not in self.known:
+        if not failed and name not in self._known:
             return
-        with self.lock:
+        with self._lock:
             if failed:
-                self.failed(name, verdict, started_at, now)
+                self._failed(name, verdict, started_at, now)
             else:
-                self.answered(name, now)
+                self._answered(name, now)
 
     def fails(self, name: str, now: float) -> bool:
         """Say whether its last answer was a failure, a short while ago."""
-        breaker = self.known.get(name)
+        breaker = self._known.get(name)
         return breaker is not None and (
             breaker.opened_at is not None or now - breaker.failed_at < FORGET_S
         )
 
     def learned_nothing(self, name: str, started_at: float) -> None:
         """Let another be the probe, if this one was: what came of it says nothing of `name`."""
-        breaker = self.known.get(name)
+        breaker = self._known.get(name)
         if breaker is not None and started_at >= breaker.probe_at:
-            with self.lock:
+            with self._lock:
                 breaker.probe_at = math.inf
 
     def not_sent(self, name: str, started_at: float) -> None:
         """Let another be the probe, if it was that one which could not begin."""
-        breaker = self.known.get(name)
+        breaker = self._known.get(name)
         if breaker is not None and breaker.probe_at == started_at:
-            with self.lock:
+            with self._lock:
                 breaker.probe_at = math.inf
 
-    def turned_away(self, breaker: Breaker, now: float) -> float:
+    def _turned_away(self, breaker: Breaker, now: float) -> float:
         """Let one through as the probe when it is time; give the others the time to come back."""
         if now < breaker.open_until:
             if not breaker.scouted:
                 breaker.scouted = True
                 return breaker.open_until - now
             return breaker.back.next(breaker.open_until + CROWD_AFTER_S) - now
-        if not breaker.probe_at <= now < breaker.probe_at + self.probe_max_s:
+        if not breaker.probe_at <= now < breaker.probe_at + self._probe_max_s:
             breaker.probe_at = now
             return 0.0
         # As long again as the probe has taken: it answers at once, or most likely not at all.
         return breaker.back.next(now + max(CROWD_AFTER_S, now - breaker.probe_at)) - now
 
-    def failed(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
+    def _failed(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
         """Count a failure: the last of a row opens, and that of a probe opens again."""
-        breaker = self.known.setdefault(name, Breaker())
-        self.known.move_to_end(name)
+        breaker = self._known.setdefault(name, Breaker())
+        self._known.move_to_end(name)
         if breaker.opened_at is not None:
             if started_at >= breaker.probe_at:
                 leave_alone(breaker, breaker.probe_at, now)
@@ -140,26 +140,26 @@ class Breakers:
         if breaker.failures >= TRIP_AFTER:
             breaker.opened_at = now
             leave_alone(breaker, now, now)
-            self.metrics.breakers_opened.inc()
+            self._metrics.breakers_opened.inc()
             logger.warning("breaker_open", destination=name, code=verdict.code)
-        if len(self.known) > KNOWN_MAX:
-            self.forget(next(iter(self.known)))
+        if len(self._known) > KNOWN_MAX:
+            self._forget(next(iter(self._known)))
 
-    def answered(self, name: str, now: float) -> None:
+    def _answered(self, name: str, now: float) -> None:
         """Close: whatever the answer says, somebody is there to give it."""
-        breaker = self.forget(name)
+        breaker = self._forget(name)
         if breaker is not None and breaker.opened_at is not None:
             open_s = round(now - breaker.opened_at, 1)
             logger.info("breaker_closed", destination=name, open_s=open_s)
 
-    def forget(self, name: str) -> Breaker | None:
+    def _forget(self, name: str) -> Breaker | None:
         """Know no failure of this destination."""
-        return self.known.pop(name, None)
+        return self._known.pop(name, None)
 
     def left_alone(self, now: float) -> tuple[int, int]:
         """Count the open ones: those whose time runs, and those that it is time to ask again."""
-        with self.lock:
-            ends = [b.open_until for b in self.known.values() if b.opened_at is not None]
+        with self._lock:
+            ends = [b.open_until for b in self._known.values() if b.opened_at is not None]
         running = sum(end > now for end in ends)
         return running, len(ends) - running
 

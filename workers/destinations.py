@@ -31,21 +31,21 @@ class Destinations(Generic[T]):
 
     def __init__(self, slots: int, threads: int = 1) -> None:
         """`threads`: how many have such slots; what one of them sends away may come to any."""
-        self.threads = threads
-        self.held_max = max(1, slots - slots // LEFT_FREE)
-        self.silent_max = max(1, slots // 2)
-        self.known: dict[str, Destination[T]] = {}
-        self.servers: dict[str, Server[T]] = {}
-        self.slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
+        self._threads = threads
+        self._held_max = max(1, slots - slots // LEFT_FREE)
+        self._silent_max = max(1, slots // 2)
+        self._known: dict[str, Destination[T]] = {}
+        self._servers: dict[str, Server[T]] = {}
+        self._slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
 
     def enter(self, name: str, one: T, now: float) -> Place:
         """Find a place for one more, among those of one receiver."""
-        found = self.known.get(name)
+        found = self._known.get(name)
         if found is None:
-            found = self.known[name] = Destination(left_at=now)
-        if self.is_full(found, now):
+            found = self._known[name] = Destination(left_at=now)
+        if self._is_full(found, now):
             return Place.NONE
-        if found.active >= self.share(found, now):
+        if found.active >= self._share(found, now):
             found.line.append(one)
             return Place.LINE
         found.active += 1
@@ -55,12 +55,12 @@ class Destinations(Generic[T]):
         self, server_name: str, at_once_max: int, name: str, one: T, now: float
     ) -> Place:
         """Find a place for one more, among those that share the connections to one server."""
-        found = self.known.get(name)
+        found = self._known.get(name)
         if found is None:
-            found = self.newcomer(server_name, at_once_max, name, now)
+            found = self._newcomer(server_name, at_once_max, name, now)
         server = found.server
         assert server is not None
-        if self.is_full(found, now):
+        if self._is_full(found, now):
             return Place.NONE
         server.held += 1
         if found.line or not server.admits(found, now):
@@ -70,19 +70,21 @@ class Destinations(Generic[T]):
         server.begin(found, now)
         return Place.START
 
-    def newcomer(self, server_name: str, at_once_max: int, name: str, now: float) -> Destination[T]:
+    def _newcomer(
+        self, server_name: str, at_once_max: int, name: str, now: float
+    ) -> Destination[T]:
         """Know a domain from now on, as slow if it was so when it last held anything."""
-        server = self.servers.get(server_name)
+        server = self._servers.get(server_name)
         if server is None:
             server = Server(left_at=now, at_once_max=at_once_max)
-            self.servers[server_name] = server
-        found = Destination(left_at=now, took_s=self.slow.pop(name, 0.0), server=server)
-        self.known[name] = server.behind[name] = found
+            self._servers[server_name] = server
+        found = Destination(left_at=now, took_s=self._slow.pop(name, 0.0), server=server)
+        self._known[name] = server.behind[name] = found
         return found
 
     def leave(self, name: str, now: float, took_s: float | None) -> list[T]:
         """Count one out, and those in who are next. `took_s` None: nothing was sent."""
-        found = self.known[name]
+        found = self._known[name]
         found.left(now, took_s)
         server = found.server
         if server is None:
@@ -96,20 +98,20 @@ class Destinations(Generic[T]):
                 found.took_s = max(found.took_s, took_s)
             begun = server.leave(found, now)
         if not found.held:
-            self.forget(name)
+            self._forget(name)
         return begun
 
-    def forget(self, name: str) -> None:
+    def _forget(self, name: str) -> None:
         """Know no more of one that holds nothing, but of a domain that it is slow."""
-        found = self.known.pop(name)
+        found = self._known.pop(name)
         if found.server is None:
             return
         found.server.turns.pop(name, None)
         del found.server.behind[name]
         if found.took_s > SLOW_S:
-            self.slow[name] = found.took_s
-            if len(self.slow) > SLOW_KNOWN_MAX:
-                self.slow.popitem(last=False)
+            self._slow[name] = found.took_s
+            if len(self._slow) > SLOW_KNOWN_MAX:
+                self._slow.popitem(last=False)
 
     def park_s(self, name: str, now: float) -> float:
         """Say for how long one without a place goes away, so as to find one at the present pace.
@@ -117,50 +119,50 @@ class Destinations(Generic[T]):
         Rounded up to an eighth of a second, beyond one to seconds: a batch of releases then needs
         few calls, and a burst to a quick one hardly waits.
         """
-        found = self.known[name]
+        found = self._known[name]
         # All threads offer places; but one that does not answer is not to be asked more often.
-        places = self.threads if found.answers(now) else 1
+        places = self._threads if found.answers(now) else 1
         found.parked_until = max(found.parked_until, now) + found.turn_s(now) / places
         wait_s = min(found.parked_until - now, PARKED_MAX_S)
         return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
         """Send away, with its name, who stands beyond the share in a line that became slow."""
-        for name, found in [pair for pair in self.known.items() if pair[1].line]:
+        for name, found in [pair for pair in self._known.items() if pair[1].line]:
             while (
                 found.line
-                and found.held > self.share(found, now)
+                and found.held > self._share(found, now)
                 and len(found.line) * found.turn_s(now) > LINE_S
             ):
                 if found.server is not None:
                     found.server.held -= 1
                 yield name, found.line.pop()
             if not found.held:
-                self.forget(name)
+                self._forget(name)
 
-    def is_full(self, found: Destination[T], now: float) -> bool:
+    def _is_full(self, found: Destination[T], now: float) -> bool:
         """Say whether one more would be beyond the share, and not gone in a moment."""
         return (
-            found.held >= max(1, self.share(found, now))
+            found.held >= max(1, self._share(found, now))
             and (len(found.line) + 1) * found.turn_s(now) > LINE_S
         )
 
-    def share(self, found: Destination[T], now: float) -> int:
+    def _share(self, found: Destination[T], now: float) -> int:
         """Say how many slots it may hold: one that hangs would keep them until the deadline.
 
         A domain may hold as many as it leaves free of its server's: one a half, two a third each.
         """
         server = found.server
         answers = (found if server is None else server).answers(now)
-        most = self.held_max if answers else self.silent_max
+        most = self._held_max if answers else self._silent_max
         return most if server is None else most - server.held
 
     def clear_lines(self) -> Iterator[T]:
         """Send everybody in line away."""
-        for name, found in list(self.known.items()):
+        for name, found in list(self._known.items()):
             yield from found.line
             if found.server is not None:
                 found.server.held -= len(found.line)
             found.line.clear()
             if not found.held:
-                self.forget(name)
+                self._forget(name)

@@ -29,7 +29,7 @@ class Doubts:
     """The origins of one worker process that failed in the last minute, or only failed since."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
         self.known: OrderedDict[str, Doubt] = OrderedDict()
 
     def age_max_s(self, origin: str, now: float, *, shares: bool) -> int:
@@ -48,13 +48,13 @@ class Doubts:
             return 0
         if age_s < LIFETIME_S:
             return age_s
-        with self.lock:
+        with self._lock:
             self.known.pop(origin, None)
         return LIFETIME_S
 
     def failed(self, origin: str, now: float) -> None:
         """Trust no connection from before now."""
-        with self.lock:
+        with self._lock:
             self.known.pop(origin, None)
             self.known[origin] = Doubt(now)
             if len(self.known) > KNOWN_MAX:

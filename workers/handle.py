@@ -32,15 +32,15 @@ class Handle(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.easy = pycurl.Curl()
-        self.read = bytearray()
-        self.left = memoryview(b"")
-        self.deadline_s = settings.send_deadline_s
-        self.was_late = False
-        self.age_max_s = LIFETIME_S
+        self._kept = bytearray()
+        self._unsent = memoryview(b"")
+        self._deadline_s = settings.send_deadline_s
+        self._was_late = False
+        self._age_max_s = LIFETIME_S
         set_common(self.easy, settings.send_deadline_s)
 
     @abstractmethod
-    def arm(self, transfer: Any) -> None:
+    def _arm(self, transfer: Any) -> None:
         """Set what is new in this transfer."""
 
     @abstractmethod
@@ -59,24 +59,24 @@ class Handle(ABC):
         self, transfer: Any, left_s: float | None = None, age_max_s: int = LIFETIME_S
     ) -> None:
         """Set up a transfer. `left_s`: of its deadline; `age_max_s`: of a connection, 0: none."""
-        if age_max_s != self.age_max_s:
+        if age_max_s != self._age_max_s:
             self.easy.setopt(pycurl.FRESH_CONNECT, age_max_s == 0)
             self.easy.setopt(pycurl.MAXLIFETIME_CONN, age_max_s or LIFETIME_S)
-            self.age_max_s = age_max_s
+            self._age_max_s = age_max_s
         is_late = left_s is not None
-        if is_late or self.was_late:
-            self.easy.setopt(pycurl.TIMEOUT_MS, int((left_s or self.deadline_s) * 1000))
-            self.was_late = is_late
-        self.arm(transfer)
+        if is_late or self._was_late:
+            self.easy.setopt(pycurl.TIMEOUT_MS, int((left_s or self._deadline_s) * 1000))
+            self._was_late = is_late
+        self._arm(transfer)
 
-    def alerted(self, error: int, error_text: str, *, is_out: bool) -> int:
+    def _alerted(self, error: int, error_text: str, *, is_out: bool) -> int:
         """Tell a TLS alert from a lost connection. `is_out`: we have sent more than a handshake.
 
         Under TLS 1.3 a server that refuses us says so when our handshake is over; what libcurl
         sends then may fail before it reads that. On a connection used before, whatever ends it is
         a reason to begin anew.
         """
-        if error not in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) or self.is_reused():
+        if error not in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) or self._is_reused():
             return error
         is_shaken = self.easy.getinfo(pycurl.APPCONNECT_TIME) > 0
         if ALERT.search(error_text) or (is_shaken and not is_out):
@@ -87,7 +87,7 @@ class Handle(ABC):
         """Tell libcurl what a name stands for: all handles of one thread know it from then on."""
         self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
 
-    def is_reused(self) -> bool:
+    def _is_reused(self) -> bool:
         """Tell whether the transfer made no connection: it used one, or made none at all."""
         return not self.easy.getinfo(pycurl.NUM_CONNECTS)
 
@@ -95,18 +95,18 @@ class Handle(ABC):
         """Tell whether the receiver has said that it did not process the transfer."""
         return False
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Free what libcurl holds for it."""
         self.easy.close()
 
     def give_up(self) -> None:
         """Close it, as it is no longer needed."""
-        self.close()
+        self._close()
 
-    def give(self, size: int) -> bytes:
+    def _give(self, size: int) -> bytes:
         """Hand the next bytes of the body to libcurl."""
-        part = bytes(self.left[:size])
-        self.left = self.left[size:]
+        part = bytes(self._unsent[:size])
+        self._unsent = self._unsent[size:]
         return part
 
 

@@ -25,54 +25,54 @@ class HttpHandle(Handle):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.taken = 0  # bytes of the answer
+        self._received = 0  # bytes of the answer
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         self.easy.setopt(pycurl.FOLLOWLOCATION, 0)
         self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         self.easy.setopt(pycurl.POST, 1)
-        self.easy.setopt(pycurl.WRITEFUNCTION, self.take)
+        self.easy.setopt(pycurl.WRITEFUNCTION, self._take)
         # From memory (POSTFIELDS) libcurl would send a body again, up to five times, when a reused
         # connection dies without an answer. What it reads from us it cannot read again.
-        self.easy.setopt(pycurl.READFUNCTION, self.give)
+        self.easy.setopt(pycurl.READFUNCTION, self._give)
 
-    def arm(self, post: Post) -> None:
-        self.read.clear()
-        self.taken = 0
+    def _arm(self, post: Post) -> None:
+        self._kept.clear()
+        self._received = 0
         self.easy.setopt(pycurl.URL, post.url)
         self.easy.setopt(pycurl.HTTPHEADER, post.headers)
         self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
-        self.left = memoryview(post.body)
+        self._unsent = memoryview(post.body)
 
     def answer(self, error: int, error_text: str) -> Answer:
         """A transfer that we ended, having read enough, is no error."""
         info = self.easy.getinfo
         status = info(pycurl.RESPONSE_CODE)
-        error = self.named(error, error_text) if error else 0
+        error = self._named(error, error_text) if error else 0
         return Answer(
-            error=0 if self.taken >= BODY_READ_BYTES else error,
+            error=0 if self._received >= BODY_READ_BYTES else error,
             error_text=error_text,
             status=status,
-            body=bytes(self.read),
+            body=bytes(self._kept),
             handed_over=error not in TAKEN_BY_NOBODY and info(pycurl.REQUEST_SIZE) > 0,
             retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
             short_of=short_of(self.easy, error) if error and not status else None,
         )
 
-    def named(self, error: int, error_text: str) -> int:
+    def _named(self, error: int, error_text: str) -> int:
         """Name an error that libcurl gives in words only."""
-        if error == pycurl.E_SEND_FAIL_REWIND and not self.is_reused():
+        if error == pycurl.E_SEND_FAIL_REWIND and not self._is_reused():
             return REFUSED_STREAM
         if error == HTTP2_STREAM and LEFT_OUT.search(error_text):
             return REFUSED_STREAM
         is_out = self.easy.getinfo(pycurl.REQUEST_SIZE) > 0
-        return self.alerted(error, error_text, is_out=is_out)
+        return self._alerted(error, error_text, is_out=is_out)
 
-    def take(self, data: bytes) -> int | None:
+    def _take(self, data: bytes) -> int | None:
         """Keep the first bytes of the answer; end the transfer when it is too long to be read."""
-        self.taken += len(data)
-        if len(self.read) < BODY_KEPT_BYTES:
-            self.read += data[: BODY_KEPT_BYTES - len(self.read)]
-        return None if self.taken < BODY_READ_BYTES else 0
+        self._received += len(data)
+        if len(self._kept) < BODY_KEPT_BYTES:
+            self._kept += data[: BODY_KEPT_BYTES - len(self._kept)]
+        return None if self._received < BODY_READ_BYTES else 0
 
     def has_failed(self, answer: Answer) -> bool:
         if answer.status < 200:
@@ -86,10 +86,10 @@ class HttpHandle(Handle):
         taken the request, and whatever it begins slowly ends late.
         """
         if not answer.error:
-            return answer.status == 421 and self.is_reused()
-        return self.was_dropped(answer) and self.waited_s() < DEAD_MAX_S
+            return answer.status == 421 and self._is_reused()
+        return self._was_dropped(answer) and self._waited_s() < DEAD_MAX_S
 
-    def was_dropped(self, answer: Answer) -> bool:
+    def _was_dropped(self, answer: Answer) -> bool:
         """Tell whether a used connection ended before a line of the answer came.
 
         E_SEND_FAIL_REWIND is libcurl's own word for it: it would have begun anew by itself.
@@ -97,9 +97,9 @@ class HttpHandle(Handle):
         if answer.error == pycurl.E_SEND_FAIL_REWIND:
             return True
         is_silent = not self.easy.getinfo(pycurl.HEADER_SIZE)
-        return answer.error in DROPPED and is_silent and self.is_reused()
+        return answer.error in DROPPED and is_silent and self._is_reused()
 
-    def waited_s(self) -> float:
+    def _waited_s(self) -> float:
         """Return how long the transfer took from where its connection was ready."""
         info = self.easy.getinfo
         return float(info(pycurl.TOTAL_TIME) - info(pycurl.PRETRANSFER_TIME))

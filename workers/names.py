@@ -47,74 +47,74 @@ class Names:
     """The names that one worker process knows: its sender threads share them."""
 
     def __init__(self) -> None:
-        self.lookups = Lookups()
-        self.lock = threading.Lock()
-        self.known: OrderedDict[str, Found] = OrderedDict()  # the last to be looked up comes last
-        self.running: dict[str, Lookup] = {}
+        self._lookups = Lookups()
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Found] = OrderedDict()  # the last to be looked up comes last
+        self._running: dict[str, Lookup] = {}
 
     def ask(self, host: str, tell: Tell, now: float) -> Found | None:
         """Say what a name stands for. None: not yet, and `tell` is called with it when it is time.
 
         That is in another thread, and not at all if too many names are being looked up.
         """
-        found = self.known.get(host)
+        found = self._known.get(host)
         if found is not None and now < found.fresh_until:
             return found
-        with self.lock:
-            return self.looked_up(host, tell, now)
+        with self._lock:
+            return self._look_up(host, tell, now)
 
-    def looked_up(self, host: str, tell: Tell, now: float) -> Found | None:
+    def _look_up(self, host: str, tell: Tell, now: float) -> Found | None:
         """Look a name up, or join who does; meanwhile an answer will do that still holds."""
-        found, lookup = self.known.get(host), self.running.get(host)
+        found, lookup = self._known.get(host), self._running.get(host)
         if found is not None and now < found.fresh_until:  # since a moment ago
             return found
         if lookup is None:
-            lookup = self.running[host] = Lookup(now)
-            if not self.lookups.start(call_for(host), lambda result: self.learn(host, result)):
-                del self.running[host]
+            lookup = self._running[host] = Lookup(now)
+            if not self._lookups.start(call_for(host), lambda result: self._learn(host, result)):
+                del self._running[host]
         if found is not None and found.addresses and now < found.kept_until:
             return found
-        began_at = self.lookups.began_at(call_for(host))  # what waits for a thread is not silent
+        began_at = self._lookups.began_at(call_for(host))  # what waits for a thread is not silent
         if began_at is not None and now - began_at > ANSWER_MAX_S:
-            return self.keep(host, (), SILENT, now)
+            return self._keep(host, (), SILENT, now)
         lookup.tellers.add(tell)
         return None
 
     def asked_s(self, host: str, now: float) -> float:
         """Say for how long a name is being looked up."""
-        lookup = self.running.get(host)
+        lookup = self._running.get(host)
         return now - lookup.asked_at if lookup else 0.0
 
     def failed_before(self, host: str) -> Found | None:
         """Say why a name was not found the last time it was looked up, if it was not."""
-        found = self.known.get(host)
+        found = self._known.get(host)
         return found if found is not None and found.error else None
 
-    def learn(self, host: str, result: Result) -> None:
+    def _learn(self, host: str, result: Result) -> None:
         """Keep what came of a look-up, and tell who waits for it (a look-up's thread)."""
         found: tuple[str, ...]
         if isinstance(result, Exception):
             found, error = (), str(result)
         else:
             found, error = permitted(host, addresses(result)), "it has no address"
-        with self.lock:
-            lookup = self.running.pop(host)
-            self.keep(host, found, error, time.monotonic())
+        with self._lock:
+            lookup = self._running.pop(host)
+            self._keep(host, found, error, time.monotonic())
         for tell in lookup.tellers:
             tell(host)
 
-    def keep(self, host: str, found: tuple[str, ...], error: str, now: float) -> Found:
+    def _keep(self, host: str, found: tuple[str, ...], error: str, now: float) -> Found:
         """Remember what came of a look-up: no failure, while an answer before it holds."""
-        known = self.known.pop(host, None)
+        known = self._known.pop(host, None)
         if found:
             kept = Found(found, "", now + FRESH_S, now + KEPT_S)
         elif known is not None and known.addresses and now < known.kept_until:
             kept = replace(known, fresh_until=now + FAILED_S)
         else:
             kept = Found((), error, now + FAILED_S, now + FAILED_S)
-        self.known[host] = kept
-        if len(self.known) > KNOWN_MAX:
-            self.known.popitem(last=False)
+        self._known[host] = kept
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
         return kept
 
 

@@ -121,11 +121,11 @@ class Pace:
         if is_first:
             self.per_s, self.sent_at = START_PER_S, now
         else:
-            self.lower()
+            self._lower()
         self.lowered_at = now
         return is_first
 
-    def lower(self) -> None:
+    def _lower(self) -> None:
         """Send less."""
         if not self.lowered:
             self.throttled_per_s = self.per_s
@@ -147,47 +147,47 @@ class Paces:
     """The paces of one worker process: its sender threads share them."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
-        self.held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
+        self._held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
 
     def parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
         """Say until when a claim has to wait for its destination. None: it may be sent now."""
-        if name not in self.known:
+        if name not in self._known:
             return None
-        with self.lock:
-            pace = self.current(name, now)
-            return None if pace is None else self.turned_away(claim, pace, now)
+        with self._lock:
+            pace = self._current(name, now)
+            return None if pace is None else self._turned_away(claim, pace, now)
 
     def report(
         self, claim: Claim, name: str, verdict: Verdict, started_at: float, now: float
     ) -> Verdict:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
         throttled = verdict.outcome is Outcome.THROTTLED
-        if not throttled and name not in self.known:
+        if not throttled and name not in self._known:
             return verdict
-        with self.lock:
+        with self._lock:
             if throttled:
-                pace = self.refused(name, started_at, now)
-                hold = self.hold(claim.recipient)
+                pace = self._refused(name, started_at, now)
+                hold = self._hold(claim.recipient)
                 hold.refuse(verdict.retry_after_s, started_at, now)
                 return replace(verdict, retry_after_s=wait_s(pace, hold, now))
             if verdict.outcome in TAKEN:
-                self.taken(claim, name, started_at, now)
+                self._taken(claim, name, started_at, now)
         return verdict
 
     def knows(self, name: str) -> bool:
         """Say whether it has throttled lately."""
-        return name in self.known
+        return name in self._known
 
-    def turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
+    def _turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
         """Park the rows of a held URL and what is over the pace.
 
         A row beyond its patience is not held any more: it has the pace alone, and not that of a
         destination that takes nothing, or rows would gather there and never end.
         """
         overdue = claim.patience_ends <= now
-        hold = None if overdue else self.held.get(claim.recipient)
+        hold = None if overdue else self._held.get(claim.recipient)
         if hold is not None and hold.until > now:
             back_at = hold.back.next(hold.until, pace.back_per_s)
             return unstarted(claim, back_at, now, Parked.URL)
@@ -197,37 +197,37 @@ class Paces:
         back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
         return unstarted(claim, back_at, now, Parked.PACE)
 
-    def refused(self, name: str, started_at: float, now: float) -> Pace:
+    def _refused(self, name: str, started_at: float, now: float) -> Pace:
         """Know a destination from its first refusal on."""
-        pace = self.current(name, now) or self.known.setdefault(name, Pace(quiet_from=now))
+        pace = self._current(name, now) or self._known.setdefault(name, Pace(quiet_from=now))
         if pace.refused(started_at, now):
             logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
-        self.known.move_to_end(name)
-        if len(self.known) > KNOWN_MAX:
-            self.known.popitem(last=False)
+        self._known.move_to_end(name)
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
         return pace
 
-    def taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
+    def _taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
         """Learn that it takes some, at this URL."""
-        if pace := self.current(name, now):
+        if pace := self._current(name, now):
             pace.taken(started_at)
-        if hold := self.held.get(claim.recipient):
+        if hold := self._held.get(claim.recipient):
             hold.refused = 0
 
-    def hold(self, url: str) -> Hold:
+    def _hold(self, url: str) -> Hold:
         """Know a URL from its first refusal on."""
-        hold = self.held.setdefault(url, Hold())
-        self.held.move_to_end(url)
-        if len(self.held) > KNOWN_MAX:
-            self.held.popitem(last=False)
+        hold = self._held.setdefault(url, Hold())
+        self._held.move_to_end(url)
+        if len(self._held) > KNOWN_MAX:
+            self._held.popitem(last=False)
         return hold
 
-    def current(self, name: str, now: float) -> Pace | None:
+    def _current(self, name: str, now: float) -> Pace | None:
         """Find a destination; forget it when it has not throttled for a while."""
-        pace = self.known.get(name)
+        pace = self._known.get(name)
         if pace is None or now - pace.quiet_from <= FORGET_S:
             return pace
-        del self.known[name]
+        del self._known[name]
         if pace.per_s < math.inf:
             logger.info("pace_forgotten", destination=name, per_s=round(pace.per_s, 1))
         return None

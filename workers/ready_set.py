@@ -26,31 +26,31 @@ class ReadySet:
 
     def __init__(self, url: str) -> None:
         # No retries: a pop that is sent again, because its answer was lost, loses a second batch.
-        self.pool = PoolBeside.from_url(
+        self._pool = PoolBeside.from_url(
             url,
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=1.0,
             socket_timeout=BLOCK_MAX_S + 3,
             client_name="notify-work",
         )
-        self.redis = redis.Redis(connection_pool=self.pool)
-        self.lanes: list[str] = []  # keys, urgent first; `use` names them
-        self.epoch = ""
-        self.pops = 0
+        self._redis = redis.Redis(connection_pool=self._pool)
+        self._lanes: list[str] = []  # keys, urgent first; `use` names them
+        self._epoch = ""
+        self._pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
 
     def use(self, ledger: str) -> None:
         """Take from the ready set of this ledger from now on."""
         keys = Keys(ledger)
-        self.lanes, self.epoch = list(keys.lanes.values()), keys.epoch
+        self._lanes, self._epoch = list(keys.lanes.values()), keys.epoch
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
-        self.pops += 1
+        self._pops += 1
         self.dropped = 0
-        keys = self.lanes if self.pops % FAIR_EVERY else self.lanes[::-1]
+        keys = self._lanes if self._pops % FAIR_EVERY else self._lanes[::-1]
         try:
-            found: Any = self.redis.bzmpop(
+            found: Any = self._redis.bzmpop(
                 min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit
             )
         except (redis.RedisError, OSError) as error:
@@ -64,14 +64,14 @@ class ReadySet:
     def is_offered_to(self) -> bool:
         """Say whether a dispatcher offers here, or did within the last minute. Raises RedisAway."""
         try:
-            return self.redis.get(self.epoch) is not None
+            return self._redis.get(self._epoch) is not None
         except (redis.RedisError, OSError) as error:
             raise RedisAway(str(error)) from error
 
     def close(self) -> None:
         """Close the connection."""
         with suppress(redis.RedisError, OSError):
-            self.pool.disconnect()
+            self._pool.disconnect()
 
 
 class PoolBeside(redis.ConnectionPool):
@@ -79,51 +79,51 @@ class PoolBeside(redis.ConnectionPool):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self.idle: Any = None
-        self.making: SimpleQueue[Any] | None = None
+        self._idle: Any = None
+        self._making: SimpleQueue[Any] | None = None
 
     def get_connection(self, *_: Any, **__: Any) -> Any:
         """Lend the connection. While it is being made, that is a ConnectionError."""
-        lent, self.idle = self.idle, None
+        lent, self._idle = self._idle, None
         if lent is not None and not is_quiet(lent):
-            self.release_broken(lent)
+            self._release_broken(lent)
             lent = None
-        return self.made() if lent is None else lent
+        return self._made() if lent is None else lent
 
     def release(self, connection: Any) -> None:
         if connection.is_connected:
-            self.idle = connection
+            self._idle = connection
         else:
-            self.release_broken(connection)
+            self._release_broken(connection)
 
-    def release_broken(self, connection: Any) -> None:
+    def _release_broken(self, connection: Any) -> None:
         """Have a connection made anew when it is needed."""
         connection.disconnect()
         super().release(connection)
 
-    def made(self) -> Any:
+    def _made(self) -> Any:
         """Begin to make the connection, or ask whether it is made."""
-        wait_s = LINE_S if self.making is None else 0.001
-        making = self.making = self.making or self.begin()
+        wait_s = LINE_S if self._making is None else 0.001
+        making = self._making = self._making or self._begin()
         try:
             made = making.get(timeout=wait_s)
         except Empty:
             raise redis.ConnectionError("connecting takes long") from None
-        self.making = None
+        self._making = None
         if isinstance(made, Exception):
             raise made
         return made
 
-    def begin(self) -> SimpleQueue[Any]:
+    def _begin(self) -> SimpleQueue[Any]:
         """Begin to make the connection."""
         making: SimpleQueue[Any] = SimpleQueue()
         try:
-            threading.Thread(target=self.make, args=[making], daemon=True).start()
+            threading.Thread(target=self._make, args=[making], daemon=True).start()
         except RuntimeError as error:  # the system has no thread to give
             raise redis.ConnectionError(str(error)) from error
         return making
 
-    def make(self, making: SimpleQueue[Any]) -> None:
+    def _make(self, making: SimpleQueue[Any]) -> None:
         """Connect (a thread's life)."""
         try:
             making.put(super().get_connection())
@@ -131,13 +131,13 @@ class PoolBeside(redis.ConnectionPool):
             making.put(error)
 
     def disconnect(self, *args: Any, **given: Any) -> None:
-        if self.idle is not None:
-            self.release_broken(self.idle)
+        if self._idle is not None:
+            self._release_broken(self._idle)
         super().disconnect(*args, **given)
 
 
 def is_quiet(connection: Any) -> bool:
-    """Say whether nothing waits to be read: neither an answer nor an end."""
+    """Say whether nothing waits to be read: no answer, and no end of the connection."""
     try:
         return not connection.can_read()
     except (redis.RedisError, OSError):

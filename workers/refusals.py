@@ -23,20 +23,22 @@ class Refusals:
     """Those of one thread. Rows that keep being refused are told once in LEFT_ALONE_S."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
-        self.metrics = metrics
-        self.until: dict[str, float] = {}  # id as text -> when it may be looked at again
+        self._metrics = metrics
+        self._until: dict[str, float] = {}  # id as text -> when it may be looked at again
 
     def known(self) -> list[str]:
         """Return what is to be left alone now."""
+        if not self._until:
+            return []
         now = time.monotonic()
-        self.until = {id: until for id, until in self.until.items() if until > now}
-        return list(self.until)
+        self._until = {id: until for id, until in self._until.items() if until > now}
+        return list(self._until)
 
-    def tell(self, call: str, refused: Iterable[Refusal]) -> None:
+    def record(self, call: str, refused: Iterable[Refusal]) -> None:
         """Count and log each, and remember it."""
-        news = [one for one in refused if one.id not in self.until]
-        self.metrics.refused.labels(call).inc(len(news))
+        news = [one for one in refused if one.id not in self._until]
+        self._metrics.refused.labels(call).inc(len(news))
         rows = ({"notification_id": r.id, "attempt": r.attempt, "error": r.error} for r in news)
         logs.transitions("refused_by_database", ({**row, "call": call} for row in rows), "ERROR")
         until = time.monotonic() + LEFT_ALONE_S
-        self.until |= {one.id: until for one in news[: KNOWN_MAX - len(self.until)]}
+        self._until |= {one.id: until for one in news[: KNOWN_MAX - len(self._until)]}

@@ -37,26 +37,26 @@ class Worker:
     """The threads of one worker, in this process. Raises ConfigError for a secret that is none."""
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
-        self.settings = settings = within_descriptors(settings)
+        self._settings = settings = within_descriptors(settings)
         # The token, because a container that starts again has its host and its process id again.
-        self.name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
+        self._name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
         slots_max = settings.num_threads * settings.sends_per_thread
         slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
         metrics.slots.set(slots_max)
         metrics.in_flight.set_function(lambda: slots.sending)
-        metrics.in_hand.set_function(lambda: len(slots.in_hand))
-        self.clock = Clock()
-        ways = channels(settings, self.clock.now)
+        metrics.in_hand.set_function(lambda: slots.in_hand)
+        self._clock = Clock()
+        ways = channels(settings, self._clock.now)
         breakers, paces = Breakers(settings, metrics), Paces()
         shortages, names, doubts = Shortages(metrics), Names(), Doubts()
         outage = Outage("postgresql", by="worker")
-        self.settler = Settler(
+        self._settler = Settler(
             settings,
             metrics,
-            store=Store(settings, metrics, self.name, "settler", outage),
+            store=Store(settings, metrics, self._name, "settler", outage),
             slots=slots,
         )
-        self.senders = [
+        self._senders = [
             Sender(
                 number,
                 settings,
@@ -68,59 +68,59 @@ class Worker:
                 names=names,
                 doubts=doubts,
                 slots=slots,
-                outbox=self.settler.inbox,
+                outbox=self._settler.inbox,
             )
             for number in range(settings.num_threads)
         ]
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
-        self.claimer = Claimer(
+        self._claimer = Claimer(
             settings,
             metrics,
-            store=Store(settings, metrics, self.name, "claimer", outage),
-            clock=self.clock,
+            store=Store(settings, metrics, self._name, "claimer", outage),
+            clock=self._clock,
             hints=Hints(ready_set, metrics),
             slots=slots,
-            senders=self.senders,
+            senders=self._senders,
         )
-        self.threads: list[Loop] = [self.settler, *self.senders, self.claimer]
+        self._threads: list[Loop] = [self._settler, *self._senders, self._claimer]
 
     @property
     def alive(self) -> bool:
         """Whether every thread runs."""
-        return all(thread.is_alive() for thread in self.threads)
+        return all(thread.is_alive() for thread in self._threads)
 
     def ended(self) -> str | None:
         """Name a thread that ended, though nobody told it to; None: all run."""
-        gone = [thread.name for thread in self.threads if not thread.is_alive()]
+        gone = [thread.name for thread in self._threads if not thread.is_alive()]
         return f"thread {gone[0]} ended" if gone else None
 
     def start(self) -> None:
         """Start the threads; they wait for PostgreSQL and Redis by themselves."""
-        if not self.settings.webhook_secret:
+        if not self._settings.webhook_secret:
             logger.warning("webhooks_unsigned", hint="set WEBHOOK_SECRET to sign them")
-        for thread in self.threads:
+        for thread in self._threads:
             thread.start()
-        logger.info("worker_started", worker=self.name, threads=len(self.senders))
+        logger.info("worker_started", worker=self._name, threads=len(self._senders))
 
     def stop(self) -> None:
         """Claim nothing more, finish what is being sent, release the rest, settle all. Blocks.
 
         What the grace is too short for is settled as unknown, or left to the reaper.
         """
-        grace_s = self.settings.shutdown_grace_s
+        grace_s = self._settings.shutdown_grace_s
         grace_ends = time.monotonic() + grace_s
-        self.claimer.stop()
-        self.claimer.join(grace_s)  # it may wait for a PostgreSQL that is silent
-        for sender in self.senders:
+        self._claimer.stop()
+        self._claimer.join(grace_s)  # it may wait for a PostgreSQL that is silent
+        for sender in self._senders:
             sender.finish(grace_ends)
-        for sender in self.senders:
+        for sender in self._senders:
             sender.join(max(0.0, grace_ends + CUT_OFF_EXTRA_S - time.monotonic()))
             if sender.is_alive():  # somebody keeps it: its row is the reaper's
                 logger.error("thread_stuck", thread=sender.name)
                 sender.give_back()
-        self.settler.finish(grace_ends + SETTLE_EXTRA_S)
-        self.settler.join(max(0.0, grace_ends + SETTLE_EXTRA_S - time.monotonic()))
-        logger.info("worker_stopped", worker=self.name)
+        self._settler.finish(grace_ends + SETTLE_EXTRA_S)
+        self._settler.join(max(0.0, grace_ends + SETTLE_EXTRA_S - time.monotonic()))
+        logger.info("worker_stopped", worker=self._name)
 
 
 def within_descriptors(settings: Settings) -> Settings:

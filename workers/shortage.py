@@ -62,12 +62,12 @@ class Shortages:
     """What this worker lacked lately: each is told of once, and counted."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
-        self.metrics = metrics
-        self.met_at: dict[Short, float] = {}
+        self._metrics = metrics
+        self._met_at: dict[Short, float] = {}
 
     def met(self, short: Short, now: float) -> None:
         """Note that a transfer could not begin. Any sender may call it."""
-        self.metrics.shortages.labels(short).inc()
-        if now - self.met_at.get(short, -math.inf) > FORGET_S:
+        self._metrics.shortages.labels(short).inc()
+        if now - self._met_at.get(short, -math.inf) > FORGET_S:
             logger.warning("shortage", what=short, hint="nothing is lost; see ops/RUNBOOK.md")
-        self.met_at[short] = now
+        self._met_at[short] = now

@@ -40,18 +40,18 @@ class SmtpHandle(Handle):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.offers = SmtpOffers()
-        self.needs_utf8 = self.lacks_utf8 = False
-        self.first_code = b""  # of the first reply to this mail
-        self.thread: threading.Thread | None = None
-        self.orders: SimpleQueue[bool] = SimpleQueue()  # to its thread: send, or end
-        self.is_cut_off = False  # any thread may set it
+        self._offers = SmtpOffers()
+        self._needs_utf8 = self._lacks_utf8 = False
+        self._first_code = b""  # of the first reply to this mail
+        self._thread: threading.Thread | None = None
+        self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread: send, or end
+        self._is_cut_off = False  # any thread may set it
         self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a fresh one takes the place of the one before
         self.easy.setopt(pycurl.NOPROGRESS, 0)
-        self.easy.setopt(pycurl.XFERINFOFUNCTION, self.goes_on)
-        self.pool = pycurl.CurlShare()
-        self.pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
-        self.easy.setopt(pycurl.SHARE, self.pool)
+        self.easy.setopt(pycurl.XFERINFOFUNCTION, self._goes_on)
+        self._pool = pycurl.CurlShare()
+        self._pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
+        self.easy.setopt(pycurl.SHARE, self._pool)
         parts = urlsplit(settings.smtp_url or "")
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_SMTP | pycurl.PROTO_SMTPS)
         server = parts.netloc.rpartition("@")[2]
@@ -63,19 +63,19 @@ class SmtpHandle(Handle):
         use_ssl = pycurl.USESSL_ALL if known.tls_needed else pycurl.USESSL_TRY
         self.easy.setopt(pycurl.USE_SSL, use_ssl)
         self.easy.setopt(pycurl.UPLOAD, 1)
-        self.easy.setopt(pycurl.READFUNCTION, self.give)
-        self.easy.setopt(pycurl.HEADERFUNCTION, self.reply)
+        self.easy.setopt(pycurl.READFUNCTION, self._give)
+        self.easy.setopt(pycurl.HEADERFUNCTION, self._reply)
         # Which command a reply answers is told nowhere else: not by libcurl's errors.
-        self.phase = Phase.GREETING
+        self._phase = Phase.GREETING
         self.easy.setopt(pycurl.VERBOSE, 1)
-        self.easy.setopt(pycurl.DEBUGFUNCTION, self.trace)
+        self.easy.setopt(pycurl.DEBUGFUNCTION, self._trace)
 
-    def arm(self, mail: Mail) -> None:
-        self.read.clear()
-        self.phase = Phase.GREETING
-        self.first_code = b""
-        self.left = memoryview(mail.body)
-        self.needs_utf8, self.lacks_utf8 = mail.needs_utf8, False
+    def _arm(self, mail: Mail) -> None:
+        self._kept.clear()
+        self._phase = Phase.GREETING
+        self._first_code = b""
+        self._unsent = memoryview(mail.body)
+        self._needs_utf8, self._lacks_utf8 = mail.needs_utf8, False
         # libcurl looks at the envelope only; a header may need it too.
         asked = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""
         self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>{asked}".encode())
@@ -85,14 +85,14 @@ class SmtpHandle(Handle):
     def answer(self, error: int, error_text: str) -> Answer:
         """The message is handed over once its last byte is."""
         return Answer(
-            error=self.alerted(error, error_text, is_out=self.phase is not Phase.STARTTLS),
+            error=self._alerted(error, error_text, is_out=self._phase is not Phase.STARTTLS),
             error_text=error_text,
             status=self.easy.getinfo(pycurl.RESPONSE_CODE),
-            body=bytes(self.read),
-            handed_over=not self.left,
-            phase=self.phase,
-            lacks_utf8=self.lacks_utf8,
-            short_of=short_of(self.easy, error) if error and not self.read else None,
+            body=bytes(self._kept),
+            handed_over=not self._unsent,
+            phase=self._phase,
+            lacks_utf8=self._lacks_utf8,
+            short_of=short_of(self.easy, error) if error and not self._kept else None,
         )
 
     def send(self, tell: Callable[[pycurl.Curl, int, str], None]) -> None:
@@ -100,29 +100,29 @@ class SmtpHandle(Handle):
 
         To start one costs three times as much as a mail. RuntimeError: the system has none to give.
         """
-        if self.thread is None:
-            thread = threading.Thread(target=self.live, args=[tell], name="mail", daemon=True)
+        if self._thread is None:
+            thread = threading.Thread(target=self._live, args=[tell], name="mail", daemon=True)
             thread.start()
-            self.thread = thread
-        self.orders.put(True)
+            self._thread = thread
+        self._orders.put(True)
 
-    def live(self, tell: Callable[[pycurl.Curl, int, str], None]) -> None:
+    def _live(self, tell: Callable[[pycurl.Curl, int, str], None]) -> None:
         """Send one mail after the other, then close the handle (its thread's life)."""
-        while self.orders.get():
-            error, text = self.perform()
-            if not self.is_cut_off:
+        while self._orders.get():
+            error, text = self._perform()
+            if not self._is_cut_off:
                 tell(self.easy, error, text)
-        self.close()
+        self._close()
 
     def give_up(self) -> None:
         """Let its thread cut off what runs, and close it: libcurl may wait a second for a peer."""
-        self.is_cut_off = True
-        if self.thread is None:
-            self.close()
+        self._is_cut_off = True
+        if self._thread is None:
+            self._close()
         else:
-            self.orders.put(False)
+            self._orders.put(False)
 
-    def perform(self) -> tuple[int, str]:
+    def _perform(self) -> tuple[int, str]:
         """Send the mail; say what error came of it, if any. Blocks until its deadline."""
         try:
             self.easy.perform()
@@ -132,9 +132,9 @@ class SmtpHandle(Handle):
             return -1, str(error)
         return 0, ""
 
-    def goes_on(self, *_: object) -> int:
+    def _goes_on(self, *_: object) -> int:
         """Say whether the mail is still wanted (libcurl's callback, once a second at least)."""
-        return int(self.is_cut_off)
+        return int(self._is_cut_off)
 
     def has_failed(self, answer: Answer) -> bool:
         """A mail that is refused is no such case."""
@@ -142,11 +142,11 @@ class SmtpHandle(Handle):
 
     def was_dead(self, answer: Answer) -> bool:
         """Closed or reset before a reply came, or 421 for a first one: it had grown too old."""
-        if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self.is_reused():
+        if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self._is_reused():
             return False
-        return self.first_code == b"421" or (answer.error in DROPPED and not self.first_code)
+        return self._first_code == b"421" or (answer.error in DROPPED and not self._first_code)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Close the connection too.
 
         libcurl would wait up to a second for its peer, and all transfers of this thread with it.
@@ -155,19 +155,19 @@ class SmtpHandle(Handle):
         if fd != -1:
             with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
                 connection.shutdown(socket.SHUT_RDWR)
-        super().close()
-        self.pool.close()
+        super()._close()
+        self._pool.close()
 
-    def trace(self, kind: int, data: bytes) -> None:
+    def _trace(self, kind: int, data: bytes) -> None:
         """Note the command that was sent; nothing of what libcurl tells here may be logged."""
         if kind == pycurl.INFOTYPE_HEADER_OUT:
-            self.phase = COMMANDS.get(data[:5], self.phase)
+            self._phase = COMMANDS.get(data[:5], self._phase)
 
-    def reply(self, line: bytes) -> int | None:
+    def _reply(self, line: bytes) -> int | None:
         """Keep the server's last reply; end the transfer when the mail is not for this server."""
-        self.read[:] = line[:BODY_KEPT_BYTES]
-        self.first_code = self.first_code or line[:3]
-        if self.offers.hear(line) and self.needs_utf8 and not self.offers.utf8:
-            self.lacks_utf8 = True
+        self._kept[:] = line[:BODY_KEPT_BYTES]
+        self._first_code = self._first_code or line[:3]
+        if self._offers.hear(line) and self._needs_utf8 and not self._offers.utf8:
+            self._lacks_utf8 = True
             return 0
         return None

@@ -19,22 +19,23 @@ class Standing:
     """The breakers and the paces of one worker, asked and told together."""
 
     def __init__(self, breakers: Breakers, paces: Paces) -> None:
-        self.breakers = breakers
-        self.paces = paces
+        self._breakers = breakers
+        self._paces = paces
 
     def turned_away(self, flight: Flight) -> Unstarted | None:
         """Give a claim back until its destination may be asked again. None: it may now."""
         claim, now = flight.claim, flight.started_at
-        if flight.share != flight.destination and (parked := self.parked(claim, flight.share, now)):
-            return parked
-        return self.parked(claim, flight.destination, now)
+        parked = None
+        if flight.share != flight.destination:
+            parked = self._parked(claim, flight.share, now)
+        return parked or self._parked(claim, flight.destination, now)
 
-    def parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
+    def _parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
         """Look one name up. None: neither its pace nor its breaker stands in the way."""
-        parked = self.paces.parked(claim, name, now)
+        parked = self._paces.parked(claim, name, now)
         if parked is not None:
             return parked
-        wait_s = self.breakers.wait_s(claim, name, now)
+        wait_s = self._breakers.wait_s(claim, name, now)
         if not wait_s:
             return None
         delay_s = ceil(wait_s * 10) / 10  # few different ones: each is a call of release
@@ -44,18 +45,18 @@ class Standing:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
         claim, destination, began = flight.claim, flight.destination, flight.started_at
         if not verdict.of_domain or flight.share == destination:
-            self.breakers.report(destination, verdict, began, now)
-            return self.paces.report(claim, destination, verdict, began, now)
-        if blames_destination(verdict) and self.breakers.fails(flight.share, now):
-            self.breakers.learned_nothing(destination, began)
+            self._breakers.report(destination, verdict, began, now)
+            return self._paces.report(claim, destination, verdict, began, now)
+        if blames_destination(verdict) and self._breakers.fails(flight.share, now):
+            self._breakers.learned_nothing(destination, began)
         else:
-            self.breakers.report(destination, verdict, began, now)
-        self.breakers.report(flight.share, verdict, began, now)
-        if verdict.outcome is not Outcome.THROTTLED or not self.paces.knows(flight.share):
-            self.paces.report(claim, destination, verdict, began, now)
-        return self.paces.report(claim, flight.share, verdict, began, now)
+            self._breakers.report(destination, verdict, began, now)
+        self._breakers.report(flight.share, verdict, began, now)
+        if verdict.outcome is not Outcome.THROTTLED or not self._paces.knows(flight.share):
+            self._paces.report(claim, destination, verdict, began, now)
+        return self._paces.report(claim, flight.share, verdict, began, now)
 
     def not_sent(self, flight: Flight) -> None:
         """Let another be the probe, where one was that never left."""
-        self.breakers.not_sent(flight.destination, flight.started_at)
-        self.breakers.not_sent(flight.share, flight.started_at)
+        self._breakers.not_sent(flight.destination, flight.started_at)
+        self._breakers.not_sent(flight.share, flight.started_at)

@@ -82,12 +82,12 @@ class Store:
         thread: str,
         outage: Outage,
     ) -> None:
-        self.settings = settings
-        self.refusals = Refusals(metrics)
-        self.schedules = json.dumps(
+        self._settings = settings
+        self._refusals = Refusals(metrics)
+        self._schedules = json.dumps(
             {"default": settings.retry_schedule, **settings.retry_schedules}
         )
-        self.patience_s = settings.breaker_patience_mins * 60
+        self._patience_s = settings.breaker_patience_mins * 60
         self.worker = worker
         self._session = Session(settings.database_url or "", thread, outage)
 
@@ -99,13 +99,13 @@ class Store:
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
         asked_at = time.monotonic()  # before the call: the lease never seems too long
-        settings = self.settings
-        args = (limit, self.worker, settings.lease_s, settings.max_attempts, self.patience_s)
+        settings = self._settings
+        args = (limit, self.worker, settings.lease_s, settings.max_attempts, self._patience_s)
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
         refused: list[Refusal] = []
-        for row in self.claimed(ids, args):
+        for row in self._claimed(ids, args):
             id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s, error = row
             if status == REFUSED:
                 refused.append(Refusal(id_, None, error or SKIPPED))
@@ -122,12 +122,12 @@ class Store:
             )
             (claims if status == Status.SENDING else expired).append(claim)
         if refused:
-            self.refusals.tell("claim", refused)
+            self._refusals.record("claim", refused)
         return claims, expired
 
-    def claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
+    def _claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Claim without what was refused lately; and row by row, if PostgreSQL refuses some now."""
-        skip = self.refusals.known() if self.refusals.until else []
+        skip = self._refusals.known()
         if skip and ids is not None:
             ids = [id for id in ids if id not in skip]
         wanted = None if ids is None else array(ids)
@@ -143,7 +143,7 @@ class Store:
         """Settle a batch. What is missing from the result was stale."""
         now = time.monotonic()
         verdicts = [e.verdict for e in ended]
-        rows = self.batch(
+        rows = self._batch(
             SETTLE,
             SETTLE_EACH,
             (
@@ -156,13 +156,13 @@ class Store:
                 array(e.took_ms for e in ended),
                 array(milliseconds(v.retry_after_s) for v in verdicts),
                 self.worker,
-                self.schedules,
-                self.patience_s,
+                self._schedules,
+                self._patience_s,
             ),
         )
         refused = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
         if refused:
-            self.refusals.tell("settle", refused)
+            self._refusals.record("settle", refused)
         return {
             (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s, counted=counted)
             for id_, attempt, status, due_in_s, age_s, counted, _ in rows
@@ -171,10 +171,10 @@ class Store:
     def release(self, keys: Sequence[Key], delay_s: float) -> set[Key]:
         """Give claims back, due again after `delay_s`. Returns those that were still ours."""
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
-        rows = self.batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
+        rows = self._batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
         refused = [Refusal(*row) for row in rows if row[2] is not None]
         if refused:
-            self.refusals.tell("release", refused)
+            self._refusals.record("release", refused)
         return {(id, attempt) for id, attempt, error in rows if error is None}
 
     def held(self) -> list[Key]:
@@ -190,7 +190,7 @@ class Store:
         """Close the connection; the next call opens a new one."""
         self._session.close()
 
-    def batch(self, query: str, each: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
+    def _batch(self, query: str, each: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Call a function; if a row of its batch is odd, the one that sets it aside."""
         try:
             return self._session.rows(query, args)

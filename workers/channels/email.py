@@ -75,13 +75,13 @@ class EmailChannel:
     at_once_max = 8  # connections; mail servers turn away who opens dozens
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        self.now = now
-        self.sender = sender(settings.mail_from or NOBODY)
-        self.server = server_of(settings.smtp_url) if settings.smtp_url else None
+        self._now = now
+        self._sender = sender(settings.mail_from or NOBODY)
+        self._server = server_of(settings.smtp_url) if settings.smtp_url else None
 
     def destination(self, claim: Claim) -> str | None:
         """One server takes all mail."""
-        return self.server
+        return self._server
 
     def domain(self, claim: Claim) -> str:
         """The server passes a mail on to the recipient's domain, in one spelling."""
@@ -89,7 +89,7 @@ class EmailChannel:
 
     def prepare(self, claim: Claim) -> Mail | Verdict:
         """Build the message; its Message-ID is the notification's id, the same on every attempt."""
-        if not self.server:
+        if not self._server:
             return NOT_CONFIGURED
         try:
             to = address(claim.recipient)
@@ -97,26 +97,26 @@ class EmailChannel:
             return refused("invalid_recipient", error)
         try:
             payload = msgspec.json.decode(claim.payload, type=EmailPayload)
-            return self.mail(claim.id, to, payload)
+            return self._mail(claim.id, to, payload)
         except msgspec.MsgspecError as error:
             return refused("invalid_payload", error)
         except ValueError as error:
             return refused("invalid_header", error)
 
-    def mail(self, id_: str, to: Address, payload: EmailPayload) -> Mail:
+    def _mail(self, id_: str, to: Address, payload: EmailPayload) -> Mail:
         """Lay out one mail. Raises ValueError for what would not be one."""
         for pointer, sentence in payload.faults():
             raise ValueError(f"{pointer} {sentence}".strip())
         body = message(
             id_=id_,
-            sender=self.sender,
+            sender=self._sender,
             to=to,
             reply_to=None if payload.reply_to is None else address(payload.reply_to),
             payload=payload,
-            now=datetime.fromtimestamp(self.now(), UTC),
+            now=datetime.fromtimestamp(self._now(), UTC),
         )
         return Mail(
-            mail_from=self.sender.address.written,
+            mail_from=self._sender.address.written,
             mail_to=to.written,
             body=body,
             needs_utf8=not body.isascii(),

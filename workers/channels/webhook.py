@@ -55,8 +55,8 @@ class WebhookChannel:
     at_once_max = None
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        self.now = now
-        self.keys = tuple(key(secret) for secret in settings.webhook_secret)
+        self._now = now
+        self._keys = tuple(key(secret) for secret in settings.webhook_secret)
 
     def destination(self, claim: Claim) -> str:
         """Scheme, host and port share one limit and fail together."""
@@ -73,15 +73,15 @@ class WebhookChannel:
         except ValueError as error:
             return Verdict(outcome=Outcome.PERMANENT, code="bad_url", excerpt=str(error))
         body = claim.payload.encode()
-        now = int(self.now())
+        now = int(self._now())
         headers = [
             "Content-Type: application/json",
             "User-Agent: notification-service",
             f"webhook-id: {claim.id}",
             f"webhook-timestamp: {now}",
         ]
-        if self.keys:
-            headers.append(f"webhook-signature: {signature(self.keys, claim.id, now, body)}")
+        if self._keys:
+            headers.append(f"webhook-signature: {signature(self._keys, claim.id, now, body)}")
         return Post(url=url, headers=headers, body=body)
 
     def judge(self, answer: Answer) -> Verdict:

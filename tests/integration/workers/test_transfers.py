@@ -388,7 +388,7 @@ def test_a_shortage_at_the_first_transfer_stops_none_that_follow(
         nobody.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{nobody.getsockname()[1]}/"
         with monkeypatch.context() as patched:
-            patched.setattr(transfers, "handle_for", short)
+            patched.setattr(transfers, "_handle_for", short)
             assert transfers.start(post(url), 0).short_of is Short.MEMORY
         assert transfers.start(post(url), 1) is None
         assert transfers.start(post(url), 2) is None
