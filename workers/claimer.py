@@ -25,7 +25,7 @@ ASK_PAUSE_S = 1.0  # between questions for claims whose answer was lost
 
 
 class Claimer(Loop):
-    """Holds nothing back: what it claims is in a sender's hands when the turn ends."""
+    """Keeps no claims: when a turn ends, all that it claimed has been given to senders."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class Claimer(Loop):
         self._hints = hints
         self._slots = slots
         self._senders = senders
-        self._kept: Ids = NOTHING  # popped, and PostgreSQL was away
-        self._has_answered = False  # it did since the claim that failed
+        self._kept: Ids = NOTHING  # popped from Redis while PostgreSQL was away
+        self._has_answered = False  # whether PostgreSQL did since the claim that failed
         self._lease_s = settings.lease_s
         self._doubt_ends = -math.inf  # until then a claim whose answer was lost may show up
         self._ask_at = -math.inf
 
     def turn(self) -> None:
-        """Claim once; after an error nobody knows what we have."""
+        """Claim once. After an error, ask the ledger later what we hold."""
         try:
             self._claim_once()
         except Exception:
@@ -60,7 +60,7 @@ class Claimer(Loop):
             raise
 
     def _claim_once(self) -> None:
-        """Claim at most what has a free slot, and hand it out."""
+        """Claim at most what has a free slot, and hand it to the senders."""
         if self._slots.pop_doubt():
             self._doubt()
         if self._ask_at <= time.monotonic() < self._doubt_ends:
@@ -84,7 +84,7 @@ class Claimer(Loop):
                 self._stopping.wait(POLL_S)
 
     def _look_at_ledger(self) -> None:
-        """Learn which ledger this is, and its time: keys of Redis and signatures have them."""
+        """Read which ledger this is, and its clock: keys of Redis and signatures need them."""
         asked_at = time.monotonic()
         ledger, now_s = self._store.ledger()
         self._clock.read(now_s, asked_at)
@@ -93,13 +93,14 @@ class Claimer(Loop):
         self._look_at = asked_at + LEDGER_EVERY_S
 
     def _claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
-        """Claim; without an answer, nobody knows what we have.
+        """Claim; return what to send, and what had expired.
 
-        The ids are kept while PostgreSQL is away. If it answered in between and fails again, or
-        fails in any other way, it is their fault: they are hints, and what is lost comes again.
+        The ids are kept while PostgreSQL is away. If it answered in between and fails again, or if
+        it fails in any other way, the ids are to blame and are dropped: they are only hints, and
+        the dispatcher offers lost ids again.
         """
         try:
-            found = self._store.claim(ids, room)
+            claimed = self._store.claim(ids, room)
         except Exception as error:
             is_second = ids is self._kept and self._has_answered
             at_fault = is_second or not isinstance(error, DatabaseAway)
@@ -107,14 +108,14 @@ class Claimer(Loop):
             self._has_answered = False
             raise
         self._kept = NOTHING
-        return found
+        return claimed
 
     def _doubt(self) -> None:
-        """Ask the ledger what we have, now and as long as a claim may show up late."""
+        """Ask the ledger what we hold: now, and while a claim may still be committed late."""
         self._ask_at, self._doubt_ends = -math.inf, time.monotonic() + self._lease_s
 
     def _give_back(self) -> None:
-        """Release what the ledger says we have, and we do not: else it waits for its lease.
+        """Release what we hold by the ledger but do not know: it would wait for its lease's end.
 
         Asked more than once: a commit that waits for a replica, or for the disk, shows up later.
         """
@@ -138,7 +139,7 @@ class Claimer(Loop):
         self._hints.close()
 
     def _hand_out(self, claims: list[Claim]) -> None:
-        """Take slots, and share the claims out; once we are to stop, the senders may be gone."""
+        """Take slots, and share the claims out. Once we stop, release them: senders may be gone."""
         keys = [claim.key for claim in claims]
         if self._stopping.is_set():
             self._store.release(keys, 0.0)
@@ -148,12 +149,12 @@ class Claimer(Loop):
         try:
             self._share_out(waiting)
         finally:
-            if waiting:  # an error: nobody has got them
+            if waiting:  # an error: no sender has these
                 self._slots.ended(len(waiting))
                 self._slots.lost([claim.key for claim in waiting])
 
     def _share_out(self, claims: list[Claim]) -> None:
-        """Give to each sender as many as make all equally busy, until none is left."""
+        """Give each sender as many as make all equally busy; take what was given off the list."""
         loads = [sender.load for sender in self._senders]
         level = -(-(sum(loads) + len(claims)) // len(loads))
         for sender, load in zip(self._senders, loads, strict=True):
@@ -169,12 +170,12 @@ class Claimer(Loop):
             self._metrics.picked_up.labels(channel).inc(count)
         for claim in expired:
             self._metrics.expired.labels(claim.channel).inc()
-        for event, found in (("claimed", claims), ("expired", expired)):
-            if found:
-                logs.transitions(event, (self._log_row(claim) for claim in found))
+        for event, rows in (("claimed", claims), ("expired", expired)):
+            if rows:
+                logs.transitions(event, (self._log_row(claim) for claim in rows))
 
     def _log_row(self, claim: Claim) -> logs.Row:
-        """Say what a log line tells of a claim."""
+        """Make the log row of a claim."""
         return {
             "notification_id": claim.id,
             "attempt": claim.attempt,

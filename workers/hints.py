@@ -12,7 +12,7 @@ from workers.ready_set import ReadySet
 BLOCK_S = 0.25  # a pop cannot be interrupted: this bounds the wait on shutdown
 IDLE_S = 1.0  # a dead dispatcher must not stop delivery
 LOOK_EVERY_S = 5.0  # between looks for a dispatcher, while due rows come without an offer
-MISSES_MIN = 2  # the first may be of a leader that has just begun
+MISSES_MIN = 2  # at the first, a leader may just have begun
 REDIS_RETRY_MIN_S = 1.0
 REDIS_RETRY_MAX_S = 5.0  # trying may take a second, in which nothing is claimed
 
@@ -21,20 +21,20 @@ NOTHING: list[str] = []
 
 
 class Hints:
-    """Decides between the ready set and PostgreSQL itself; it is the claimer's, and blocks it."""
+    """Decides between the ready set and PostgreSQL itself. The claimer waits in `next`."""
 
     def __init__(self, ready_set: ReadySet | None, metrics: WorkerMetrics) -> None:
         self._ready_set = ready_set
         self._metrics = metrics
-        self._junk = Seldom("no_ids_of_ours_in_the_ready_set")
+        self._junk_warning = Seldom("no_ids_of_ours_in_the_ready_set")
         self._outage = Outage("redis", by="worker")
         self._retry_s = REDIS_RETRY_MIN_S
         self._retry_at = 0.0
         self._asked_at = time.monotonic()  # when ids came, or any that are due were asked for
-        self._misses = 0  # looks in a row that found no dispatcher
+        self._misses = 0  # how often in a row no dispatcher was found
         self._look_at = -math.inf
-        self._nobody = Seldom("nobody_offers_in_this_redis")
-        self._unoffered = False  # that question found some: ask again soon
+        self._lonely_warning = Seldom("nobody_offers_in_this_redis")
+        self._unoffered = False  # due rows came without an offer: there may be more
 
     def use(self, ledger: str) -> None:
         """Take the hints of this ledger."""
@@ -65,7 +65,7 @@ class Hints:
         return ids
 
     def answered(self, count: int) -> None:
-        """Tell how many the question for any that are due has found."""
+        """Note how many rows were claimed when any that are due were asked for."""
         self._unoffered = count > 0
         now = time.monotonic()
         if not count or self._ready_set is None or now < max(self._look_at, self._retry_at):
@@ -76,18 +76,20 @@ class Hints:
         except RedisAway as error:
             self._note_away(error)
 
-    def _see_offers(self, found: bool) -> None:
-        """Tell if no dispatcher offers in this Redis: maybe it uses another one."""
-        self._misses = 0 if found else self._misses + 1
+    def _see_offers(self, is_offered: bool) -> None:
+        """Warn if no dispatcher offers in this Redis: it may be using another one."""
+        self._misses = 0 if is_offered else self._misses + 1
         is_alone = self._misses >= MISSES_MIN
         self._metrics.redis_unoffered.set(is_alone)
         if is_alone:
-            self._nobody.happened(hint="does the dispatcher have the same REDIS_URL? notify doctor")
+            self._lonely_warning.happened(
+                hint="does the dispatcher have the same REDIS_URL? notify doctor"
+            )
 
     def _drop(self, count: int) -> None:
-        """Count and tell members that are no ids: somebody else writes into our keys."""
+        """Count and log members that are no ids: somebody else writes into our keys."""
         self._metrics.hints_dropped.inc(count)
-        self._junk.happened(count)
+        self._junk_warning.happened(count)
 
     def _note_away(self, error: RedisAway) -> None:
         """Go on without Redis, and try it again later."""

@@ -16,7 +16,7 @@ BACKOFF_MAX_S = 1.0  # service/background.py counts on it
 
 
 class Loop(threading.Thread, ABC):
-    """A thread that ends only when it is told to."""
+    """A thread that ends only when stop() was called."""
 
     def __init__(self, name: str, metrics: WorkerMetrics) -> None:
         super().__init__(name=name, daemon=True)
@@ -26,11 +26,11 @@ class Loop(threading.Thread, ABC):
 
     @abstractmethod
     def turn(self) -> None:
-        """Do one round of work; wait for some, but not for long."""
+        """Do one round of work; wait for work, but not for long."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what the thread owns, after its last turn."""
+        """Free what the thread owns, after its last turn."""
 
     @property
     def _wanted(self) -> bool:
@@ -52,7 +52,7 @@ class Loop(threading.Thread, ABC):
         while self._wanted:
             try:
                 self.turn()
-            except DatabaseAway:  # the store has told so, once for all threads
+            except DatabaseAway:  # already logged, once for all threads
                 self._pause()
             except BaseException as error:  # a channel may call sys.exit()
                 self._survived(error)
@@ -69,7 +69,7 @@ class Loop(threading.Thread, ABC):
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:
-        """Survive what only counts and tells."""
+        """Survive errors of code that only counts and logs."""
         try:
             yield
         except Exception as error:

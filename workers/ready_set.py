@@ -18,7 +18,7 @@ from service.keys import Keys
 
 FAIR_EVERY = 8  # each 8th pop begins at the bulk lane, so that nothing starves
 BLOCK_MAX_S = 1.0
-LINE_S = 0.25  # what takes longer to connect is not waited for
+CONNECT_WAIT_S = 0.25  # a connection that takes longer is made while the claimer goes on
 
 
 class ReadySet:
@@ -50,15 +50,15 @@ class ReadySet:
         self.dropped = 0
         keys = self._lanes if self._pops % FAIR_EVERY else self._lanes[::-1]
         try:
-            found: Any = self._redis.bzmpop(
+            popped: Any = self._redis.bzmpop(
                 min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit
             )
         except (redis.RedisError, OSError) as error:
             raise RedisAway(str(error)) from error
-        if not found:
+        if not popped:
             return []
-        ids = [pair[0].hex() for pair in found[1] if is_id(pair[0])]
-        self.dropped = len(found[1]) - len(ids)
+        ids = [pair[0].hex() for pair in popped[1] if is_id(pair[0])]
+        self.dropped = len(popped[1]) - len(ids)
         return ids
 
     def is_offered_to(self) -> bool:
@@ -75,15 +75,15 @@ class ReadySet:
 
 
 class PoolBeside(redis.ConnectionPool):
-    """One connection for one thread, made in another: looking its name up can take a minute."""
+    """One connection for one thread, made in another thread: a name's look-up can take a minute."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._idle: Any = None
         self._making: SimpleQueue[Any] | None = None
 
     def get_connection(self, *_: Any, **__: Any) -> Any:
-        """Lend the connection. While it is being made, that is a ConnectionError."""
+        """Lend the connection. Raises ConnectionError while it is being made."""
         lent, self._idle = self._idle, None
         if lent is not None and not is_quiet(lent):
             self._release_broken(lent)
@@ -97,13 +97,13 @@ class PoolBeside(redis.ConnectionPool):
             self._release_broken(connection)
 
     def _release_broken(self, connection: Any) -> None:
-        """Have a connection made anew when it is needed."""
+        """Take a connection back to be made anew when it is needed."""
         connection.disconnect()
         super().release(connection)
 
     def _made(self) -> Any:
-        """Begin to make the connection, or ask whether it is made."""
-        wait_s = LINE_S if self._making is None else 0.001
+        """Return the connection, made beside this thread, if it is ready after a short wait."""
+        wait_s = CONNECT_WAIT_S if self._making is None else 0.001
         making = self._making = self._making or self._begin()
         try:
             made = making.get(timeout=wait_s)
@@ -115,7 +115,7 @@ class PoolBeside(redis.ConnectionPool):
         return made
 
     def _begin(self) -> SimpleQueue[Any]:
-        """Begin to make the connection."""
+        """Start the thread that makes the connection."""
         making: SimpleQueue[Any] = SimpleQueue()
         try:
             threading.Thread(target=self._make, args=[making], daemon=True).start()
@@ -124,16 +124,16 @@ class PoolBeside(redis.ConnectionPool):
         return making
 
     def _make(self, making: SimpleQueue[Any]) -> None:
-        """Connect (a thread's life)."""
+        """Connect (runs in a thread of its own)."""
         try:
             making.put(super().get_connection())
-        except Exception as error:  # whatever it is, the other thread is to raise it
+        except Exception as error:  # the thread that waits for the connection raises it
             making.put(error)
 
-    def disconnect(self, *args: Any, **given: Any) -> None:
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
         if self._idle is not None:
             self._release_broken(self._idle)
-        super().disconnect(*args, **given)
+        super().disconnect(*args, **kwargs)
 
 
 def is_quiet(connection: Any) -> bool:
@@ -145,5 +145,5 @@ def is_quiet(connection: Any) -> bool:
 
 
 def is_id(member: bytes) -> bool:
-    """Say whether it can be an id: the 16 bytes of a UUID of version 7, as the ledger demands."""
+    """Say whether a member can be an id: the 16 bytes of a UUID of version 7."""
     return len(member) == 16 and member[6] >> 4 == 7

@@ -18,7 +18,7 @@ class Slots:
         self._in_hand_max = in_hand_max
         self._sending = 0
         self._in_hand: set[Key] = set()
-        self._has_doubt = False  # something may have got lost: the ledger is to be asked
+        self._has_doubt = False  # claims may have got lost: the ledger is to be asked
         self._changed = threading.Condition()
 
     @property
@@ -38,7 +38,7 @@ class Slots:
             return self._room()
 
     def _room(self) -> int:
-        """Return what both limits leave."""
+        """Return how many more both limits allow."""
         return min(self._sending_max - self._sending, self._in_hand_max - len(self._in_hand))
 
     def take(self, keys: Collection[Key]) -> None:
@@ -60,7 +60,7 @@ class Slots:
             self._changed.notify()
 
     def lost(self, keys: Collection[Key]) -> None:
-        """Note claims that an error has taken out of our hands: the claimer gives them back."""
+        """Note claims that an error has lost: the claimer asks the ledger and releases them."""
         self.settled(keys)
         self._has_doubt = True
 

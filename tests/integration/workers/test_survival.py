@@ -73,7 +73,7 @@ STEPS = [
     (Settler, "_settle_batch"),
     (Accounts, "enter"),
     (Accounts, "_count"),
-    (Accounts, "given_back"),
+    (Accounts, "enter_released"),
     (Loop, "_survived"),
     (logs, "transitions"),
     (logs, "masked"),
