@@ -1,4 +1,4 @@
-"""What libcurl's easy handles for HTTP and for SMTP share: armed anew for each transfer."""
+"""What libcurl's easy handles for HTTP and for SMTP share: they are armed for each transfer."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from workers.doubts import LIFETIME_S
 
 BODY_KEPT_BYTES = 4096
 CONNECT_MAX_S = 5.0
-ADDRESSES_KEPT_S = 600  # by libcurl; it is told anew long before that
+ADDRESSES_KEPT_S = 600  # by libcurl; it gets new ones long before that
 
 ALERT = re.compile(r"\balert\b")
 DROPPED = (
@@ -26,7 +26,7 @@ DROPPED = (
 
 
 class Handle(ABC):
-    """One easy handle and what it has read; reused, as creating one costs more than a transfer."""
+    """One easy handle and what it has read; reused: to make one costs more than a transfer."""
 
     reusable_after_error = True
 
@@ -45,20 +45,23 @@ class Handle(ABC):
 
     @abstractmethod
     def answer(self, error: int, error_text: str) -> Answer:
-        """Say what came back."""
+        """Return what came back."""
 
     @abstractmethod
     def has_failed(self, answer: Answer) -> bool:
-        """Tell whether the fault may lie with where the connection leads."""
+        """Say whether the host that the connection leads to may be to blame."""
 
     @abstractmethod
     def was_dead(self, answer: Answer) -> bool:
-        """Tell whether the transfer met a used connection that nobody served any more."""
+        """Say whether the transfer met a used connection that nobody served any more."""
 
     def begin(
         self, transfer: Any, left_s: float | None = None, age_max_s: int = LIFETIME_S
     ) -> None:
-        """Set up a transfer. `left_s`: of its deadline; `age_max_s`: of a connection, 0: none."""
+        """Set up a transfer.
+
+        `left_s`: of its time; None: all. `age_max_s`: of a used connection; 0: make a new one.
+        """
         if age_max_s != self._age_max_s:
             self.easy.setopt(pycurl.FRESH_CONNECT, age_max_s == 0)
             self.easy.setopt(pycurl.MAXLIFETIME_CONN, age_max_s or LIFETIME_S)
@@ -72,9 +75,9 @@ class Handle(ABC):
     def _alerted(self, error: int, error_text: str, *, is_out: bool) -> int:
         """Tell a TLS alert from a lost connection. `is_out`: we have sent more than a handshake.
 
-        Under TLS 1.3 a server that refuses us says so when our handshake is over; what libcurl
-        sends then may fail before it reads that. On a connection used before, whatever ends it is
-        a reason to begin anew.
+        Under TLS 1.3 a server that refuses us says so after our handshake, and what libcurl sends
+        then may fail before it has read that. On a connection used before, any end is a reason to
+        begin anew.
         """
         if error not in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) or self._is_reused():
             return error
@@ -84,23 +87,23 @@ class Handle(ABC):
         return error
 
     def set_addresses(self, name: str, port: int, addresses: tuple[str, ...]) -> None:
-        """Tell libcurl what a name stands for: all handles of one thread know it from then on."""
+        """Give libcurl the addresses of a name, for all handles of this thread."""
         self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
 
     def _is_reused(self) -> bool:
-        """Tell whether the transfer made no connection: it used one, or made none at all."""
+        """Say whether the transfer made no connection: it used an old one, or got none."""
         return not self.easy.getinfo(pycurl.NUM_CONNECTS)
 
     def was_refused(self, answer: Answer) -> bool:
-        """Tell whether the receiver has said that it did not process the transfer."""
+        """Say whether the receiver has said that it did not process the transfer."""
         return False
 
     def _close(self) -> None:
-        """Free what libcurl holds for it."""
+        """Free what libcurl holds for the handle."""
         self.easy.close()
 
     def give_up(self) -> None:
-        """Close it, as it is no longer needed."""
+        """Close the handle, as it is no longer needed."""
         self._close()
 
     def _give(self, size: int) -> bytes:

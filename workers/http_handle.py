@@ -10,14 +10,14 @@ from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
 
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
-DEAD_MAX_S = 1.0  # after which a used connection was served, even if no line of an answer came
+DEAD_MAX_S = 1.0  # a used connection that lasted longer counts as served, even without an answer
 
 # libcurl's numbers; pycurl has no names for them.
 HTTP2_STREAM = 92
-# … left out by a GOAWAY with an error. Those that libcurl itself finds, about an answer maybe, have
-# other numbers, and are in the same words.
+# libcurl's words for a stream that a GOAWAY with one of these errors left out. Errors that libcurl
+# finds itself, perhaps in an answer, have the same words and other numbers.
 LEFT_OUT = re.compile(r"reset by curl \(error 0x(?:0|2|4|7|a|b|c|d) ")
-TAKEN_BY_NOBODY = (0, pycurl.E_SSL_CONNECT_ERROR, REFUSED_STREAM)
+NOT_HANDED_OVER = (0, pycurl.E_SSL_CONNECT_ERROR, REFUSED_STREAM)
 
 
 class HttpHandle(Handle):
@@ -44,7 +44,7 @@ class HttpHandle(Handle):
         self._unsent = memoryview(post.body)
 
     def answer(self, error: int, error_text: str) -> Answer:
-        """A transfer that we ended, having read enough, is no error."""
+        """Return what came back. A transfer that we ended, having read enough, is no error."""
         info = self.easy.getinfo
         status = info(pycurl.RESPONSE_CODE)
         error = self._named(error, error_text) if error else 0
@@ -53,13 +53,13 @@ class HttpHandle(Handle):
             error_text=error_text,
             status=status,
             body=bytes(self._kept),
-            handed_over=error not in TAKEN_BY_NOBODY and info(pycurl.REQUEST_SIZE) > 0,
+            handed_over=error not in NOT_HANDED_OVER and info(pycurl.REQUEST_SIZE) > 0,
             retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
             short_of=short_of(self.easy, error) if error and not status else None,
         )
 
     def _named(self, error: int, error_text: str) -> int:
-        """Name an error that libcurl gives in words only."""
+        """Return the number of an error that libcurl gives in words only."""
         if error == pycurl.E_SEND_FAIL_REWIND and not self._is_reused():
             return REFUSED_STREAM
         if error == HTTP2_STREAM and LEFT_OUT.search(error_text):
@@ -80,17 +80,17 @@ class HttpHandle(Handle):
         return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
 
     def was_dead(self, answer: Answer) -> bool:
-        """Closed or reset at once, without an answer, or 421: not here (RFC 9110 section 15.5.20).
+        """Say whether it was closed at once without an answer, or got 421 (RFC 9110 15.5.20).
 
         libcurl does not tell half a status line from none. A receiver that began to answer may have
-        taken the request, and whatever it begins slowly ends late.
+        taken the request; most such connections end later than DEAD_MAX_S.
         """
         if not answer.error:
             return answer.status == 421 and self._is_reused()
         return self._was_dropped(answer) and self._waited_s() < DEAD_MAX_S
 
     def _was_dropped(self, answer: Answer) -> bool:
-        """Tell whether a used connection ended before a line of the answer came.
+        """Say whether a used connection ended before a line of the answer came.
 
         E_SEND_FAIL_REWIND is libcurl's own word for it: it would have begun anew by itself.
         """

@@ -1,8 +1,8 @@
 """libcurl's multi interface for one thread, driven by epoll or kqueue.
 
-`CurlMulti.select` is 8 microseconds a transfer cheaper, and ends at descriptor 1,024: of the whole
-process, idle connections and all. So libcurl says which sockets it waits for, and epoll (or kqueue)
-waits.
+`CurlMulti.select` is 8 microseconds a transfer cheaper, but it cannot wait for descriptors above
+1,024, and they count all that the process has open. So libcurl says which sockets it waits for, and
+epoll (or kqueue) waits.
 """
 
 import selectors

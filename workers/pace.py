@@ -21,12 +21,12 @@ START_PER_S = 8.0  # a guess: it doubles each second until the destination throt
 LEAST_PER_S = 0.25
 LOWER = 0.7
 ROUND_S = 1.0  # between two lowerings, at least: receivers count by the second, or longer
-RISE_S = 8.0  # an eighth a second more, of the pace at which it last throttled
+RISE_S = 8.0  # each second adds an eighth of the pace at which it last throttled
 RISE_MIN_PER_S = 1.0
-FORGET_S = 60.0  # unthrottled for so long: no pace
+FORGET_S = 60.0  # after so long without throttling, a destination has no pace
 
 TICK_S = 1 / 16  # rows come back in 16 groups a second: each costs a call of release
-BURST_S = TICK_S  # what they would be sent in leaves at once
+BURST_S = TICK_S  # sends that are due within it leave at once
 AHEAD = 2  # rows come back at so many times the pace, which may rise meanwhile
 UNSURE_PER_S = 50.0  # at least so many come back until it throttles for the second time
 NEAR_S = 8.0  # within it each row has a place of its own; later rows only come to ask again
@@ -35,7 +35,7 @@ DELAY_MAX_S = 3600.0
 
 HELD_FROM = 3  # after so many refusals in a row the URL is left alone for 1, 2, 4 … seconds
 HELD_MAX_S = 30.0
-TAKES_NOTHING = 5  # lowered so often since it last took something
+TAKES_NOTHING = 5  # lowered so often, it has taken nothing meanwhile
 OVERDUE_PER_S = 10.0
 KNOWN_MAX = 10_000
 TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)

@@ -1,4 +1,4 @@
-"""A sender thread: starts what it is given, drives many transfers at once, tells how each ended."""
+"""A sender thread: begins the claims it receives, and drives many transfers at once."""
 
 import time
 from collections import deque
@@ -25,13 +25,13 @@ from workers.standing import Standing
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
-NAME_PAUSES_S = (0.25, 1.0)  # before a name that is looked up is asked for again, as that takes
+NAME_PAUSES_S = (0.25, 1.0)  # a claim waits so long for its name: the first above the look-up's age
 LAST_PAUSE_S = 2.0
 WRITTEN = Answer()
 
 
 class Sender(Loop):
-    """Owns its sockets to the world. The claimer fills its inbox, the settler reads its outbox."""
+    """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Sender(Loop):
 
     @property
     def load(self) -> int:
-        """How many it was given and has not ended."""
+        """How many claims it has received and not handed on."""
         return self._received - self._handed_on
 
     def give(self, claims: list[Claim]) -> None:
@@ -79,33 +79,33 @@ class Sender(Loop):
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
-        """Start nothing more; end when nothing runs, or with the grace (the runner's call)."""
+        """Start nothing more; end when nothing runs, or the grace is over (the runner's call)."""
         self._grace_ends = grace_ends
         self.stop()
         self._transfers.wake()
 
     def give_back(self) -> None:
-        """Release what waits before a thread that is stuck (the runner's call)."""
+        """Release the inbox of a thread that is stuck (the runner's call)."""
         with suppress(IndexError):
             while True:
                 self._outbox.put([Unstarted(claim=self._inbox.popleft())])
 
     @property
     def _wanted(self) -> bool:
-        """Whether something is left to do in the grace."""
+        """Whether something is left to do, and the grace is not over."""
         if self._grace_ends is None:
             return True
         has_work = bool(self._inbox) or self._transfers.is_busy
         return has_work and time.monotonic() < self._grace_ends
 
     def turn(self) -> None:
-        """Start what came, move what runs, hand on what is over."""
+        """Begin what came, move what runs, hand on the results."""
         self._begin_all()
         self._hand_on()
         for flight, answer in self._transfers.wait(self._wait_s()):
             try:
                 self._land(flight, answer)
-            except BaseException as error:  # as in begin_all
+            except BaseException as error:  # as in _begin_all
                 self._broke(flight.claim, error)
         now = time.monotonic()
         for name, flight in self._destinations.overdue(now):
@@ -124,7 +124,7 @@ class Sender(Loop):
         self._transfers.close()
 
     def _begin_all(self) -> None:
-        """Start what came in; when stopping, give it back."""
+        """Begin what came in; when stopping, release it."""
         if self._stopping.is_set():
             self._release(flight.claim for flight in self._destinations.clear_lines())
         while self._inbox:
@@ -137,7 +137,7 @@ class Sender(Loop):
             self._write_lines()
 
     def _begin(self, claim: Claim) -> None:
-        """Find out what a claim asks for, and start it."""
+        """Begin a claim: as its channel says, by a transfer or by a line."""
         now = time.monotonic()
         channel = self._channels.get(claim.channel)
         if self._stopping.is_set():
@@ -154,11 +154,11 @@ class Sender(Loop):
                 self._lines.append((claim, made.text))
             elif isinstance(made, Verdict):
                 self._settle(claim, made)
-            else:  # it shares what all of its channel do
+            else:  # without a destination, its channel is one
                 self._find_place(claim, channel, claim.channel, now)
 
     def _find_place(self, claim: Claim, channel: Channel, destination: str, now: float) -> None:
-        """Start a transfer within its destination's share, or give the claim back for later."""
+        """Begin a transfer within its destination's share, or park the claim."""
         at_once_max = channel.at_once_max
         if at_once_max is None:
             flight = Flight(claim, channel, destination, destination, now)
@@ -173,12 +173,12 @@ class Sender(Loop):
             self._park(flight.share, flight, now)
 
     def _park(self, name: str, flight: Flight, now: float) -> None:
-        """Give a claim back until its destination has room again."""
+        """Release a claim until its destination has room again."""
         delay_s = self._destinations.park_s(name, now)
         self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
 
     def _launch(self, flights: list[Flight]) -> None:
-        """Begin transfers; one that may no longer begin lets the next in line."""
+        """Begin transfers; in place of one that cannot, the next in its destination's line."""
         while flights:
             flight = flights.pop(0)
             if not self._launch_one(flight):
@@ -191,7 +191,7 @@ class Sender(Loop):
             refusal = refused(flight.claim, now, self._deadline_s)
             refusal = refusal or self._standing.turned_away(flight)
             answer = None if refusal else self._start_transfer(flight)
-        except BaseException as error:  # as in begin_all
+        except BaseException as error:  # as in _begin_all
             self._broke(flight.claim, error)
             return False
         if refusal is not None:
@@ -211,8 +211,8 @@ class Sender(Loop):
                 return made
             if isinstance(made, Line):
                 raise TypeError("a channel with destinations has no lines")
-            over = flight.claim.patience_ends <= flight.started_at
-            return self._transfers.start(made, flight, ANSWER_MAX_S if over else LINE_S)
+            is_overdue = flight.claim.patience_ends <= flight.started_at
+            return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else LINE_S)
         except MemoryError as error:
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
 
@@ -228,9 +228,9 @@ class Sender(Loop):
             self._launch(self._destinations.leave(flight.share, now, took_s))
 
     def _conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
-        """Judge an answer. What never left this host is given back instead; says which it was.
+        """Settle an attempt, or release it if nothing left this host; say whether it was settled.
 
-        Beyond its patience that counts, too, or what can never leave would never end.
+        Beyond its patience it is settled in any case, or what can never leave would never end.
         """
         claim, short = flight.claim, answer.short_of
         if answer.unresolved_s is not None and claim.patience_ends > now:
@@ -239,7 +239,7 @@ class Sender(Loop):
         if short is None or claim.patience_ends <= now:
             self._settle(claim, self._judged(flight, answer, now), flight.started_at)
             return True
-        if short is Short.LOCAL_PORTS:  # they are counted by where they lead: a matter of breakers
+        if short is Short.LOCAL_PORTS:  # each destination has its own: tell its breaker
             self._judged(flight, answer, now)
         self._results.append(Unstarted(claim=claim, delay_s=PAUSE_S))
         with self._surviving():
@@ -247,18 +247,18 @@ class Sender(Loop):
         return False
 
     def _put_off(self, flight: Flight, asked_s: float) -> None:
-        """Give a claim back, as its name is being looked up: a while longer, most likely."""
+        """Release a claim whose name is being looked up; the older the look-up, for the longer."""
         self._standing.not_sent(flight)
         delay_s = next((pause_s for pause_s in NAME_PAUSES_S if asked_s < pause_s), LAST_PAUSE_S)
         self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
 
     def _judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
-        """Say what an answer means, to this notification and to its destination."""
+        """Say what an answer means, and let the destination's standing learn from it."""
         verdict = BROKEN
         try:
             verdict = judged(flight.channel, answer)
             return self._standing.report(flight, verdict, now)
-        except BaseException as error:  # as in begin_all; what the answer means stays true
+        except BaseException as error:  # as in _begin_all; what the answer means stays true
             self._survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
             return verdict
 
@@ -271,13 +271,13 @@ class Sender(Loop):
             answer = WRITTEN if place < written else unwritten
             try:
                 self._settle(claim, judged(self._channels[claim.channel], answer))
-            except BaseException as error:  # as in begin_all
+            except BaseException as error:  # as in _begin_all
                 self._broke(claim, error)
 
     def _broke(self, claim: Claim, error: BaseException) -> None:
-        """Settle a claim that met an error which nobody expected, unless it is over already."""
+        """Settle a claim that met an unexpected error, unless it has a result already."""
         self._survived(error, notification_id=claim.id, attempt=claim.attempt)
-        if all(one.claim is not claim for one in self._results):
+        if all(result.claim is not claim for result in self._results):
             self._settle(claim, BROKEN)
 
     def _settle(self, claim: Claim, verdict: Verdict, started_at: float | None = None) -> None:
@@ -293,15 +293,15 @@ class Sender(Loop):
         self._results += [Unstarted(claim=claim) for claim in claims]
 
     def _hand_on(self) -> None:
-        """Give what is over to the settler, and the slots back."""
+        """Give the results to the settler, and the slots back."""
         if self._results:
-            over, self._results = self._results, []
-            self._outbox.put(over)
-            self._handed_on += len(over)
-            self._slots.ended(len(over))
+            results, self._results = self._results, []
+            self._outbox.put(results)
+            self._handed_on += len(results)
+            self._slots.ended(len(results))
 
     def _wait_s(self) -> float:
-        """Return how long the sockets may be waited for."""
+        """Return how long to wait for the sockets."""
         if self._grace_ends is None:
             return WAIT_S
         return min(WAIT_S, max(0.0, self._grace_ends - time.monotonic()))

@@ -1,4 +1,4 @@
-"""A worker's session with PostgreSQL: no setting of others reaches it, no silence holds it up."""
+"""A worker's session with PostgreSQL: safe from others' settings, and from a server's silence."""
 
 import math
 import time
@@ -93,7 +93,7 @@ class Session:
 class Connection(psycopg.Connection[Any]):
     """Waits for an answer no longer than SILENCE_MAX_S; then it raises an OperationalError."""
 
-    pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
+    pins: Sequence[str] = ()  # sent before each statement: a pooler gives each another session
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         if timeout is not None:
@@ -134,7 +134,7 @@ def connect(target: str) -> Connection:
 
 
 def pin(connection: Connection) -> None:
-    """See to it that no setting of others reaches us. Raises Unfit."""
+    """Pin our settings, so that none of others is in force. Raises Unfit."""
     check_encoding(connection.pgconn)
     pins = session_pins(STATEMENT_TIMEOUT_S, connection.pgconn.backend_pid)
     with pins_errors():

@@ -1,4 +1,4 @@
-"""The easy handle for mails: a connection to the mail server, and a thread, of its own."""
+"""The easy handle for mails, with a connection and a thread of its own."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
 from workers.smtp_offers import SmtpOffers
 
-# By their first five bytes: a line of a login, in base64, has no blank there.
+# By their first five bytes: a line of a login, which is base64, has no blank there.
 COMMANDS = {
     b"EHLO ": Phase.HELLO,
     b"HELO ": Phase.HELLO,
@@ -32,8 +32,8 @@ COMMANDS = {
 class SmtpHandle(Handle):
     """A handle for mails, with a connection of its own that ends with the first error.
 
-    libcurl 8.23 puts a connection back into its pool after a timeout; the late reply is then taken
-    for an answer to the next mail. So each handle has its own pool, and dies with it.
+    libcurl 8.23 puts a connection back into its pool after a timeout, and takes the late reply for
+    the answer to the next mail. So each handle has its own pool, and is closed together with it.
     """
 
     reusable_after_error = False
@@ -44,11 +44,11 @@ class SmtpHandle(Handle):
         self._needs_utf8 = self._lacks_utf8 = False
         self._first_code = b""  # of the first reply to this mail
         self._thread: threading.Thread | None = None
-        self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread: send, or end
+        self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread; True: send, False: end
         self._is_cut_off = False  # any thread may set it
-        self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a fresh one takes the place of the one before
+        self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a new one takes the place of the old one
         self.easy.setopt(pycurl.NOPROGRESS, 0)
-        self.easy.setopt(pycurl.XFERINFOFUNCTION, self._goes_on)
+        self.easy.setopt(pycurl.XFERINFOFUNCTION, self._ends_mail)
         self._pool = pycurl.CurlShare()
         self._pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
         self.easy.setopt(pycurl.SHARE, self._pool)
@@ -65,7 +65,7 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.UPLOAD, 1)
         self.easy.setopt(pycurl.READFUNCTION, self._give)
         self.easy.setopt(pycurl.HEADERFUNCTION, self._reply)
-        # Which command a reply answers is told nowhere else: not by libcurl's errors.
+        # Nothing else says which command a reply answers: libcurl's errors do not.
         self._phase = Phase.GREETING
         self.easy.setopt(pycurl.VERBOSE, 1)
         self.easy.setopt(pycurl.DEBUGFUNCTION, self._trace)
@@ -76,14 +76,14 @@ class SmtpHandle(Handle):
         self._first_code = b""
         self._unsent = memoryview(mail.body)
         self._needs_utf8, self._lacks_utf8 = mail.needs_utf8, False
-        # libcurl looks at the envelope only; a header may need it too.
-        asked = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""
-        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>{asked}".encode())
+        # libcurl asks for SMTPUTF8 by the envelope only; a header may need it too.
+        option = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""
+        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>{option}".encode())
         self.easy.setopt(pycurl.MAIL_RCPT, [f"<{mail.mail_to}>".encode()])
         self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
 
     def answer(self, error: int, error_text: str) -> Answer:
-        """The message is handed over once its last byte is."""
+        """Return what came back. The message is handed over once its last byte was."""
         return Answer(
             error=self._alerted(error, error_text, is_out=self._phase is not Phase.STARTTLS),
             error_text=error_text,
@@ -95,27 +95,28 @@ class SmtpHandle(Handle):
             short_of=short_of(self.easy, error) if error and not self._kept else None,
         )
 
-    def send(self, tell: Callable[[pycurl.Curl, int, str], None]) -> None:
-        """Send the mail in a thread that lasts as long as the handle, which tells how it ended.
+    def send(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
+        """Send the mail in the handle's thread, which calls back with how it ended.
 
-        To start one costs three times as much as a mail. RuntimeError: the system has none to give.
+        The thread lasts as long as the handle: to start one costs three times as much as a mail.
+        Raises RuntimeError if the system has no thread to give.
         """
         if self._thread is None:
-            thread = threading.Thread(target=self._live, args=[tell], name="mail", daemon=True)
+            thread = threading.Thread(target=self._live, args=[callback], name="mail", daemon=True)
             thread.start()
             self._thread = thread
         self._orders.put(True)
 
-    def _live(self, tell: Callable[[pycurl.Curl, int, str], None]) -> None:
-        """Send one mail after the other, then close the handle (its thread's life)."""
+    def _live(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
+        """Send one mail after another, then close the handle (runs in its thread)."""
         while self._orders.get():
             error, text = self._perform()
             if not self._is_cut_off:
-                tell(self.easy, error, text)
+                callback(self.easy, error, text)
         self._close()
 
     def give_up(self) -> None:
-        """Let its thread cut off what runs, and close it: libcurl may wait a second for a peer."""
+        """Have the thread cut off its mail and close: libcurl may wait a second for the peer."""
         self._is_cut_off = True
         if self._thread is None:
             self._close()
@@ -123,7 +124,7 @@ class SmtpHandle(Handle):
             self._orders.put(False)
 
     def _perform(self) -> tuple[int, str]:
-        """Send the mail; say what error came of it, if any. Blocks until its deadline."""
+        """Send the mail, blocking; return libcurl's error (0: none) and its words."""
         try:
             self.easy.perform()
         except pycurl.error as error:
@@ -132,25 +133,22 @@ class SmtpHandle(Handle):
             return -1, str(error)
         return 0, ""
 
-    def _goes_on(self, *_: object) -> int:
-        """Say whether the mail is still wanted (libcurl's callback, once a second at least)."""
+    def _ends_mail(self, *_: object) -> int:
+        """Say whether to cut off the mail (libcurl's callback, once a second at least)."""
         return int(self._is_cut_off)
 
     def has_failed(self, answer: Answer) -> bool:
-        """A mail that is refused is no such case."""
+        """Say whether the server may be to blame; a mail that it refuses is no such case."""
         return answer.error != 0 and (answer.status < 400 or answer.status == 421)
 
     def was_dead(self, answer: Answer) -> bool:
-        """Closed or reset before a reply came, or 421 for a first one: it had grown too old."""
+        """Say whether no reply came, or 421 as the first one: the connection was too old."""
         if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self._is_reused():
             return False
         return self._first_code == b"421" or (answer.error in DROPPED and not self._first_code)
 
     def _close(self) -> None:
-        """Close the connection too.
-
-        libcurl would wait up to a second for its peer, and all transfers of this thread with it.
-        """
+        """Close the connection first: libcurl would wait up to a second for its peer to do it."""
         fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
         if fd != -1:
             with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
@@ -159,12 +157,12 @@ class SmtpHandle(Handle):
         self._pool.close()
 
     def _trace(self, kind: int, data: bytes) -> None:
-        """Note the command that was sent; nothing of what libcurl tells here may be logged."""
+        """Note the command that was sent. What libcurl passes here holds secrets: never log it."""
         if kind == pycurl.INFOTYPE_HEADER_OUT:
             self._phase = COMMANDS.get(data[:5], self._phase)
 
     def _reply(self, line: bytes) -> int | None:
-        """Keep the server's last reply; end the transfer when the mail is not for this server."""
+        """Keep the server's last reply; end the transfer if the server lacks SMTPUTF8 for it."""
         self._kept[:] = line[:BODY_KEPT_BYTES]
         self._first_code = self._first_code or line[:3]
         if self._offers.hear(line) and self._needs_utf8 and not self._offers.utf8:

@@ -22,11 +22,12 @@ from workers.refusals import Refusal, Refusals
 from workers.session import Session
 
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
-LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
-REFUSED = "refused"  # nor this: PostgreSQL does not let us move it
+# Two results beside the statuses of the ledger.
+LOCKED = "locked"  # somebody else has locked the row, for now
+REFUSED = "refused"  # PostgreSQL does not let us move the row
 
 # pg_catalog is named because a session's search_path may put somebody else's words before it.
-# Each is asked in two ways: as one batch, and what that cannot do without the odd row (`_each`).
+# Each function has a twin (`_each`) that goes row by row, for a batch that PostgreSQL refuses.
 CLAIMING = """
 select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
@@ -98,7 +99,7 @@ class Store:
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
-        asked_at = time.monotonic()  # before the call: the lease never seems too long
+        asked_at = time.monotonic()  # before the call: so the lease never seems longer than it is
         settings = self._settings
         args = (limit, self.worker, settings.lease_s, settings.max_attempts, self._patience_s)
         lease_ends = asked_at + settings.lease_s
@@ -126,7 +127,7 @@ class Store:
         return claims, expired
 
     def _claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Claim without what was refused lately; and row by row, if PostgreSQL refuses some now."""
+        """Claim without the rows refused lately; row by row, if PostgreSQL refuses the batch."""
         skip = self._refusals.known()
         if skip and ids is not None:
             ids = [id for id in ids if id not in skip]
@@ -169,7 +170,7 @@ class Store:
         }
 
     def release(self, keys: Sequence[Key], delay_s: float) -> set[Key]:
-        """Give claims back, due again after `delay_s`. Returns those that were still ours."""
+        """Release claims, due again after `delay_s`. Returns those that were still ours."""
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
         rows = self._batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
         refused = [Refusal(*row) for row in rows if row[2] is not None]
@@ -178,7 +179,7 @@ class Store:
         return {(id, attempt) for id, attempt, error in rows if error is None}
 
     def held(self) -> list[Key]:
-        """Read which claims this worker has according to the ledger."""
+        """Read which claims this worker holds according to the ledger."""
         return [(id, attempt) for id, attempt in self._session.rows(HELD, (self.worker, HELD_MAX))]
 
     def ledger(self) -> tuple[str, float]:
@@ -191,7 +192,7 @@ class Store:
         self._session.close()
 
     def _batch(self, query: str, each: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Call a function; if a row of its batch is odd, the one that sets it aside."""
+        """Call a function; if PostgreSQL refuses its batch, call the twin that goes row by row."""
         try:
             return self._session.rows(query, args)
         except (NotifyError, psycopg.Error) as error:
@@ -199,25 +200,25 @@ class Store:
                 raise
             rows = self._session.rows(each, args)
             if isinstance(error, DatabaseAway) and all(LOCKED in row for row in rows):
-                raise  # nothing moves: it is not for one row
+                raise  # no row moves: it is not one row's fault
             return rows
 
 
 def array(values: Iterable[object]) -> str:
-    """Spell an array of ids, numbers or words: they need no quotes, and psycopg takes its time."""
+    """Spell an array of ids, numbers or words. They need no quotes, and psycopg would be slower."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def milliseconds(seconds: float | None) -> int | None:
-    """Round for the ledger."""
+    """Convert a wait for the ledger, which heeds an hour at most."""
     return None if seconds is None else int(min(seconds, RETRY_AFTER_MAX_S) * 1000)
 
 
 def blames_row(error: Exception) -> bool:
     """Say whether an error may be about one row of a batch, and not about PostgreSQL.
 
-    Any SQLSTATE may: a trigger raises what it likes, and sql/blames_row.sql judges. What ends the
-    session or the statement is not tried again.
+    Any SQLSTATE may be, as a trigger raises what it likes; sql/blames_row.sql judges. Errors that
+    ended the session or the statement are not.
     """
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     if not isinstance(cause, psycopg.Error) or isinstance(cause, psycopg.errors.QueryCanceled):

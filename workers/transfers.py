@@ -1,7 +1,7 @@
 """Many transfers at once on one thread, from the look-up of a name to the answer.
 
-Mails have a thread each, as libcurl waits for the reply to a mail in the midst of whatever thread
-it runs on: one server that is slow to give it would hold up all transfers.
+A mail goes out in a thread of its own: libcurl blocks the thread it runs on while it waits for the
+reply to a mail, so that one slow server would hold up all transfers.
 """
 
 import time
@@ -23,17 +23,17 @@ from workers.handle import Handle
 from workers.http_handle import HttpHandle
 from workers.multi import Multi, Result
 from workers.name_line import LINE_S, NameLine
-from workers.names import Found, Names
+from workers.names import Names, Resolution
 from workers.protocols import Protocols
 from workers.shortage import Short, short_of
 from workers.smtp_handle import SmtpHandle
 
 Tag = TypeVar("Tag")
 
-TOLD_MAX = 10_000
+RESOLUTIONS_MAX = 10_000
 TRIES_MAX = 6  # of a transfer that is refused
 UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
-LEFT_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
+LEFT_MIN_S = 0.1  # with less of its time left, a transfer is not begun anew
 HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 
@@ -46,7 +46,7 @@ class Running(Generic[Tag]):
     server: Server
     secure: str | None
     ends: float
-    found: Found | None = None
+    resolution: Resolution | None = None
     handle: Handle | None = None
     tries: int = 1
     is_fresh: bool = False  # on a connection of its own
@@ -64,10 +64,10 @@ class Transfers(Generic[Tag]):
         self._multi = Multi(settings.sends_per_thread)
         self._names: NameLine[Running[Tag]] = NameLine(names or Names(), self._multi.wake)
         self._doubts = doubts or Doubts()
-        self._resolutions: dict[tuple[str, int], Found] = {}  # what libcurl knows of names
+        self._resolutions: dict[tuple[str, int], Resolution] = {}  # what libcurl knows of names
         self._running: dict[pycurl.Curl, Running[Tag]] = {}
         self._protocols: Protocols[Running[Tag]] = Protocols()
-        self._scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
+        self._scouts: set[pycurl.Curl] = set()  # which make a newcomer's first connection
         self._connected: list[str] = []  # newcomers, since the last round
         self._behind: list[Running[Tag]] = []  # what waited for them, and may begin
         self._unread: deque[Result] = deque()  # ended, not yet collected
@@ -92,26 +92,26 @@ class Transfers(Generic[Tag]):
         running = Running(transfer, tag, server, secure, now + self._settings.send_deadline_s)
         if server.name is None:
             return self._admit(running)
-        found = self._names.ask(server.name, now)
-        if found is None:
+        resolution = self._names.ask(server.name, now)
+        if resolution is None:
             self._names.enter(server.name, running, now + line_s)
             return None
-        return self._resolved(running, found)
+        return self._resolved(running, resolution)
 
     def _server_of(self, transfer: Post | Mail) -> Server | None:
-        """Say where a transfer leads."""
+        """Return the server that a transfer leads to."""
         return server(transfer.url) if isinstance(transfer, Post) else self._mail_server
 
-    def _resolved(self, running: Running[Tag], found: Found | None) -> Answer | None:
-        """Begin a transfer whose name was looked up. An Answer: it was not, or cannot begin."""
-        if found is None:
+    def _resolved(self, running: Running[Tag], resolution: Resolution | None) -> Answer | None:
+        """Begin a transfer whose name was looked up. An Answer: it cannot begin."""
+        if resolution is None:
             asked_s = self._names.asked_s(running.server.name or "", time.monotonic())
             return Answer(error=UNRESOLVED, error_text="no answer yet", unresolved_s=asked_s)
-        if found.error:
+        if resolution.error:
             return Answer(
-                error=UNRESOLVED, error_text=found.error, short_of=short_of(None, UNRESOLVED)
+                error=UNRESOLVED, error_text=resolution.error, short_of=short_of(None, UNRESOLVED)
             )
-        running.found = found
+        running.resolution = resolution
         return self._admit(running)
 
     def _admit(self, running: Running[Tag]) -> Answer | None:
@@ -120,7 +120,7 @@ class Transfers(Generic[Tag]):
             return None
         answer = self._begin(running)
         if answer and running.secure and self._protocols.needs_scout(running.secure):
-            self._protocols.silent(running.secure)  # or all that follow would wait for its end
+            self._protocols.silent(running.secure)  # or all that follow would wait for it in vain
         return answer
 
     def _begin(self, running: Running[Tag], *, left_s: float | None = None) -> Answer | None:
@@ -135,34 +135,34 @@ class Transfers(Generic[Tag]):
             if isinstance(handle, SmtpHandle):
                 self._begin_mail(running, handle)
                 return None
-            is_news = self._set_addresses(handle, running.server, running.found)
+            is_news = self._set_addresses(handle, running.server, running.resolution)
             self._multi.add(handle.easy)
         except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
         except (pycurl.error, MemoryError, OSError, RuntimeError) as error:  # nothing was begun
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
-        except Exception as error:  # what a channel made is no transfer: others may wait behind it
+        except Exception as error:  # a channel made no transfer: those behind it must not wait
             return Answer(error=-1, error_text=f"{type(error).__name__}: {error}")
         self._running[handle.easy] = running
-        if is_news:  # libcurl reads it now, before others for the same name are added
+        if is_news:  # libcurl reads the addresses now, before transfers for the same name are added
             self._multi.begin_added()
         return None
 
     def _begin_mail(self, running: Running[Tag], handle: SmtpHandle) -> None:
-        """Let a mail go out in the thread of its handle."""
-        found, name = running.found, running.server.name
-        if found is not None and name is not None:
-            handle.set_addresses(name, running.server.port, found.addresses)
+        """Send a mail in the thread of its handle."""
+        resolution, name = running.resolution, running.server.name
+        if resolution is not None and name is not None:
+            handle.set_addresses(name, running.server.port, resolution.addresses)
         handle.send(self._mail_ended)
         self._running[handle.easy] = running
 
     def _mail_ended(self, easy: pycurl.Curl, error: int, text: str) -> None:
-        """Note how a mail ended (its thread's call)."""
+        """Note how a mail ended (called in its thread)."""
         self._mailed.append((easy, error, text))
         self.wake()
 
     def _age_max_s(self, running: Running[Tag]) -> int:
-        """Say how old a connection may be that a transfer uses; 0: it needs one of its own."""
+        """Say how old a connection may be for a transfer to use it; 0: it needs a new one."""
         if running.tries > 1:
             return 0
         if not self._doubts.known:
@@ -171,21 +171,21 @@ class Transfers(Generic[Tag]):
         shares = self._protocols.speaks_h2(origin)
         return self._doubts.age_max_s(origin, time.monotonic(), shares=shares)
 
-    def _set_addresses(self, handle: Handle, server: Server, found: Found | None) -> bool:
-        """Tell libcurl what a name stands for, unless it knows: then it looks nothing up itself."""
-        if found is None or server.name is None:
+    def _set_addresses(self, handle: Handle, server: Server, resolution: Resolution | None) -> bool:
+        """Give libcurl the addresses of a name, unless it has them, so that it looks nothing up."""
+        if resolution is None or server.name is None:
             return False
         place = server.name, server.port
-        if self._resolutions.get(place) is found:
+        if self._resolutions.get(place) is resolution:
             return False
-        if len(self._resolutions) >= TOLD_MAX:
+        if len(self._resolutions) >= RESOLUTIONS_MAX:
             self._resolutions.clear()
-        handle.set_addresses(server.name, server.port, found.addresses)
-        self._resolutions[place] = found
+        handle.set_addresses(server.name, server.port, resolution.addresses)
+        self._resolutions[place] = resolution
         return True
 
     def _set_protocol(self, handle: Handle, origin: str) -> None:
-        """Share connections where that is possible; where nobody knows, be told of the first."""
+        """Share connections of HTTP/2; where it is not known, note when the first one stands."""
         handle.easy.setopt(pycurl.PIPEWAIT, self._protocols.speaks_h2(origin))
         if self._protocols.needs_scout(origin):
             self._scouts.add(handle.easy)
@@ -203,9 +203,9 @@ class Transfers(Generic[Tag]):
         return idle.pop() if idle else HANDLES[kind](self._settings)
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
-        """Move everything on, waiting up to the timeout, and give what has ended."""
+        """Move everything on, waiting up to the timeout; give what has ended, with its answer."""
         self._multi.run_timers()
-        self._read()  # what is over before anybody waited: no socket would tell
+        self._read()  # what has ended already: no socket would wake us for it
         if self._unread:
             timeout_s = 0.0
         elif not self._names.is_empty:
@@ -216,17 +216,17 @@ class Transfers(Generic[Tag]):
         return chain(self._ended(), self._begin_resolved(), self._begin_behind())
 
     def _begin_resolved(self) -> list[tuple[Tag, Answer]]:
-        """Begin what waited for a name; give what cannot begin, or has waited too long."""
+        """Begin what waited for a name; return what cannot begin, or has waited too long."""
         now = time.monotonic()
         failed = []
-        for running, found in () if self._names.is_empty else self._names.leave(now):
+        for running, resolution in () if self._names.is_empty else self._names.leave(now):
             running.ends = now + self._settings.send_deadline_s
-            if answer := self._resolved(running, found):
+            if answer := self._resolved(running, resolution):
                 failed.append((running.tag, answer))
         return failed
 
     def _begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
-        """Begin what waited for a newcomer, within what is left of their deadlines."""
+        """Begin what waited for a newcomer, within its own deadline; give what cannot begin."""
         while self._connected:
             self._behind += self._protocols.connected(self._connected.pop())
         while self._behind:
@@ -274,7 +274,7 @@ class Transfers(Generic[Tag]):
             self._unread.append(self._mailed.popleft())
 
     def _ended(self) -> Iterator[tuple[Tag, Answer]]:
-        """Collect what has ended; if whoever takes it raises, the others come with the next."""
+        """Give what has ended; if the caller raises, it gets the rest from its next `wait`."""
         while self._unread:
             if ended := self._collect(*self._unread.popleft()):
                 yield ended
@@ -286,7 +286,7 @@ class Transfers(Generic[Tag]):
         assert handle is not None
         try:
             answer = handle.answer(error, text)
-        except Exception as unread:  # nobody knows what came of it, and it has to come to an end
+        except Exception as unread:  # the outcome is unknown, and the attempt must end all the same
             answer = Answer(error=-1, error_text=str(unread), handed_over=True)
         anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
         if not isinstance(handle, SmtpHandle):
@@ -303,7 +303,7 @@ class Transfers(Generic[Tag]):
         return running.tag, answer
 
     def _doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:
-        """Learn whether to use connections to an origin again."""
+        """Learn whether connections to an origin may be used again."""
         if handle.has_failed(answer):
             if answer.short_of is None:
                 self._doubts.failed(running.server.origin, time.monotonic())
@@ -321,10 +321,10 @@ class Transfers(Generic[Tag]):
         return self._protocols.answered(origin, version == pycurl.CURL_HTTP_VERSION_2_0)
 
     def _began_anew(self, running: Running[Tag]) -> bool:
-        """Begin a transfer once more, whose used connection nobody served: it costs no attempt.
+        """Begin a transfer anew within its deadline, as its connection was dead: no attempt counts.
 
-        Within the same deadline. It may have arrived all the same; the receiver can tell by its id,
-        as with the attempt that would follow.
+        It may have arrived all the same. The receiver knows it by its id then, as it would know the
+        next attempt.
         """
         running.tries += 1
         left_s = running.ends - time.monotonic()
@@ -332,13 +332,13 @@ class Transfers(Generic[Tag]):
 
 
 def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
-    """Say whether a transfer may begin once more: one that was refused, more often than that."""
+    """Say whether a transfer may begin anew: once after a dead connection, after refusals more."""
     if handle.was_refused(answer):
         return tries < TRIES_MAX
     return tries == 1 and handle.was_dead(answer)
 
 
 def smtp_server(url: str) -> Server:
-    """Say where SMTP_URL leads."""
+    """Return the server that SMTP_URL leads to."""
     known = mail_server(url)
     return Server(f"smtp://{known.host}", name_of(known.host), known.port, is_secure=False)

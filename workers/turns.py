@@ -47,7 +47,7 @@ class Destination(Pulse, Generic[T]):
         return self.active + len(self.line)
 
     def turn_s(self, now: float) -> float:
-        """Say how long until a place is free: as sends took, or at least the time since the last."""
+        """Say how long until a place is free: as sends took, at least the time since the last."""
         return max(self.took_s, now - self.left_at) / max(1, self.active)
 
     def is_slow(self, now: float) -> bool:
