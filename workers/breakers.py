@@ -114,6 +114,13 @@ class Breakers:
             with self._lock:
                 breaker.probe_at = math.inf
 
+    def left_alone(self, now: float) -> tuple[int, int]:
+        """Count the open breakers: those left alone for now, and those due for a probe."""
+        with self._lock:
+            ends = [b.open_until for b in self._known.values() if b.opened_at is not None]
+        running = sum(end > now for end in ends)
+        return running, len(ends) - running
+
     def _turned_away(self, breaker: Breaker, now: float) -> float:
         """Say how long a row has to wait. When it is time, one row is let through as the probe."""
         if now < breaker.open_until:
@@ -155,13 +162,6 @@ class Breakers:
     def _forget(self, name: str) -> Breaker | None:
         """Drop what is known of a destination."""
         return self._known.pop(name, None)
-
-    def left_alone(self, now: float) -> tuple[int, int]:
-        """Count the open breakers: those left alone for now, and those due for a probe."""
-        with self._lock:
-            ends = [b.open_until for b in self._known.values() if b.opened_at is not None]
-        running = sum(end > now for end in ends)
-        return running, len(ends) - running
 
 
 def leave_alone(breaker: Breaker, since: float, now: float) -> None:

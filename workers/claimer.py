@@ -59,6 +59,11 @@ class Claimer(Loop):
             self._doubt()
             raise
 
+    def close(self) -> None:
+        """Close both connections."""
+        self._store.close()
+        self._hints.close()
+
     def _claim_once(self) -> None:
         """Claim at most what has a free slot, and hand it to the senders."""
         if self._slots.pop_doubt():
@@ -132,11 +137,6 @@ class Claimer(Loop):
                 ),
             )
         self._ask_at = time.monotonic() + ASK_PAUSE_S
-
-    def close(self) -> None:
-        """Close both connections."""
-        self._store.close()
-        self._hints.close()
 
     def _hand_out(self, claims: list[Claim]) -> None:
         """Take slots, and share the claims out. Once we stop, release them: senders may be gone."""

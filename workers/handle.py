@@ -40,10 +40,6 @@ class Handle(ABC):
         set_common(self.easy, settings.send_deadline_s)
 
     @abstractmethod
-    def _arm(self, transfer: Any) -> None:
-        """Set what is new in this transfer."""
-
-    @abstractmethod
     def answer(self, error: int, error_text: str) -> Answer:
         """Return what came back."""
 
@@ -72,6 +68,22 @@ class Handle(ABC):
             self._was_late = is_late
         self._arm(transfer)
 
+    def set_addresses(self, name: str, port: int, addresses: tuple[str, ...]) -> None:
+        """Give libcurl the addresses of a name, for all handles of this thread."""
+        self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
+
+    def was_refused(self, answer: Answer) -> bool:
+        """Say whether the receiver has said that it did not process the transfer."""
+        return False
+
+    def give_up(self) -> None:
+        """Close the handle, as it is no longer needed."""
+        self._close()
+
+    @abstractmethod
+    def _arm(self, transfer: Any) -> None:
+        """Set what is new in this transfer."""
+
     def _alerted(self, error: int, error_text: str, *, is_out: bool) -> int:
         """Tell a TLS alert from a lost connection. `is_out`: we have sent more than a handshake.
 
@@ -86,25 +98,13 @@ class Handle(ABC):
             return int(pycurl.E_SSL_CONNECT_ERROR)
         return error
 
-    def set_addresses(self, name: str, port: int, addresses: tuple[str, ...]) -> None:
-        """Give libcurl the addresses of a name, for all handles of this thread."""
-        self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
-
     def _is_reused(self) -> bool:
         """Say whether the transfer made no connection: it used an old one, or got none."""
         return not self.easy.getinfo(pycurl.NUM_CONNECTS)
 
-    def was_refused(self, answer: Answer) -> bool:
-        """Say whether the receiver has said that it did not process the transfer."""
-        return False
-
     def _close(self) -> None:
         """Free what libcurl holds for the handle."""
         self.easy.close()
-
-    def give_up(self) -> None:
-        """Close the handle, as it is no longer needed."""
-        self._close()
 
     def _give(self, size: int) -> bytes:
         """Hand the next bytes of the body to libcurl."""

@@ -76,6 +76,11 @@ class Hints:
         except RedisAway as error:
             self._note_away(error)
 
+    def close(self) -> None:
+        """Close the connection."""
+        if self._ready_set is not None:
+            self._ready_set.close()
+
     def _see_offers(self, is_offered: bool) -> None:
         """Warn if no dispatcher offers in this Redis: it may be using another one."""
         self._misses = 0 if is_offered else self._misses + 1
@@ -101,8 +106,3 @@ class Hints:
         """Note that Redis answers."""
         self._outage.back()
         self._retry_s = REDIS_RETRY_MIN_S
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._ready_set is not None:
-            self._ready_set.close()

@@ -35,14 +35,6 @@ class HttpHandle(Handle):
         # connection dies without an answer. What it reads from us it cannot read again.
         self.easy.setopt(pycurl.READFUNCTION, self._give)
 
-    def _arm(self, post: Post) -> None:
-        self._kept.clear()
-        self._received = 0
-        self.easy.setopt(pycurl.URL, post.url)
-        self.easy.setopt(pycurl.HTTPHEADER, post.headers)
-        self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
-        self._unsent = memoryview(post.body)
-
     def answer(self, error: int, error_text: str) -> Answer:
         """Return what came back. A transfer that we ended, having read enough, is no error."""
         info = self.easy.getinfo
@@ -57,6 +49,32 @@ class HttpHandle(Handle):
             retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
             short_of=short_of(self.easy, error) if error and not status else None,
         )
+
+    def has_failed(self, answer: Answer) -> bool:
+        if answer.status < 200:
+            return answer.error != 0
+        return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
+
+    def was_dead(self, answer: Answer) -> bool:
+        """Say whether it was closed at once without an answer, or got 421 (RFC 9110 15.5.20).
+
+        libcurl does not tell half a status line from none. A receiver that began to answer may have
+        taken the request; most such connections end later than DEAD_MAX_S.
+        """
+        if not answer.error:
+            return answer.status == 421 and self._is_reused()
+        return self._was_dropped(answer) and self._waited_s() < DEAD_MAX_S
+
+    def was_refused(self, answer: Answer) -> bool:
+        return answer.error == REFUSED_STREAM and not answer.status
+
+    def _arm(self, post: Post) -> None:
+        self._kept.clear()
+        self._received = 0
+        self.easy.setopt(pycurl.URL, post.url)
+        self.easy.setopt(pycurl.HTTPHEADER, post.headers)
+        self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
+        self._unsent = memoryview(post.body)
 
     def _named(self, error: int, error_text: str) -> int:
         """Return the number of an error that libcurl gives in words only."""
@@ -74,21 +92,6 @@ class HttpHandle(Handle):
             self._kept += data[: BODY_KEPT_BYTES - len(self._kept)]
         return None if self._received < BODY_READ_BYTES else 0
 
-    def has_failed(self, answer: Answer) -> bool:
-        if answer.status < 200:
-            return answer.error != 0
-        return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
-
-    def was_dead(self, answer: Answer) -> bool:
-        """Say whether it was closed at once without an answer, or got 421 (RFC 9110 15.5.20).
-
-        libcurl does not tell half a status line from none. A receiver that began to answer may have
-        taken the request; most such connections end later than DEAD_MAX_S.
-        """
-        if not answer.error:
-            return answer.status == 421 and self._is_reused()
-        return self._was_dropped(answer) and self._waited_s() < DEAD_MAX_S
-
     def _was_dropped(self, answer: Answer) -> bool:
         """Say whether a used connection ended before a line of the answer came.
 
@@ -103,6 +106,3 @@ class HttpHandle(Handle):
         """Return how long the transfer took from where its connection was ready."""
         info = self.easy.getinfo
         return float(info(pycurl.TOTAL_TIME) - info(pycurl.PRETRANSFER_TIME))
-
-    def was_refused(self, answer: Answer) -> bool:
-        return answer.error == REFUSED_STREAM and not answer.status

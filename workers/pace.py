@@ -125,13 +125,6 @@ class Pace:
         self.lowered_at = now
         return is_first
 
-    def _lower(self) -> None:
-        """Lower the pace."""
-        if not self.lowered:
-            self.throttled_per_s = self.per_s
-        self.per_s = max(LEAST_PER_S, self.per_s * LOWER)
-        self.lowered += 1
-
     def taken(self, started_at: float) -> None:
         """Raise the pace a little: at most to the double in a second, if all is taken."""
         self.refused_share -= self.refused_share * SMOOTHING
@@ -141,6 +134,13 @@ class Pace:
             step_per_s = max(RISE_MIN_PER_S, self.throttled_per_s / RISE_S)
             self.per_s += min(self.per_s, 1.0, step_per_s / self.per_s)
             self.lowered = 0
+
+    def _lower(self) -> None:
+        """Lower the pace."""
+        if not self.lowered:
+            self.throttled_per_s = self.per_s
+        self.per_s = max(LEAST_PER_S, self.per_s * LOWER)
+        self.lowered += 1
 
 
 class Paces:

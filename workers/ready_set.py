@@ -96,6 +96,11 @@ class PoolBeside(redis.ConnectionPool):
         else:
             self._release_broken(connection)
 
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        if self._idle is not None:
+            self._release_broken(self._idle)
+        super().disconnect(*args, **kwargs)
+
     def _release_broken(self, connection: Any) -> None:
         """Take a connection back to be made anew when it is needed."""
         connection.disconnect()
@@ -129,11 +134,6 @@ class PoolBeside(redis.ConnectionPool):
             making.put(super().get_connection())
         except Exception as error:  # the thread that waits for the connection raises it
             making.put(error)
-
-    def disconnect(self, *args: Any, **kwargs: Any) -> None:
-        if self._idle is not None:
-            self._release_broken(self._idle)
-        super().disconnect(*args, **kwargs)
 
 
 def is_quiet(connection: Any) -> bool:

@@ -47,14 +47,6 @@ class Settler(Loop):
         self._grace_ends = grace_ends
         self.stop()
 
-    @property
-    def _wanted(self) -> bool:
-        """Whether something is left to settle, and the grace is not over."""
-        if self._grace_ends is None:
-            return True
-        waiting = bool(self._ended or self._unstarted) or not self.inbox.empty()
-        return waiting and time.monotonic() < self._grace_ends
-
     def turn(self) -> None:
         """Settle and release what waits."""
         self._collect()
@@ -69,6 +61,14 @@ class Settler(Loop):
         if left := len(self._ended) + len(self._unstarted):
             logger.error("unsettled", count=left)
         self._store.close()
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether something is left to settle, and the grace is not over."""
+        if self._grace_ends is None:
+            return True
+        waiting = bool(self._ended or self._unstarted) or not self.inbox.empty()
+        return waiting and time.monotonic() < self._grace_ends
 
     def _collect(self) -> None:
         """Take all that the senders have put into the inbox; wait for some if there is none."""

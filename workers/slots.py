@@ -37,10 +37,6 @@ class Slots:
             self._changed.wait_for(lambda: self._room() > 0, timeout_s)
             return self._room()
 
-    def _room(self) -> int:
-        """Return how many more both limits allow."""
-        return min(self._sending_max - self._sending, self._in_hand_max - len(self._in_hand))
-
     def take(self, keys: Collection[Key]) -> None:
         """Note claims."""
         with self._changed:
@@ -75,3 +71,7 @@ class Slots:
         """Say which of these are not in hand."""
         with self._changed:
             return [key for key in keys if key not in self._in_hand]
+
+    def _room(self) -> int:
+        """Return how many more both limits allow."""
+        return min(self._sending_max - self._sending, self._in_hand_max - len(self._in_hand))

@@ -70,18 +70,6 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.VERBOSE, 1)
         self.easy.setopt(pycurl.DEBUGFUNCTION, self._trace)
 
-    def _arm(self, mail: Mail) -> None:
-        self._kept.clear()
-        self._phase = Phase.GREETING
-        self._first_code = b""
-        self._unsent = memoryview(mail.body)
-        self._needs_utf8, self._lacks_utf8 = mail.needs_utf8, False
-        # libcurl asks for SMTPUTF8 by the envelope only; a header may need it too.
-        option = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""
-        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>{option}".encode())
-        self.easy.setopt(pycurl.MAIL_RCPT, [f"<{mail.mail_to}>".encode()])
-        self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
-
     def answer(self, error: int, error_text: str) -> Answer:
         """Return what came back. The message is handed over once its last byte was."""
         return Answer(
@@ -107,14 +95,6 @@ class SmtpHandle(Handle):
             self._thread = thread
         self._orders.put(True)
 
-    def _live(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
-        """Send one mail after another, then close the handle (runs in its thread)."""
-        while self._orders.get():
-            error, text = self._perform()
-            if not self._is_cut_off:
-                callback(self.easy, error, text)
-        self._close()
-
     def give_up(self) -> None:
         """Have the thread cut off its mail and close: libcurl may wait a second for the peer."""
         self._is_cut_off = True
@@ -122,6 +102,36 @@ class SmtpHandle(Handle):
             self._close()
         else:
             self._orders.put(False)
+
+    def has_failed(self, answer: Answer) -> bool:
+        """Say whether the server may be to blame; a mail that it refuses is no such case."""
+        return answer.error != 0 and (answer.status < 400 or answer.status == 421)
+
+    def was_dead(self, answer: Answer) -> bool:
+        """Say whether no reply came, or 421 as the first one: the connection was too old."""
+        if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self._is_reused():
+            return False
+        return self._first_code == b"421" or (answer.error in DROPPED and not self._first_code)
+
+    def _arm(self, mail: Mail) -> None:
+        self._kept.clear()
+        self._phase = Phase.GREETING
+        self._first_code = b""
+        self._unsent = memoryview(mail.body)
+        self._needs_utf8, self._lacks_utf8 = mail.needs_utf8, False
+        # libcurl asks for SMTPUTF8 by the envelope only; a header may need it too.
+        option = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""
+        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>{option}".encode())
+        self.easy.setopt(pycurl.MAIL_RCPT, [f"<{mail.mail_to}>".encode()])
+        self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
+
+    def _live(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
+        """Send one mail after another, then close the handle (runs in its thread)."""
+        while self._orders.get():
+            error, text = self._perform()
+            if not self._is_cut_off:
+                callback(self.easy, error, text)
+        self._close()
 
     def _perform(self) -> tuple[int, str]:
         """Send the mail, blocking; return libcurl's error (0: none) and its words."""
@@ -136,16 +146,6 @@ class SmtpHandle(Handle):
     def _ends_mail(self, *_: object) -> int:
         """Say whether to cut off the mail (libcurl's callback, once a second at least)."""
         return int(self._is_cut_off)
-
-    def has_failed(self, answer: Answer) -> bool:
-        """Say whether the server may be to blame; a mail that it refuses is no such case."""
-        return answer.error != 0 and (answer.status < 400 or answer.status == 421)
-
-    def was_dead(self, answer: Answer) -> bool:
-        """Say whether no reply came, or 421 as the first one: the connection was too old."""
-        if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self._is_reused():
-            return False
-        return self._first_code == b"421" or (answer.error in DROPPED and not self._first_code)
 
     def _close(self) -> None:
         """Close the connection first: libcurl would wait up to a second for its peer to do it."""

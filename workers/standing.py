@@ -31,17 +31,6 @@ class Standing:
             parked = self._parked(claim, flight.share, now)
         return parked or self._parked(claim, flight.destination, now)
 
-    def _parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
-        """Ask one name's pace and breaker. None: neither stands in the way."""
-        parked = self._paces.parked(claim, name, now)
-        if parked is not None:
-            return parked
-        wait_s = self._breakers.wait_s(claim, name, now)
-        if not wait_s:
-            return None
-        delay_s = ceil(wait_s * 10) / 10  # few different delays: each costs a call of release
-        return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
-
     def report(self, flight: Flight, verdict: Verdict, now: float) -> Verdict:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
         claim, destination, began = flight.claim, flight.destination, flight.started_at
@@ -61,3 +50,14 @@ class Standing:
         """Let another send be the probe if this one was: it never left this host."""
         self._breakers.not_sent(flight.destination, flight.started_at)
         self._breakers.not_sent(flight.share, flight.started_at)
+
+    def _parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
+        """Ask one name's pace and breaker. None: neither stands in the way."""
+        parked = self._paces.parked(claim, name, now)
+        if parked is not None:
+            return parked
+        wait_s = self._breakers.wait_s(claim, name, now)
+        if not wait_s:
+            return None
+        delay_s = ceil(wait_s * 10) / 10  # few different delays: each costs a call of release
+        return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)

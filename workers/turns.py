@@ -94,30 +94,9 @@ class Server(Pulse, Generic[T]):
         self.turns.pop(name, None)
         del self.behind[name]
 
-    def _admits(self, domain: Destination[T], now: float) -> bool:
-        """Say whether a domain may have one more connection.
-
-        A domain from which no send has ended has a single one: more might hang beside it.
-        """
-        most = self.at_once_max
-        if self.active >= most:
-            return False
-        if not domain.took_s:
-            return not domain.active
-        if not domain.is_slow(now):
-            return domain.active < max(1, most - most // LEFT_FREE)
-        return domain.active < max(1, most // 2) and self.slow(now) < most - most // SLOW_LEAVE
-
     def slow(self, now: float) -> int:
         """Count the connections that slow domains have."""
         return sum(domain.active for domain in self.behind.values() if domain.is_slow(now))
-
-    def _begin(self, domain: Destination[T], now: float) -> None:
-        """Give a domain one more connection."""
-        if not domain.active:
-            domain.left_at = now  # it was not silent until now: nobody asked it
-        domain.active += 1
-        self.active += 1
 
     def leave(self, domain: Destination[T], now: float) -> list[T]:
         """Note that a send has ended; return what may begin: one of each domain, then again."""
@@ -137,3 +116,24 @@ class Server(Pulse, Generic[T]):
             if domain.line:
                 self.turns[name] = domain
         return begun
+
+    def _admits(self, domain: Destination[T], now: float) -> bool:
+        """Say whether a domain may have one more connection.
+
+        A domain from which no send has ended has a single one: more might hang beside it.
+        """
+        most = self.at_once_max
+        if self.active >= most:
+            return False
+        if not domain.took_s:
+            return not domain.active
+        if not domain.is_slow(now):
+            return domain.active < max(1, most - most // LEFT_FREE)
+        return domain.active < max(1, most // 2) and self.slow(now) < most - most // SLOW_LEAVE
+
+    def _begin(self, domain: Destination[T], now: float) -> None:
+        """Give a domain one more connection."""
+        if not domain.active:
+            domain.left_at = now  # it was not silent until now: nobody asked it
+        domain.active += 1
+        self.active += 1

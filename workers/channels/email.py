@@ -103,6 +103,22 @@ class EmailChannel:
         except ValueError as error:
             return refused("invalid_header", error)
 
+    def judge(self, answer: Answer) -> Verdict:
+        """Judge by the server's last reply, or the error without one, and by the phase of the mail.
+
+        libcurl takes only 250 for the end of a mail. But once the message was sent, its reply can
+        only follow a 354, so that any 2yz means that the mail was taken.
+        """
+        if answer.lacks_utf8:
+            return NO_SMTPUTF8
+        if not answer.error:
+            return replied(Outcome.SENT, answer)
+        if answer.phase < Phase.RCPT:
+            return judge_before_rcpt(answer)
+        if answer.status >= 400 or (answer.handed_over and 200 <= answer.status < 300):
+            return replied(by_class(answer.status, REPLIES), answer)
+        return judge_error(answer, Outcome.UNKNOWN if answer.handed_over else Outcome.TEMPORARY)
+
     def _mail(self, id_: str, to: Address, payload: EmailPayload) -> Mail:
         """Lay out one mail. Raises ValueError for what would not be one."""
         for pointer, sentence in payload.faults():
@@ -121,22 +137,6 @@ class EmailChannel:
             body=body,
             needs_utf8=not body.isascii(),
         )
-
-    def judge(self, answer: Answer) -> Verdict:
-        """Judge by the server's last reply, or the error without one, and by the phase of the mail.
-
-        libcurl takes only 250 for the end of a mail. But once the message was sent, its reply can
-        only follow a 354, so that any 2yz means that the mail was taken.
-        """
-        if answer.lacks_utf8:
-            return NO_SMTPUTF8
-        if not answer.error:
-            return replied(Outcome.SENT, answer)
-        if answer.phase < Phase.RCPT:
-            return judge_before_rcpt(answer)
-        if answer.status >= 400 or (answer.handed_over and 200 <= answer.status < 300):
-            return replied(by_class(answer.status, REPLIES), answer)
-        return judge_error(answer, Outcome.UNKNOWN if answer.handed_over else Outcome.TEMPORARY)
 
 
 def judge_before_rcpt(answer: Answer) -> Verdict:
