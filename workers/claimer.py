@@ -48,7 +48,7 @@ class Claimer(Loop):
         self._kept: Ids = NOTHING  # popped from Redis while PostgreSQL was away
         self._has_answered = False  # whether PostgreSQL did since the claim that failed
         self._lease_s = settings.lease_s
-        self._doubt_ends = -math.inf  # until then a claim whose answer was lost may show up
+        self._doubt_ends = -math.inf  # until then, a claim whose answer was lost may be committed
         self._ask_at = -math.inf
 
     def turn(self) -> None:
