@@ -6,9 +6,6 @@ and since then only one of them has jumped. ops/adr/0018-clocks.md.
 
 import time
 from collections.abc import Callable
-from datetime import datetime
-
-from service.finding import Finding, judged
 
 AGREE_S = 5.0  # clocks that are closer say the same
 ANSWER_MAX_S = 1.0  # a slower answer does not say when the clock was read
@@ -60,13 +57,3 @@ class Clock:
 
     def _own_zero(self) -> float:
         return self._own() - self._monotonic()
-
-
-def born_ahead_finding(newest: datetime | None) -> Finding:
-    """Judge whether rows were created later than now: then the ledger's clock was ahead."""
-    found = "never ahead" if newest is None else f"rows were created at {newest:%Y-%m-%d %H:%M:%S}Z"
-    return judged(
-        "ledger's clock", found, newest is None,
-        "it was ahead, or is behind now: set the database host's clock by NTP. What it has put "
-        "off, the leader pulls back",
-    )  # fmt: skip

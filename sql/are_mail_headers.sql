@@ -1,6 +1,6 @@
 -- are_mail_headers(p_headers) -> boolean
 --
--- Tell whether a mail may have these headers: what header_faults() of service/checks.py takes.
+-- Tell whether a mail may have these headers: what header_faults() of service/text/checks.py takes.
 --
 -- Args     p_headers jsonb, an object
 -- Returns  false: more than 50, a name that senders may not set or that comes twice, or a value that is not

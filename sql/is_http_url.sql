@@ -1,6 +1,6 @@
 -- is_http_url(p_url) -> boolean
 --
--- Tell whether this is one absolute http or https URL in ASCII: what HTTP_URL of service/checks.py takes.
+-- Tell whether this is one absolute http or https URL in ASCII: what HTTP_URL of service/text/checks.py takes.
 --
 -- Args     p_url text, of bounded length: the caller looks at that first
 -- Note     Bound when it is created: see unmet_rule. In parts, as one pattern for all of it costs each row

@@ -1,6 +1,6 @@
 -- is_mailbox(p_address) -> boolean
 --
--- Tell whether this is one address as name@domain: what mailbox() of service/checks.py takes, short of IDNA.
+-- Tell whether this is one address as name@domain: what mailbox() of service/text/checks.py takes, short of IDNA.
 --
 -- Args     p_address text of any length
 -- Note     Bound when it is created: see unmet_rule. Beyond ASCII every letter and sign is taken; which of

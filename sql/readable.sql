@@ -5,7 +5,7 @@
 --
 -- Args     p_time timestamptz, or null
 -- Returns  it; or 1970, or the end of 9999, if it is beyond
--- Caller   cancel; the reads of service/store.py
+-- Caller   cancel; the reads of service/ledger/store.py
 create or replace function notify.readable(p_time timestamptz) returns timestamptz
 language sql immutable parallel safe
 return case

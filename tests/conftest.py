@@ -28,7 +28,7 @@ from pytest_postgresql.executors import NoopExecutor
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import State
 from service.keys import Keys
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 from tests.resolver import Resolver
 from tests.scratch import scratch
 

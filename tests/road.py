@@ -9,14 +9,14 @@ from unittest.mock import patch
 import psycopg
 from prometheus_client import CollectorRegistry
 
-import service.background
-from service.config import Settings
-from service.doctor import examine
-from service.finding import Finding
+import service.dispatch.reaper
+from service.config.settings import Settings
+from service.doctor.doctor import examine
+from service.doctor.finding import Finding
 from service.metrics import WorkerMetrics
 from tests import ledger
 from tests.integration.api.serving import Api, serving
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.integration.workers.sink import Sink
 from tests.waiting import wait_for
 from workers.runner import Worker
@@ -80,9 +80,9 @@ class Road:
         assert ends == ["lease_expired", "sent"]
 
     def _kept(self) -> None:
-        background = self.dispatcher.dispatcher._background
-        for job in (background.set_gauges, background.set_vitals, background.fold_slo,
-                    background.keep_days):  # fmt: skip
+        jobs = self.dispatcher.jobs
+        for job in (jobs.figures.read_queue, jobs.figures.read_vitals, jobs.fold_slo,
+                    jobs.days.keep):  # fmt: skip
             self.dispatcher.call(job())
         self.dispatcher.reconcile()
         assert self.api.get("/readyz").status == 200
@@ -113,7 +113,7 @@ def road(
         "shutdown_grace_s": 5.0,
     }
     with ExitStack() as stack:
-        stack.enter_context(patch.object(service.background, "SETTLE_GRACE_S", 0.0))
+        stack.enter_context(patch.object(service.dispatch.reaper, "SETTLE_GRACE_S", 0.0))
         sink = Sink()
         stack.callback(sink.close)
         stack.callback(sink.hold.set)

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 
-from service import logs
+from service.logs import logs
 from service.metrics import WorkerMetrics
 from service.model import Status
 from workers.claim import Ended, Key, Unstarted

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from workers.claim import Claim, Verdict
 from workers.outcome import blames_destination

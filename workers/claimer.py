@@ -5,10 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from service import logs
 from service.clock import Clock
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import DatabaseAway
+from service.logs import logs
 from service.metrics import WorkerMetrics
 from workers.claim import Claim
 from workers.hints import NOTHING, Hints, Ids

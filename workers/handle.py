@@ -8,7 +8,7 @@ from typing import Any
 import certifi
 import pycurl
 
-from service.config import Settings
+from service.config.settings import Settings
 from workers.channels.channel import Answer
 from workers.doubts import LIFETIME_S
 

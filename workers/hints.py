@@ -4,9 +4,9 @@ import math
 import time
 
 from service.errors import RedisAway
+from service.logs.outage import Outage
+from service.logs.seldom import Seldom
 from service.metrics import WorkerMetrics
-from service.outage import Outage
-from service.seldom import Seldom
 from workers.ready_set import ReadySet
 
 BLOCK_S = 0.25  # a pop cannot be interrupted: this bounds the wait on shutdown

@@ -4,8 +4,8 @@ import socket
 import time
 from collections.abc import Mapping
 
-from service.lookups import Lookups, addresses
-from service.origin import name_of
+from service.names.lookups import Lookups, addresses
+from service.names.origin import name_of
 
 LOOK_UP_MAX_S = 2.0
 

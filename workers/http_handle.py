@@ -4,7 +4,7 @@ import re
 
 import pycurl
 
-from service.config import Settings
+from service.config.settings import Settings
 from workers.channels.channel import REFUSED_STREAM, Answer, Post
 from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of

@@ -12,7 +12,7 @@ from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
 
 BACKOFF_MIN_S = 0.05
-BACKOFF_MAX_S = 1.0  # service/background.py counts on it
+BACKOFF_MAX_S = 1.0  # service/dispatch/jobs.py counts on it
 
 
 class Loop(threading.Thread, ABC):

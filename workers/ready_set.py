@@ -1,7 +1,7 @@
 """The workers' end of the ready set: pop.
 
 A sorted set per priority; a member is the 16 bytes of an id, its score the due_at as epoch ms. The
-dispatcher offers, in service/ready_set.py. Whatever else somebody puts there is dropped here.
+dispatcher offers, in service/dispatch/ready_set.py. Whatever else somebody puts there is dropped.
 """
 
 import threading

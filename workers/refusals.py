@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from service import logs
+from service.logs import logs
 from service.metrics import WorkerMetrics
 
 LEFT_ALONE_S = 60.0

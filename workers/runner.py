@@ -9,10 +9,10 @@ from secrets import token_hex
 from loguru import logger
 
 from service.clock import Clock
-from service.config import Settings
-from service.descriptors import share
+from service.config.settings import Settings
+from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
-from service.outage import Outage
+from service.process.descriptors import share
 from workers.breakers import Breakers
 from workers.channels import channels
 from workers.claim import Outbox

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.metrics import WorkerMetrics
-from service.stdio import write
+from service.process.stdio import write
 from workers.breakers import Breakers
 from workers.channels.channel import Answer, Channel, Line
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict

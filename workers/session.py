@@ -11,7 +11,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
-from service.db import (
+from service.errors import DatabaseAway
+from service.ledger.db import (
     CANCEL_MAX_S,
     check_encoding,
     conninfo,
@@ -21,10 +22,9 @@ from service.db import (
     pins_errors,
     translated,
 )
-from service.errors import DatabaseAway
-from service.lookups import Lookups
-from service.outage import Outage
-from service.pins import session_pins, transaction_pins
+from service.ledger.pins import session_pins, transaction_pins
+from service.logs.outage import Outage
+from service.names.lookups import Lookups
 from workers.hosts import located
 
 STATEMENT_TIMEOUT_S = 4.0

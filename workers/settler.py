@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 
 from loguru import logger
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
 from workers.accounts import Accounts

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pycurl
 
-from service.config import Settings
-from service.mail_server import mail_server
+from service.config.mail_server import mail_server
+from service.config.settings import Settings
 from workers.channels.channel import Answer, Mail, Phase
 from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of

@@ -12,11 +12,11 @@ from typing import Any
 
 import psycopg
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import DatabaseAway, NotifyError
+from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model import Status
-from service.outage import Outage
 from workers.claim import Claim, Ended, Key
 from workers.refusals import Refusal, Refusals
 from workers.session import Session

@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 
 import pycurl
 
-from service.config import Settings
-from service.mail_server import mail_server
-from service.origin import Server, name_of, server
+from service.config.mail_server import mail_server
+from service.config.settings import Settings
+from service.names.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
 from workers.doubts import LIFETIME_S, Doubts
 from workers.handle import Handle

@@ -11,8 +11,8 @@ import msgspec
 from load.bench.stack import Stack
 from load.bench.table import Row
 from service.api import body
-from service.api.problems import Problem
-from service.config import Settings
+from service.config.settings import Settings
+from service.http.problems import Problem
 from workers.channels.channel import Channel
 from workers.channels.email import EmailChannel
 from workers.channels.webhook import WebhookChannel

@@ -14,7 +14,7 @@ from typing import Any
 from load.chaos.processes import ChaosError, Instrument, Role, Stopped
 from load.chaos.servers import Servers, port_of
 from service.embedded.state import free_port
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 
 # Far shorter than in production, so that recovery fits into minutes.
 LEASE_S = 6.0

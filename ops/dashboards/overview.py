@@ -24,7 +24,7 @@ from ops.dashboards.panels import (
     stat,
     table,
 )
-from service.offers import WINDOW_MAX
+from service.dispatch.offers import WINDOW_MAX
 
 CHOSEN = '{channel=~"$channel"}'
 SLO = 'channel=~"$channel", priority=~"$priority"'

@@ -20,17 +20,17 @@ from service.api.enqueue import BODY_BYTES_MAX, EnqueueHandler
 from service.api.measured import Handler, Measured
 from service.api.openapi import document
 from service.api.operate import OperateHandler
-from service.api.problems import Problem, answer
 from service.api.read import ReadHandler
 from service.api.turns import Turns
-from service.callers import Callers, protected
 from service.clock import Clock
-from service.config import Settings
-from service.connections import BoundedRunner, Limits
-from service.descriptors import connections_max
+from service.config.settings import Settings
 from service.errors import DatabaseAway, TookTooLong
+from service.http.callers import Callers, protected
+from service.http.connections import BoundedRunner, Limits
+from service.http.problems import Problem, answer
+from service.ledger.store import Store
 from service.metrics import ApiMetrics
-from service.store import Store
+from service.process.descriptors import connections_max
 
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2

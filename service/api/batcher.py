@@ -11,15 +11,15 @@ from typing import NamedTuple, cast
 
 from loguru import logger
 
-from service import logs
 from service.api.body import NewNotification
-from service.api.problems import Problem
 from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.http.problems import Problem
+from service.ledger.store import Store
+from service.logs import logs
+from service.logs.outage import Outage
+from service.logs.seldom import Seldom
 from service.metrics import ApiMetrics
 from service.model import Accepted
-from service.outage import Outage
-from service.seldom import Seldom
-from service.store import Store
 
 IN_FLIGHT_MAX = 1  # two cost 12 % more CPU a request: smaller batches
 BATCH_ROWS_MAX = 500

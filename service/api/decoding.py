@@ -7,9 +7,9 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from service.api.problems import KINDS, Fault, Problem, invalid
 from service.api.storable import WALKED_BYTES_MAX, bad_character, fault, too_deep, walk
-from service.checks import escaped
+from service.http.problems import KINDS, Fault, Problem, invalid
+from service.text.checks import escaped
 
 Timestamp = Annotated[datetime, Meta(tz=True)]
 Kind = TypeVar("Kind", bound=msgspec.Struct)

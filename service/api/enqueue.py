@@ -5,11 +5,11 @@ from aiohttp import web
 
 from service.api.batcher import Batcher
 from service.api.body import NewNotification, read
-from service.api.problems import KINDS, Fault, Problem, invalid
 from service.api.views import Links, Receipt
 from service.clock import Clock
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import Refused
+from service.http.problems import KINDS, Fault, Problem, invalid
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.config import Settings
+from service.config.settings import Settings
 
 NO_INBOX = "https://example.com/hook"
 LATER = timedelta(hours=1)

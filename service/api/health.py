@@ -4,7 +4,7 @@ from aiohttp import web
 
 from service.api.read import json_response
 from service.api.views import Readiness
-from service.store import Store
+from service.ledger.store import Store
 
 
 async def alive(request: web.Request) -> web.Response:

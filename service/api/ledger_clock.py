@@ -6,9 +6,9 @@ from contextlib import suppress
 
 from service.clock import Clock
 from service.errors import NotifyError
-from service.interval import told_to_stop
+from service.ledger.store import Store
 from service.metrics import ApiMetrics
-from service.store import Store
+from service.process.cancelled import was_cancelled
 
 LOOK_EVERY_S = 60.0
 LOOK_AGAIN_S = 5.0  # while the ledger does not say
@@ -16,12 +16,12 @@ LOOK_AGAIN_S = 5.0  # while the ledger does not say
 
 async def kept(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
     """Read it now and each minute, until cancelled. An outage is for others to tell."""
-    while not told_to_stop():
+    while not was_cancelled():
         wait_s = LOOK_AGAIN_S
         with suppress(NotifyError):
             await look(clock, store, metrics)
             wait_s = LOOK_EVERY_S
-        if not told_to_stop():  # what it waited for may have swallowed a cancellation
+        if not was_cancelled():  # what it waited for may have swallowed a cancellation
             await asyncio.sleep(wait_s)
 
 

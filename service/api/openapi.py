@@ -8,13 +8,13 @@ import msgspec
 from service.api import examples
 from service.api.body import NewNotification
 from service.api.examples import Examples
-from service.api.problems import KINDS, ProblemDocument
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
 from service.api.views import Cancellation, Detail, Page, Readiness, Receipt, RedriveReport
-from service.checks import WITHOUT_CONTROL, EmailPayload
-from service.config import Settings
+from service.config.settings import Settings
+from service.http.problems import KINDS, ProblemDocument
 from service.model import Channel, Status
+from service.text.checks import WITHOUT_CONTROL, EmailPayload
 
 ABOUT = """\
 Durable notifications on PostgreSQL, delivered at least once. What is accepted (202) is committed.

@@ -6,16 +6,16 @@ import msgspec
 from aiohttp import web
 from loguru import logger
 
-from service import logs
 from service.api.enqueue import read_body
-from service.api.problems import Problem
 from service.api.read import json_response, notification_id
 from service.api.redrive import Redrive, read
 from service.api.views import Cancellation, Links, RedriveReport
-from service.config import Settings
+from service.config.settings import Settings
+from service.http.problems import Problem
+from service.ledger.store import Store
+from service.logs import logs
 from service.metrics import ApiMetrics
 from service.model import Cancelled, Redriven, Status
-from service.store import Store
 
 REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 

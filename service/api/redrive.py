@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from service.api.decoding import Body, Timestamp
-from service.api.problems import Fault
 from service.api.storable import unstorable
+from service.http.problems import Fault
 from service.model import Channel, DeadLetters
 
 LIMIT = 1000

@@ -11,12 +11,12 @@ from loguru import logger
 from service.api import ledger_clock
 from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.clock import Clock
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import StartError
+from service.ledger.store import Store
 from service.metrics import ApiMetrics, ProcessMetrics
-from service.ports import reason
-from service.store import Store
-from service.watched import Look, ended, watched
+from service.process.ports import reason
+from service.process.watched import Look, ended, watched
 
 DRAIN_S = 10.0  # for requests in flight when we are told to stop
 

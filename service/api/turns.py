@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.api.problems import Problem
+from service.http.problems import Problem
 
 WAIT_S = 1.0  # and 3.5 s for its statement: a client hears from us within 5 s
 

@@ -4,16 +4,16 @@ import argparse
 import asyncio
 from typing import TextIO, cast
 
-from service import logs
 from service.cli.running import run_until_stopped
 from service.cli.settings import settings_for
-from service.ports import refuse_twice
-from service.stdio import Printer
+from service.logs import logs
+from service.process.ports import refuse_twice
+from service.process.stdio import Printer
 
 
 def run(args: argparse.Namespace) -> int:
     """Catch webhooks and mails until stopped."""
-    from service.inbox import Inbox
+    from service.inbox.inbox import Inbox
 
     settings = settings_for(args)
     refuse_twice({"--http-port": args.http_port, "--smtp-port": args.smtp_port})

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from service.cli.output import show
 from service.cli.running import on_our_loop
 from service.cli.settings import settings_beside_up
-from service.doctor import examine
-from service.finding import Finding
-from service.printable import printable
+from service.doctor.doctor import examine
+from service.doctor.finding import Finding
+from service.text.printable import printable
 
 
 def run(args: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ TYPED = (
 
 def cancel(args: argparse.Namespace) -> int:
     """Call off each; returns 1 if one of them could not be."""
-    from service import client
+    from service.cli import client
 
     base = base_url(args)
     results = []
@@ -49,8 +49,8 @@ def cancel(args: argparse.Namespace) -> int:
 
 def redrive(args: argparse.Namespace) -> int:
     """Queue dead letters again, however many must be looked at for it, and print the counts."""
-    from service import client
     from service.api.redrive import LIMIT, LIMIT_MAX
+    from service.cli import client
 
     base = base_url(args)
     body = redrive_body(args)

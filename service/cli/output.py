@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 
-from service.printable import printable, printable_json
+from service.text.printable import printable, printable_json
 
 
 def is_json(args: argparse.Namespace) -> bool:

@@ -116,7 +116,7 @@ class Version(argparse.Action):
     """Look the version up only when it is asked for: that takes longer than all the rest."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from service.distribution import DISTRIBUTION, installed_version
+        from service.process.distribution import DISTRIBUTION, installed_version
 
         print(f"notify {installed_version()} ({DISTRIBUTION})")
         parser.exit()

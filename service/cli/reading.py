@@ -26,7 +26,7 @@ PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancel
 
 def status(args: argparse.Namespace) -> int:
     """Print one notification with every attempt; beside it, when it is tried next."""
-    from service import client
+    from service.cli import client
 
     found = client.status(base_url(args), an_id(args.id))
     shaped(found, "id", "status", "attempts")
@@ -61,7 +61,7 @@ def page(args: argparse.Namespace) -> int:
 
 def pages(args: argparse.Namespace) -> Iterator[tuple[list[dict[str, Any]], str | None]]:
     """Ask for one page after the other, as far as --limit; each comes with the cursor behind it."""
-    from service import client
+    from service.cli import client
 
     query = {name: value for name in FILTERS if (value := getattr(args, name)) is not None}
     typed = {name: f"--{name}" for name in (*FILTERS, "limit", "cursor")}

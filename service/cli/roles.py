@@ -6,15 +6,15 @@ import asyncio
 from service.cli.output import say, show
 from service.cli.running import run_until_stopped, serve_metrics, start_logs
 from service.cli.settings import required, settings_for
-from service.config import Settings
-from service.outage import Outage
-from service.ports import refuse_taken
-from service.watched import until_stopped
+from service.config.settings import Settings
+from service.logs.outage import Outage
+from service.process.ports import refuse_taken
+from service.process.watched import until_stopped
 
 
 def migrate(args: argparse.Namespace) -> int:
     """Bring DATABASE_URL to the current schema; prints what was applied."""
-    from service.migrate import migrate as apply
+    from service.ledger.migrate import migrate as apply
 
     settings = prepared(args, "migrate", "database_url")
     told: list[str] = []
@@ -43,7 +43,7 @@ def api(args: argparse.Namespace) -> int:
 
 def dispatcher(args: argparse.Namespace) -> int:
     """Dispatch until stopped."""
-    from service.dispatcher import dispatching
+    from service.dispatch.dispatcher import dispatching
     from service.metrics import ProcessMetrics
 
     settings = prepared(args, "dispatcher", "database_url", "redis_url")
@@ -75,7 +75,7 @@ def worker(args: argparse.Namespace) -> int:
 
 def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:
     """Read the settings, refuse what is missing or cannot serve us, and set the logs up."""
-    from service.poolers import refuse_unfit
+    from service.ledger.poolers import refuse_unfit
 
     settings = settings_for(args)
     required(settings, *names)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from service.cli.parser import parser
 from service.errors import ConfigError, NotifyError
-from service.printable import printable
+from service.text.printable import printable
 
 CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from loguru import logger
 
-from service import logs
-from service.config import Settings
-from service.doubts import doubts
+from service.config.doubts import doubts
+from service.config.settings import Settings
 from service.errors import Ended, NotifyError, StartError
-from service.watched import Restarted, watched
+from service.logs import logs
+from service.process.watched import Restarted, watched
 
 PORTS_TRIED_MAX = 100
 START_MAX_S = 10.0
@@ -50,7 +50,7 @@ def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
     try:
         if sys.platform == "win32":
             return asyncio.run(work)
-        from service.event_loop import EventLoop
+        from service.names.event_loop import EventLoop
 
         with asyncio.Runner(loop_factory=EventLoop) as runner:
             return runner.run(work)
@@ -139,7 +139,7 @@ def threads_watched(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Ite
 
 def start_logs(role: str, settings: Settings) -> None:
     """Log as the settings say, and to Loki if they name one. It starts a thread: fork before."""
-    from service.loki import Loki
+    from service.logs.loki import Loki
     from service.metrics import LogMetrics
 
     metrics = LogMetrics()
@@ -189,8 +189,8 @@ async def metrics_served(
     from aiohttp import web
     from prometheus_async.aio.web import server_stats
 
-    from service.callers import Callers, protected
-    from service.connections import BoundedRunner, Limits
+    from service.http.callers import Callers, protected
+    from service.http.connections import BoundedRunner, Limits
 
     app = web.Application()
     app.router.add_get("/metrics", server_stats)

@@ -25,7 +25,7 @@ LOOK_S = (0.05, 1.0)  # between two looks: at first, and later
 
 def run(args: argparse.Namespace) -> int:
     """Enqueue one notification and print the answer; with --wait, what became of it."""
-    from service import client
+    from service.cli import client
 
     if args.timeout is not None and not args.wait:
         raise ConfigError("--timeout is how long --wait may take: give both")
@@ -59,7 +59,7 @@ def waited(args: argparse.Namespace, base: str, id: str) -> int:
 
 def ended(base: str, id: str, end: float) -> dict[str, Any] | None:
     """Read it again and again until it has ended; None: not in time. An API may come back."""
-    from service import client
+    from service.cli import client
 
     pause_s, longest_s = LOOK_S
     while True:

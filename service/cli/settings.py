@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from service.config import Settings, read_settings
+from service.config.settings import Settings, read_settings
 from service.errors import ConfigError
 
 OPTIONS = ("port", "host", "state", "database_url")

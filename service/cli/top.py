@@ -6,9 +6,9 @@ import sys
 from importlib.util import find_spec
 
 from service.cli.settings import settings_beside_up
-from service.db import libpq_environment
-from service.distribution import install
+from service.config.postgres_url import libpq_environment
 from service.errors import StartError
+from service.process.distribution import install
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,25 +11,25 @@ from typing import TextIO, cast
 
 from loguru import logger
 
-from service import logs
 from service.api.serve import serving
 from service.cli.running import end_by_signals, run_until_stopped, start_logs
 from service.cli.settings import settings_for
 from service.cli.working import working
-from service.config import Settings
-from service.db import place
-from service.dispatcher import dispatching
+from service.config.postgres_url import place
+from service.config.settings import Settings
+from service.dispatch.dispatcher import dispatching
 from service.embedded.running import written_down
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import default_state
 from service.errors import StartError
-from service.inbox import Inbox
+from service.inbox.inbox import Inbox
+from service.ledger.migrate import migrate
+from service.logs import logs
 from service.metrics import ProcessMetrics
-from service.migrate import migrate
-from service.ports import refuse_taken, refuse_twice
-from service.printable import printable
-from service.stdio import Printer
-from service.watched import Look, until_stopped
+from service.process.ports import refuse_taken, refuse_twice
+from service.process.stdio import Printer
+from service.process.watched import Look, until_stopped
+from service.text.printable import printable
 
 BANNER = """
 notify is up.  Ctrl-C stops it.

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from loguru import logger
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.metrics import WorkerMetrics
-from service.watched import Look
+from service.process.watched import Look
 from workers.runner import Worker
 
 

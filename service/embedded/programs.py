@@ -7,9 +7,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from service.distribution import install
 from service.embedded.account import Account
 from service.errors import StartError
+from service.process.distribution import install
 
 
 def postgres_programs(account: Account, shelf: Path) -> Path:

@@ -6,11 +6,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.distribution import installed_version
+from service.ledger.schema import current_migration
 from service.metrics.dispatcher import JOBS
 from service.metrics.shelf import Shelf
 from service.model import PoolStats
-from service.schema import current_migration
+from service.process.distribution import installed_version
 
 TASKS = ("leader", "dispatch", "redis", *JOBS, "metrics")
 

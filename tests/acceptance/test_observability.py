@@ -22,7 +22,7 @@ import redis
 from aiosmtpd.controller import Controller
 from psycopg.sql import SQL, Identifier
 
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 from tests.acceptance.conftest import Command, free_port, post
 from tests.conftest import url_of
 from tests.grafana import Query, promql, queries, sql

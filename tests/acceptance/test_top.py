@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from service.cli import top
-from service.db import libpq_environment
+from service.config.postgres_url import libpq_environment
 from service.errors import StartError
 from tests.acceptance.conftest import NOTIFY
 

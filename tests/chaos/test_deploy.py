@@ -10,7 +10,7 @@ import pytest
 
 from load.chaos.processes import Role
 from load.chaos.stand import Stand
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 from tests.chaos.test_chaos import extra, verdict_of
 from tests.waiting import LIMIT_S, wait_for
 
@@ -21,7 +21,7 @@ COLUMN = """
 -- depends: 0005-slo
 alter table notify.notifications add column if not exists of_tomorrow text;
 """
-MIGRATE = "import sys; from service.migrate import migrate; migrate(sys.argv[1])"
+MIGRATE = "import sys; from service.ledger.migrate import migrate; migrate(sys.argv[1])"
 SENT_BY = """
 select count(*) as n from notify.attempts where worker like %s and outcome = 'sent'
 """

@@ -16,12 +16,12 @@ import trustme
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from service.config import Settings
-from service.doctor import examine
-from service.finding import Finding
-from service.inbox import Inbox
-from service.store import Store
-from service.transactions import Oldest, transaction_finding
+from service.config.settings import Settings
+from service.doctor.doctor import examine
+from service.doctor.finding import Finding
+from service.doctor.transactions import Oldest, transaction_finding
+from service.inbox.inbox import Inbox
+from service.ledger.store import Store
 from tests.ledger import ago, put
 
 SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4"

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import StartError
-from service.migrate import migrate
-from service.poolers import refuse_unfit
+from service.ledger.migrate import migrate
+from service.ledger.poolers import refuse_unfit
 from tests.conftest import url_of
 from tests.road import examined, road
 

@@ -14,10 +14,10 @@ import pytest
 import uvloop
 from standardwebhooks import Webhook
 
-from service import inbox_smtp
 from service.errors import StartError
-from service.inbox import Inbox
-from service.inbox_http import steer
+from service.inbox import smtp as inbox_smtp
+from service.inbox.http import steer
+from service.inbox.inbox import Inbox
 from tests.waiting import LIMIT_S
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -13,9 +13,9 @@ import pytest
 from loguru import logger
 from prometheus_client import CollectorRegistry
 
-from service import logs
-from service.loki import Endpoint, Loki, NoAnswer
-from service.loki_backlog import Backlog
+from service.logs import logs
+from service.logs.backlog import Backlog
+from service.logs.loki import Endpoint, Loki, NoAnswer
 from service.metrics import LogMetrics
 from tests.loki import DRIP, HANG, FakeLoki, fake_loki
 from tests.resolver import Resolver
@@ -65,7 +65,7 @@ def counted(registry: CollectorRegistry) -> Callable[..., float]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a push wait for its answer as long as it takes: whoever waits for the push, hangs."""
-    monkeypatch.setattr("service.loki.TIMEOUT_S", 3600.0)
+    monkeypatch.setattr("service.logs.loki.TIMEOUT_S", 3600.0)
 
 
 def free_port() -> int:
@@ -252,7 +252,7 @@ def test_a_hanging_loki_delays_nobody_and_the_oldest_lines_make_room(
 def test_what_hung_is_pushed_again_when_loki_answers(
     server: FakeLoki, push: Push, counted, monkeypatch
 ) -> None:
-    monkeypatch.setattr("service.loki.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("service.logs.loki.TIMEOUT_S", 0.2)
     server.answer = HANG
     push(server.url)
     ids = tell(30)

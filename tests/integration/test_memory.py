@@ -9,14 +9,14 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service import logs
 from service.api.batcher import Batcher
 from service.api.body import NewNotification
-from service.config import Settings
-from service.loki import Loki
+from service.config.settings import Settings
+from service.ledger.store import Store
+from service.logs import logs
+from service.logs.loki import Loki
 from service.metrics import ApiMetrics, LogMetrics, WorkerMetrics
-from service.store import Store
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.memory import holds_flat
 from workers.runner import Worker
 

@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
+from service.config.settings import Settings
+from service.dispatch.offers import WINDOW_MAX
+from service.dispatch.ready_set import CARD_MAX
 from service.errors import DatabaseAway, Refused
 from service.metrics import WorkerMetrics
 from service.model import LANES
-from service.offers import WINDOW_MAX
-from service.ready_set import CARD_MAX
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue, status
 from tests.waiting import wait_for
 from workers.claimer import NOTHING
@@ -214,7 +214,7 @@ def test_a_lane_with_more_than_we_would_add_is_emptied_and_filled_again(
 def test_an_id_that_somebody_moved_to_the_end_gets_its_place_back(
     db, driven, redis_client, keys, monkeypatch
 ):
-    monkeypatch.setattr("service.offers.GRACE_S", -1.0)  # every id is old at once
+    monkeypatch.setattr("service.dispatch.offers.GRACE_S", -1.0)  # every id is old at once
     [id] = enqueue(db)
     driven.offer()
     due_ms = redis_client.zscore(keys.lanes[2], id.bytes)

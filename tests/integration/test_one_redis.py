@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from service.keys import Keys
 from tests.conftest import url_of
-from tests.integration.dispatcher.driving import Driven
+from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue
 from tests.waiting import wait_for
 from workers.ready_set import ReadySet
@@ -101,7 +101,7 @@ def test_what_a_ledger_leaves_behind_goes_by_itself(db, both, redis_client, keys
     driven, _ = both
     enqueue(db)
     driven.offer()
-    driven.call(driven.dispatcher.look_at_redis())
+    driven.call(driven.jobs.figures.read_redis(driven.offering))
     names = redis_client.keys()
     assert names
     assert all(redis_client.ttl(name) > 0 for name in names)

@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.config import Settings
-from service.db import connect
+from service.config.settings import Settings
 from service.errors import StartError
-from service.migrate import migrate
-from service.poolers import refuse_unfit
-from service.store import Store
+from service.ledger.connection import connect
+from service.ledger.migrate import migrate
+from service.ledger.poolers import refuse_unfit
+from service.ledger.store import Store
 from tests.integration.test_hostile_settings import HOSTILE, set_for
 from tests.pgbouncer import PgBouncer
 from tests.road import examined, road

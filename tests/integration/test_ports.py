@@ -8,7 +8,7 @@ import pytest
 
 from service.cli import main
 from service.errors import StartError
-from service.ports import reason, refuse_taken, refuse_twice
+from service.process.ports import reason, refuse_taken, refuse_twice
 from tests.acceptance.conftest import free_port
 
 

@@ -9,11 +9,11 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
+from service.config.settings import Settings
+from service.doctor.redis import redis_findings, server_finding
 from service.metrics import WorkerMetrics
-from service.redis_finding import redis_findings, server_finding
-from tests.integration.dispatcher.driving import Driven
-from tests.integration.dispatcher.servers import Valkey, free_port
+from tests.integration.dispatch.driving import Driven
+from tests.integration.dispatch.servers import Valkey, free_port
 from tests.ledger import enqueue
 from tests.waiting import wait_for
 from workers.runner import Worker
@@ -65,7 +65,7 @@ def test_without_any_one_verb_it_is_named(dsn, valkey, verb):
     assert finding.found.startswith(f"{verb.upper()} is refused")
     assert "ACL" in finding.advice
     with Driven(dsn, url) as driven:
-        driven.call(driven.dispatcher.look_at_redis())
+        driven.call(driven.jobs.figures.read_redis(driven.offering))
         assert driven.metric("dispatcher_redis_up") == 0
         assert driven.metric("dispatcher_redis_memory_bytes") > 0
 

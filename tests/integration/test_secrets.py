@@ -11,12 +11,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from prometheus_client import CollectorRegistry
 
-from service import client, logs
-from service.cli import main
-from service.config import Settings
-from service.doctor import mail_finding
+from service.cli import client, main
+from service.config.settings import Settings
+from service.doctor.mail import mail_finding
 from service.errors import NotifyError
-from service.loki import Loki
+from service.logs import logs
+from service.logs.loki import Loki
 from service.metrics import LogMetrics, WorkerMetrics
 from tests import ledger
 from tests.waiting import wait_for
@@ -223,7 +223,7 @@ def plain() -> Iterator[Plain]:
 @pytest.fixture
 def far(monkeypatch):
     """Let loopback count as another machine: no other is to be had in a test."""
-    monkeypatch.setattr("service.mail_server.is_loopback", lambda host: False)
+    monkeypatch.setattr("service.config.mail_server.is_loopback", lambda host: False)
 
 
 def smtp(plain, query=""):

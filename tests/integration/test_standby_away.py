@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import DatabaseAway
+from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
-from service.outage import Outage
 from tests import ledger
 from tests.integration.api.serving import LINE, serving
 from tests.pgbouncer import PgBouncer

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from service import logs, stdio
-from service.log_stream import BACKLOG_MAX_BYTES, LogStream
+from service.logs import logs
+from service.logs.stream import BACKLOG_MAX_BYTES, LogStream
+from service.process import stdio
 from tests import ledger
 from tests.acceptance.conftest import free_port
 from tests.integration.workers.sink import Sink

@@ -16,13 +16,13 @@ from aiohttp import web
 from loguru import logger
 from prometheus_client import REGISTRY, CollectorRegistry
 
-import service.watched
-from service import logs
+import service.process.watched
 from service.cli.running import run_until_stopped, serve_metrics
 from service.cli.up import everything
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import Ended
-from service.loki import Loki
+from service.logs import logs
+from service.logs.loki import Loki
 from service.metrics import JOBS, LogMetrics
 from tests import ledger
 from tests.acceptance.conftest import free_port
@@ -147,7 +147,7 @@ pytestmark = [
 
 @pytest.fixture
 def roles(db, dsn, redis_url, monkeypatch):
-    monkeypatch.setattr(service.watched, "PAUSE_MIN_S", 0.02)
+    monkeypatch.setattr(service.process.watched, "PAUSE_MIN_S", 0.02)
     return AllRoles(db, dsn, redis_url)
 
 
@@ -213,7 +213,7 @@ def raise_once(
 
 @pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
 def test_the_metrics_are_served_again_on_their_port(error, monkeypatch):
-    monkeypatch.setattr(service.watched, "PAUSE_MIN_S", 0.02)
+    monkeypatch.setattr(service.process.watched, "PAUSE_MIN_S", 0.02)
     raise_once(monkeypatch, web.SockSite, "start", error)
     port, restarted = free_port(), []
     serve_metrics(Settings(metrics_port=port), restarted.append)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from service.callers import Callers
-from service.config import Settings, host_names
+from service.config.parsers import host_names
+from service.config.settings import Settings
+from service.http.callers import Callers
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

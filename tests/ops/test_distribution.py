@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.distribution import DISTRIBUTION, install
+from service.process.distribution import DISTRIBUTION, install
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

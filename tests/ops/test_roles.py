@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 from tests.ledger import enqueue
 
 ROLES_SQL = Path(__file__).resolve().parents[2] / "ops" / "postgres" / "roles.sql"

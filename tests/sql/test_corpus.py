@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from service.api.body import read
-from service.api.problems import Problem
-from service.config import Settings
+from service.config.settings import Settings
+from service.http.problems import Problem
 from service.model import Outcome
 from tests.corpus import OK, REFUSED
 from tests.ledger import insert

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from service.api.body import NewNotification, read
 from service.api.enqueue import BODY_BYTES_MAX
-from service.api.problems import Problem
 from service.api.storable import STORED_BYTES_MAX, is_too_large, stored_bytes
-from service.config import Settings
-from service.store import ENQUEUE
+from service.config.settings import Settings
+from service.http.problems import Problem
+from service.ledger.store import ENQUEUE
 
 SETTINGS = Settings()
 MANY = settings(

@@ -6,11 +6,11 @@ import re
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from service.doctor.schema import schema_findings
 from service.errors import DatabaseAway
-from service.faults import schema_findings
-from service.migrate import migrate
-from service.schema import functions, tables
-from service.store import Store
+from service.ledger.migrate import migrate
+from service.ledger.schema import functions, tables
+from service.ledger.store import Store
 from tests.ledger import claim, enqueue, keep_partitions, settle
 from tests.sql.test_migrate import catalog
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from service.migrate import SHORT_NAME, migrate
+from service.ledger.migrate import SHORT_NAME, migrate
 from tests.sql.test_migrate import connect, yoyo
 
 OURS = '"$user", public, notify'

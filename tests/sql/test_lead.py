@@ -29,7 +29,7 @@ def test_the_standby_leads_when_the_leader_is_gone(db, dsn):
 
 
 def test_databases_of_one_server_have_leaders_of_their_own(db, empty_dsn):
-    from service.migrate import migrate
+    from service.ledger.migrate import migrate
 
     migrate(empty_dsn)
     with psycopg.connect(empty_dsn, autocommit=True) as elsewhere:

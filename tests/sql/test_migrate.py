@@ -18,8 +18,8 @@ from psycopg.sql import SQL, Identifier
 from yoyo import read_migrations
 
 from service.errors import DatabaseAway, StartError
-from service.migrate import check_version, migrate, start_errors
-from service.schema import current_migration, schema_root
+from service.ledger.migrate import check_version, migrate, start_errors
+from service.ledger.schema import current_migration, schema_root
 from tests.ledger import enqueue, row
 from tests.waiting import wait_for
 
@@ -29,7 +29,7 @@ NUMBERED = sorted(
     for path in (Path(__file__).resolve().parents[2] / "migrations").glob("[0-8]*")
     if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
 )
-MIGRATE = "import sys; from service.migrate import migrate; print(*migrate(sys.argv[1]))"
+MIGRATE = "import sys; from service.ledger.migrate import migrate; print(*migrate(sys.argv[1]))"
 
 
 def yoyo(url, *arguments, root=ROOT):
@@ -413,7 +413,7 @@ def test_an_old_server_is_named():
 
 
 def test_the_schema_is_found_in_a_checkout_and_in_a_wheel(tmp_path, monkeypatch):
-    monkeypatch.setattr("service.schema.PACKAGE", tmp_path / "service")
+    monkeypatch.setattr("service.ledger.schema.PACKAGE", tmp_path / "service")
     assert schema_root() == tmp_path
     packed = tmp_path / "service" / "_schema"
     (packed / "migrations").mkdir(parents=True)

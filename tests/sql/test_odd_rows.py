@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from service.migrate import migrate
-from service.schema import schema_root
-from service.store import Store
+from service.ledger.migrate import migrate
+from service.ledger.schema import schema_root
+from service.ledger.store import Store
 from tests.ledger import cancel, change, claim, due, enqueue, put, row, settle
 
 MIGRATIONS = schema_root() / "migrations"

@@ -14,7 +14,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 from tests.conftest import url_of
 from tests.grafana import queries, sql
 from tests.ledger import ago, cancel, claim, due, reap, redrive, release, settle

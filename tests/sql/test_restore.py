@@ -12,7 +12,7 @@ from psycopg.rows import namedtuple_row
 from service.embedded.account import servers_account
 from service.embedded.programs import postgres_programs
 from service.embedded.servers import EmbeddedServers
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 from tests.ledger import claim, enqueue, settle
 from tests.scratch import scratch
 from tests.selection import OLDER_POSTGRES

@@ -5,6 +5,7 @@ import math
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from service.ledger.schema import current_migration
 from service.metrics import (
     DURATIONS_S,
     ApiMetrics,
@@ -13,7 +14,6 @@ from service.metrics import (
     WorkerMetrics,
 )
 from service.model import PoolStats
-from service.schema import current_migration
 
 USERS_OWN = {
     "api_jobs_enqueued_total",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Channel as Name
 from workers.channels.channel import Channel
 from workers.channels.email import EmailChannel

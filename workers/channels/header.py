@@ -7,7 +7,7 @@ import re
 from binascii import b2a_base64
 from collections.abc import Iterator
 
-from service.addresses import Sender
+from service.text.addresses import Sender
 
 LINE_CHARS = 76  # RFC 2047 section 2; without encoded words RFC 5322 recommends 78
 LINE_MAX_CHARS = 998  # RFC 5322 section 2.1.1, without CRLF

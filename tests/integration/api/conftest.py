@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from loguru import logger
 
-from service.logs import OURS
+from service.logs.logs import OURS
 from tests.integration.api.serving import Api, serving
 
 TOLD = "{message} {extra}"

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.clock import Clock
-from service.config import Settings
-from service.connections import Limits
+from service.config.settings import Settings
+from service.http.connections import Limits
+from service.ledger.store import Store
 from service.metrics import ApiMetrics
-from service.store import Store
 
 LIMIT_S = 60.0
 HOOK = {"channel": "webhook", "recipient": "http://127.0.0.1:3080/hook", "payload": {"n": 1}}

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from service.callers import Callers
+from service.http.callers import Callers
 from tests.integration.api.serving import LINE, Api, serving
 from tests.integration.api.test_serving import talk
 

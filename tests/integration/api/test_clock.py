@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from service.api import ledger_clock
 from service.clock import Clock
 from service.metrics import ApiMetrics, ProcessMetrics
-from service.watched import watched
+from service.process.watched import watched
 from tests.integration.api.serving import HOOK, serving
 from tests.waiting import wait_for
 

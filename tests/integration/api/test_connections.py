@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 import psycopg
 import pytest
 
-from service.connections import Limits
+from service.http.connections import Limits
 from tests.integration.api.serving import LIMIT_S, LINE, Api, serving
 from tests.waiting import wait_for
 

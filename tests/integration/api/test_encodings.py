@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from aiohttp.http_parser import DeflateBuffer
 
-from service.inbox import Inbox
+from service.inbox.inbox import Inbox
 from tests.integration.api.serving import LINE, Api
 from tests.integration.api.test_serving import talk
 

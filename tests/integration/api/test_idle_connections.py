@@ -4,7 +4,7 @@ import asyncio
 
 import psycopg
 
-from service.db import is_quiet
+from service.ledger.db import is_quiet
 from tests.integration.api.serving import LINE, Api
 from tests.integration.api.test_database_away import get_all
 from tests.waiting import wait_for

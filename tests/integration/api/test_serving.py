@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import client
+from service.cli import client
 from service.errors import NotifyError
 from tests.integration.api.serving import HOOK, LIMIT_S, LINE, Api, serving
 from tests.waiting import wait_for

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from service.api.app import READS_AT_ONCE
-from service.api.problems import Problem
 from service.api.turns import Turns
-from service.db import STATEMENT_TIMEOUT_S
+from service.http.problems import Problem
+from service.ledger.connection import STATEMENT_TIMEOUT_S
 from tests.integration.api.serving import LINE, Api
 from tests.integration.api.test_batching import post_all
 

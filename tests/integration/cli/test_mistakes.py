@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service import client
+from service.cli import client
 from service.cli import run as running
 from tests.acceptance.conftest import free_port
 from tests.integration.api.serving import HOOK

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service import client
+from service.cli import client
 from service.cli.running import on_our_loop
 from tests.acceptance.conftest import NOTIFY
 from tests.integration.api.serving import LINE

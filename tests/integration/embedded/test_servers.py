@@ -14,7 +14,7 @@ import redis
 
 from service.embedded.servers import EmbeddedServers
 from service.errors import StartError
-from service.migrate import migrate
+from service.ledger.migrate import migrate
 from tests.conftest import as_superuser
 from tests.integration.embedded.processes import read, running
 from tests.waiting import wait_for

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from tests.integration.workers.sink import Sink
 from workers.runner import Worker

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from hyperframe.frame import GoAwayFrame
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Outcome
 from tests.integration.workers.secure import Secure
 from tests.integration.workers.test_transfers import answers, post, scripted

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Outcome
 from tests.integration.workers.scripted_smtp import ScriptedSmtp
 from tests.unit.workers.claims import a_claim

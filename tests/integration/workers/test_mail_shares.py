@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from aiosmtpd.controller import Controller
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Outcome
 from tests import ledger
 from tests.waiting import wait_for

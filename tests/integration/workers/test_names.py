@@ -5,11 +5,11 @@ import time
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.errors import RedisAway
-from service.lookups import QUICK_MAX
+from service.names.lookups import QUICK_MAX
 from tests import ledger
-from tests.integration.dispatcher.servers import Valkey
+from tests.integration.dispatch.servers import Valkey
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
 from workers.ready_set import ReadySet

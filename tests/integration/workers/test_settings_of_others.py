@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from service.store import Store
+from service.ledger.store import Store
 from tests import ledger
 from tests.waiting import wait_for
 

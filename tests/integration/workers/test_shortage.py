@@ -5,7 +5,7 @@ import resource
 import pytest
 from loguru import logger
 
-from service.config import Settings
+from service.config.settings import Settings
 from tests import ledger
 from tests.integration.workers.test_transfers import no_descriptors
 from tests.waiting import wait_for

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Outcome
 from tests.integration.workers.scripted_smtp import DROP, SILENT, ScriptedSmtp
 from tests.unit.workers.claims import a_claim

@@ -6,7 +6,7 @@ import socket
 import pytest
 from aiosmtpd.controller import Controller
 
-from service import logs
+from service.logs import logs
 from tests import ledger
 from tests.waiting import wait_for
 from workers.accounts import Accounts

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pycurl
 import pytest
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Outcome
 from tests.integration.workers.secure import Secure
 from tests.waiting import wait_for

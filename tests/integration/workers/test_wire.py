@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.config import Settings
+from service.config.settings import Settings
 from tests.integration.workers.wire import WireServer
 from tests.unit.workers.claims import a_claim
 from workers.channels.channel import Mail

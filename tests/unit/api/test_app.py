@@ -8,8 +8,8 @@ from aiohttp.test_utils import make_mocked_request
 from loguru import logger
 
 from service.api.app import guarded
-from service.api.problems import KINDS, RETRY_AFTER_S, Problem
 from service.errors import DatabaseAway
+from service.http.problems import KINDS, RETRY_AFTER_S, Problem
 
 
 def answer_to(error: Exception) -> web.Response:

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service import logs
 from service.api import batcher
 from service.api.batcher import Batcher
 from service.api.body import NewNotification
-from service.api.problems import Problem
 from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.http.problems import Problem
+from service.logs import logs
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 

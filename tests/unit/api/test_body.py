@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.body import NewNotification, read
-from service.api.problems import KINDS, Problem
 from service.api.storable import LARGE_EXPONENT, has_exponent, has_large_number
-from service.config import Settings
+from service.config.settings import Settings
+from service.http.problems import KINDS, Problem
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.com")
 HOOK = {"channel": "webhook", "recipient": "http://127.0.0.1:3080/hook", "payload": {"n": 1}}

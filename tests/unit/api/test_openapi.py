@@ -12,9 +12,9 @@ from service.api import read
 from service.api.body import NewNotification
 from service.api.body import read as read_body
 from service.api.openapi import document
-from service.api.problems import KINDS
 from service.api.redrive import read as read_redrive
-from service.config import Settings
+from service.config.settings import Settings
+from service.http.problems import KINDS
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1")
 INBOX = "http://127.0.0.1:4000"

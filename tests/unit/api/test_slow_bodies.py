@@ -8,8 +8,8 @@ import pytest
 from service.api import decoding, storable
 from service.api.body import read
 from service.api.enqueue import BODY_BYTES_MAX
-from service.api.problems import Problem
-from service.config import Settings
+from service.config.settings import Settings
+from service.http.problems import Problem
 
 SIZE = BODY_BYTES_MAX - 200
 

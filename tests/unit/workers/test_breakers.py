@@ -8,7 +8,7 @@ import pytest
 from loguru import logger
 from prometheus_client import CollectorRegistry
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model import Outcome
 from tests.unit.workers.claims import a_claim

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Outcome
 from tests.unit.workers.claims import ID, a_claim
 from workers.channels.channel import Answer, Mail, Phase

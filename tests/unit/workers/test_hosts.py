@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.lookups import Lookups
+from service.names.lookups import Lookups
 from workers.hosts import located
 
 

@@ -2,7 +2,7 @@ import pycurl
 import pytest
 from standardwebhooks import Webhook
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.model import Outcome
 from tests.unit.workers.claims import ID, a_claim
 from workers.channels.channel import Answer, Post

@@ -1,0 +1,115 @@
+"""A small client of the HTTP API, for the commands that people and scripts use.
+
+`typed` says by which option a field of a request was given, so that an answer speaks of that:
+`{"/send_at": "--send-at"}`, or a parameter's name for its option.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+import msgspec
+
+from service.cli.answers import UNTYPED, Typed, no_answer, refusal, stranger
+from service.errors import ConfigError, NobodyListens, NotifyError, TryLater
+
+TIMEOUT_S = 10
+ANSWER_MAX_BYTES = 64 * 1024**2
+PROBLEM_MAX_BYTES = 65536
+BASE_URL = re.compile(r"https?://[^/?#\\@\s]+(?:/[^?#\\\s]*)?", re.IGNORECASE)
+
+
+class NoRedirect(HTTPRedirectHandler):
+    """What was meant for one server is not for another: its 3xx is an answer like any other."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
+
+
+# No proxy either, whatever HTTP_PROXY says: the API is here, or where --url says.
+opener = build_opener(ProxyHandler({}), NoRedirect)
+
+
+def send(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Enqueue one notification; returns what POST /notify answers. Raises NotifyError."""
+    return ask(base_url, "/notify", body, typed=typed)
+
+
+def status(base_url: str, id: str) -> dict[str, Any]:
+    """Read one notification with every attempt. Raises NotifyError."""
+    return ask(base_url, f"/notifications/{quote(id, safe='')}")
+
+
+def page(base_url: str, query: Mapping[str, object], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Read a page of the list; returns what GET /notifications answers. Raises NotifyError."""
+    return ask(base_url, f"/notifications?{urlencode(query)}", typed=typed)
+
+
+def cancel(base_url: str, id: str) -> dict[str, Any]:
+    """Call one notification off. Raises NotifyError, also when it is too late."""
+    return ask(base_url, f"/notifications/{quote(id, safe='')}/cancel", {})
+
+
+def redrive(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Queue dead letters again; returns what POST /redrive answers. Raises NotifyError."""
+    return ask(base_url, "/redrive", body, typed=typed)
+
+
+def ask(
+    base_url: str, path: str, body: dict[str, Any] | None = None, *, typed: Typed = UNTYPED
+) -> dict[str, Any]:
+    """Make one request, a POST if there is a body; whatever goes wrong becomes one line.
+
+    Raises NobodyListens, TryLater (503, or no answer in time), or NotifyError.
+    """
+    if not BASE_URL.fullmatch(base_url):
+        raise ConfigError("--url: give http://host:port, without user and password")
+    url = base_url.rstrip("/") + path
+    data = None if body is None else msgspec.json.encode(body)
+    headers = {"User-Agent": "notify", "Content-Type": "application/json"}
+    try:
+        with opener.open(Request(url, data, headers), timeout=TIMEOUT_S) as response:
+            return answer(base_url, response)
+    except HTTPError as error:
+        with error:
+            kind = TryLater if error.code in (429, 503) else NotifyError
+            raise kind(
+                refusal(base_url, error.code, error.headers, body_of(error), typed)
+            ) from None
+    except (OSError, HTTPException, ValueError) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        raise kind_of(reason)(no_answer(base_url, reason, TIMEOUT_S)) from None
+
+
+def answer(base_url: str, response: HTTPResponse) -> dict[str, Any]:
+    """Read a document. Raises NotifyError if it is none, and TimeoutError if it drips."""
+    end = time.monotonic() + TIMEOUT_S
+    parts: list[bytes] = []
+    while part := response.read1(65536):
+        parts.append(part)
+        if time.monotonic() > end or sum(map(len, parts)) > ANSWER_MAX_BYTES:
+            raise TimeoutError
+    try:
+        return msgspec.json.decode(b"".join(parts), type=dict[str, Any])
+    except ValueError:
+        raise NotifyError(stranger(base_url, response.status, response.headers)) from None
+
+
+def body_of(error: HTTPError) -> bytes:
+    """Read what there is of an error's document."""
+    try:
+        return error.read(PROBLEM_MAX_BYTES)
+    except (OSError, HTTPException):
+        return b""
+
+
+def kind_of(reason: object) -> type[NotifyError]:
+    """Say what a caller can do about a request that got no answer."""
+    if isinstance(reason, ConnectionRefusedError):
+        return NobodyListens
+    return TryLater if isinstance(reason, TimeoutError | ConnectionError) else NotifyError

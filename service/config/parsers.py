@@ -1,0 +1,181 @@
+"""What a setting may be. A parser raises ValueError, which says so and quotes nothing."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from service.config.postgres_url import is_readable
+from service.config.redis_url import is_redis_url
+from service.signature import key
+from service.text.addresses import sender
+from service.text.checks import is_ipv6
+
+# Not urlsplit(): of what stands in brackets, and of several hosts, each patch of Python thinks
+# otherwise. What is refused here is refused by all of them, or is libpq's alone to read.
+URL = re.compile(
+    r"[^:/?#]+://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
+)
+HOST = re.compile(r"(?:\[([^\[\]]*)\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
+DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of another script
+Parser = Callable[[str], Any]
+NEED_HOST = ("smtp", "smtps", "http", "https", "redis", "rediss")  # libpq knows a local socket
+WAITS_MAX = 100
+WAIT_MAX_S = 30 * 86400
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])")
+
+
+def whole(low: int, high: int) -> Parser:
+    """Parse an integer within [low, high]."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= (value := int(text)) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float) -> Parser:
+    """Parse a decimal number within [low, high]."""
+
+    def parse(text: str) -> float:
+        if not re.fullmatch(DECIMAL, text) or not low <= (value := float(text)) <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def one_of(*words: str) -> Parser:
+    """Parse one of a few words, in any case."""
+
+    def parse(text: str) -> str:
+        value = text.lower()
+        if value not in words:
+            raise ValueError(" or ".join(words))
+        return value
+
+    return parse
+
+
+def text(value: str) -> str:
+    """Take any text."""
+    return value
+
+
+def url(*schemes: str, default_scheme: str = "", query: str = "") -> Parser:
+    """Parse a URL of one of these schemes; with a default, `host:port` will do.
+
+    It may name several hosts, as libpq allows for failover: `postgresql://a:5432,b:5432/db`.
+    `query` is a pattern of what may stand behind `?`. No refusal quotes the value, nor does a
+    library's: a password may be anywhere in it.
+    """
+
+    def parse(value: str) -> str:
+        full = value if "://" in value or not default_scheme else f"{default_scheme}://{value}"
+        if full.partition("://")[0].lower() not in schemes:
+            raise ValueError(f"a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        if fault := url_fault(full, query):
+            raise ValueError(f"a URL, {schemes[0]}://…, {fault}")
+        return full
+
+    return parse
+
+
+def url_fault(text: str, query: str) -> str | None:
+    """Say what is wrong with a URL, without any part of it; or None."""
+    if not text.isprintable() or " " in text:
+        return "without blanks and control characters"
+    if re.search("%(?![0-9A-Fa-f]{2})", text):
+        return "in which a % is written as %25"
+    parts = URL.fullmatch(text)
+    scheme = text.partition("://")[0].lower()
+    is_libpqs = scheme.startswith("postgres")
+    if (
+        parts is None
+        or not is_authority(parts["authority"], many=is_libpqs)
+        or (scheme in NEED_HOST and not parts["authority"].rpartition("@")[2].partition(":")[0])
+    ):
+        return "with a host and a port"
+    user = parts["authority"].rpartition("@")[0]
+    found = parts["query"] or ""
+    # libpq ends the password at the first @, others at the last; its query may hold some.
+    if "@" in parts["path"] + (parts["fragment"] or "") + (user if is_libpqs else found):
+        return "in which / ? # and @ of a password are written as %2F %3F %23 and %40"
+    if query and not re.fullmatch(query, found):
+        return f"with nothing behind ? but {query.removesuffix('|')}"
+    return None
+
+
+def is_authority(text: str, *, many: bool) -> bool:
+    """Say whether this is a host, or `many` between commas, behind a user or none."""
+    user, _, host = text.rpartition("@")
+    # Somebody's parser may find an end in the letters that U+2100 stands for: a/c.
+    plain = unicodedata.normalize("NFKC", re.sub("[@:]", "", text))
+    hosts = host.split(",") if many else [host]
+    return (
+        all(map(is_host, hosts))
+        and not re.search(r"[][]", user)
+        and not re.search("[/?#@:]", plain)
+    )
+
+
+def is_host(text: str) -> bool:
+    """Say whether this is a host, or an address in brackets, with a port or without."""
+    found = HOST.fullmatch(text)
+    if found is None or not 1 <= int(found[2] or 1) <= 65535:
+        return False
+    return found[1] is None or is_ipv6(found[1])
+
+
+def postgres_url(value: str) -> str:
+    """Parse a URL as libpq does."""
+    parsed: str = url("postgresql", "postgres")(value)
+    if not is_readable(parsed):
+        raise ValueError("a URL, postgresql://…, that libpq can read")
+    return parsed
+
+
+def redis_url(value: str) -> str:
+    """Parse a URL as redis-py does."""
+    parsed: str = url("redis", "rediss", "unix", default_scheme="redis")(value)
+    if not is_redis_url(parsed):
+        raise ValueError("a URL, redis://…, whose parameters redis-py can read")
+    return parsed
+
+
+def durations(value: str) -> tuple[float, ...]:
+    """Parse waits, separated by commas, into seconds: `5s,1m,10m`."""
+    found = [DURATION.fullmatch(word.strip().lower()) for word in value.split(",")]
+    waits = tuple(float(match[1]) * UNITS_S[match[2]] for match in found if match)
+    if len(waits) < len(found) or len(waits) > WAITS_MAX or max(waits) > WAIT_MAX_S:
+        raise ValueError("1 to 100 waits of at most 30d, with their units: 5s,1m,10m")
+    return waits
+
+
+def secrets(value: str) -> tuple[str, ...]:
+    """Parse secrets, separated by spaces or commas; the first signs first."""
+    found = tuple(value.replace(",", " ").split())
+    for secret in found:
+        key(secret)
+    return found
+
+
+def mail_from(value: str) -> str:
+    """Parse the address that mail comes from, with a display name or without."""
+    try:
+        sender(value)
+    except ValueError as error:
+        reason = str(error).removeprefix("Give one address as name@domain. ")
+        raise ValueError(f"an address such as Notify <notify@example.org>. {reason}") from None
+    return value
+
+
+def host_names(value: str) -> tuple[str, ...]:
+    """Parse names as a Host header has them, without a port."""
+    names = tuple(value.lower().replace(",", " ").split())
+    if not all(re.fullmatch(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]", name) for name in names):
+        raise ValueError("names or addresses without a port, separated by spaces")
+    return names

@@ -1,0 +1,62 @@
+"""What a DATABASE_URL says, as libpq reads it; nothing here connects."""
+
+import re
+from ipaddress import ip_address
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo, PGconn
+
+NOWHERE = "/nonexistent"
+COUNTS = (
+    "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+    "tcp_user_timeout", "port",
+)  # fmt: skip
+
+
+def is_readable(url: str) -> bool:
+    """Say whether libpq can read a URL, each parameter too. Its errors quote what it cannot.
+
+    It looks at most of them only when it connects: here to a socket that is not there.
+    """
+    try:
+        given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        counts = ",".join(given.get(key, "") for key in COUNTS)
+        if not re.fullmatch(r"[-0-9,]*", counts) or not are_addresses(given.get("hostaddr", "")):
+            return False
+        for place in ("host", "hostaddr", "port"):
+            given.pop(place, None)
+        attempt = PGconn.connect_start(make_conninfo(**given, host=NOWHERE).encode())
+    except (psycopg.Error, UnicodeError):  # %ff in a password is no UTF-8
+        return False
+    try:
+        return NOWHERE in attempt.get_error_message()
+    finally:
+        attempt.finish()
+
+
+def are_addresses(text: str) -> bool:
+    """Say whether all are addresses that stand between the commas, or nothing."""
+    try:
+        return all(ip_address(part) for part in text.split(",") if part)
+    except ValueError:
+        return False
+
+
+def libpq_environment(url: str) -> dict[str, str]:
+    """Say a URL in libpq's environment variables (PGHOST and so on)."""
+    names = {
+        default.keyword.decode(): default.envvar.decode()
+        for default in Conninfo.get_defaults()
+        if default.envvar
+    }
+    return {names[key]: str(value) for key, value in conninfo_to_dict(url).items() if key in names}
+
+
+def place(url: str) -> str:
+    """Say in words which database a URL means, and as whom; without the password."""
+    given = conninfo_to_dict(url)
+    where = given.get("host") or given.get("hostaddr") or "this machine"
+    port = f":{given['port']}" if "port" in given else ""
+    user = given.get("user") or "the user's own role"
+    return f"database {given.get('dbname') or user} on {where}{port} as {user}"

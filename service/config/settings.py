@@ -1,0 +1,171 @@
+"""Settings: read once from the environment and `.env`, checked, frozen, and passed down.
+
+The names, units, defaults and reasons are in `.env.example`; a test keeps the two alike.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from service.config.env_file import read_env_file
+from service.config.parsers import (
+    Parser,
+    durations,
+    host_names,
+    mail_from,
+    number,
+    one_of,
+    postgres_url,
+    redis_url,
+    secrets,
+    text,
+    url,
+    whole,
+)
+from service.errors import ConfigError
+from service.model import Channel
+
+PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
+
+
+LEASE_SPARE_S = 4.0  # a claim may take so long (workers/session.py); its lease begins before it
+
+
+def setting(parse: Parser, default: Any) -> Any:
+    """Declare a field: its environment variable is the field's name in capitals."""
+    return field(default=default, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. None means: not given."""
+
+    database_url: str | None = setting(postgres_url, None)
+    database_direct_url: str | None = setting(postgres_url, None)
+    redis_url: str | None = setting(redis_url, None)
+    notify_state: str | None = setting(text, None)
+
+    host: str = setting(text, "127.0.0.1")
+    port: int = setting(whole(1, 65535), 3000)
+    allowed_hosts: tuple[str, ...] = setting(host_names, ())
+    connections_max: int | None = setting(whole(1, 65536), None)
+    metrics_port: int = setting(whole(1, 65535), 9100)
+
+    num_threads: int = setting(whole(1, 64), 2)
+    sends_per_thread: int = setting(whole(2, 4096), 256)
+    max_retries: int = setting(whole(0, 99), 3)
+    retry_schedule: tuple[float, ...] = setting(durations, (5.0, 60.0, 600.0))
+    retry_schedule_webhook: tuple[float, ...] | None = setting(durations, None)
+    retry_schedule_email: tuple[float, ...] | None = setting(durations, None)
+    retry_schedule_log: tuple[float, ...] | None = setting(durations, None)
+    lease_s: float = setting(number(1, 3600), 30.0)
+    send_deadline_s: float = setting(number(0.1, 600), 10.0)
+    breaker_patience_mins: float = setting(number(0, 10080), 60.0)
+    shutdown_grace_s: float = setting(number(0, 600), 15.0)
+
+    reaping_interval_mins: float = setting(number(0.01, 1440), 1.0)
+    reconciliation_interval_mins: float = setting(number(0.01, 1440), 1.0)
+    gauges_interval_s: float = setting(number(0.5, 3600), 5.0)
+    retention_days: int = setting(whole(1, 3650), 30)
+    send_at_max_days: int = setting(whole(0, 365), 30)
+
+    webhook_secret: tuple[str, ...] = setting(secrets, ())
+    smtp_url: str | None = setting(url("smtp", "smtps", query="tls=optional|"), None)
+    mail_from: str | None = setting(mail_from, None)
+
+    log_level: str = setting(one_of("debug", "info", "warning", "error"), "info")
+    log_style: str | None = setting(one_of("pretty", "json"), None)
+    loki_url: str | None = setting(url("http", "https"), None)
+
+    @property
+    def max_attempts(self) -> int:
+        """The attempts of a row that brings no number: the first, and MAX_RETRIES more."""
+        return self.max_retries + 1
+
+    @property
+    def retry_schedules(self) -> dict[str, tuple[float, ...]]:
+        """Per channel, the seconds before the second, third … attempt; the last wait repeats."""
+        own = {
+            Channel.WEBHOOK: self.retry_schedule_webhook,
+            Channel.EMAIL: self.retry_schedule_email,
+            Channel.LOG: self.retry_schedule_log,
+        }
+        return {channel: waits or self.retry_schedule for channel, waits in own.items()}
+
+    @property
+    def direct_url(self) -> str | None:
+        """Where LISTEN and session locks go: past a transaction pooler, if there is one."""
+        return self.database_direct_url or self.database_url
+
+
+NAMES = frozenset(spec.name.upper() for spec in fields(Settings))
+RETIRED = {"BACKOFF_BASE_S": "RETRY_SCHEDULE", "BACKOFF_CAP_S": "RETRY_SCHEDULE"}
+
+
+def retired_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> list[str]:
+    """Say which settings are given that are no longer read, a line for each."""
+    given = all_given(environ, env_file)
+    return [f"{name} is no longer read: use {new}" for name, new in RETIRED.items()
+            if given.get(name, "").strip()]  # fmt: skip
+
+
+def all_given(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """Read `environ` (None: the process's) over `env_file` (None: ./.env). Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    given = read_env_file(env_file or Path(".env"), environ, NAMES)
+    return given | {k: v for k, v in environ.items() if v.strip()}
+
+
+def read_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> Settings:
+    """Read the settings from `environ` (None: the process's) over `env_file` (None: ./.env).
+
+    An empty value counts as not given. Raises ConfigError with one line on the first wrong value.
+    """
+    given = all_given(environ, env_file)
+    values = {}
+    for spec in fields(Settings):
+        name = spec.name.upper()
+        raw = given.get(name, "").strip()
+        if not raw:
+            continue
+        if len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'":
+            raise ConfigError(
+                f"{name}: stands in quotes, which belong to its value here: leave them out"
+            )
+        try:
+            values[spec.name] = spec.metadata["parse"](raw)
+        except ValueError as error:
+            raise ConfigError(f"{name}={shown(name, raw)}: must be {error}") from None
+    settings = Settings(**values)
+    check_relations(settings)
+    return settings
+
+
+def shown(name: str, value: str) -> str:
+    """Show a wrong value, unless it may hold a password, or be one in the wrong place."""
+    private = name.endswith("_URL") or "SECRET" in name or re.search(PRIVATE, value)
+    return "(hidden)" if private else value
+
+
+def check_relations(settings: Settings) -> None:
+    """Refuse settings that are each allowed and together wrong. Raises ConfigError."""
+    if settings.lease_s < settings.send_deadline_s + LEASE_SPARE_S:
+        raise ConfigError(
+            f"LEASE_S={settings.lease_s:g}: must be more than SEND_DEADLINE_S"
+            f"={settings.send_deadline_s:g}, by {LEASE_SPARE_S:g} s or more: what a slow claim "
+            "leaves of it has to do for a slow send"
+        )
+    if settings.retention_days < settings.send_at_max_days:
+        raise ConfigError(
+            f"RETENTION_DAYS={settings.retention_days}: must be at least SEND_AT_MAX_DAYS"
+            f"={settings.send_at_max_days}, or a day would be kept for one late notification"
+        )
+    if settings.smtp_url and not settings.mail_from:
+        raise ConfigError("MAIL_FROM is missing: SMTP_URL needs the address that mail comes from")

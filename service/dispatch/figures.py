@@ -1,0 +1,91 @@
+"""What the leader reads of the queue, PostgreSQL and Redis, and shows at /metrics.
+
+Figures that could not be read three times in a row are shown as NaN: an old one would be a lie.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from service.dispatch.offering import Offering
+from service.errors import RedisAway
+from service.ledger.store import Store
+from service.logs.outage import Outage
+from service.metrics import DispatcherMetrics, Reading
+
+MISSES_MAX = 3  # in a row; then the figures are not known
+
+
+class Figures:
+    """Reads each kind of figures once, and shows them."""
+
+    def __init__(self, store: Store, metrics: DispatcherMetrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._probing = Outage("redis", by="dispatcher")
+
+    async def read_queue(self) -> None:
+        """Read the gauges."""
+        gauges = await self._store.gauges()
+        age = gauges.oldest_due_age
+        self._metrics.queued.set(gauges.queued)
+        self._metrics.sending.set(gauges.sending)
+        self._metrics.is_estimate.set(gauges.is_estimate)
+        self._metrics.oldest_due.set(age.total_seconds() if age else 0)
+        self._metrics.gauges_at.set(time.time())
+
+    async def read_vitals(self) -> None:
+        """Read how PostgreSQL itself stands."""
+        vitals, show = await self._store.vitals(), self._metrics
+        age = vitals.oldest_transaction_age
+        show.notify_usage.set(vitals.notify_usage)
+        show.oldest_transaction.set(None if age is None else age.total_seconds())
+        show.xmin_age.set(vitals.xmin_age)
+        show.dead_tuples.set(vitals.notifications_dead, "notifications")
+        show.dead_tuples.set(vitals.attempts_dead, "attempts")
+        show.size.set(vitals.notifications_bytes, "notifications")
+        show.size.set(vitals.attempts_bytes, "attempts")
+        show.partitions_ahead.set(vitals.days_ahead)
+        show.default_rows.set(vitals.notifications_in_default, "notifications")
+        show.default_rows.set(vitals.attempts_in_default, "attempts")
+
+    async def read_redis(self, offering: Offering) -> None:
+        """Read whether Redis does what we need, and its memory; let our keys live on."""
+        show = self._metrics
+        async with offering.ready_set() as ready_set:
+            try:
+                used, most = await ready_set.memory()
+                show.redis_memory.set(used)
+                show.redis_memory_max.set(most)
+            except RedisAway:  # or INFO alone is refused
+                show.redis_memory.forget()
+                show.redis_memory_max.forget()
+            try:
+                await ready_set.probe()
+                await ready_set.keep()
+                self._probing.back()
+                show.redis_up.set(1)
+            except RedisAway as error:
+                self._probing.away(error)
+                show.ready.forget()
+                show.redis_up.set(0)
+
+
+class FigureReader:
+    """Reads and shows some figures, until it has missed them too often."""
+
+    def __init__(self, read: Callable[[], Awaitable[None]], readings: Iterable[Reading]) -> None:
+        self._read = read
+        self._readings = readings
+        self._misses = 0
+
+    async def look(self) -> None:
+        """Read and show them once. Raises what reading raises."""
+        try:
+            await self._read()
+        except Exception:
+            self._misses += 1
+            if self._misses >= MISSES_MAX:
+                for reading in self._readings:
+                    reading.forget()
+            raise
+        self._misses = 0

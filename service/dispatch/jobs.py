@@ -1,0 +1,87 @@
+"""The leader's jobs: what runs, how often, beside the road's turns."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from service.config.settings import Settings
+from service.dispatch.days import Days
+from service.dispatch.figures import FigureReader, Figures
+from service.dispatch.interval import every
+from service.dispatch.mender import Mender
+from service.dispatch.offering import Offering
+from service.dispatch.reaper import Reaper
+from service.ledger.store import Store
+from service.logs.outage import Outage
+from service.metrics import DispatcherMetrics
+from service.process.watched import Run
+
+PARTITIONS_INTERVAL_S = 3600.0
+CLOCK_INTERVAL_S = 15.0
+VITALS_INTERVAL_S = 15.0
+REDIS_INTERVAL_S = 5.0
+SLO_INTERVAL_S = 10.0
+SLO_DELTAS_MAX = 1000  # rows per call; as many as that, and it is called again
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One of them. `run_once` may return the seconds after which it wants to run at the latest."""
+
+    name: str
+    interval_s: float
+    run_once: Callable[[], Awaitable[float | None]]
+    is_shown: bool = True  # when it last succeeded, at /metrics
+
+
+class Jobs:
+    """The table of jobs; without Redis there is nothing to reconcile, or to look at there."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        metrics: DispatcherMetrics,
+        offering: Offering | None,
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self.mender = Mender(store, metrics, settings.lease_s)
+        self.reaper = Reaper(store, metrics, self.mender, settings.lease_s)
+        self.figures = Figures(store, metrics)
+        self.days = Days(store, metrics, settings.retention_days, self.mender.doubt_s)
+        self._jobs = list(self._table(settings, offering))
+        # An outage may begin under one lead and end under the next.
+        self._outages = {job.name: Outage(job.name) for job in self._jobs}
+
+    def tasks(self) -> Iterator[tuple[str, Run]]:
+        """Name each of them, to be run as long as this dispatcher leads."""
+        for job in self._jobs:
+            every_interval = partial(every, job.interval_s, self._outages[job.name], job.run_once)
+            done = [self._metrics.done(job.name)] if job.is_shown else []
+            yield job.name, partial(every_interval, *done)
+
+    async def fold_slo(self) -> None:
+        """Move what ended lately into slo_daily, and count it."""
+        while True:
+            folded = await self._store.fold_slo(SLO_DELTAS_MAX)
+            for row in folded:
+                self._metrics.slo.labels(row.channel, row.priority, row.result).inc(row.ended)
+            if sum(row.deltas for row in folded) < SLO_DELTAS_MAX:
+                return
+
+    def _table(self, settings: Settings, offering: Offering | None) -> Iterator[Job]:
+        show = self._metrics
+        queue = FigureReader(self.figures.read_queue, show.queue)
+        vitals = FigureReader(self.figures.read_vitals, show.vitals)
+        yield Job("reaper", settings.reaping_interval_mins * 60, self.reaper.reap)
+        yield Job("gauges", settings.gauges_interval_s, queue.look)
+        yield Job("vitals", VITALS_INTERVAL_S, vitals.look)
+        yield Job("clock", CLOCK_INTERVAL_S, self.mender.look)
+        yield Job("slo", SLO_INTERVAL_S, self.fold_slo)
+        yield Job("partitions", PARTITIONS_INTERVAL_S, self.days.keep)
+        if offering is None:
+            return
+        yield Job("reconciler", settings.reconciliation_interval_mins * 60, offering.reconcile)
+        read_redis = partial(self.figures.read_redis, offering)
+        yield Job("redis", REDIS_INTERVAL_S, read_redis, is_shown=False)

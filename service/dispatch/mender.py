@@ -1,0 +1,93 @@
+"""The leader's look at the ledger's clock; what one that was ahead has put off is pulled back.
+
+ops/adr/0018-clocks.md says what proves it, and why nothing else is touched.
+"""
+
+import math
+import time
+from datetime import datetime, timedelta
+
+from loguru import logger
+
+from service.clock import Clock
+from service.ledger.store import Store, Stretch
+from service.metrics import DispatcherMetrics
+from service.model import LANES
+
+ROWS_MAX = 1000  # per call
+CALLS_MAX = 1000  # per stretch and lane
+DAYS_MAX = 16  # that one call opens: each costs it locks
+
+
+class Mender:
+    """Sees the clock jump while it leads, and finds the traces of jumps before."""
+
+    def __init__(self, store: Store, metrics: DispatcherMetrics, lease_s: float) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._lease_s = lease_s
+        self._clock = Clock()
+        self._went_back = False  # and nothing is mended since
+        self._mended: datetime | None = None  # up to here, by the clock that was ahead
+        self._reap_from = -math.inf  # monotonic
+
+    @property
+    def reap_in_s(self) -> float:
+        """Say how long a lease that seems to have passed may not have."""
+        return self._reap_from - time.monotonic()
+
+    async def look(self) -> None:
+        """Read the clock, and mend once what each time ahead has left behind."""
+        now_s = await self.read_clock()
+        newest = await self._store.born_ahead()
+        ahead_s = 0.0 if newest is None else newest.timestamp() - now_s
+        self._metrics.created_ahead.set(ahead_s)
+        if self._went_back or newest not in (None, self._mended):
+            await self._mend(ahead_s)
+            self._went_back, self._mended = False, newest
+
+    async def doubt_s(self) -> float:
+        """Say by how much the ledger's clock is ahead of this machine's: one of them is wrong."""
+        await self.read_clock()
+        return max(0.0, -(self._clock.skew_s() or 0.0))
+
+    async def read_clock(self) -> float:
+        """Read it. After a jump ahead every lease seems to have passed: the living may settle."""
+        asked_at = time.monotonic()
+        _, now_s = await self._store.ledger()
+        jumped_s = self._clock.read(now_s, asked_at)
+        self._metrics.clock_skew.set(self._clock.skew_s())
+        if jumped_s:
+            logger.warning("ledger_clock_jumped", seconds=round(jumped_s, 1))
+            self._went_back = self._went_back or jumped_s < 0
+            if jumped_s > 0:
+                self._reap_from = time.monotonic() + self._lease_s
+        return now_s
+
+    async def _mend(self, ahead_s: float) -> None:
+        due = leases = 0
+        for stretch in await self._store.stretches(DAYS_MAX):
+            for lane in LANES:
+                due += await self._mend_due(stretch, lane)
+            leases += await self._mend_leases(stretch)
+        self._metrics.mended.labels("due").inc(due)
+        self._metrics.mended.labels("lease").inc(leases)
+        logger.warning("clock_mended", ahead_s=round(ahead_s, 1), due=due, leases=leases)
+
+    async def _mend_due(self, stretch: Stretch, lane: int) -> int:
+        total, after = await self._store.mend_due(stretch, lane, None, ROWS_MAX)
+        for _ in range(CALLS_MAX):
+            if after is None:
+                break
+            mended, after = await self._store.mend_due(stretch, lane, after, ROWS_MAX)
+            total += mended
+        return total
+
+    async def _mend_leases(self, stretch: Stretch) -> int:
+        total, lease = 0, timedelta(seconds=self._lease_s)
+        for _ in range(CALLS_MAX):
+            cut = await self._store.mend_leases(stretch, lease, ROWS_MAX)
+            total += cut
+            if cut < ROWS_MAX:
+                break
+        return total

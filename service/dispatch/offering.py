@@ -1,0 +1,102 @@
+"""Offering: from a look at what is due to ids in the ready set."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from loguru import logger
+
+from service.dispatch.offers import WINDOW_LOW, WINDOW_MAX, Offers
+from service.dispatch.ready_set import ReadySet
+from service.errors import RedisAway
+from service.ledger.store import Store
+from service.metrics import DispatcherMetrics
+from service.model import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What came of one look. `next_due_s` None: nothing is known to fall due later."""
+
+    added: int
+    is_stocked: bool  # some lane is above its low mark
+    next_due_s: float | None
+
+
+class Offering:
+    """Keeps the ready set filled with what is due; the road and the reconciler offer in turn."""
+
+    def __init__(self, store: Store, redis_url: str, metrics: DispatcherMetrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._ready_set = ReadySet(redis_url)
+        self._offers = Offers()
+        self._turn = asyncio.Lock()
+
+    def begin_anew(self) -> None:
+        """Look from the head, and ask which ledger this is: a failover may have brought another."""
+        self._offers.forget_floors()
+        self._ready_set.use(None)
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self._ready_set.close()
+
+    @asynccontextmanager
+    async def ready_set(self) -> AsyncIterator[ReadySet]:
+        """Lend the ready set of the ledger that we lead, to one at a time."""
+        async with self._turn:
+            if self._ready_set.keys is None:
+                ledger, _ = await self._store.ledger()
+                self._ready_set.use(ledger)
+            yield self._ready_set
+
+    async def offer(self) -> Offer:
+        """Look at what is due and add what is new to the ready set."""
+        async with self.ready_set() as ready_set:
+            cards = await self._survey(ready_set)
+            is_stocked = any(card >= WINDOW_LOW for card in cards.values())
+            began = time.monotonic()
+            plan = self._offers.plan(cards, began)
+            if not plan.lanes:
+                return Offer(0, is_stocked, None)
+            looks = await self._store.due(plan.lanes, plan.floors, WINDOW_MAX)
+            self._offers.looked(plan, began, time.monotonic())
+            added = await self._add(ready_set, looks, cards)
+        waits = [look.next_due_in.total_seconds() for look in looks if look.next_due_in]
+        return Offer(added, is_stocked, min(waits, default=None))
+
+    async def reconcile(self) -> None:
+        """Look at every lane from its head, and offer again what was lost on the way."""
+        async with self.ready_set() as ready_set:
+            cards = await self._survey(ready_set)
+            await self._add(ready_set, await self._store.reconcile(WINDOW_MAX), cards)
+        self._metrics.reconciler_runs.inc()
+
+    async def _survey(self, ready_set: ReadySet) -> dict[int, int]:
+        """Count the ids of each lane; what is not as we left it is looked for from the head."""
+        try:
+            is_ours, cards = await ready_set.survey()
+        except RedisAway:
+            self._offers.forget_floors()
+            raise
+        if not is_ours:
+            self._offers.flushed()
+        for lane, card in cards.items():
+            self._metrics.ready.set(card, lane)
+        return cards
+
+    async def _add(self, ready_set: ReadySet, looks: list[Lane], cards: dict[int, int]) -> int:
+        now = time.monotonic()
+        choice = self._offers.choose(looks, cards, now)
+        added = await ready_set.add(choice.fresh)
+        lost = await ready_set.add(choice.again)
+        gone = await ready_set.gone(choice.doubtful)
+        self._offers.remember(looks, choice, gone, now)
+        self._metrics.offered.inc(added + lost)
+        if lost:
+            self._metrics.lost.inc(lost)
+            logger.warning("lost_and_offered_again", count=lost)
+        return added + lost

@@ -1,0 +1,153 @@
+"""What the leading dispatcher remembers, so that it neither offers twice nor walks too far.
+
+Pure: it decides which ids go into the ready set; ops/adr/0001-dispatch.md says why so.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from service.model import LANES, Lane
+
+WINDOW_MAX = 10_000  # ids per lane in the ready set; more stays in PostgreSQL
+WINDOW_LOW = 5_000  # a lane with fewer is filled again
+GRACE_S = 2.0  # offered, or gone from the ready set, longer ago and still queued
+OVERLAP_MS = 5_000.0  # rows may be committed this much later than their due_at
+TICK_S = 1.0  # stocked lanes are looked at this often
+HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which lanes one look is at, and from where: each lane's floor, or None for its head."""
+
+    lanes: list[int]
+    floors: list[float | None]
+    is_tick: bool
+
+
+@dataclass(slots=True)
+class Choice:
+    """What one look asks of the ready set: due_at (epoch ms) by id, by lane."""
+
+    fresh: dict[int, dict[bytes, float]] = field(default_factory=dict)
+    again: dict[int, dict[bytes, float]] = field(default_factory=dict)
+    doubtful: dict[int, dict[bytes, float]] = field(default_factory=dict)  # is it still there?
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One id as we left it in the ready set, or found it there, or did not."""
+
+    due_ms: float
+    seen_at: float  # monotonic seconds
+    gone: bool = False  # popped and not claimed yet, or lost
+
+
+class Offers:
+    """Floors per lane, and the ids offered lately: bounded by window and GRACE_S.
+
+    An id waits in the ready set as long as workers are busy, so that its age says nothing. It is
+    lost when it was gone from there, and is still queued as it was GRACE_S later.
+    """
+
+    def __init__(self) -> None:
+        self.floors: dict[int, float | None] = dict.fromkeys(LANES)
+        self._offered: dict[int, dict[bytes, Offered]] = {lane: {} for lane in LANES}
+        self._pruned = dict.fromkeys(LANES, -math.inf)
+        self._last_head = self._last_tick = -math.inf
+        self._head_cost = 0.0
+
+    def forget_floors(self) -> None:
+        """Look from the head next time: we start, took the lead, or lost sight of Redis."""
+        self.floors = dict.fromkeys(LANES)
+
+    def flushed(self) -> None:
+        """Count whatever comes back as lost: the ready set is not as we left it."""
+        self.forget_floors()
+        for lane, offered in self._offered.items():
+            self._offered[lane] = {
+                id: Offered(known.due_ms, -math.inf, gone=True) for id, known in offered.items()
+            }
+
+    def plan(self, cards: dict[int, int], now: float) -> Plan:
+        """Plan a look: at the lanes below their low mark, and at all of them when it is time.
+
+        `cards` are the ids that each lane of the ready set holds. `now` is monotonic seconds.
+        """
+        is_tick = now - self._last_tick > TICK_S
+        lanes = [lane for lane in LANES if is_tick or cards[lane] < WINDOW_LOW]
+        return Plan(lanes, self._floors(lanes, now) if lanes else [], is_tick)
+
+    def looked(self, plan: Plan, began: float, ended: float) -> None:
+        """Note that the look has been taken, and how long it took."""
+        if None in plan.floors:
+            self._head_cost = ended - began
+        if plan.is_tick:
+            self._last_tick = began
+
+    def _floors(self, lanes: list[int], now: float) -> list[float | None]:
+        """Give each lane's floor, or None for all: the head is looked at when it is time."""
+        floors = [self.floors[lane] for lane in lanes]
+        if None not in floors and now - self._last_head < max(TICK_S, HEAD_SHARE * self._head_cost):
+            return floors
+        self._last_head = now
+        return [None] * len(lanes)
+
+    def choose(self, looks: list[Lane], cards: dict[int, int], now: float) -> Choice:
+        """Split what was found into fresh ids, ids to offer again, and ids to look for.
+
+        `now` is monotonic seconds. What is added keeps within each lane's room. An id with another
+        due_at is fresh: it was retried, released or reaped since.
+        """
+        choice = Choice()
+        for look in looks:
+            lane = look.priority
+            fresh, again, doubtful = self._split(look, max(0, WINDOW_MAX - cards[lane]), now)
+            choice.fresh[lane], choice.again[lane], choice.doubtful[lane] = fresh, again, doubtful
+        return choice
+
+    def _split(self, look: Lane, room: int, now: float) -> tuple[dict[bytes, float], ...]:
+        fresh: dict[bytes, float] = {}
+        again: dict[bytes, float] = {}
+        doubtful: dict[bytes, float] = {}
+        offered = self._offered[look.priority]
+        for id, due in zip(look.ids, look.due_ms, strict=True):
+            known = offered.get(id)
+            if known is None or known.due_ms != due:
+                kind = fresh
+            elif now - known.seen_at <= GRACE_S:
+                continue
+            else:
+                kind = again if known.gone else doubtful
+            if kind is doubtful or len(fresh) + len(again) < room:
+                kind[id] = due
+        return fresh, again, doubtful
+
+    def remember(
+        self, looks: list[Lane], choice: Choice, gone: dict[int, set[bytes]], now: float
+    ) -> None:
+        """Remember what was added, after it was: a crash between the two must offer again.
+
+        `gone` are the doubtful ids that are not in the ready set.
+        """
+        for look in looks:
+            lane = look.priority
+            offered = self._offered[lane]
+            for ids in (choice.fresh[lane], choice.again[lane]):
+                offered.update((id, Offered(due, now)) for id, due in ids.items())
+            for id, due in choice.doubtful[lane].items():
+                offered[id] = Offered(due, now, gone=id in gone[lane])
+            first = look.due_ms[0] if look.due_ms else look.now_ms
+            self.floors[lane] = first - OVERLAP_MS
+            if now - self._pruned[lane] > GRACE_S / 2:
+                self._prune(look, now)
+
+    def _prune(self, look: Lane, now: float) -> None:
+        """Drop the lane's ids that are neither young nor in this look: they were claimed."""
+        found = set(look.ids)
+        self._offered[look.priority] = {
+            id: known
+            for id, known in self._offered[look.priority].items()
+            if now - known.seen_at <= GRACE_S or id in found
+        }
+        self._pruned[look.priority] = now

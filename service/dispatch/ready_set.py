@@ -1,0 +1,194 @@
+"""The offering side of the ready set: ids that workers should claim soon. Hints, not the truth."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from service.dispatch.offers import WINDOW_MAX
+from service.errors import RedisAway
+from service.keys import Keys
+from service.logs.seldom import Seldom
+from service.model import LANES
+
+CARD_MAX = 2 * WINDOW_MAX  # more is not from us, not even from two leaders
+EPOCH_S = 60  # it is kept alive: where it is gone, nobody offers
+LANES_S = 86_400  # what a ledger leaves behind that is no more goes by itself
+PROBE_S = 10
+RIVALS_MIN = 3  # once or twice, a leader before us may not know yet that it leads no more
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn Redis's errors, refused writes included, into RedisAway."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        # A pipeline says the whole command first, with the ids as bytes.
+        reason = str(error).rpartition(" of pipeline caused error: ")[2]
+        raise RedisAway(reason or type(error).__name__) from error
+
+
+class ReadySet:
+    """Every verb may raise RedisAway; the library repeats none: that is our decision."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            retry=Retry(NoBackoff(), 0),
+            client_name="notify-disp",
+        )
+        self.keys: Keys | None = None
+        self._epoch = os.urandom(16)
+        self._refused = False  # the last write; a server that only reads is away for us
+        self._deleted = Seldom("foreign_keys_deleted")
+        self._overwritten = 0  # our epoch, by another's
+        self._rival = Seldom("another_leader_offers_here")
+
+    def use(self, ledger: str | None) -> None:
+        """Offer the ids of this ledger from now on; None: which one, is not known yet."""
+        self.keys = None if ledger is None else Keys(ledger)
+        self._overwritten = -1  # the epoch of whoever led before us is none of a rival
+
+    async def survey(self) -> tuple[bool, dict[int, int]]:
+        """Say whether the sets are still as we left them, and how many ids each lane holds.
+
+        Not as we left them (a flush, an empty restart, another leader, a key of another type, more
+        than we would add): from now on they are ours.
+        """
+        keys = self._known()
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.get(keys.epoch)
+            for key in keys.lanes.values():
+                pipe.zcard(key)
+            epoch, *answers = await pipe.execute(raise_on_error=False)
+            cards = dict(zip(LANES, map(own_card, answers), strict=True))
+            foreign = [keys.lanes[lane] for lane, card in cards.items() if card is None]
+            if foreign:
+                await self._redis.unlink(*foreign)
+                self._deleted.happened(keys=", ".join(foreign))
+            ours = epoch == self._epoch and not foreign
+            if not ours or self._refused:
+                await self._redis.set(keys.epoch, self._epoch, ex=EPOCH_S)
+        self._see_rival(epoch)
+        return ours, {lane: card or 0 for lane, card in cards.items()}
+
+    async def add(self, lanes: dict[int, dict[bytes, float]]) -> int:
+        """Add ids with their due_at (epoch ms); returns how many were not there yet."""
+        keys = self._known()
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for lane, ids in lanes.items():
+                if ids:
+                    pipe.zadd(keys.lanes[lane], ids)
+            self._refused = True
+            added: int = sum(await pipe.execute())
+            self._refused = False
+        return added
+
+    async def gone(self, lanes: dict[int, dict[bytes, float]]) -> dict[int, set[bytes]]:
+        """Say which of these ids are not there, or wait behind their turn."""
+        keys = self._known()
+        asked = {lane: ids for lane, ids in lanes.items() if ids}
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for lane, ids in asked.items():
+                members: list[Any] = list(ids)
+                pipe.zmscore(keys.lanes[lane], members)
+            answers = dict(zip(asked, await pipe.execute(), strict=True))
+        gone: dict[int, set[bytes]] = {lane: set() for lane in lanes}
+        for lane, scores in answers.items():
+            pairs = zip(asked[lane].items(), scores, strict=True)
+            gone[lane] = {id for (id, due), score in pairs if score is None or score > due}
+        return gone
+
+    async def probe(self) -> None:
+        """Do all that the road does, on a key of its own. Raises RedisAway with what is refused.
+
+        That INFO answers says little: there are replicas, clusters, users of few rights, renamed
+        commands and a full memory.
+        """
+        key = self._known().probe
+        steps: tuple[tuple[Any, ...], ...] = (
+            ("SET", key, b"", "EX", PROBE_S),
+            ("GET", key),
+            ("UNLINK", key),
+            ("ZADD", key, 0, b"0"),
+            ("EXPIRE", key, PROBE_S),
+            ("ZCARD", key),
+            ("ZMSCORE", key, b"0"),
+            ("BZMPOP", 0.001, 1, key, "MIN", "COUNT", 1),
+        )
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for step in steps:
+                pipe.execute_command(*step)
+            answers = await pipe.execute(raise_on_error=False)
+        for (verb, *_), answer in zip(steps, answers, strict=True):
+            if isinstance(answer, Exception):
+                kind = getattr(answer, "status_code", None)  # the library cuts it off
+                reason = f"{kind} {answer}" if kind else str(answer)
+                raise RedisAway(f"{verb} is refused: {reason}") from answer
+
+    async def keep(self) -> None:
+        """Let our keys live on; without us they go by themselves."""
+        keys = self._known()
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.expire(keys.epoch, EPOCH_S)
+            for key in keys.lanes.values():
+                pipe.expire(key, LANES_S)
+            await pipe.execute()
+
+    async def is_offered_to(self) -> bool:
+        """Say whether a dispatcher offers here."""
+        with translated():
+            return await self._redis.get(self._known().epoch) is not None
+
+    async def memory(self) -> tuple[int, int]:
+        """Say how many bytes the server uses, and how many it may (0: there is no limit)."""
+        with translated():
+            info = await self._redis.info("memory")
+        return int(info["used_memory"]), int(info.get("maxmemory", 0))
+
+    async def checkup(self) -> tuple[str, str]:
+        """Give the server's version, and its maxmemory-policy; '' where it does not tell."""
+        version = policy = ""
+        with suppress(RedisError):  # managed servers forbid CONFIG, and some users INFO
+            version = str((await self._redis.info("server"))["redis_version"])
+            given = await self._redis.config_get("maxmemory-policy")
+            policy = given.get("maxmemory-policy") or ""
+        return version, policy
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    def _known(self) -> Keys:
+        assert self.keys is not None, "use() comes first"
+        return self.keys
+
+    def _see_rival(self, epoch: object) -> None:
+        """Tell if another leader takes the same keys for its own: two copies of one ledger."""
+        if epoch is not None and epoch != self._epoch:
+            self._overwritten += 1
+            if self._overwritten >= RIVALS_MIN:
+                self._rival.happened(hint="RUNBOOK: Restore PostgreSQL")
+
+
+def own_card(answer: Any) -> int | None:
+    """Read a ZCARD; None: the key is not as we make it. Raises any other error."""
+    if isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    card = int(answer)
+    return card if card <= CARD_MAX else None

@@ -1,0 +1,113 @@
+"""The road's turns: offer what is due; when there is nothing, arm the doorbell, look again, sleep.
+
+ops/adr/0002-doorbell.md proves that no wake-up is lost between the looks.
+"""
+
+import asyncio
+import random
+import time
+
+from loguru import logger
+
+from service.dispatch.doorbell import Doorbell
+from service.dispatch.offering import Offering
+from service.errors import DatabaseAway, NotifyError
+from service.logs.outage import Outage
+from service.metrics import DispatcherMetrics
+from service.process.cancelled import was_cancelled
+
+SLEEP_MAX_S = 1.0
+AWAKE_PAUSE_S = (0.002, 0.010)  # between looks that found something: twice as long as they took
+STOCKED_PAUSE_S = 0.020  # while a lane is stocked: 50 looks per second cost 3 % of a core
+BLIND_PAUSE_S = 0.1  # between looks while the doorbell cannot be heard
+VAIN_PAUSE_S = (0.002, 0.1)  # after a bell that nothing had come for; doubled for each in a row
+FAILED_PAUSE_S = (0.1, 2.0)  # while a server is away; doubled for each failure in a row
+BUG_PAUSE_S = 2.0
+
+
+class Turns:
+    """One turn after the other, with a doorbell of their own."""
+
+    def __init__(self, direct_url: str, offering: Offering, metrics: DispatcherMetrics) -> None:
+        self._offering = offering
+        self._metrics = metrics
+        self._doorbell = Doorbell(direct_url)
+        self._listening = Outage("doorbell")
+        self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
+        self._in_vain = 0  # bells in a row that nothing had come for
+
+    async def run(self) -> None:
+        """Turn after turn, until cancelled; a server that is away is waited for."""
+        first_s, last_s = FAILED_PAUSE_S
+        pause_s = first_s
+        while not was_cancelled():
+            try:
+                await self.turn()
+                self._dispatching.back()
+                pause_s = first_s
+            except NotifyError as error:
+                self._dispatching.away(error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, last_s)
+            except Exception:  # the road must outlive a bug in one turn
+                logger.exception("dispatch_failed")
+                await asyncio.sleep(BUG_PAUSE_S)
+
+    async def turn(self) -> None:
+        """Offer what is due; if there was nothing, arm, look once more, and sleep."""
+        is_heard = await self._listen()
+        began = time.monotonic()
+        offer = await self._offering.offer()
+        if offer.added:
+            self._in_vain = 0
+            low, high = AWAKE_PAUSE_S
+            await asyncio.sleep(min(high, max(low, 2 * (time.monotonic() - began))))
+        elif offer.is_stocked:
+            await asyncio.sleep(STOCKED_PAUSE_S)
+        elif not is_heard:
+            await asyncio.sleep(BLIND_PAUSE_S)
+        else:
+            await self._fall_asleep()
+
+    async def close(self) -> None:
+        """Listen no more; the doorbell's lock ends with its session."""
+        await self._doorbell.close()
+
+    async def _listen(self) -> bool:
+        """Listen; False while that is impossible and looking often must do."""
+        try:
+            listens = await self._doorbell.open()
+        except DatabaseAway as error:
+            self._listening.away(error)
+            return False
+        self._listening.back()
+        return listens
+
+    async def _fall_asleep(self) -> None:
+        """Arm the doorbell, look once more, and sleep if there is still nothing."""
+        if self._in_vain:
+            low, high = VAIN_PAUSE_S
+            await asyncio.sleep(min(high, low * 2 ** min(self._in_vain - 1, 16)))
+        if not await self._doorbell.arm():
+            if self._doorbell.is_kept:
+                await asyncio.sleep(BLIND_PAUSE_S)
+            return
+        try:
+            offer = await self._offering.offer()
+            if not offer.added:
+                await self._sleep(offer.next_due_s)
+        except BaseException:
+            await self._doorbell.close()  # its lock ends with it
+            raise
+        await self._doorbell.disarm()
+        self._metrics.bells.inc(self._doorbell.rang())
+
+    async def _sleep(self, next_due_s: float | None) -> None:
+        """Sleep until the bell, the next due notification or the tick, whichever is first."""
+        if was_cancelled():
+            return
+        tick_s = SLEEP_MAX_S * random.uniform(0.9, 1.1)
+        if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
+            self._in_vain += 1  # until a look finds something
+        else:
+            self._in_vain = 0

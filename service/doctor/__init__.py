@@ -1,0 +1,1 @@
+"""What `notify doctor` looks at, and its advice; it prints nothing."""

@@ -1,0 +1,75 @@
+"""The server, what waits in the ledger, and what producers find."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from service.doctor.days import DAYS_AHEAD_MIN
+from service.doctor.finding import Finding, judged
+from service.ledger.store import Store
+from service.model import Checkup
+
+SKEW_MAX = timedelta(seconds=5)
+WAITING_MAX = timedelta(minutes=1)
+NOTIFY_USAGE_MAX = 0.01
+
+
+async def checkup_findings(store: Store) -> Iterator[Finding]:
+    """Judge the server, and what waits in the ledger."""
+    return database_findings(await store.checkup(), datetime.now(UTC))
+
+
+def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
+    """Judge what checkup() told. `now` is this machine's clock."""
+    version = f"PostgreSQL {seen.server_version_num // 10000}.{seen.server_version_num % 10000}"
+    if seen.is_replica:
+        yield Finding("server", f"{version}, a replica", "point DATABASE_URL at the primary")
+    else:
+        yield Finding("server", version)
+    skew = abs(seen.now_at - now)
+    yield judged(
+        "clocks", f"{skew.total_seconds():.1f} s apart", skew <= SKEW_MAX,
+        "set both machines' clocks by NTP",
+    )  # fmt: skip
+    yield judged(
+        "leases", f"{seen.expired_leases} passed over a minute ago", not seen.expired_leases,
+        "the reaper does not run: look at the dispatcher's log",
+    )  # fmt: skip
+    yield judged(
+        "partitions", f"{seen.days_ahead} days ahead", seen.days_ahead >= DAYS_AHEAD_MIN,
+        "the dispatcher makes them hourly: is one leading, and does its log say busy?",
+    )  # fmt: skip
+    yield judged(
+        "default partition", f"{seen.in_default} rows", not seen.in_default,
+        "the dispatcher moves them to their day within the hour; if it does not, see its log",
+    )  # fmt: skip
+    yield judged(
+        "NOTIFY queue", f"{seen.notify_usage:.2%} full", seen.notify_usage <= NOTIFY_USAGE_MAX,
+        "a listening session is stuck in a transaction, mostly the oldest one: end it",
+    )  # fmt: skip
+
+
+async def producers_finding(store: Store) -> Finding:
+    """Say what producers find by the short name. A table of the user's own is no fault."""
+    schema = await store.schema_found()
+    if schema is None:
+        return Finding(
+            "producers", "`notifications` is found in no schema of the search_path",
+            "run notify migrate, which sets it, or name the table notify.notifications",
+        )  # fmt: skip
+    if schema == "notify":
+        return Finding("producers", "`notifications` is ours")
+    return Finding(
+        "producers",
+        f"`notifications` is {schema}'s own table: producers write notify.notifications",
+    )
+
+
+async def waiting_finding(store: Store) -> Finding:
+    """Judge how long what is due has been waiting."""
+    waiting = (await store.gauges()).oldest_due_age or timedelta(0)
+    return judged(
+        "oldest due",
+        f"{waiting.total_seconds():.1f} s",
+        waiting <= WAITING_MAX,
+        "workers do not keep up, or none runs: start more (notify worker)",
+    )

@@ -1,0 +1,38 @@
+"""The care for the ledger's days, and the server's room for all of them."""
+
+from datetime import timedelta
+
+from service.dispatch.days import lock_advice
+from service.doctor.finding import Finding
+from service.ledger.store import Store
+
+DAYS_AHEAD_MIN = 2
+DAYS_TOLD_MAX = 100
+
+
+async def day_findings(store: Store, retention_days: int) -> list[Finding]:
+    """Judge the care for the ledger's days, and the server's room for all of them."""
+    retention = timedelta(days=retention_days)
+    missing = await store.maintenance(DAYS_AHEAD_MIN, retention, DAYS_TOLD_MAX)
+    return [maintenance_finding(missing), room_finding(retention_days, *await store.lock_room())]
+
+
+def room_finding(retention_days: int, per_transaction: int, transactions: int) -> Finding:
+    """Judge whether the server has the locks for what opens every day at once."""
+    found = f"max_locks_per_transaction = {per_transaction}"
+    return Finding("locks", found, lock_advice(retention_days, per_transaction, transactions))
+
+
+def maintenance_finding(missing: list[tuple[str, str, str | None]]) -> Finding:
+    """Judge what maintenance() returned, naming the first of each step."""
+    if not missing:
+        return Finding("days", "made ahead, and dropped after their retention")
+    first: dict[str, str] = {}
+    for step, partition, cause in missing:
+        first.setdefault(step, partition + (f" ({cause})" if cause else ""))
+    what = {"make_days": "missing ahead", "drop_days": "over retention"}
+    return Finding(
+        "days",
+        "; ".join(f"{what[step]}: {partition}" for step, partition in first.items()),
+        "the dispatcher sees to it hourly: take away what it names; else see its log",
+    )

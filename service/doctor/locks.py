@@ -1,0 +1,65 @@
+"""Who leads, who holds the doorbell, and whether it can be heard."""
+
+import time
+
+from service.doctor.finding import Finding, judged
+from service.errors import NotifyError
+from service.ledger.connection import BELL, LEAD, connect
+from service.ledger.db import translated
+from service.ledger.store import Store
+from service.model import LockHolder
+
+LISTEN_WAIT_S = 2.0
+
+
+async def lead_finding(store: Store) -> Finding:
+    """Say whether a dispatcher leads, or who holds the leader's lock instead."""
+    holder = await store.lock_holder(LEAD)
+    if holder is None:
+        return Finding(
+            "dispatcher", "none leads",
+            "start one: notify dispatcher. Until then workers look for themselves, once a second",
+        )  # fmt: skip
+    if holder.is_ours:
+        return Finding("dispatcher", "leading")
+    return Finding(
+        "dispatcher", f"none leads: its lock is held by {holder}",
+        f"no dispatcher of ours: {end_of(holder)}. Until then workers look for themselves",
+    )  # fmt: skip
+
+
+async def doorbell_finding(store: Store) -> Finding:
+    """Say whether a stranger keeps the dispatcher from sleeping."""
+    holder = await store.lock_holder(BELL)
+    if holder is None or holder.is_ours:
+        return Finding("doorbell", "free" if holder is None else "armed")
+    return Finding(
+        "doorbell", f"its lock is held by {holder}",
+        f"no dispatcher of ours: {end_of(holder)}. Until then the dispatcher looks again and again",
+    )  # fmt: skip
+
+
+def end_of(holder: LockHolder) -> str:
+    """Say how an operator ends it."""
+    if holder.pid is None:
+        return "roll it back"
+    return f"select pg_terminate_backend({holder.pid}), and see what it is"
+
+
+async def listen_finding(url: str) -> Finding:
+    """Ring ourselves: a transaction pooler would swallow it."""
+    advice = "LISTEN does not work there: give DATABASE_DIRECT_URL, past the pooler"
+    try:
+        listener = await connect(url, "notify-doctor")
+        try:
+            with translated():
+                await listener.execute("listen notify_doctor")
+                started = time.monotonic()
+                await listener.execute("select pg_notify('notify_doctor', '')")
+                rings = [n async for n in listener.notifies(timeout=LISTEN_WAIT_S, stop_after=1)]
+        finally:
+            await listener.close()
+    except NotifyError as error:
+        return Finding("LISTEN", str(error), advice)
+    took_ms = (time.monotonic() - started) * 1000
+    return judged("LISTEN", f"{took_ms:.1f} ms" if rings else "silent", bool(rings), advice)

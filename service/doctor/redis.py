@@ -1,0 +1,61 @@
+"""What `notify doctor` finds about Redis: by doing there all that the road does."""
+
+import re
+
+from service.dispatch.ready_set import ReadySet
+from service.doctor.finding import Finding, judged
+from service.errors import RedisAway
+
+VERSION_MIN = 7
+# What Redis refuses with, and what to do about it; else it is away.
+REFUSALS = (
+    (r"NOPERM|no permissions", "grant it to the user: .env.example has the ACL, at REDIS_URL"),
+    (r"unknown command", "use Redis 7.0 or newer, or Valkey, with no command renamed"),
+    (r"OOM|maxmemory", "it is full: see who fills it (redis-cli --bigkeys), or raise maxmemory"),
+    (r"READONLY|MASTERDOWN", "it is a replica: name the primary in REDIS_URL"),
+    (r"MOVED|CLUSTERDOWN", "name that node of the cluster, or a Redis without one"),
+    (r"LOADING|loading the dataset", "it is starting: ask again in a moment"),
+)
+AWAY = "see REDIS_URL"
+
+
+async def redis_findings(url: str | None, ledger: str, leads: bool) -> list[Finding]:
+    """Look at the server, and whether ids are offered there; `leads`: a dispatcher does."""
+    if url is None:
+        return [Finding("Redis", "not given", "set REDIS_URL: without it delivery is slower")]
+    ready_set = ReadySet(url)
+    ready_set.use(ledger)
+    try:
+        await ready_set.probe()
+        version, policy = await ready_set.checkup()
+        offered = await ready_set.is_offered_to()
+    except RedisAway as error:
+        return [refusal(str(error))]
+    finally:
+        await ready_set.close()
+    return [server_finding(version, policy), offered_finding(offered, leads)]
+
+
+def refusal(reason: str) -> Finding:
+    """Say what to do about an error of Redis."""
+    advice = next((advice for words, advice in REFUSALS if re.search(words, reason)), AWAY)
+    return Finding("Redis", reason, f"{advice}; until then workers claim directly")
+
+
+def server_finding(version: str, policy: str) -> Finding:
+    """Judge its version, and what it does when memory is full; '' is not known."""
+    found = f"{version or 'version unknown'}, maxmemory-policy {policy or 'unknown'}"
+    major = re.match(r"\d+", version)
+    if major and int(major[0]) < VERSION_MIN:
+        return Finding("Redis", found, "use Redis 7.0 or newer, or Valkey")
+    return judged("Redis", found, policy in ("", "noeviction"), "set maxmemory-policy noeviction")
+
+
+def offered_finding(offered: bool, leads: bool) -> Finding:
+    """Judge whether a dispatcher offers its ids in this Redis."""
+    if offered or not leads:
+        return Finding("ready set", "a dispatcher fills it" if offered else "nobody fills it yet")
+    return Finding(
+        "ready set", "nobody fills it, though a dispatcher leads",
+        "give all of them the same REDIS_URL, its database number too; or see the dispatcher's log",
+    )  # fmt: skip

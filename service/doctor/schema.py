@@ -1,0 +1,24 @@
+"""What of the schema is there, and what else is in it."""
+
+from collections.abc import Iterator
+
+from service.doctor.finding import Finding
+from service.ledger.faults import REDO, Fault
+from service.ledger.store import Store
+
+
+async def whole_findings(store: Store) -> Iterator[Finding]:
+    """Say what the schema lacks, and what else is in it."""
+    return schema_findings(await store.faults(), await store.strangers())
+
+
+def schema_findings(faults: list[Fault], strangers: list[str]) -> Iterator[Finding]:
+    """Judge what of the schema is there, and what else is in it."""
+    for fault in faults:
+        yield Finding("schema", fault.fault, fault.remedy or REDO)
+    for name in strangers:
+        if name.startswith("notify."):
+            yield Finding(
+                "schema", f"{name} is not ours, and yoyo rollback stops at it",
+                f"move it: alter table {name} set schema public",
+            )  # fmt: skip

@@ -1,0 +1,294 @@
+"""An HTTP server whose connections are bounded: in number, in time and in bytes.
+
+aiohttp closes what idles, no more: a head, a body or the reading of an answer may take for ever,
+and when the descriptors are used up nobody gets in. Here one look a second at all connections
+closes those that have stood still too long, and when the server is full a newcomer takes the
+place of one that keeps us waiting.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiohttp import StreamReader, web
+from aiohttp.streams import EMPTY_PAYLOAD
+from loguru import logger
+from prometheus_client import Counter, Gauge
+
+from service.http.problems import Problem, answer, body_of, of_status
+
+LOOK_S = 1.0
+RANK_S = 0.1  # between two rankings by those who find no room
+LINE_BYTES_MAX = 4096
+FIELD_BYTES_MAX = 8190
+FIELDS_MAX = 100
+LINGER_S = 1.0  # for what is left of a body that nobody reads
+FULL_DOCUMENT = body_of(Problem("overloaded", "All connections are taken."))
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+    b"Content-Type: application/problem+json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(FULL_DOCUMENT), FULL_DOCUMENT)
+)
+
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one connection may take, and how many there may be."""
+
+    connections_max: int
+    head_s: float = 10.0  # from the first byte, or from the accept, to the end of the headers
+    head_bytes_max: int = 16 * 1024  # of a head that is not complete
+    body_s: float = 30.0
+    answer_s: float = 30.0  # that a client may let our answer wait
+    idle_s: float = 75.0  # between two requests
+
+    def seconds(self, stage: str) -> float:
+        """Say how long a connection may stay in a stage; a handler has limits of its own."""
+        return {
+            "head": self.head_s,
+            "body": self.body_s,
+            "answer": self.answer_s,
+            "idle": self.idle_s,
+            "closing": self.answer_s,
+        }.get(stage, float("inf"))
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection, and how far it is."""
+
+    __slots__ = ("body", "head_bytes", "place", "served", "since", "wire")
+
+    def __init__(self, server: "BoundedServer", **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self.head_bytes = 0  # of a head that is not complete
+        self.served = 0  # requests that came so far as to be handled
+        self.body: StreamReader = EMPTY_PAYLOAD  # of the last of them
+        self.place = ("head", 0)  # the stage at the last look, and in which request
+        self.since = self._loop.time()
+        self.wire: asyncio.Transport | None = None
+
+    @property
+    def stage(self) -> str:
+        """Say what the connection is waiting for."""
+        if self.wire is None or self.wire.is_closing():
+            return "closing"
+        if self.is_between:
+            return "head" if self.head_bytes or not self.served else "idle"
+        if self.writing_paused:
+            return "answer"
+        return "work" if self.body.is_eof() else "body"
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether we wait for the client, and not the client for us."""
+        return self.stage not in ("work", "closing")
+
+    @property
+    def is_between(self) -> bool:
+        """Tell whether what comes next is the head of a request."""
+        return (
+            self._request_count == self.served
+            and not self._request_in_progress
+            and self.body.is_eof()
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let it in, or say that there is no room."""
+        self.wire = wire = cast("asyncio.Transport", transport)  # uvloop's are of another family
+        if self._bounded.admit(self):
+            super().connection_made(transport)
+            return
+        self.force_close()  # only a mark yet: what it sends is not looked at
+        wire.write(FULL)
+        wire.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Make room."""
+        if self._manager is not None:
+            self._bounded.forget(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head that is too large ends the connection."""
+        requests, was_whole = self._request_count, self.body.is_eof()
+        super().data_received(data)
+        if self._request_count != requests:  # the usual: a head, whole
+            return
+        if was_whole and self.is_between and self._manager is not None:
+            self.head_bytes += len(data)
+            if self.head_bytes > self._bounded.limits.head_bytes_max:
+                self.cut()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp itself refuses, or met: in our words, and not with its own page."""
+        super().handle_error(request, status, exc, message)  # logs, or raises if it is too late
+        response = answer(of_status(status))
+        response.force_close()
+        return response
+
+    def cut(self) -> None:
+        """Close at once: what waits to be written is dropped."""
+        self.force_close()
+        if self.wire is not None:
+            self.wire.abort()
+
+    @property
+    def _bounded(self) -> "BoundedServer":
+        assert isinstance(self._manager, BoundedServer)
+        return self._manager
+
+
+class BoundedServer(web.Server):
+    """The open connections, and one look at them a second."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        limits: Limits,
+        open_gauge: Gauge | None,
+        refused_counter: Counter | None,
+        request_factory: Any,
+        **settings: Any,
+    ) -> None:
+        super().__init__(handler, request_factory=self._begun)
+        self.limits = limits
+        self._request = request_factory
+        self._refused = refused_counter
+        if open_gauge is not None:
+            open_gauge.set_function(lambda: len(self._open))
+        self._settings = settings
+        self._open: dict[Connection, None] = {}
+        self._silent: dict[Connection, None] = {}  # those that never asked, the oldest first
+        self._waiting: deque[Connection] = deque()  # those that we wait for, the longest first
+        self._ranked_at = -math.inf
+        self._is_full = False
+        self._timer = self._loop.call_later(LOOK_S, self._look)
+
+    def __call__(self) -> Connection:
+        """Make the protocol of one connection."""
+        return Connection(self, loop=self._loop, **self._settings)
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's
+        """Stop looking, and close all."""
+        self._timer.cancel()
+        await super().shutdown(timeout)
+
+    def admit(self, connection: Connection) -> bool:
+        """Give a connection a place; no, if all are taken by those who are being served."""
+        if len(self._open) >= self.limits.connections_max:
+            if self._refused is not None:
+                self._refused.inc()
+            if not self._is_full:
+                self._is_full = True
+                logger.warning("connections_full", connections=len(self._open))
+            if not self._make_room():
+                return False
+        self._open[connection] = None
+        self._silent[connection] = None
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """Free the place of a connection."""
+        self._open.pop(connection, None)
+        self._silent.pop(connection, None)
+
+    def _begun(
+        self, message: Any, body: StreamReader, connection: Any, *more: Any
+    ) -> web.BaseRequest:
+        """Make the request of a head that has come. Not a handler around ours: that costs more."""
+        connection.head_bytes = 0
+        connection.body = body
+        connection.served += 1
+        if connection.served == 1:
+            self._silent.pop(connection, None)
+        request: web.BaseRequest = self._request(message, body, connection, *more)
+        return request
+
+    def _make_room(self) -> bool:
+        """Close the one that has kept us waiting for the longest time, if there is one."""
+        victim = next(iter(self._silent), None)
+        if victim is None and not self._waiting and self._loop.time() - self._ranked_at > RANK_S:
+            self._rank()
+        while victim is None and self._waiting:
+            candidate = self._waiting.popleft()
+            if candidate in self._open and candidate.waits:
+                victim = candidate
+        if victim is None:
+            return False
+        self.forget(victim)
+        victim.cut()
+        return True
+
+    def _rank(self) -> None:
+        """Line up those that we wait for: first who asks for nothing, then who asked and stopped.
+
+        Half a body holds a place as well as half a head does.
+        """
+        waiting = [c for c in self._open if c.waits]
+        self._waiting = deque(sorted(waiting, key=lambda c: (not c.is_between, c.since)))
+        self._ranked_at = self._loop.time()
+
+    def _look(self) -> None:
+        """Close what has stood still for too long."""
+        now = self._loop.time()
+        self._timer = self._loop.call_later(LOOK_S, self._look)
+        for connection in list(self._open):
+            place = (connection.stage, connection.served)
+            if place != connection.place:
+                connection.place = place
+                connection.since = now
+            elif now - connection.since >= self.limits.seconds(place[0]):
+                connection.cut()
+        self._rank()
+        self._is_full = self._is_full and len(self._open) > 0.9 * self.limits.connections_max
+
+
+class BoundedRunner(web.AppRunner):
+    """Runs an application on a bounded server. No byte of a body is ever inflated."""
+
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        limits: Limits,
+        around: Callable[[Handler], Handler],
+        open_gauge: Gauge | None = None,
+        refused_counter: Counter | None = None,
+        **settings: Any,
+    ) -> None:
+        """Prepare. `around` wraps what answers every request."""
+        super().__init__(app, **settings)
+        self._limits = limits
+        self._around = around
+        self._open_gauge = open_gauge
+        self._refused_counter = refused_counter
+
+    async def _make_server(self) -> web.Server:
+        """Put our server around the application's handler."""
+        inner = await super()._make_server()
+        return BoundedServer(
+            self._around(inner.request_handler),
+            limits=self._limits,
+            open_gauge=self._open_gauge,
+            refused_counter=self._refused_counter,
+            request_factory=inner.request_factory,
+            keepalive_timeout=self._limits.idle_s,
+            lingering_time=LINGER_S,
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=FIELD_BYTES_MAX,
+            max_headers=FIELDS_MAX,
+            auto_decompress=False,
+            **self._kwargs,
+        )

@@ -1,0 +1,1 @@
+"""A catcher of webhooks and mails, for trying out."""

@@ -1,0 +1,128 @@
+"""The HTTP half of the inbox: takes any request, checks its signature, answers as its path asks."""
+
+import asyncio
+import hmac
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from service.http.callers import encoded, protected
+from service.http.connections import BoundedRunner, Limits
+from service.inbox.lines import Arrival, Lines
+from service.process.descriptors import share
+from service.signature import key, signature
+
+BODY_MAX_BYTES = 1_048_576
+CONNECTIONS_MAX = 512
+DELAY_MAX_S = 60.0
+TOLERANCE_S = 300.0
+STOP_MAX_S = 1.0
+STATUS = re.compile(r"/status/([2-5]\d\d)(?=/|$)")
+SLOW = re.compile(r"/slow/(\d{1,4}(?:\.\d{1,3})?)(?=/|$)")
+# For who looks with a browser at where the webhooks go.
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>notify inbox</title>
+<style>body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 3rem auto }</style>
+<h1>The inbox</h1>
+<p>It takes any webhook at any path, and any mail, and prints a line for each in the terminal
+that it runs in. A path or an address may ask for another answer than yes:</p>
+<ul>
+<li><code>/status/503</code>: that status, from 200 to 599</li>
+<li><code>/slow/2.5</code>: an answer after so many seconds, up to 60; both:
+<code>/slow/2.5/status/503</code></li>
+<li><code>550@example.org</code>: mail to it is refused with that code, from 400 to 599</li>
+</ul>
+"""
+
+
+class HttpInbox:
+    """The server; any path, any method."""
+
+    def __init__(self, lines: Lines, secrets: Sequence[str]) -> None:
+        self._lines = lines
+        self._keys = [key(secret) for secret in secrets]
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and give the port. Raises OSError."""
+        app = web.Application(client_max_size=BODY_MAX_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._catch)
+        # What is not HTTP gets a 400; aiohttp would log a traceback as well.
+        silent = logging.Logger("inbox", level=logging.CRITICAL)
+        self._runner = BoundedRunner(
+            app,
+            limits=Limits(connections_max=share("inbox_http", CONNECTIONS_MAX)),
+            around=lambda handler: protected(handler, encoded),
+            access_log=None,
+            logger=silent,
+            shutdown_timeout=STOP_MAX_S,
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening; requests that are open get a second."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _catch(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            self._show(request, b"", f"REFUSED: over {BODY_MAX_BYTES} bytes")
+            raise
+        self._show(request, body, verdict(request.headers, body, self._keys, time.time()))
+        status, delay_s = steer(request.path)
+        await asyncio.sleep(delay_s)
+        if request.method == "GET" and request.path == "/":
+            return web.Response(text=PAGE, content_type="text/html")
+        return web.Response(status=status)
+
+    def _show(self, request: web.Request, body: bytes, note: str) -> None:
+        self._lines.show(
+            Arrival(
+                kind="webhook",
+                id=request.headers.get("webhook-id"),
+                where=f"{request.method} {request.path_qs}",
+                size=len(body),
+                note=note,
+                headers=telling(request.headers),
+                head="\n".join(f"{name}: {value}" for name, value in request.headers.items()),
+                body=body.decode(errors="backslashreplace"),
+            )
+        )
+
+
+def telling(headers: Mapping[str, str]) -> str:
+    """Give the headers that belong to a webhook: its type, and what it is signed with."""
+    shown = ("content-type", "webhook-timestamp", "webhook-signature")
+    return ", ".join(f"{name}: {headers[name]}" for name in shown if name in headers)
+
+
+def steer(path: str) -> tuple[int, float]:
+    """Read from a path which status to answer, and after how many seconds."""
+    status, slow = STATUS.search(path), SLOW.search(path)
+    return (
+        int(status[1]) if status else 200,
+        min(float(slow[1]), DELAY_MAX_S) if slow else 0.0,
+    )
+
+
+def verdict(headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: float) -> str:
+    """Judge a signature by Standard Webhooks 1.0: v1, HMAC-SHA256, five minutes of tolerance."""
+    given = headers.get("webhook-signature", "").split()
+    if not given:
+        return "unsigned"
+    if not keys:
+        return "signed (no secret to check it)"
+    stamp = headers.get("webhook-timestamp", "")
+    if not re.fullmatch(r"[0-9]{1,12}", stamp) or abs(now - int(stamp)) > TOLERANCE_S:
+        return "BAD SIGNATURE (timestamp)"
+    wanted = signature(keys, headers.get("webhook-id", ""), int(stamp), body).split()
+    found = [one.encode(errors="surrogateescape") for one in given]
+    ok = any(hmac.compare_digest(one, other.encode()) for one in found for other in wanted)
+    return "signed ok" if ok else "BAD SIGNATURE"

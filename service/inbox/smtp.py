@@ -1,0 +1,139 @@
+"""The mail half of the inbox: takes any mail with any login, refuses what the address asks for."""
+
+import asyncio
+import logging
+import re
+from email import message_from_bytes
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from typing import cast
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from service.inbox.lines import Arrival, Lines
+from service.process.descriptors import share
+
+MAIL_MAX_BYTES = 2_097_152  # more than any payload makes
+CONVERSATIONS_MAX = 256
+COMMAND_S = 60.0  # from one command to the next, the mail itself included
+FULL = b"421 too many connections\r\n"
+RECIPIENTS_MAX = 100
+REFUSED = re.compile(r"([45]\d\d)@")
+
+
+class SmtpInbox:
+    """The server, and its own handler: aiosmtpd calls the methods named handle_*."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._conversations: set[Conversation] = set()
+        self._most = share("inbox_smtp", CONVERSATIONS_MAX)
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and give the port. Raises OSError."""
+        # It would log a traceback for what is not SMTP, and warn of every odd line.
+        logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._converse, host, port)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening, and hang up."""
+        if self._server is None:
+            return
+        self._server.close()
+        for conversation in self._conversations:
+            conversation.hang_up()
+        await self._server.wait_closed()
+
+    def _converse(self) -> "Conversation":
+        conversation = Conversation(
+            self,
+            hostname="inbox",
+            ident="notify inbox",
+            enable_SMTPUTF8=True,
+            data_size_limit=MAIL_MAX_BYTES,
+            authenticator=any_login,
+            auth_require_tls=False,
+            timeout=COMMAND_S,
+            loop=asyncio.get_running_loop(),
+        )
+        conversation.peers, conversation.peers_max = self._conversations, self._most
+        return conversation
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take a recipient, or refuse it."""
+        if refused := REFUSED.match(address):
+            return f"{refused[1]} refused, as the address asks"
+        if len(envelope.rcpt_tos) >= RECIPIENTS_MAX:
+            return "452 too many recipients"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """Take a mail."""
+        content = envelope.original_content or b""
+        mail = message_from_bytes(content)
+        head, _, body = content.partition(b"\r\n\r\n")
+        self._lines.show(
+            Arrival(
+                kind="mail",
+                id=decoded(mail, "Message-ID"),
+                where="to " + ", ".join(envelope.rcpt_tos),
+                size=len(content),
+                note=f"subject: {decoded(mail, 'Subject') or '(none)'}",
+                headers=f"From: {decoded(mail, 'From') or '(none)'}, "
+                f"Content-Type: {mail.get_content_type()}",
+                head=head.decode(errors="backslashreplace"),
+                body=body.decode(errors="backslashreplace"),
+            )
+        )
+        return "250 OK"
+
+
+class Conversation(SMTP):
+    """One connection, which `peers` knows as long as it is open."""
+
+    peers: "set[Conversation]"
+    peers_max: int
+    wire: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the others, if there is room."""
+        self.peers.add(self)
+        super().connection_made(transport)
+        self.wire = cast("asyncio.Transport", transport)  # uvloop's are of another family
+        if len(self.peers) > self.peers_max:
+            self.wire.write(FULL)
+            self.wire.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Leave the others."""
+        self.peers.discard(self)
+        super().connection_lost(error)
+
+    def hang_up(self) -> None:
+        """Close at once, whatever is still to be sent."""
+        self.wire.abort()
+
+
+def any_login(*_: object) -> AuthResult:
+    """Let everybody in."""
+    return AuthResult(success=True)
+
+
+def decoded(mail: "Message[str, str]", name: str) -> str | None:
+    """Read a header; one that is wrongly encoded comes as it stands."""
+    raw = mail.get(name)
+    if raw is None:
+        return None
+    try:
+        return str(make_header(decode_header(raw)))
+    except (MessageError, LookupError, ValueError):
+        return str(raw)

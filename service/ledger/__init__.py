@@ -1,0 +1,1 @@
+"""PostgreSQL: the sessions, the functions of sql/, the schema and its migrations."""

@@ -1,0 +1,1 @@
+"""Log lines: to standard error, and to Loki."""

@@ -1,0 +1,1 @@
+"""What others wrote: judged before it is stored, and made safe to print."""

@@ -1,0 +1,160 @@
+"""The ledger's clock jumps: what it put off comes back, and what it seems to have ended lives."""
+
+import math
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.dispatch.jobs import Jobs
+from service.dispatch.mender import Mender
+from service.metrics import DispatcherMetrics
+from tests.ledger import ago, attempts_of, change, claim, enqueue, put, row, settle, status
+from tests.sql.test_born_ahead import id_in
+from tests.waiting import wait_for
+
+AHEAD = (
+    "alter function notify.ledger() rename to ledger_of_now;"
+    "create function notify.ledger() returns table (id text, now_s double precision)"
+    " language sql as $$ select id, now_s + {} from notify.ledger_of_now() $$"
+)
+RIGHT = "drop function notify.ledger(); alter function notify.ledger_of_now() rename to ledger"
+
+
+class Leader:
+    """One that looks when it is told."""
+
+    def __init__(self, driven):
+        self.registry = CollectorRegistry()
+        self.metrics = DispatcherMetrics(self.registry)
+        self.mender = Mender(driven.store, self.metrics, driven.settings.lease_s)
+        self._call = driven.call
+
+    def look(self):
+        self._call(self.mender.look())
+
+    def mended(self, what):
+        return self.registry.get_sample_value("clock_mended_rows_total", {"what": what})
+
+
+@pytest.fixture
+def leader(driven):
+    return Leader(driven)
+
+
+def an_hour_ahead(db):
+    """Leave behind what a clock that is two hours ahead does: queued, waiting, sending."""
+    then = ago(db, "-2 hours")
+    queued = put(db, "queued", id=id_in(db, "2 hours"))
+    change(db, queued, created_at=then, due_at=then)
+    sending = put(db, "sending", lease_until=then, first_claimed_at=then)
+    waiting = put(db, "queued", attempt=1, first_claimed_at=then, due_at=then)
+    return queued, waiting, sending
+
+
+def test_where_all_clocks_are_right_nothing_is_touched(db, leader):
+    ids = [put(db, "sending"), *enqueue(db, 2), *enqueue(db, 2, send_at=ago(db, "-2 hours"))]
+    before = [row(db, id) for id in ids]
+    for _ in range(3):
+        leader.look()
+    assert [row(db, id) for id in ids] == before
+    assert (leader.mended("due"), leader.mended("lease")) == (0, 0)
+    assert leader.registry.get_sample_value("db_created_ahead_seconds") == 0
+
+
+def test_a_time_ahead_that_nobody_saw_end_is_proved_by_its_rows(db, leader, events):
+    queued, waiting, sending = an_hour_ahead(db)
+    leader.look()
+    assert all(row(db, id).due_at <= ago(db, "0 s") for id in (queued, waiting))
+    assert row(db, sending).lease_until <= ago(db, "-30 seconds")
+    assert (leader.mended("due"), leader.mended("lease")) == (2, 1)
+    assert 7000 < leader.registry.get_sample_value("db_created_ahead_seconds") <= 7200
+    assert [name for name, _ in events] == ["clock_mended"]
+
+
+def test_each_time_ahead_is_mended_once(db, leader, events):
+    an_hour_ahead(db)
+    for _ in range(3):
+        leader.look()
+    assert [name for name, _ in events] == ["clock_mended"]
+    later = put(db, "queued", id=id_in(db, "3 hours"))
+    change(db, later, created_at=ago(db, "-3 hours"), due_at=ago(db, "-3 hours"))
+    leader.look()
+    assert row(db, later).due_at <= ago(db, "0 s")
+
+
+def test_a_leader_that_saw_the_clock_go_back_needs_no_other_proof(db, leader, events):
+    db.execute(AHEAD.format(7200))
+    leader.look()
+    sending = put(db, "sending", lease_until=ago(db, "-20 minutes"))
+    db.execute(RIGHT)
+    leader.look()
+    assert row(db, sending).lease_until <= ago(db, "-30 seconds")
+    assert [name for name, _ in events] == ["ledger_clock_jumped", "clock_mended"]
+
+
+def test_what_could_not_be_mended_is_tried_again(db, leader, monkeypatch):
+    db.execute(AHEAD.format(7200))
+    leader.look()
+    sending = put(db, "sending", lease_until=ago(db, "-20 minutes"))
+    db.execute(RIGHT)
+    db.execute("alter function notify.mend_leases(uuid, uuid, interval, integer) rename to away")
+    with pytest.raises(Exception, match="notify migrate"):
+        leader.look()
+    db.execute("alter function notify.away(uuid, uuid, interval, integer) rename to mend_leases")
+    leader.look()
+    assert row(db, sending).lease_until <= ago(db, "-30 seconds")
+
+
+def test_many_rows_of_all_lanes_come_back_in_calls_of_a_thousand(db, leader, monkeypatch):
+    monkeypatch.setattr("service.dispatch.mender.ROWS_MAX", 7)
+    for lane in range(4):
+        enqueue(db, 20, priority=lane)
+    db.execute(
+        "update notify.notifications set created_at = created_at + interval '2 hours',"
+        " due_at = due_at + interval '2 hours'"
+    )
+    change(db, put(db, "sent", id=id_in(db, "2 hours")), created_at=ago(db, "-2 hours"))
+    leader.look()
+    assert leader.mended("due") == 80
+
+
+def test_after_a_jump_ahead_the_living_settle_before_they_are_reaped(db, driven, monkeypatch):
+    metrics = DispatcherMetrics(CollectorRegistry())
+    jobs = Jobs(driven.settings, driven.store, metrics, None)
+    monkeypatch.setattr("service.dispatch.reaper.SETTLE_GRACE_S", 0.0)
+    jobs.reaper.heard()
+    driven.call(jobs.mender.look())
+    (claimed,) = claim(db, enqueue(db))
+    change(db, claimed.id, lease_until=ago(db, "2 hours"))  # as by a clock that is ahead
+    db.execute(AHEAD.format(7200))
+    assert 0 < driven.call(jobs.reaper.reap()) <= driven.settings.lease_s
+    assert status(db, claimed.id) == "sending"
+    settle(db, [claimed])
+    assert [a.outcome for a in attempts_of(db, claimed.id)] == ["sent"]
+    db.execute(RIGHT)
+
+
+def test_no_day_is_dropped_for_a_clock_that_is_ahead(db, driven):
+    jobs = Jobs(driven.settings, driven.store, DispatcherMetrics(CollectorRegistry()), None)
+    day = ago(db, f"{driven.settings.retention_days + 20} days").date()
+    for age in (0, 10):
+        db.execute("select notify.make_day(%s, 1)", [day + timedelta(days=age)])
+    db.execute(AHEAD.format(15 * 86400))  # and keep_partitions' own clock says the same
+    driven.call(jobs.days.keep())
+    days = "select count(*) as n from pg_class where relname in (%s, %s)"
+    names = [f"notifications_{day + timedelta(days=age):%Y%m%d}" for age in (0, 10)]
+    assert db.execute(days, names).fetchone().n == 1
+    db.execute(RIGHT)
+    for step in jobs.days._steps:
+        step.due_at = -math.inf
+    driven.call(jobs.days.keep())
+    assert db.execute(days, names).fetchone().n == 0
+
+
+def test_the_leader_mends_by_itself(db, driven):
+    queued, _, _ = an_hour_ahead(db)
+    with driven.running():
+        wait_for(lambda: driven.metric("clock_mended_rows_total", what="due") == 2)
+        wait_for(lambda: driven.metric("dispatcher_offered_total") == 2)
+    assert status(db, queued) == "queued"
