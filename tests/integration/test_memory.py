@@ -89,7 +89,7 @@ def test_a_claim_and_its_settle(
 ) -> None:
     worker = Worker(Settings(database_url=dsn, num_threads=1), WorkerMetrics(registry))
     with psycopg.connect(dsn, autocommit=True) as db, ExitStack() as ends:
-        for thread in worker.threads:
+        for thread in worker._threads:
             ends.callback(thread.close)
 
         def turn() -> None:
@@ -97,9 +97,9 @@ def test_a_claim_and_its_settle(
                 "insert into notify.notifications (channel, recipient, payload)"
                 " values ('log', 'r', '{}')"
             )
-            worker.claimer.turn()
-            worker.senders[0].turn()
-            worker.settler.turn()
+            worker._claimer.turn()
+            worker._senders[0].turn()
+            worker._settler.turn()
             pushed.push_all()
 
         holds_flat(turn)

@@ -47,9 +47,9 @@ def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worke
 
     yield build
     for worker in built:
-        for sender in worker.senders:
+        for sender in worker._senders:
             if sender.ident is None:  # never started: it did not close what it has
-                sender.transfers.close()
+                sender._transfers.close()
 
 
 @pytest.fixture

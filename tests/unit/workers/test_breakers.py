@@ -176,7 +176,7 @@ def test_what_it_knows_is_bounded_and_the_longest_without_failure_goes_first(
     fail(all_of_them, TRIP_AFTER)
     for n in range(3):
         fail(all_of_them, name=f"http://{n}.example")
-    assert len(all_of_them.known) == 3
+    assert len(all_of_them._known) == 3
     assert all_of_them.wait_s(ROW, HERE, 0.0) == 0.0
     assert all_of_them.left_alone(0.0) == (0, 0)
 
