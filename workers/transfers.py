@@ -132,7 +132,7 @@ class Transfers(Generic[Tag]):
             handle.begin(running.transfer, left_s, age_max_s)
             if running.secure:
                 self._set_protocol(handle, running.secure)
-            if isinstance(handle, SmtpHandle):
+            if type(handle) is SmtpHandle:  # isinstance() would ask its metaclass
                 self._begin_mail(running, handle)
                 return None
             is_news = self._set_addresses(handle, running.server, running.resolution)
@@ -289,7 +289,7 @@ class Transfers(Generic[Tag]):
         except Exception as unread:  # the outcome is unknown, and the attempt must end all the same
             answer = Answer(error=-1, error_text=str(unread), handed_over=True)
         anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
-        if not isinstance(handle, SmtpHandle):
+        if type(handle) is not SmtpHandle:
             self._multi.remove(easy)
         if running.secure:
             self._behind += self._heard(running.secure, answer, easy)
