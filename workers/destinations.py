@@ -43,9 +43,10 @@ class Destinations(Generic[T]):
         destination = self._known.get(name)
         if destination is None:
             destination = self._known[name] = Destination(left_at=now)
-        if self._is_full(destination, now):
+        share = self._share(destination, now)
+        if is_full(destination, share, now):
             return Place.NONE
-        if destination.active >= self._share(destination, now):
+        if destination.active >= share:
             destination.line.append(item)
             return Place.LINE
         destination.active += 1
@@ -60,7 +61,7 @@ class Destinations(Generic[T]):
             destination = self._newcomer(server_name, at_once_max, name, now)
         server = destination.server
         assert server is not None
-        if self._is_full(destination, now):
+        if is_full(destination, self._share(destination, now), now):
             return Place.NONE
         return Place.START if server.enter(name, destination, item, now) else Place.LINE
 
@@ -132,13 +133,6 @@ class Destinations(Generic[T]):
             if not destination.held:
                 self._forget(name)
 
-    def _is_full(self, destination: Destination[T], now: float) -> bool:
-        """Say whether one more would be beyond the share, and wait longer than LINE_S."""
-        return (
-            destination.held >= max(1, self._share(destination, now))
-            and (len(destination.line) + 1) * destination.turn_s(now) > LINE_S
-        )
-
     def _share(self, destination: Destination[T], now: float) -> int:
         """Say how many slots it may hold; what hangs would keep them until the deadline.
 
@@ -157,3 +151,11 @@ class Destinations(Generic[T]):
             destination.clear_line()
             if not destination.held:
                 self._forget(name)
+
+
+def is_full(destination: Destination[T], share: int, now: float) -> bool:
+    """Say whether one more would be beyond the share, and wait longer than LINE_S."""
+    return (
+        destination.held >= max(1, share)
+        and (len(destination.line) + 1) * destination.turn_s(now) > LINE_S
+    )
