@@ -1,7 +1,7 @@
 """One notification: its row, its attempts and its log lines, by id or by reference."""
 
-from ops.dashboards.board import Board, found, line, row, textbox
-from ops.dashboards.panels import (
+from ops.dashboards.board import Board, line, row
+from ops.dashboards.looks import (
     BLUE,
     FAILURES,
     GREEN,
@@ -9,13 +9,10 @@ from ops.dashboards.panels import (
     ORANGE,
     RED,
     Looks,
-    coloured,
-    log_lines,
-    loki,
-    sql,
-    stat,
-    table,
 )
+from ops.dashboards.panels import coloured, log_lines, stat, table
+from ops.dashboards.queries import loki, sql
+from ops.dashboards.variables import found, textbox
 
 # Grafana puts text into SQL; `sqlstring` quotes it. '…'::uuid would be read before any guard, and
 # fail; '…'::text::uuid is read after it, and is a constant: only the id's own day is looked at.

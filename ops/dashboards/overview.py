@@ -1,7 +1,7 @@
 """Overview: can I sleep? If not: since when, and what is it?"""
 
-from ops.dashboards.board import CHANNEL, PRIORITY, Board, line, row
-from ops.dashboards.panels import (
+from ops.dashboards.board import Board, line, row
+from ops.dashboards.looks import (
     BLUE,
     FAILURES,
     GREEN,
@@ -11,19 +11,13 @@ from ops.dashboards.panels import (
     QUANTILE_COLOURS,
     RED,
     Looks,
-    bars,
     calm_from,
     calm_until,
-    coloured,
-    lines,
     never,
-    prom,
-    quantiles,
-    rate,
-    sql,
-    stat,
-    table,
 )
+from ops.dashboards.panels import bars, coloured, lines, stat, table
+from ops.dashboards.queries import prom, quantiles, rate, sql
+from ops.dashboards.variables import CHANNEL, PRIORITY
 from service.offers import WINDOW_MAX
 
 CHOSEN = '{channel=~"$channel"}'

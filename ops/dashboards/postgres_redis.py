@@ -1,7 +1,7 @@
 """PostgreSQL & Redis: what the ledger and the ready set live on."""
 
 from ops.dashboards.board import Board, line, row
-from ops.dashboards.panels import (
+from ops.dashboards.looks import (
     BLUE,
     GREEN,
     GREY,
@@ -11,14 +11,10 @@ from ops.dashboards.panels import (
     Looks,
     calm_from,
     calm_until,
-    lines,
     never,
-    prom,
-    rate,
-    sql,
-    stat,
-    table,
 )
+from ops.dashboards.panels import lines, stat, table
+from ops.dashboards.queries import prom, rate, sql
 
 NOBODY = "No figures: nobody leads"
 UNKNOWN = "Not known: nobody leads, or the role may not see it"

@@ -1,7 +1,7 @@
 """Road: each stage in the order of the road, with its rate, its batch and its wait."""
 
-from ops.dashboards.board import CHANNEL, INSTANCE, Board, line, row
-from ops.dashboards.panels import (
+from ops.dashboards.board import Board, line, row
+from ops.dashboards.looks import (
     BLUE,
     GREEN,
     ORANGE,
@@ -9,16 +9,12 @@ from ops.dashboards.panels import (
     QUANTILE_COLOURS,
     RED,
     Looks,
-    bars,
-    batches,
     calm_until,
-    heatmap,
-    lines,
     never,
-    prom,
-    quantiles,
-    rate,
 )
+from ops.dashboards.panels import bars, heatmap, lines
+from ops.dashboards.queries import batches, prom, quantiles, rate
+from ops.dashboards.variables import CHANNEL, INSTANCE
 
 CHOSEN = '{channel=~"$channel", instance=~"$instance"}'
 HERE = '{instance=~"$instance"}'
