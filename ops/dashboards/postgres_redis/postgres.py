@@ -1,26 +1,12 @@
-"""PostgreSQL & Redis: what the ledger and the ready set live on."""
+"""PostgreSQL: does anything hold it back?"""
 
-from ops.dashboards.board import Board, line, row
-from ops.dashboards.looks import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PER_SECOND,
-    RED,
-    Looks,
-    calm_from,
-    calm_until,
-    never,
-)
+from ops.dashboards.board import line, row
+from ops.dashboards.looks import GREEN, ORANGE, RED, Looks, calm_from, calm_until
 from ops.dashboards.panels import lines, stat, table
-from ops.dashboards.queries import prom, rate, sql
+from ops.dashboards.postgres_redis.nobody_leads import NOBODY, TABLES, UNKNOWN
+from ops.dashboards.queries import prom, sql
 
-NOBODY = "No figures: nobody leads"
-UNKNOWN = "Not known: nobody leads, or the role may not see it"
-TABLES = {"notifications": BLUE, "attempts": ORANGE}
-
-HEALTH = row(
+ROW = row(
     "PostgreSQL: does anything hold it back?",
     line(
         4,
@@ -148,131 +134,4 @@ limit 100
             {"xmin_age": {"unit": "short"}},
         ),
     ),
-)
-
-POOLS = row(
-    "Connections to PostgreSQL",
-    line(
-        7,
-        lines(
-            "Connections",
-            "Of each pool: used (lent out, or being opened) and idle.",
-            Looks(unit="short", empty="No pools are scraped"),
-            prom("sum by (pool, state) (db_pool_connections)", "{{pool}} {{state}}"),
-            stacked=True,
-        ),
-        lines(
-            "Calls that wait for a connection",
-            "Now. Any for long: the pool is too small, or PostgreSQL is slow. "
-            "ops/RUNBOOK.md#poolexhausted",
-            Looks(unit="short", empty="No pools are scraped", steps=calm_until(1, 10)),
-            prom("sum by (pool) (db_pool_requests_waiting)", "{{pool}}"),
-        ),
-        lines(
-            "Time spent waiting",
-            "Seconds that calls waited for a connection, per second: 1 is one call that "
-            "always waits.",
-            Looks(unit="short", empty="No pools are scraped", steps=calm_until(0.5, 2)),
-            rate("db_pool_wait_seconds_total", by="pool"),
-        ),
-        lines(
-            "Calls that got none",
-            "Given up after 2 s, or because too many waited: the API answers 503. "
-            "ops/RUNBOOK.md#enqueueunavailable",
-            Looks(unit=PER_SECOND, empty="No pools are scraped", steps=never()),
-            rate("db_pool_timeouts_total", by="pool"),
-        ),
-    ),
-)
-
-REDIS = row(
-    "Redis: the ready set",
-    line(
-        7,
-        stat(
-            "Does Redis answer?",
-            "To the leader. No: workers claim straight from PostgreSQL, slower, not "
-            "stopped; nothing is lost. ops/RUNBOOK.md#redisdown",
-            Looks(
-                unit="short",
-                empty=NOBODY,
-                steps=[(None, RED), (1, GREEN)],
-                words={"0": ("No", RED), "1": ("Yes", GREEN)},
-            ),
-            prom("max(dispatcher_redis_up)"),
-        ),
-        lines(
-            "Memory of Redis",
-            "In use, and its limit (none drawn: no limit). The ready set needs a few MB, "
-            "whatever the queue: more is somebody else's. ops/RUNBOOK.md#redismemoryhigh",
-            Looks(
-                unit="bytes",
-                empty="No figures: nobody leads, or Redis is away",
-                colours={"used": BLUE, "limit": RED},
-            ),
-            prom("max(dispatcher_redis_memory_bytes)", "used"),
-            prom("max(dispatcher_redis_memory_max_bytes) > 0", "limit"),
-        ),
-        lines(
-            "Ready set by priority",
-            "Ids that wait for a claim; at most 10,000 each, filled again below 5,000.",
-            Looks(unit="short", empty="No figures: nobody leads, or Redis is away"),
-            prom("max by (priority) (dispatcher_ready_set_depth)", "priority {{priority}}"),
-            stacked=True,
-        ),
-        lines(
-            "Offered and claimed",
-            "Ids put into the ready set, and rows claimed. Claims above offers: workers "
-            "claim for themselves, because hints are missing. lost: came back without a "
-            "claim. ops/RUNBOOK.md#lostidsfound",
-            Looks(
-                unit=PER_SECOND,
-                empty="No figures: is Prometheus scraping?",
-                colours={"offered": BLUE, "claimed": GREEN, "lost": RED},
-            ),
-            rate("dispatcher_offered_total", "offered"),
-            rate("worker_jobs_picked_up_total", "claimed"),
-            rate("reconciler_lost_total", "lost"),
-        ),
-    ),
-)
-
-JOBS = row(
-    "The leader's jobs",
-    line(
-        7,
-        lines(
-            "Since each job last succeeded",
-            "reaper and reconciler run each minute at least, gauges every 5 s, slo every "
-            "few seconds, partitions hourly. One that rises past its interval fails: the "
-            "log says why. ops/RUNBOOK.md#reapernotrunning",
-            Looks(unit="s", empty=NOBODY),
-            prom("time() - (max by (name) (job_last_success_timestamp_seconds) > 0)", "{{name}}"),
-            logarithmic=True,
-        ),
-        lines(
-            "Runs per minute",
-            "Of the reaper (which also comes when a lease passes) and of the reconciler. "
-            "0: nobody leads, or it hangs. ops/RUNBOOK.md#reapernotrunning",
-            Looks(unit="short", empty="No dispatcher is scraped"),
-            prom("60 * sum(rate(reaper_runs_total[5m]))", "reaper"),
-            prom("60 * sum(rate(reconciler_runs_total[5m]))", "reconciler"),
-        ),
-        table(
-            "What runs",
-            "Every process with its build. Two versions for longer than a deploy: one was "
-            "forgotten. Another schema than the ledger's: run notify migrate.",
-            Looks(unit="string", empty="No figures: is Prometheus scraping?", steps=[(None, GREY)]),
-            prom("max by (role, instance, version, schema) (notify_build_info)", table=True),
-            hidden=["Time", "Value"],
-        ),
-    ),
-)
-
-BOARD = Board(
-    uid="notify-postgres-redis",
-    title="notify: PostgreSQL & Redis",
-    about="What the ledger and the ready set live on: what holds them back, and who.",
-    rows=[HEALTH, POOLS, REDIS, JOBS],
-    since="now-12h",
 )
