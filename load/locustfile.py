@@ -142,7 +142,8 @@ class SqlProducer(User):
         return str(row[0])
 
 
-@events.init.add_listener  # type: ignore[untyped-decorator] - before the run's time begins
+# Before the run's time begins. (locust types no decorator.)
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def start(environment: Environment, **_: object) -> None:
     """Start the receiver, and say who produces."""
     receiver.start()

@@ -79,12 +79,12 @@ def ago(db: Connection[Any], interval: str) -> Any:
     return db.execute("select clock_timestamp() - %s::interval as t", [interval]).fetchone().t
 
 
-def row(db: Connection[Any], id: UUID) -> Any:
+def row(db: Connection[Any], id: UUID | str) -> Any:
     """Read one notification."""
     return db.execute("select * from notify.notifications where id = %s", [id]).fetchone()
 
 
-def status(db: Connection[Any], id: UUID) -> str:
+def status(db: Connection[Any], id: UUID | str) -> str:
     """Read one notification's status."""
     return str(row(db, id).status)
 

@@ -71,15 +71,17 @@ class Servers:
         self.replica = EmbeddedPostgres(state, self.account, programs=self.programs)
         home = state.directory / "postgres"
         self.account.own(home)
-        moved = []
+        moved: list[str | Path] = []
         if self.volume:
             self.account.own(home / "tables")
             moved = ["-T", f"{self.volume.tables}={home / 'tables'}"]
         programs = self.programs or postgres_programs(
             self.account, self.state.directory / "programs"
         )
-        backup = ["-d", self.admin_url, "-D", home / "data", "-R", "-c", "fast", "-N", *moved]
-        run(self.account, programs / "pg_basebackup", *backup)
+        run(
+            self.account, programs / "pg_basebackup",
+            "-d", self.admin_url, "-D", home / "data", "-R", "-c", "fast", "-N", *moved,
+        )  # fmt: skip
         self.replica.launch()
         self.replica.wait_ready()
         self.sql("alter system set synchronous_standby_names = '*'")

@@ -73,7 +73,7 @@ def found(name: str, label: str, query: str) -> Json:
     }
 
 
-CHANNELS = {channel: channel for channel in Channel}
+CHANNELS: dict[str, str] = {channel: channel for channel in Channel}
 LANE_NAMES = {"0": "0 urgent", "1": "1", "2": "2 default", "3": "3 bulk"}
 
 CHANNEL = choice("channel", "Channel", CHANNELS)

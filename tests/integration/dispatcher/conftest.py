@@ -19,7 +19,7 @@ from tests.integration.dispatcher.driving import Driven
 class Ready:
     """The ready set from a worker's side."""
 
-    def __init__(self, client: "redis.Redis", keys: Keys) -> None:
+    def __init__(self, client: Any, keys: Keys) -> None:
         self._redis = client
         self._lanes = keys.lanes
 

@@ -9,6 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 import service.background
 import service.dispatcher
+from service.errors import DatabaseAway
 from service.metrics import JOBS
 from tests.integration.dispatcher.servers import Valkey
 from tests.integration.dispatcher.test_running import leader
@@ -67,7 +68,7 @@ def test_one_miss_changes_nothing(db, driven):
     driven.call(sight.look())
     rename(db, "gauges", "gone")
     for misses in range(1, service.background.MISSES_MAX + 1):
-        with pytest.raises(service.dispatcher.DatabaseAway):
+        with pytest.raises(DatabaseAway):
             driven.call(sight.look())
         assert is_unknown(driven, "db_queued_notifications") == (
             misses == service.background.MISSES_MAX

@@ -35,7 +35,7 @@ def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worke
     built: list[Worker] = []
 
     def build(**given: Any) -> Worker:
-        quick = {
+        quick: dict[str, Any] = {
             "database_url": dsn,
             "retry_schedule": (0.05,),
             "shutdown_grace_s": 5.0,
