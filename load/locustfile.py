@@ -136,8 +136,10 @@ class SqlProducer(User):
             self.conn = psycopg.connect(
                 DATABASE_URL or "", autocommit=True, application_name="locust"
             )
-        said = receiver.notification()
-        row = self.conn.execute(INSERT, [said["recipient"], json.dumps(said["payload"])]).fetchone()
+        notification = receiver.notification()
+        row = self.conn.execute(
+            INSERT, [notification["recipient"], json.dumps(notification["payload"])]
+        ).fetchone()
         assert row is not None
         return str(row[0])
 

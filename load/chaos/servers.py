@@ -127,7 +127,7 @@ class Servers:
 
     def url(self, role: str, password: str) -> str:
         """Give a role's URL."""
-        ports = [port_of(one.url) for one in (self.postgres, self.replica) if one]
+        ports = [port_of(server.url) for server in (self.postgres, self.replica) if server]
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         query = "?target_session_attrs=read-write" if self.replica else ""
         return f"postgresql://{role}:{password}@{hosts}/notify{query}"
