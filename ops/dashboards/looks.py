@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 Steps = list[tuple[float | None, str]]
 
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "text", "blue"
+# What a panel says instead of figures, when it has none.
+NO_FIGURES = "No figures: is Prometheus scraping?"
+NOBODY_LEADS = "No figures: nobody leads"
+NO_READY_SET = "No figures: nobody leads, or Redis is away"
+
 PER_SECOND = "count:/s"  # "1.2K /s"; an SI prefix would say "500 m/s" for a half
 QUANTILE_COLOURS = {"p50": GREEN, "p95": ORANGE, "p99": RED}
 FAILURES = {  # every outcome of an attempt but sent
@@ -25,9 +30,8 @@ class Looks:
 
     unit: str
     empty: str  # what is said when there are none
-    steps: Steps = field(
-        default_factory=lambda: [(None, GREEN)]
-    )  # from which value on which colour
+    # From which value on which colour.
+    steps: Steps = field(default_factory=lambda: [(None, GREEN)])
     words: dict[str, tuple[str, str]] = field(default_factory=dict)  # a value to its words, colour
     colours: dict[str, str] = field(default_factory=dict)  # a series' name to its colour
     decimals: int | None = None

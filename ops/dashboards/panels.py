@@ -15,7 +15,7 @@ class Panel:
 
 
 def stat(title: str, about: str, looks: Looks, target: Json, *, text: bool = False) -> Panel:
-    """One figure on a coloured ground; `text`: the first field is words, not a number.
+    """Show one figure on a coloured ground; `text`: the first field is words, not a number.
 
     It is always of now: the last one of a range would stay long after its source has gone.
     """
@@ -58,7 +58,7 @@ def lines(
     logarithmic: bool = False,
     span: str = "",
 ) -> Panel:
-    """Figures over time; steps of more than one colour are drawn as dashed lines.
+    """Draw figures over time; steps of more than one colour are drawn as dashed lines.
 
     `span`: a time range of its own, such as "30d".
     """
@@ -89,7 +89,7 @@ def lines(
 
 
 def heatmap(title: str, about: str, looks: Looks, histogram: str, labels: str = "") -> Panel:
-    """A histogram's buckets over time."""
+    """Draw a histogram's buckets over time."""
     target = prom(f"sum by (le) (increase({histogram}_bucket{labels}[$__rate_interval]))", "{{le}}")
     target["format"] = "heatmap"
     options = {
@@ -116,7 +116,7 @@ def table(
     *,
     hidden: Sequence[str] = (),
 ) -> Panel:
-    """Rows. `columns`: what is special about a column, as properties of its field."""
+    """List rows. `columns`: what is special about a column, as properties of its field."""
     options = {"cellHeight": "sm", "showHeader": True}
     made = panel("table", title, about, looks, targets=[target], options=options)
     made.json["fieldConfig"]["overrides"] += [
@@ -130,7 +130,7 @@ def table(
 
 
 def log_lines(title: str, about: str, looks: Looks, target: Json) -> Panel:
-    """Lines of the log, oldest first: they tell a story."""
+    """List lines of the log, oldest first: they tell a story."""
     options = {
         "dedupStrategy": "none",
         "enableLogDetails": True,

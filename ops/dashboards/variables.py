@@ -56,8 +56,8 @@ def textbox(name: str, label: str, about: str) -> Json:
     }
 
 
-def found(name: str, label: str, query: str) -> Json:
-    """Choose among what PostgreSQL finds; the first unless said otherwise."""
+def ledger_values(name: str, label: str, query: str) -> Json:
+    """Choose among the values that a query of the ledger gives; the first unless said otherwise."""
     return {
         "type": "query",
         "name": name,

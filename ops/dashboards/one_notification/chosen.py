@@ -1,7 +1,7 @@
 """The notification that is chosen, as queries say it, and the words for its status."""
 
 from ops.dashboards.looks import BLUE, GREEN, ORANGE, RED
-from ops.dashboards.variables import found
+from ops.dashboards.variables import ledger_values
 
 # Grafana puts text into SQL; `sqlstring` quotes it. '…'::uuid would be read before any guard, and
 # fail; '…'::text::uuid is read after it, and is a constant: only the id's own day is looked at.
@@ -23,7 +23,7 @@ THIS = as_uuid("notification")
 SAYS_WHO = "None is chosen, or it is older than RETENTION_DAYS"
 
 # A nil choice at the end: an empty variable would match every line of the log.
-NOTIFICATION = found(
+NOTIFICATION = ledger_values(
     "notification",
     "Notification",
     f"""

@@ -1,11 +1,4 @@
-"""What is chosen at the top of the page, as its queries say it."""
+"""What is chosen at the top of the page, as Prometheus is asked for it."""
 
 CHOSEN = '{channel=~"$channel"}'
-SLO = 'channel=~"$channel", priority=~"$priority"'
-NO_FIGURES = "No figures: is Prometheus scraping?"
-
-MONTH = """
-from notify.slo_daily
-where day > (now() at time zone 'utc')::date - 30
-  and channel in (${channel:sqlstring}) and priority::text in (${priority:sqlstring})
-"""
+CHANNEL_AND_PRIORITY = 'channel=~"$channel", priority=~"$priority"'

@@ -5,13 +5,14 @@ from ops.dashboards.looks import (
     BLUE,
     FAILURES,
     GREEN,
+    NO_FIGURES,
     ORANGE,
     PER_SECOND,
     QUANTILE_COLOURS,
     RED,
     Looks,
 )
-from ops.dashboards.overview.chosen import CHOSEN, NO_FIGURES
+from ops.dashboards.overview.chosen import CHOSEN
 from ops.dashboards.panels import lines
 from ops.dashboards.queries import prom, quantiles, rate
 

@@ -1,8 +1,7 @@
 """What is full? Slots, connections, queues, CPU and memory."""
 
 from ops.dashboards.board import line, row
-from ops.dashboards.looks import GREEN, ORANGE, Looks, calm_until
-from ops.dashboards.overview.chosen import NO_FIGURES
+from ops.dashboards.looks import GREEN, NO_FIGURES, ORANGE, Looks, calm_until
 from ops.dashboards.panels import bars, lines
 from ops.dashboards.queries import prom, rate
 from service.offers import WINDOW_MAX

@@ -1,9 +1,8 @@
 """The leader's jobs, and what runs."""
 
 from ops.dashboards.board import line, row
-from ops.dashboards.looks import GREY, Looks
+from ops.dashboards.looks import GREY, NO_FIGURES, NOBODY_LEADS, Looks
 from ops.dashboards.panels import lines, table
-from ops.dashboards.postgres_redis.nobody_leads import NOBODY
 from ops.dashboards.queries import prom
 
 ROW = row(
@@ -15,7 +14,7 @@ ROW = row(
             "reaper and reconciler run each minute at least, gauges every 5 s, slo every "
             "few seconds, partitions hourly. One that rises past its interval fails: the "
             "log says why. ops/RUNBOOK.md#reapernotrunning",
-            Looks(unit="s", empty=NOBODY),
+            Looks(unit="s", empty=NOBODY_LEADS),
             prom("time() - (max by (name) (job_last_success_timestamp_seconds) > 0)", "{{name}}"),
             logarithmic=True,
         ),
@@ -31,7 +30,7 @@ ROW = row(
             "What runs",
             "Every process with its build. Two versions for longer than a deploy: one was "
             "forgotten. Another schema than the ledger's: run notify migrate.",
-            Looks(unit="string", empty="No figures: is Prometheus scraping?", steps=[(None, GREY)]),
+            Looks(unit="string", empty=NO_FIGURES, steps=[(None, GREY)]),
             prom("max by (role, instance, version, schema) (notify_build_info)", table=True),
             hidden=["Time", "Value"],
         ),

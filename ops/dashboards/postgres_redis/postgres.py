@@ -1,10 +1,21 @@
 """PostgreSQL: does anything hold it back?"""
 
 from ops.dashboards.board import line, row
-from ops.dashboards.looks import GREEN, ORANGE, RED, Looks, calm_from, calm_until
+from ops.dashboards.looks import (
+    BLUE,
+    GREEN,
+    NOBODY_LEADS,
+    ORANGE,
+    RED,
+    Looks,
+    calm_from,
+    calm_until,
+)
 from ops.dashboards.panels import lines, stat, table
-from ops.dashboards.postgres_redis.nobody_leads import NOBODY, TABLES, UNKNOWN
 from ops.dashboards.queries import prom, sql
+
+UNKNOWN = "Not known: nobody leads, or the role may not see it"
+TABLES = {"notifications": BLUE, "attempts": ORANGE}
 
 ROW = row(
     "PostgreSQL: does anything hold it back?",
@@ -15,7 +26,7 @@ ROW = row(
             "Share of PostgreSQL's queue of notices that is in use. Full, every commit "
             "with a NOTIFY fails. Red: a session LISTENs inside an open transaction. "
             "ops/RUNBOOK.md#notifyqueuefilling",
-            Looks(unit="percentunit", empty=NOBODY, steps=calm_until(0.1, 0.5), decimals=1),
+            Looks(unit="percentunit", empty=NOBODY_LEADS, steps=calm_until(0.1, 0.5), decimals=1),
             prom("max(db_notify_queue_usage_ratio)"),
         ),
         stat(
@@ -39,14 +50,14 @@ ROW = row(
             "Days after today (UTC) that have their partition; 7 are made ahead, hourly. "
             "Red: the job fails, and rows will go to the default partition. "
             "ops/RUNBOOK.md#partitionsrunout",
-            Looks(unit="suffix: days", empty=NOBODY, steps=calm_from(3, 6)),
+            Looks(unit="suffix: days", empty=NOBODY_LEADS, steps=calm_from(3, 6)),
             prom("max(db_partitions_ahead_days)"),
         ),
         stat(
             "Rows without a day",
             "Rows in the default partitions, counted up to 1000. They move when their day "
             "is made, hourly. Red for more than an hour: ops/RUNBOOK.md#partitionsrunout",
-            Looks(unit="short", empty=NOBODY, steps=calm_until(1, 1000)),
+            Looks(unit="short", empty=NOBODY_LEADS, steps=calm_until(1, 1000)),
             prom("sum(max by (table) (db_default_partition_rows))"),
         ),
         stat(
@@ -55,7 +66,7 @@ ROW = row(
             "are as good as the last analyze.",
             Looks(
                 unit="short",
-                empty=NOBODY,
+                empty=NOBODY_LEADS,
                 words={"0": ("Exact", GREEN), "1": ("Estimated", ORANGE)},
             ),
             prom("max(db_gauges_are_estimates)"),
@@ -68,7 +79,10 @@ ROW = row(
             "Versions of rows that vacuum has not removed yet, in all partitions. A saw is "
             "right. Rising without end: see xmin age. ops/RUNBOOK.md#xminagehigh",
             Looks(
-                unit="short", empty=NOBODY, steps=[(None, GREEN), (1_000_000, RED)], colours=TABLES
+                unit="short",
+                empty=NOBODY_LEADS,
+                steps=[(None, GREEN), (1_000_000, RED)],
+                colours=TABLES,
             ),
             prom("max by (table) (db_dead_tuples)", "{{table}}"),
         ),
@@ -83,7 +97,7 @@ ROW = row(
             "Size",
             "All partitions with their indexes. Whole days are dropped after "
             "RETENTION_DAYS; the disk needs room for one more day than that.",
-            Looks(unit="bytes", empty=NOBODY, colours=TABLES),
+            Looks(unit="bytes", empty=NOBODY_LEADS, colours=TABLES),
             prom("max by (table) (db_size_bytes)", "{{table}}"),
             stacked=True,
         ),

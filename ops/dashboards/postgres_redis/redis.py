@@ -1,9 +1,17 @@
 """Redis: the ready set."""
 
 from ops.dashboards.board import line, row
-from ops.dashboards.looks import BLUE, GREEN, PER_SECOND, RED, Looks
+from ops.dashboards.looks import (
+    BLUE,
+    GREEN,
+    NO_FIGURES,
+    NO_READY_SET,
+    NOBODY_LEADS,
+    PER_SECOND,
+    RED,
+    Looks,
+)
 from ops.dashboards.panels import lines, stat
-from ops.dashboards.postgres_redis.nobody_leads import NOBODY
 from ops.dashboards.queries import prom, rate
 
 ROW = row(
@@ -16,7 +24,7 @@ ROW = row(
             "stopped; nothing is lost. ops/RUNBOOK.md#redisdown",
             Looks(
                 unit="short",
-                empty=NOBODY,
+                empty=NOBODY_LEADS,
                 steps=[(None, RED), (1, GREEN)],
                 words={"0": ("No", RED), "1": ("Yes", GREEN)},
             ),
@@ -28,7 +36,7 @@ ROW = row(
             "whatever the queue: more is somebody else's. ops/RUNBOOK.md#redismemoryhigh",
             Looks(
                 unit="bytes",
-                empty="No figures: nobody leads, or Redis is away",
+                empty=NO_READY_SET,
                 colours={"used": BLUE, "limit": RED},
             ),
             prom("max(dispatcher_redis_memory_bytes)", "used"),
@@ -37,7 +45,7 @@ ROW = row(
         lines(
             "Ready set by priority",
             "Ids that wait for a claim; at most 10,000 each, filled again below 5,000.",
-            Looks(unit="short", empty="No figures: nobody leads, or Redis is away"),
+            Looks(unit="short", empty=NO_READY_SET),
             prom("max by (priority) (dispatcher_ready_set_depth)", "priority {{priority}}"),
             stacked=True,
         ),
@@ -48,7 +56,7 @@ ROW = row(
             "claim. ops/RUNBOOK.md#lostidsfound",
             Looks(
                 unit=PER_SECOND,
-                empty="No figures: is Prometheus scraping?",
+                empty=NO_FIGURES,
                 colours={"offered": BLUE, "claimed": GREEN, "lost": RED},
             ),
             rate("dispatcher_offered_total", "offered"),

@@ -1,7 +1,17 @@
 """The second stage: the dispatcher is woken, looks, and offers."""
 
 from ops.dashboards.board import line, row
-from ops.dashboards.looks import BLUE, GREEN, ORANGE, PER_SECOND, RED, Looks, calm_until
+from ops.dashboards.looks import (
+    BLUE,
+    GREEN,
+    NO_READY_SET,
+    NOBODY_LEADS,
+    ORANGE,
+    PER_SECOND,
+    RED,
+    Looks,
+    calm_until,
+)
 from ops.dashboards.panels import lines
 from ops.dashboards.queries import prom, rate
 from ops.dashboards.road.stages import IDLE, LANES
@@ -31,7 +41,7 @@ ROW = row(
             "Ids in Redis, by priority: a window of at most 10,000 over the queue. Full "
             "lanes: more is due than workers claim. Empty ones while much is due: the "
             "dispatcher is slow, or Redis is away. ops/RUNBOOK.md#redisdown",
-            Looks(unit="short", empty="No figures: nobody leads, or Redis is away", colours=LANES),
+            Looks(unit="short", empty=NO_READY_SET, colours=LANES),
             prom("max by (priority) (dispatcher_ready_set_depth)", "priority {{priority}}"),
             stacked=True,
         ),
@@ -40,7 +50,7 @@ ROW = row(
             "How long the longest waiting one has been due. Rising by a second each second "
             "with full lanes: workers; with empty ones: the dispatcher. "
             "ops/RUNBOOK.md#oldestduetooold",
-            Looks(unit="s", empty="No figures: nobody leads", steps=calm_until(5, 10)),
+            Looks(unit="s", empty=NOBODY_LEADS, steps=calm_until(5, 10)),
             prom("max(db_oldest_due_age_seconds)", "oldest due"),
         ),
     ),
