@@ -196,6 +196,17 @@ def reap(db: Connection[Any], limit: int = 100, grace: str = "0") -> list[Any]:
     return db.execute("select * from notify.reap(%s, %s::interval)", [limit, grace]).fetchall()
 
 
+def take_back(db: Connection[Any], id: UUID) -> None:
+    """Let a claim's lease pass and be reaped; the row is due an hour later.
+
+    In one transaction: in between, a worker would claim it again.
+    """
+    with db.transaction():
+        change(db, id, lease_until=ago(db, "1 second"))
+        reap(db)
+        change(db, id, due_at=ago(db, "-1 hour"))
+
+
 def cancel(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
     """Call off what is queued."""
     return db.execute("select * from notify.cancel(%s::uuid[])", [list(ids)]).fetchall()

@@ -6,20 +6,11 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from loguru import logger
 
 import service.interval
 from service.errors import DatabaseAway
 from service.interval import every
 from service.outage import Outage
-
-
-@pytest.fixture
-def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
-    logger.remove(sink)
 
 
 def names(events):

@@ -30,6 +30,12 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
+def value(registry: CollectorRegistry) -> Callable[..., float | None]:
+    """Read a metric of this test by its name and labels; None: nobody has touched it."""
+    return lambda name, **labels: registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
 def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worker]]:
     """Build a worker with quick retries and without Redis; any setting can be given."""
     built: list[Worker] = []
