@@ -147,7 +147,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[LEFT_OUT].update(filter(None, reasons))
     config.hook.pytest_deselected(items=left_out)
     if workerinput(config):
-        config.workeroutput["left_out"] = dict(config.stash[LEFT_OUT])
+        why: Counter[str] = config.stash[LEFT_OUT]
+        config.workeroutput["left_out"] = dict(why)  # type: ignore[attr-defined]  # xdist's
 
 
 def why_not(item: pytest.Item, *, is_quick: bool) -> str | None:

@@ -16,7 +16,7 @@ from service.model import LANES
 from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue, status
 from tests.waiting import wait_for
-from workers.claimer import NOTHING
+from workers.hints import NOTHING
 from workers.runner import Worker
 
 
@@ -67,6 +67,11 @@ def instead(client, key, kind):
         pipe.execute()
 
 
+def replaced(place, kind):
+    """Put another kind of value where one of our keys is."""
+    return lambda client, keys: instead(client, place(keys), kind)
+
+
 OTHER_TYPES = [as_string, as_list, as_hash, as_stream, as_set, as_bitmap, as_geo, as_counts]
 PLACES = {
     "urgent": lambda k: k.lanes[0],
@@ -105,7 +110,7 @@ JUNK = {
         c.zadd("other", {"x": 0}) and c.rename("other", k.lanes[0])
     ),
     **{
-        f"{kind.__name__} {name}": lambda c, k, kind=kind, key=key: instead(c, key(k), kind)
+        f"{kind.__name__} {name}": replaced(key, kind)
         for kind in OTHER_TYPES
         for name, key in PLACES.items()
     },

@@ -4,8 +4,10 @@ import socket
 import ssl
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 import trustme
@@ -33,6 +35,8 @@ def transfers():
 
 class Refusing(Secure):
     """Speaks HTTP/2, and does with each request as `script` says."""
+
+    script: Callable[..., Any]
 
     async def answer(self, http, stream, writer):
         self.waiting += 1

@@ -12,6 +12,7 @@ from service.model import Outcome
 from tests.integration.workers.scripted_smtp import ScriptedSmtp
 from tests.integration.workers.secure import Secure
 from tests.unit.workers.claims import a_claim
+from workers.channels.channel import Post
 from workers.channels.webhook import WebhookChannel
 from workers.transfers import Transfers
 
@@ -22,7 +23,9 @@ TEMPORARY, PERMANENT, UNKNOWN = Outcome.TEMPORARY, Outcome.PERMANENT, Outcome.UN
 def judged(url):
     settings = Settings(send_deadline_s=0.5)
     channel, transfers = WebhookChannel(settings), Transfers(settings)
-    assert transfers.start(channel.prepare(a_claim({}, recipient=url)), None) is None
+    post = channel.prepare(a_claim({}, recipient=url))
+    assert isinstance(post, Post)
+    assert transfers.start(post, None) is None
     while not (ended := list(transfers.wait(1.0))):
         pass
     transfers.close()

@@ -26,6 +26,9 @@ AT_ONCE = EmailChannel.at_once_max
 class Relay:
     """Answers RCPT at once, but for the domains whose own server it waits for."""
 
+    port: int
+    loop: asyncio.AbstractEventLoop
+
     def __init__(self):
         self.hangs = set()
         self.free = None

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -175,8 +176,13 @@ CALLS = [
 
 @pytest.mark.parametrize("step", CALLS, ids=lambda step: f"{step[0].__name__}-{step[1]}")
 def test_a_channel_that_exits_costs_no_claim_and_no_slot(db, sink, start_all, monkeypatch, step):
-    failing(monkeypatch, *step, False, SystemExit)
+    owner, name = step
+    failing(monkeypatch, owner, name, late=False, error=SystemExit)
     all_are_sent(db, sink, start_all)
+
+
+NO_BYTES: Any = "text"
+NO_TEXT: Any = 1
 
 
 @pytest.mark.parametrize(
@@ -185,10 +191,10 @@ def test_a_channel_that_exits_costs_no_claim_and_no_slot(db, sink, start_all, mo
         None,
         "text",
         Line("text"),
-        Post(url="https://127.0.0.1:1", headers=[], body="text"),
-        Post(url="https://127.0.0.1:1", headers=[1], body=b"{}"),
-        Post(url="http://n.test:1", headers=[], body="text"),
-        Mail(mail_from="us@example.org", mail_to="a@example.org", body="text"),
+        Post(url="https://127.0.0.1:1", headers=[], body=NO_BYTES),
+        Post(url="https://127.0.0.1:1", headers=[NO_TEXT], body=b"{}"),
+        Post(url="http://n.test:1", headers=[], body=NO_BYTES),
+        Mail(mail_from="us@example.org", mail_to="a@example.org", body=NO_BYTES),
     ],
     ids=repr,
 )

@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from loguru import logger
 from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
@@ -31,14 +30,6 @@ def registry():
 @pytest.fixture
 def all_of_them(registry):
     return Breakers(Settings(), WorkerMetrics(registry))
-
-
-@pytest.fixture
-def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
-    logger.remove(sink)
 
 
 def fail(some, times=1, at=0.0, name=HERE):

@@ -60,7 +60,7 @@ def test_a_destination_whose_sends_take_long_is_not_quick():
 
 
 def test_a_single_slot_can_still_be_used():
-    assert Destinations(1).enter("any", 0, 0.0) is Place.START
+    assert Destinations[int](1).enter("any", 0, 0.0) is Place.START
 
 
 def test_the_longer_the_overflow_the_later_it_comes_back():

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-from loguru import logger
 
 from tests.unit.workers.receivers import (
     SENT,
@@ -25,14 +24,6 @@ HERE, ELSEWHERE = "https://limited.example", "https://free.example"
 @pytest.fixture
 def paces():
     return Paces()
-
-
-@pytest.fixture
-def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
-    logger.remove(sink)
 
 
 def throttle(paces, at, row=ROW, name=HERE, retry_after_s=None):
