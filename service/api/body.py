@@ -11,11 +11,11 @@ from msgspec import Meta
 
 from service.api.decoding import Body, Timestamp, member_faults
 from service.api.storable import unstorable
+from service.channels.email import CONTROL, WITHOUT_CONTROL, EmailPayload, http_url
 from service.config.settings import Settings
 from service.http.problems import Fault
 from service.model import DEFAULT_PRIORITY, Channel
 from service.text.addresses import mailbox
-from service.text.checks import CONTROL, WITHOUT_CONTROL, EmailPayload, http_url
 
 
 class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from service.api.storable import WALKED_BYTES_MAX, bad_character, fault, too_deep, walk
+from service.channels.email import escaped
 from service.http.problems import KINDS, Fault, Problem, invalid
-from service.text.checks import escaped
 
 Timestamp = Annotated[datetime, Meta(tz=True)]
 Kind = TypeVar("Kind", bound=msgspec.Struct)

@@ -11,10 +11,10 @@ from service.api.examples import Examples
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
 from service.api.views import Cancellation, Detail, Page, Readiness, Receipt, RedriveReport
+from service.channels.email import WITHOUT_CONTROL, EmailPayload
 from service.config.settings import Settings
 from service.http.problems import KINDS, ProblemDocument
 from service.model import Channel, Status
-from service.text.checks import WITHOUT_CONTROL, EmailPayload
 
 ABOUT = """\
 Durable notifications on PostgreSQL, delivered at least once. What is accepted (202) is committed.

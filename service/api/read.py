@@ -10,10 +10,10 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
+from service.channels.email import CONTROL
 from service.http.problems import Fault, Problem, invalid
 from service.ledger.store import ATTEMPTS_MAX, Store
 from service.model import Channel, Notification, Status
-from service.text.checks import CONTROL
 
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 200

@@ -16,8 +16,8 @@ from itertools import accumulate
 
 import msgspec
 
+from service.channels.email import escaped
 from service.http.problems import Fault
-from service.text.checks import escaped
 
 NESTING_MAX = 64
 EXPONENT_MAX = 400  # beyond every double, written out

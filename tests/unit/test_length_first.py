@@ -17,16 +17,16 @@ from multidict import MultiDict
 
 import service.api.body
 import service.api.read
+import service.channels.email
 import service.text.addresses
-import service.text.checks
 import workers.channels.email
 import workers.channels.header
 import workers.channels.message
 import workers.channels.webhook
 from service.api import body, read, redrive
+from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.http.problems import Problem
-from service.text.checks import EmailPayload
 from tests.unit.workers.claims import a_claim
 from workers.channels.channel import Mail
 from workers.channels.email import EmailChannel
@@ -37,14 +37,14 @@ MODULES = [
     service.text.addresses,
     service.api.body,
     service.api.read,
-    service.text.checks,
+    service.channels.email,
     workers.channels.email,
     workers.channels.header,
     workers.channels.message,
     workers.channels.webhook,
 ]
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.org")
-ROOT = Path(service.text.checks.__file__).parents[2]
+ROOT = Path(service.channels.email.__file__).parents[2]
 OURS = (f"{ROOT}/service/", f"{ROOT}/workers/", __file__)
 # They look each character up once; and what the watch itself is made of.
 READERS = re.compile(r"/(json|multidict|msgspec)/|/(enum|contextlib)\.py$|^<")
