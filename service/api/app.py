@@ -16,7 +16,7 @@ from prometheus_async.aio.web import server_stats
 
 from service.api import health
 from service.api.batcher import Batcher
-from service.api.enqueue import BODY_BYTES_MAX, EnqueueHandler
+from service.api.enqueue import EnqueueHandler
 from service.api.measured import Handler, Measured
 from service.api.openapi import document
 from service.api.operate import OperateHandler
@@ -29,6 +29,7 @@ from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
 from service.http.problems import Problem, answer
 from service.ledger.store import Store
+from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.process.descriptors import connections_max
 

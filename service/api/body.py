@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,11 +10,16 @@ from msgspec import Meta
 
 from service.api.decoding import Body, Timestamp, member_faults
 from service.api.storable import unstorable
-from service.channels.email import CONTROL, WITHOUT_CONTROL, EmailPayload, http_url
+from service.channels.declaration import Payload
+from service.channels.table import CHANNELS
+from service.channels.words import EITHER, WORDS, payloads, recipients
 from service.config.settings import Settings
 from service.http.problems import Fault
-from service.model import DEFAULT_PRIORITY, Channel
-from service.text.addresses import mailbox
+from service.limits import MAX_ATTEMPTS_MAX, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.model import DEFAULT_PRIORITY, LANES, Channel
+from service.text.checks import CONTROL, WITHOUT_CONTROL
+
+EXAMPLE = CHANNELS[Channel.WEBHOOK].example
 
 
 class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -23,26 +27,26 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
 
     # The same struct is decoded from the body and encoded as the row; a description is also what
     # a client is told when the field is wrong.
-    channel: Annotated[Channel, Meta(description="Use webhook, email or log.")]
+    channel: Annotated[Channel, Meta(description=f"Use {EITHER}.")]
     recipient: Annotated[
         str,
         Meta(
             min_length=1,
-            max_length=2048,
-            description="Use a URL (webhook) or an address (email), up to 2048 characters.",
-            examples=["https://example.com/hook"],
+            max_length=RECIPIENT_MAX_CHARS,
+            description=f"Use {recipients()}, up to {RECIPIENT_MAX_CHARS} characters.",
+            examples=[EXAMPLE["recipient"]],
             extra_json_schema=WITHOUT_CONTROL,
         ),
     ]
     payload: Annotated[
         msgspec.Raw,
         Meta(
-            description="Any JSON value: the body of the webhook; for email an EmailPayload.",
-            examples=[{"text": "hello"}],
+            description=f"Any JSON value: {payloads()}.",
+            examples=[EXAMPLE["payload"]],
         ),
     ]
     priority: Annotated[
-        Annotated[int, Meta(ge=0, le=3)] | None,
+        Annotated[int, Meta(ge=LANES[0], le=LANES[-1])] | None,
         Meta(description="Use 0 (urgent), 1, 2 (the default) or 3 (bulk)."),
     ] = DEFAULT_PRIORITY
     send_at: Annotated[
@@ -54,100 +58,109 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
         Meta(description="Use RFC 3339 with an offset, in the future and after send_at."),
     ] = None
     max_attempts: Annotated[
-        Annotated[int, Meta(ge=1, le=100)] | None,
-        Meta(description="Use 1 to 100, or leave it out for the service's default."),
+        Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS_MAX)] | None,
+        Meta(
+            description=f"Use 1 to {MAX_ATTEMPTS_MAX}, or leave it out for the service's default."
+        ),
     ] = None
     reference: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=255)] | None,
+        Annotated[str, Meta(min_length=1, max_length=REFERENCE_MAX_CHARS)] | None,
         Meta(
-            description="Your own name for it, 1 to 255 characters; need not be unique.",
+            description=f"Your own name for it, 1 to {REFERENCE_MAX_CHARS} characters; "
+            "need not be unique.",
             extra_json_schema=WITHOUT_CONTROL,
         ),
     ] = None
 
 
-decode_email = msgspec.json.Decoder(EmailPayload).decode
+BODY = Body(NewNotification, open_at="/payload")
 SEND_AT_AGE_MAX = timedelta(days=365)  # older is a mistake
 EXPIRES_AT_MAX = timedelta(days=3650)
-
-
-BODY = Body(NewNotification, open_at="/payload")
+PAYLOADS = {
+    channel: msgspec.json.Decoder(declared.payload)
+    for channel, declared in CHANNELS.items()
+    if declared.payload is not None
+}
 
 
 def read(body: bytes, settings: Settings, now: Callable[[], float] = time.time) -> NewNotification:
     """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
-    return BODY.read(body, lambda row: unstorable(body, row.payload) or faults(row, settings, now))
+    return BODY.read(body, lambda given: checked(body, given, settings, now))
 
 
-def faults(
-    notification: NewNotification, settings: Settings, now: Callable[[], float]
-) -> Iterator[Fault]:
-    """Check what types cannot."""
-    if notification.send_at is not None or notification.expires_at is not None:
-        yield from time_faults(notification, settings, datetime.fromtimestamp(now(), UTC))
-        to_utc(notification)
-    if notification.reference is not None and CONTROL.search(notification.reference):
-        yield Fault("invalid_reference", "Leave out control characters.", "/reference")
-    yield from CHANNEL_FAULTS[notification.channel](notification, settings)
+def checked(
+    body: bytes, given: NewNotification, settings: Settings, now: Callable[[], float]
+) -> tuple[NewNotification, list[Fault]]:
+    """Check what types cannot; returns the row that is stored if there is no fault."""
+    if faults := unstorable(body, given.payload):
+        return given, faults
+    faults = [*time_faults(given, settings, now), *reference_faults(given)]
+    if unset := missing_setting(given.channel, settings):
+        sentence = f"This service sends no {given.channel}: {unset} is not set."
+        return given, [*faults, Fault("channel_not_configured", sentence, "/channel")]
+    recipient = given.recipient
+    try:
+        recipient = CHANNELS[given.channel].recipient(recipient)
+    except ValueError as error:
+        faults.append(Fault("invalid_recipient", str(error), "/recipient"))
+    faults += payload_faults(given)
+    return (given, faults) if faults else (stored(given, recipient), [])
 
 
 def time_faults(
-    notification: NewNotification, settings: Settings, now: datetime
+    given: NewNotification, settings: Settings, now: Callable[[], float]
 ) -> Iterator[Fault]:
     """Check the order of the times. The database checks it again, by its own clock."""
-    send_at, expires_at = notification.send_at or now, notification.expires_at
-    if not now - SEND_AT_AGE_MAX <= send_at <= now + timedelta(days=settings.send_at_max_days):
+    if given.send_at is None and given.expires_at is None:
+        return
+    now_at = datetime.fromtimestamp(now(), UTC)
+    send_at, expires_at = given.send_at or now_at, given.expires_at
+    latest = now_at + timedelta(days=settings.send_at_max_days)
+    if not now_at - SEND_AT_AGE_MAX <= send_at <= latest:
         sentence = f"Use a time within {settings.send_at_max_days} days."
         yield Fault("invalid_send_at", sentence, "/send_at")
-    elif expires_at is not None and not max(now, send_at) < expires_at <= now + EXPIRES_AT_MAX:
+    elif (
+        expires_at is not None and not max(now_at, send_at) < expires_at <= now_at + EXPIRES_AT_MAX
+    ):
         sentence = "Use a time in the future, after send_at and within ten years."
         yield Fault("invalid_expires_at", sentence, "/expires_at")
 
 
-def to_utc(notification: NewNotification) -> None:
-    """Write the times in UTC: PostgreSQL takes no offset beyond 15:59. Beyond its years stays."""
-    with suppress(OverflowError):  # refused already
-        if notification.send_at is not None:
-            notification.send_at = notification.send_at.astimezone(UTC)
-        if notification.expires_at is not None:
-            notification.expires_at = notification.expires_at.astimezone(UTC)
+def reference_faults(given: NewNotification) -> Iterator[Fault]:
+    """Check that the reference is one line."""
+    if given.reference is not None and CONTROL.search(given.reference):
+        yield Fault("invalid_reference", "Leave out control characters.", "/reference")
 
 
-def webhook_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
-    """Check the URL."""
-    try:
-        http_url(notification.recipient)
-    except ValueError as error:
-        yield Fault("invalid_recipient", str(error), "/recipient")
+def missing_setting(channel: str, settings: Settings) -> str | None:
+    """Name the setting without which this service does not deliver on the channel, if it lacks."""
+    needs = WORDS[channel].get("needs")
+    return needs[0] if needs and getattr(settings, needs[0].lower()) is None else None
 
 
-def email_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
-    """Check the address, which is stored normalized, and the mail."""
-    if settings.smtp_url is None:
-        yield Fault("channel_not_configured", "This service sends no email: SMTP_URL is not set.",
-                    "/channel")  # fmt: skip
+def payload_faults(given: NewNotification) -> Iterator[Fault]:
+    """Check the payload of a channel that does not take any JSON value."""
+    decoder = PAYLOADS.get(given.channel)
+    if decoder is None:
         return
     try:
-        notification.recipient = mailbox(notification.recipient)
-    except ValueError as error:
-        yield Fault("invalid_recipient", str(error), "/recipient")
-    try:
-        mail = decode_email(notification.payload)
+        payload: Payload = decoder.decode(given.payload)
     except msgspec.ValidationError:
-        yield from member_faults(notification.payload, EmailPayload, "/payload")
+        yield from member_faults(given.payload, decoder.type, "/payload")
         return
-    for pointer, sentence in mail.faults():
+    for pointer, sentence in payload.faults():
         yield Fault("invalid_payload", sentence, f"/payload{pointer}")
 
 
-def log_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
-    """Check that the recipient is one line."""
-    if CONTROL.search(notification.recipient):
-        yield Fault("invalid_recipient", "Leave out control characters.", "/recipient")
+def stored(given: NewNotification, recipient: str) -> NewNotification:
+    """Return the row as it is stored, its times in UTC: PostgreSQL takes no offset beyond 15:59."""
+    if recipient == given.recipient and given.send_at is None and given.expires_at is None:
+        return given
+    return msgspec.structs.replace(
+        given, recipient=recipient, send_at=utc(given.send_at), expires_at=utc(given.expires_at)
+    )
 
 
-CHANNEL_FAULTS = {
-    Channel.WEBHOOK: webhook_faults,
-    Channel.EMAIL: email_faults,
-    Channel.LOG: log_faults,
-}
+def utc(at: datetime | None) -> datetime | None:
+    """Write a time in UTC."""
+    return None if at is None else at.astimezone(UTC)

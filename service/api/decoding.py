@@ -1,6 +1,6 @@
 """From the bytes of a body to the struct that is its type, or to all that is wrong with it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from service.api.storable import WALKED_BYTES_MAX, bad_character, fault, too_deep, walk
-from service.channels.email import escaped
 from service.http.problems import KINDS, Fault, Problem, invalid
+from service.text.checks import escaped
 
 Timestamp = Annotated[datetime, Meta(tz=True)]
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -23,21 +23,23 @@ class Body(Generic[Kind]):
         self._open_at = open_at
         self._decode = msgspec.json.Decoder(kind).decode
 
-    def read(self, body: bytes, faults: Callable[[Kind], Iterable[Fault]]) -> Kind:
-        """Decode a body; `faults` checks what types cannot. Raises Problem."""
+    def read(self, body: bytes, check: Callable[[Kind], tuple[Kind, list[Fault]]]) -> Kind:
+        """Decode a body and return what `check` makes of it. Raises Problem.
+
+        `check` finds what types cannot, and changes nothing.
+        """
         if not body:
             raise Problem("empty_body")
         try:
             if not body.isascii():
                 body.decode()
-            value = self._parse(body)
-            found = list(faults(value))
+            value, faults = check(self._parse(body))
         except UnicodeDecodeError as error:
             raise Problem("invalid_encoding", f"Byte {error.start} is not UTF-8.") from None
         except RecursionError:
             raise invalid([too_deep(self._open_at)]) from None
-        if found:
-            raise invalid(found)
+        if faults:
+            raise invalid(faults)
         return value
 
     def _parse(self, body: bytes) -> Kind:

@@ -10,10 +10,11 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
-from service.channels.email import CONTROL
 from service.http.problems import Fault, Problem, invalid
 from service.ledger.store import ATTEMPTS_MAX, Store
+from service.limits import REFERENCE_MAX_CHARS
 from service.model import Channel, Notification, Status
+from service.text.checks import CONTROL
 
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 200
@@ -123,7 +124,7 @@ def limit(text: str) -> int:
 
 def reference(text: str) -> str:
     """Parse a reference."""
-    if len(text) > 255 or CONTROL.search(text):
+    if len(text) > REFERENCE_MAX_CHARS or CONTROL.search(text):
         raise ValueError("no reference")
     return text
 
@@ -138,7 +139,10 @@ def uuid(text: str) -> UUID:
 PARAMETERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "status": (f"Give one of {', '.join(Status)}, once.", Status),
     "channel": (f"Give one of {', '.join(Channel)}, once.", Channel),
-    "reference": ("Give 1 to 255 characters, without control characters, once.", reference),
+    "reference": (
+        f"Give 1 to {REFERENCE_MAX_CHARS} characters, without control characters, once.",
+        reference,
+    ),
     "limit": (f"Give a number from 1 to {PAGE_ROWS_MAX}, once; {PAGE_ROWS} if left out.", limit),
     "cursor": ("Give the `next` of the page before, once.", uuid),
 }

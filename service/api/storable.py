@@ -16,14 +16,12 @@ from itertools import accumulate
 
 import msgspec
 
-from service.channels.email import escaped
 from service.http.problems import Fault
+from service.limits import DIGITS_MAX, NESTING_MAX, PAYLOAD_BYTES_MAX
+from service.text.checks import escaped
 
-NESTING_MAX = 64
 EXPONENT_MAX = 400  # beyond every double, written out
-DIGITS_MAX = 4300  # of an integer: Python reads no longer ones, nor do many others
 FRACTION_MAX = 16383 - EXPONENT_MAX  # digits: numeric's scale, with any exponent
-STORED_BYTES_MAX = 262144  # what accept() says: octet_length(payload::text)
 GROWTH_MAX = 58  # `1e-400,` becomes `0.00…1, `: more than any other
 WALKED_BYTES_MAX = 16 * 1024  # 5 ms; what is larger is refused without saying where
 
@@ -223,19 +221,19 @@ def shown(name: str) -> str:
 def is_too_large(payload: msgspec.Raw) -> bool:
     """Tell whether accept() would find the payload too large; costs nothing up to 4 KB."""
     raw = bytes(payload)
-    if len(raw) * GROWTH_MAX <= STORED_BYTES_MAX:
+    if len(raw) * GROWTH_MAX <= PAYLOAD_BYTES_MAX:
         return False
     blanks = raw.count(b",") + raw.count(b":")
     grows = has_exponent(raw) and has_exponent(STRING.sub(b"", raw))
-    if len(raw) + blanks <= STORED_BYTES_MAX and not grows:
+    if len(raw) + blanks <= PAYLOAD_BYTES_MAX and not grows:
         return False
-    return stored_bytes(raw) > STORED_BYTES_MAX
+    return stored_bytes(raw) > PAYLOAD_BYTES_MAX
 
 
 def stored_bytes(payload: bytes) -> int:
-    """Count the bytes of payload::jsonb::text, exactly up to STORED_BYTES_MAX."""
+    """Count the bytes of payload::jsonb::text, exactly up to PAYLOAD_BYTES_MAX."""
     size = written_bytes(payload)
-    if size > STORED_BYTES_MAX and payload.count(b":") > 1:  # some members may be replaced
+    if size > PAYLOAD_BYTES_MAX and payload.count(b":") > 1:  # some members may be replaced
         size = written_bytes(kept_members(payload))
     return size
 
@@ -256,7 +254,7 @@ def written_bytes(payload: bytes) -> int:
         text = written_out(number)
         texts[number] = msgspec.Raw(text)
         numbers_bytes += count * len(text)
-        if numbers_bytes > STORED_BYTES_MAX:
+        if numbers_bytes > PAYLOAD_BYTES_MAX:
             return numbers_bytes
     if texts:
         value = msgspec.json.Decoder(float_hook=texts.__getitem__).decode(payload)
@@ -278,5 +276,5 @@ def written_out(number: str) -> str:
 
 def too_large() -> Fault:
     """Say that the payload is too large once it is stored."""
-    sentence = f"Keep it under {STORED_BYTES_MAX} bytes as PostgreSQL writes it."
+    sentence = f"Keep it under {PAYLOAD_BYTES_MAX} bytes as PostgreSQL writes it."
     return Fault("payload_too_large", sentence, "/payload")

@@ -1,56 +1,34 @@
-"""What may be sent where: checked at the edge, and again by the workers for rows inserted by SQL.
+"""Channel `email`, whose recipient is one mailbox and whose payload is the mail.
 
-Every refusal is a ValueError, or a pair of a JSON pointer and a sentence, fit for the client.
-Length comes first, everywhere: nothing is normalized, matched or parsed beyond its limit.
+recipient  1 to 254 characters (and bytes, in either spelling*): one local@domain, no quotes,
+           blanks, comments or brackets, no `=?`; the local part a dot-atom of RFC 5322 or 6531;
+           the domain of letters, digits and hyphens*, by IDNA 2008*, not .invalid or .onion
+payload    an object with no other members than these
+subject    a string of up to 998 characters, may be empty; no control characters (U+0000 to
+           U+001F, U+007F to U+009F, U+2028, U+2029) except tabs
+text, html a string or null, one of them a string
+reply_to   null, or as recipient
+headers    null, or an object of up to 50 strings; values as subject; names of up to 76 characters,
+           from HEADER_NAME, each once in any case
 
-The rules, which accept() repeats as far as SQL can (* it cannot):
-
-webhook     recipient  1 to 2048 characters of printable ASCII without `\\` or blanks:
-                       http(s)://[user[:password]@]host[:port][/…|?…|#…], one @ at most before the
-                       path; host of [A-Za-z0-9._-] or [IPv6]*, port 1 to 65535
-email       recipient  1 to 254 characters (and bytes, of either spelling*): one local@domain,
-                       no quotes, blanks, comments or brackets, no `=?`; the local part a dot-atom
-                       of RFC 5322 or 6531; the domain of letters, digits and hyphens*, by
-                       IDNA 2008*, not .invalid or .onion
-            payload    an object with no other members than these
-            subject    a string of up to 998 characters, may be empty; no control characters
-                       (U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029) except tabs
-            text, html a string or null, one of them a string
-            reply_to   null, or as recipient
-            headers    null, or an object of up to 50 strings; values as subject; names of up to 76
-                       characters, from HEADER_NAME, each once in any case
-log         recipient  1 to 2048 characters, no control characters
+Marked *: what SQL cannot check. The workers check all of it again, for rows that SQL inserted.
 """
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv6Address
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
-from service.text.addresses import ADDRESS_MAX_CHARS, address
+from service.channels.declaration import Declaration, Payload
+from service.text.addresses import ADDRESS_MAX_CHARS, address, mailbox
+from service.text.checks import escaped
 
-URL_MAX_CHARS = 2048
 HEADERS_MAX = 50
 HEADER_NAME_MAX_CHARS = 76
 HEADER_MAX_CHARS = 998  # a line of a message, RFC 5322 section 2.1.1
 
-# Line separators that only Unicode knows count too: readers break lines at them.
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-WITHOUT_CONTROL = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}  # as JSON Schema
 CONTROL_BUT_TAB = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-
-# Backslashes are left out on purpose: URL parsers disagree on where they end the host.
-HTTP_URL = re.compile(
-    r"https?://"
-    r"(?:[!$%&'()*+,;=:._~A-Za-z0-9-]*@)?"
-    r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])"
-    r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?:[/?#][!-\[\]-~]*)?",
-    re.IGNORECASE | re.ASCII,  # else U+017F is an s, and U+212A a k
-)
 
 HEADER_NAME = re.compile(
     r"(?:(?:X|List)-[A-Za-z0-9-]+|Auto-Submitted|Precedence|Importance|Priority|Sensitivity"
@@ -59,24 +37,7 @@ HEADER_NAME = re.compile(
 )
 
 
-def http_url(text: str) -> str:
-    """Return `text` if it is one absolute http or https URL, written in ASCII."""
-    if len(text) > URL_MAX_CHARS:
-        raise ValueError(f"Give a URL of at most {URL_MAX_CHARS} characters.")
-    found = HTTP_URL.fullmatch(text)
-    if found is None:
-        raise ValueError(
-            "Give an absolute http:// or https:// URL without spaces; "
-            "beyond ASCII, write the host as xn--… and the rest percent-encoded."
-        )
-    if (ipv6 := found["ipv6"]) is not None and not is_ipv6(ipv6):
-        raise ValueError("Give a URL whose host in brackets is an IPv6 address.")
-    if (port := found["port"]) is not None and not 1 <= int(port) <= 65535:
-        raise ValueError("Give a URL whose port is from 1 to 65535.")
-    return text
-
-
-class EmailPayload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class EmailPayload(Payload, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The payload of channel `email`."""
 
     subject: Annotated[str, Meta(extra_json_schema={"maxLength": HEADER_MAX_CHARS})]
@@ -132,15 +93,11 @@ def mailbox_fault(text: str) -> str | None:
     return None
 
 
-def is_ipv6(text: str) -> bool:
-    """Tell whether `text` is an IPv6 address."""
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def escaped(name: str) -> str:
-    """Escape a member's name for a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
+EMAIL = Declaration(
+    recipient=mailbox,
+    payload=EmailPayload,
+    example={
+        "recipient": "you@example.com",
+        "payload": {"subject": "Hello", "text": "It works."},
+    },
+)

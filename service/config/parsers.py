@@ -5,11 +5,11 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from service.channels.email import is_ipv6
 from service.config.postgres_url import is_readable
 from service.config.redis_url import is_redis_url
 from service.signature import key
 from service.text.addresses import sender
+from service.text.checks import is_ipv6
 
 # Not urlsplit(): of what stands in brackets, and of several hosts, each patch of Python thinks
 # otherwise. What is refused here is refused by all of them, or is libpq's alone to read.

@@ -18,7 +18,10 @@ from multidict import MultiDict
 import service.api.body
 import service.api.read
 import service.channels.email
+import service.channels.log
+import service.channels.webhook
 import service.text.addresses
+import service.text.checks
 import workers.channels.email
 import workers.channels.header
 import workers.channels.message
@@ -27,6 +30,7 @@ from service.api import body, read, redrive
 from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.http.problems import Problem
+from service.model import Channel
 from tests.unit.workers.claims import a_claim
 from workers.channels.channel import Mail
 from workers.channels.email import EmailChannel
@@ -38,13 +42,16 @@ MODULES = [
     service.api.body,
     service.api.read,
     service.channels.email,
+    service.channels.log,
+    service.channels.webhook,
+    service.text.checks,
     workers.channels.email,
     workers.channels.header,
     workers.channels.message,
     workers.channels.webhook,
 ]
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.org")
-ROOT = Path(service.channels.email.__file__).parents[2]
+ROOT = Path(service.text.checks.__file__).parents[2]
 OURS = (f"{ROOT}/service/", f"{ROOT}/workers/", __file__)
 # They look each character up once; and what the watch itself is made of.
 READERS = re.compile(r"/(json|multidict|msgspec)/|/(enum|contextlib)\.py$|^<")
@@ -162,7 +169,7 @@ def test_every_field_that_takes_text_has_a_limit_here() -> None:
     assert {name for kind in kinds for name in text_fields(kind)} == set(LIMITS)
 
 
-@pytest.mark.parametrize("channel", ["webhook", "email", "log"])
+@pytest.mark.parametrize("channel", list(Channel))
 @pytest.mark.parametrize("field", ["recipient", "reference"])
 def test_no_long_field_of_a_notification_reaches_them(patterns, channel, field) -> None:
     for text in LONG:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pycurl
 
-from service.channels.email import http_url
+from service.channels.webhook import http_url
 from service.config.settings import Settings
 from service.model import Outcome
 from service.names.origin import origin

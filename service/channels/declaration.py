@@ -1,0 +1,28 @@
+"""What is declared of a channel: what its recipient and its payload must be."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """The payload of a channel that does not take any JSON value."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Say what is wrong beyond the types: (JSON pointer within the payload, sentence)."""
+        yield from ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """One channel, as accept() in SQL repeats it as far as SQL can.
+
+    `recipient`: takes it as given and returns it as it is stored; raises ValueError, fit for the
+    client. `payload`: the type it must have; None: any JSON value. `example`: recipient and payload
+    of one notification that is right, for the documentation.
+    """
+
+    recipient: Callable[[str], str]
+    payload: type[Payload] | None = None
+    example: Mapping[str, object]
