@@ -8,6 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("ops/**/*.md"), *ROOT.glob("load/*.md")])
 DECISIONS = sorted((ROOT / "ops" / "adr").glob("*.md"))
+# What somebody makes who follows a how-to.
+TO_BE_MADE = {"service/channels/sms.py", "workers/channels/sms.py", "migrations/000N-name.sql"}
 
 
 def anchors(text: str) -> set[str]:
@@ -31,3 +33,10 @@ def test_decisions_are_numbered_without_a_gap_and_the_architecture_links_each():
         assert decision.name.startswith(f"{number:04}-")
         assert decision.read_text().startswith(f"# {number}. ")
         assert f"](adr/{decision.name})" in architecture
+
+
+def test_every_path_that_the_how_tos_name_is_there():
+    how_to = (ROOT / "ops" / "ARCHITECTURE.md").read_text().partition("## How to")[2]
+    paths = re.findall(r"`((?:service|workers|sql|migrations|ops|tests|load)/[\w./-]*)`", how_to)
+    assert paths
+    assert [p for p in paths if not (ROOT / p).exists() and p not in TO_BE_MADE] == []
