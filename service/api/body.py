@@ -85,36 +85,36 @@ PAYLOADS = {
 
 def read(body: bytes, settings: Settings, now: Callable[[], float] = time.time) -> NewNotification:
     """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
-    return BODY.read(body, lambda given: checked(body, given, settings, now))
+    return BODY.read(body, lambda notification: checked(body, notification, settings, now))
 
 
 def checked(
-    body: bytes, given: NewNotification, settings: Settings, now: Callable[[], float]
+    body: bytes, notification: NewNotification, settings: Settings, now: Callable[[], float]
 ) -> tuple[NewNotification, list[Fault]]:
     """Check what types cannot; returns the row that is stored if there is no fault."""
-    if faults := unstorable(body, given.payload):
-        return given, faults
-    faults = [*time_faults(given, settings, now), *reference_faults(given)]
-    if unset := missing_setting(given.channel, settings):
-        sentence = f"This service sends no {given.channel}: {unset} is not set."
-        return given, [*faults, Fault("channel_not_configured", sentence, "/channel")]
-    recipient = given.recipient
+    if faults := unstorable(body, notification.payload):
+        return notification, faults
+    faults = [*time_faults(notification, settings, now), *reference_faults(notification)]
+    if unset := missing_setting(notification.channel, settings):
+        sentence = f"This service sends no {notification.channel}: {unset} is not set."
+        return notification, [*faults, Fault("channel_not_configured", sentence, "/channel")]
+    recipient = notification.recipient
     try:
-        recipient = CHANNELS[given.channel].recipient(recipient)
+        recipient = CHANNELS[notification.channel].recipient(recipient)
     except ValueError as error:
         faults.append(Fault("invalid_recipient", str(error), "/recipient"))
-    faults += payload_faults(given)
-    return (given, faults) if faults else (stored(given, recipient), [])
+    faults += payload_faults(notification)
+    return (notification, faults) if faults else (stored(notification, recipient), [])
 
 
 def time_faults(
-    given: NewNotification, settings: Settings, now: Callable[[], float]
+    notification: NewNotification, settings: Settings, now: Callable[[], float]
 ) -> Iterator[Fault]:
     """Check the order of the times. The database checks it again, by its own clock."""
-    if given.send_at is None and given.expires_at is None:
+    if notification.send_at is None and notification.expires_at is None:
         return
     now_at = datetime.fromtimestamp(now(), UTC)
-    send_at, expires_at = given.send_at or now_at, given.expires_at
+    send_at, expires_at = notification.send_at or now_at, notification.expires_at
     latest = now_at + timedelta(days=settings.send_at_max_days)
     if not now_at - SEND_AT_AGE_MAX <= send_at <= latest:
         sentence = f"Use a time within {settings.send_at_max_days} days."
@@ -126,9 +126,9 @@ def time_faults(
         yield Fault("invalid_expires_at", sentence, "/expires_at")
 
 
-def reference_faults(given: NewNotification) -> Iterator[Fault]:
+def reference_faults(notification: NewNotification) -> Iterator[Fault]:
     """Check that the reference is one line."""
-    if given.reference is not None and CONTROL.search(given.reference):
+    if notification.reference is not None and CONTROL.search(notification.reference):
         yield Fault("invalid_reference", "Leave out control characters.", "/reference")
 
 
@@ -138,26 +138,27 @@ def missing_setting(channel: str, settings: Settings) -> str | None:
     return needs[0] if needs and getattr(settings, needs[0].lower()) is None else None
 
 
-def payload_faults(given: NewNotification) -> Iterator[Fault]:
+def payload_faults(notification: NewNotification) -> Iterator[Fault]:
     """Check the payload of a channel that does not take any JSON value."""
-    decoder = PAYLOADS.get(given.channel)
+    decoder = PAYLOADS.get(notification.channel)
     if decoder is None:
         return
     try:
-        payload: Payload = decoder.decode(given.payload)
+        payload: Payload = decoder.decode(notification.payload)
     except msgspec.ValidationError:
-        yield from member_faults(given.payload, decoder.type, "/payload")
+        yield from member_faults(notification.payload, decoder.type, "/payload")
         return
     for pointer, sentence in payload.faults():
         yield Fault("invalid_payload", sentence, f"/payload{pointer}")
 
 
-def stored(given: NewNotification, recipient: str) -> NewNotification:
+def stored(notification: NewNotification, recipient: str) -> NewNotification:
     """Return the row as it is stored, its times in UTC: PostgreSQL takes no offset beyond 15:59."""
-    if recipient == given.recipient and given.send_at is None and given.expires_at is None:
-        return given
+    send_at, expires_at = notification.send_at, notification.expires_at
+    if recipient == notification.recipient and send_at is None and expires_at is None:
+        return notification
     return msgspec.structs.replace(
-        given, recipient=recipient, send_at=utc(given.send_at), expires_at=utc(given.expires_at)
+        notification, recipient=recipient, send_at=utc(send_at), expires_at=utc(expires_at)
     )
 
 

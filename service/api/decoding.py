@@ -16,7 +16,7 @@ Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 class Body(Generic[Kind]):
-    """A type of bodies; `open_at` points to the field that takes any JSON, if there is one."""
+    """How bodies of one type are read. `open_at`: a pointer to the field that takes any JSON."""
 
     def __init__(self, kind: type[Kind], *, open_at: str = "") -> None:
         self._kind = kind
@@ -49,10 +49,10 @@ class Body(Generic[Kind]):
         except msgspec.DecodeError as error:
             mistyped, reason = isinstance(error, msgspec.ValidationError), str(error)
         try:
-            found = list(member_faults(body, self._kind, "")) if mistyped else broken(body)
+            faults = list(member_faults(body, self._kind, "")) if mistyped else broken(body)
         except ValueError as error:
             raise Problem("invalid_json", f"{error}.") from None
-        raise invalid(found) if found else Problem("invalid_json", f"{reason}.")
+        raise invalid(faults) if faults else Problem("invalid_json", f"{reason}.")
 
 
 def broken(body: bytes) -> list[Fault]:
@@ -94,7 +94,7 @@ def value_faults(value: msgspec.Raw, hint: Any, pointer: str) -> Iterator[Fault]
 
 
 def code_at(pointer: str) -> str:
-    """Return the code of a wrong value: its field's own, or one for all that have none."""
+    """Return the code of a wrong value: its field's own, or the one of all fields without."""
     if pointer == "":
         return "not_an_object"
     if pointer.startswith("/payload/"):

@@ -1,4 +1,4 @@
-"""The examples of the documentation: bodies that this service takes, at the time they are read."""
+"""The examples of the documentation: bodies that this service takes when they are read."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ Examples = dict[str, dict[str, Any]]
 
 
 def enqueueing(settings: Settings, inbox_url: str | None, now: datetime) -> Examples:
-    """Give bodies of POST /notify by name; the first is the one that the page offers."""
+    """Return bodies of POST /notify by name; the page fills in the first."""
     bodies: dict[str, dict[str, Any]] = {
         channel: {"channel": channel, **declared.example}
         for channel, declared in CHANNELS.items()
@@ -29,7 +29,7 @@ def enqueueing(settings: Settings, inbox_url: str | None, now: datetime) -> Exam
 
 
 def redriving(now: datetime) -> Examples:
-    """Give bodies of POST /redrive by name."""
+    """Return bodies of POST /redrive by name."""
     yesterday = rfc3339(now - timedelta(days=1))
     bodies: dict[str, dict[str, Any]] = {
         "one": {"ids": [ID]},

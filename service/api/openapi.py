@@ -36,7 +36,7 @@ BODY_PROBLEMS = (413, 422, *MOVE_PROBLEMS)
 
 NULL = {"type": "null"}
 
-# What msgspec's schemas cannot say: either ids or a filter, and one that narrows.
+# Msgspec's schemas cannot say this: either ids or a filter, and a filter has a field at least.
 ONE_OF_BOTH = {
     "oneOf": [
         {"required": [name], "properties": {name: {"not": {"type": "null"}}, other: NULL}}
@@ -52,9 +52,9 @@ NARROWS = {
 
 
 def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
-    """Build the document. `inbox_url`: what catches webhooks that are tried out, if anything does.
+    """Build the document. `inbox_url`: the inbox that the example of a webhook goes to, if any.
 
-    Its examples hold at `now`, for an hour.
+    The times in its examples are valid for an hour from `now`.
     """
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
@@ -149,7 +149,7 @@ def query_parameters() -> list[dict[str, Any]]:
 
 
 def or_empty(schema: dict[str, Any]) -> dict[str, Any]:
-    """Allow the empty text as well, which counts as not given."""
+    """Allow the empty text as well: it counts as if the parameter were left out."""
     return {"anyOf": [schema, {"type": "string", "maxLength": 0}]}
 
 

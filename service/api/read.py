@@ -27,19 +27,19 @@ class ReadHandler:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def one(self, request: web.Request) -> web.Response:
+    async def find(self, request: web.Request) -> web.Response:
         """Answer one notification."""
-        found = await self._store.find(notification_id(request))
-        if found is None:
+        notification = await self._store.find(notification_id(request))
+        if notification is None:
             raise Problem("notification_not_found")
-        return json_response(detail(found))
+        return json_response(detail(notification))
 
     async def page(self, request: web.Request) -> web.Response:
-        """Answer a page of the list, and where it goes on."""
-        given = parameters(request.query)
-        limit = given.pop("limit", PAGE_ROWS)
-        before = given.pop("cursor", None)
-        filters = {name: given.get(name) for name in ("status", "channel", "reference")}
+        """Answer a page of the list, with the link to the next one."""
+        query = parameters(request.query)
+        limit = query.pop("limit", PAGE_ROWS)
+        before = query.pop("cursor", None)
+        filters = {name: query.get(name) for name in ("status", "channel", "reference")}
         rows, cursor = await self._store.page(**filters, limit=limit, before=before)
         following = str(cursor) if cursor else None
         items = [Summary(**shared(row)) for row in rows]
@@ -56,7 +56,7 @@ def notification_id(request: web.Request) -> UUID:
 
 
 def detail(notification: Notification) -> Detail:
-    """Show a notification whole; its words as they are: a newer release may write more of them."""
+    """Show all of a notification. Its words are not checked: newer releases may write others."""
     fields = AttemptView.__struct_fields__
     attempts = [
         AttemptView(**{f: getattr(a, f) for f in fields}) for a in notification.attempts or ()
@@ -91,7 +91,7 @@ def shared(notification: Notification) -> dict[str, Any]:
 
 def parameters(query: MultiMapping[str]) -> dict[str, Any]:
     """Parse the query; an empty value counts as not given. Raises Problem with every fault."""
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     faults = []
     for name, text in query.items():
         if name not in PARAMETERS:
@@ -100,15 +100,15 @@ def parameters(query: MultiMapping[str]) -> dict[str, Any]:
         sentence, parse = PARAMETERS[name]
         try:
             if text:
-                given[name] = parse(once(query, name))
+                values[name] = parse(only_value(query, name))
         except ValueError:
             faults.append(Fault("invalid_parameter", sentence, parameter=name))
     if faults:
         raise invalid(faults)
-    return given
+    return values
 
 
-def once(query: MultiMapping[str], name: str) -> str:
+def only_value(query: MultiMapping[str], name: str) -> str:
     """Return the only value of a parameter."""
     [text] = query.getall(name)
     return text

@@ -74,16 +74,16 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = False
 
     def which(self) -> DeadLetters:
-        """Say which are meant."""
+        """Return which are meant, for the store."""
         narrowed = msgspec.structs.asdict(self.filter) if self.filter else {}
         return DeadLetters(ids=self.ids, **narrowed)
 
     def limit_or_default(self) -> int:
-        """Say how many at most."""
+        """Return how many may be redriven at most."""
         return self.limit or (LIMIT_MAX if self.dry_run else LIMIT)
 
     def rate_or_default(self) -> float:
-        """Say how many fall due each second."""
+        """Return how many fall due each second."""
         return self.rate_per_s or RATE_PER_S
 
 
@@ -91,7 +91,7 @@ BODY = Body(Redrive)
 
 
 def read(body: bytes) -> Redrive:
-    """Turn a body into what is asked for. Raises Problem."""
+    """Read a body. Raises Problem."""
     return BODY.read(body, lambda asked: (asked, checked(body, asked)))
 
 
@@ -101,17 +101,17 @@ def checked(body: bytes, asked: Redrive) -> list[Fault]:
 
 
 def faults(asked: Redrive) -> Iterator[Fault]:
-    """Check that it is said which are meant, in one way."""
+    """Check that ids or a filter are given, and not both."""
     if (asked.ids is None) == (asked.filter is None):
         yield Fault("ids_or_filter", "Give either ids or filter.", "")
     elif asked.filter is not None:
         yield from filter_faults(asked.filter)
 
 
-def filter_faults(given: RedriveFilter) -> Iterator[Fault]:
+def filter_faults(filter_: RedriveFilter) -> Iterator[Fault]:
     """Check that a filter narrows, and that its times are in order."""
-    if given == RedriveFilter():
+    if filter_ == RedriveFilter():
         yield Fault("ids_or_filter", "Narrow it by one field at least.", "/filter")
-    begin, end = given.created_from, given.created_until
+    begin, end = filter_.created_from, filter_.created_until
     if begin is not None and end is not None and begin >= end:
         yield Fault("invalid_field", "Use a time after created_from.", "/filter/created_until")

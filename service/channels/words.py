@@ -59,7 +59,7 @@ def recipients_in_advice() -> str:
 
 def recipients_in_help() -> str:
     """Say it in the help of a command: `a URL, a mail address, or anything (log)`."""
-    *others, last = [w["recipient_in_help"] for w in WORDS.values()]
+    *others, last = [w["recipient_in_help"] for w in WORDS.values() if "recipient_in_help" in w]
     return f"{', '.join(others)}, or {last}"
 
 

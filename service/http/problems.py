@@ -1,4 +1,4 @@
-"""Every error a client can get, as data, and its document (RFC 9457, application/problem+json)."""
+"""Every error that a client can get, and how it is written (RFC 9457, application/problem+json)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ RETRY_AFTER_S = 1
 FAULTS_MAX = 20
 PROBLEM_HEADERS = {
     "Content-Type": "application/problem+json",
-    "X-Content-Type-Options": "nosniff",  # some are answered where nobody else says so
+    "X-Content-Type-Options": "nosniff",  # some answers come from where no other code sets it
 }
 
 
@@ -140,7 +140,7 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 
 
-# What aiohttp answers by itself, before or around our handlers.
+# Aiohttp answers with these statuses by itself, before or around our handlers.
 OF_STATUS: Mapping[int, str] = {
     400: "malformed_request",
     404: "not_found",
@@ -188,7 +188,7 @@ class Problem(NotifyError):
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """Make one problem of one or more faults: the first gives the code."""
+    """Make one problem of one or more faults; it has the code of the first."""
     return Problem(faults[0].code, faults[0].detail, faults=faults)
 
 
