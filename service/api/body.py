@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from service.api.decoding import Body, Timestamp, member_faults
 from service.api.storable import unstorable
-from service.channels.declaration import Payload
+from service.channels.declaration import Declaration, Payload
 from service.channels.table import CHANNELS
-from service.channels.words import EITHER, WORDS, payloads, recipients
+from service.channels.words import EITHER, payloads, recipients
 from service.config.settings import Settings
 from service.http.problems import Fault
 from service.limits import MAX_ATTEMPTS_MAX, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
@@ -76,10 +76,10 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
 BODY = Body(NewNotification, open_at="/payload")
 SEND_AT_AGE_MAX = timedelta(days=365)  # older is a mistake
 EXPIRES_AT_MAX = timedelta(days=3650)
-PAYLOADS = {
-    channel: msgspec.json.Decoder(declared.payload)
-    for channel, declared in CHANNELS.items()
-    if declared.payload is not None
+DECODERS = {
+    channel.payload: msgspec.json.Decoder(channel.payload)
+    for channel in CHANNELS.values()
+    if channel.payload is not None
 }
 
 
@@ -92,63 +92,54 @@ def checked(
     body: bytes, notification: NewNotification, settings: Settings, now: Callable[[], float]
 ) -> tuple[NewNotification, list[Fault]]:
     """Check what types cannot; returns the row that is stored if there is no fault."""
-    if faults := unstorable(body, notification.payload):
-        return notification, faults
-    faults = [*time_faults(notification, settings, now), *reference_faults(notification)]
-    if unset := missing_setting(notification.channel, settings):
-        sentence = f"This service sends no {notification.channel}: {unset} is not set."
+    if refused := unstorable(body, notification.payload):
+        return notification, refused
+    faults: list[Fault] = []
+    if notification.send_at is not None or notification.expires_at is not None:
+        faults += time_faults(notification, settings, datetime.fromtimestamp(now(), UTC))
+    if notification.reference is not None and CONTROL.search(notification.reference):
+        faults.append(Fault("invalid_reference", "Leave out control characters.", "/reference"))
+    channel = CHANNELS[notification.channel]
+    if setting := missing_setting(channel, settings):
+        sentence = f"This service sends no {notification.channel}: {setting} is not set."
         return notification, [*faults, Fault("channel_not_configured", sentence, "/channel")]
     recipient = notification.recipient
     try:
-        recipient = CHANNELS[notification.channel].recipient(recipient)
+        recipient = channel.recipient(recipient)
     except ValueError as error:
         faults.append(Fault("invalid_recipient", str(error), "/recipient"))
-    faults += payload_faults(notification)
+    if channel.payload is not None:
+        faults += payload_faults(notification.payload, channel.payload)
     return (notification, faults) if faults else (stored(notification, recipient), [])
 
 
 def time_faults(
-    notification: NewNotification, settings: Settings, now: Callable[[], float]
+    notification: NewNotification, settings: Settings, now: datetime
 ) -> Iterator[Fault]:
     """Check the order of the times. The database checks it again, by its own clock."""
-    if notification.send_at is None and notification.expires_at is None:
-        return
-    now_at = datetime.fromtimestamp(now(), UTC)
-    send_at, expires_at = notification.send_at or now_at, notification.expires_at
-    latest = now_at + timedelta(days=settings.send_at_max_days)
-    if not now_at - SEND_AT_AGE_MAX <= send_at <= latest:
+    send_at, expires_at = notification.send_at or now, notification.expires_at
+    if not now - SEND_AT_AGE_MAX <= send_at <= now + timedelta(days=settings.send_at_max_days):
         sentence = f"Use a time within {settings.send_at_max_days} days."
         yield Fault("invalid_send_at", sentence, "/send_at")
-    elif (
-        expires_at is not None and not max(now_at, send_at) < expires_at <= now_at + EXPIRES_AT_MAX
-    ):
+    elif expires_at is not None and not max(now, send_at) < expires_at <= now + EXPIRES_AT_MAX:
         sentence = "Use a time in the future, after send_at and within ten years."
         yield Fault("invalid_expires_at", sentence, "/expires_at")
 
 
-def reference_faults(notification: NewNotification) -> Iterator[Fault]:
-    """Check that the reference is one line."""
-    if notification.reference is not None and CONTROL.search(notification.reference):
-        yield Fault("invalid_reference", "Leave out control characters.", "/reference")
-
-
-def missing_setting(channel: str, settings: Settings) -> str | None:
-    """Name the setting without which this service does not deliver on the channel, if it lacks."""
-    needs = WORDS[channel].get("needs")
+def missing_setting(channel: Declaration, settings: Settings) -> str | None:
+    """Return the setting that the channel needs and that is not set, or None."""
+    needs = channel.words.get("needs")
     return needs[0] if needs and getattr(settings, needs[0].lower()) is None else None
 
 
-def payload_faults(notification: NewNotification) -> Iterator[Fault]:
+def payload_faults(payload: msgspec.Raw, kind: type[Payload]) -> Iterator[Fault]:
     """Check the payload of a channel that does not take any JSON value."""
-    decoder = PAYLOADS.get(notification.channel)
-    if decoder is None:
-        return
     try:
-        payload: Payload = decoder.decode(notification.payload)
+        decoded = DECODERS[kind].decode(payload)
     except msgspec.ValidationError:
-        yield from member_faults(notification.payload, decoder.type, "/payload")
+        yield from member_faults(payload, kind, "/payload")
         return
-    for pointer, sentence in payload.faults():
+    for pointer, sentence in decoded.faults():
         yield Fault("invalid_payload", sentence, f"/payload{pointer}")
 
 

@@ -18,7 +18,7 @@ def enqueueing(settings: Settings, inbox_url: str | None, now: datetime) -> Exam
     bodies: dict[str, dict[str, Any]] = {
         channel: {"channel": channel, **declared.example}
         for channel, declared in CHANNELS.items()
-        if not missing_setting(channel, settings)
+        if not missing_setting(declared, settings)
     }
     if inbox_url:
         bodies["webhook"]["recipient"] = f"{inbox_url}/hook"

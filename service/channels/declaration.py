@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from service.channels.words import Words
+
 
 class Payload(msgspec.Struct, frozen=True):
     """The payload of a channel that does not take any JSON value."""
@@ -16,13 +18,14 @@ class Payload(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """One channel, as accept() in SQL repeats it as far as SQL can.
+    """One channel. accept() in SQL repeats its rules as far as SQL can.
 
-    `recipient`: takes it as given and returns it as it is stored; raises ValueError, fit for the
-    client. `payload`: the type it must have; None: any JSON value. `example`: recipient and payload
-    of one notification that is right, for the documentation.
+    `words`: what people read of it. `recipient`: returns a recipient as it is stored; raises
+    ValueError, fit for the client. `payload`: the type it must have; None: any JSON value.
+    `example`: recipient and payload of a notification that is right, for the documentation.
     """
 
+    words: Words
     recipient: Callable[[str], str]
     payload: type[Payload] | None = None
     example: Mapping[str, object]

@@ -21,6 +21,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from service.channels.declaration import Declaration, Payload
+from service.channels.words import WORDS
 from service.text.addresses import ADDRESS_MAX_CHARS, address, mailbox
 from service.text.checks import escaped
 
@@ -94,6 +95,7 @@ def mailbox_fault(text: str) -> str | None:
 
 
 EMAIL = Declaration(
+    words=WORDS["email"],
     recipient=mailbox,
     payload=EmailPayload,
     example={

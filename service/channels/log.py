@@ -4,6 +4,7 @@ recipient  1 to 2048 characters, no control characters
 """
 
 from service.channels.declaration import Declaration
+from service.channels.words import WORDS
 from service.text.checks import CONTROL
 
 
@@ -14,4 +15,8 @@ def one_line(text: str) -> str:
     return text
 
 
-LOG = Declaration(recipient=one_line, example={"recipient": "somebody", "payload": None})
+LOG = Declaration(
+    words=WORDS["log"],
+    recipient=one_line,
+    example={"recipient": "somebody", "payload": None},
+)

@@ -10,6 +10,7 @@ Marked *: what SQL cannot check.
 import re
 
 from service.channels.declaration import Declaration
+from service.channels.words import WORDS
 from service.limits import RECIPIENT_MAX_CHARS
 from service.text.checks import is_ipv6
 
@@ -45,6 +46,7 @@ def http_url(text: str) -> str:
 
 
 WEBHOOK = Declaration(
+    words=WORDS["webhook"],
     recipient=http_url,
     example={"recipient": "https://example.com/hook", "payload": {"text": "hello"}},
 )
