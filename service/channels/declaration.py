@@ -8,7 +8,7 @@ import msgspec
 from service.channels.words import Words
 
 
-class Payload(msgspec.Struct, frozen=True):
+class Payload(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The payload of a channel that does not take any JSON value."""
 
     def faults(self) -> Iterator[tuple[str, str]]:

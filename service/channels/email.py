@@ -38,7 +38,7 @@ HEADER_NAME = re.compile(
 )
 
 
-class EmailPayload(Payload, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class EmailPayload(Payload, frozen=True, kw_only=True):
     """The payload of channel `email`."""
 
     subject: Annotated[str, Meta(extra_json_schema={"maxLength": HEADER_MAX_CHARS})]
