@@ -88,11 +88,7 @@ class Settings:
     @property
     def retry_schedules(self) -> dict[str, tuple[float, ...]]:
         """Per channel, the seconds before the second, third … attempt; the last wait repeats."""
-        own = {
-            Channel.WEBHOOK: self.retry_schedule_webhook,
-            Channel.EMAIL: self.retry_schedule_email,
-            Channel.LOG: self.retry_schedule_log,
-        }
+        own = {channel: getattr(self, f"retry_schedule_{channel}") for channel in Channel}
         return {channel: waits or self.retry_schedule for channel, waits in own.items()}
 
     @property

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 import pycurl
 
+from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.model import Outcome
 from service.text.addresses import Address, address, sender
-from service.text.checks import EmailPayload
 from workers.channels.channel import Answer, Mail, Phase
 from workers.channels.message import message
 from workers.claim import Claim, Verdict

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
+from service.channels.email import EmailPayload
 from service.text.addresses import Address, Sender
-from service.text.checks import EmailPayload
 from workers.channels.body import body
 from workers.channels.header import LINE_MAX_CHARS, address_header, header, sender_header
 

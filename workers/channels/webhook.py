@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pycurl
 
+from service.channels.webhook import http_url
 from service.config.settings import Settings
 from service.model import Outcome
 from service.names.origin import origin
 from service.signature import key, signature
-from service.text.checks import http_url
 from workers.channels.channel import REFUSED_STREAM, Answer, Post
 from workers.claim import Claim, Verdict
 from workers.outcome import Meaning, by_class, excerpt
