@@ -27,7 +27,7 @@ class Hints:
         self.ready_set = ready_set
         self.metrics = metrics
         self.junk = Seldom("no_ids_of_ours_in_the_ready_set")
-        self.outage = Outage("redis", by="worker")
+        self.outage = Outage("redis", role="worker")
         self.retry_s = REDIS_RETRY_MIN_S
         self.retry_at = 0.0
         self.asked_at = time.monotonic()  # when ids came, or any that are due were asked for

@@ -49,7 +49,7 @@ class Worker:
         ways = channels(settings, self.clock.now)
         breakers, paces = Breakers(settings, metrics), Paces()
         shortages, names, doubts = Shortages(metrics), Names(), Doubts()
-        outage = Outage("postgresql", by="worker")
+        outage = Outage("postgresql", role="worker")
         self.settler = Settler(
             settings,
             metrics,

@@ -21,7 +21,7 @@ class Figures:
     def __init__(self, store: Store, metrics: DispatcherMetrics) -> None:
         self._store = store
         self._metrics = metrics
-        self._probing = Outage("redis", by="dispatcher")
+        self._probing = Outage("redis", role="dispatcher")
 
     async def read_queue(self) -> None:
         """Read the gauges."""
