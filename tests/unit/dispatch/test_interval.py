@@ -16,9 +16,9 @@ from service.logs.outage import Outage
 
 @pytest.fixture
 def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
+    records = []
+    sink = logger.add(lambda message: records.append(message.record), level="INFO")
+    yield records
     logger.remove(sink)
 
 
@@ -59,7 +59,7 @@ def run(monkeypatch):
 @pytest.fixture
 def run_for_three_turns(run):
     """Run a job under every() until its third turn; gives the times of the turns."""
-    return lambda *given: run(three_turns(*given))
+    return lambda *args: run(three_turns(*args))
 
 
 async def three_turns(interval_s, job, succeeded=lambda: None):
