@@ -1,7 +1,7 @@
 """Bring a database to the current schema: what `yoyo apply` does, for programs.
 
-`yoyo apply` comes through the same Backend (pyproject.toml, entry points), so the two may run at
-once, on any number of machines, and after a kill -9.
+`yoyo apply` uses the same Backend (pyproject.toml, entry points), so the two may run at the same
+time, on any number of machines, and after a kill -9.
 """
 
 import glob
@@ -21,7 +21,7 @@ from service.ledger.schema import schema_root
 from service.ledger.yoyo_backend import Backend
 
 OLDEST_SERVER = 15
-AWAY = ("08", "57P")  # of the errors that psycopg calls operational, those that are no answer
+AWAY = ("08", "57P")  # classes of OperationalError that mean: the server cannot be reached
 SHORT_NAME = {
     "taken": "`notifications` is another table here: producers write notify.notifications",
     "not the owner": "only the database's owner can let producers find `notifications` by its short"
@@ -35,33 +35,34 @@ def migrate(
     """Apply what is missing and return its names in order; [] when the database was current.
 
     `url` is a postgresql:// URL, and a direct one: a transaction pooler breaks the lock. `wait_s`
-    is how long another migration may take; `say` is given a line for each thing that was mended, or
-    is for somebody else to mend. Raises DatabaseAway when the server cannot be reached, StartError
-    when it is too old, refuses, or the road is still blocked; what was applied stays so.
+    is how long another migration may take. `say` is called with a line for each thing that was
+    mended, or that somebody else has to mend. Raises DatabaseAway when the server cannot be
+    reached, StartError when it is too old, refuses, or the road is still blocked; what was applied
+    stays.
     """
     with start_errors(), Backend(whole(url), default_migration_table) as backend:
         check_version(backend.connection.info.server_version)
         with backend.lock(wait_s):
-            found = read_migrations(glob.escape(str(schema_root() / "migrations")))
-            missing = backend.to_apply(found)
+            migrations = read_migrations(glob.escape(str(schema_root() / "migrations")))
+            missing = backend.to_apply(migrations)
             backend.apply_migrations(missing)
-            for line in mended(backend, found):
+            for line in mended(backend, migrations):
                 say(line)
             if backend.path_is in SHORT_NAME:
                 say(SHORT_NAME[backend.path_is])
             return [migration.id for migration in missing]
 
 
-def mended(backend: Backend, all_of_them: MigrationList) -> Iterator[str]:
-    """Run every migration again if something of theirs is lost; say what was, and what is left.
+def mended(backend: Backend, migrations: MigrationList) -> Iterator[str]:
+    """Run every migration again if something of theirs is lost; yield what was and what is left.
 
-    Each can run again, and does nothing where there is nothing to do. Raises StartError when what
-    is left blocks the road.
+    Each may run again, and does nothing where nothing is missing. Raises StartError when a fault
+    that is left blocks the road.
     """
     faults = backend.faults()
     if any(fault.remedy is None for fault in faults):
-        backend.unmark_migrations(all_of_them)
-        backend.apply_migrations(backend.to_apply(all_of_them))
+        backend.unmark_migrations(migrations)
+        backend.apply_migrations(backend.to_apply(migrations))
         left = backend.faults()
         yield from (f"mended: {fault.fault}" for fault in faults if fault not in left)
         faults = left

@@ -1,4 +1,4 @@
-"""Yoyo's backend for our database: `notify migrate` and `yoyo apply` both come through it."""
+"""Yoyo's backend for our database: `notify migrate` and `yoyo apply` both use it."""
 
 import asyncio
 import socket
@@ -39,7 +39,7 @@ BODIES = """
 select f, p.prosrc from unnest(%s::text[]) as f
 join pg_catalog.pg_proc p on p.oid = to_regprocedure('notify.' || f)
 """
-# What others have: our session's, unless our role has its own.
+# The search_path that other roles get: our session's, unless our role has one of its own.
 THEIR_PATH = r"""
 select s.reset_val from pg_catalog.pg_settings s
 where s.name = 'search_path' and not exists (
@@ -66,13 +66,13 @@ LACKING = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchema
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """Yoyo's backend under an advisory lock, which ends with its process; yoyo's own would stay."""
+    """Takes an advisory lock, which ends with its process; yoyo's own lock would stay."""
 
-    path_is = ""  # what keep_path() said last
+    path_is = ""  # what keep_path() returned last
 
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
         """Open a connection in autocommit, named notify-migrate."""
-        given = dburi.args.get("conninfo") or make_conninfo(
+        target = dburi.args.get("conninfo") or make_conninfo(
             host=dburi.hostname,
             port=dburi.port,
             user=dburi.username,
@@ -80,25 +80,25 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
             dbname=unquote(dburi.database or "") or None,
             **dburi.args,
         )
-        return opened(conninfo(given, "notify-migrate"))
+        return opened(conninfo(target, "notify-migrate"))
 
     def init_connection(self, connection: psycopg.Connection[Any]) -> None:
-        """Keep yoyo's tables in public, whatever the role's name is, and do not wait long.
+        """Keep yoyo's tables in public, whatever the role's name, and do not wait long for locks.
 
-        The role `notify` would find its schema of that name first, and yoyo's tables missing in it.
+        A role called `notify` would look in the schema of that name first, and miss yoyo's tables.
         A migration that waits for a table makes every later INSERT wait behind it. A statement may
-        take long: a ledger may be large.
+        still take long, as a ledger may be large.
         """
         connection.execute("set search_path = public; set lock_timeout = '5s'")
 
     def apply_migrations(self, migrations: MigrationList, force: bool = False) -> None:
-        """Apply them, and see to it that producers find our table by its short name."""
+        """Apply them, and let producers use our table by its short name."""
         super().apply_migrations(migrations, force=force)
         with suppress(*LACKING):  # only a part of the migrations was asked for
             self.path_is = self.keep_path()
 
     def rollback_migrations(self, migrations: MigrationList, force: bool = False) -> None:
-        """Roll them back, unless that would end half done: ends the process then, in one line."""
+        """Roll them back; if that would stop half done, exit with one line instead."""
         strangers = [row[0] for row in self.connection.execute(STRANGERS, [tables()])]
         if strangers and any(migration.id.startswith("0001-") for migration in migrations):
             raise SystemExit(
@@ -107,7 +107,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         super().rollback_migrations(migrations, force=force)
 
     def keep_path(self) -> str:
-        """Let new sessions find our table by its short name; says what was done."""
+        """Let new sessions find our table by its short name; returns what was done."""
         theirs = None
         if "search_path" not in self.connection.info.options:
             theirs = self.connection.execute(THEIR_PATH).fetchone()
@@ -116,18 +116,18 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         return done
 
     def faults(self) -> list[Fault]:
-        """Say what is missing or in the way, and which functions are not as sql/ has them."""
+        """Say what is missing or in the way, and which functions differ from sql/."""
         try:
-            found = self.connection.execute(
+            rows = self.connection.execute(
                 "select fault, remedy, stops from notify.faults(%s, %s, true)",
                 [list(functions()), tables()],
             ).fetchall()
         except LACKING as error:
             return [Fault(fault=one_line(error), remedy=None, stops=True)]
-        return [Fault(fault=f, remedy=r, stops=s) for f, r, s in found] or self.altered()
+        return [Fault(fault=f, remedy=r, stops=s) for f, r, s in rows] or self.altered()
 
     def altered(self) -> list[Fault]:
-        """Name the functions that have another body than sql/ gave them."""
+        """Name the functions whose body is not the one in sql/."""
         bodies = self.connection.execute(BODIES, [list(functions())]).fetchall()
         return [
             Fault(fault=f"notify.{name} is not what was deployed", remedy=None, stops=True)
@@ -136,7 +136,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         ]
 
     def ensure_internal_schema_updated(self) -> None:
-        """Begin yoyo's books anew where a restore brought a part of them: migrations may rerun."""
+        """Drop yoyo's tables if a restore brought only some of them: migrations may run again."""
         self.connection.execute(WHOLE_BOOKS)
         super().ensure_internal_schema_updated()
 
@@ -147,8 +147,8 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
     def lock(self, timeout: float = 10) -> Iterator[None]:
         """Hold the advisory lock (1852798057, 3). Raises LockTimeout after `timeout` seconds.
 
-        Polled and never waited for inside a statement: that would hold a snapshot, and
-        CREATE INDEX CONCURRENTLY in the process that migrates waits for snapshots.
+        It is polled: a statement that waits for it would hold a snapshot, and CREATE INDEX
+        CONCURRENTLY in the process that migrates would wait for that snapshot.
         """
         end = time.monotonic() + timeout
         while not self.execute("select pg_try_advisory_lock(1852798057, 3)").fetchone()[0]:
@@ -158,19 +158,19 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         try:
             yield
         finally:
-            with suppress(psycopg.OperationalError):  # a lost connection has let go already
+            with suppress(psycopg.OperationalError):  # a lost connection has released it
                 self.execute("select pg_advisory_unlock(1852798057, 3)")
 
     def lock_holder(self) -> str:
-        """Say who holds the lock: any role can."""
-        found = self.execute(HOLDER).fetchone()
-        return "pid {}, role {}, application {}".format(*found) if found else "it ends just now"
+        """Say who holds the lock, which any role can take."""
+        holder = self.execute(HOLDER).fetchone()
+        return "pid {}, role {}, application {}".format(*holder) if holder else "it ends just now"
 
     def break_lock(self) -> None:
         """Do nothing: no lock outlives its process."""
 
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        """Say who migrates. Yoyo asks DNS, which may hang, and the user's name, which may lack."""
+        """Say who migrates. Yoyo asks DNS, which may hang, and the account, which may not exist."""
         now = datetime.now(UTC).replace(tzinfo=None)
         return {
             "id": str(uuid4()),
@@ -186,7 +186,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 def opened(target: str) -> psycopg.Connection[Any]:
     """Connect to a database that can be migrated. Raises Unfit, with nothing set.
 
-    Until we have set ours, the time that the database gives a statement is in force.
+    It tries again, because until we have set our own the database's statement_timeout applies.
     """
     for _ in range(OPENED_MAX - 1):
         with suppress(errors.QueryCanceled):
@@ -204,7 +204,7 @@ def opened_once(target: str) -> psycopg.Connection[Any]:
     except BaseException:
         connection.close()
         raise
-    connection.close()  # a small pool may have no session left for those that look
+    connection.close()  # a small pool may have no other session for shares_sessions()
     if asyncio.run(shares_sessions(target)):
         raise Unfit("a pooler shares its sessions: give DATABASE_DIRECT_URL, which goes past it")
     connection = psycopg.connect(target, autocommit=True)
@@ -213,7 +213,7 @@ def opened_once(target: str) -> psycopg.Connection[Any]:
 
 
 def pin(connection: psycopg.Connection[Any], pid: int) -> int:
-    """Set what our statements rely on, if this is the session's process id, which it gives."""
+    """Set what our statements rely on, if `pid` is the session's; returns the session's."""
     pins = session_pins(0, pid)
     with pins_errors():
         _, cursor, _ = [connection.execute(pin, prepare=False) for pin in pins]
