@@ -232,17 +232,17 @@ def smtp(plain, query=""):
 
 @pytest.mark.usefixtures("far")
 def test_the_doctor_logs_in_to_no_server_in_clear(plain):
-    found = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
-    assert "no password goes out in clear" in found.found
+    finding = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
+    assert "no password goes out in clear" in finding.found
     assert not plain.logins
-    found = mail_finding(Settings(smtp_url=smtp(plain, "?tls=optional"), mail_from="a@b.example"))
-    assert found.found == "127.0.0.1 lets us in"
+    finding = mail_finding(Settings(smtp_url=smtp(plain, "?tls=optional"), mail_from="a@b.example"))
+    assert finding.found == "127.0.0.1 lets us in"
     assert plain.logins
 
 
 def test_this_machine_may_be_logged_in_to_in_clear(plain):
-    found = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
-    assert found.found == "127.0.0.1 lets us in"
+    finding = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
+    assert finding.found == "127.0.0.1 lets us in"
     assert plain.logins
 
 
