@@ -40,7 +40,7 @@ class Clock:
         return jumped_s if abs(jumped_s) > AGREE_S else 0.0
 
     def now(self) -> float:
-        """Return the time, in seconds since 1970."""
+        """Give the time, in seconds since 1970."""
         return self._zero() + self._monotonic()
 
     def skew_s(self) -> float | None:

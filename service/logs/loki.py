@@ -154,7 +154,7 @@ class Endpoint:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.name, self.port = name_and_port(url)
+        self.name, self.port = named(url)
         self.lookups = Lookups()
         self.addresses: tuple[str, ...] = ()
         self.look_up_at = 0.0
@@ -226,8 +226,8 @@ class Endpoint:
         self.answer += data[: ANSWER_BYTES - len(self.answer)]
 
 
-def name_and_port(url: str) -> tuple[str | None, int]:
-    """Read the server's name (None: it is an address) and port from LOKI_URL."""
+def named(url: str) -> tuple[str | None, int]:
+    """Say which name LOKI_URL brings, if any, and which port."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return name_of(parts.hostname or "localhost"), port
