@@ -22,7 +22,7 @@ from service.ledger.yoyo_backend import Backend
 
 OLDEST_SERVER = 15
 AWAY = ("08", "57P")  # classes of OperationalError that mean: the server cannot be reached
-SHORT_NAME = {
+SHORT_NAME = {  # what to say about it, by what keep_path() returned
     "taken": "`notifications` is another table here: producers write notify.notifications",
     "not the owner": "only the database's owner can let producers find `notifications` by its short"
     " name: migrate as the owner once, or write notify.notifications",

@@ -19,15 +19,22 @@ from yoyo.exceptions import LockTimeout
 from yoyo.migrations import MigrationList
 
 from service.errors import Unfit
-from service.ledger.db import check_encoding, conninfo, is_shared, one_line, pins_errors
+from service.ledger.db import (
+    SCHEMA_MISSING,
+    check_encoding,
+    conninfo,
+    is_shared,
+    one_line,
+    pins_errors,
+)
 from service.ledger.faults import Fault
 from service.ledger.pins import session_pins
 from service.ledger.poolers import shares_sessions
 from service.ledger.schema import STRANGERS, functions, tables
 
 POLL_S = 0.1
-OPENED_MAX = 10  # tries
-HOLDER = """
+CONNECT_TRIES = 10
+LOCK_HOLDER = """
 select l.pid, a.usename, a.application_name
 from pg_catalog.pg_locks l
 join pg_catalog.pg_database d on d.oid = l.database and d.datname = current_database()
@@ -47,7 +54,8 @@ where s.name = 'search_path' and not exists (
   where d.setrole = (select r.oid from pg_catalog.pg_roles r where r.rolname = session_user)
     and line like 'search\_path=%')
 """
-WHOLE_BOOKS = """
+# Drops yoyo's tables unless all three are there, with a version in the last.
+DROP_INCOMPLETE = """
 do $$
 declare
   v_is_whole boolean := to_regclass('public._yoyo_migration') is not null
@@ -62,13 +70,12 @@ begin
   end if;
 end $$
 """
-LACKING = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
     """Takes an advisory lock, which ends with its process; yoyo's own lock would stay."""
 
-    path_is = ""  # what keep_path() returned last
+    path_is = ""  # what keep_path() last returned
 
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
         """Open a connection in autocommit, named notify-migrate."""
@@ -94,7 +101,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
     def apply_migrations(self, migrations: MigrationList, force: bool = False) -> None:
         """Apply them, and let producers use our table by its short name."""
         super().apply_migrations(migrations, force=force)
-        with suppress(*LACKING):  # only a part of the migrations was asked for
+        with suppress(*SCHEMA_MISSING):  # only a part of the migrations was asked for
             self.path_is = self.keep_path()
 
     def rollback_migrations(self, migrations: MigrationList, force: bool = False) -> None:
@@ -122,7 +129,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
                 "select fault, remedy, stops from notify.faults(%s, %s, true)",
                 [list(functions()), tables()],
             ).fetchall()
-        except LACKING as error:
+        except SCHEMA_MISSING as error:
             return [Fault(fault=one_line(error), remedy=None, stops=True)]
         return [Fault(fault=f, remedy=r, stops=s) for f, r, s in rows] or self.altered()
 
@@ -137,7 +144,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     def ensure_internal_schema_updated(self) -> None:
         """Drop yoyo's tables if a restore brought only some of them: migrations may run again."""
-        self.connection.execute(WHOLE_BOOKS)
+        self.connection.execute(DROP_INCOMPLETE)
         super().ensure_internal_schema_updated()
 
     def init_database(self) -> None:
@@ -163,7 +170,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     def lock_holder(self) -> str:
         """Say who holds the lock, which any role can take."""
-        holder = self.execute(HOLDER).fetchone()
+        holder = self.execute(LOCK_HOLDER).fetchone()
         return "pid {}, role {}, application {}".format(*holder) if holder else "it ends just now"
 
     def break_lock(self) -> None:
@@ -188,7 +195,7 @@ def opened(target: str) -> psycopg.Connection[Any]:
 
     It tries again, because until we have set our own the database's statement_timeout applies.
     """
-    for _ in range(OPENED_MAX - 1):
+    for _ in range(CONNECT_TRIES - 1):
         with suppress(errors.QueryCanceled):
             return opened_once(target)
     return opened_once(target)

@@ -13,7 +13,7 @@ from service.process.stdio import taken, taken_bytes
 if TYPE_CHECKING:
     from loguru import Message
 
-BACKLOG_MAX_BYTES = 4_000_000  # some seconds of lines at full speed; more is dropped
+BACKLOG_MAX_BYTES = 4_000_000  # some seconds of lines at full speed; what comes then is dropped
 LINGER_S = 0.01  # lines that come together are written together
 WAIT_S = 0.25
 STOP_MAX_S = 1.0
