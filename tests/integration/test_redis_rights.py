@@ -1,4 +1,4 @@
-"""What Redis refuses us is found by trying it, named, and costs speed alone."""
+"""What Redis refuses us is tried, named, and only costs speed."""
 
 import asyncio
 import re

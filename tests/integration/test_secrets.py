@@ -42,7 +42,7 @@ BROKEN = {
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capfd, logs_restored):
-    """Run a command with some settings, of which nothing else is given; what it wrote."""
+    """Run a command with these settings and no others; returns what it wrote."""
 
     def run(argv, **environ):
         monkeypatch.chdir(tmp_path)
@@ -149,7 +149,7 @@ def serve():
         thread.join()
 
 
-def test_an_answer_of_loki_that_quotes_our_path_is_told_without_it(serve, capsys, logs_restored):
+def test_an_answer_of_loki_that_quotes_our_path_is_logged_without_it(serve, capsys, logs_restored):
     url, came = serve(404)
     metrics = LogMetrics(CollectorRegistry())
     loki = Loki(f"{url}/{SECRET}", metrics, linger_s=0.01, backoff_min_s=0.02)

@@ -1,4 +1,4 @@
-"""Nobody reads what a role prints: it does its work, and ends when it is told to."""
+"""Nobody reads what a role prints: it does its work, and ends when it is asked to."""
 
 import fcntl
 import os
