@@ -1,4 +1,4 @@
-"""Log what may happen a thousand times a second once a minute, with how often it happened."""
+"""Log an event at most once a minute, as it may happen a thousand times a second."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ PAUSE_S = 60.0
 
 
 class Seldom:
-    """One event: logged when it first happens, and then at most once in PAUSE_S."""
+    """One event: logged when it first happens, then at most once in PAUSE_S with its count."""
 
     def __init__(self, event: str) -> None:
         self._event = event
