@@ -31,7 +31,7 @@ from service.model import Channel
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
 
 
-LEASE_SPARE_S = 4.0  # the claim may take so long (workers/store.py), and its lease begins before it
+LEASE_SPARE_S = 4.0  # a claim may take so long (workers/session.py); its lease begins before it
 
 
 def setting(parse: Parser, default: Any) -> Any:

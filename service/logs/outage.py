@@ -27,6 +27,10 @@ class Outage:
         """Whether some connection still gets no answer."""
         return self._since is not None
 
+    def found_dead(self) -> None:
+        """Note that a connection to it is dead: those opened earlier are not used again."""
+        self.missed_at = time.monotonic()
+
     def away(self, error: Exception, connection: str = "") -> None:
         """Note that it failed. `connection`: which one, if there are several."""
         with self._lock:

@@ -60,6 +60,7 @@ class Server:
     is_secure: bool
 
 
+@lru_cache(KNOWN_MAX)
 def server(url: str) -> Server | None:
     """Say where an http or https URL leads; None: it names no host that there can be."""
     found = AUTHORITY.match(url)

@@ -181,6 +181,7 @@ def test_no_long_field_of_a_redrive_reaches_them(patterns, field) -> None:
 
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
 def test_no_long_field_of_a_mail_reaches_them(patterns, text) -> None:
+    value: Any
     for field, value in (
         ("subject", text),
         ("reply_to", text),
@@ -214,8 +215,9 @@ def test_no_long_parameter_reaches_them(patterns, name) -> None:
         with watching(patterns) as seen, suppress(Problem):
             read.parameters(MultiDict({name: text}))
         assert longest(seen) <= (255, "~"), text[:20]
+        request: Any = SimpleNamespace(match_info={"id": text})
         with watching(patterns) as seen, suppress(Problem):
-            read.notification_id(SimpleNamespace(match_info={"id": text}))
+            read.notification_id(request)
         assert longest(seen) <= (36, "~"), text[:20]
 
 

@@ -6,20 +6,11 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from loguru import logger
 
 import service.dispatch.interval
 from service.dispatch.interval import every
 from service.errors import DatabaseAway
 from service.logs.outage import Outage
-
-
-@pytest.fixture
-def events():
-    records = []
-    sink = logger.add(lambda message: records.append(message.record), level="INFO")
-    yield records
-    logger.remove(sink)
 
 
 def names(events):

@@ -1,18 +1,7 @@
 """An outage is logged once, and its end once, however many connections notice it."""
 
-import pytest
-from loguru import logger
-
 from service.errors import DatabaseAway
 from service.logs.outage import Outage
-
-
-@pytest.fixture
-def events():
-    records = []
-    sink = logger.add(lambda message: records.append(message.record), level="INFO")
-    yield records
-    logger.remove(sink)
 
 
 def names(events):
