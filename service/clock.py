@@ -1,18 +1,18 @@
-"""What time it is. The ledger's clock is the one that all processes share; monotonic carries it on.
+"""The time by the ledger's clock, which all processes share, carried on by the monotonic clock.
 
-Whose clock is wrong, nobody can say of two that disagree, but for one thing: they agreed before,
-and since then only one of them has jumped. ops/adr/0018-clocks.md.
+If the ledger's clock and ours disagree, nobody can say which is wrong, except by this: they agreed
+before, and only one of them has jumped since. ops/adr/0018-clocks.md.
 """
 
 import time
 from collections.abc import Callable
 
-AGREE_S = 5.0  # clocks that are closer say the same
-ANSWER_MAX_S = 1.0  # a slower answer does not say when the clock was read
+AGREE_S = 5.0  # clocks that differ by no more than this agree
+ANSWER_MAX_S = 1.0  # of a slower answer nobody knows when the clock was read
 
 
 class Clock:
-    """The ledger's time in this process. Any thread may ask; before the first reading: our own."""
+    """The ledger's time in this process; before the first reading our own. Any thread may ask."""
 
     def __init__(
         self,
@@ -21,14 +21,14 @@ class Clock:
     ) -> None:
         self._own = own
         self._monotonic = monotonic
-        # Each is the time (epoch s) at which monotonic was 0.
-        self._ledger: float | None = None
-        self._agreed: float | None = None
+        # A clock is kept as the time (epoch s) that it shows where monotonic is 0.
+        self._ledger: float | None = None  # at the last reading
+        self._agreed: float | None = None  # when the ledger's and ours last agreed
 
     def read(self, now_s: float, asked_at: float) -> float:
         """Take a reading of the ledger's clock that was asked for at `asked_at` (monotonic).
 
-        Returns by how many seconds it jumped since the last reading: forward, or back (below 0).
+        Returns the seconds by which it jumped since the last reading: above 0 ahead, below 0 back.
         """
         answered_at, before = self._monotonic(), self._ledger
         if before is not None and answered_at - asked_at > ANSWER_MAX_S:
@@ -52,7 +52,7 @@ class Clock:
         return min(now, own, key=lambda time_s: abs(time_s - agreed))
 
     def skew_s(self) -> float | None:
-        """Say how far our own clock is ahead of the ledger's; None: it was never read."""
+        """Return how far our own clock is ahead of the ledger's; None: that was never read."""
         return None if self._ledger is None else self._own_zero() - self._ledger
 
     def _own_zero(self) -> float:

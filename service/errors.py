@@ -2,7 +2,7 @@
 
 
 class NotifyError(Exception):
-    """Anything we raise on purpose. Its text is one line, fit for a terminal."""
+    """Any error that we raise on purpose. Its text is one line for a terminal."""
 
 
 class ConfigError(NotifyError):
@@ -14,7 +14,7 @@ class StartError(NotifyError):
 
 
 class Ended(NotifyError):
-    """Something ended that must not, and nobody can begin it again: so must the process."""
+    """Something ended that must not, and cannot be restarted: the process must end, too."""
 
 
 class DatabaseAway(NotifyError):
@@ -22,11 +22,11 @@ class DatabaseAway(NotifyError):
 
 
 class Unfit(DatabaseAway):
-    """PostgreSQL answers, and cannot serve us until somebody changes what the text says."""
+    """PostgreSQL answers, but cannot serve us until somebody changes what the text names."""
 
 
 class TookTooLong(DatabaseAway):
-    """PostgreSQL gave up a statement after its timeout."""
+    """PostgreSQL cancelled a statement after its timeout."""
 
 
 class RedisAway(NotifyError):
@@ -34,19 +34,19 @@ class RedisAway(NotifyError):
 
 
 class NobodyListens(NotifyError):
-    """There is no API where a command looked for it."""
+    """No API answers where a command looked for it."""
 
 
 class TryLater(NotifyError):
-    """The API answered that it cannot now, or did not answer in time; trying again may be right."""
+    """The API said that it cannot now, or did not answer in time; trying again may be right."""
 
 
 class NotTried(NotifyError):
-    """There was no time left for a row: it is not in the ledger."""
+    """No time was left to insert a row: it is not in the ledger."""
 
 
 class Refused(NotifyError):
-    """The database refused a row. `constraint` names the rule, `column` the field."""
+    """The database refused a row. `constraint` names the broken rule, `column` the field."""
 
     def __init__(
         self, message: str, *, constraint: str = "", column: str = "", hint: str = ""

@@ -10,7 +10,7 @@ PREFIX = "whsec_"
 
 
 def signature(keys: Sequence[bytes], webhook_id: str, timestamp: int, body: bytes) -> str:
-    """Return the header webhook-signature: one `v1,…` per key, the first key's first."""
+    """Return the header webhook-signature: one `v1,…` per key, in the order of the keys."""
     content = b"%b.%d.%b" % (webhook_id.encode(errors="surrogateescape"), timestamp, body)
     return " ".join(
         "v1," + base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in keys
@@ -18,15 +18,15 @@ def signature(keys: Sequence[bytes], webhook_id: str, timestamp: int, body: byte
 
 
 def key(secret: str) -> bytes:
-    """Read a secret as the reference libraries do, so that both ends can be given the same text.
+    """Read a secret as the reference libraries do, so that both ends can have the same text.
 
-    It is base64, with or without `whsec_`; what is not base64 and has no prefix stands for its
-    bytes. Raises ValueError.
+    It is base64, with or without the prefix `whsec_`; what has no prefix and is not base64 is taken
+    as it stands. Raises ValueError.
     """
     try:
-        found = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+        key_bytes = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        found = b"" if secret.startswith(PREFIX) else secret.encode()
-    if not found:
+        key_bytes = b"" if secret.startswith(PREFIX) else secret.encode()
+    if not key_bytes:
         raise ValueError("base64 after whsec_")
-    return found
+    return key_bytes

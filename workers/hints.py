@@ -27,7 +27,7 @@ class Hints:
         self._ready_set = ready_set
         self._metrics = metrics
         self._junk_warning = Seldom("no_ids_of_ours_in_the_ready_set")
-        self._outage = Outage("redis", by="worker")
+        self._outage = Outage("redis", role="worker")
         self._retry_s = REDIS_RETRY_MIN_S
         self._retry_at = 0.0
         self._asked_at = time.monotonic()  # when ids came, or any that are due were asked for

@@ -11,8 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from service.names.lookups import Call, Lookups, addresses
-from service.names.lookups import Found as Result
+from service.names.lookups import Call, Lookups, Result, addresses
 
 FRESH_S = 30.0  # then it is looked up again, while transfers still use it
 KEPT_S = 60.0  # then it is not used any more: getaddrinfo does not say for how long it holds

@@ -47,7 +47,7 @@ class Worker:
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: slots.in_hand)
         self._clock = Clock()
-        outage = Outage("postgresql", by="worker")
+        outage = Outage("postgresql", role="worker")
         self._settler = Settler(
             settings,
             metrics,

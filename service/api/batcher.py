@@ -58,7 +58,7 @@ class Batcher:
     def __init__(self, store: Store, metrics: ApiMetrics) -> None:
         self._store = store
         self._metrics = metrics
-        self._outage = Outage("postgresql", by="api")
+        self._outage = Outage("postgresql", role="api")
         self._kept_out = Seldom("kept_out_by_database")
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()  # in the order of their `until`

@@ -82,5 +82,5 @@ def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:
     away = None if role == "migrate" else asyncio.run(refuse_unfit(settings))
     start_logs(role, settings)
     if away and role == "api":  # the others ask for work at once, and tell it themselves
-        Outage("postgresql", by=role).away(away)
+        Outage("postgresql", role=role).away(away)
     return settings

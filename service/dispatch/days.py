@@ -1,4 +1,4 @@
-"""The leader's care for the days of the ledger: each step on its own, whatever the others meet."""
+"""The leader's care for the days of the ledger: an error in one step does not stop the others."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from service.ledger.store import Store
 from service.metrics import DispatcherMetrics
 
 HOURLY_S = 3600.0
-SOON_S = 60.0  # where somebody's lock was in the way
+SOON_S = 60.0  # after a step that somebody's lock kept from its work
 AHEAD_DAYS = 7
 DROPPED_MAX = 100  # days per turn, each in a transaction of its own
 SWEPT_MAX = 25_000  # rows per turn
@@ -21,13 +21,13 @@ TENDED_EACH, TENDED_MAX = 16, 100  # days per transaction, transactions per turn
 
 SOON = frozenset({"busy", "emptied", "quiet", "awake"})
 NOT_DONE = frozenset({"busy", "emptied", "failed"})
-UNTOLD = frozenset({"quiet", "awake"})
+UNLOGGED = frozenset({"quiet", "awake"})
 Actions = list[tuple[str, str]]
 
 
 @dataclass(slots=True)
 class Step:
-    """One of them, and when it is next due by the clock."""
+    """One step, and when it is next due by the clock."""
 
     name: str
     run_once: Callable[[], Awaitable[Actions]]
@@ -40,7 +40,7 @@ async def without_doubt() -> float:
 
 
 class Days:
-    """Makes the days to come, drops the old ones, sweeps what lies outside of them."""
+    """Makes the days to come, drops the old ones, and sweeps up rows outside of any day."""
 
     def __init__(
         self,
@@ -53,7 +53,8 @@ class Days:
         self._store = store
         self._metrics = metrics
         self._retention = timedelta(days=retention_days)
-        self._doubt_s = doubt_s  # how far the ledger's clock may be ahead: what goes, goes for good
+        # How far the ledger's clock may be ahead: a day that is dropped too early is lost for good.
+        self._doubt_s = doubt_s
         self._clock = clock
         self._has_looked = False
         self._steps = (
@@ -64,9 +65,9 @@ class Days:
         )
 
     async def keep(self) -> float:
-        """Take every step that is due; say in how many seconds the next one is.
+        """Take every step that is due; return the seconds until the next one is.
 
-        Raises the first error in the end: nothing that one step meets keeps the others away.
+        An error of one step does not stop the others: the first one is raised at the end.
         """
         if not self._has_looked:
             await self._look_at_room()
@@ -90,7 +91,7 @@ class Days:
     async def _take(self, step: Step) -> None:
         actions = await step.run_once()
         for action, partition in actions:
-            if action in UNTOLD:
+            if action in UNLOGGED:
                 continue
             level = "WARNING" if action == "failed" else "INFO"
             logger.log(level, "partition", action=action, partition=partition)
@@ -102,25 +103,25 @@ class Days:
         return await self._store.make_days(AHEAD_DAYS, self._retention)
 
     async def _drop(self) -> Actions:
-        """Drop one day after another: locks on the whole ledger last for one of them."""
-        seen: dict[str, str] = {}
+        """Drop one day per transaction: each locks the whole ledger until it ends."""
+        last_action: dict[str, str] = {}  # by partition
         retention = await self._retention_now()
         for _ in range(DROPPED_MAX):
             actions = await self._store.drop_days(retention, 1)
-            seen.update((partition, action) for action, partition in actions)
+            last_action.update((partition, action) for action, partition in actions)
             if all(action != "dropped" for action, _ in actions):
                 break
-        return [(action, partition) for partition, action in seen.items()]
+        return [(action, partition) for partition, action in last_action.items()]
 
     async def _tend(self) -> Actions:
-        """Look through all days of a long ledger that wait for it, few in each transaction."""
-        seen: Actions = []
+        """Tend all days of a long ledger that wait for it, few in each transaction."""
+        done: Actions = []
         for _ in range(TENDED_MAX):
             actions = await self._store.tend_days(TENDED_EACH)
-            seen += actions
+            done += actions
             if len(actions) < TENDED_EACH:
                 break
-        return seen
+        return done
 
     async def _sweep(self) -> Actions:
         return await self._store.sweep_default(await self._retention_now(), SWEPT_MAX)
@@ -130,9 +131,9 @@ class Days:
 
 
 def lock_advice(retention_days: int, per_transaction: int, transactions: int) -> str:
-    """Say what to do if the server has too few locks for what opens every day at once; "": nothing.
+    """Say what to do if the server has too few locks to open every day at once; "": it has enough.
 
-    Nothing of ours on the road does; a dump, a migration or somebody's own query may.
+    The road never opens every day; a dump, a migration or somebody's own query may.
     """
     wanted = math.ceil(LOCKS_PER_DAY * (retention_days + AHEAD_DAYS) / transactions)
     if wanted <= per_transaction:

@@ -1,7 +1,7 @@
 """The dispatcher: stands for election, and while it leads runs the road's turns and the jobs.
 
-It writes nothing to PostgreSQL but by its jobs. ops/adr/0001-dispatch.md explains the rule for what
-it offers, 0002-doorbell.md how it sleeps.
+Only its jobs write to PostgreSQL. ops/adr/0001-dispatch.md explains the rule for what it offers,
+0002-doorbell.md how it sleeps.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from service.metrics import DispatcherMetrics, ProcessMetrics
 from service.process.cancelled import was_cancelled
 from service.process.watched import Look, Restarted, Run, ended, watched
 
-ELECTION_S = 1.0  # between two, and how often a leader asks whether it still is one
+ELECTION_S = 1.0  # between two attempts to lead; a leader asks as often whether it still leads
 
 
 class Dispatcher:
@@ -54,13 +54,13 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Give the lead up, and close every connection."""
-        for held in (self._leader, self._turns, self._offering):
+        for part in (self._leader, self._turns, self._offering):
             with suppress(NotifyError):
-                if held is not None:
-                    await held.close()
+                if part is not None:
+                    await part.close()
 
     async def _try_to_lead(self) -> None:
-        """Stand for election each second; whatever ends that gives the lead to somebody else."""
+        """Stand for election each second. However this ends, the lead is given up."""
         outage = Outage("postgresql")
         try:
             while not was_cancelled():
@@ -80,7 +80,7 @@ class Dispatcher:
     async def _see_who_leads(self) -> None:
         """Warn if it is no dispatcher: any role can take the leader's lock, and then nobody leads.
 
-        Workers look for themselves until somebody ends that session; ops/adr/0012-locks.md.
+        Until somebody ends that session, workers look for themselves; ops/adr/0012-locks.md.
         """
         holder = await self._leader.holder()
         stranger = holder is not None and not holder.is_ours
@@ -95,36 +95,36 @@ class Dispatcher:
         self._metrics.lead_held_by_stranger.set(0)
         if self._offering:
             self._offering.begin_anew()
-        work = [self._begun(name, run) for name, run in self._tasks()]
+        tasks = [self._start(name, run) for name, run in self._tasks()]
         try:
             while await self._leader.elect() and not was_cancelled():
                 self._jobs.reaper.heard()
-                if reason := next(filter(None, map(ended, work)), None):
+                if reason := next(filter(None, map(ended, tasks)), None):
                     raise Ended(reason)
                 await asyncio.sleep(ELECTION_S)
         finally:
             self._metrics.leading.set(0)
-            for task in work:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._metrics.forget()
             if self._turns:
                 await self._turns.close()
             logger.info("lead_given_up")
 
     def _tasks(self) -> Iterator[tuple[str, Run]]:
-        """Name all that a leader does at the same time."""
+        """Name everything that a leader runs at the same time."""
         yield from self._jobs.tasks()
         if self._turns:
             yield "dispatch", self._turns.run
 
-    def _begun(self, name: str, run: Run) -> "asyncio.Task[None]":
+    def _start(self, name: str, run: Run) -> "asyncio.Task[None]":
         return asyncio.create_task(watched(name, run, self._restarted), name=name)
 
 
 @asynccontextmanager
 async def dispatching(settings: Settings, process: ProcessMetrics) -> AsyncIterator[Look]:
-    """Run a dispatcher beside its caller, who gets to see whether it still runs."""
+    """Run a dispatcher beside its caller, who gets a Look at whether it still runs."""
     assert settings.database_url is not None
     role = "notify-maint"
     async with Store(settings.database_url, role) as store:

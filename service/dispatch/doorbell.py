@@ -14,18 +14,18 @@ from service.ledger.db import translated
 from service.logs.seldom import Seldom
 from service.model import LockHolder
 
-ARM_WAIT_MS = 5  # for producers in flight that did not ring
+ARM_WAIT_MS = 5  # for open transactions of producers, which do not ring
 ARM_WAIT_LONG_MS = 20  # after a second of failures
-ARM_PATIENCE_S = 10.0  # then the log says who holds its lock
+ARM_PATIENCE_S = 10.0  # then the log names the holder of the lock
 BELLS_MAX = 1000  # unread at once: producers that rang for one sleep are far fewer
-DEAF_S = 5.0
+DEAF_S = 5.0  # for so long we do not listen after too many bells
 
 
 class Doorbell:
     """A listening session that does nothing but arm, wait and disarm: direct, in autocommit.
 
     Anybody can ring. Bells are read before each statement, because libpq would keep them all in
-    memory and answer late; a session that gets more than BELLS_MAX is given up for DEAF_S.
+    memory and answer late. A session that gets more than BELLS_MAX is closed for DEAF_S.
     """
 
     def __init__(self, url: str) -> None:
@@ -34,18 +34,18 @@ class Doorbell:
         self._deaf_until = 0.0
         self._rang = False
         self._flood = Seldom("doorbell_flooded")
-        self._failing_since: float | None = None  # to be armed
+        self._failing_since: float | None = None  # to arm it
         self._ask_holder_at = -math.inf
         self._kept_by: LockHolder | None = None
         self._unarmed = Seldom("doorbell_cannot_be_armed")
 
     @property
     def is_kept(self) -> bool:
-        """Whether somebody who is no producer has kept its lock for long."""
+        """Whether a session that is no producer's has held the lock for long."""
         return self._kept_by is not None
 
     async def open(self) -> bool:
-        """Connect and LISTEN, before the first look: nothing falls between. False: too loud."""
+        """Connect and LISTEN, before the first look, so that no bell is missed. False: too many."""
         if self._conn is not None and not self._conn.closed:
             return True
         if time.monotonic() < self._deaf_until:
@@ -61,9 +61,9 @@ class Doorbell:
         return True
 
     async def arm(self) -> bool:
-        """Make later INSERTs ring. False: a silent producer is still in flight, look again.
+        """Make later INSERTs ring. False: a transaction that does not ring is open, look again.
 
-        After a second of failures it is waited for longer, and after ARM_PATIENCE_S it is named.
+        After a second of failures it waits longer; after ARM_PATIENCE_S the log names the holder.
         """
         now = time.monotonic()
         failing_s = 0.0 if self._failing_since is None else now - self._failing_since
@@ -77,7 +77,7 @@ class Doorbell:
         return False
 
     async def arm_within(self, wait_ms: int) -> bool:
-        """Try once to arm it. False: not in this time, or there were too many bells."""
+        """Try once to arm it. False: there was no time for it, or there were too many bells."""
         assert self._conn is not None
         with translated():
             if not await self._read_bells():
@@ -90,18 +90,21 @@ class Doorbell:
         """Sleep until the bell rings or the time is up; says whether it rang."""
         assert self._conn is not None
         with translated():
-            # Exhausted, never left early: leaving the generator loses the rest of the packet.
+            # The generator must run to its end: leaving it early loses the rest of the packet.
             rings = [n async for n in self._conn.notifies(timeout=timeout_s, stop_after=1)]
         self._rang = self._rang or bool(rings)
         return bool(rings)
 
     def rang(self) -> bool:
-        """Say whether it rang since this was asked last, though maybe it woke nobody."""
+        """Say whether it rang since the last call of this, even if it woke nobody."""
         rang, self._rang = self._rang, False
         return rang
 
     async def disarm(self) -> None:
-        """Let producers be silent again. All locks: a timeout of arm() can race its grant."""
+        """Stop producers from ringing.
+
+        It releases all locks of the session, because arm() may be granted one as it times out.
+        """
         assert self._conn is not None
         with translated():
             if await self._read_bells():
@@ -114,7 +117,7 @@ class Doorbell:
             self._conn = None
 
     async def _see_who_keeps_it(self) -> None:
-        """Say which stranger does; producers come and go, and are not seen there."""
+        """Log who holds the lock. lock_holder() leaves producers out: they come and go."""
         self._kept_by = None
         if self._conn is not None:
             with translated():
@@ -122,7 +125,7 @@ class Doorbell:
         self._unarmed.happened(holder=str(self._kept_by or "a producer's open transaction"))
 
     async def _read_bells(self) -> bool:
-        """Read what has rung so far. False: that was too much, and the session is closed."""
+        """Read the bells that rang so far. False: they were too many, and the session is closed."""
         assert self._conn is not None
         count = 0
         data = select.poll()  # select() takes no descriptor above 1023

@@ -1,6 +1,6 @@
 """What the leader reads of the queue, PostgreSQL and Redis, and shows at /metrics.
 
-Figures that could not be read three times in a row are shown as NaN: an old one would be a lie.
+Figures that could not be read three times in a row are shown as NaN, since an old one misleads.
 """
 
 import time
@@ -12,19 +12,19 @@ from service.ledger.store import Store
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
 
-MISSES_MAX = 3  # in a row; then the figures are not known
+MISSES_MAX = 3  # failed reads in a row; then the figures are unknown
 
 
 class Figures:
-    """Reads each kind of figures once, and shows them."""
+    """Has a method for each group of figures, which reads them once and shows them."""
 
     def __init__(self, store: Store, metrics: DispatcherMetrics) -> None:
         self._store = store
         self._metrics = metrics
-        self._probing = Outage("redis", by="dispatcher")
+        self._probing = Outage("redis", role="dispatcher")
 
     async def read_queue(self) -> None:
-        """Read the gauges."""
+        """Read how much is queued and being sent, and for how long it has been due."""
         gauges = await self._store.gauges()
         age = gauges.oldest_due_age
         self._metrics.queued.set(gauges.queued)
@@ -34,7 +34,7 @@ class Figures:
         self._metrics.gauges_at.set(time.time())
 
     async def read_vitals(self) -> None:
-        """Read how PostgreSQL itself stands."""
+        """Read how PostgreSQL itself is doing."""
         vitals, show = await self._store.vitals(), self._metrics
         age = vitals.oldest_transaction_age
         show.notify_usage.set(vitals.notify_usage)
@@ -49,14 +49,14 @@ class Figures:
         show.default_rows.set(vitals.attempts_in_default, "attempts")
 
     async def read_redis(self, offering: Offering) -> None:
-        """Read whether Redis does what we need, and its memory; let our keys live on."""
+        """Read whether Redis does what we need, and its memory; renew the lifetime of our keys."""
         show = self._metrics
         async with offering.ready_set() as ready_set:
             try:
-                used, most = await ready_set.memory()
+                used, limit = await ready_set.memory()
                 show.redis_memory.set(used)
-                show.redis_memory_max.set(most)
-            except RedisAway:  # or INFO alone is refused
+                show.redis_memory_max.set(limit)
+            except RedisAway:  # or only INFO is refused
                 show.redis_memory.forget()
                 show.redis_memory_max.forget()
             try:
@@ -71,7 +71,7 @@ class Figures:
 
 
 class FigureReader:
-    """Reads and shows some figures, until it has missed them too often."""
+    """Reads and shows one group of figures; shows NaN when it could not read them too often."""
 
     def __init__(self, read: Callable[[], Awaitable[None]], readings: Iterable[Reading]) -> None:
         self._read = read
@@ -79,7 +79,7 @@ class FigureReader:
         self._misses = 0
 
     async def look(self) -> None:
-        """Read and show them once. Raises what reading raises."""
+        """Read and show the figures once. Raises what reading raises."""
         try:
             await self._read()
         except Exception:

@@ -10,7 +10,7 @@ from service.errors import NotifyError
 from service.logs.outage import Outage
 from service.process.cancelled import was_cancelled
 
-RETRY_S = 5.0  # after a failure: a session that broke with the server says nothing of the next one
+RETRY_S = 5.0  # after a failure: another session may well work
 
 
 async def every(
@@ -19,11 +19,11 @@ async def every(
     run_once: Callable[[], Awaitable[float | None]],
     succeeded: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a job now and then every `interval_s`, until cancelled; a failure is tried again soon.
+    """Run a job at once and then every `interval_s`, until cancelled; after a failure run it soon.
 
-    What the job returns, if anything, are the seconds after which it wants to run at the latest.
-    Its outage is the caller's: it may begin under one lead and end under the next. `succeeded` is
-    called after each run that did not fail.
+    The job may return the seconds after which it wants to run at the latest. `outage` belongs to
+    the caller, because it may begin under one lead and end under the next. `succeeded` is called
+    after each run that did not fail.
     """
     while not was_cancelled():
         started, wait_s = time.monotonic(), interval_s

@@ -1,4 +1,4 @@
-"""The leader's jobs: what runs, how often, beside the road's turns."""
+"""The leader's jobs: what runs on an interval beside the road's turns, and how often."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ CLOCK_INTERVAL_S = 15.0
 VITALS_INTERVAL_S = 15.0
 REDIS_INTERVAL_S = 5.0
 SLO_INTERVAL_S = 10.0
-SLO_DELTAS_MAX = 1000  # rows per call; as many as that, and it is called again
+SLO_DELTAS_MAX = 1000  # rows per call; after a full batch it is called again
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One of them. `run_once` may return the seconds after which it wants to run at the latest."""
+    """One job. `run_once` may return the seconds after which it wants to run at the latest."""
 
     name: str
     interval_s: float
     run_once: Callable[[], Awaitable[float | None]]
-    is_shown: bool = True  # when it last succeeded, at /metrics
+    is_shown: bool = True  # whether /metrics shows when it last succeeded
 
 
 class Jobs:
-    """The table of jobs; without Redis there is nothing to reconcile, or to look at there."""
+    """The table of jobs. Without Redis (`offering` None) those that need it are left out."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class Jobs:
         self._outages = {job.name: Outage(job.name) for job in self._jobs}
 
     def tasks(self) -> Iterator[tuple[str, Run]]:
-        """Name each of them, to be run as long as this dispatcher leads."""
+        """Name each job, and what runs it for as long as this dispatcher leads."""
         for job in self._jobs:
             every_interval = partial(every, job.interval_s, self._outages[job.name], job.run_once)
             done = [self._metrics.done(job.name)] if job.is_shown else []
             yield job.name, partial(every_interval, *done)
 
     async def fold_slo(self) -> None:
-        """Move what ended lately into slo_daily, and count it."""
+        """Move what has ended lately into slo_daily, and count it."""
         while True:
             folded = await self._store.fold_slo(SLO_DELTAS_MAX)
             for row in folded:

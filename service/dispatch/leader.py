@@ -7,7 +7,7 @@ from service.model import LockHolder
 
 
 class Leader:
-    """A direct session that does nothing but hold the lock, and is asked about it each second."""
+    """A direct session that only holds the lock, and is asked each second whether it still does."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -16,7 +16,7 @@ class Leader:
     async def elect(self) -> bool:
         """Say whether we lead, taking the lock if it is free. Raises DatabaseAway.
 
-        A session that failed is not asked again: it may be one of a server that is no primary now.
+        A session that failed is closed: its server may no longer be the primary.
         """
         if self._conn is None or self._conn.closed:
             self._conn = await connect(self._url, "notify-disp")
@@ -30,7 +30,7 @@ class Leader:
         return bool(row and row[0])
 
     async def holder(self) -> LockHolder | None:
-        """Say who leads, or only holds the lock. Raises DatabaseAway."""
+        """Say who leads, or holds the lock without leading. Raises DatabaseAway."""
         assert self._conn is not None
         with translated():
             return await lock_holder(self._conn, LEAD)

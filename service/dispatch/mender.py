@@ -1,6 +1,6 @@
-"""The leader's look at the ledger's clock; what one that was ahead has put off is pulled back.
+"""The leader watches the ledger's clock, and pulls back what a clock that was ahead has put off.
 
-ops/adr/0018-clocks.md says what proves it, and why nothing else is touched.
+ops/adr/0018-clocks.md says what proves that it was ahead, and why nothing else is touched.
 """
 
 import math
@@ -16,28 +16,28 @@ from service.model import LANES
 
 ROWS_MAX = 1000  # per call
 CALLS_MAX = 1000  # per stretch and lane
-DAYS_MAX = 16  # that one call opens: each costs it locks
+DAYS_MAX = 16  # that one call opens, as each costs locks
 
 
 class Mender:
-    """Sees the clock jump while it leads, and finds the traces of jumps before."""
+    """Notices when the clock jumps while it leads, and finds the traces of earlier jumps."""
 
     def __init__(self, store: Store, metrics: DispatcherMetrics, lease_s: float) -> None:
         self._store = store
         self._metrics = metrics
         self._lease_s = lease_s
         self._clock = Clock()
-        self._went_back = False  # and nothing is mended since
-        self._mended: datetime | None = None  # up to here, by the clock that was ahead
+        self._went_back = False  # since the last mending
+        self._mended: datetime | None = None  # the newest created_at when we last mended
         self._reap_from = -math.inf  # monotonic
 
     @property
     def reap_in_s(self) -> float:
-        """Say how long a lease that seems to have passed may not have."""
+        """Return for how long a lease that seems to have passed may still be valid."""
         return self._reap_from - time.monotonic()
 
     async def look(self) -> None:
-        """Read the clock, and mend once what each time ahead has left behind."""
+        """Read the clock; after each time that it was ahead, mend once what that left behind."""
         now_s = await self.read_clock()
         newest = await self._store.born_ahead()
         ahead_s = 0.0 if newest is None else newest.timestamp() - now_s
@@ -47,12 +47,12 @@ class Mender:
             self._went_back, self._mended = False, newest
 
     async def doubt_s(self) -> float:
-        """Say by how much the ledger's clock is ahead of this machine's: one of them is wrong."""
+        """Return how far the ledger's clock is ahead of this machine's: one of them is wrong."""
         await self.read_clock()
         return max(0.0, -(self._clock.skew_s() or 0.0))
 
     async def read_clock(self) -> float:
-        """Read it. After a jump ahead every lease seems to have passed: the living may settle."""
+        """Read the clock. After a jump ahead every lease seems to have passed: do not reap yet."""
         asked_at = time.monotonic()
         _, now_s = await self._store.ledger()
         jumped_s = self._clock.read(now_s, asked_at)

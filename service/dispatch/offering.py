@@ -18,7 +18,7 @@ from service.model import Lane
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What came of one look. `next_due_s` None: nothing is known to fall due later."""
+    """The result of one look. `next_due_s` None: nothing is known to fall due later."""
 
     added: int
     is_stocked: bool  # some lane is above its low mark
@@ -26,17 +26,17 @@ class Offer:
 
 
 class Offering:
-    """Keeps the ready set filled with what is due; the road and the reconciler offer in turn."""
+    """Keeps the ready set filled with what is due; the turns and the reconciler never overlap."""
 
     def __init__(self, store: Store, redis_url: str, metrics: DispatcherMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self._ready_set = ReadySet(redis_url)
         self._offers = Offers()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def begin_anew(self) -> None:
-        """Look from the head, and ask which ledger this is: a failover may have brought another."""
+        """Look from the head, and ask which ledger this is: after a failover it may be another."""
         self._offers.forget_floors()
         self._ready_set.use(None)
 
@@ -46,15 +46,15 @@ class Offering:
 
     @asynccontextmanager
     async def ready_set(self) -> AsyncIterator[ReadySet]:
-        """Lend the ready set of the ledger that we lead, to one at a time."""
-        async with self._turn:
+        """Lend the ready set of the ledger that we lead, to one caller at a time."""
+        async with self._lock:
             if self._ready_set.keys is None:
                 ledger, _ = await self._store.ledger()
                 self._ready_set.use(ledger)
             yield self._ready_set
 
     async def offer(self) -> Offer:
-        """Look at what is due and add what is new to the ready set."""
+        """Look at what is due, and add to the ready set what is new."""
         async with self.ready_set() as ready_set:
             cards = await self._survey(ready_set)
             is_stocked = any(card >= WINDOW_LOW for card in cards.values())
@@ -76,7 +76,7 @@ class Offering:
         self._metrics.reconciler_runs.inc()
 
     async def _survey(self, ready_set: ReadySet) -> dict[int, int]:
-        """Count the ids of each lane; what is not as we left it is looked for from the head."""
+        """Count the ids of each lane. If they are not as we left them, look from the head next."""
         try:
             is_ours, cards = await ready_set.survey()
         except RedisAway:

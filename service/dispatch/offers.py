@@ -1,6 +1,6 @@
-"""What the leading dispatcher remembers, so that it neither offers twice nor walks too far.
+"""What the leading dispatcher remembers, so as not to offer ids twice or read due rows too often.
 
-Pure: it decides which ids go into the ready set; ops/adr/0001-dispatch.md says why so.
+Pure: it decides which ids go into the ready set; ops/adr/0001-dispatch.md explains the rule.
 """
 
 import math
@@ -10,15 +10,15 @@ from service.model import LANES, Lane
 
 WINDOW_MAX = 10_000  # ids per lane in the ready set; more stays in PostgreSQL
 WINDOW_LOW = 5_000  # a lane with fewer is filled again
-GRACE_S = 2.0  # offered, or gone from the ready set, longer ago and still queued
-OVERLAP_MS = 5_000.0  # rows may be committed this much later than their due_at
-TICK_S = 1.0  # stocked lanes are looked at this often
+GRACE_S = 2.0  # a row that is still queued so long after its id was seen is looked for again
+OVERLAP_MS = 5_000.0  # rows may be committed so much later than their due_at
+TICK_S = 1.0  # lanes above their low mark are looked at so often
 HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which lanes one look is at, and from where: each lane's floor, or None for its head."""
+    """Which lanes one look covers, and from where: each lane's floor, or None for its head."""
 
     lanes: list[int]
     floors: list[float | None]
@@ -27,16 +27,16 @@ class Plan:
 
 @dataclass(slots=True)
 class Choice:
-    """What one look asks of the ready set: due_at (epoch ms) by id, by lane."""
+    """What to do with the ids of one look: each kind is a due_at (epoch ms) by id, by lane."""
 
-    fresh: dict[int, dict[bytes, float]] = field(default_factory=dict)
-    again: dict[int, dict[bytes, float]] = field(default_factory=dict)
-    doubtful: dict[int, dict[bytes, float]] = field(default_factory=dict)  # is it still there?
+    fresh: dict[int, dict[bytes, float]] = field(default_factory=dict)  # add
+    again: dict[int, dict[bytes, float]] = field(default_factory=dict)  # add, and count as lost
+    doubtful: dict[int, dict[bytes, float]] = field(default_factory=dict)  # see if still there
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One id as we left it in the ready set, or found it there, or did not."""
+    """What we last knew of one id: we added it, or saw it in the ready set, or did not see it."""
 
     due_ms: float
     seen_at: float  # monotonic seconds
@@ -46,8 +46,8 @@ class Offered:
 class Offers:
     """Floors per lane, and the ids offered lately: bounded by window and GRACE_S.
 
-    An id waits in the ready set as long as workers are busy, so that its age says nothing. It is
-    lost when it was gone from there, and is still queued as it was GRACE_S later.
+    An id may wait in the ready set for as long as workers are busy, so its age proves nothing. It
+    is lost if it was gone from there, and GRACE_S later its row is still queued, unchanged.
     """
 
     def __init__(self) -> None:
@@ -58,11 +58,11 @@ class Offers:
         self._head_cost = 0.0
 
     def forget_floors(self) -> None:
-        """Look from the head next time: we start, took the lead, or lost sight of Redis."""
+        """Look from the head next time: we start, took the lead, or could not read Redis."""
         self.floors = dict.fromkeys(LANES)
 
     def flushed(self) -> None:
-        """Count whatever comes back as lost: the ready set is not as we left it."""
+        """Count every id as gone: the ready set is not as we left it. Those still due are lost."""
         self.forget_floors()
         for lane, offered in self._offered.items():
             self._offered[lane] = {
@@ -86,7 +86,7 @@ class Offers:
             self._last_tick = began
 
     def _floors(self, lanes: list[int], now: float) -> list[float | None]:
-        """Give each lane's floor, or None for all: the head is looked at when it is time."""
+        """Return each lane's floor, or None for all of them when it is time to look at the head."""
         floors = [self.floors[lane] for lane in lanes]
         if None not in floors and now - self._last_head < max(TICK_S, HEAD_SHARE * self._head_cost):
             return floors
@@ -94,9 +94,9 @@ class Offers:
         return [None] * len(lanes)
 
     def choose(self, looks: list[Lane], cards: dict[int, int], now: float) -> Choice:
-        """Split what was found into fresh ids, ids to offer again, and ids to look for.
+        """Split the due ids into fresh ones, those to offer again, and those to look for.
 
-        `now` is monotonic seconds. What is added keeps within each lane's room. An id with another
+        `now` is monotonic seconds. No more is added than each lane has room for. An id with another
         due_at is fresh: it was retried, released or reaped since.
         """
         choice = Choice()
@@ -126,7 +126,7 @@ class Offers:
     def remember(
         self, looks: list[Lane], choice: Choice, gone: dict[int, set[bytes]], now: float
     ) -> None:
-        """Remember what was added, after it was: a crash between the two must offer again.
+        """Remember what was added. Call it after adding: a crash in between must offer again.
 
         `gone` are the doubtful ids that are not in the ready set.
         """
@@ -143,11 +143,11 @@ class Offers:
                 self._prune(look, now)
 
     def _prune(self, look: Lane, now: float) -> None:
-        """Drop the lane's ids that are neither young nor in this look: they were claimed."""
-        found = set(look.ids)
+        """Drop the ids that are neither young nor in this look of their lane: they were claimed."""
+        still_due = set(look.ids)
         self._offered[look.priority] = {
             id: known
             for id, known in self._offered[look.priority].items()
-            if now - known.seen_at <= GRACE_S or id in found
+            if now - known.seen_at <= GRACE_S or id in still_due
         }
         self._pruned[look.priority] = now

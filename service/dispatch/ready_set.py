@@ -1,4 +1,4 @@
-"""The offering side of the ready set: ids that workers should claim soon. Hints, not the truth."""
+"""The offering side of the ready set: ids that workers should claim soon. They are only hints."""
 
 import os
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from service.keys import Keys
 from service.logs.seldom import Seldom
 from service.model import LANES
 
-CARD_MAX = 2 * WINDOW_MAX  # more is not from us, not even from two leaders
-EPOCH_S = 60  # it is kept alive: where it is gone, nobody offers
-LANES_S = 86_400  # what a ledger leaves behind that is no more goes by itself
+CARD_MAX = 2 * WINDOW_MAX  # not even two leaders add more: a larger set is not ours
+EPOCH_S = 60  # the leader renews it: where it is missing, nobody offers
+LANES_S = 86_400  # the leader renews it: what a deleted ledger leaves behind expires
 PROBE_S = 10
-RIVALS_MIN = 3  # once or twice, a leader before us may not know yet that it leads no more
+RIVALS_MIN = 3  # a former leader may overwrite our epoch once or twice before it stops
 
 
 @contextmanager
@@ -29,13 +29,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        # A pipeline says the whole command first, with the ids as bytes.
+        # The error of a pipeline begins with the whole command, ids included.
         reason = str(error).rpartition(" of pipeline caused error: ")[2]
         raise RedisAway(reason or type(error).__name__) from error
 
 
 class ReadySet:
-    """Every verb may raise RedisAway; the library repeats none: that is our decision."""
+    """The keys in Redis. Every method may raise RedisAway; the library retries nothing: we do."""
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(
@@ -47,21 +47,21 @@ class ReadySet:
         )
         self.keys: Keys | None = None
         self._epoch = os.urandom(16)
-        self._refused = False  # the last write; a server that only reads is away for us
+        self._refused = False  # the last write was; a server that only reads counts as away
         self._deleted = Seldom("foreign_keys_deleted")
-        self._overwritten = 0  # our epoch, by another's
+        self._overwritten = 0  # how often another leader's epoch replaced ours
         self._rival = Seldom("another_leader_offers_here")
 
     def use(self, ledger: str | None) -> None:
-        """Offer the ids of this ledger from now on; None: which one, is not known yet."""
+        """Offer the ids of this ledger from now on; None: it is not known yet which one."""
         self.keys = None if ledger is None else Keys(ledger)
-        self._overwritten = -1  # the epoch of whoever led before us is none of a rival
+        self._overwritten = -1  # the first that we see is of the leader before us: no rival
 
     async def survey(self) -> tuple[bool, dict[int, int]]:
         """Say whether the sets are still as we left them, and how many ids each lane holds.
 
-        Not as we left them (a flush, an empty restart, another leader, a key of another type, more
-        than we would add): from now on they are ours.
+        If they are not (a flush, an empty restart, another leader, a key of another type, more ids
+        than we would add), they are ours from now on.
         """
         keys = self._known()
         with translated():
@@ -95,7 +95,7 @@ class ReadySet:
         return added
 
     async def gone(self, lanes: dict[int, dict[bytes, float]]) -> dict[int, set[bytes]]:
-        """Say which of these ids are not there, or wait behind their turn."""
+        """Say which of these ids are not there, or are there with a later due_at."""
         keys = self._known()
         asked = {lane: ids for lane, ids in lanes.items() if ids}
         with translated():
@@ -113,8 +113,8 @@ class ReadySet:
     async def probe(self) -> None:
         """Do all that the road does, on a key of its own. Raises RedisAway with what is refused.
 
-        That INFO answers says little: there are replicas, clusters, users of few rights, renamed
-        commands and a full memory.
+        An answer to INFO proves little: the server may be a replica or a cluster or out of memory,
+        our user may lack rights, and commands may be renamed.
         """
         key = self._known().probe
         steps: tuple[tuple[Any, ...], ...] = (
@@ -134,12 +134,12 @@ class ReadySet:
             answers = await pipe.execute(raise_on_error=False)
         for (verb, *_), answer in zip(steps, answers, strict=True):
             if isinstance(answer, Exception):
-                kind = getattr(answer, "status_code", None)  # the library cuts it off
+                kind = getattr(answer, "status_code", None)  # the library cuts it off the text
                 reason = f"{kind} {answer}" if kind else str(answer)
                 raise RedisAway(f"{verb} is refused: {reason}") from answer
 
     async def keep(self) -> None:
-        """Let our keys live on; without us they go by themselves."""
+        """Renew the lifetime of our keys; without a leader they expire."""
         keys = self._known()
         with translated():
             pipe = self._redis.pipeline(transaction=False)
@@ -154,18 +154,18 @@ class ReadySet:
             return await self._redis.get(self._known().epoch) is not None
 
     async def memory(self) -> tuple[int, int]:
-        """Say how many bytes the server uses, and how many it may (0: there is no limit)."""
+        """Return how many bytes the server uses, and how many it may use (0: there is no limit)."""
         with translated():
             info = await self._redis.info("memory")
         return int(info["used_memory"]), int(info.get("maxmemory", 0))
 
     async def checkup(self) -> tuple[str, str]:
-        """Give the server's version, and its maxmemory-policy; '' where it does not tell."""
+        """Return the server's version and maxmemory-policy; '' for what it does not say."""
         version = policy = ""
         with suppress(RedisError):  # managed servers forbid CONFIG, and some users INFO
             version = str((await self._redis.info("server"))["redis_version"])
-            given = await self._redis.config_get("maxmemory-policy")
-            policy = given.get("maxmemory-policy") or ""
+            settings = await self._redis.config_get("maxmemory-policy")
+            policy = settings.get("maxmemory-policy") or ""
         return version, policy
 
     async def close(self) -> None:
@@ -177,7 +177,7 @@ class ReadySet:
         return self.keys
 
     def _see_rival(self, epoch: object) -> None:
-        """Tell if another leader takes the same keys for its own: two copies of one ledger."""
+        """Warn if another leader uses the same keys: there are two copies of one ledger."""
         if epoch is not None and epoch != self._epoch:
             self._overwritten += 1
             if self._overwritten >= RIVALS_MIN:
@@ -185,7 +185,7 @@ class ReadySet:
 
 
 def own_card(answer: Any) -> int | None:
-    """Read a ZCARD; None: the key is not as we make it. Raises any other error."""
+    """Read the answer to ZCARD; None: we did not make this key. Raises any other error."""
     if isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer):
         return None
     if isinstance(answer, Exception):

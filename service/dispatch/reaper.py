@@ -1,4 +1,4 @@
-"""The reaper: takes back the attempts whose lease has passed, so that they are sent by others."""
+"""The reaper: takes back attempts whose lease has passed, so that other workers send them."""
 
 import math
 import time
@@ -12,17 +12,17 @@ from service.metrics import DispatcherMetrics
 from service.model import Reaped
 
 REAP_MAX = 1000  # rows per call; as many as that, and it is called again
-REAP_PAUSE_MIN_S = 1.0  # however many leases end
-# By then the living have settled: at the latest 5 s after PostgreSQL is back a worker gives up a
-# silent connection, or an attempt to connect; it tries again within 1 s, and the settle takes less
-# than another one. A row that is settled later all the same is stale, and counted.
+REAP_PAUSE_MIN_S = 1.0  # however many leases pass
+# Until then the workers that still run have settled: at the latest 5 s after PostgreSQL is back a
+# worker gives up a silent connection, or an attempt to connect; it tries again within 1 s, and the
+# settle takes less than 1 s more. What is settled later all the same is stale, and counted.
 SETTLE_GRACE_S = 7.0
 SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
 
 
 class Reaper:
-    """Reaps while its dispatcher leads, and not before the living had time to settle."""
+    """Reaps while its dispatcher leads, but not before live workers had time to settle."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class Reaper:
         self._mender = mender
         self._lease_s = lease_s
         self._clock = clock
-        self._heard_at = -math.inf  # who leads first does not know how it went before
+        self._heard_at = -math.inf  # a new leader does not know about silences before
         self._reap_from = math.inf
 
     def heard(self) -> None:
-        """Note that PostgreSQL answered. After a silence the living may settle before we reap.
+        """Note that PostgreSQL answered. After a silence, live workers get a grace to settle in.
 
-        A silence in that grace does not begin it anew, or outages that follow each other would put
-        the reaper off for as long as they do; the living have time for one more try.
+        A silence during that grace does not start it anew, or a series of outages would put the
+        reaper off until its end; it only leaves workers time for one more try.
         """
         now = self._clock()
         if now - self._heard_at > STALL_S:
@@ -54,15 +54,15 @@ class Reaper:
         self._heard_at = now
 
     async def reap(self) -> float:
-        """Take back every attempt whose lease has passed; say in how many seconds to come again.
+        """Take back every attempt whose lease has passed; return the seconds until the next run.
 
-        That is when the next lease passes. One that nobody has yet ends no sooner than LEASE_S.
+        The next lease passes then. A lease that is given from now on lasts for at least LEASE_S.
         """
         left = await self._store.next_lease_in()
-        self.heard()  # before anything is reaped: that answer may have taken long
+        self.heard()  # before anything is reaped, as that answer may have taken long
         grace_s = self._reap_from - self._clock()
         if grace_s <= 0 and left is not None and left <= timedelta(0):
-            await self._mender.read_clock()  # after a jump of the ledger's no lease has passed
+            await self._mender.read_clock()  # if it jumped ahead, leases only seem to have passed
             grace_s = self._mender.reap_in_s
             if grace_s <= 0:
                 await self._take_back()
@@ -84,5 +84,5 @@ class Reaper:
 
 
 def log_row(reaped: Reaped) -> logs.Row:
-    """Name the fields of a log line on a lease that had passed."""
+    """Name the fields of the log line of one attempt that was taken back."""
     return {"notification_id": reaped.id, "attempt": reaped.attempt, "status": reaped.status}

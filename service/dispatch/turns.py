@@ -1,6 +1,6 @@
-"""The road's turns: offer what is due; when there is nothing, arm the doorbell, look again, sleep.
+"""The road's turns: offer what is due; if nothing is, arm the doorbell, look again, and sleep.
 
-ops/adr/0002-doorbell.md proves that no wake-up is lost between the looks.
+ops/adr/0002-doorbell.md proves that no wake-up is lost between these steps.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from service.metrics import DispatcherMetrics
 from service.process.cancelled import was_cancelled
 
 SLEEP_MAX_S = 1.0
-AWAKE_PAUSE_S = (0.002, 0.010)  # between looks that found something: twice as long as they took
+AWAKE_PAUSE_S = (0.002, 0.010)  # after a look that found something: twice as long as it took
 STOCKED_PAUSE_S = 0.020  # while a lane is stocked: 50 looks per second cost 3 % of a core
-BLIND_PAUSE_S = 0.1  # between looks while the doorbell cannot be heard
-VAIN_PAUSE_S = (0.002, 0.1)  # after a bell that nothing had come for; doubled for each in a row
+BLIND_PAUSE_S = 0.1  # between looks while no doorbell can be heard
+VAIN_PAUSE_S = (0.002, 0.1)  # after a bell that brought no row; doubled for each in a row
 FAILED_PAUSE_S = (0.1, 2.0)  # while a server is away; doubled for each failure in a row
 BUG_PAUSE_S = 2.0
 
 
 class Turns:
-    """One turn after the other, with a doorbell of their own."""
+    """Takes one turn after the other, and owns the doorbell."""
 
     def __init__(self, direct_url: str, offering: Offering, metrics: DispatcherMetrics) -> None:
         self._offering = offering
@@ -34,10 +34,10 @@ class Turns:
         self._doorbell = Doorbell(direct_url)
         self._listening = Outage("doorbell")
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
-        self._in_vain = 0  # bells in a row that nothing had come for
+        self._vain_bells = 0  # in a row: they rang, and no row had come
 
     async def run(self) -> None:
-        """Turn after turn, until cancelled; a server that is away is waited for."""
+        """Take turn after turn, until cancelled; pause while a server is away."""
         first_s, last_s = FAILED_PAUSE_S
         pause_s = first_s
         while not was_cancelled():
@@ -59,7 +59,7 @@ class Turns:
         began = time.monotonic()
         offer = await self._offering.offer()
         if offer.added:
-            self._in_vain = 0
+            self._vain_bells = 0
             low, high = AWAKE_PAUSE_S
             await asyncio.sleep(min(high, max(low, 2 * (time.monotonic() - began))))
         elif offer.is_stocked:
@@ -70,11 +70,11 @@ class Turns:
             await self._fall_asleep()
 
     async def close(self) -> None:
-        """Listen no more; the doorbell's lock ends with its session."""
+        """Stop listening; the doorbell's lock ends with its session."""
         await self._doorbell.close()
 
     async def _listen(self) -> bool:
-        """Listen; False while that is impossible and looking often must do."""
+        """Listen for the bell. False: that is impossible now, and looking often must replace it."""
         try:
             listens = await self._doorbell.open()
         except DatabaseAway as error:
@@ -85,9 +85,9 @@ class Turns:
 
     async def _fall_asleep(self) -> None:
         """Arm the doorbell, look once more, and sleep if there is still nothing."""
-        if self._in_vain:
+        if self._vain_bells:
             low, high = VAIN_PAUSE_S
-            await asyncio.sleep(min(high, low * 2 ** min(self._in_vain - 1, 16)))
+            await asyncio.sleep(min(high, low * 2 ** min(self._vain_bells - 1, 16)))
         if not await self._doorbell.arm():
             if self._doorbell.is_kept:
                 await asyncio.sleep(BLIND_PAUSE_S)
@@ -108,6 +108,6 @@ class Turns:
             return
         tick_s = SLEEP_MAX_S * random.uniform(0.9, 1.1)
         if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
-            self._in_vain += 1  # until a look finds something
+            self._vain_bells += 1  # reset when a look finds something
         else:
-            self._in_vain = 0
+            self._vain_bells = 0

@@ -12,7 +12,7 @@ async def clock_finding(store: Store) -> Finding:
 
 
 def born_ahead_finding(newest: datetime | None) -> Finding:
-    """Judge whether rows were created later than now: then the ledger's clock was ahead."""
+    """Judge by the newest row that was created later than now: then the clock was ahead."""
     found = "never ahead" if newest is None else f"rows were created at {newest:%Y-%m-%d %H:%M:%S}Z"
     return judged(
         "ledger's clock", found, newest is None,

@@ -1,8 +1,8 @@
 """Why a DATABASE_URL gives no connection, in words that say what to do.
 
-libpq and the server tell it only as text: a connection that fails has no SQLSTATE. Names are taken
-out first, as a user may be called "timeout". A server that speaks another language is understood
-by the name that it quotes.
+libpq and the server give the reason only as text: a connection that fails has no SQLSTATE. Quoted
+names are removed before the text is matched, as a user may be called "timeout". If the server
+speaks another language, the names that it quotes show what it speaks of.
 """
 
 import os
@@ -17,7 +17,7 @@ QUOTED = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'')
 
 
 class Place(NamedTuple):
-    """What a URL, and libpq's environment behind it, say of a database."""
+    """Where a URL leads, together with libpq's environment variables."""
 
     setting: str
     host: str
@@ -27,14 +27,15 @@ class Place(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The servers, as `host:port`; a socket's directory as it stands."""
+        """The servers as `host:port`; the directory of a socket as it is."""
         hosts, ports = self.host.split(","), self.port.split(",")
         pairs = zip(hosts, ports * (len(hosts) if len(ports) == 1 else 1), strict=False)
         return ", ".join(host if "/" in host else f"{host}:{port}" for host, port in pairs)
 
 
-# What an error's text holds, what was found, and what to do. The first that fits counts: of several
-# hosts or attempts, the one that came farthest tells most.
+# A pattern of the error's text, what is wrong, and what to do. The first rule that matches counts.
+# If several hosts failed, the text holds all of them: the rules begin with what comes last in a
+# login, so that the host which came farthest is the one that is named.
 RULES = (
     ("no password supplied",
      "{where} asks for a password of {user}", "write one into {setting}"),
@@ -119,12 +120,12 @@ def connection_fault(setting: str, url: str, error: BaseException) -> Finding:
         if re.search(pattern, nameless, re.IGNORECASE):
             facts = place._asdict() | {"where": place.where}
             return Finding("database", found.format_map(facts), advice.format_map(facts))
-    return Finding("database", last_words(text) or type(error).__name__, unknown(place, text))
+    return Finding("database", last_line(text) or type(error).__name__, advice_by_name(place, text))
 
 
-def unknown(place: Place, text: str) -> str:
-    """Advise by the name that a text quotes, whatever its language."""
-    names = named(text) if place.user != place.database else []
+def advice_by_name(place: Place, text: str) -> str:
+    """Advise by the names that a text quotes, whatever its language."""
+    names = quoted_names(text) if place.user != place.database else []
     if place.database in names:
         return f"correct the database's name in {place.setting}"
     if place.user in names:
@@ -132,13 +133,13 @@ def unknown(place: Place, text: str) -> str:
     return f"see {place.setting}: host, port, user, password and database"
 
 
-def named(text: str) -> list[str]:
-    """Give what stands in quotation marks of any kind."""
+def quoted_names(text: str) -> list[str]:
+    """Return what stands in quotation marks of any kind."""
     return [match[1] for match in re.finditer(f"[{MARKS}]\\s?([^{MARKS}\n]+?)\\s?[{MARKS}]", text)]
 
 
-def last_words(text: str) -> str:
-    """Give the last line of an error: what stands before it is the way there."""
+def last_line(text: str) -> str:
+    """Return the last line of an error: the lines before it only lead up to it."""
     return text.splitlines()[-1].strip() if text else ""
 
 

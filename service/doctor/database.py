@@ -1,4 +1,4 @@
-"""The server, what waits in the ledger, and what producers find."""
+"""The server, what waits in the ledger, and which table producers reach."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,38 +18,38 @@ async def checkup_findings(store: Store) -> Iterator[Finding]:
     return database_findings(await store.checkup(), datetime.now(UTC))
 
 
-def database_findings(seen: Checkup, now: datetime) -> Iterator[Finding]:
-    """Judge what checkup() told. `now` is this machine's clock."""
-    version = f"PostgreSQL {seen.server_version_num // 10000}.{seen.server_version_num % 10000}"
-    if seen.is_replica:
+def database_findings(facts: Checkup, now: datetime) -> Iterator[Finding]:
+    """Judge what checkup() returned. `now` is this machine's clock."""
+    version = f"PostgreSQL {facts.server_version_num // 10000}.{facts.server_version_num % 10000}"
+    if facts.is_replica:
         yield Finding("server", f"{version}, a replica", "point DATABASE_URL at the primary")
     else:
         yield Finding("server", version)
-    skew = abs(seen.now_at - now)
+    skew = abs(facts.now_at - now)
     yield judged(
         "clocks", f"{skew.total_seconds():.1f} s apart", skew <= SKEW_MAX,
         "set both machines' clocks by NTP",
     )  # fmt: skip
     yield judged(
-        "leases", f"{seen.expired_leases} passed over a minute ago", not seen.expired_leases,
+        "leases", f"{facts.expired_leases} passed over a minute ago", not facts.expired_leases,
         "the reaper does not run: look at the dispatcher's log",
     )  # fmt: skip
     yield judged(
-        "partitions", f"{seen.days_ahead} days ahead", seen.days_ahead >= DAYS_AHEAD_MIN,
+        "partitions", f"{facts.days_ahead} days ahead", facts.days_ahead >= DAYS_AHEAD_MIN,
         "the dispatcher makes them hourly: is one leading, and does its log say busy?",
     )  # fmt: skip
     yield judged(
-        "default partition", f"{seen.in_default} rows", not seen.in_default,
+        "default partition", f"{facts.in_default} rows", not facts.in_default,
         "the dispatcher moves them to their day within the hour; if it does not, see its log",
     )  # fmt: skip
     yield judged(
-        "NOTIFY queue", f"{seen.notify_usage:.2%} full", seen.notify_usage <= NOTIFY_USAGE_MAX,
+        "NOTIFY queue", f"{facts.notify_usage:.2%} full", facts.notify_usage <= NOTIFY_USAGE_MAX,
         "a listening session is stuck in a transaction, mostly the oldest one: end it",
     )  # fmt: skip
 
 
 async def producers_finding(store: Store) -> Finding:
-    """Say what producers find by the short name. A table of the user's own is no fault."""
+    """Say which table `notifications` is without a schema. One of the user's own is no fault."""
     schema = await store.schema_found()
     if schema is None:
         return Finding(

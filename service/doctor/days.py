@@ -7,24 +7,24 @@ from service.doctor.finding import Finding
 from service.ledger.store import Store
 
 DAYS_AHEAD_MIN = 2
-DAYS_TOLD_MAX = 100
+DAYS_SHOWN_MAX = 100
 
 
 async def day_findings(store: Store, retention_days: int) -> list[Finding]:
     """Judge the care for the ledger's days, and the server's room for all of them."""
     retention = timedelta(days=retention_days)
-    missing = await store.maintenance(DAYS_AHEAD_MIN, retention, DAYS_TOLD_MAX)
+    missing = await store.maintenance(DAYS_AHEAD_MIN, retention, DAYS_SHOWN_MAX)
     return [maintenance_finding(missing), room_finding(retention_days, *await store.lock_room())]
 
 
 def room_finding(retention_days: int, per_transaction: int, transactions: int) -> Finding:
-    """Judge whether the server has the locks for what opens every day at once."""
+    """Judge whether the server has enough locks to open every day at once."""
     found = f"max_locks_per_transaction = {per_transaction}"
     return Finding("locks", found, lock_advice(retention_days, per_transaction, transactions))
 
 
 def maintenance_finding(missing: list[tuple[str, str, str | None]]) -> Finding:
-    """Judge what maintenance() returned, naming the first of each step."""
+    """Judge what maintenance() returned; name the first partition of each step."""
     if not missing:
         return Finding("days", "made ahead, and dropped after their retention")
     first: dict[str, str] = {}

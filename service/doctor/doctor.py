@@ -1,4 +1,4 @@
-"""`notify doctor`: look at everything, and say of each thing that it is fine, or what to do."""
+"""`notify doctor`: look at everything, and say of each thing that it is fine or what to do."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
@@ -20,14 +20,14 @@ from service.errors import NotifyError
 from service.ledger.connection import LEAD, connect
 from service.ledger.store import Store
 
-CONNECT_MAX_S = 20.0  # several hosts may be asked, each for connect_timeout
+CONNECT_MAX_S = 20.0  # as several hosts may be tried, each for connect_timeout
 BUG_ADVICE = "a fault of this program: please report it"
 
 
 async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
-    """Look at database, doorbell, Redis, webhooks and mail, in this order; nothing is changed.
+    """Look at database, doorbell, Redis, webhooks and mail, in this order; change nothing.
 
-    What cannot be looked at is a finding as well, and ends nothing but itself.
+    What cannot be looked at is a finding as well, and does not stop the others.
     """
     assert settings.database_url is not None
     fault = await fault_of("DATABASE_URL", settings.database_url)
@@ -40,7 +40,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
             async for finding in ledger_findings(store, settings):
                 yield finding
             with suppress(NotifyError):
-                ledger, leads = await led(store)
+                ledger, leads = await leadership(store)
     if settings.database_direct_url:
         fault = await fault_of("DATABASE_DIRECT_URL", settings.database_direct_url)
         if fault:
@@ -53,15 +53,15 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
     yield await looked("mail", asyncio.to_thread(mail_finding, settings))
 
 
-async def led(store: Store) -> tuple[str, bool]:
-    """Say which ledger this is, and whether a dispatcher of ours leads."""
+async def leadership(store: Store) -> tuple[str, bool]:
+    """Return the ledger's name, and whether a dispatcher of ours leads."""
     ledger, _ = await store.ledger()
     holder = await store.lock_holder(LEAD)
     return ledger, holder is not None and holder.is_ours
 
 
 async def fault_of(setting: str, url: str) -> Finding | None:
-    """Say what keeps a database URL from giving a connection; None: nothing."""
+    """Say why a database URL gives no connection; None: it does."""
     try:
         async with asyncio.timeout(CONNECT_MAX_S):
             await (await connect(url, "notify-doctor")).close()
@@ -96,7 +96,7 @@ async def ledger_findings(store: Store, settings: Settings) -> AsyncIterator[Fin
 
 
 async def looked(what: str, looking: Awaitable[Finding]) -> Finding:
-    """Wait for one finding. Whatever keeps it from being made is one, too: others shall be told."""
+    """Wait for one finding. An error in making it becomes a finding: the others shall come too."""
     try:
         return await looking
     except Exception as error:
@@ -104,7 +104,7 @@ async def looked(what: str, looking: Awaitable[Finding]) -> Finding:
 
 
 async def all_looked(what: str, looking: Awaitable[Iterable[Finding]]) -> list[Finding]:
-    """Wait for several findings, likewise."""
+    """Wait for several findings; an error becomes one as well."""
     try:
         return list(await looking)
     except Exception as error:
@@ -112,7 +112,7 @@ async def all_looked(what: str, looking: Awaitable[Iterable[Finding]]) -> list[F
 
 
 def not_seen(what: str, error: Exception) -> Finding:
-    """Say what could not be looked at. Of an error that is not ours only the kind: it may quote."""
+    """Say what could not be looked at. Another's error is not quoted: it may hold secrets."""
     if isinstance(error, NotifyError):
         return Finding(what, f"cannot be looked at: {error}", "mend that first, and look again")
     return Finding(what, f"cannot be looked at: {type(error).__name__}", BUG_ADVICE)

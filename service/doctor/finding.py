@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `advice` empty: it is fine."""
+    """One thing that was looked at. `advice` empty: it is fine.
+
+    `notify doctor --json` prints the fields by these names.
+    """
 
     what: str
     found: str
@@ -13,5 +16,5 @@ class Finding:
 
 
 def judged(what: str, found: str, fine: bool, advice: str) -> Finding:
-    """Make a finding; the advice is for when it is not fine."""
+    """Make a finding, with the advice only if it is not fine."""
     return Finding(what, found, "" if fine else advice)

@@ -1,4 +1,4 @@
-"""Who leads, who holds the doorbell, and whether it can be heard."""
+"""Who leads, who holds the doorbell's lock, and whether a bell can be heard."""
 
 import time
 
@@ -40,14 +40,14 @@ async def doorbell_finding(store: Store) -> Finding:
 
 
 def end_of(holder: LockHolder) -> str:
-    """Say how an operator ends it."""
+    """Say how an operator ends the session or prepared transaction."""
     if holder.pid is None:
         return "roll it back"
     return f"select pg_terminate_backend({holder.pid}), and see what it is"
 
 
 async def listen_finding(url: str) -> Finding:
-    """Ring ourselves: a transaction pooler would swallow it."""
+    """Ring a bell for ourselves, which a transaction pooler would swallow."""
     advice = "LISTEN does not work there: give DATABASE_DIRECT_URL, past the pooler"
     try:
         listener = await connect(url, "notify-doctor")

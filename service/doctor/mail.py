@@ -11,7 +11,7 @@ SMTP_WAIT_S = 5.0
 
 
 def mail_finding(settings: Settings) -> Finding:
-    """Log in to the mail server, and send nothing. Blocks for some seconds at most."""
+    """Log in to the mail server, and send nothing. Blocks the thread for some seconds at most."""
     if settings.smtp_url is None:
         return Finding("mail", "not configured; set SMTP_URL and MAIL_FROM to send any")
     there = mail_server(settings.smtp_url)

@@ -1,4 +1,4 @@
-"""What stands between us and PostgreSQL."""
+"""The pooler, if any, between us and PostgreSQL."""
 
 from service.config.settings import Settings
 from service.doctor.finding import Finding
@@ -13,7 +13,7 @@ DATABASE = (
 
 
 async def pooler_finding(settings: Settings) -> Finding:
-    """Say what stands between us and PostgreSQL, and whether both URLs lead to one database."""
+    """Say whether a pooler stands between, and whether both URLs lead to the same database."""
     url, direct_url = settings.database_url or "", settings.direct_url or ""
     try:
         if await shares_sessions(direct_url):
@@ -21,10 +21,10 @@ async def pooler_finding(settings: Settings) -> Finding:
             return Finding("pooler", found, advice)
         async with connected(url) as ours, connected(direct_url) as direct:
             with translated():
-                there = [await (await c.execute(DATABASE)).fetchall() for c in (ours, direct)]
+                databases = [await (await c.execute(DATABASE)).fetchall() for c in (ours, direct)]
     except DatabaseAway as error:
         return Finding("pooler", str(error), "see DATABASE_URL and DATABASE_DIRECT_URL")
-    if there[0] != there[1]:
+    if databases[0] != databases[1]:
         return Finding(
             "pooler", "DATABASE_URL and DATABASE_DIRECT_URL lead to different databases",
             "locks and doorbells would be in the wrong one: correct one of them",

@@ -1,4 +1,4 @@
-"""What `notify doctor` finds about Redis: by doing there all that the road does."""
+"""What `notify doctor` says of Redis: it does there all that the road does."""
 
 import re
 
@@ -7,7 +7,7 @@ from service.doctor.finding import Finding, judged
 from service.errors import RedisAway
 
 VERSION_MIN = 7
-# What Redis refuses with, and what to do about it; else it is away.
+# A pattern of Redis's refusal, and what to do about it. Anything else means: it is away.
 REFUSALS = (
     (r"NOPERM|no permissions", "grant it to the user: .env.example has the ACL, at REDIS_URL"),
     (r"unknown command", "use Redis 7.0 or newer, or Valkey, with no command renamed"),
@@ -20,7 +20,7 @@ AWAY = "see REDIS_URL"
 
 
 async def redis_findings(url: str | None, ledger: str, leads: bool) -> list[Finding]:
-    """Look at the server, and whether ids are offered there; `leads`: a dispatcher does."""
+    """Look at the server, and whether ids are offered there; `leads`: some dispatcher leads."""
     if url is None:
         return [Finding("Redis", "not given", "set REDIS_URL: without it delivery is slower")]
     ready_set = ReadySet(url)
@@ -43,7 +43,7 @@ def refusal(reason: str) -> Finding:
 
 
 def server_finding(version: str, policy: str) -> Finding:
-    """Judge its version, and what it does when memory is full; '' is not known."""
+    """Judge its version, and what it does when memory is full; '': that is not known."""
     found = f"{version or 'version unknown'}, maxmemory-policy {policy or 'unknown'}"
     major = re.match(r"\d+", version)
     if major and int(major[0]) < VERSION_MIN:

@@ -1,4 +1,4 @@
-"""What of the schema is there, and what else is in it."""
+"""What the schema lacks, and what in it is not ours."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from service.ledger.store import Store
 
 
 async def whole_findings(store: Store) -> Iterator[Finding]:
-    """Say what the schema lacks, and what else is in it."""
+    """Say what the schema lacks, and what in it is not ours."""
     return schema_findings(await store.faults(), await store.strangers())
 
 
 def schema_findings(faults: list[Fault], strangers: list[str]) -> Iterator[Finding]:
-    """Judge what of the schema is there, and what else is in it."""
+    """Make a finding of each fault, and of each table in our schema that is not ours."""
     for fault in faults:
         yield Finding("schema", fault.fault, fault.remedy or REDO)
     for name in strangers:

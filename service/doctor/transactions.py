@@ -1,4 +1,4 @@
-"""Which transaction is the oldest: it keeps dead rows from being cleaned up, everywhere."""
+"""The oldest transaction: it keeps dead rows of all tables from being cleaned up."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from service.ledger.store import Store
 AGE_MAX = timedelta(minutes=5)
 HIDDEN_MAX = 10_000  # transactions that began after one whose own time is hidden
 
-# A role without pg_read_all_stats sees neither when another's transaction began nor its state, but
-# who it is and the oldest snapshot it holds.
+# A role without pg_read_all_stats does not see when the transaction of another role began, or its
+# state. It does see who that is, and how old its oldest snapshot is.
 OLDEST = """
 select pid, role, application, gid, state, since,
   pg_catalog.clock_timestamp() - since as age, transactions
@@ -36,7 +36,7 @@ limit 1
 
 
 class Oldest(NamedTuple):
-    """The oldest open transaction. `pid` None: a prepared one, `gid`; `since` None: hidden."""
+    """The oldest open transaction. `pid` None: it is prepared, as `gid`; `since` None: hidden."""
 
     pid: int | None
     role: str | None
@@ -56,7 +56,7 @@ class Oldest(NamedTuple):
 
     @property
     def end(self) -> str:
-        """Say how an operator ends it."""
+        """The SQL with which an operator ends it."""
         if self.pid:
             return f"select pg_terminate_backend({self.pid})"
         return "rollback prepared '{}'".format((self.gid or "").replace("'", "''"))

@@ -1,7 +1,8 @@
-"""Who may call: not a web page of somebody else, and nothing that is compressed.
+"""Who may call: no web page of another origin. Nor may a body be compressed.
 
-A browser sends any page's requests to this machine: by a name that points here (DNS rebinding),
-or straight across sites. Host, Origin and Sec-Fetch-Site say so, and no page can forge them.
+A browser sends the requests of any page to this machine: by a name that points here (DNS
+rebinding), or straight across sites. The headers Host, Origin and Sec-Fetch-Site show it, and no
+page can forge them.
 """
 
 import re
@@ -15,7 +16,7 @@ from service.http.problems import Problem, answer, of_status
 from service.names.loopback import address_of, is_loopback
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-FROM_HERE = frozenset({"none", "same-origin"})  # of Sec-Fetch-Site
+FROM_HERE = frozenset({"none", "same-origin"})  # values of Sec-Fetch-Site
 HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{0,5})?", re.ASCII)
 KNOWN_MAX = 1000
 
@@ -32,7 +33,7 @@ def protected(
     fault: Callable[[web.BaseRequest], str | None],
     refused: Callable[[str], None] = lambda code: None,
 ) -> Handler:
-    """Refuse what is at fault before anything reads it, and tell browsers to keep out."""
+    """Refuse a request with a fault before anything reads it; add headers that bind browsers."""
 
     async def protect(request: web.BaseRequest) -> web.StreamResponse:
         code = fault(request)
@@ -42,13 +43,13 @@ def protected(
             else:
                 refused(code)
                 response = answer(Problem(code))
-        except web.HTTPException as error:  # aiohttp's own, and never a redirect
+        except web.HTTPException as error:  # raised by aiohttp; never a redirect
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
             response = answer(of_status(error.status, allow))
         if request.method in SAFE:
             for name, value in CLOSED.items():
                 response.headers.setdefault(name, value)
-        else:  # no page shows these, and POST /notify is in a hurry
+        else:  # no page shows these answers, and POST /notify must be fast
             response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
@@ -59,17 +60,17 @@ class Callers:
     """Which names the service answers to, and which requests it refuses."""
 
     def __init__(self, host: str, allowed: Iterable[str] = ()) -> None:
-        """Listen on `host`: if it is this machine's own, only its names count, and `allowed`.
+        """Take the host that we listen on. If it is a loopback one, serve only such and `allowed`.
 
-        Elsewhere any name will do, unless some are `allowed`, and any address in any case: no page
-        can make one its own, and Prometheus scrapes containers by theirs.
+        Otherwise serve any name, or if some are `allowed` only those; and any address always: no
+        page can make an address its own, and Prometheus scrapes containers by address.
         """
         self._allowed = frozenset(allowed)
         self._is_open = not is_loopback(host)
-        self._known: set[str] = set()  # Host headers that were fine
+        self._known: set[str] = set()  # Host headers that passed
 
     def fault(self, request: web.BaseRequest) -> str | None:
-        """Say what is wrong with a request, as the code of a problem; None: nothing."""
+        """Return the code of the problem with a request; None: there is none."""
         if code := encoded(request):
             return code
         host = request.host
@@ -100,13 +101,13 @@ class Callers:
         return any(self._is_foreign(origin, host) for origin in headers.getall("Origin", ()))
 
     def _is_foreign(self, origin: str, host: str) -> bool:
-        """Tell whether an Origin header names none of ours; `null` names nobody."""
+        """Tell whether an Origin header names another origin than ours; `null` is one."""
         netloc = origin.partition("://")[2].lower()
         return netloc != host.lower() and name_of(netloc) not in self._allowed
 
 
 def encoded(request: web.BaseRequest) -> str | None:
-    """Find a body that is compressed or otherwise encoded; it is never decoded."""
+    """Return the problem of a body that is compressed or otherwise encoded: we never decode one."""
     headers = request.headers
     if ("Content-Encoding" in headers and not only(headers, "Content-Encoding", "identity")) or (
         "Transfer-Encoding" in headers and not only(headers, "Transfer-Encoding", "chunked")
@@ -116,11 +117,11 @@ def encoded(request: web.BaseRequest) -> str | None:
 
 
 def only(headers: MultiMapping[str], name: str, allowed: str) -> bool:
-    """Tell whether a header says nothing but the one allowed word."""
+    """Tell whether a header has no other value than the allowed one."""
     return all(value.strip().lower() in ("", allowed) for value in headers.getall(name))
 
 
 def name_of(host: str) -> str:
-    """Give the name or address in a Host header, without the port; empty: it is none."""
-    found = HOST.fullmatch(host.lower())
-    return found[1].removesuffix(".") if found else ""
+    """Return the name or address in a Host header without the port; "": the header is malformed."""
+    match = HOST.fullmatch(host.lower())
+    return match[1].removesuffix(".") if match else ""

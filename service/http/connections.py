@@ -1,9 +1,9 @@
 """An HTTP server whose connections are bounded: in number, in time and in bytes.
 
-aiohttp closes what idles, no more: a head, a body or the reading of an answer may take for ever,
-and when the descriptors are used up nobody gets in. Here one look a second at all connections
-closes those that have stood still too long, and when the server is full a newcomer takes the
-place of one that keeps us waiting.
+aiohttp only closes connections that idle. A head, a body or the reading of an answer may take for
+ever, and when the descriptors are used up nobody gets in. Here a look at all connections each
+second closes those that have stood still too long, and when the server is full, a newcomer takes
+the place of a connection whose client keeps us waiting.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from prometheus_client import Counter, Gauge
 from service.http.problems import Problem, answer, body_of, of_status
 
 LOOK_S = 1.0
-RANK_S = 0.1  # between two rankings by those who find no room
+RANK_S = 0.1  # at least, between two rankings for newcomers that find no room
 LINE_BYTES_MAX = 4096
 FIELD_BYTES_MAX = 8190
 FIELDS_MAX = 100
-LINGER_S = 1.0  # for what is left of a body that nobody reads
+LINGER_S = 1.0  # to read the rest of a body that nobody wants
 FULL_DOCUMENT = body_of(Problem("overloaded", "All connections are taken."))
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
@@ -42,13 +42,13 @@ class Limits:
 
     connections_max: int
     head_s: float = 10.0  # from the first byte, or from the accept, to the end of the headers
-    head_bytes_max: int = 16 * 1024  # of a head that is not complete
+    head_bytes_max: int = 16 * 1024  # of a head that is not complete yet
     body_s: float = 30.0
-    answer_s: float = 30.0  # that a client may let our answer wait
+    answer_s: float = 30.0  # for which a client may leave our answer unread
     idle_s: float = 75.0  # between two requests
 
     def seconds(self, stage: str) -> float:
-        """Say how long a connection may stay in a stage; a handler has limits of its own."""
+        """Return how long a connection may stay in a stage; a handler has limits of its own."""
         return {
             "head": self.head_s,
             "body": self.body_s,
@@ -59,16 +59,16 @@ class Limits:
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's connection, and how far it is."""
+    """A connection of aiohttp that knows which stage it is in."""
 
     __slots__ = ("body", "head_bytes", "place", "served", "since", "wire")
 
     def __init__(self, server: "BoundedServer", **settings: Any) -> None:
         super().__init__(server, **settings)
-        self.head_bytes = 0  # of a head that is not complete
-        self.served = 0  # requests that came so far as to be handled
-        self.body: StreamReader = EMPTY_PAYLOAD  # of the last of them
-        self.place = ("head", 0)  # the stage at the last look, and in which request
+        self.head_bytes = 0  # of a head that is not complete yet
+        self.served = 0  # requests that had a whole head and went to the handler
+        self.body: StreamReader = EMPTY_PAYLOAD  # of the last of these requests
+        self.place = ("head", 0)  # the stage at the last look, and which request
         self.since = self._loop.time()
         self.wire: asyncio.Transport | None = None
 
@@ -85,7 +85,7 @@ class Connection(web.RequestHandler):
 
     @property
     def waits(self) -> bool:
-        """Tell whether we wait for the client, and not the client for us."""
+        """Tell whether we wait for the client, rather than the client for us."""
         return self.stage not in ("work", "closing")
 
     @property
@@ -98,26 +98,26 @@ class Connection(web.RequestHandler):
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let it in, or say that there is no room."""
-        self.wire = wire = cast("asyncio.Transport", transport)  # uvloop's are of another family
+        """Let the connection in, or answer that there is no room."""
+        self.wire = wire = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
         if self._bounded.admit(self):
             super().connection_made(transport)
             return
-        self.force_close()  # only a mark yet: what it sends is not looked at
+        self.force_close()  # sets a flag only, so that nothing it sends is parsed
         wire.write(FULL)
         wire.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Make room."""
+        """Free its place."""
         if self._manager is not None:
             self._bounded.forget(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; a head that is too large ends the connection."""
+        """Read on; close the connection when its head is too large."""
         requests, was_whole = self._request_count, self.body.is_eof()
         super().data_received(data)
-        if self._request_count != requests:  # the usual: a head, whole
+        if self._request_count != requests:  # the usual case: a whole head came
             return
         if was_whole and self.is_between and self._manager is not None:
             self.head_bytes += len(data)
@@ -131,14 +131,14 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what aiohttp itself refuses, or met: in our words, and not with its own page."""
+        """Answer what aiohttp itself refuses or fails at with a problem, not with its page."""
         super().handle_error(request, status, exc, message)  # logs, or raises if it is too late
         response = answer(of_status(status))
         response.force_close()
         return response
 
     def cut(self) -> None:
-        """Close at once: what waits to be written is dropped."""
+        """Close at once, and drop what waits to be written."""
         self.force_close()
         if self.wire is not None:
             self.wire.abort()
@@ -150,7 +150,7 @@ class Connection(web.RequestHandler):
 
 
 class BoundedServer(web.Server):
-    """The open connections, and one look at them a second."""
+    """Holds the open connections, and looks at all of them each second."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class BoundedServer(web.Server):
         request_factory: Any,
         **settings: Any,
     ) -> None:
-        super().__init__(handler, request_factory=self._begun)
+        super().__init__(handler, request_factory=self._begin_request)
         self.limits = limits
         self._request = request_factory
         self._refused = refused_counter
@@ -170,8 +170,8 @@ class BoundedServer(web.Server):
             open_gauge.set_function(lambda: len(self._open))
         self._settings = settings
         self._open: dict[Connection, None] = {}
-        self._silent: dict[Connection, None] = {}  # those that never asked, the oldest first
-        self._waiting: deque[Connection] = deque()  # those that we wait for, the longest first
+        self._silent: dict[Connection, None] = {}  # those without any request yet, oldest first
+        self._waiting: deque[Connection] = deque()  # those that we wait for, longest first
         self._ranked_at = -math.inf
         self._is_full = False
         self._timer = self._loop.call_later(LOOK_S, self._look)
@@ -186,7 +186,7 @@ class BoundedServer(web.Server):
         await super().shutdown(timeout)
 
     def admit(self, connection: Connection) -> bool:
-        """Give a connection a place; no, if all are taken by those who are being served."""
+        """Give a connection a place. False: all are taken by clients that are being served."""
         if len(self._open) >= self.limits.connections_max:
             if self._refused is not None:
                 self._refused.inc()
@@ -204,10 +204,10 @@ class BoundedServer(web.Server):
         self._open.pop(connection, None)
         self._silent.pop(connection, None)
 
-    def _begun(
+    def _begin_request(
         self, message: Any, body: StreamReader, connection: Any, *more: Any
     ) -> web.BaseRequest:
-        """Make the request of a head that has come. Not a handler around ours: that costs more."""
+        """Make the request of a whole head. To count here is cheaper than in a wrapped handler."""
         connection.head_bytes = 0
         connection.body = body
         connection.served += 1
@@ -217,7 +217,7 @@ class BoundedServer(web.Server):
         return request
 
     def _make_room(self) -> bool:
-        """Close the one that has kept us waiting for the longest time, if there is one."""
+        """Close the connection that has kept us waiting longest. False: there is none."""
         victim = next(iter(self._silent), None)
         if victim is None and not self._waiting and self._loop.time() - self._ranked_at > RANK_S:
             self._rank()
@@ -232,16 +232,16 @@ class BoundedServer(web.Server):
         return True
 
     def _rank(self) -> None:
-        """Line up those that we wait for: first who asks for nothing, then who asked and stopped.
+        """Rank those that we wait for: first those between requests, then those within one.
 
-        Half a body holds a place as well as half a head does.
+        Both count, because half a body holds a place just as half a head does.
         """
         waiting = [c for c in self._open if c.waits]
         self._waiting = deque(sorted(waiting, key=lambda c: (not c.is_between, c.since)))
         self._ranked_at = self._loop.time()
 
     def _look(self) -> None:
-        """Close what has stood still for too long."""
+        """Close the connections that have stood still for too long."""
         now = self._loop.time()
         self._timer = self._loop.call_later(LOOK_S, self._look)
         for connection in list(self._open):
@@ -256,7 +256,7 @@ class BoundedServer(web.Server):
 
 
 class BoundedRunner(web.AppRunner):
-    """Runs an application on a bounded server. No byte of a body is ever inflated."""
+    """Runs an application on a bounded server, which never decompresses a body."""
 
     def __init__(
         self,
@@ -268,7 +268,7 @@ class BoundedRunner(web.AppRunner):
         refused_counter: Counter | None = None,
         **settings: Any,
     ) -> None:
-        """Prepare. `around` wraps what answers every request."""
+        """Prepare. `around` wraps the handler of every request."""
         super().__init__(app, **settings)
         self._limits = limits
         self._around = around

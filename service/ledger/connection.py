@@ -1,4 +1,4 @@
-"""One session of PostgreSQL under asyncio: pinned, and given up when it is silent."""
+"""One session of PostgreSQL under asyncio: with our settings pinned, and closed when silent."""
 
 import asyncio
 import time
@@ -27,12 +27,11 @@ from service.ledger.pins import PINS, session_pins, transaction_pins
 from service.model import LockHolder
 
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
-# nothing wrong. More than the statement_timeout: a slow answer is the server's to refuse.
+# nothing wrong. It is longer than the statement_timeout, so that the server ends a slow statement.
 ANSWER_MAX_S = 4.0
 STATEMENT_TIMEOUT_S = 3.5
 
-BELL, LEAD = 1, 2  # our advisory locks, behind 1852798057
-
+BELL, LEAD = 1, 2  # our advisory locks: the second key, after 1852798057
 
 WITH_STYLE: dict[str, type[Loader]] = {
     "date": DateLoader,
@@ -43,7 +42,7 @@ WITH_STYLE: dict[str, type[Loader]] = {
 
 
 class Pinned:
-    """A connection as loaders see it: a shared one tells what others have set, and not our pins."""
+    """Tells loaders our pins: a pooler's session reports what others have set instead."""
 
     STATUS: ClassVar = {
         name: PINS[name.decode().lower()].encode()
@@ -52,16 +51,16 @@ class Pinned:
 
     @property
     def connection(self) -> Self:
-        """Be the context's connection."""
+        """Stand in for the context's connection."""
         return self
 
     @property
     def pgconn(self) -> Self:
-        """Be its libpq half, too."""
+        """Stand in for its libpq connection as well."""
         return self
 
     def parameter_status(self, name: bytes) -> bytes | None:
-        """Say how a value is written."""
+        """Return the setting by which values are written."""
         return self.STATUS.get(name)
 
 
@@ -76,7 +75,7 @@ def pinned(loader: type[Loader]) -> type[Loader]:
 
 
 class Silent(psycopg.OperationalError):
-    """No answer came in time: the connection may be dead, and nothing told so."""
+    """No answer came in time: the connection may be dead without an error."""
 
 
 class Ended(psycopg.OperationalError):
@@ -84,7 +83,7 @@ class Ended(psycopg.OperationalError):
 
 
 class SharedCursor(psycopg.AsyncCursor[Any]):
-    """Executes each statement behind our pins, as one transaction and one round trip."""
+    """Executes our pins and then a statement, in one transaction and one round trip."""
 
     connection: "Connection"
 
@@ -101,11 +100,11 @@ class Connection(psycopg.AsyncConnection[Any]):
     """Waits no longer than ANSWER_MAX_S for an answer; then it raises Silent, and is closed."""
 
     opened_at: float
-    pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
+    pins: Sequence[str] = ()  # go before each statement, as a pooler's session is shared
 
     @classmethod
     async def connect(cls, *args: Any, **kwargs: Any) -> Self:
-        """Connect in autocommit, and see to it that no setting of others reaches us."""
+        """Connect in autocommit, and pin our settings over those of others."""
         connection = await super().connect(*args, autocommit=True, **kwargs)
         connection.opened_at = time.monotonic()
         try:
@@ -157,7 +156,7 @@ class Connection(psycopg.AsyncConnection[Any]):
 
 
 async def lock_holder(conn: Connection, lock: int) -> LockHolder | None:
-    """Say who holds BELL or LEAD, of those who may be a stranger; None: nobody does."""
+    """Say who holds BELL or LEAD, a stranger before one of ours; None: nobody does."""
     cursor = conn.cursor(row_factory=class_row(LockHolder))
     await cursor.execute("select * from notify.lock_holder(%s)", [lock])
     return await cursor.fetchone()

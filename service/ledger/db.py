@@ -16,7 +16,7 @@ from service.errors import DatabaseAway, Refused, TookTooLong, Unfit
 CANCEL_MAX_S = 1.0
 
 
-# What a URL may say otherwise. PGOPTIONS is not read: a pooler refuses what it would add.
+# A URL may change these. PGOPTIONS is not read, because poolers refuse what it would add.
 DEFAULTS = {
     "connect_timeout": "5",
     "keepalives_idle": "20",
@@ -32,14 +32,14 @@ SCHEMA_MISSING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
-# PgBouncer's words, which it speaks in no other language; the second where it pools by statement.
+# PgBouncer's words, always in English; the second ones come where it pools by statement.
 POOLER_REFUSES = re.compile("unsupported startup parameter|transaction blocks not allowed")
 NOT_THE_ROWS = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")  # classes of SQLSTATE
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.InternalError,  # read-only after a failover, among others
-    psycopg.errors.InsufficientPrivilege,  # its owner has to grant something
+    psycopg.errors.InsufficientPrivilege,  # the owner has to grant something
 )
 
 
@@ -49,25 +49,25 @@ def conninfo(url: str, role: str) -> str:
     `role` becomes the application_name (at most 16 characters, as pg_activity shows no more):
     notify-api, notify-disp, notify-work, notify-maint.
     """
-    given = DEFAULTS | {"application_name": role} | conninfo_to_dict(url)
-    return make_conninfo("", **(given | {"client_encoding": "UTF8"}))
+    settings = DEFAULTS | {"application_name": role} | conninfo_to_dict(url)
+    return make_conninfo("", **(settings | {"client_encoding": "UTF8"}))
 
 
 def is_quiet(pgconn: AnyPGconn) -> bool:
-    """Say whether an idle connection has nothing to tell: who listens to nothing hears its end.
+    """Tell whether nothing has arrived on an idle connection: what arrives there is its end.
 
-    Free of round trips. A false alarm costs a new connection.
+    It makes no round trip. A false alarm only costs a new connection.
     """
-    data = select.poll()  # select() takes no descriptor above 1023
+    poll = select.poll()  # select() takes no descriptor above 1023
     try:
-        data.register(pgconn.socket, select.POLLIN)
+        poll.register(pgconn.socket, select.POLLIN)
     except psycopg.OperationalError:  # it is closed
         return False
-    return not data.poll(0)
+    return not poll.poll(0)
 
 
 def is_shared(pgconn: AnyPGconn, pid: int) -> bool:
-    """Say whether a session, whose process has this id, is a pooler's: it told us another."""
+    """Tell whether a session with this process id is a pooler's: the login named another id."""
     return pgconn.backend_pid != pid
 
 
@@ -83,7 +83,7 @@ def check_encoding(pgconn: AnyPGconn) -> None:
 
 @contextmanager
 def pins_errors() -> Iterator[None]:
-    """Name what somebody has set that we may not set back. Raises Unfit."""
+    """Turn PostgreSQL's refusal of one of our settings into Unfit, which says who set it."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
@@ -91,10 +91,10 @@ def pins_errors() -> Iterator[None]:
 
 
 def end_with_sync(pipeline: BasePipeline) -> None:
-    """Send nothing behind a pipeline's Sync, as psycopg does by itself: a Flush.
+    """End a pipeline with its Sync; psycopg alone would send a Flush after it.
 
-    A pooler may have taken the session back by then. It would lend another one to the Flush, which
-    nothing answers, and so not end the loan while the connection lives.
+    A pooler may have taken the session back by then. It would lend another session for the Flush,
+    which nothing answers, so that this loan would last as long as the connection.
     """
 
     def end() -> PQGen[None]:
@@ -111,7 +111,7 @@ def end_with_sync(pipeline: BasePipeline) -> None:
 def translated() -> Iterator[None]:
     """Turn psycopg's errors into ours: DatabaseAway (try later) or Refused (the row is wrong).
 
-    A plain `raise exception` is somebody's own trigger that refuses a row.
+    A plain `raise exception` comes from somebody's own trigger, which refuses a row.
     """
     try:
         yield
@@ -133,14 +133,14 @@ def translated() -> Iterator[None]:
 
 
 def is_not_the_rows(sqlstate: str) -> bool:
-    """Say whether an error that a row met is the server's, or of SQL that is wrong for any row.
+    """Tell whether an error is the server's, or of SQL that fails for any row.
 
-    A trigger that asks for a table which is not there (42P01) is its owner's to mend: the client
-    may try again. Permissions (42501) may be about the row.
+    A trigger that reads a missing table (42P01) is for its owner to mend: the client may try again.
+    A missing permission (42501) may be about the row.
     """
     return sqlstate.startswith(NOT_THE_ROWS) and sqlstate != "42501"
 
 
 def one_line(error: Exception) -> str:
-    """Give the first line of a driver's error, which has no values of rows in it."""
+    """Return the first line of a driver's error, which never quotes a row."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

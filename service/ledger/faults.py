@@ -1,4 +1,4 @@
-"""What of the schema is not as the road needs it: for /readyz, `notify doctor` and `migrate`."""
+"""A fault of the schema: what is not as the road needs it, for /readyz, doctor and migrate."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ REDO = "run notify migrate"
 class Fault:
     """One thing that is missing, switched off or out of reach.
 
-    `remedy` None: migrate makes it anew. `stops`: rows are refused, lost, or not sent as they were
-    meant; otherwise it is slower, or less is guarded.
+    `remedy` None: migrate makes it again. `stops` True: rows are refused, lost, or sent otherwise
+    than they should be; False: the road is only slower, or less is guarded.
     """
 
     fault: str

@@ -1,88 +1,32 @@
 """Bring a database to the current schema: what `yoyo apply` does, for programs.
 
-`yoyo apply` comes through the same Backend (pyproject.toml, entry points), so the two may run at
-once, on any number of machines, and after a kill -9.
+`yoyo apply` uses the same Backend (pyproject.toml, entry points), so the two may run at the same
+time, on any number of machines, and after a kill -9.
 """
 
-import asyncio
 import glob
-import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import unquote
-from uuid import uuid4
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
 from yoyo import read_migrations
-from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.exceptions import LockTimeout
 from yoyo.migrations import MigrationList, default_migration_table
 
 from service.errors import DatabaseAway, StartError, Unfit
-from service.ledger.db import (
-    POOLER_REFUSES,
-    check_encoding,
-    conninfo,
-    is_shared,
-    one_line,
-    pins_errors,
-)
-from service.ledger.faults import Fault
-from service.ledger.pins import session_pins
-from service.ledger.poolers import shares_sessions
-from service.ledger.schema import STRANGERS, functions, schema_root, tables
+from service.ledger.db import POOLER_REFUSES, one_line
+from service.ledger.schema import schema_root
+from service.ledger.yoyo_backend import Backend
 
 OLDEST_SERVER = 15
-POLL_S = 0.1
-OPENED_MAX = 10  # tries
-AWAY = ("08", "57P")  # of the errors that psycopg calls operational, those that are no answer
-HOLDER = """
-select l.pid, a.usename, a.application_name
-from pg_catalog.pg_locks l
-join pg_catalog.pg_database d on d.oid = l.database and d.datname = current_database()
-left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-where l.locktype = 'advisory' and l.classid = 1852798057 and l.objid = 3 and l.objsubid = 2
-  and l.granted
-"""
-BODIES = """
-select f, p.prosrc from unnest(%s::text[]) as f
-join pg_catalog.pg_proc p on p.oid = to_regprocedure('notify.' || f)
-"""
-# What others have: our session's, unless our role has its own.
-THEIR_PATH = r"""
-select s.reset_val from pg_catalog.pg_settings s
-where s.name = 'search_path' and not exists (
-  select from pg_catalog.pg_db_role_setting d, pg_catalog.unnest(d.setconfig) as line
-  where d.setrole = (select r.oid from pg_catalog.pg_roles r where r.rolname = session_user)
-    and line like 'search\_path=%')
-"""
-WHOLE_BOOKS = """
-do $$
-declare
-  v_is_whole boolean := to_regclass('public._yoyo_migration') is not null
-    and to_regclass('public._yoyo_log') is not null
-    and to_regclass('public._yoyo_version') is not null;
-begin
-  if v_is_whole then
-    select count(*) > 0 into v_is_whole from public._yoyo_version;
-  end if;
-  if not v_is_whole then
-    drop table if exists public._yoyo_migration, public._yoyo_log, public._yoyo_version;
-  end if;
-end $$
-"""
-SHORT_NAME = {
+AWAY = ("08", "57P")  # classes of OperationalError that mean: the server cannot be reached
+SHORT_NAME = {  # what to say about it, by what keep_path() returned
     "taken": "`notifications` is another table here: producers write notify.notifications",
     "not the owner": "only the database's owner can let producers find `notifications` by its short"
     " name: migrate as the owner once, or write notify.notifications",
 }
-LACKING = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
 
 
 def migrate(
@@ -91,194 +35,40 @@ def migrate(
     """Apply what is missing and return its names in order; [] when the database was current.
 
     `url` is a postgresql:// URL, and a direct one: a transaction pooler breaks the lock. `wait_s`
-    is how long another migration may take; `say` is given a line for each thing that was mended, or
-    is for somebody else to mend. Raises DatabaseAway when the server cannot be reached, StartError
-    when it is too old, refuses, or the road is still blocked; what was applied stays so.
+    is how long another migration may take. `say` is called with a line for each thing that was
+    mended, or that somebody else has to mend. Raises DatabaseAway when the server cannot be
+    reached, StartError when it is too old, refuses, or the road is still blocked; what was applied
+    stays.
     """
     with start_errors(), Backend(whole(url), default_migration_table) as backend:
         check_version(backend.connection.info.server_version)
         with backend.lock(wait_s):
-            found = read_migrations(glob.escape(str(schema_root() / "migrations")))
-            missing = backend.to_apply(found)
+            migrations = read_migrations(glob.escape(str(schema_root() / "migrations")))
+            missing = backend.to_apply(migrations)
             backend.apply_migrations(missing)
-            for line in mended(backend, found):
+            for line in mended(backend, migrations):
                 say(line)
             if backend.path_is in SHORT_NAME:
                 say(SHORT_NAME[backend.path_is])
             return [migration.id for migration in missing]
 
 
-def mended(backend: "Backend", all_of_them: MigrationList) -> Iterator[str]:
-    """Run every migration again if something of theirs is lost; say what was, and what is left.
+def mended(backend: Backend, migrations: MigrationList) -> Iterator[str]:
+    """Run every migration again if something of theirs is lost; yield what was and what is left.
 
-    Each can run again, and does nothing where there is nothing to do. Raises StartError when what
-    is left blocks the road.
+    Each may run again, and does nothing where nothing is missing. Raises StartError when a fault
+    that is left blocks the road.
     """
     faults = backend.faults()
     if any(fault.remedy is None for fault in faults):
-        backend.unmark_migrations(all_of_them)
-        backend.apply_migrations(backend.to_apply(all_of_them))
+        backend.unmark_migrations(migrations)
+        backend.apply_migrations(backend.to_apply(migrations))
         left = backend.faults()
         yield from (f"mended: {fault.fault}" for fault in faults if fault not in left)
         faults = left
     yield from (str(fault) for fault in faults if not fault.stops)
     if blocked := "; ".join(str(fault) for fault in faults if fault.stops):
         raise StartError(f"migrated, but not ready: {blocked}")
-
-
-class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """Yoyo's backend under an advisory lock, which ends with its process; yoyo's own would stay."""
-
-    path_is = ""  # what keep_path() said last
-
-    def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
-        """Open a connection in autocommit, named notify-migrate."""
-        given = dburi.args.get("conninfo") or make_conninfo(
-            host=dburi.hostname,
-            port=dburi.port,
-            user=dburi.username,
-            password=dburi.password,
-            dbname=unquote(dburi.database or "") or None,
-            **dburi.args,
-        )
-        return opened(conninfo(given, "notify-migrate"))
-
-    def init_connection(self, connection: psycopg.Connection[Any]) -> None:
-        """Keep yoyo's tables in public, whatever the role's name is, and do not wait long.
-
-        The role `notify` would find its schema of that name first, and yoyo's tables missing in it.
-        A migration that waits for a table makes every later INSERT wait behind it. A statement may
-        take long: a ledger may be large.
-        """
-        connection.execute("set search_path = public; set lock_timeout = '5s'")
-
-    def apply_migrations(self, migrations: MigrationList, force: bool = False) -> None:
-        """Apply them, and see to it that producers find our table by its short name."""
-        super().apply_migrations(migrations, force=force)
-        with suppress(*LACKING):  # only a part of the migrations was asked for
-            self.path_is = self.keep_path()
-
-    def rollback_migrations(self, migrations: MigrationList, force: bool = False) -> None:
-        """Roll them back, unless that would end half done: ends the process then, in one line."""
-        strangers = [row[0] for row in self.connection.execute(STRANGERS, [tables()])]
-        if strangers and any(migration.id.startswith("0001-") for migration in migrations):
-            raise SystemExit(
-                f"nothing was rolled back: not ours, and in the way: {', '.join(strangers)}"
-            )
-        super().rollback_migrations(migrations, force=force)
-
-    def keep_path(self) -> str:
-        """Let new sessions find our table by its short name; says what was done."""
-        theirs = None
-        if "search_path" not in self.connection.info.options:
-            theirs = self.connection.execute(THEIR_PATH).fetchone()
-        call = "select notify.keep_path(%s)"
-        done: str = self.connection.execute(call, theirs or [None]).fetchone()[0]
-        return done
-
-    def faults(self) -> list[Fault]:
-        """Say what is missing or in the way, and which functions are not as sql/ has them."""
-        try:
-            found = self.connection.execute(
-                "select fault, remedy, stops from notify.faults(%s, %s, true)",
-                [list(functions()), tables()],
-            ).fetchall()
-        except LACKING as error:
-            return [Fault(fault=one_line(error), remedy=None, stops=True)]
-        return [Fault(fault=f, remedy=r, stops=s) for f, r, s in found] or self.altered()
-
-    def altered(self) -> list[Fault]:
-        """Name the functions that have another body than sql/ gave them."""
-        bodies = self.connection.execute(BODIES, [list(functions())]).fetchall()
-        return [
-            Fault(fault=f"notify.{name} is not what was deployed", remedy=None, stops=True)
-            for name, body in bodies
-            if body.replace("\r\n", "\n") not in functions()[name]
-        ]
-
-    def ensure_internal_schema_updated(self) -> None:
-        """Begin yoyo's books anew where a restore brought a part of them: migrations may rerun."""
-        self.connection.execute(WHOLE_BOOKS)
-        super().ensure_internal_schema_updated()
-
-    def init_database(self) -> None:
-        """Create nothing: yoyo's lock table is not used, and PostgreSQL's DDL is transactional."""
-
-    @contextmanager
-    def lock(self, timeout: float = 10) -> Iterator[None]:
-        """Hold the advisory lock (1852798057, 3). Raises LockTimeout after `timeout` seconds.
-
-        Polled and never waited for inside a statement: that would hold a snapshot, and
-        CREATE INDEX CONCURRENTLY in the process that migrates waits for snapshots.
-        """
-        end = time.monotonic() + timeout
-        while not self.execute("select pg_try_advisory_lock(1852798057, 3)").fetchone()[0]:
-            if time.monotonic() > end:
-                raise LockTimeout(f"another migration is running: {self.lock_holder()}")
-            time.sleep(POLL_S)
-        try:
-            yield
-        finally:
-            with suppress(psycopg.OperationalError):  # a lost connection has let go already
-                self.execute("select pg_advisory_unlock(1852798057, 3)")
-
-    def lock_holder(self) -> str:
-        """Say who holds the lock: any role can."""
-        found = self.execute(HOLDER).fetchone()
-        return "pid {}, role {}, application {}".format(*found) if found else "it ends just now"
-
-    def break_lock(self) -> None:
-        """Do nothing: no lock outlives its process."""
-
-    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        """Say who migrates. Yoyo asks DNS, which may hang, and the user's name, which may lack."""
-        now = datetime.now(UTC).replace(tzinfo=None)
-        return {
-            "id": str(uuid4()),
-            "migration_id": migration.id if migration else None,
-            "migration_hash": migration.hash if migration else None,
-            "username": self.connection.info.user,
-            "hostname": socket.gethostname(),
-            "created_at_utc": now,
-            "operation": operation,
-        }
-
-
-def opened(target: str) -> psycopg.Connection[Any]:
-    """Connect to a database that can be migrated. Raises Unfit, with nothing set.
-
-    Until we have set ours, the time that the database gives a statement is in force.
-    """
-    for _ in range(OPENED_MAX - 1):
-        with suppress(errors.QueryCanceled):
-            return opened_once(target)
-    return opened_once(target)
-
-
-def opened_once(target: str) -> psycopg.Connection[Any]:
-    """Connect, and set what our statements rely on. Raises Unfit, or QueryCanceled."""
-    connection = psycopg.connect(target, autocommit=True)
-    try:
-        check_encoding(connection.pgconn)
-        if not is_shared(connection.pgconn, pin(connection, connection.pgconn.backend_pid)):
-            return connection
-    except BaseException:
-        connection.close()
-        raise
-    connection.close()  # a small pool may have no session left for those that look
-    if asyncio.run(shares_sessions(target)):
-        raise Unfit("a pooler shares its sessions: give DATABASE_DIRECT_URL, which goes past it")
-    connection = psycopg.connect(target, autocommit=True)
-    pin(connection, pin(connection, connection.pgconn.backend_pid))
-    return connection
-
-
-def pin(connection: psycopg.Connection[Any], pid: int) -> int:
-    """Set what our statements rely on, if this is the session's process id, which it gives."""
-    pins = session_pins(0, pid)
-    with pins_errors():
-        _, cursor, _ = [connection.execute(pin, prepare=False) for pin in pins]
-        return int(cursor.fetchall()[0][0])
 
 
 def whole(url: str) -> DatabaseURI:

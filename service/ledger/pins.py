@@ -1,12 +1,12 @@
 """What our sessions set for themselves, whatever a database, a role, a URL or the environment says.
 
-A direct session sets it once. A pooler shares its sessions with others and gives each transaction
-whichever is free: there it is set anew for each transaction, and is gone with it.
+A direct session sets it once. A pooler shares its sessions, and gives each transaction one that is
+free: there our settings are made anew in each transaction, and end with it.
 """
 
-# One value that all of our code expects. What a server does not know (transaction_timeout came with
-# 17) is left alone. Not among them: default_transaction_read_only, which managed servers set when
-# a disk is full, and costs and memory, which belong to the machine.
+# All of our code expects these values. A setting that a server does not know (transaction_timeout
+# came with 17) is left alone. Not pinned: default_transaction_read_only, which managed servers set
+# when a disk is full; costs and memory, which depend on the machine.
 PINS = {
     # How a value is written, both ways.
     "client_encoding": "UTF8",
@@ -26,15 +26,15 @@ PINS = {
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
     "default_table_access_method": "heap",
-    "row_security": "off",  # what we may not see is an error, and no empty result
-    "session_replication_role": "origin",  # else no trigger fires: only a superuser changes it
+    "row_security": "off",  # rows that we may not see are an error, not an empty result
+    "session_replication_role": "origin",  # else no trigger fires; only a superuser can change it
     "exit_on_error": "off",
     # How long it may take; statement_timeout is each role's own.
     "lock_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "1min",
     "idle_session_timeout": "0",
-    # How it is planned: what is short gains nothing from JIT (seconds, over hundreds of days).
+    # How it is planned. JIT gains nothing for short statements, and costs seconds over many days.
     "jit": "off",
     "plan_cache_mode": "auto",
     "constraint_exclusion": "partition",
@@ -52,7 +52,7 @@ PINS = {
 }
 
 # A host that vanishes without a FIN would hold its session locks for two hours with the kernel's
-# defaults; both ends look every 20 s instead. Behind a pooler this is the pooler's affair.
+# defaults, so both ends look after 20 s. Behind a pooler, the pooler must do this.
 KEPT_ALIVE = {
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "5",
@@ -60,16 +60,16 @@ KEPT_ALIVE = {
     "tcp_user_timeout": "15000",
 }
 
-# pg_catalog first, so that nobody else's words hide it; else the path stays: triggers of strangers
-# that wait for the commit look there. Where commits need not reach the disk, ours do: what was
-# accepted may not be lost with the server's memory.
+# pg_catalog comes first, so that nothing of others hides its names. The rest of the path stays, as
+# others' deferred triggers need it at the commit. Where a commit need not wait for the disk, ours
+# does: what was accepted may not be lost with the server's memory.
 DERIVED = """
   ('search_path', pg_catalog.concat_ws(', ', 'pg_catalog',
     pg_catalog.substring(pg_catalog.current_setting('search_path'), '.+'))),
   ('synchronous_commit', case when pg_catalog.current_setting('synchronous_commit')
     operator(pg_catalog.=) 'off' then 'local' end)"""
 
-# Only what differs is set: nobody may set session_replication_role, not even to what it is.
+# Only what differs is set: most roles may not set session_replication_role even to its own value.
 PINNING = """
 select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('transaction_isolation'), (
   select pg_catalog.count(pg_catalog.set_config(pin.name, pin.value, {is_local}))
@@ -77,21 +77,21 @@ select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('transaction_isol
   where pg_catalog.current_setting(pin.name, true) operator(pg_catalog.<>) pin.value
 )"""
 
-# Takes less time than any query, for somebody may have set a limit. Its values are none of ours:
-# what is so already would not be set, and be gone with the transaction.
+# It lifts the limits that somebody may have set, and takes less time than any query. Its values
+# differ from ours on purpose: one that was equal would not be set for the session.
 BEGIN = """begin; set local statement_timeout = '1h';
 set local idle_in_transaction_session_timeout = '1h'"""
 
-# Lasts for the transaction, as each begins with the default. No query may come before it, and of
-# SET LOCAL without a BEGIN, PostgreSQL warns.
+# It lasts for one transaction, as each begins with the default. No query may come before it. SET
+# LOCAL would do the same, but PostgreSQL warns of it without a BEGIN.
 ISOLATION = "set transaction_isolation = 'read committed'"
 
 
 def session_pins(statement_timeout_s: float, pid: int) -> tuple[str, str, str]:
-    """Give the first statements of a connection; the second tells (process id, isolation, …).
+    """Return the first statements of a connection; the second selects (process id, isolation, …).
 
-    `pid` is what we were told at the login: a pooler tells another, and then nothing is pinned but
-    this transaction.
+    `pid` is the process id that the login named. A pooler names another one than the session has;
+    then only this transaction is pinned.
     """
     pins = {**PINS, **KEPT_ALIVE, "statement_timeout": milliseconds(statement_timeout_s)}
     is_local = f"pg_catalog.pg_backend_pid() operator(pg_catalog.<>) {pid}"
@@ -99,9 +99,9 @@ def session_pins(statement_timeout_s: float, pid: int) -> tuple[str, str, str]:
 
 
 def transaction_pins(statement_timeout_s: float, isolation: str) -> list[str]:
-    """Give what goes before a statement of ours, in its transaction, where sessions are shared.
+    """Return what goes before each of our statements, in its transaction, on a shared session.
 
-    `isolation` is what their transactions begin with.
+    `isolation` is the isolation level that its transactions begin with.
     """
     pins = {**PINS, "statement_timeout": milliseconds(statement_timeout_s)}
     first = [] if isolation == "read committed" else [ISOLATION]
@@ -109,11 +109,11 @@ def transaction_pins(statement_timeout_s: float, isolation: str) -> list[str]:
 
 
 def pinning(pins: dict[str, str], is_local: str) -> str:
-    """Write the query that sets what differs."""
+    """Write the query that sets what differs from our values."""
     values = ", ".join(f"('{name}', '{value}')" for name, value in pins.items())
     return PINNING.format(values=values, derived=DERIVED, is_local=is_local)
 
 
 def milliseconds(seconds: float) -> str:
-    """Spell a time as PostgreSQL does."""
+    """Write a time as PostgreSQL reads it; 0 means no limit."""
     return f"{int(seconds * 1000)}ms" if seconds else "0"

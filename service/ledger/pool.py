@@ -14,7 +14,7 @@ from service.model import PoolStats
 
 
 class Pool:
-    """Connections that are lent out; those that nobody can trust any more are replaced."""
+    """Lends connections, and replaces those that can no longer be trusted."""
 
     def __init__(self, url: str, role: str, connections_max: int) -> None:
         self._pool = AsyncConnectionPool(
@@ -24,8 +24,8 @@ class Pool:
             kwargs={"prepare_threshold": 0},
             check=self._look,
             timeout=2,  # a request waits no longer for a connection
-            # Its waits double: with more, an outage of 16 s was followed by 14 s of them. Then the
-            # next caller asks for a connection, and begins anew.
+            # The pool doubles its waits: with a longer limit, 14 s of waiting followed an outage of
+            # 16 s. After this limit the next caller makes it begin again.
             reconnect_timeout=2,
             max_waiting=1000,
             connection_class=Connection,
@@ -42,13 +42,13 @@ class Pool:
         await self._pool.close()
 
     def ended(self) -> str | None:
-        """Say that a task of its library ended: then it connects no more. None: all run."""
+        """Say that a task of the library ended: then it no longer connects. None: all run."""
         tasks = [self._pool._sched_runner, *self._pool._workers]
         gone = [task.get_name() for task in tasks if task is not None and task.done()]
         return f"{gone[0]} ended" if gone else None
 
     def stats(self) -> PoolStats:
-        """Say how it stands. Any thread may ask."""
+        """Return how many connections it has, and who waits. Any thread may ask."""
         stats = self._pool.get_stats()
         idle = stats["pool_available"]
         return PoolStats(
@@ -63,8 +63,8 @@ class Pool:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection, and translate its errors.
 
-        One that is dead, or that a failover has left read-only, has company: all of its age are
-        replaced, or each would cost a caller its time.
+        If one is dead, or read-only after a failover, the others probably are as well: all that are
+        as old are replaced, or each would cost a caller its time.
         """
         with translated():
             async with self._pool.connection() as conn:
@@ -75,7 +75,7 @@ class Pool:
                     raise
 
     async def _look(self, conn: Connection) -> None:
-        """Lend no connection that ended while it was idle. The pool asks again for another."""
+        """Refuse a connection that ended while it was idle. The pool then tries another."""
         if not is_quiet(conn.pgconn):
             conn.pgconn.finish()
             await self._replace_all(conn)

@@ -1,7 +1,7 @@
 """Poolers between us and PostgreSQL: which URL leads to one, and what cannot go through it.
 
-In transaction pooling each transaction gets whichever session is free, so that locks, LISTEN and
-migrations need DATABASE_DIRECT_URL; all else looks after itself (ops/adr/0013-sessions.md).
+In transaction pooling each transaction gets a session that is free, so locks, LISTEN and migrations
+need DATABASE_DIRECT_URL. Everything else works through a pooler (ops/adr/0013-sessions.md).
 """
 
 from collections.abc import AsyncIterator
@@ -12,14 +12,14 @@ from service.errors import DatabaseAway, StartError, Unfit
 from service.ledger.connection import Connection, connect
 from service.ledger.db import translated
 
-LOOKS = 5  # at which of two connections has which session: one that is busy may look like its own
+LOOKS = 5  # at the sessions of a connection: on a busy pooler one look may see no change
 SESSION = "select pg_catalog.pg_backend_pid()"
 
 
 async def refuse_unfit(settings: Settings) -> DatabaseAway | None:
     """Refuse, before anything starts, a database that cannot serve us. Raises StartError.
 
-    One that is away is none of these: every role waits for it. Gives why, as it may be for ever.
+    One that is away is not refused, as every role waits for it. Returns why it is away.
     """
     url, direct_url = settings.database_url or "", settings.direct_url or ""
     try:
@@ -36,7 +36,7 @@ async def refuse_unfit(settings: Settings) -> DatabaseAway | None:
 
 
 def pooled(settings: Settings) -> str:
-    """Say that a URL must not lead to a pooler."""
+    """Say which URL must not lead to a pooler."""
     if settings.database_direct_url is None:
         return (
             "DATABASE_URL leads to a pooler whose sessions are shared: give DATABASE_DIRECT_URL as"
@@ -46,19 +46,19 @@ def pooled(settings: Settings) -> str:
 
 
 async def shares_sessions(url: str) -> bool:
-    """Say whether a connection's session changes, or serves two of them. Raises DatabaseAway."""
+    """Tell whether connections change or share their sessions. Raises DatabaseAway."""
     async with connected(url) as first:
         if not first.pins:
             return False
-        with suppress(DatabaseAway):  # a pooler with one session left, which is the first's own
+        with suppress(DatabaseAway):  # the pooler's only session is taken by the first
             async with connected(url) as second:
-                seen = [{await session(c) for _ in range(LOOKS)} for c in (first, second, first)]
-                return len(seen[0] | seen[2]) > 1 or bool(seen[0] & seen[1])
+                pids = [{await session(c) for _ in range(LOOKS)} for c in (first, second, first)]
+                return len(pids[0] | pids[2]) > 1 or bool(pids[0] & pids[1])
         return False
 
 
 async def session(conn: Connection) -> int:
-    """Give the process id of the session that a connection has now."""
+    """Return the process id of the session that a connection has now."""
     with translated():
         return int((await (await conn.execute(SESSION)).fetchall())[0][0])
 

@@ -8,8 +8,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 TABLE = re.compile(r"^create table if not exists notify\.(\w+)", re.MULTILINE)
 SIGNATURE = re.compile(r"^comment on function notify\.(\w+\([^;]*?\))\s+is\s", re.MULTILINE)
 
-# What stands in our schema and is not ours, and what elsewhere hangs on our tables: a rollback
-# would end there, half done. Any role may ask. Its argument is tables().
+# Others' tables in our schema, and others' tables and views elsewhere that depend on ours: they
+# would stop a rollback half done. Any role may ask. The argument is tables().
 STRANGERS = """
 select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -38,27 +38,27 @@ def schema_root() -> Path:
 
 
 def current_migration() -> str:
-    """Name the migration that deploys sql/ as these files have it; yoyo marks it last.
+    """Name the migration that deploys sql/ as it is in these files; yoyo marks it last.
 
-    A database is current when _yoyo_migration holds it: its name is a hash of sql/ and of the
-    numbered migrations, and it depends on all of them.
+    A database is current when _yoyo_migration holds this name: it is a hash of sql/ and of the
+    numbered migrations, and the migration depends on all of them.
     """
     return max(path.stem for path in (schema_root() / "migrations").glob("9999-sql-*.py"))
 
 
 @cache
 def functions() -> dict[str, str]:
-    """Give the text of each file of sql/, by the signature of its function: `lead()`."""
+    """Return the text of each file of sql/ by its function's signature, such as `lead()`."""
     texts = [
         path.read_text(encoding="utf-8") for path in sorted((schema_root() / "sql").glob("*.sql"))
     ]
     return {
-        re.sub(r"\s+", " ", found[1]): text for text in texts for found in SIGNATURE.finditer(text)
+        re.sub(r"\s+", " ", match[1]): text for text in texts for match in SIGNATURE.finditer(text)
     }
 
 
 @cache
 def tables() -> list[str]:
-    """Name the tables that migrations make; the days' partitions come by themselves."""
+    """Name the tables that migrations make; the partitions of days are not among them."""
     texts = (path.read_text(encoding="utf-8") for path in schema_root().glob("migrations/*.sql"))
     return sorted(name for text in texts for name in TABLE.findall(text))

@@ -1,4 +1,4 @@
-"""What waits for Loki: the lines of each call of the log, bounded, oldest first."""
+"""Keep the lines that wait for Loki: a bounded queue of what each log call wrote."""
 
 import threading
 from collections import deque
@@ -21,7 +21,7 @@ encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Lines that were logged by one call, at most a batch: `count` of them, each with its \\n."""
+    """The lines of one log call: `count` of them, each with its line break."""
 
     role: str
     level: str
@@ -31,7 +31,7 @@ class Chunk:
 
 
 class Backlog:
-    """The chunks that wait, bounded by lines and bytes: the oldest make room for the newest."""
+    """The chunks that wait, bounded by lines and bytes: the oldest are dropped for the newest."""
 
     def __init__(self, lines_max: int = LINES_MAX, bytes_max: int = BYTES_MAX) -> None:
         self.lines_max = lines_max
@@ -43,11 +43,11 @@ class Backlog:
 
     @property
     def fills_a_batch(self) -> bool:
-        """Whether there is no need to wait for more."""
+        """Whether enough waits for a whole batch."""
         return self.lines >= BATCH_LINES_MAX or self.bytes >= BATCH_BYTES_MAX
 
     def put(self, chunk: Chunk) -> int:
-        """Add the newest; returns how many lines had to go."""
+        """Add the newest; returns how many lines were dropped for it."""
         if not chunk.count:
             return 0
         dropped = 0
@@ -60,7 +60,7 @@ class Backlog:
         return dropped
 
     def take(self) -> list[Chunk]:
-        """Take the oldest, as much as one push may have; a chunk is never cut."""
+        """Take the oldest, as many as one push may hold; a chunk is never cut."""
         taken: list[Chunk] = []
         lines = size = 0
         with self.lock:
@@ -80,7 +80,7 @@ class Backlog:
 
 
 def chunk(record: "Record") -> Chunk:
-    """Take out of a record what is pushed."""
+    """Make a chunk of what a record holds for Loki."""
     lines: bytes = record["extra"]["_lines"]
     return Chunk(
         role=record["extra"]["role"],
@@ -92,7 +92,7 @@ def chunk(record: "Record") -> Chunk:
 
 
 def body(batch: Iterable[Chunk]) -> bytes:
-    """Write a push: a stream per role and level, its lines in order, each a nanosecond later."""
+    """Write the body of a push: one stream per role and level, its lines a nanosecond apart."""
     streams: dict[tuple[str, str], list[tuple[str, str]]] = {}
     next_ns: dict[tuple[str, str], int] = {}
     for chunk in sorted(batch, key=lambda chunk: chunk.ns):

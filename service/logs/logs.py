@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 PRETTY = (
     "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> <cyan>{extra[role]: <10}</cyan> "
-    "<level>{message}</level> <dim>\0</dim>\n"  # \0: where the fields will be
+    "<level>{message}</level> <dim>\0</dim>\n"  # \0: where the fields go
 )
-OURS = ("role", "_rows", "_lines")  # in `extra`: any other name is a field's
+OURS = ("role", "_rows", "_lines")  # keys of `extra` that are not fields of the line
 ERROR_CHARS = 500
 FRAMES = 12
 OF_A_URL = re.compile(r"[/?#\\:]")
@@ -47,7 +47,7 @@ class Push(Protocol):
         """Take what was logged: its JSON lines are `message.record["extra"]["_lines"]`."""
 
     def stop(self) -> None:
-        """End: loguru's call, at exit at the latest."""
+        """End. Called by loguru, at the latest when the process exits."""
 
 
 def set_up(
@@ -60,16 +60,16 @@ def set_up(
 ) -> None:
     """Send every log line of this process to stderr, and to `push` as well.
 
-    `by_thread`: nobody waits for whoever reads stderr; a thread does. `style`: "pretty" or "json";
-    None: pretty on a terminal, else JSON. The standard library's loggers (aiohttp, psycopg.pool,
-    yoyo) come along at WARNING.
+    `by_thread`: a thread writes to stderr, so that nobody else waits for its reader. `style`:
+    "pretty" or "json"; None: pretty on a terminal, else JSON. The standard library's loggers
+    (aiohttp, psycopg.pool, yoyo) are included from WARNING on.
     """
     is_terminal = sys.stderr.isatty()
     is_pretty = style == "pretty" or (style is None and is_terminal)
     floor = level.upper()
     logger.remove()
     logger.configure(extra={"role": role}, patcher=add_lines)
-    if push is not None:  # it is removed before stderr, which hears how it ended
+    if push is not None:  # added first, removed first: its last warning still goes to stderr
         logger.add(push, format="", level=floor, backtrace=False, diagnose=False)
     text_of = pretty if is_pretty else json_text
     logger.add(
@@ -81,15 +81,15 @@ def set_up(
         diagnose=False,
     )
     logging.basicConfig(handlers=[FromStandardLibrary()], level=logging.WARNING, force=True)
-    # It warns about every try to reconnect; we say once that PostgreSQL is away.
+    # It warns about each attempt to reconnect; we log once that PostgreSQL is away.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def transitions(event: str, rows: Iterable[Row], level: str = "INFO") -> None:
-    """Log a line for each row, which has a `notification_id`: what became of many at once.
+    """Log one line per row, each with its `notification_id`: what became of many notifications.
 
-    One call of loguru, as each costs 16 microseconds. A generator is not even read when nobody
-    listens at this level.
+    It is one call of loguru, because each call costs 16 microseconds. A generator is not even read
+    when no sink wants this level.
     """
     on_demand.log(level, event, _rows=lambda: tuple(rows))
 
@@ -113,7 +113,7 @@ def add_lines(record: "Record") -> None:
 
 
 def fields(record: "Record") -> dict[str, Any]:
-    """Give what is told of an event, and of the error if there is one."""
+    """Collect the fields of an event, and of its error if there is one."""
     values = {k: v for k, v in record["extra"].items() if k not in OURS}
     error = record["exception"]
     if error is not None and error.value is not None:
@@ -122,14 +122,14 @@ def fields(record: "Record") -> dict[str, Any]:
 
 
 def json_lines(head: dict[str, Any], rows: Sequence[Row] | None) -> bytes:
-    """Write one JSON object per row, each with all of `head`; None: `head` alone."""
+    """Write one JSON object per row, each with all of `head`; rows None: `head` alone."""
     try:
         start = encoder.encode(head)
         if rows is None:
             return start + b"\n"
         start = start[:-1] + b","
-        # A list, because msgspec 0.22 leaks a reference for each call with anything else. No line
-        # break is left in encoded JSON but those between the lines.
+        # A list, because msgspec 0.22 leaks a reference for each call with anything else. Encoded
+        # JSON has no line breaks but those between the lines.
         lines = encoder.encode_lines(list(rows))
         return start + lines[1:].replace(b"\n{", b"\n" + start) if lines else b""
     except (TypeError, ValueError, OverflowError):  # half a surrogate pair, an odd key
@@ -137,7 +137,7 @@ def json_lines(head: dict[str, Any], rows: Sequence[Row] | None) -> bytes:
 
 
 def plain_line(values: dict[str, Any]) -> bytes:
-    """Write anything as JSON, as text if need be."""
+    """Write any values as JSON: what is no number, bool or None becomes text."""
     shown = {k: v if v is None or type(v) in (int, bool) else str(v) for k, v in values.items()}
     return json.dumps(shown).encode() + b"\n"
 
@@ -149,13 +149,13 @@ def write(text_of: Callable[["Message"], bytes], message: "Message") -> None:
 
 
 def json_text(message: "Message") -> bytes:
-    """Give JSON lines."""
+    """Return a record's JSON lines."""
     lines: bytes = message.record["extra"]["_lines"]
     return lines
 
 
 def pretty(message: "Message") -> bytes:
-    """Give lines for people."""
+    """Write a record's lines for people."""
     record = message.record
     values = fields(record)
     before, after = message.split("\0")
@@ -173,14 +173,16 @@ class FromStandardLibrary(logging.Handler):
     """Hand records of the standard library's logging to loguru."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = "ERROR" if record.levelno >= logging.ERROR else "WARNING"  # not a library's own
+        level = (
+            "ERROR" if record.levelno >= logging.ERROR else "WARNING"
+        )  # no level of a library's own
         logger.opt(exception=record.exc_info).log(
             level, "{}", record.getMessage(), logger=record.name
         )
 
 
 def error_fields(error: BaseException, trace: "TracebackType | None") -> dict[str, str]:
-    """Tell an error in three fields; of a group of one, the one."""
+    """Describe an error in three fields; of a group with a single error, describe that one."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
         trace = error.__traceback__
@@ -194,7 +196,7 @@ def error_fields(error: BaseException, trace: "TracebackType | None") -> dict[st
 
 
 def first_line(error: BaseException) -> str:
-    """Give the first line of an error's text: in others PostgreSQL shows the failing row."""
+    """Return the first line of an error's text; in the others PostgreSQL shows the failing row."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:ERROR_CHARS]
 
 
@@ -204,8 +206,8 @@ def masked(recipient: str) -> str:
     What does not look like a host or a domain is not shown: it may be anything.
     """
     if "://" in recipient:
-        found = origin(recipient) or "://"
-        return f"{found}/…" if found.startswith(("http://", "https://")) else "…://…"
+        shown = origin(recipient) or "://"
+        return f"{shown}/…" if shown.startswith(("http://", "https://")) else "…://…"
     name, at, domain = recipient.rpartition("@")
     is_mail = NAME.fullmatch(domain) and not OF_A_URL.search(name)
     return f"{name[:1]}…@{domain if is_mail else '…'}" if at else f"{recipient[:1]}…"

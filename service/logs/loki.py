@@ -1,4 +1,4 @@
-"""Push log lines to Loki: from a bounded queue, by one thread, and nobody ever waits for it."""
+"""Push log lines to Loki from a bounded queue in one thread, so that no caller ever waits."""
 
 import gzip
 import os
@@ -28,18 +28,18 @@ TIMEOUT_S = 3.0  # of one push, in all
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 15.0
 STOP_MAX_S = 3.0
-ADDRESSES_S = 60  # for how long a name, and a connection, is good
+ADDRESSES_S = 60  # for how long the addresses of a name, and a connection, are used
 LOOK_UP_MAX_S = 1.0
-ASKED_MAX_S = 300.0  # whatever its Retry-After says: meanwhile the oldest lines make room
-LATE_WAIT_S = 0.05  # for a look-up that has taken longer
-ANSWER_BYTES = 200  # of what it says to a push that it refuses
+ASKED_MAX_S = 300.0  # a longer Retry-After is cut: while we wait, the oldest lines are dropped
+LATE_WAIT_S = 0.05  # for a look-up whose answer did not come in time before
+ANSWER_BYTES = 200  # that we keep of its answer to a push
 
 
 class Loki:
     """A sink of loguru. Writing never waits and never fails; stopping takes STOP_MAX_S at most.
 
-    While Loki does not answer, a batch is tried again and again, and newer lines push older ones
-    out of the queue behind it.
+    While Loki does not answer, one batch is tried again and again; in the queue behind it newer
+    lines replace the oldest.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Loki:
         backoff_min_s: float = BACKOFF_MIN_S,
     ) -> None:
         self.metrics = metrics
-        self.full = metrics.dropped.labels("full")
-        self.refused = metrics.dropped.labels("refused")
+        self.dropped_full = metrics.dropped.labels("full")
+        self.dropped_refused = metrics.dropped.labels("refused")
         self.endpoint = Endpoint(url)
         self.backlog = backlog or Backlog()
         self.linger_s = linger_s
@@ -67,14 +67,14 @@ class Loki:
         self.thread.start()
 
     def write(self, message: "Message") -> None:
-        """Queue what was logged (loguru's call)."""
+        """Queue what was logged. Called by loguru."""
         if dropped := self.backlog.put(chunk(message.record)):
-            self.full.inc(dropped)
+            self.dropped_full.inc(dropped)
         if self.backlog.fills_a_batch:
             self.wake.set()
 
     def stop(self) -> None:
-        """Push what waits, as far as the time allows, and say what was left (loguru's call)."""
+        """Push what waits while there is time, and log how much is left. Called by loguru."""
         self.stop_by = time.monotonic() + STOP_MAX_S
         self.stopping.set()
         self.wake.set()
@@ -91,16 +91,16 @@ class Loki:
         self.turn()
 
     def turn(self) -> None:
-        """Push what waits, whatever that raises."""
+        """Push what waits; log whatever that raises."""
         try:
             self.push_all()
         except BaseException as error:  # a bug must not end the pushing
-            self.refused.inc(self.in_hand)
+            self.dropped_refused.inc(self.in_hand)
             logger.opt(exception=error).error("log_push_failed", count=self.in_hand)
             self.in_hand = 0
 
     def push_all(self) -> None:
-        """Push a batch, and go on while there is a whole one; at the end, until nothing is left."""
+        """Push a batch, and go on while a whole batch waits; when stopping, until nothing does."""
         while batch := self.backlog.take():
             self.in_hand = sum(chunk.count for chunk in batch)
             if not self.delivered(gzip.compress(body(batch), 1)):
@@ -110,17 +110,17 @@ class Loki:
                 return
 
     def delivered(self, body: bytes) -> bool:
-        """Push one batch until Loki takes or refuses it. False: we stop, and it did neither."""
+        """Push one batch until Loki takes or refuses it. False: it did neither before the end."""
         backoff_s = self.backoff_min_s
         while True:
-            last = self.stopping.is_set()
+            is_last = self.stopping.is_set()
             timeout_s = min(TIMEOUT_S, self.stop_by - time.monotonic())
             if timeout_s <= 0:
                 return False
             try:
                 self.endpoint.post(body, timeout_s)
             except RefusedByLoki as error:
-                self.refused.inc(self.in_hand)
+                self.dropped_refused.inc(self.in_hand)
                 self.outage.away(error)
                 return True
             except NoAnswer as error:
@@ -131,18 +131,18 @@ class Loki:
                 self.metrics.pushed.inc(self.in_hand)
                 self.outage.back()
                 return True
-            if last:
+            if is_last:
                 return False
             self.stopping.wait(max(asked_s, backoff_s * random.uniform(0.5, 1.0)))
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
 
 class RefusedByLoki(Exception):
-    """It will never take this batch."""
+    """Loki will never take this batch."""
 
 
 class NoAnswer(Exception):
-    """It may take this batch later, and not before `asked_s` seconds have passed."""
+    """Loki may take this batch later, but not before `asked_s` seconds have passed."""
 
     def __init__(self, text: str, asked_s: float = 0.0) -> None:
         super().__init__(text)
@@ -150,19 +150,19 @@ class NoAnswer(Exception):
 
 
 class Endpoint:
-    """Where pushes go: one kept connection. By libcurl: its timeout is for the whole transfer."""
+    """Where pushes go: one kept connection of libcurl, whose timeout covers the whole transfer."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.server = named(url)
+        self.name, self.port = named(url)
         self.lookups = Lookups()
         self.addresses: tuple[str, ...] = ()
         self.look_up_at = 0.0
         self.answer = bytearray()
         self.easy = pycurl.Curl()
         path = parts.path.rstrip("/").removesuffix(PATH)
-        server = parts.netloc.rpartition("@")[2]
-        self.easy.setopt(pycurl.URL, f"{parts.scheme}://{server}{path}{PATH}")
+        host = parts.netloc.rpartition("@")[2]
+        self.easy.setopt(pycurl.URL, f"{parts.scheme}://{host}{path}{PATH}")
         self.private = path.strip("/")  # it may be a token, and an answer may quote it
         if parts.username is not None:
             self.easy.setopt(pycurl.USERNAME, unquote(parts.username).encode())
@@ -190,19 +190,19 @@ class Endpoint:
         except pycurl.error as error:
             raise NoAnswer(error.args[1]) from error
         status = self.easy.getinfo(pycurl.RESPONSE_CODE)
-        told = f"HTTP {status} {self.said()}".strip()
+        reason = f"HTTP {status} {self.shown_answer()}".strip()
         if status == 429 or status >= 500:
-            # Seconds from now, of a date as well: libcurl reads both, and bounds neither.
-            raise NoAnswer(told, min(self.easy.getinfo(pycurl.RETRY_AFTER), ASKED_MAX_S))
+            # libcurl gives seconds from now, also where the header is a date, without any limit.
+            raise NoAnswer(reason, min(self.easy.getinfo(pycurl.RETRY_AFTER), ASKED_MAX_S))
         if status >= 300:
-            raise RefusedByLoki(told)
+            raise RefusedByLoki(reason)
 
     def look_up(self, timeout_s: float) -> None:
-        """Tell libcurl what the server's name stands for. Raises NoAnswer.
+        """Look up the server's name, and hand libcurl the addresses. Raises NoAnswer.
 
-        libcurl would wait for a resolver that is silent when the process ends.
+        If libcurl looked it up, the end of the process would wait for a resolver that is silent.
         """
-        name, port = self.server
+        name, port = self.name, self.port
         if name is None or time.monotonic() < self.look_up_at:
             return
         try:
@@ -213,11 +213,11 @@ class Endpoint:
         except (OSError, UnicodeError) as error:
             if not self.addresses:
                 raise NoAnswer(str(error)) from error
-            self.look_up_at = time.monotonic() + BACKOFF_MAX_S  # they may well still hold
+            self.look_up_at = time.monotonic() + BACKOFF_MAX_S  # the known ones may still be right
         self.easy.setopt(pycurl.RESOLVE, [f"{name}:{port}:{','.join(self.addresses)}"])
 
-    def said(self) -> str:
-        """Give the answer's beginning, without the path of LOKI_URL."""
+    def shown_answer(self) -> str:
+        """Return the answer's beginning, without the path of LOKI_URL."""
         text = self.answer.decode(errors="replace")
         return text.replace(self.private, "…") if self.private else text
 

@@ -1,4 +1,4 @@
-"""A server that is away is told of once, and once when it is back; any thread may notice either."""
+"""Log once that a server is away, and once that it is back, whichever thread notices."""
 
 import math
 import threading
@@ -10,39 +10,42 @@ from service.logs.logs import first_line
 
 
 class Outage:
-    """What we know of one server. `about`: fields of both log lines, such as whose outage it is."""
+    """What we know of one server.
 
-    def __init__(self, what: str, **about: str) -> None:
+    `role`: the role that misses it, for both log lines; None: the role that the caller logs with.
+    """
+
+    def __init__(self, what: str, *, role: str | None = None) -> None:
         self.missed_at = -math.inf  # monotonic, when a connection to it was last found dead
-        self._about = {"what": what, **about}
+        self._fields = {"what": what} if role is None else {"what": what, "role": role}
         self._since: float | None = None
-        self._missed_by: set[str] = set()
+        self._without_answer: set[str] = set()  # connections that failed and got no answer since
         self._lock = threading.Lock()
 
     @property
     def lasts(self) -> bool:
-        """Whether somebody misses it."""
+        """Whether some connection still gets no answer."""
         return self._since is not None
 
     def found_dead(self) -> None:
         """Note that a connection to it is dead: those opened earlier are not used again."""
         self.missed_at = time.monotonic()
 
-    def away(self, error: Exception, by: str = "") -> None:
-        """It failed. `by`: whose connection did, if there are several."""
+    def away(self, error: Exception, connection: str = "") -> None:
+        """Note that it failed. `connection`: which one, if there are several."""
         with self._lock:
-            self._missed_by.add(by)
+            self._without_answer.add(connection)
             if self._since is None:
                 self._since = time.monotonic()
-                logger.warning("away", **self._about, reason=first_line(error))
+                logger.warning("away", **self._fields, reason=first_line(error))
 
-    def back(self, by: str = "") -> None:
-        """It answered. Over is an outage when it has answered everybody who missed it."""
-        if by not in self._missed_by:
+    def back(self, connection: str = "") -> None:
+        """Note that it answered. The outage ends when each connection that failed has an answer."""
+        if connection not in self._without_answer:
             return
         with self._lock:
-            self._missed_by.discard(by)
-            if self._since is not None and not self._missed_by:
+            self._without_answer.discard(connection)
+            if self._since is not None and not self._without_answer:
                 away_s = round(time.monotonic() - self._since, 1)
-                logger.info("back", **self._about, away_s=away_s)
+                logger.info("back", **self._fields, away_s=away_s)
                 self._since = None

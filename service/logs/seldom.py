@@ -1,4 +1,4 @@
-"""What may happen a thousand times a second is told once a minute, with how often it did."""
+"""Log an event at most once a minute, as it may happen a thousand times a second."""
 
 import threading
 import time
@@ -9,21 +9,21 @@ PAUSE_S = 60.0
 
 
 class Seldom:
-    """One event of the log, told at its first time and then at most once per PAUSE_S."""
+    """One event: logged when it first happens, then at most once in PAUSE_S with its count."""
 
     def __init__(self, event: str) -> None:
         self._event = event
         self._count = 0
-        self._tell_at = 0.0
+        self._log_at = 0.0  # monotonic; not before
         self._lock = threading.Lock()
 
-    def happened(self, count: int = 1, **about: object) -> None:
-        """Count it; warn if the last warning was long ago."""
+    def happened(self, count: int = 1, **fields: object) -> None:
+        """Count it; warn if the last warning was PAUSE_S ago."""
         now = time.monotonic()
         with self._lock:
             self._count += count
-            if now < self._tell_at:
+            if now < self._log_at:
                 return
             counted, self._count = self._count, 0
-            self._tell_at = now + PAUSE_S
-        logger.warning(self._event, count=counted, **about)
+            self._log_at = now + PAUSE_S
+        logger.warning(self._event, count=counted, **fields)

@@ -1,4 +1,4 @@
-"""Log lines to standard error, by a thread of its own: nobody ever waits for whoever reads them."""
+"""Write log lines to standard error in a thread of its own, so that no caller waits for it."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ class LogStream:
         self.text_of = text_of
         self.lock = threading.Lock()
         self.backlog: deque[bytes] = deque()
-        self.backlog_bytes = 0  # with what is being written
+        self.backlog_bytes = 0  # with those that are being written
         self.dropped = 0  # calls of write
         self.wake = threading.Event()
         self.stopping = threading.Event()
@@ -37,7 +37,7 @@ class LogStream:
         self.thread.start()
 
     def write(self, message: "Message") -> None:
-        """Queue what was logged (loguru's call, which would tell of an error on standard error)."""
+        """Queue a line. Called by loguru, which would print an error of ours to standard error."""
         try:
             text = self.text_of(message)
         except Exception as error:
@@ -52,7 +52,7 @@ class LogStream:
             self.wake.set()
 
     def stop(self) -> None:
-        """Write what waits, as far as it is read in time (loguru's call)."""
+        """Write what waits, as far as it is read in time. Called by loguru."""
         self.stop_by = time.monotonic() + STOP_MAX_S
         self.stopping.set()
         self.wake.set()
@@ -68,7 +68,7 @@ class LogStream:
         self.write_all()
 
     def write_all(self) -> None:
-        """Write what waits, and then tell of what was dropped before it."""
+        """Write what waits, then log how much was dropped since the last time."""
         with self.lock:
             text, dropped, self.dropped = b"".join(self.backlog), self.dropped, 0
             self.backlog.clear()
@@ -76,7 +76,7 @@ class LogStream:
             step = taken_bytes(self.fd)
             for start in range(0, len(text), step):
                 self.write_piece(text[start : start + step])
-        except OSError:  # its reader is gone, a full disk
+        except OSError:  # its reader is gone, or the disk is full
             dropped += 1
         else:
             if dropped and not self.stopping.is_set():
@@ -87,7 +87,7 @@ class LogStream:
             self.backlog_bytes -= len(text)
 
     def write_piece(self, piece: bytes) -> None:
-        """Write what a pipe takes at once, as soon as it does. Raises OSError."""
+        """Write it as soon as it is taken at once; give up after `stop_by`. Raises OSError."""
         while not taken(self.fd, piece, WAIT_S):
             if time.monotonic() > self.stop_by:
                 return

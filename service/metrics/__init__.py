@@ -1,14 +1,14 @@
 """The metrics, a class per role: a process shows those of the roles that run in it.
 
-Labels are few and bounded (channel, outcome); never an id, a recipient or a URL. Each set of them
-is there from the start, so that rates begin at 0.
+Labels are few and bounded (channel, outcome); never an id, a recipient or a URL. Every combination
+of their values exists from the start, so that rates begin at 0.
 """
 
 from service.metrics.api import ApiMetrics
 from service.metrics.dispatcher import JOBS, DispatcherMetrics
+from service.metrics.factory import DURATIONS_S, Reading
 from service.metrics.log_lines import LogMetrics
 from service.metrics.process import ProcessMetrics
-from service.metrics.shelf import DURATIONS_S, Reading
 from service.metrics.worker import WorkerMetrics
 
 __all__ = [

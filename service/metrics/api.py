@@ -2,7 +2,7 @@
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from service.metrics.shelf import BATCHES, DURATIONS_S, Shelf
+from service.metrics.factory import BATCHES, DURATIONS_S, MetricFactory
 from service.model import Channel
 
 
@@ -10,47 +10,47 @@ class ApiMetrics:
     """What the HTTP edge counts."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        shelf = Shelf(registry)
-        self.enqueued = shelf.counter(
+        factory = MetricFactory(registry)
+        self.enqueued = factory.counter(
             "api_jobs_enqueued_total",
             "Notifications accepted by POST /notify, after their commit.",
             channel=Channel,
         )
-        self.enqueue_failed = shelf.counter(
+        self.enqueue_failed = factory.counter(
             "api_jobs_enqueue_failed_total",
             "POST /notify that was not accepted: invalid (their mistake) or unavailable (ours).",
             reason=["invalid", "unavailable"],
         )
-        self.batch = shelf.histogram(
+        self.batch = factory.histogram(
             "api_enqueue_batch_rows", "Requests that shared one INSERT.", BATCHES
         )
-        self.request_seconds = shelf.histogram(
+        self.request_seconds = factory.histogram(
             "api_request_seconds",
             "Duration of one request. route: its template, or other; code: the answer's status.",
             DURATIONS_S,
             route=[],
             code=[],
         )
-        self.requests_in_progress = shelf.gauge(
+        self.requests_in_progress = factory.gauge(
             "api_requests_in_progress", "Requests that are being answered at this moment."
         )
-        self.connections = shelf.gauge(
+        self.connections = factory.gauge(
             "api_connections", "Connections that clients have open at this moment."
         )
-        self.connections_refused = shelf.counter(
+        self.connections_refused = factory.counter(
             "api_connections_refused_total",
             "Connections turned away, or closed to make room, because CONNECTIONS_MAX were open.",
         )
-        self.requests_refused = shelf.counter(
+        self.requests_refused = factory.counter(
             "api_requests_refused_total",
             "Requests that no route saw. code: of the problem that was answered.",
             code=["unsupported_content_encoding", "foreign_host", "cross_site_request"],
         )
-        self.clock_skew = shelf.reading(
+        self.clock_skew = factory.reading(
             "api_clock_skew_seconds",
             "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
         )
-        self.operator_rows = shelf.counter(
+        self.operator_rows = factory.counter(
             "api_operator_rows_total",
             "Notifications that an operator cancelled or redrove.",
             verb=["cancel", "redrive"],

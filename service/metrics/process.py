@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from service.ledger.schema import current_migration
 from service.metrics.dispatcher import JOBS
-from service.metrics.shelf import Shelf
+from service.metrics.factory import MetricFactory
 from service.model import PoolStats
 from service.process.distribution import installed_version
 
@@ -16,19 +16,19 @@ TASKS = ("leader", "dispatch", "redis", *JOBS, "metrics")
 
 
 class ProcessMetrics(Collector):
-    """What every process shows: which build it is, and its pools, read when it is asked."""
+    """What every process shows: its build, and its pools, which are read at each scrape."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        shelf = Shelf(registry)
+        factory = MetricFactory(registry)
         self._pools: dict[str, Callable[[], PoolStats]] = {}
-        build = shelf.gauge(
+        build = factory.gauge(
             "notify_build_info",
             "1. version: of the package; schema: the migration that this build needs.",
             version=[installed_version()],
             schema=[current_migration()],
         )
         build.labels(installed_version(), current_migration()).set(1)
-        self._restarts = shelf.counter(
+        self._restarts = factory.counter(
             "notify_task_restarts_total",
             "Tasks that must not end, and did: they began again. 0 without bugs; the log says why.",
             task=TASKS,
@@ -44,7 +44,7 @@ class ProcessMetrics(Collector):
         self._pools[pool] = stats
 
     def describe(self) -> list[Metric]:
-        """Name what collect() gives, so that registering reads no pool."""
+        """Name what collect() returns, so that registering reads no pool."""
         return list(pool_families())
 
     def collect(self) -> list[Metric]:

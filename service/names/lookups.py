@@ -1,8 +1,8 @@
-"""Looking names up beside the road: getaddrinfo(3) cannot be cut off, and may take half a minute.
+"""Look names up in threads: getaddrinfo(3) cannot be interrupted, and may take half a minute.
 
-Each call has a thread of its own, which nobody joins. A name whose servers are silent is seldom
-alone: a call that takes long is counted apart, so that its place is free for another, and names
-that were silent have few of the threads, however many of them are asked for.
+Each call has a thread of its own, which nobody joins. Names whose servers are silent often come in
+numbers. So a call that takes long is counted apart, which frees its place for another call, and
+names that were silent may use only a few of the threads.
 """
 
 import socket
@@ -15,90 +15,91 @@ from typing import Any
 
 from service.process.descriptors import descriptors_max
 
-QUICK_MAX = 256  # calls at once, of those that have not taken long yet
-THREADS_MAX = 1024  # … with those that have, unless there are few descriptors
-SILENT_MAX = 64  # … and beside them, of names that were silent
+QUICK_MAX = 256  # calls that run at once and have not taken long yet
+THREADS_MAX = 1024  # with those that have taken long; fewer if there are few descriptors
+SILENT_MAX = 64  # and besides, calls for names that were silent
 SLOW_S = 1.0
-WAITING_MAX = 10_000  # for a thread
+WAITING_MAX = 10_000  # calls that wait for a thread
 SILENT_WAITING_MAX = 1000
 SILENT_KNOWN_MAX = 10_000
-LATE_S = 10.0  # an answer that came when nobody waited is as good for so long
+LATE_S = 10.0  # an answer that came too late is kept for so long
 
 Call = tuple[Any, ...]  # the arguments of getaddrinfo, the host first
-Found = list[Any] | Exception  # what getaddrinfo returns or raises
-Tell = Callable[[Found], None]
-Told = SimpleQueue[tuple[float, Found]]  # when it was told: monotonic
+Result = list[Any] | Exception  # what getaddrinfo returns or raises
+Callback = Callable[[Result], None]
+Pending = SimpleQueue[tuple[float, Result]]  # the result, and when it came (monotonic)
 
 
 class Lookups:
-    """Calls of getaddrinfo: one for each name, whoever else wants it joins. Any thread may call."""
+    """Calls of getaddrinfo. Several who want one name share a call. Any thread may use it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.wanted: dict[Call, list[Tell]] = {}
-        self.quick: deque[Call] = deque()  # what waits for a thread
-        self.silent: deque[Call] = deque()
+        self.wanted: dict[Call, list[Callback]] = {}  # who waits for each call
+        self.quick: deque[Call] = deque()  # wait for a thread
+        self.silent: deque[Call] = deque()  # the same, for names that were silent
         self.were_silent: OrderedDict[str, None] = OrderedDict()  # hosts
-        self.late: dict[Call, Told] = {}  # what somebody has waited for in vain
-        self.began: dict[Call, float] = {}  # what runs; monotonic
-        self.young: OrderedDict[Call, None] = OrderedDict()  # of it what has not taken long yet
-        self.old = 0  # … and what has
+        self.late: dict[Call, Pending] = {}  # calls that somebody has stopped waiting for
+        self.began: dict[Call, float] = {}  # since when each call runs; monotonic
+        self.young: OrderedDict[Call, None] = OrderedDict()  # run, and have not taken long yet
+        self.old = 0  # how many run and have taken long
         self.silent_running = 0
         self.threads = 0
-        self.coming = 0  # threads that have not taken anything up yet
+        self.starting = 0  # threads that have not taken a call yet
         self.threads_max = min(THREADS_MAX, max(QUICK_MAX, descriptors_max() // 8))
 
-    def start(self, call: Call, tell: Tell) -> bool:
-        """Look a name up; `tell` is called in another thread. False: too many are looked up."""
+    def start(self, call: Call, callback: Callback) -> bool:
+        """Look a name up; `callback` runs in another thread. False: too many are looked up."""
         with self.lock:
             if call in self.wanted:
-                self.wanted[call].append(tell)
+                self.wanted[call].append(callback)
                 return True
             is_silent = call[0] in self.were_silent
-            line = self.silent if is_silent else self.quick
-            if len(line) >= (SILENT_WAITING_MAX if is_silent else WAITING_MAX):
+            queue = self.silent if is_silent else self.quick
+            if len(queue) >= (SILENT_WAITING_MAX if is_silent else WAITING_MAX):
                 return False
-            self.wanted[call] = [tell]
-            line.append(call)
-            return self.began_threads(call)
+            self.wanted[call] = [callback]
+            queue.append(call)
+            return self.start_threads(call)
 
     def began_at(self, call: Call) -> float | None:
-        """Say since when a call runs; None: it does not. Gives what waits the threads it may have.
+        """Return since when a call runs; None: it does not. Also starts the threads that are due.
 
-        To be asked by who waits: no other event says that a call has taken long.
+        Whoever waits must call this now and then: no other event says that a call has taken long.
         """
         with self.lock:
             if self.quick:
-                self.began_threads(call)
+                self.start_threads(call)
         return self.began.get(call)
 
     def wait(self, call: Call, timeout_s: float) -> list[Any]:
-        """Look a name up, and wait for what it stands for. Raises OSError.
+        """Look a name up, and wait for its addresses. Raises OSError.
 
-        What comes too late is kept for who asks again, or a slow resolver would be asked for ever.
+        A result that comes too late is kept for whoever asks again, or a slow resolver would be
+        asked for ever.
         """
-        told = self.late.pop(call, None) or self.begin(call)
+        pending = self.late.pop(call, None) or self.begin(call)
         try:
-            told_at, found = told.get(timeout=timeout_s)
+            came_at, result = pending.get(timeout=timeout_s)
         except Empty:
-            self.late[call] = told
+            self.late[call] = pending
             raise socket.gaierror(socket.EAI_AGAIN, "the resolver does not answer") from None
-        if time.monotonic() - told_at > LATE_S:
+        if time.monotonic() - came_at > LATE_S:
             return self.wait(call, timeout_s)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    def begin(self, call: Call) -> Told:
-        """Look a name up; what comes of it is in the queue then. Raises OSError."""
-        told: Told = SimpleQueue()
-        if not self.start(call, lambda found: told.put((time.monotonic(), found))):
+    def begin(self, call: Call) -> Pending:
+        """Look a name up; the result will come into the returned queue. Raises OSError."""
+        pending: Pending = SimpleQueue()
+        if not self.start(call, lambda result: pending.put((time.monotonic(), result))):
             raise socket.gaierror(socket.EAI_AGAIN, "too many names are looked up")
-        return told
+        return pending
 
-    def began_threads(self, call: Call) -> bool:
-        """Begin the threads that are due. Without the very first, nobody would take up a call."""
-        due = min(len(self.quick), self.places()) - self.coming
+    def start_threads(self, call: Call) -> bool:
+        """Start the threads that are due. False: there is not even one, so nothing can wait."""
+        due = min(len(self.quick), self.places()) - self.starting
         due += min(len(self.silent), SILENT_MAX - self.silent_running)
         for _ in range(due):
             try:
@@ -106,7 +107,7 @@ class Lookups:
             except RuntimeError:  # the system has none to give
                 break
             self.threads += 1
-            self.coming += 1
+            self.starting += 1
         if self.threads:
             return True
         del self.wanted[call]
@@ -115,7 +116,7 @@ class Lookups:
         return False
 
     def places(self) -> int:
-        """Say how many more calls of names that were not silent may run."""
+        """Return how many more calls may run for names that were not silent."""
         taken_long = time.monotonic() - SLOW_S
         while self.young and self.began[next(iter(self.young))] < taken_long:
             self.young.popitem(last=False)
@@ -124,25 +125,25 @@ class Lookups:
         return min(QUICK_MAX - running, self.threads_max - running - self.old)
 
     def work(self) -> None:
-        """Look up what waits, until nothing does (a thread's life)."""
-        taken = self.next(came=1)
+        """Look up what waits, until nothing does. Each thread runs this."""
+        taken = self.next(is_first=True)
         while taken is not None:
             call, was_silent = taken
             try:
-                found: Found = socket.getaddrinfo(*call)
+                result: Result = socket.getaddrinfo(*call)
             except Exception as error:  # OSError, UnicodeError; whatever it is, somebody waits
-                found = error
-            for tell in self.ended(call, found, was_silent=was_silent):
-                tell(found)
+                result = error
+            for callback in self.finish(call, result, was_silent=was_silent):
+                callback(result)
             taken = self.next()
 
-    def next(self, came: int = 0) -> tuple[Call, bool] | None:
-        """Take the next call, and whether it was silent; None: this thread is not needed.
+    def next(self, *, is_first: bool = False) -> tuple[Call, bool] | None:
+        """Take the next call, and whether its name was silent; None: the thread may end.
 
-        `came`: threads that take their first.
+        `is_first`: the thread has taken none before.
         """
         with self.lock:
-            self.coming -= came
+            self.starting -= is_first
             if self.quick and self.places() > 0:
                 call, was_silent = self.quick.popleft(), False
                 self.young[call] = None
@@ -155,10 +156,10 @@ class Lookups:
             self.began[call] = time.monotonic()
             return call, was_silent
 
-    def ended(self, call: Call, found: Found, *, was_silent: bool) -> list[Tell]:
-        """Note whether a name was silent; return who waits for it.
+    def finish(self, call: Call, result: Result, *, was_silent: bool) -> list[Callback]:
+        """Note whether the name was silent; return who waits for it.
 
-        One that is found in the end is not: whatever else it holds up, it is worth asking for.
+        A name that has an address in the end is not silent: it is worth the time that it took.
         """
         with self.lock:
             took_s = time.monotonic() - self.began.pop(call)
@@ -169,7 +170,7 @@ class Lookups:
             else:
                 self.old -= 1
             self.were_silent.pop(call[0], None)
-            if took_s > SLOW_S and isinstance(found, Exception):
+            if took_s > SLOW_S and isinstance(result, Exception):
                 self.were_silent[call[0]] = None
                 if len(self.were_silent) > SILENT_KNOWN_MAX:
                     self.were_silent.popitem(last=False)
@@ -177,9 +178,9 @@ class Lookups:
 
 
 def addresses(result: list[tuple[object, ...]]) -> tuple[str, ...]:
-    """Take each address once, in the order in which they are to be tried.
+    """Return each address once, in the order in which to try them.
 
-    One that holds on one link only (`fe80::1%eth0`) is left out: libcurl takes none of them.
+    An address with a scope (`fe80::1%eth0`) is left out, because libcurl takes none.
     """
-    found = [str(sockaddr[0]) for *_, sockaddr in result if isinstance(sockaddr, tuple)]
-    return tuple(dict.fromkeys(address for address in found if "%" not in address))
+    texts = [str(sockaddr[0]) for *_, sockaddr in result if isinstance(sockaddr, tuple)]
+    return tuple(dict.fromkeys(text for text in texts if "%" not in text))

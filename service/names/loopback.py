@@ -1,4 +1,4 @@
-"""Which names mean this machine alone, wherever they are looked up."""
+"""Which names and addresses mean only this machine, on every machine."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -10,10 +10,10 @@ def is_loopback(name: str) -> bool:
 
 
 def address_of(name: str) -> IPv4Address | IPv6Address | None:
-    """Read an address; None: it is a name, which somebody could point anywhere.
+    """Read an address; None: it is a name, which its owner may point to any machine.
 
-    An IPv4 address that is written as an IPv6 one is itself: Pythons differ on whether
-    ::ffff:127.0.0.1 is loopback.
+    An IPv4 address in the form of an IPv6 one is read as IPv4, because versions of Python differ on
+    whether ::ffff:127.0.0.1 is loopback.
     """
     try:
         address = ip_address(name.strip("[]"))

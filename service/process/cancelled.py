@@ -1,14 +1,14 @@
-"""Whether a task was cancelled: an exception may be swallowed on its way."""
+"""Whether a task was cancelled, since a library may swallow the exception that says so."""
 
 import asyncio
 
 
 def was_cancelled() -> bool:
-    """Say whether this task was cancelled, even if nobody raised it.
+    """Tell whether this task was cancelled, even if CancelledError did not reach it.
 
     asyncio.wait_for of Python 3.11, which redis-py writes with, swallows a cancellation that comes
-    while its answer does (one in nine, when aimed at a turn): a loop that trusts the exception
-    alone goes on, and whoever waits for its end hangs.
+    together with its answer (one in nine, when aimed at a turn). A loop that trusts the exception
+    alone would go on, and whoever waits for its end would hang.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,7 +1,7 @@
 """How many files and sockets this process may have open at once, and who gets how many.
 
-One budget, because `notify up` has all of them in one process: whoever is full turns newcomers away
-by itself, and takes nothing from the others.
+They share one budget, because `notify up` runs all of them in one process: a part that has used up
+its share turns newcomers away, and takes nothing from the others.
 """
 
 from loguru import logger
@@ -14,11 +14,11 @@ except ModuleNotFoundError:  # not on Windows
 UNKNOWN = 1024
 RESERVE = 64  # PostgreSQL, Redis, files, the metrics port
 SHARES = {"api": 5, "worker": 6, "inbox_http": 3, "inbox_smtp": 2}
-UNLIMITED = 65_536  # what is called unlimited: more would be of no use here
+UNLIMITED = 65_536  # used where the limit is "unlimited": more would be of no use here
 
 
 def descriptors_max() -> int:
-    """Raise the soft limit to the hard one, and say what it is now."""
+    """Raise the soft limit to the hard one, and return what it is now."""
     if resource is None:
         return UNKNOWN
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -28,21 +28,21 @@ def descriptors_max() -> int:
     return wanted
 
 
-def share(of: str, most: int) -> int:
-    """Say how many descriptors a part of the process may have: its share, and no more than `most`.
+def share(part: str, most: int) -> int:
+    """Return how many descriptors a part of the process may have: its share, but at most `most`.
 
-    A limit below 300 leaves less than works well, but never nothing.
+    With a limit below 300 that is less than works well, but never nothing.
     """
-    return max(8, min(most, (descriptors_max() - RESERVE) * SHARES[of] // sum(SHARES.values())))
+    return max(8, min(most, (descriptors_max() - RESERVE) * SHARES[part] // sum(SHARES.values())))
 
 
 def connections_max(wanted: int | None) -> int:
-    """Say how many connections the API may have; `wanted` None: as many as it can.
+    """Return how many connections the API may have; `wanted` None: its share, but at most 2048.
 
-    At most 2048 if nobody asks for more, because each may make us hold a body.
+    More must be asked for, because each connection may make us hold a body in memory.
     """
-    found = share("api", wanted or 2048)
-    if wanted is not None and found < wanted:
+    allowed = share("api", wanted or 2048)
+    if wanted is not None and allowed < wanted:
         hint = "raise the limit of open files (ulimit -n)"
-        logger.warning("fewer_connections", connections_max=found, wanted=wanted, hint=hint)
-    return found
+        logger.warning("fewer_connections", connections_max=allowed, wanted=wanted, hint=hint)
+    return allowed

@@ -1,6 +1,6 @@
 """The name under which pip knows us, and the version that is installed.
 
-The plain name "notification-service" is somebody else's on PyPI, so no hint of ours may say it.
+The name "notification-service" belongs to somebody else on PyPI, so no hint of ours may use it.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -9,7 +9,7 @@ DISTRIBUTION = "postgres-notification-service"
 
 
 def installed_version() -> str:
-    """Return the version; a copy of the sources that was never installed has none."""
+    """Return the version; sources that were never installed have none."""
     try:
         return version(DISTRIBUTION)
     except PackageNotFoundError:
@@ -17,5 +17,5 @@ def installed_version() -> str:
 
 
 def install(extra: str) -> str:
-    """Say how an optional part is installed. From a clone: no index has us under any name."""
+    """Say how to install an optional part: from a clone, because no package index has us."""
     return f"in the clone of this repository, pip install -e '.[{extra}]'"

@@ -1,4 +1,4 @@
-"""Whether our ports are free, looked at before anything is begun; and who holds one that is not."""
+"""Check before anything starts whether our ports are free, and name who holds one that is not."""
 
 import errno
 import socket
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from service.errors import StartError
 
-LISTENS = "0A"  # of /proc/net/tcp
+LISTENS = "0A"  # the state of a listening socket in /proc/net/tcp
 
 
 def refuse_taken(host: str, port: int, setting: str) -> None:
-    """See whether we could listen there. Raises StartError, with who does if that can be seen."""
+    """Check that we could listen there. Raises StartError, which names who does if it can."""
     try:
         for family, address in addresses(host, port):
             with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -28,22 +28,22 @@ def refuse_taken(host: str, port: int, setting: str) -> None:
 
 
 def refuse_twice(ports: Mapping[str, int]) -> None:
-    """See that no port is given to two. Raises StartError."""
-    seen: dict[int, str] = {}
+    """Check that no two settings have the same port. Raises StartError."""
+    setting_of: dict[int, str] = {}
     for name, port in ports.items():
-        if port and port in seen:
-            raise StartError(f"{name}={port}: {seen[port]} has the same: choose another")
-        seen[port] = name
+        if port and port in setting_of:
+            raise StartError(f"{name}={port}: {setting_of[port]} has the same: choose another")
+        setting_of[port] = name
 
 
 def addresses(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
-    """Find what a name stands for, as asyncio does when it listens. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    """Look up the addresses of a name, as asyncio does when it listens. Raises OSError."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in answers))
 
 
 def reason(error: OSError | UnicodeError, port: int) -> str:
-    """Say in words why one cannot listen."""
+    """Say in words why we cannot listen."""
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
         return f"{holder(port)} does: stop it, or choose another port"
@@ -55,7 +55,7 @@ def reason(error: OSError | UnicodeError, port: int) -> str:
 
 
 def holder(port: int) -> str:
-    """Name the process that listens on a port, of those that we may look at (Linux)."""
+    """Name the process that listens on a port, if we may look at it (only on Linux)."""
     sockets = {f"socket:[{inode}]" for inode in listening(port)}
     for process in Path("/proc").glob("[0-9]*") if sockets else ():
         with suppress(OSError):  # it has ended, or is of another user
@@ -66,14 +66,14 @@ def holder(port: int) -> str:
 
 
 def open_files(process: Path) -> Iterator[str]:
-    """Give what the descriptors of a process lead to. Raises OSError."""
+    """Yield what the descriptors of a process point to. Raises OSError."""
     for descriptor in (process / "fd").iterdir():
         with suppress(FileNotFoundError):  # closed by now
             yield str(descriptor.readlink())
 
 
 def listening(port: int) -> Iterator[str]:
-    """Give the inodes of the sockets that listen on a port."""
+    """Yield the inodes of the sockets that listen on a port."""
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:

@@ -1,7 +1,7 @@
-"""Standard output and error as they may be: unread, without a reader, on a disk that is full.
+"""Write to standard output and error even if nobody reads them, or their disk is full.
 
-A write to a full pipe waits for its reader, and whoever writes waits with it: the loop of a sender,
-or a process that was told to stop. So we write what is taken at once, and no more.
+A write to a full pipe waits for its reader, and with it waits whoever writes: the loop of a sender,
+or a process that must stop. So we only write what is taken at once.
 """
 
 import os
@@ -15,11 +15,11 @@ from time import monotonic
 TAKEN_BYTES = getattr(select, "PIPE_BUF", 512)  # what a pipe that is ready takes without a wait
 WAIT_S = 0.1  # for a reader that is a little behind
 NOBODY_READS = "nobody reads it"
-WRITING = threading.Lock()  # nobody else of us fills the pipe between the look and the write
+WRITING = threading.Lock()  # or another thread could fill the pipe between look and write
 
 
 def write(lines: Sequence[str]) -> tuple[int, str]:
-    """Write lines to standard output; say how many were taken, and why not the others."""
+    """Write lines to standard output; return how many were taken, and why the others were not."""
     written = 0
     try:
         fd = sys.stdout.fileno()
@@ -33,7 +33,7 @@ def write(lines: Sequence[str]) -> tuple[int, str]:
 
 
 def pieces(lines: Sequence[str], fd: int) -> Iterator[tuple[int, bytes]]:
-    """Join as many lines as may be written at once, and say how many. A file takes all."""
+    """Join as many lines as may be written at once, and count them. A file takes all at once."""
     bytes_max = taken_bytes(fd)
     text = "".join([f"{line}\n" for line in lines]).encode(errors="replace")
     if len(text) <= bytes_max:
@@ -51,12 +51,12 @@ def pieces(lines: Sequence[str], fd: int) -> Iterator[tuple[int, bytes]]:
 
 
 def taken_bytes(fd: int) -> int:
-    """Say how much is taken at once: of a file all. Raises OSError."""
+    """Return how many bytes are taken at once: a file takes all. Raises OSError."""
     return sys.maxsize if S_ISREG(os.fstat(fd).st_mode) else TAKEN_BYTES
 
 
 def taken(fd: int, data: bytes, wait_s: float) -> bool:
-    """Write, if it is taken within the wait. Raises OSError: a reader that is gone, a full disk."""
+    """Write, if it is taken within the wait. Raises OSError: the reader is gone, the disk full."""
     ends = monotonic() + wait_s
     while True:
         with WRITING:
@@ -69,16 +69,16 @@ def taken(fd: int, data: bytes, wait_s: float) -> bool:
 
 
 def is_ready(fd: int, wait_s: float) -> bool:
-    """Say whether a write would return at once, be it with an error."""
+    """Tell whether a write would return at once, even if with an error."""
     if not hasattr(select, "poll"):  # Windows, whose select() knows sockets only
         return True
-    looking = select.poll()
-    looking.register(fd, select.POLLOUT)
-    return bool(looking.poll(wait_s * 1000))
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(wait_s * 1000))
 
 
 class Printer:
-    """What print() may be given as `file`, to standard output: what nobody takes is left out."""
+    """A `file` for print() that writes to standard output, and drops what nobody takes."""
 
     encoding = "utf-8"
 

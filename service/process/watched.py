@@ -1,8 +1,8 @@
-"""What must not end while the process runs: it begins again, or the process ends with a line.
+"""Restart what must not end while the process runs, or end the process with a line in the log.
 
-A task is run by watched(), which begins it again whatever ended it. A thread cannot be begun again
-by somebody else: what it had in its hands is gone. Its end, and that of a task in spite of all, is
-seen by until_stopped(), which the main coroutine of every process waits in.
+watched() runs a task, and restarts it whatever ended it. A thread cannot be restarted from outside:
+what it was working on is gone. If a thread ends, or a task in spite of watched(), until_stopped()
+notices; the main coroutine of every process waits in it.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from service.process.cancelled import was_cancelled
 
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
-CALM_S = 60.0  # what ran for so long had begun well: the pauses begin anew
+CALM_S = 60.0  # after running for so long the next pause is short again
 LOOK_S = 1.0
 
 Run = Callable[[], Awaitable[None]]
-Restarted = Callable[[str], None]  # hears the name of what begins again
-Look = Callable[[], str | None]  # says in a line what has ended by itself; None: all runs
+Restarted = Callable[[str], None]  # called with the name of what is restarted
+Look = Callable[[], str | None]  # says in one line what has ended by itself; None: all of it runs
 
 
 async def watched(name: str, run: Run, restarted: Restarted) -> None:
-    """Run what must not end, until cancelled; whatever ends it, it begins again after a pause.
+    """Run what must not end until cancelled; restart it after a pause, whatever ended it.
 
-    That may be a bug, its return, an exit() or a cancellation that nobody of us asked for: a
-    library's, or one that was meant for somebody else.
+    That may be a bug, its return, an exit(), or a cancellation that we did not ask for: one by a
+    library, or one that was meant for another task.
     """
     pause_s = PAUSE_MIN_S
     while not was_cancelled():
@@ -46,7 +46,7 @@ async def watched(name: str, run: Run, restarted: Restarted) -> None:
 
 
 async def how_it_ended(run: Run) -> BaseException:
-    """Run it, and give what ended it. Raises CancelledError if that was for us."""
+    """Run it, and return what ended it. Raises CancelledError if we were cancelled ourselves."""
     try:
         await run()
     except asyncio.CancelledError as error:
@@ -59,7 +59,7 @@ async def how_it_ended(run: Run) -> BaseException:
 
 
 def ended(task: "asyncio.Task[None]") -> str | None:
-    """Say that a task has ended, and of what; None: it runs. (A Look, once it has its task.)"""
+    """Say that a task has ended, and why; None: it runs. With its task bound it is a Look."""
     if not task.done():
         return None
     error = None if task.cancelled() else task.exception()
@@ -67,7 +67,7 @@ def ended(task: "asyncio.Task[None]") -> str | None:
 
 
 async def until_stopped(stop: asyncio.Event, *looks: Look) -> None:
-    """Wait until told to stop. Raises Ended when something ended by itself."""
+    """Wait until `stop` is set. Raises Ended when something ended by itself."""
     while not stop.is_set():
         if reason := next(filter(None, (look() for look in looks)), None):
             raise Ended(reason)

@@ -40,50 +40,50 @@ def test_fine_where_all_is_fine(dsn, redis_url, redis_client, keys):
     redis_client.set(keys.epoch, b"the leader's")
     with psycopg.connect(dsn, autocommit=True, application_name="notify-disp") as dispatcher:
         dispatcher.execute("select notify.lead(), notify.arm(5)")
-        found = examined(database_url=dsn, redis_url=redis_url, webhook_secret=(SECRET,))
-    assert (found["dispatcher"].found, found["doorbell"].found) == ("leading", "armed")
+        findings = examined(database_url=dsn, redis_url=redis_url, webhook_secret=(SECRET,))
+    assert (findings["dispatcher"].found, findings["doorbell"].found) == ("leading", "armed")
     # The session's Valkey is ours, so its policy is what notify up would give it.
-    assert {what: finding.advice for what, finding in found.items() if finding.advice} == {}
-    assert {"schema", "server", "clocks", "LISTEN", "Redis", "webhooks", "mail"} <= found.keys()
+    assert {what: finding.advice for what, finding in findings.items() if finding.advice} == {}
+    assert {"schema", "server", "clocks", "LISTEN", "Redis", "webhooks", "mail"} <= findings.keys()
 
 
 def test_what_is_missing_comes_with_what_to_do(dsn, db):
     put(db, "sending", lease_until=ago(db, "5 minutes"))
     put(db, "queued", due_at=ago(db, "5 minutes"))
-    found = examined(database_url=dsn)
-    assert found["dispatcher"].advice.startswith("start one: notify dispatcher")
-    assert found["leases"].found == "1 passed over a minute ago"
-    assert "start more" in found["oldest due"].advice
-    assert "REDIS_URL" in found["Redis"].advice
-    assert "WEBHOOK_SECRET" in found["webhooks"].advice
+    findings = examined(database_url=dsn)
+    assert findings["dispatcher"].advice.startswith("start one: notify dispatcher")
+    assert findings["leases"].found == "1 passed over a minute ago"
+    assert "start more" in findings["oldest due"].advice
+    assert "REDIS_URL" in findings["Redis"].advice
+    assert "WEBHOOK_SECRET" in findings["webhooks"].advice
 
 
 def test_who_holds_our_locks_is_named_with_what_ends_it(dsn):
     with psycopg.connect(dsn, autocommit=True, application_name="shop") as stranger:
         for lock in (1, 2):
             stranger.execute("select pg_advisory_lock(1852798057, %s)", [lock])
-        found = examined(database_url=dsn)
+        findings = examined(database_url=dsn)
         pid, user = stranger.info.backend_pid, stranger.info.user
     for what in ("dispatcher", "doorbell"):
-        assert f"pid {pid}, role {user}, application shop" in found[what].found
-        assert f"select pg_terminate_backend({pid})" in found[what].advice
+        assert f"pid {pid}, role {user}, application shop" in findings[what].found
+        assert f"select pg_terminate_backend({pid})" in findings[what].advice
 
 
 def test_an_empty_database_wants_a_migration(empty_dsn):
-    found = examined(database_url=empty_dsn)
-    assert found["database"].advice.endswith("run notify migrate")
+    findings = examined(database_url=empty_dsn)
+    assert findings["database"].advice.endswith("run notify migrate")
 
 
 def test_servers_that_are_away_are_named(dsn):
     nobody = "127.0.0.1:1"
-    found = examined(
+    findings = examined(
         database_url=dsn,
         redis_url=f"redis://{nobody}/0",
         smtp_url=f"smtp://{nobody}",
         mail_from="a@b.c",
     )
-    assert "REDIS_URL" in found["Redis"].advice
-    assert "SMTP_URL" in found["mail"].advice
+    assert "REDIS_URL" in findings["Redis"].advice
+    assert "SMTP_URL" in findings["mail"].advice
 
 
 def test_a_mail_server_is_logged_in_to(dsn):
@@ -150,11 +150,11 @@ def answering(*answers: bytes, context: ssl.SSLContext | None = None) -> Iterato
     ],
 )
 def test_each_fault_of_a_database_url_is_named_and_the_rest_is_looked_at(dsn, changed, found):
-    seen = examined(database_url=url(dsn, **changed), webhook_secret=(SECRET,))
-    assert found in seen["database"].found
-    assert seen["database"].advice
-    assert seen["webhooks"].advice == ""
-    assert "Redis" in seen
+    findings = examined(database_url=url(dsn, **changed), webhook_secret=(SECRET,))
+    assert found in findings["database"].found
+    assert findings["database"].advice
+    assert findings["webhooks"].advice == ""
+    assert "Redis" in findings
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_each_fault_of_a_database_url_is_named_and_the_rest_is_looked_at(dsn, ch
 )
 def test_what_is_no_postgresql_is_named(answer, found):
     with answering(answer) as port:
-        seen = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?sslmode=disable")
-    assert found in seen["database"].found
+        findings = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?sslmode=disable")
+    assert found in findings["database"].found
 
 
 def test_silence_is_named():
     with answering() as port:
-        seen = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?connect_timeout=2")
-    assert seen["database"].found == f"127.0.0.1:{port} does not answer"
+        findings = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?connect_timeout=2")
+    assert findings["database"].found == f"127.0.0.1:{port} does not answer"
 
 
 @pytest.mark.parametrize(
@@ -184,15 +184,15 @@ def test_a_certificate_that_is_not_right_is_named(tmp_path, trusted, named, foun
     authority.issue_cert(named).configure_cert(context)
     options = f"sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
     with answering(b"S", context=context) as port:
-        seen = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?{options}")
-    assert found in seen["database"].found
+        findings = examined(database_url=f"postgresql://a:b@127.0.0.1:{port}/c?{options}")
+    assert found in findings["database"].found
 
 
 def test_the_direct_url_is_looked_at_as_well(dsn):
-    seen = examined(database_url=dsn, database_direct_url=url(dsn, port=1))
-    assert "nobody listens" in seen["database"].found
-    assert "DATABASE_DIRECT_URL" in seen["database"].advice
-    assert seen["schema"].advice == ""
+    findings = examined(database_url=dsn, database_direct_url=url(dsn, port=1))
+    assert "nobody listens" in findings["database"].found
+    assert "DATABASE_DIRECT_URL" in findings["database"].advice
+    assert findings["schema"].advice == ""
 
 
 async def oldest(dsn: str, age_max: timedelta, hidden_max: int = 10_000) -> Finding:
@@ -204,10 +204,10 @@ def test_whose_transaction_is_the_oldest_is_said_with_what_ends_it(dsn, db):
     # Nobody waits for five minutes: the function that judges is asked with less.
     with psycopg.connect(dsn, application_name="shop") as stranger:
         stranger.execute("select 1")
-        found = asyncio.run(oldest(dsn, age_max=timedelta(0)))
+        finding = asyncio.run(oldest(dsn, age_max=timedelta(0)))
         pid, user = stranger.info.backend_pid, stranger.info.user
-    assert f"pid {pid}, role {user}, application shop, idle in transaction since" in found.found
-    assert f"select pg_terminate_backend({pid})" in found.advice
+    assert f"pid {pid}, role {user}, application shop, idle in transaction since" in finding.found
+    assert f"select pg_terminate_backend({pid})" in finding.advice
 
 
 def test_a_role_without_rights_sees_whose_snapshot_is_old(dsn, db):
@@ -220,12 +220,12 @@ def test_a_role_without_rights_sees_whose_snapshot_is_old(dsn, db):
             stranger.execute("select 1")
             db.execute("select pg_current_xact_id()")
             as_role = url(dsn, user=name, password="x")
-            found = asyncio.run(oldest(as_role, timedelta(0), hidden_max=0))
+            finding = asyncio.run(oldest(as_role, timedelta(0), hidden_max=0))
             pid = stranger.info.backend_pid
-        assert f"pid {pid}, role " in found.found
-        assert "application shop, what it does is hidden, begun " in found.found
-        assert " transactions ago" in found.found
-        assert found.advice == ""
+        assert f"pid {pid}, role " in finding.found
+        assert "application shop, what it does is hidden, begun " in finding.found
+        assert " transactions ago" in finding.found
+        assert finding.advice == ""
     finally:
         db.execute(SQL("drop role {}").format(Identifier(name)))
 
@@ -254,7 +254,7 @@ CHECKED = {"server", "clocks", "leases", "partitions", "default partition", "NOT
 
 @pytest.mark.parametrize("function", ["checkup(regclass)", "lock_holder(integer)", "gauges()"])
 def test_a_finding_that_fails_stops_none_of_the_others(dsn, db, function):
-    found = examined(database_url=dsn, webhook_secret=(SECRET,))
+    findings = examined(database_url=dsn, webhook_secret=(SECRET,))
     [body] = db.execute("select pg_get_functiondef(%s::regprocedure)", [f"notify.{function}"])
     broken = re.sub(r"LANGUAGE \w+", "LANGUAGE plpgsql", body[0])
     head, tag, *_ = re.split(r"(AS \$\w*\$)", broken)
@@ -262,5 +262,5 @@ def test_a_finding_that_fails_stops_none_of_the_others(dsn, db, function):
     without = examined(database_url=dsn, webhook_secret=(SECRET,))
     failed = {what for what, finding in without.items() if "cannot be looked at" in finding.found}
     assert failed
-    assert without.keys() >= found.keys() - CHECKED
+    assert without.keys() >= findings.keys() - CHECKED
     assert {"oldest transaction", "LISTEN", "Redis", "webhooks", "mail"} <= without.keys() - failed

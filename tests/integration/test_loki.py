@@ -41,9 +41,9 @@ def registry() -> CollectorRegistry:
 def push(registry: CollectorRegistry, logs_restored: None) -> Push:
     """Send this process's logs to a URL."""
 
-    def push(url: str, **given: Any) -> Loki:
+    def push(url: str, **settings: Any) -> Loki:
         quick = {"linger_s": 0.01, "backoff_min_s": 0.02}
-        loki = Loki(url, LogMetrics(registry), **(quick | given))
+        loki = Loki(url, LogMetrics(registry), **(quick | settings))
         logs.set_up("worker", style="json", push=loki)
         return loki
 
@@ -75,7 +75,7 @@ def free_port() -> int:
         return port
 
 
-def tell(count: int, event: str = "sent") -> list[str]:
+def log_sent(count: int, event: str = "sent") -> list[str]:
     """Log one line for each of so many ids, in batches of ten; returns the ids."""
     ids = [f"{event}-{n}" for n in range(count)]
     for start in range(0, count, 10):
@@ -86,14 +86,14 @@ def tell(count: int, event: str = "sent") -> list[str]:
 
 def arrived(server: FakeLoki) -> list[str]:
     """Read the ids that Loki has, in its order."""
-    found = [pushed.fields.get("notification_id") for pushed in server.taken]
-    return [id for id in found if id]
+    ids = [pushed.fields.get("notification_id") for pushed in server.taken]
+    return [id for id in ids if id]
 
 
 def test_a_push_is_what_loki_asks_for(server: FakeLoki, push: Push, counted) -> None:
     push(server.url)
     before = time.time_ns()
-    ids = tell(3)
+    ids = log_sent(3)
     logger.warning("odd", text="two\nlines")
     wait_for(lambda: len(server.taken) == 4)
 
@@ -119,7 +119,7 @@ def test_a_push_is_what_loki_asks_for(server: FakeLoki, push: Push, counted) -> 
 
 def test_what_loki_has_is_what_standard_error_says(server: FakeLoki, push: Push, capsys) -> None:
     push(server.url)
-    tell(25)
+    log_sent(25)
     wait_for(lambda: len(server.taken) == 25)
     assert [pushed.line for pushed in server.taken] == capsys.readouterr().err.splitlines()
 
@@ -127,12 +127,12 @@ def test_what_loki_has_is_what_standard_error_says(server: FakeLoki, push: Push,
 def test_a_password_in_the_url_is_sent_and_never_shown(push: Push, capsys) -> None:
     with fake_loki() as server:
         push(server.url.replace("//", "//us%40er:s3cret@"))
-        tell(1)
+        log_sent(1)
         wait_for(lambda: server.requests)
-        given = server.requests[0][1]["authorization"].removeprefix("Basic ")
-        assert base64.b64decode(given).decode() == "us@er:s3cret"
+        credentials = server.requests[0][1]["authorization"].removeprefix("Basic ")
+        assert base64.b64decode(credentials).decode() == "us@er:s3cret"
         server.answer = 500
-        tell(1, "again")
+        log_sent(1, "again")
         wait_for(lambda: 500 in server.statuses)
     assert "s3cret" not in capsys.readouterr().err
 
@@ -140,21 +140,21 @@ def test_a_password_in_the_url_is_sent_and_never_shown(push: Push, capsys) -> No
 @pytest.mark.parametrize("path", ["", "/", "/tenant", "/loki/api/v1/push"])
 def test_a_path_of_the_url_is_kept_in_front(server: FakeLoki, push: Push, path: str) -> None:
     push(server.url + path)
-    tell(1)
+    log_sent(1)
     wait_for(lambda: server.requests)
     prefix = "/tenant" if path == "/tenant" else ""
     assert server.requests[0][0] == f"{prefix}/loki/api/v1/push"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_nothing_is_lost_while_loki_refuses_for_now_and_it_is_said_once(
+def test_nothing_is_lost_while_loki_refuses_for_now_and_it_is_logged_once(
     server: FakeLoki, push: Push, counted, capsys, status: int
 ) -> None:
     server.answer = status
     push(server.url)
-    ids = tell(100)
+    ids = log_sent(100)
     wait_for(lambda: len(server.statuses) >= 3)
-    ids += tell(100, "later")
+    ids += log_sent(100, "later")
     server.answer = 204
     wait_for(lambda: len(arrived(server)) >= 200)
 
@@ -163,8 +163,10 @@ def test_nothing_is_lost_while_loki_refuses_for_now_and_it_is_said_once(
     assert counted("log_lines_dropped_total", reason="full") == 0
     assert counted("log_lines_dropped_total", reason="refused") == 0
     wait_for(lambda: "away_s" in server.taken[-1].line)
-    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    outage = [(line["event"], line["what"]) for line in told if line["event"] in ("away", "back")]
+    printed = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    outage = [
+        (line["event"], line["what"]) for line in printed if line["event"] in ("away", "back")
+    ]
     assert outage == [("away", "loki"), ("back", "loki")]
 
 
@@ -192,10 +194,10 @@ def test_a_loki_that_asks_to_wait_is_left_alone_while_the_oldest_lines_make_room
 ) -> None:
     server.answer, server.retry_after = 429, "200"
     loki = push(server.url, backlog=Backlog(lines_max=100))
-    tell(10, "first")
+    log_sent(10, "first")
     wait_for(lambda: counted("log_push_failures_total") == 1)
     server.answer = 204
-    tell(500)
+    log_sent(500)
     assert loki.backlog.lines == 100
     assert len(server.statuses) == 1
     logger.remove()  # the end waits for nothing
@@ -208,10 +210,10 @@ def test_what_loki_refuses_for_good_is_counted_and_not_sent_again(
 ) -> None:
     server.answer = status
     push(server.url)
-    tell(10)
+    log_sent(10)
     wait_for(lambda: counted("log_lines_dropped_total", reason="refused") >= 10)
     server.answer = 204
-    ids = tell(10, "later")
+    ids = log_sent(10, "later")
     wait_for(lambda: len(arrived(server)) >= 10)
     assert arrived(server) == ids
     assert counted("log_push_failures_total") == 0
@@ -220,7 +222,7 @@ def test_what_loki_refuses_for_good_is_counted_and_not_sent_again(
 def test_lines_wait_for_a_loki_that_starts_later(push: Push, counted) -> None:
     port = free_port()
     push(f"http://127.0.0.1:{port}")
-    ids = tell(30)
+    ids = log_sent(30)
     wait_for(lambda: counted("log_push_failures_total") >= 2)
     with fake_loki(port) as server:
         wait_for(lambda: len(arrived(server)) >= 30)
@@ -234,9 +236,9 @@ def test_a_hanging_loki_delays_nobody_and_the_oldest_lines_make_room(
 ) -> None:
     server.answer = way
     loki = push(server.url, backlog=Backlog(lines_max=100))
-    tell(10, "first")
+    log_sent(10, "first")
     wait_for(lambda: server.requests)
-    ids = tell(5000)
+    ids = log_sent(5000)
     assert loki.backlog.lines == 100
     dropped = counted("log_lines_dropped_total", reason="full")
     assert dropped == 4900
@@ -255,7 +257,7 @@ def test_what_hung_is_pushed_again_when_loki_answers(
     monkeypatch.setattr("service.logs.loki.TIMEOUT_S", 0.2)
     server.answer = HANG
     push(server.url)
-    ids = tell(30)
+    ids = log_sent(30)
     wait_for(lambda: counted("log_push_failures_total") >= 1)
     server.answer = 204
     wait_for(lambda: len(arrived(server)) >= 30)
@@ -264,14 +266,14 @@ def test_what_hung_is_pushed_again_when_loki_answers(
 
 def test_at_the_end_what_waits_is_pushed(server: FakeLoki, push: Push) -> None:
     push(server.url, linger_s=3600)
-    ids = tell(2500)
+    ids = log_sent(2500)
     logger.remove()
     assert arrived(server) == ids
 
 
 def test_the_end_waits_for_no_loki_that_is_gone(push: Push, capsys) -> None:
     push(f"http://127.0.0.1:{free_port()}", linger_s=3600)
-    tell(10)
+    log_sent(10)
     logger.remove()
     last = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert (last["event"], last["count"]) == ("log_lines_not_pushed", 10)
@@ -279,7 +281,7 @@ def test_the_end_waits_for_no_loki_that_is_gone(push: Push, capsys) -> None:
 
 def test_the_end_interrupts_a_long_backoff(push: Push, counted) -> None:
     loki = push(f"http://127.0.0.1:{free_port()}", backoff_min_s=3600)
-    tell(10)
+    log_sent(10)
     wait_for(lambda: counted("log_push_failures_total") == 1)
     logger.remove()
     assert not loki.thread.is_alive()

@@ -65,7 +65,7 @@ def test_log_lines_and_their_push(pushed: Loki, capfdbinary: Any) -> None:
 def test_a_batch_of_the_api(
     dsn: str, registry: CollectorRegistry, pushed: Loki, capfdbinary: Any
 ) -> None:
-    given = NewNotification(channel=Channel.LOG, recipient="r", payload=Raw(b'{"n":1}'))
+    notification = NewNotification(channel=Channel.LOG, recipient="r", payload=Raw(b'{"n":1}'))
     with asyncio.Runner() as runner:
 
         async def begin() -> tuple[Store, Batcher]:
@@ -73,7 +73,7 @@ def test_a_batch_of_the_api(
             return store, Batcher(store, ApiMetrics(registry))
 
         async def post() -> None:
-            await asyncio.gather(*[batcher.submit(ROW, given) for _ in range(2)])
+            await asyncio.gather(*[batcher.submit(ROW, notification) for _ in range(2)])
 
         def turn() -> None:
             runner.run(post())

@@ -50,16 +50,16 @@ def second_db(second_dsn):
 @pytest.fixture
 def both(dsn, second_dsn, redis_url):
     """Give two dispatchers of two ledgers."""
-    with Driven(dsn, redis_url) as one, Driven(second_dsn, redis_url) as other:
-        yield one, other
+    with Driven(dsn, redis_url) as first, Driven(second_dsn, redis_url) as second:
+        yield first, second
 
 
 @pytest.fixture
 def events():
     """Collect the names of what is logged."""
-    seen: list[str] = []
-    sink = logger.add(lambda m: seen.append(m.record["message"]), level="WARNING")
-    yield seen
+    warnings: list[str] = []
+    sink = logger.add(lambda m: warnings.append(m.record["message"]), level="WARNING")
+    yield warnings
     logger.remove(sink)
 
 

@@ -118,10 +118,11 @@ def test_nothing_follows_the_sync_that_gives_a_session_back(pool):
 
 def test_many_at_once_share_few_sessions(dsn, pool):
     async def use(url: str) -> list[Any]:
-        async with Store(url, "notify-api") as one, Store(url, "notify-api") as other:
-            return await asyncio.gather(*(s.enqueue(ROW) for s in (one, other) for _ in range(50)))
+        async with Store(url, "notify-api") as first, Store(url, "notify-api") as second:
+            stores = [first, second] * 50
+            return await asyncio.gather(*(store.enqueue(ROW) for store in stores))
 
-    assert len([found[1].id for found in asyncio.run(use(pool().url))]) == 100
+    assert len([answer[1].id for answer in asyncio.run(use(pool().url))]) == 100
 
 
 def test_without_a_way_past_it_every_start_is_refused_in_one_line(dsn, pool):
@@ -135,9 +136,9 @@ def test_without_a_way_past_it_every_start_is_refused_in_one_line(dsn, pool):
 
 def test_pooling_by_statement_is_refused_in_one_line(dsn, pool):
     url = pool("statement").url
-    for given in ({"database_url": url}, {"database_url": url, "database_direct_url": dsn}):
+    for urls in ({"database_url": url}, {"database_url": url, "database_direct_url": dsn}):
         with pytest.raises(StartError, match="statement pooling mode"):
-            asyncio.run(refuse_unfit(Settings(**given)))
+            asyncio.run(refuse_unfit(Settings(**urls)))
     with pytest.raises(StartError, match="statement pooling mode"):
         migrate(url)
 
@@ -169,20 +170,20 @@ def test_migrations_go_through_a_pooler_of_whole_sessions(pool):
 
 @pytest.mark.parametrize(("mode", "found"), [("transaction", "past it"), ("session", "past it")])
 def test_the_doctor_says_that_there_is_a_pooler(dsn, pool, mode, found):
-    seen = examined(database_url=pool(mode).url, database_direct_url=dsn)
-    assert seen["pooler"].found.startswith(found)
-    assert not seen["pooler"].advice
-    assert not seen["LISTEN"].advice
+    findings = examined(database_url=pool(mode).url, database_direct_url=dsn)
+    assert findings["pooler"].found.startswith(found)
+    assert not findings["pooler"].advice
+    assert not findings["LISTEN"].advice
 
 
 def test_the_doctor_says_what_lacks_beside_a_pooler(pool):
-    seen = examined(database_url=pool().url)["pooler"]
-    assert (seen.found, seen.advice) == (
+    finding = examined(database_url=pool().url)["pooler"]
+    assert (finding.found, finding.advice) == (
         "DATABASE_URL leads to a pooler whose sessions are shared",
         "give DATABASE_DIRECT_URL as well, which goes past it",
     )
 
 
 def test_the_doctor_finds_a_way_past_it_that_leads_elsewhere(pool, empty_dsn):
-    seen = examined(database_url=pool().url, database_direct_url=empty_dsn)["pooler"]
-    assert "different databases" in seen.found
+    finding = examined(database_url=pool().url, database_direct_url=empty_dsn)["pooler"]
+    assert "different databases" in finding.found

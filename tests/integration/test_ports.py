@@ -1,4 +1,4 @@
-"""A port that we cannot have is told before anything is begun, with who has it."""
+"""A port that we cannot have is reported before anything starts, with the process that has it."""
 
 import os
 import socket
@@ -49,7 +49,7 @@ def test_a_free_port_is_left_free():
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "reason_text"),
     [
         ("192.0.2.1", "it is no address of this machine"),
         ("2001:db8::1", "it is no address of this machine"),
@@ -57,12 +57,12 @@ def test_a_free_port_is_left_free():
         ("a" * 70 + ".example", ""),
     ],
 )
-def test_an_address_that_is_not_ours_is_told_as_such(host, told):
-    with pytest.raises(StartError, match=f"PORT=39100: cannot listen on {host}: .*{told}"):
+def test_an_address_that_is_not_ours_is_reported_as_such(host, reason_text):
+    with pytest.raises(StartError, match=f"PORT=39100: cannot listen on {host}: .*{reason_text}"):
         refuse_taken(host, 39100, "PORT")
 
 
-def test_a_low_port_without_rights_is_told_as_such():
+def test_a_low_port_without_rights_is_reported_as_such():
     error = PermissionError(13, "Permission denied")
     assert "below 1024 needs rights" in reason(error, 80)
     assert reason(error, 3000) == "Permission denied"
@@ -74,13 +74,13 @@ def test_one_port_for_two_is_refused_with_both_names():
         refuse_twice({"PORT": 3000, "a": 3001, "b": 3000})
 
 
-@pytest.mark.parametrize("given", [[], ["--no-inbox"]])
-def test_up_starts_and_migrates_nothing_when_its_port_is_taken(tmp_path, monkeypatch, capfd, given):
+@pytest.mark.parametrize("args", [[], ["--no-inbox"]])
+def test_up_starts_and_migrates_nothing_when_its_port_is_taken(tmp_path, monkeypatch, capfd, args):
     monkeypatch.chdir(tmp_path)
     state = tmp_path / "state"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert main(["up", "--state", str(state), "--port", port, *given]) == 1
+        assert main(["up", "--state", str(state), "--port", port, *args]) == 1
     said = capfd.readouterr().err
     assert said.startswith(
         f"notify: PORT={port}: cannot listen on 127.0.0.1: process {os.getpid()} ("
@@ -92,7 +92,7 @@ def test_up_starts_and_migrates_nothing_when_its_port_is_taken(tmp_path, monkeyp
 def test_up_refuses_the_inbox_on_the_apis_port(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     state, port = tmp_path / "state", str(free_port())
-    given = ["--state", str(state), "--port", port, "--inbox-http-port", port]
-    assert main(["up", *given]) == 1
+    options = ["--state", str(state), "--port", port, "--inbox-http-port", port]
+    assert main(["up", *options]) == 1
     assert f"--inbox-http-port={port}: PORT has the same" in capfd.readouterr().err
     assert not state.exists()

@@ -1,4 +1,4 @@
-"""What row security hides from us is told by name, and is never an empty ledger."""
+"""What row security hides from us is named, and is never an empty ledger."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -64,9 +64,9 @@ def test_a_worker_finds_no_empty_ledger(db, url):
 @pytest.mark.parametrize("table", ["notifications", "attempts", "slo_daily", "slo_deltas"])
 def test_the_doctor_names_each_table(db, url, table):
     db.execute(FORCED.format(table))
-    found = examined(database_url=url)["database"]
-    assert found.found == f"row security hides rows of notify.{table} from owner_{db.info.dbname}"
-    assert f"alter table notify.{table} no force row level security" in found.advice
+    finding = examined(database_url=url)["database"]
+    assert finding.found == f"row security hides rows of notify.{table} from owner_{db.info.dbname}"
+    assert f"alter table notify.{table} no force row level security" in finding.advice
 
 
 def test_who_may_bypass_it_sees_all(db, dsn):
@@ -78,5 +78,5 @@ def test_who_may_bypass_it_sees_all(db, dsn):
 
 def test_a_read_only_database_is_named(db, dsn):
     db.execute(f'alter database "{db.info.dbname}" set default_transaction_read_only = on')
-    found = examined(database_url=dsn)["database"]
-    assert found.found == "the database is read-only"
+    finding = examined(database_url=dsn)["database"]
+    assert finding.found == "the database is read-only"

@@ -42,7 +42,7 @@ BROKEN = {
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capfd, logs_restored):
-    """Run a command with some settings, of which nothing else is given; what it wrote."""
+    """Run a command with these settings and no others; returns what it wrote."""
 
     def run(argv, **environ):
         monkeypatch.chdir(tmp_path)
@@ -150,7 +150,7 @@ def serve():
         thread.join()
 
 
-def test_an_answer_of_loki_that_quotes_our_path_is_told_without_it(serve, capsys, logs_restored):
+def test_an_answer_of_loki_that_quotes_our_path_is_logged_without_it(serve, capsys, logs_restored):
     url, came = serve(404)
     metrics = LogMetrics(CollectorRegistry())
     loki = Loki(f"{url}/{SECRET}", metrics, linger_s=0.01, backoff_min_s=0.02)
@@ -235,17 +235,17 @@ def smtp(plain, query=""):
 
 @pytest.mark.usefixtures("far")
 def test_the_doctor_logs_in_to_no_server_in_clear(plain):
-    found = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
-    assert "no password goes out in clear" in found.found
+    finding = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
+    assert "no password goes out in clear" in finding.found
     assert not plain.logins
-    found = mail_finding(Settings(smtp_url=smtp(plain, "?tls=optional"), mail_from="a@b.example"))
-    assert found.found == "127.0.0.1 lets us in"
+    finding = mail_finding(Settings(smtp_url=smtp(plain, "?tls=optional"), mail_from="a@b.example"))
+    assert finding.found == "127.0.0.1 lets us in"
     assert plain.logins
 
 
 def test_this_machine_may_be_logged_in_to_in_clear(plain):
-    found = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
-    assert found.found == "127.0.0.1 lets us in"
+    finding = mail_finding(Settings(smtp_url=smtp(plain), mail_from="a@b.example"))
+    assert finding.found == "127.0.0.1 lets us in"
     assert plain.logins
 
 

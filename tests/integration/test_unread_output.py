@@ -1,4 +1,4 @@
-"""Nobody reads what a role prints: it does its work, and ends when it is told to."""
+"""Nobody reads what a role prints: it does its work, and ends when it is asked to."""
 
 import fcntl
 import os
@@ -192,8 +192,8 @@ def stream(unread):
 
     yield stream
     os.close(unread[0])  # whoever still writes hears of it
-    for one in made:
-        one.stop()
+    for log_stream in made:
+        log_stream.stop()
 
 
 def logging_to(sink):
@@ -221,11 +221,11 @@ def test_what_is_logged_while_nobody_reads_is_written_later_as_far_as_it_was_kep
 
 @pytest.mark.usefixtures("logs_restored")
 def test_a_log_that_nobody_reads_ends_when_it_is_told_to(stream):
-    one = stream()
-    logging_to(one)
+    log_stream = stream()
+    logging_to(log_stream)
     logger.info("unread")
     logger.remove()
-    assert one.stopping.is_set()
+    assert log_stream.stopping.is_set()
 
 
 @contextmanager
@@ -236,7 +236,7 @@ def stdout_into(writer):
         yield
 
 
-def test_lines_for_a_full_pipe_are_told_as_not_written(unread):
+def test_lines_for_a_full_pipe_are_reported_as_not_written(unread):
     with stdout_into(unread[1]):
         assert stdio.write(["one", "two"]) == (0, stdio.NOBODY_READS)
         os.read(unread[0], 65536)

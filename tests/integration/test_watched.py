@@ -47,7 +47,7 @@ def forget_metrics(before: set[Any]) -> None:
 
 
 class AllRoles:
-    """Every role in this process, again and again until all that was to be hit was hit."""
+    """Every role in this process; runs again and again until every target was hit."""
 
     def __init__(self, db: Any, dsn: str, redis_url: str) -> None:
         self.db = db
@@ -59,7 +59,7 @@ class AllRoles:
             shutdown_grace_s=1.0,
         )
         self.hit: list[str] = []
-        self.ends: list[str] = []  # what was said when the process ended of a hit
+        self.ends: list[str] = []  # the log line, each time that a hit ended the process
 
     def hit_all(self, hit_next: Callable[[], str | None]) -> None:
         """Run; once all is well, hit one after another, and see that each time all is well again.
@@ -119,9 +119,9 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def tasks() -> dict[str, "asyncio.Task[Any]"]:
-    """Give the tasks of the roles that run, by name."""
-    found = {task.get_name(): task for task in asyncio.all_tasks()}
-    return {k: v for k, v in found.items() if k != THE_TESTS and not k.startswith("Task-")}
+    """Return the running tasks of the roles, by name."""
+    by_name = {task.get_name(): task for task in asyncio.all_tasks()}
+    return {k: v for k, v in by_name.items() if k != THE_TESTS and not k.startswith("Task-")}
 
 
 def hit(task: "asyncio.Task[Any]", error: BaseException) -> bool:
@@ -176,14 +176,14 @@ def test_whatever_a_thread_meets_it_goes_on(roles, error, monkeypatch, logs_rest
         threads = {t.name: t for t in set(threading.enumerate()) - started}
         for name, thread in threads.items():
             if not name.startswith(NOT_OURS) and name not in roles.hit:
-                what, turn = ways.get(name, (thread, "turn"))
+                what, turn = targets.get(name, (thread, "turn"))
                 raise_once(monkeypatch, what, turn, error, partial(raised.append, name))
                 return name
         return None
 
     with fake_loki() as server:
         loki = Loki(server.url, LogMetrics(CollectorRegistry()), linger_s=0.02)
-        ways: dict[str, tuple[Any, str]] = {"loki": (loki, "push_all")}
+        targets: dict[str, tuple[Any, str]] = {"loki": (loki, "push_all")}
         logs.set_up("up", style="json", push=loki)
         roles.has_noticed = lambda: raised[-1:] == roles.hit[-1:]
         roles.hit_all(hit_next)
@@ -203,7 +203,7 @@ def raise_once(
     """Let the next call of a function raise, and those after it do their work."""
     done = getattr(what, name)
 
-    def raising(*args: Any, **named: Any) -> Any:
+    def raising(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.setattr(what, name, done)
         note()
         raise error

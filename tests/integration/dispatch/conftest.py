@@ -50,7 +50,7 @@ def drive(dsn: str, redis_url: str) -> Iterator[Callable[..., Driven]]:
 
 @pytest.fixture
 def driven(drive: Callable[..., Driven]) -> Driven:
-    """Give one dispatcher that does nothing by itself."""
+    """Give a dispatcher that does nothing by itself."""
     return drive()
 
 
@@ -70,7 +70,11 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def events() -> Iterator[list[Any]]:
     """Collect what is logged, as (event, fields)."""
-    seen: list[Any] = []
-    sink = logger.add(lambda m: seen.append((m.record["message"], m.record["extra"])), level="INFO")
-    yield seen
+    records: list[Any] = []
+
+    def keep(message: Any) -> None:
+        records.append((message.record["message"], message.record["extra"]))
+
+    sink = logger.add(keep, level="INFO")
+    yield records
     logger.remove(sink)

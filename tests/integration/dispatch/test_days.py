@@ -1,4 +1,4 @@
-"""The leader's care for days: each step on its own, soon again after a lock, and told by name."""
+"""The leader's care for days: each step on its own, soon again after a lock, and logged by name."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.sql.long import old_id
 
 @pytest.fixture
 def old(db):
-    """Make a day that is over its retention; its name."""
+    """Make a day older than its retention, and return its name."""
     put(db, "sent", id=old_id(db, 5))
     [made, _] = db.execute("select * from notify.make_days(0, '6 days')").fetchall()
     return made.partition
@@ -98,11 +98,11 @@ def test_a_step_that_raises_keeps_no_other_away_and_is_raised_in_the_end(db, kep
 
 def test_doctor_names_the_first_of_each_and_says_nothing_of_what_is_fine():
     assert not maintenance_finding([]).advice
-    found = maintenance_finding(
+    finding = maintenance_finding(
         [("make_days", "a", None), ("make_days", "b", None), ("drop_days", "c", "view v")]
     )
-    assert found.found == "missing ahead: a; over retention: c (view v)"
-    assert found.advice
+    assert finding.found == "missing ahead: a; over retention: c (view v)"
+    assert finding.advice
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_doctor_names_the_first_of_each_and_says_nothing_of_what_is_fine():
      (30, 10, 20, False)],
 )  # fmt: skip
 def test_the_locks_of_the_server_are_judged_by_the_days(days, per_transaction, transactions, fine):
-    found = room_finding(days, per_transaction, transactions)
-    assert (found.advice == "") is fine
+    finding = room_finding(days, per_transaction, transactions)
+    assert (finding.advice == "") is fine
     if not fine:
-        wanted = int(found.advice.split("max_locks_per_transaction to ")[1].split()[0])
+        wanted = int(finding.advice.split("max_locks_per_transaction to ")[1].split()[0])
         assert not room_finding(days, wanted, transactions).advice
         assert wanted * transactions >= 10 * (days + AHEAD_DAYS)

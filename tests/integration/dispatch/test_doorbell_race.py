@@ -1,6 +1,6 @@
 """Trying to lose a wake-up.
 
-The tick that would save a lost one is put out of reach: a row that rang for nobody stays away from
+The tick that would save a lost row is put out of reach: a row that rang for nobody stays away from
 the ready set until the test gives up on it. Three protocols that look right must be caught losing
 wake-ups by the same race, or the race proves nothing.
 """
@@ -30,7 +30,7 @@ CAUGHT_AFTER_S = 2.0
 
 
 class NoLookAfterArming(Turns):
-    """Takes the look before arming for enough."""
+    """A wrong variant: it does not look again after arming."""
 
     async def turn(self):
         await self._listen()
@@ -40,7 +40,7 @@ class NoLookAfterArming(Turns):
 
 
 class LooksWhileArming(Turns):
-    """Looks in the statement that arms: with a snapshot from before the grant."""
+    """A wrong variant: it looks in the arming statement, whose snapshot is older than the grant."""
 
     ARM_AND_LOOK = (
         "select notify.arm(%s), exists (select from notify.notifications"
@@ -52,15 +52,15 @@ class LooksWhileArming(Turns):
         if (await self._offering.offer()).added:
             return
         cursor = await self._doorbell._conn.execute(self.ARM_AND_LOOK, [ARM_WAIT_MS])
-        armed, found = await cursor.fetchone()
+        armed, has_due = await cursor.fetchone()
         if armed:
-            if not found:
+            if not has_due:
                 await self._sleep(None)
             await self._doorbell.disarm()
 
 
 class SaysItIsArmed(Doorbell):
-    """Takes waiting for its lock for holding it."""
+    """A wrong variant: it believes that it holds the lock while it waits for it."""
 
     async def arm(self):
         await super().arm()
@@ -68,7 +68,7 @@ class SaysItIsArmed(Doorbell):
 
 
 class WaitingIsAsleep(Turns):
-    """Has a doorbell that takes waiting for its lock for holding it."""
+    """A wrong variant: its doorbell believes that it holds the lock while it waits for it."""
 
     def __init__(self, direct_url, *others):
         super().__init__(direct_url, *others)
@@ -83,24 +83,24 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_tick")]
 
 @pytest.fixture
 def consumer(dsn, redis_url, keys):
-    """Pop and claim at once, so that the dispatcher falls asleep all the time; gives what came."""
-    arrived, over = set(), threading.Event()
+    """Pop and claim at once, so that the dispatcher often falls asleep; gives the ids that came."""
+    arrived, stop = set(), threading.Event()
 
     def consume():
         with (
             redis.Redis.from_url(redis_url) as client,
             psycopg.connect(dsn, autocommit=True, row_factory=psycopg.rows.namedtuple_row) as db,
         ):
-            while not over.is_set():
-                if found := client.bzmpop(0.05, 1, [keys.lanes[2]], min=True, count=100):
-                    ids = {UUID(bytes=id) for id, _ in found[1]}
+            while not stop.is_set():
+                if popped := client.bzmpop(0.05, 1, [keys.lanes[2]], min=True, count=100):
+                    ids = {UUID(bytes=id) for id, _ in popped[1]}
                     arrived.update(ids)
                     claim(db, sorted(ids))
 
     thread = threading.Thread(target=consume)
     thread.start()
     yield arrived
-    over.set()
+    stop.set()
     thread.join()
 
 
@@ -123,7 +123,7 @@ def burst(db, dice):
 
 
 def race(dsn, driven, arrived, seed, *, bells, lost_after_s):
-    """Run bursts of some producers, each until all is quiet; gives (rows committed, rows lost).
+    """Run bursts of some producers, each until nothing moves; returns (rows committed, rows lost).
 
     It ends after so many bells, or with the first burst of which something is lost.
     """

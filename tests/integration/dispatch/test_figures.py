@@ -1,4 +1,4 @@
-"""What the leader shows: true while it can read it, and unknown when it cannot or leads no more."""
+"""What the leader shows: true while it can read it, unknown when it cannot or no longer leads."""
 
 import math
 import time
@@ -21,7 +21,7 @@ LEAD = "select pg_try_advisory_lock(1852798057, 2) as is_ours"
 
 @pytest.fixture
 def driven(drive, monkeypatch):
-    """Give one that looks often."""
+    """Give a dispatcher that reads its figures often."""
     monkeypatch.setattr(service.dispatch.jobs, "VITALS_INTERVAL_S", 0.2)
     monkeypatch.setattr(service.dispatch.jobs, "SLO_INTERVAL_S", 0.2)
     monkeypatch.setattr(service.dispatch.jobs, "REDIS_INTERVAL_S", 0.2)
@@ -175,7 +175,7 @@ def test_more_deltas_than_one_call_takes_are_folded_at_once(db, driven, monkeypa
     assert counted(db) == ended(db)
 
 
-def test_every_job_tells_when_it_last_succeeded(db, driven):
+def test_every_job_shows_when_it_last_succeeded(db, driven):
     assert {job.name for job in driven.jobs._jobs if job.is_shown} == set(JOBS)
     with driven.running():
         for job in JOBS:

@@ -1,4 +1,4 @@
-"""The ledger's clock jumps: what it put off comes back, and what it seems to have ended lives."""
+"""The ledger's clock jumps: what it put off comes back, and live leases are not reaped."""
 
 import math
 from datetime import timedelta
@@ -22,7 +22,7 @@ RIGHT = "drop function notify.ledger(); alter function notify.ledger_of_now() re
 
 
 class Leader:
-    """One that looks when it is told."""
+    """A leader's mender, which looks when a test calls it."""
 
     def __init__(self, driven):
         self.registry = CollectorRegistry()

@@ -18,7 +18,7 @@ from service.dispatch.doorbell import BELLS_MAX, Doorbell
 from service.dispatch.offering import Offering
 from service.dispatch.turns import BLIND_PAUSE_S, VAIN_PAUSE_S
 from service.metrics import WorkerMetrics
-from tests.integration.dispatch.test_running import leader, sleeping, told, wait_until_seen
+from tests.integration.dispatch.test_running import leader, sleeping, times, wait_until_seen
 from tests.ledger import enqueue
 from tests.waiting import LIMIT_S, wait_for
 from workers.runner import Worker
@@ -45,7 +45,7 @@ def stranger(dsn):
         yield stranger
 
 
-def named(events, name):
+def fields_of(events, name):
     return [extra for event, extra in events if event == name]
 
 
@@ -69,7 +69,7 @@ def worker(dsn, redis_url):
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("how", [HOLD, SHARE, HOLD.replace("_lock(", "_xact_lock(")])
-def test_who_holds_the_leaders_lock_is_told_and_workers_go_on(db, driven, stranger, events, how):
+def test_who_holds_the_leaders_lock_is_logged_and_workers_go_on(db, driven, stranger, events, how):
     stranger.autocommit = "xact" not in how
     stranger.execute(how.format(LEAD))
     with driven.running():
@@ -78,7 +78,7 @@ def test_who_holds_the_leaders_lock_is_told_and_workers_go_on(db, driven, strang
         sent = "select count(*) as n from notify.notifications where status = 'sent'"
         wait_for(lambda: db.execute(sent).fetchone().n == len(ids))
         assert driven.metric("dispatcher_leading") == 0
-        [line] = named(events, "lead_held_by_stranger")
+        [line] = fields_of(events, "lead_held_by_stranger")
         assert f"pid {stranger.info.backend_pid}, " in line["holder"]
         assert "application psql" in line["holder"]
         stranger.close()
@@ -93,27 +93,27 @@ def test_a_leader_of_ours_is_no_stranger(db, drive, events):
         second.call(second.dispatcher._leader.elect())
         second.call(second.dispatcher._see_who_leads())
     assert second.metric("dispatcher_lead_held_by_stranger") == 0
-    assert not named(events, "lead_held_by_stranger")
+    assert not fields_of(events, "lead_held_by_stranger")
 
 
 @pytest.fixture
 def impatient(db, driven, monkeypatch):
-    """Give one that tells soon why it cannot sleep, and its database."""
+    """Give a dispatcher that logs soon why it cannot sleep, and its database."""
     monkeypatch.setattr("service.dispatch.doorbell.ARM_PATIENCE_S", 0.05)
     return db, driven
 
 
 @pytest.mark.usefixtures("no_tick")
 @pytest.mark.parametrize("how", [HOLD, SHARE])
-def test_a_doorbell_that_somebody_keeps_is_looked_past_and_told(
+def test_a_doorbell_that_somebody_keeps_is_looked_past_and_logged(
     impatient, ready, stranger, events, how
 ):
     db, driven = impatient
     stranger.execute(how.format(BELL))
     with driven.dispatching():
-        wait_for(lambda: named(events, "doorbell_cannot_be_armed"))
+        wait_for(lambda: fields_of(events, "doorbell_cannot_be_armed"))
         wait_until_seen(ready, enqueue(db))
-        assert "application psql" in named(events, "doorbell_cannot_be_armed")[0]["holder"]
+        assert "application psql" in fields_of(events, "doorbell_cannot_be_armed")[0]["holder"]
         stranger.close()
         wait_for(lambda: sleeping(db))
         wait_until_seen(ready, enqueue(db))
@@ -159,13 +159,13 @@ def test_each_bell_for_nothing_is_followed_by_a_longer_pause(db, driven, monkeyp
         pauses.clear()
         awoken(db, driven)
         assert pauses == expected
-    driven.turns._in_vain = 1000
+    driven.turns._vain_bells = 1000
     pauses.clear()
     awoken(db, driven)
     assert pauses == [last]
     enqueue(db)
     driven.turn()
-    assert driven.turns._in_vain == 0
+    assert driven.turns._vain_bells == 0
 
 
 def awoken(db, driven):
@@ -186,7 +186,7 @@ def test_a_flood_of_bells_does_not_keep_it_from_dispatching(db, driven, ready, e
         for count in (1, BELLS_MAX, 10 * BELLS_MAX):
             ring(db, count, size)
             wait_until_seen(ready, enqueue(db))
-    assert not told(events, "away", "dispatch")
+    assert not times(events, "away", "dispatch")
 
 
 def test_it_is_deaf_for_a_while_after_a_flood_and_listens_again(db, dsn, events, monkeypatch):
@@ -206,11 +206,11 @@ def test_it_is_deaf_for_a_while_after_a_flood_and_listens_again(db, dsn, events,
         await doorbell.close()
 
     asyncio.run(flooded())
-    assert named(events, "doorbell_flooded")
+    assert fields_of(events, "doorbell_flooded")
 
 
 def unread_bytes(doorbell):
-    """Say how much has come that nobody has read."""
+    """Return how many bytes have arrived that nobody has read."""
     count = array("i", [0])
     fcntl.ioctl(doorbell._conn.fileno(), termios.FIONREAD, count)
     return count[0]

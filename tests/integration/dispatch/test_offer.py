@@ -31,9 +31,9 @@ def test_the_score_is_due_at_in_ms_so_that_what_fell_due_first_is_popped_first(
 ):
     later, sooner = (put(db, "queued", due_at=ago(db, f"{n} minutes")) for n in (1, 9))
     driven.offer()
-    found = redis_client.zrange(keys.lanes[2], 0, -1, withscores=True)
-    assert [member for member, _ in found] == [sooner.bytes, later.bytes]
-    assert found[0][1] == pytest.approx(row(db, sooner).due_at.timestamp() * 1000, abs=0.01)
+    members = redis_client.zrange(keys.lanes[2], 0, -1, withscores=True)
+    assert [member for member, _ in members] == [sooner.bytes, later.bytes]
+    assert members[0][1] == pytest.approx(row(db, sooner).due_at.timestamp() * 1000, abs=0.01)
 
 
 def test_an_id_is_offered_once(db, driven, ready):

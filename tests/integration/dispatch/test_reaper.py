@@ -1,4 +1,4 @@
-"""When the reaper comes, and when it leaves the living alone."""
+"""When the reaper takes attempts back, and when it leaves live workers alone."""
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -17,7 +17,7 @@ from tests.waiting import LIMIT_S, wait_for
 
 
 class LeadersReaper:
-    """One that leads since the time 0 of its own clock, and runs when it is told."""
+    """A reaper that leads since the time 0 of its own clock, and runs when a test calls it."""
 
     def __init__(self, driven):
         self.now = 0.0
@@ -34,7 +34,7 @@ class LeadersReaper:
             self._reaper.heard()
 
     def reap(self):
-        """Run once; says in how many seconds it wants to come again."""
+        """Run once; returns the seconds until it wants to run again."""
         return self._driven.call(self._reaper.reap())
 
 
@@ -43,7 +43,7 @@ STARTED = "select clock_timestamp() - pg_postmaster_start_time() > %s * interval
 
 @pytest.fixture
 def reaper(db, driven):
-    """Give one whose server started long ago: that has a grace of its own."""
+    """Give a reaper whose server started long ago, since a new server gives a grace of its own."""
     wait_for(
         lambda: db.execute(STARTED, [SETTLE_GRACE_S]).fetchone().long_ago, SETTLE_GRACE_S + LIMIT_S
     )
@@ -52,7 +52,7 @@ def reaper(db, driven):
 
 @pytest.fixture
 def settled_in(reaper):
-    """Give one that has led for long enough."""
+    """Give a reaper that has led for long enough."""
     reaper.hears_until(SETTLE_GRACE_S)
     return reaper
 
@@ -141,7 +141,7 @@ def test_each_lease_that_passed_has_a_line_in_the_log(db, reaper, transitions):
     ]
     reaper.hears_until(SETTLE_GRACE_S + 1)
     reaper.reap()
-    assert sorted(transitions, key=lambda told: str(told[1]["attempt"])) == [
+    assert sorted(transitions, key=lambda record: str(record[1]["attempt"])) == [
         ("reaped", {"notification_id": again, "attempt": 1, "status": "queued"}),
         ("reaped", {"notification_id": dead, "attempt": 4, "status": "failed"}),
     ]

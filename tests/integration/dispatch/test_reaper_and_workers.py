@@ -33,7 +33,7 @@ LEASE_S = 7.0
 QUICK: dict[str, Any] = {"lease_s": LEASE_S, "send_deadline_s": 3.0, "retry_schedule": (0.01,)}
 OFTEN_S = 0.6
 OFTEN: dict[str, Any] = {"reaping_interval_mins": OFTEN_S / 60, "lease_s": LEASE_S}
-GRACE_S = 1.5  # over before the server stands still, and in force after it
+GRACE_S = 1.5  # it ends before the server stands still, and begins again after it
 SENDING = "select count(*) as n from notify.notifications where status = 'sending'"
 SENT = SENDING.replace("sending", "sent")
 
@@ -54,8 +54,8 @@ class WorkerProcess:
     def __init__(self, dsn, directory):
         self.log = directory / "worker.log"
         program = Path(sys.executable).with_name("notify")
-        given = {"DATABASE_URL": dsn, "LEASE_S": f"{LEASE_S:g}", "SEND_DEADLINE_S": "3"}
-        env = os.environ | given | {"SHUTDOWN_GRACE_S": "1", "LOG_STYLE": "json"}
+        settings = {"DATABASE_URL": dsn, "LEASE_S": f"{LEASE_S:g}", "SEND_DEADLINE_S": "3"}
+        env = os.environ | settings | {"SHUTDOWN_GRACE_S": "1", "LOG_STYLE": "json"}
         with self.log.open("w") as stderr:
             self.process = subprocess.Popen(
                 [program, "worker"], env=env, cwd=directory, stderr=stderr
@@ -66,8 +66,8 @@ class WorkerProcess:
 
     def stale(self):
         """Read how many of its settles came too late."""
-        told = map(json.loads, self.log.read_text().splitlines())
-        [url] = [line["url"] for line in told if line["event"] == "metrics"]
+        rows = map(json.loads, self.log.read_text().splitlines())
+        [url] = [line["url"] for line in rows if line["event"] == "metrics"]
         with urlopen(url, timeout=LIMIT_S) as answer:
             samples = answer.read().decode().splitlines()
         [value] = [s for s in samples if s.startswith("worker_stale_settles_total ")]

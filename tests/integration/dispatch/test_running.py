@@ -28,14 +28,14 @@ ASLEEP = LEADS.replace("objid = 2", "objid = 1 and mode = 'ExclusiveLock'")
 
 def sleeping(db):
     """Give the server's process that holds the doorbell's lock: its dispatcher is asleep."""
-    found = db.execute(ASLEEP).fetchone()
-    return found and found.pid
+    session = db.execute(ASLEEP).fetchone()
+    return session and session.pid
 
 
 def leader(db):
     """Give the server's process that holds the lead."""
-    found = db.execute(LEADS).fetchone()
-    return found and found.pid
+    session = db.execute(LEADS).fetchone()
+    return session and session.pid
 
 
 def wait_until_seen(ready, ids):
@@ -43,8 +43,9 @@ def wait_until_seen(ready, ids):
     wait_for(lambda: set(ids) <= ready.ids())
 
 
-def told(events, name, what):
-    return [1 for event, extra in events if event == name and extra.get("what") == what]
+def times(events, name, what):
+    """Count how often an event about `what` was logged."""
+    return sum(event == name and extra.get("what") == what for event, extra in events)
 
 
 @pytest.mark.usefixtures("no_tick")
@@ -146,12 +147,12 @@ def test_it_goes_on_by_itself_when_redis_was_away_and_says_so_once(
             wait_for(lambda: valkey.count(keys) == 3)
             valkey.stop()
             second = enqueue(db, 4)
-            wait_for(lambda: told(events, "away", "dispatch"))
+            wait_for(lambda: times(events, "away", "dispatch"))
             valkey.start()
             wait_for(lambda: valkey.count(keys) == len(first) + len(second))
-            wait_for(lambda: told(events, "back", "dispatch"))
-        assert len(told(events, "away", "dispatch")) == 1
-        assert len(told(events, "back", "dispatch")) == 1
+            wait_for(lambda: times(events, "back", "dispatch"))
+        assert times(events, "away", "dispatch") == 1
+        assert times(events, "back", "dispatch") == 1
         assert driven.lost == 3  # went with the old server, and were offered again
 
 
@@ -195,8 +196,8 @@ def test_a_standby_says_that_postgresql_is_back_though_another_leads(db, drive, 
         with second.running():
             standby = wait_for(lambda: db.execute(STANDS_BY).fetchone())
             db.execute("select pg_terminate_backend(%s)", [standby.pid])
-            wait_for(lambda: told(events, "away", "postgresql"))
-            wait_for(lambda: told(events, "back", "postgresql"))
+            wait_for(lambda: times(events, "away", "postgresql"))
+            wait_for(lambda: times(events, "back", "postgresql"))
             assert second.metric("dispatcher_leading") == 0
 
 
@@ -246,7 +247,7 @@ def test_a_session_that_could_not_listen_is_not_taken_for_a_listener(
     with driven.running():
         wait_for(lambda: sleeping(db))
         assert refused[0].closed
-        assert len(told(events, "away", "doorbell")) == len(told(events, "back", "doorbell")) == 1
+        assert times(events, "away", "doorbell") == times(events, "back", "doorbell") == 1
         wait_until_seen(ready, enqueue(db))
 
 

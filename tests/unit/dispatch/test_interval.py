@@ -50,7 +50,7 @@ def run(monkeypatch):
 @pytest.fixture
 def run_for_three_turns(run):
     """Run a job under every() until its third turn; gives the times of the turns."""
-    return lambda *given: run(three_turns(*given))
+    return lambda *args: run(three_turns(*args))
 
 
 async def three_turns(interval_s, job, succeeded=lambda: None):

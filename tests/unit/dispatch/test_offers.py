@@ -23,7 +23,7 @@ def step(offers, now, *looks, gone=(), cards=EMPTY):
 
 
 def ids(by_lane):
-    return {lane: set(found) for lane, found in by_lane.items() if found}
+    return {lane: set(ids) for lane, ids in by_lane.items() if ids}
 
 
 def test_what_was_never_offered_is_fresh_with_its_due_at_as_score():

@@ -1,4 +1,4 @@
-"""What libpq, servers and poolers say of a connection that fails, and what doctor makes of it."""
+"""The errors of libpq, servers and poolers on a failed connection, and what doctor says of them."""
 
 import pytest
 
@@ -53,10 +53,10 @@ def fault(text, url=URL):
     ],
 )  # fmt: skip
 def test_each_fault_is_named_with_what_to_do(text, found):
-    told = fault(REFUSED + text)
-    assert found in told.found
-    assert told.advice
-    assert "hunter2" not in told.found + told.advice
+    finding = fault(REFUSED + text)
+    assert found in finding.found
+    assert finding.advice
+    assert "hunter2" not in finding.found + finding.advice
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_each_fault_is_named_with_what_to_do(text, found):
     ],
 )
 def test_another_language_is_understood_by_the_name_it_quotes(text, advice):
-    told = fault(REFUSED + text)
-    assert advice in told.advice
-    assert told.found.endswith(text.partition("  ")[2])
+    finding = fault(REFUSED + text)
+    assert advice in finding.advice
+    assert finding.found.endswith(text.partition("  ")[2])
 
 
 def test_a_name_that_looks_like_a_fault_is_none():
@@ -78,7 +78,7 @@ def test_a_name_that_looks_like_a_fault_is_none():
     assert "refuses the password" in fault(REFUSED + text).found
 
 
-def test_of_several_hosts_the_one_that_came_farthest_tells():
+def test_of_several_hosts_the_one_that_came_farthest_is_named():
     both = "- 'a': Connection refused\n- 'b': FATAL:  database \"orders\" does not exist"
-    told = fault(both, "postgresql://shop@a:1,b:2/orders")
-    assert told.found == "a:1, b:2 has no database orders"
+    finding = fault(both, "postgresql://shop@a:1,b:2/orders")
+    assert finding.found == "a:1, b:2 has no database orders"

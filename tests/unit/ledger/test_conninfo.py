@@ -1,4 +1,4 @@
-"""What a URL says is heeded, wherever in it the words stand."""
+"""Only the parameters of a URL count, wherever else in it their names stand."""
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict

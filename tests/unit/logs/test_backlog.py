@@ -14,7 +14,7 @@ def chunk(*lines: str, ns: int = 0, role: str = "worker", level: str = "info") -
 
 
 def texts(chunks):
-    return [line for one in chunks for line in one.lines.decode().split("\n")[:-1]]
+    return [line for chunk in chunks for line in chunk.lines.decode().split("\n")[:-1]]
 
 
 def values(*chunks: Chunk):

@@ -115,10 +115,10 @@ def ids(*numbers):
 def test_transitions_are_a_line_each_with_the_id(capsys):
     logs.set_up("worker", style="json")
     logs.transitions("sent", ids(1, 2, 3))
-    told = lines(capsys)
-    assert len({line.pop("ts") for line in told}) == 1
+    printed = lines(capsys)
+    assert len({line.pop("ts") for line in printed}) == 1
     head = {"level": "info", "role": "worker", "event": "sent"}
-    assert told == [head | row for row in ids(1, 2, 3)]
+    assert printed == [head | row for row in ids(1, 2, 3)]
 
 
 def test_transitions_are_one_write(capsys, monkeypatch):
@@ -166,8 +166,8 @@ def test_a_line_stays_one_line_whatever_is_in_it(capsys, style):
     assert printed.count("\n") == 3 and printed.endswith("\n")
     assert all(line.isprintable() for line in printed.split("\n"))
     if style == "json":
-        told = [json.loads(line) for line in printed.splitlines()]
-        assert told[0]["notification_id"] == odd == told[2]["text"]
+        rows = [json.loads(line) for line in printed.splitlines()]
+        assert rows[0]["notification_id"] == odd == rows[2]["text"]
     else:
         assert len(printed.splitlines()) == 3
         assert "\x1b" not in printed and r"\x1b[31m" in printed

@@ -1,4 +1,4 @@
-"""An outage is told once, and its end once, however many connections meet it."""
+"""An outage is logged once, and its end once, however many connections notice it."""
 
 from service.errors import DatabaseAway
 from service.logs.outage import Outage
@@ -14,7 +14,7 @@ def test_an_outage_that_never_was_says_nothing(events):
     assert names(events) == []
 
 
-def test_each_outage_is_told_anew(events):
+def test_each_outage_is_logged_anew(events):
     outage = Outage("redis")
     for _ in range(2):
         outage.away(DatabaseAway("x"))
@@ -24,7 +24,7 @@ def test_each_outage_is_told_anew(events):
 
 
 def test_what_two_connections_miss_is_away_once_and_back_when_both_have_an_answer(events):
-    outage = Outage("postgresql", by="worker")
+    outage = Outage("postgresql", role="worker")
     for _ in range(3):
         outage.away(DatabaseAway("gone"), "claimer")
         outage.away(DatabaseAway("gone"), "settler")
@@ -35,5 +35,5 @@ def test_what_two_connections_miss_is_away_once_and_back_when_both_have_an_answe
     outage.back("settler")
     assert not outage.lasts
     assert names(events) == ["away", "back"]
-    assert {(e["extra"]["what"], e["extra"]["by"]) for e in events} == {("postgresql", "worker")}
+    assert {(e["extra"]["what"], e["extra"]["role"]) for e in events} == {("postgresql", "worker")}
     assert events[0]["extra"]["reason"] == "gone"

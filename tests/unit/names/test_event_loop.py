@@ -26,10 +26,10 @@ def test_a_silent_resolver_holds_up_no_other_name_and_not_the_end():
             for number in range(NAMES)
         ]
         await asyncio.sleep(0)
-        found = await asyncio.gather(*[loop.getaddrinfo(f"{n}.test", 80) for n in range(NAMES)])
+        answers = await asyncio.gather(*[loop.getaddrinfo(f"{n}.test", 80) for n in range(NAMES)])
         for task in silent:
             task.cancel()
-        return {answer[0][4] for answer in found}
+        return {answer[0][4] for answer in answers}
 
     began = time.monotonic()
     assert run(main()) == {("127.0.0.1", 80)}
@@ -88,9 +88,9 @@ def test_what_comes_late_is_there_for_who_asks_again(resolver, monkeypatch):
         resolver.release.set()
         [late] = loop.looking.values()
         await asyncio.wait([late])
-        found = await loop.getaddrinfo("a.dead.test", 80)
+        answer = await loop.getaddrinfo("a.dead.test", 80)
         assert not loop.looking
-        return found
+        return answer
 
     assert run(main())[0][4] == ("127.0.0.1", 80)
     assert resolver.asked == {"a.dead.test": 1}

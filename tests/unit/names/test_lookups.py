@@ -1,4 +1,4 @@
-"""Looking names up: bounded, one call for a name, and those that were slow among themselves."""
+"""Looking names up: bounded, one call for a name, and few threads for names that were silent."""
 
 import threading
 import time
@@ -16,17 +16,17 @@ def call(name):
 
 
 def test_who_asks_while_a_name_is_looked_up_joins(resolver):
-    lookups, told = Lookups(), SimpleQueue()
+    lookups, results = Lookups(), SimpleQueue()
     for _ in range(10):
-        assert lookups.start(call("a.dead.test"), told.put)
+        assert lookups.start(call("a.dead.test"), results.put)
     wait_for(lambda: resolver.asked)
     resolver.release.set()
-    found = [told.get(timeout=10) for _ in range(10)]
+    answers = [results.get(timeout=10) for _ in range(10)]
     assert resolver.asked == {"a.dead.test": 1}
-    assert addresses(found[0]) == ("127.0.0.1",)
+    assert addresses(answers[0]) == ("127.0.0.1",)
 
 
-def test_what_is_raised_is_told(resolver):
+def test_what_is_raised_reaches_who_waits(resolver):
     with pytest.raises(OSError, match="not known"):
         Lookups().wait(call("a.gone.test"), 10)
     with pytest.raises(UnicodeError):
@@ -41,14 +41,14 @@ def test_who_waits_does_so_for_as_long_as_it_says():
 
 def test_threads_are_bounded_and_all_are_looked_up_in_the_end(resolver, monkeypatch):
     monkeypatch.setattr(module, "QUICK_MAX", 4)
-    lookups, told = Lookups(), SimpleQueue()
+    lookups, results = Lookups(), SimpleQueue()
     for number in range(20):
-        lookups.start(call(f"{number}.dead.test"), told.put)
+        lookups.start(call(f"{number}.dead.test"), results.put)
     wait_for(lambda: len(resolver.asked) == 4)
     assert lookups.threads == 4
     resolver.release.set()
     for _ in range(20):
-        told.get(timeout=10)
+        results.get(timeout=10)
     wait_for(lambda: lookups.threads == 0)
     assert not lookups.wanted
 
@@ -56,27 +56,27 @@ def test_threads_are_bounded_and_all_are_looked_up_in_the_end(resolver, monkeypa
 def test_what_takes_long_leaves_its_place_to_others(resolver, monkeypatch):
     monkeypatch.setattr(module, "QUICK_MAX", 4)
     monkeypatch.setattr(module, "THREADS_MAX", 10)
-    lookups, told = Lookups(), SimpleQueue()
+    lookups, results = Lookups(), SimpleQueue()
     calls = [call(f"{number}.dead.test") for number in range(8)]
-    for one in calls:
-        lookups.start(one, lambda _: None)
-    lookups.start(call("a.test"), told.put)
+    for slow_call in calls:
+        lookups.start(slow_call, lambda _: None)
+    lookups.start(call("a.test"), results.put)
     wait_for(lambda: len(lookups.began) == 4)
     assert lookups.began_at(calls[7]) is None
     monkeypatch.setattr(module, "SLOW_S", 0.0)  # what runs has taken long now
-    assert addresses(wait_for(lambda: lookups.began_at(calls[0]) and answer(told))) == (
+    assert addresses(wait_for(lambda: lookups.began_at(calls[0]) and answer(results))) == (
         "127.0.0.1",
     )
     monkeypatch.setattr(module, "SLOW_S", 60.0)
     resolver.release.set()
     wait_for(lambda: lookups.threads == 0)
-    assert (len(lookups.young), lookups.old, lookups.coming) == (0, 0, 0)
+    assert (len(lookups.young), lookups.old, lookups.starting) == (0, 0, 0)
     assert not lookups.began
 
 
-def answer(told):
-    """Return what was told, if anything was."""
-    return None if told.empty() else told.get()
+def answer(results):
+    """Return a result, if there is one."""
+    return None if results.empty() else results.get()
 
 
 def test_what_takes_long_is_bounded_as_well(resolver, monkeypatch):
@@ -94,13 +94,13 @@ def test_what_takes_long_is_bounded_as_well(resolver, monkeypatch):
 
 def test_names_that_were_silent_leave_threads_to_the_others(resolver, monkeypatch):
     monkeypatch.setattr(module, "SILENT_MAX", 2)
-    lookups, told = Lookups(), SimpleQueue()
+    lookups, results = Lookups(), SimpleQueue()
     lookups.were_silent.update({f"{number}.dead.test": None for number in range(20)})
     for number in range(20):
         lookups.start(call(f"{number}.dead.test"), lambda _: None)
     wait_for(lambda: len(resolver.asked) == 2)
-    lookups.start(call("a.test"), told.put)
-    assert addresses(told.get(timeout=10)) == ("127.0.0.1",)
+    lookups.start(call("a.test"), results.put)
+    assert addresses(results.get(timeout=10)) == ("127.0.0.1",)
     assert len(resolver.asked) == 3
     resolver.release.set()
     wait_for(lambda: not lookups.wanted)
@@ -166,7 +166,7 @@ def test_what_came_long_ago_is_looked_up_anew(resolver):
         lookups.wait(call("a.dead.test"), 0.01)
     resolver.release.set()
     wait_for(lambda: not lookups.wanted)
-    _, found = lookups.late[call("a.dead.test")].get()
-    lookups.late[call("a.dead.test")].put((time.monotonic() - 11, found))
+    _, result = lookups.late[call("a.dead.test")].get()
+    lookups.late[call("a.dead.test")].put((time.monotonic() - 11, result))
     assert addresses(lookups.wait(call("a.dead.test"), 10)) == ("127.0.0.1",)
     assert resolver.asked == {"a.dead.test": 2}

@@ -1,4 +1,4 @@
-"""Where metrics are made: with all their label values, so that rates begin at 0."""
+"""Make metrics with every value of their labels from the start, so that rates begin at 0."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,53 +14,53 @@ DURATIONS_S = (
 BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-class Shelf:
-    """Where one class's metrics are made: all in one registry, without `_created` series."""
+class MetricFactory:
+    """Makes the metrics of one class, all in one registry and without `_created` series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        # They would double every counter.
+        # These series would double the number of counters.
         disable_created_metrics()  # type: ignore[no-untyped-call]
 
     def counter(self, name: str, text: str, /, **labels: Iterable[object]) -> Counter:
-        """Make a counter; each label comes with all its values."""
-        made = Counter(name, text, list(labels), registry=self._registry)
-        touch(made, labels)
-        return made
+        """Make a counter; `labels` gives all values of each label."""
+        counter = Counter(name, text, list(labels), registry=self._registry)
+        touch(counter, labels)
+        return counter
 
     def gauge(self, name: str, text: str, /, **labels: Iterable[object]) -> Gauge:
         """Make a gauge."""
-        made = Gauge(name, text, list(labels), registry=self._registry)
-        touch(made, labels)
-        return made
+        gauge = Gauge(name, text, list(labels), registry=self._registry)
+        touch(gauge, labels)
+        return gauge
 
     def reading(self, name: str, text: str, /, **labels: Iterable[object]) -> "Reading":
         """Make a gauge that may be unknown."""
-        made = Gauge(name, text, list(labels), registry=self._registry)
-        return Reading(touch(made, labels) if labels else {(): made})
+        gauge = Gauge(name, text, list(labels), registry=self._registry)
+        return Reading(touch(gauge, labels) if labels else {(): gauge})
 
     def histogram(
         self, name: str, text: str, buckets: Sequence[float], /, **labels: Iterable[object]
     ) -> Histogram:
         """Make a histogram."""
-        made = Histogram(name, text, list(labels), buckets=buckets, registry=self._registry)
-        touch(made, labels)
-        return made
+        histogram = Histogram(name, text, list(labels), buckets=buckets, registry=self._registry)
+        touch(histogram, labels)
+        return histogram
 
 
 class Reading:
-    """A gauge that is NaN until it is set, and once it is forgotten: 0 would be an answer."""
+    """A gauge that is NaN while its value is unknown: before set() and after forget()."""
 
     def __init__(self, gauges: Mapping[tuple[object, ...], Gauge]) -> None:
         self._gauges = gauges
         self.forget()
 
     def set(self, value: float | None, *labels: object) -> None:
-        """Show what was read; None: it could not be."""
+        """Show what was read; None: it could not be read."""
         self._gauges[labels].set(math.nan if value is None else value)
 
     def forget(self) -> None:
-        """Show that it is not known."""
+        """Show that the value is unknown."""
         for gauge in self._gauges.values():
             gauge.set(math.nan)
 
