@@ -12,7 +12,7 @@ from service.api.redrive import Redrive, read
 from service.api.views import Cancellation, Links, RedriveReport
 from service.config.settings import Settings
 from service.http.problems import Problem
-from service.ledger.store import Store
+from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.metrics import ApiMetrics
 from service.model import Cancelled, Redriven, Status
@@ -23,7 +23,9 @@ REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 class OperateHandler:
     """Move what operators name, if it may move; each move leaves one line in the log."""
 
-    def __init__(self, settings: Settings, store: Store, reads: Store, metrics: ApiMetrics) -> None:
+    def __init__(
+        self, settings: Settings, store: ApiStore, reads: ApiStore, metrics: ApiMetrics
+    ) -> None:
         self._attempts = settings.max_attempts
         self._store = store
         self._reads = reads  # a redrive looks at much, and takes its turn with what is read

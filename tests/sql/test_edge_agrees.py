@@ -15,7 +15,7 @@ from service.api.enqueue import BODY_BYTES_MAX
 from service.api.storable import STORED_BYTES_MAX, is_too_large, stored_bytes
 from service.config.settings import Settings
 from service.http.problems import Problem
-from service.ledger.store import ENQUEUE
+from service.ledger.api_store import ENQUEUE
 
 SETTINGS = Settings()
 MANY = settings(
