@@ -1,9 +1,10 @@
-"""What every role of the asyncio side asks of the ledger; each has a store of its own on top."""
+"""What more than one role of the asyncio side asks of the ledger; each has its own store on top."""
 
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar, cast
 
+from psycopg.abc import Params
 from psycopg.rows import class_row
 
 from service.errors import NotifyError
@@ -11,6 +12,15 @@ from service.ledger.faults import Fault
 from service.ledger.pool import Pool
 from service.ledger.schema import current_migration, functions, tables
 from service.model import Gauges
+
+IS_CURRENT = "select exists (select from public._yoyo_migration where migration_id = %s)"
+LOCK_ROOM = """
+select current_setting('max_locks_per_transaction')::integer,
+  current_setting('max_connections')::integer
+  + current_setting('max_prepared_transactions')::integer
+"""
+
+Row = TypeVar("Row")
 
 
 class Store:
@@ -37,21 +47,14 @@ class Store:
 
     async def ledger(self) -> tuple[str, float]:
         """Read which ledger this is, and its clock, in seconds since 1970."""
-        async with self.pool.connection() as conn:
-            cursor = await conn.execute("select id, now_s from notify.ledger()")
-            id, now_s = (await cursor.fetchall())[0]
-            return id, now_s
+        [(id, now_s)] = await self._tuples("select id, now_s from notify.ledger()")
+        return id, now_s
 
     async def missing(self) -> list[str]:
         """Say what is missing before work can be done; empty: ready. Never raises."""
         try:
-            async with self.pool.connection() as conn:
-                cursor = await conn.execute(
-                    "select exists (select from public._yoyo_migration where migration_id = %s)",
-                    [current_migration()],
-                )
-                row = await cursor.fetchone()
-            if not (row and row[0]):
+            [(is_current,)] = await self._tuples(IS_CURRENT, [current_migration()])
+            if not is_current:
                 return ["the schema is not current: run notify migrate"]
             faults = await self.faults(calls_all=False)
             return [str(fault) for fault in faults if fault.stops]
@@ -59,36 +62,38 @@ class Store:
             return [f"the database cannot be used: {error}"]
 
     async def faults(self, *, calls_all: bool = True) -> list[Fault]:
-        """Say what of the schema is not as the road needs it. To call all costs by the day."""
-        async with self.pool.connection() as conn:
-            cursor = conn.cursor(row_factory=class_row(Fault))
-            await cursor.execute(
-                "select fault, remedy, stops from notify.faults(%s, %s, %s)",
-                [list(functions()), tables(), calls_all],
-            )
-            return await cursor.fetchall()
+        """Say what of the schema is not as the road needs it.
+
+        `calls_all`: call also the functions that lock the partition of each day.
+        """
+        return await self._rows(
+            Fault,
+            "select fault, remedy, stops from notify.faults(%s, %s, %s)",
+            [list(functions()), tables(), calls_all],
+        )
 
     async def gauges(self) -> Gauges:
-        """Read how the queue stands."""
-        async with self.pool.connection() as conn:
-            cursor = conn.cursor(row_factory=class_row(Gauges))
-            await cursor.execute("select * from notify.gauges()")
-            return (await cursor.fetchall())[0]
+        """Read how many notifications wait and are being sent."""
+        [gauges] = await self._rows(Gauges, "select * from notify.gauges()")
+        return gauges
 
     async def born_ahead(self) -> datetime | None:
         """Say when the newest row was created, if that is a time to come."""
-        async with self.pool.connection() as conn:
-            cursor = await conn.execute("select notify.born_ahead()")
-            newest: datetime | None = (await cursor.fetchall())[0][0]
-            return newest
+        [(newest,)] = await self._tuples("select notify.born_ahead()")
+        return cast("datetime | None", newest)
 
     async def lock_room(self) -> tuple[int, int]:
         """Read how many locks the server has room for: per transaction, and in how many of them."""
+        [(per_transaction, transactions)] = await self._tuples(LOCK_ROOM)
+        return per_transaction, transactions
+
+    async def _rows(self, kind: type[Row], query: str, params: Params | None = None) -> list[Row]:
+        """Read rows as values of a dataclass whose fields are the columns."""
         async with self.pool.connection() as conn:
-            cursor = await conn.execute(
-                "select current_setting('max_locks_per_transaction')::integer,"
-                " current_setting('max_connections')::integer"
-                " + current_setting('max_prepared_transactions')::integer"
-            )
-            room: tuple[int, int] = (await cursor.fetchall())[0]
-            return room
+            cursor = conn.cursor(row_factory=class_row(kind))
+            await cursor.execute(query, params)
+            return await cursor.fetchall()
+
+    async def _tuples(self, query: str, params: Params | None = None) -> list[tuple[Any, ...]]:
+        async with self.pool.connection() as conn:
+            return await (await conn.execute(query, params)).fetchall()
