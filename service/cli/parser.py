@@ -113,7 +113,7 @@ def parser() -> Parser:
 
 
 class Version(argparse.Action):
-    """Look the version up only when it is asked for: that takes longer than all the rest."""
+    """Look the version up only when it is asked for: that takes longer than to parse."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from service.process.distribution import DISTRIBUTION, installed_version
@@ -145,20 +145,34 @@ def add_send(commands: Any) -> None:
     send.add_argument(
         "payload", nargs="?", metavar="JSON", help="the payload; '-' reads stdin, @FILE a file"
     )
-    send.add_argument("--subject", help="email: the subject")
-    send.add_argument("--text", help="email: the text")
-    send.add_argument("--html", help="email: the HTML part")
-    send.add_argument("--priority", type=integer, metavar="N", help="0 urgent … 3 bulk; default 2")
-    send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)")
-    send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)")
-    send.add_argument("--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1")
-    send.add_argument("--reference", help="your own name for it, to find it again")
+    mail = [
+        send.add_argument("--subject", help="email: the subject"),
+        send.add_argument("--text", help="email: the text"),
+        send.add_argument("--html", help="email: the HTML part"),
+    ]
+    fields = [
+        send.add_argument(
+            "--priority", type=integer, metavar="N", help="0 urgent … 3 bulk; default 2"
+        ),
+        send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)"),
+        send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)"),
+        send.add_argument(
+            "--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1"
+        ),
+        send.add_argument("--reference", help="your own name for it, to find it again"),
+    ]
+    send.set_defaults(mail=of_same_name(mail), fields=of_same_name(fields))
     send.add_argument("--wait", action="store_true", help="until it has ended; prints its story")
     send.add_argument(
         "--timeout", type=seconds, metavar="S", help="seconds that --wait takes at most; default 60"
     )
     add_url(send)
     add_form(send)
+
+
+def of_same_name(options: list[argparse.Action]) -> dict[str, str]:
+    """Say that each of these options is a field of the request (see service.cli.options)."""
+    return {option.dest: option.dest for option in options}
 
 
 def add_list(commands: Any) -> None:
@@ -240,35 +254,35 @@ def add_json(command: argparse.ArgumentParser) -> None:
 
 
 def add_form(command: argparse.ArgumentParser) -> None:
-    """For commands that print a document: text on a terminal, JSON into a pipe."""
+    """Add --json to a command that prints text on a terminal, and JSON into a pipe."""
     command.add_argument(
         "--json", action=argparse.BooleanOptionalAction, help="print JSON, or text for people"
     )
 
 
 def filled(text: str) -> str:
-    """Take any text but none: a variable of the shell may be empty, and the default surprises."""
+    """Take any text that is not empty: an empty shell variable must not mean the default."""
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty")
     return text
 
 
 def port_number(text: str) -> int:
-    """Parse a port; 0 is any that is free."""
+    """Parse a port; 0 means any free one."""
     if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
     return int(text)
 
 
 def whole(text: str) -> int:
-    """Parse a number of rows."""
+    """Parse a number of rows, at least 1."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
 
 
 def integer(text: str) -> int:
-    """Parse what the API judges by its own limits."""
+    """Parse a whole number. The API checks its range."""
     try:
         return int(text[:20])
     except ValueError:
@@ -276,7 +290,7 @@ def integer(text: str) -> int:
 
 
 def finite(text: str) -> float:
-    """Parse a number that is one."""
+    """Parse a number, without infinity and NaN."""
     try:
         value = float(text)
     except ValueError:
@@ -287,7 +301,7 @@ def finite(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """Parse a time to wait."""
+    """Parse a time to wait, in seconds."""
     value = finite(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is less than nothing")
