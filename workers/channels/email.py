@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 import msgspec
 import pycurl
 
+from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.model import Outcome
 from service.text.addresses import Address, address, sender
@@ -77,7 +77,7 @@ class EmailChannel:
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.sender = sender(settings.mail_from or NOBODY)
-        self.server = server_of(settings.smtp_url) if settings.smtp_url else None
+        self.server = mail_server(settings.smtp_url).origin if settings.smtp_url else None
 
     def destination(self, claim: Claim) -> str | None:
         """One server takes all mail."""
@@ -178,12 +178,6 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
 def of_domain(outcome: Outcome, answer: Answer) -> bool:
     """From RCPT on the server may only pass on what it hears, or does not hear, from the domain."""
     return answer.phase >= Phase.RCPT and outcome is not Outcome.UNREACHABLE
-
-
-def server_of(smtp_url: str) -> str:
-    """Return the URL without its user and password: the destination of every mail."""
-    parts = urlsplit(smtp_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 @lru_cache(maxsize=DOMAINS_KNOWN_MAX)
