@@ -96,6 +96,13 @@ def test_what_a_producer_may_set_is_in(place):
     assert not missing, f"{place}: {missing} is missing"
 
 
+def test_post_notify_takes_what_an_insert_takes():
+    table = text("README.md").partition("| column |")[2].partition("\n\n")[0]
+    columns = {*re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE), *EXAMPLE}
+    missing = columns - {*PRODUCERS}
+    assert not missing, f"service/api/body.py: NewNotification lacks {missing}"
+
+
 def test_what_a_producer_may_set_is_a_column(db):
     query = "select attname from pg_attribute where attrelid = 'notify.notifications'::regclass"
     missing = set(PRODUCERS) - {row.attname for row in db.execute(query)}
