@@ -1,10 +1,10 @@
 """`notify COMMAND`: what a person can ask for, and which function does it."""
 
 import argparse
-from math import isfinite
 from typing import Any, NoReturn
 
 from service.cli.mistakes import Parser
+from service.cli.values import filled, finite, integer, port_number, seconds, whole
 
 CHANNELS = ["webhook", "email", "log"]
 STATUSES = ["queued", "sending", "sent", "failed", "cancelled", "expired"]
@@ -291,51 +291,3 @@ def add_form(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--json", action=argparse.BooleanOptionalAction, help="print JSON, or text for people"
     )
-
-
-def filled(text: str) -> str:
-    """Take any text that is not empty: an empty shell variable must not mean the default."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty")
-    return text
-
-
-def port_number(text: str) -> int:
-    """Parse a port; 0 means any free one."""
-    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """Parse a number of rows, at least 1."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def integer(text: str) -> int:
-    """Parse a whole number. The API checks its range."""
-    try:
-        return int(text[:20])
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-
-
-def finite(text: str) -> float:
-    """Parse a number, without infinity and NaN."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return value
-
-
-def seconds(text: str) -> float:
-    """Parse a time to wait, in seconds."""
-    value = finite(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is less than nothing")
-    return value
