@@ -136,13 +136,16 @@ class SqlProducer(User):
             self.conn = psycopg.connect(
                 DATABASE_URL or "", autocommit=True, application_name="locust"
             )
-        said = receiver.notification()
-        row = self.conn.execute(INSERT, [said["recipient"], json.dumps(said["payload"])]).fetchone()
+        notification = receiver.notification()
+        row = self.conn.execute(
+            INSERT, [notification["recipient"], json.dumps(notification["payload"])]
+        ).fetchone()
         assert row is not None
         return str(row[0])
 
 
-@events.init.add_listener  # type: ignore[untyped-decorator] - before the run's time begins
+# Before the run's time begins. (locust types no decorator.)
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def start(environment: Environment, **_: object) -> None:
     """Start the receiver, and say who produces."""
     receiver.start()

@@ -41,19 +41,19 @@ class Clock:
 
     def now(self) -> float:
         """Give the time, in seconds since 1970."""
-        return self._zero() + self._monotonic()
+        monotonic, ledger = self._monotonic(), self._ledger
+        own = self._own()
+        if ledger is None:
+            return own
+        now = ledger + monotonic
+        if self._agreed is None or abs(own - now) <= AGREE_S:
+            return now
+        agreed = self._agreed + monotonic
+        return min(now, own, key=lambda time_s: abs(time_s - agreed))
 
     def skew_s(self) -> float | None:
         """Say how far our own clock is ahead of the ledger's; None: it was never read."""
         return None if self._ledger is None else self._own_zero() - self._ledger
-
-    def _zero(self) -> float:
-        own, ledger, agreed = self._own_zero(), self._ledger, self._agreed
-        if ledger is None:
-            return own
-        if agreed is None or abs(own - ledger) <= AGREE_S:
-            return ledger
-        return min(ledger, own, key=lambda zero: abs(zero - agreed))
 
     def _own_zero(self) -> float:
         return self._own() - self._monotonic()

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.model import Channel
+
 ROOT = Path(__file__).resolve().parent.parent
 DASHBOARDS = {
     path.name: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "ops/grafana/dashboards").glob("*.json"))
 }
-ALL = {"channel": ["webhook", "email", "log"], "priority": ["0", "1", "2", "3"], "instance": [".*"]}
+ALL: dict[str, Sequence[str]] = {
+    "channel": list(Channel),
+    "priority": ["0", "1", "2", "3"],
+    "instance": [".*"],
+}
 
 
 @dataclass(frozen=True, slots=True)

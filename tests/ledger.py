@@ -79,12 +79,12 @@ def ago(db: Connection[Any], interval: str) -> Any:
     return db.execute("select clock_timestamp() - %s::interval as t", [interval]).fetchone().t
 
 
-def row(db: Connection[Any], id: UUID) -> Any:
+def row(db: Connection[Any], id: UUID | str) -> Any:
     """Read one notification."""
     return db.execute("select * from notify.notifications where id = %s", [id]).fetchone()
 
 
-def status(db: Connection[Any], id: UUID) -> str:
+def status(db: Connection[Any], id: UUID | str) -> str:
     """Read one notification's status."""
     return str(row(db, id).status)
 
@@ -194,6 +194,17 @@ def release(db: Connection[Any], claimed: Iterable[Any], delay: str = "0") -> li
 def reap(db: Connection[Any], limit: int = 100, grace: str = "0") -> list[Any]:
     """End the attempts whose lease has passed."""
     return db.execute("select * from notify.reap(%s, %s::interval)", [limit, grace]).fetchall()
+
+
+def take_back(db: Connection[Any], id: UUID) -> None:
+    """Let a claim's lease pass and be reaped; the row is due an hour later.
+
+    In one transaction: in between, a worker would claim it again.
+    """
+    with db.transaction():
+        change(db, id, lease_until=ago(db, "1 second"))
+        reap(db)
+        change(db, id, due_at=ago(db, "-1 hour"))
 
 
 def cancel(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:

@@ -73,6 +73,11 @@ NEEDS = {
         "dumps of this PostgreSQL, restored on an older one",
         "apt-get install postgresql-15 (or 16, 17)",
     ),
+    "make": Need(
+        on_path("make"),
+        "the Makefile, read by make itself",
+        "apt-get install make",
+    ),
     "locust": Need(find_spec("locust") is not None, "the stress test", "pip install -e '.[load]'"),
     "pg_activity": Need(
         find_spec("pgactivity") is not None, "notify top", "pip install -e '.[ops]'"
@@ -142,7 +147,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[LEFT_OUT].update(filter(None, reasons))
     config.hook.pytest_deselected(items=left_out)
     if workerinput(config):
-        config.workeroutput["left_out"] = dict(config.stash[LEFT_OUT])
+        why: Counter[str] = config.stash[LEFT_OUT]
+        config.workeroutput["left_out"] = dict(why)  # type: ignore[attr-defined]  # xdist's
 
 
 def why_not(item: pytest.Item, *, is_quick: bool) -> str | None:

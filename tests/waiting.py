@@ -7,7 +7,7 @@ from typing import Any
 LIMIT_S = 60.0  # only what never comes takes it: a busy machine is no fault of ours
 
 
-def wait_for(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
+def wait_for(condition: Callable[..., Any], limit_s: float = LIMIT_S) -> Any:
     """Return the condition's first true answer. Raises TimeoutError after `limit_s`."""
     end = time.monotonic() + limit_s
     while not (answer := condition()):

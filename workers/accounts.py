@@ -1,4 +1,4 @@
-"""What the settler tells: a count and a log line for each transition."""
+"""What the settler reports: a count and a log line for each transition."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
@@ -11,66 +11,67 @@ from workers.store import LOCKED, REFUSED, Settled
 
 LEVELS = {Status.FAILED: "WARNING"}
 
-Found = list[tuple[Ended, Settled]]
+Pairs = list[tuple[Ended, Settled]]  # what was asked of the ledger, and what it answered
 
 
 class Accounts:
     """Metrics and logs, a batch at a time."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
-        self.metrics = metrics
-        self.by_status = {
+        self._metrics = metrics
+        self._by_status = {
             Status.SENT: metrics.sent,
             Status.FAILED: metrics.failed,
             Status.QUEUED: metrics.retried,
             Status.EXPIRED: metrics.expired,
         }
 
-    def enter(self, batch: Sequence[Ended], found: Mapping[Key, Settled]) -> None:
-        """Account for a batch that was settled; what is not found was stale."""
-        self.metrics.settle_batch.observe(len(batch))
+    def enter(self, batch: Sequence[Ended], results: Mapping[Key, Settled]) -> None:
+        """Account for a batch that was settled; what has no result was stale."""
+        self._metrics.settle_batch.observe(len(batch))
         stale: list[Ended] = []
-        settled_as: defaultdict[tuple[str, str, bool | None], Found] = defaultdict(list)
-        for one in batch:
-            settled = found.get(one.claim.key)
+        settled_as: defaultdict[tuple[str, str, bool | None], Pairs] = defaultdict(list)
+        for ended in batch:
+            settled = results.get(ended.claim.key)
             if settled is None:
-                stale.append(one)
+                stale.append(ended)
             elif settled.status not in (LOCKED, REFUSED):
-                key = settled.status, one.claim.channel, settled.counted
-                settled_as[key].append((one, settled))
-        for (name, channel, counted), ended in settled_as.items():
+                key = settled.status, ended.claim.channel, settled.counted
+                settled_as[key].append((ended, settled))
+        for (name, channel, counted), pairs in settled_as.items():
             status = Status(name)
-            self.count(status, channel, ended)
-            row = sent if status == Status.SENT else unsent
+            self._count(status, channel, pairs)
+            row = sent_row if status == Status.SENT else unsent_row
             logs.transitions(
                 event_of(status, counted),
-                (row(*pair) for pair in ended),
+                (row(*pair) for pair in pairs),
                 LEVELS.get(status, "INFO"),
             )
         if stale:
-            self.metrics.stale.inc(len(stale))
-            logs.transitions("stale", (told(one) for one in stale), "WARNING")
+            self._metrics.stale.inc(len(stale))
+            logs.transitions("stale", (ended_row(ended) for ended in stale), "WARNING")
 
-    def count(self, status: Status, channel: str, ended: Found) -> None:
-        """Count what became of one channel's notifications, and show how old the sent ones were."""
-        self.by_status[status].labels(channel).inc(len(ended))
-        for outcome, count in Counter(one.verdict.outcome for one, _ in ended).items():
-            self.metrics.attempts.labels(channel, outcome).inc(count)
-        if status == Status.SENT:
-            age_seconds = self.metrics.age_seconds.labels(channel)
-            for _, settled in ended:
-                age_seconds.observe(settled.age_s)
-
-    def given_back(self, batch: Sequence[Unstarted], ours: Set[Key]) -> None:
-        """Account for released claims, and tell of those that were still `ours`."""
-        self.metrics.released.inc(len(ours))
-        back = [one for one in batch if one.claim.key in ours]
-        for reason, parked in Counter(one.parked for one in back if one.parked).items():
-            self.metrics.parked.labels(reason).inc(parked)
+    def enter_released(self, batch: Sequence[Unstarted], ours: Set[Key]) -> None:
+        """Account for released claims: those in `ours`, which nobody else had taken by then."""
+        self._metrics.released.inc(len(ours))
+        released = [item for item in batch if item.claim.key in ours]
+        reasons = Counter(item.parked for item in released if item.parked)
+        for reason, count in reasons.items():
+            self._metrics.parked.labels(reason).inc(count)
         for event, are_parked in (("released", False), ("parked", True)):
-            given = [one for one in back if (one.parked is not None) == are_parked]
-            if given:
-                logs.transitions(event, (unstarted(one) for one in given))
+            items = [item for item in released if (item.parked is not None) == are_parked]
+            if items:
+                logs.transitions(event, (unstarted_row(item) for item in items))
+
+    def _count(self, status: Status, channel: str, pairs: Pairs) -> None:
+        """Count what became of one channel's notifications, and show how old the sent ones were."""
+        self._by_status[status].labels(channel).inc(len(pairs))
+        for outcome, count in Counter(ended.verdict.outcome for ended, _ in pairs).items():
+            self._metrics.attempts.labels(channel, outcome).inc(count)
+        if status == Status.SENT:
+            age_seconds = self._metrics.age_seconds.labels(channel)
+            for _, settled in pairs:
+                age_seconds.observe(settled.age_s)
 
 
 def event_of(status: Status, counted: bool | None) -> str:
@@ -80,50 +81,51 @@ def event_of(status: Status, counted: bool | None) -> str:
     return status
 
 
-def told(one: Ended) -> dict[str, object]:
-    """Say what a log line tells of every attempt that ended."""
-    claim, verdict = one.claim, one.verdict
+def ended_row(ended: Ended) -> dict[str, object]:
+    """Make the log row that every attempt which ended has."""
+    claim, verdict = ended.claim, ended.verdict
     return {
         "notification_id": claim.id,
         "attempt": claim.attempt,
         "channel": claim.channel,
         "outcome": verdict.outcome,
         "code": verdict.code,
-        "took_ms": one.took_ms,
+        "took_ms": ended.took_ms,
     }
 
 
-def sent(one: Ended, settled: Settled) -> logs.Row:
-    """… of one that was sent. `age_s`: since it could be sent."""
-    claim = one.claim
+def sent_row(ended: Ended, settled: Settled) -> logs.Row:
+    """Make the log row of an attempt that sent. `age_s`: since the notification could be sent."""
+    claim = ended.claim
     return {
         "notification_id": claim.id,
         "attempt": claim.attempt,
         "channel": claim.channel,
-        "code": one.verdict.code,
-        "took_ms": one.took_ms,
+        "code": ended.verdict.code,
+        "took_ms": ended.took_ms,
         "age_s": settled.age_s,
     }
 
 
-def unsent(one: Ended, settled: Settled) -> logs.Row:
-    """… of one that was not. `counted`: whether that was one of max_attempts; `due_in_s`: until
-    the next attempt, if there is to be one.
+def unsent_row(ended: Ended, settled: Settled) -> logs.Row:
+    """Make the log row of an attempt that did not send.
+
+    `counted`: whether it was one of max_attempts; `due_in_s`: until the next attempt, if any.
     """
     return {
-        **told(one),
+        **ended_row(ended),
         "counted": settled.counted,
         "due_in_s": settled.due_in_s,
-        "recipient": logs.masked(one.claim.recipient),
+        "recipient": logs.masked(ended.claim.recipient),
     }
 
 
-def unstarted(one: Unstarted) -> logs.Row:
-    """… of a claim that was given back, due again after `delay_s`."""
+def unstarted_row(unstarted: Unstarted) -> logs.Row:
+    """Make the log row of a claim that was released and is due again after `delay_s`."""
     return {
-        "notification_id": one.claim.id,
-        "attempt": one.claim.attempt,
-        "channel": one.claim.channel,
-        "reason": one.parked,
-        "delay_s": one.delay_s,
+        "notification_id": unstarted.claim.id,
+        "attempt": unstarted.claim.attempt,
+        "channel": unstarted.claim.channel,
+        "reason": unstarted.parked,
+        "delay_s": unstarted.delay_s,
     }

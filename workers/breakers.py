@@ -1,4 +1,4 @@
-"""Circuit breakers: a destination that fails is left alone, and asked by one send at a time.
+"""Circuit breakers: a destination that fails is left alone, and probed by one send at a time.
 
 A destination is known here only while it fails, so that the others cost one lookup in a dict.
 ops/adr/0006-breaker.md says why it trips as it does, and why its rows come back as they do.
@@ -19,10 +19,10 @@ from workers.claim import Claim, Verdict
 from workers.outcome import blames_destination
 
 TRIP_AFTER = 10  # failures in a row
-FORGET_S = 60.0  # a failure this long ago is not part of the row
+FORGET_S = 60.0  # a failure older than this does not count as one in a row
 OPEN_MIN_S = 1.0
-OPEN_MAX_S = 8.0  # with the wait for the crowd: back within 10 s of the cause's end
-CROWD_AFTER_S = 1.0  # one row comes back with the end of the open time, the others after it
+OPEN_MAX_S = 8.0  # with CROWD_AFTER_S, sending goes on within 10 s of the cause's end
+CROWD_AFTER_S = 1.0  # one row comes back when the open time ends, the others so long after it
 BACK_PER_S = 1000  # rows of one destination that come back in one second
 KNOWN_MAX = 10_000
 PROBE_SPARE_S = 1.0
@@ -54,7 +54,7 @@ class Breaker:
     opened_at: float | None = None
     open_until: float = -math.inf
     open_s: float = 0.0
-    scouted: bool = False  # a row comes back with the end of the open time
+    has_scout: bool = False  # a row already comes back when the open time ends
     probe_at: float = math.inf  # when the last probe began; inf: none since it opened
     back: Timetable = field(default_factory=Timetable)
 
@@ -63,10 +63,10 @@ class Breakers:
     """The breakers of one worker process: its sender threads share them."""
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
-        self.probe_max_s = settings.send_deadline_s + PROBE_SPARE_S
-        self.metrics = metrics
-        self.lock = threading.Lock()
-        self.known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
+        self._probe_max_s = settings.send_deadline_s + PROBE_SPARE_S
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
         shown = metrics.breakers
         shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
@@ -74,63 +74,70 @@ class Breakers:
     def wait_s(self, claim: Claim, name: str, now: float) -> float:
         """Say how long a claim for this destination has to wait; 0.0: it may be sent now.
 
-        One whose patience has ended is let through: every answer counts, so it comes to its end.
+        A claim whose patience has ended may: every answer counts then, so that it comes to an end.
         """
-        breaker = self.known.get(name)
+        breaker = self._known.get(name)
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
-        with self.lock:
-            return self.turned_away(breaker, now)
+        with self._lock:
+            return self._turned_away(breaker, now)
 
     def report(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
         """Learn what came of a send that began at `started_at`."""
         failed = blames_destination(verdict)
-        if not failed and name not in self.known:
+        if not failed and name not in self._known:
             return
-        with self.lock:
+        with self._lock:
             if failed:
-                self.failed(name, verdict, started_at, now)
+                self._failed(name, verdict, started_at, now)
             else:
-                self.answered(name, now)
+                self._answered(name, now)
 
     def fails(self, name: str, now: float) -> bool:
-        """Say whether its last answer was a failure, a short while ago."""
-        breaker = self.known.get(name)
+        """Say whether its last send failed, less than FORGET_S ago."""
+        breaker = self._known.get(name)
         return breaker is not None and (
             breaker.opened_at is not None or now - breaker.failed_at < FORGET_S
         )
 
     def learned_nothing(self, name: str, started_at: float) -> None:
-        """Let another be the probe, if this one was: what came of it says nothing of `name`."""
-        breaker = self.known.get(name)
+        """Let another send be the probe if this one was: its outcome says nothing about `name`."""
+        breaker = self._known.get(name)
         if breaker is not None and started_at >= breaker.probe_at:
-            with self.lock:
+            with self._lock:
                 breaker.probe_at = math.inf
 
     def not_sent(self, name: str, started_at: float) -> None:
-        """Let another be the probe, if it was that one which could not begin."""
-        breaker = self.known.get(name)
+        """Let another send be the probe if this one was: it could not begin."""
+        breaker = self._known.get(name)
         if breaker is not None and breaker.probe_at == started_at:
-            with self.lock:
+            with self._lock:
                 breaker.probe_at = math.inf
 
-    def turned_away(self, breaker: Breaker, now: float) -> float:
-        """Let one through as the probe when it is time; give the others the time to come back."""
+    def left_alone(self, now: float) -> tuple[int, int]:
+        """Count the open breakers: those left alone for now, and those due for a probe."""
+        with self._lock:
+            ends = [b.open_until for b in self._known.values() if b.opened_at is not None]
+        running = sum(end > now for end in ends)
+        return running, len(ends) - running
+
+    def _turned_away(self, breaker: Breaker, now: float) -> float:
+        """Say how long a row has to wait. When it is time, one row is let through as the probe."""
         if now < breaker.open_until:
-            if not breaker.scouted:
-                breaker.scouted = True
+            if not breaker.has_scout:
+                breaker.has_scout = True
                 return breaker.open_until - now
             return breaker.back.next(breaker.open_until + CROWD_AFTER_S) - now
-        if not breaker.probe_at <= now < breaker.probe_at + self.probe_max_s:
+        if not breaker.probe_at <= now < breaker.probe_at + self._probe_max_s:
             breaker.probe_at = now
             return 0.0
-        # As long again as the probe has taken: it answers at once, or most likely not at all.
+        # As long again as the probe has taken so far: it is answered at once, or likely not at all.
         return breaker.back.next(now + max(CROWD_AFTER_S, now - breaker.probe_at)) - now
 
-    def failed(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
-        """Count a failure: the last of a row opens, and that of a probe opens again."""
-        breaker = self.known.setdefault(name, Breaker())
-        self.known.move_to_end(name)
+    def _failed(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
+        """Count a failure: TRIP_AFTER in a row open the breaker, a probe's opens it again."""
+        breaker = self._known.setdefault(name, Breaker())
+        self._known.move_to_end(name)
         if breaker.opened_at is not None:
             if started_at >= breaker.probe_at:
                 leave_alone(breaker, breaker.probe_at, now)
@@ -140,34 +147,27 @@ class Breakers:
         if breaker.failures >= TRIP_AFTER:
             breaker.opened_at = now
             leave_alone(breaker, now, now)
-            self.metrics.breakers_opened.inc()
+            self._metrics.breakers_opened.inc()
             logger.warning("breaker_open", destination=name, code=verdict.code)
-        if len(self.known) > KNOWN_MAX:
-            self.forget(next(iter(self.known)))
+        if len(self._known) > KNOWN_MAX:
+            self._forget(next(iter(self._known)))
 
-    def answered(self, name: str, now: float) -> None:
-        """Close: whatever the answer says, somebody is there to give it."""
-        breaker = self.forget(name)
+    def _answered(self, name: str, now: float) -> None:
+        """Close the breaker: whatever the answer says, the destination gave one."""
+        breaker = self._forget(name)
         if breaker is not None and breaker.opened_at is not None:
             open_s = round(now - breaker.opened_at, 1)
             logger.info("breaker_closed", destination=name, open_s=open_s)
 
-    def forget(self, name: str) -> Breaker | None:
-        """Know no failure of this destination."""
-        return self.known.pop(name, None)
-
-    def left_alone(self, now: float) -> tuple[int, int]:
-        """Count the open ones: those whose time runs, and those that it is time to ask again."""
-        with self.lock:
-            ends = [b.open_until for b in self.known.values() if b.opened_at is not None]
-        running = sum(end > now for end in ends)
-        return running, len(ends) - running
+    def _forget(self, name: str) -> Breaker | None:
+        """Drop what is known of a destination."""
+        return self._known.pop(name, None)
 
 
 def leave_alone(breaker: Breaker, since: float, now: float) -> None:
-    """Open for twice as long as before, counted from the probe's beginning: it may have hung."""
+    """Open for twice as long as before, counted from the probe's start, as it may have hung."""
     breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
     jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
     breaker.open_until = max(since + jittered_s, now + OPEN_MIN_S)
-    breaker.scouted = False
+    breaker.has_scout = False
     breaker.probe_at = math.inf

@@ -1,4 +1,4 @@
-"""What a worker holds: a claim under its lease, and how it ended."""
+"""What a worker holds: a claim under its lease, and what became of it."""
 
 import math
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Claim:
 class Verdict:
     """What an answer means. `code`: an HTTP status, an SMTP reply or a word of ours.
 
-    `of_domain`: it is about the domain behind the destination, which has passed it on.
+    `of_domain`: the answer is about the mail's domain, and the mail server has only passed it on.
     """
 
     outcome: Outcome
@@ -60,14 +60,14 @@ class Parked(StrEnum):
     SHARE = "share"  # its destination has as many slots as it may
     PACE = "pace"  # its destination throttles, and has its next place later
     NAME = "name"  # its name is being looked up, and that takes long
-    URL = "url"  # its URL is left alone: until a time that was named, or as it takes nothing
+    URL = "url"  # its URL is left alone: its receiver named a time, or takes nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unstarted:
     """A claim that is to be released; it is due again after `delay_s`.
 
-    `parked` None: it goes back because of us, not because of its destination.
+    `parked` None: the reason is ours, not its destination's.
     """
 
     claim: Claim

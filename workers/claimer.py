@@ -25,7 +25,7 @@ ASK_PAUSE_S = 1.0  # between questions for claims whose answer was lost
 
 
 class Claimer(Loop):
-    """Holds nothing back: what it claims is in a sender's hands when the turn ends."""
+    """Keeps no claims: when a turn ends, all that it claimed has been given to senders."""
 
     def __init__(
         self,
@@ -39,90 +39,96 @@ class Claimer(Loop):
         senders: Sequence[Sender],
     ) -> None:
         super().__init__("claimer", metrics)
-        self.store = store
-        self.clock = clock
-        self.look_at = -math.inf
-        self.hints = hints
-        self.slots = slots
-        self.senders = senders
-        self.kept: Ids = NOTHING  # popped, and PostgreSQL was away
-        self.answers = False  # it did since the claim that failed
-        self.lease_s = settings.lease_s
-        self.doubt_ends = -math.inf  # until then a claim whose answer was lost may show up
-        self.ask_at = -math.inf
+        self._store = store
+        self._clock = clock
+        self._look_at = -math.inf
+        self._hints = hints
+        self._slots = slots
+        self._senders = senders
+        self._kept: Ids = NOTHING  # popped from Redis while PostgreSQL was away
+        self._has_answered = False  # whether PostgreSQL did since the claim that failed
+        self._lease_s = settings.lease_s
+        self._doubt_ends = -math.inf  # until then, a claim whose answer was lost may be committed
+        self._ask_at = -math.inf
 
     def turn(self) -> None:
-        """Claim once; after an error nobody knows what we have."""
+        """Claim once. After an error, ask the ledger later what we hold."""
         try:
-            self.claim_once()
+            self._claim_once()
         except Exception:
-            self.doubt()
+            self._doubt()
             raise
 
-    def claim_once(self) -> None:
-        """Claim at most what has a free slot, and hand it out."""
-        if self.slots.doubt:
-            self.slots.doubt = False
-            self.doubt()
-        if self.ask_at <= time.monotonic() < self.doubt_ends:
-            self.give_back()
-        if self.store.connection is None or time.monotonic() >= self.look_at:
-            self.look_at_ledger()
-        room = min(CLAIM_MAX, self.slots.free(WAIT_S))
+    def close(self) -> None:
+        """Close both connections."""
+        self._store.close()
+        self._hints.close()
+
+    def _claim_once(self) -> None:
+        """Claim at most what has a free slot, and hand it to the senders."""
+        if self._slots.pop_doubt():
+            self._doubt()
+        if self._ask_at <= time.monotonic() < self._doubt_ends:
+            self._give_back()
+        if not self._store.is_connected or time.monotonic() >= self._look_at:
+            self._look_at_ledger()
+        room = min(CLAIM_MAX, self._slots.free(WAIT_S))
         if room <= 0:
             return
-        ids = self.kept or self.hints.next(room)
+        ids = self._kept or self._hints.next(room)
         if ids == NOTHING:
             return
-        claims, expired = self.claim(ids, room)
+        claims, expired = self._claim(ids, room)
         if claims:
-            self.hand_out(claims)
-        with self.surviving():
-            self.tell(claims, expired)
+            self._hand_out(claims)
+        with self._surviving():
+            self._record(claims, expired)
         if ids is None:
-            self.hints.answered(len(claims))
+            self._hints.answered(len(claims))
             if not claims and not expired:
-                self.stopping.wait(POLL_S)
+                self._stopping.wait(POLL_S)
 
-    def look_at_ledger(self) -> None:
-        """Learn which ledger this is, and its time: keys of Redis and signatures have them."""
+    def _look_at_ledger(self) -> None:
+        """Read which ledger this is, and its clock: keys of Redis and signatures need them."""
         asked_at = time.monotonic()
-        ledger, now_s = self.store.ledger()
-        self.clock.read(now_s, asked_at)
-        self.metrics.clock_skew.set(self.clock.skew_s())
-        self.hints.use(ledger)
-        self.look_at = asked_at + LEDGER_EVERY_S
+        ledger, now_s = self._store.ledger()
+        self._clock.read(now_s, asked_at)
+        self._metrics.clock_skew.set(self._clock.skew_s())
+        self._hints.use(ledger)
+        self._look_at = asked_at + LEDGER_EVERY_S
 
-    def claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
-        """Claim; without an answer, nobody knows what we have.
+    def _claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
+        """Claim; return what to send, and what had expired.
 
-        The ids are kept while PostgreSQL is away. If it answered in between and fails again, or
-        fails in any other way, it is their fault: they are hints, and what is lost comes again.
+        The ids are kept while PostgreSQL is away. If it answered in between and fails again, or if
+        it fails in any other way, the ids are to blame and are dropped: they are only hints, and
+        the dispatcher offers lost ids again.
         """
         try:
-            found = self.store.claim(ids, room)
+            claimed = self._store.claim(ids, room)
         except Exception as error:
-            at_fault = not isinstance(error, DatabaseAway) or (ids is self.kept and self.answers)
-            self.kept = NOTHING if at_fault else ids
-            self.answers = False
+            is_second = ids is self._kept and self._has_answered
+            at_fault = is_second or not isinstance(error, DatabaseAway)
+            self._kept = NOTHING if at_fault else ids
+            self._has_answered = False
             raise
-        self.kept = NOTHING
-        return found
+        self._kept = NOTHING
+        return claimed
 
-    def doubt(self) -> None:
-        """Ask the ledger what we have, now and as long as a claim may show up late."""
-        self.ask_at, self.doubt_ends = -math.inf, time.monotonic() + self.lease_s
+    def _doubt(self) -> None:
+        """Ask the ledger what we hold: now, and while a claim may still be committed late."""
+        self._ask_at, self._doubt_ends = -math.inf, time.monotonic() + self._lease_s
 
-    def give_back(self) -> None:
-        """Release what the ledger says we have, and we do not: else it waits for its lease.
+    def _give_back(self) -> None:
+        """Release what we hold by the ledger but do not know: it would wait for its lease's end.
 
         Asked more than once: a commit that waits for a replica, or for the disk, shows up later.
         """
-        lost = self.slots.unknown(self.store.held())
-        self.answers = True
+        lost = self._slots.unknown(self._store.held())
+        self._has_answered = True
         if lost:
-            released = self.store.release(lost, 0.0)
-            self.metrics.released.inc(len(released))
+            released = self._store.release(lost, 0.0)
+            self._metrics.released.inc(len(released))
             logs.transitions(
                 "released",
                 (
@@ -130,54 +136,49 @@ class Claimer(Loop):
                     for id, attempt in released
                 ),
             )
-        self.ask_at = time.monotonic() + ASK_PAUSE_S
+        self._ask_at = time.monotonic() + ASK_PAUSE_S
 
-    def close(self) -> None:
-        """Close both connections."""
-        self.store.close()
-        self.hints.close()
-
-    def hand_out(self, claims: list[Claim]) -> None:
-        """Take slots, and share the claims out; once we are to stop, the senders may be gone."""
+    def _hand_out(self, claims: list[Claim]) -> None:
+        """Take slots, and share the claims out. Once we stop, release them: senders may be gone."""
         keys = [claim.key for claim in claims]
-        if self.stopping.is_set():
-            self.store.release(keys, 0.0)
+        if self._stopping.is_set():
+            self._store.release(keys, 0.0)
             return
-        self.slots.take(keys)
+        self._slots.take(keys)
         waiting = list(claims)
         try:
-            self.share_out(waiting)
+            self._share_out(waiting)
         finally:
-            if waiting:  # an error: nobody has got them
-                self.slots.ended(len(waiting))
-                self.slots.lost([claim.key for claim in waiting])
+            if waiting:  # an error: no sender has these
+                self._slots.ended(len(waiting))
+                self._slots.lost([claim.key for claim in waiting])
 
-    def share_out(self, claims: list[Claim]) -> None:
-        """Give to each sender as many as make all equally busy, until none is left."""
-        loads = [sender.load for sender in self.senders]
+    def _share_out(self, claims: list[Claim]) -> None:
+        """Give each sender as many as make all equally busy; take what was given off the list."""
+        loads = [sender.load for sender in self._senders]
         level = -(-(sum(loads) + len(claims)) // len(loads))
-        for sender, load in zip(self.senders, loads, strict=True):
+        for sender, load in zip(self._senders, loads, strict=True):
             part = claims[: max(0, level - load)]
             if part:
                 sender.give(part)
                 del claims[: len(part)]
 
-    def tell(self, claims: list[Claim], expired: list[Claim]) -> None:
+    def _record(self, claims: list[Claim], expired: list[Claim]) -> None:
         """Count and log what came of the claim."""
-        self.metrics.claim_batch.observe(len(claims))
+        self._metrics.claim_batch.observe(len(claims))
         for channel, count in Counter(claim.channel for claim in claims).items():
-            self.metrics.picked_up.labels(channel).inc(count)
+            self._metrics.picked_up.labels(channel).inc(count)
         for claim in expired:
-            self.metrics.expired.labels(claim.channel).inc()
-        for event, found in (("claimed", claims), ("expired", expired)):
-            if found:
-                logs.transitions(event, (self.told(claim) for claim in found))
+            self._metrics.expired.labels(claim.channel).inc()
+        for event, rows in (("claimed", claims), ("expired", expired)):
+            if rows:
+                logs.transitions(event, (self._log_row(claim) for claim in rows))
 
-    def told(self, claim: Claim) -> logs.Row:
-        """Say what a log line tells of a claim."""
+    def _log_row(self, claim: Claim) -> logs.Row:
+        """Make the log row of a claim."""
         return {
             "notification_id": claim.id,
             "attempt": claim.attempt,
             "channel": claim.channel,
-            "worker": self.store.worker,
+            "worker": self._store.worker,
         }

@@ -13,16 +13,16 @@ from workers.turns import LEFT_FREE, SLOW_S, Destination, Server
 
 T = TypeVar("T")
 
-LINE_S = 0.05  # one may hold more than its share if that is gone in a moment
+LINE_S = 0.05  # a destination may exceed its share if what exceeds it is gone so soon
 PARKED_MAX_S = 30.0
 SLOW_KNOWN_MAX = 1000
 
 
 class Place(Enum):
-    """What a destination has for one more."""
+    """What a destination has for one more item."""
 
     START = auto()
-    LINE = auto()  # it stands in line, and comes out of leave() or overdue()
+    LINE = auto()  # the item waits in line; leave() or overdue() gives it back
     NONE = auto()  # its share is used up
 
 
@@ -30,137 +30,132 @@ class Destinations(Generic[T]):
     """The destinations that hold anything: never more than there are slots."""
 
     def __init__(self, slots: int, threads: int = 1) -> None:
-        """`threads`: how many have such slots; what one of them sends away may come to any."""
-        self.threads = threads
-        self.held_max = max(1, slots - slots // LEFT_FREE)
-        self.silent_max = max(1, slots // 2)
-        self.known: dict[str, Destination[T]] = {}
-        self.servers: dict[str, Server[T]] = {}
-        self.slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
+        """`threads`: how many have as many slots; what one parks may come back to any of them."""
+        self._threads = threads
+        self._held_max = max(1, slots - slots // LEFT_FREE)
+        self._silent_max = max(1, slots // 2)
+        self._known: dict[str, Destination[T]] = {}
+        self._servers: dict[str, Server[T]] = {}
+        self._slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
 
-    def enter(self, name: str, one: T, now: float) -> Place:
-        """Find a place for one more, among those of one receiver."""
-        found = self.known.get(name)
-        if found is None:
-            found = self.known[name] = Destination(left_at=now)
-        if self.is_full(found, now):
+    def enter(self, name: str, item: T, now: float) -> Place:
+        """Find a place for one more item of one receiver."""
+        destination = self._known.get(name)
+        if destination is None:
+            destination = self._known[name] = Destination(left_at=now)
+        share = self._share(destination, now)
+        if is_full(destination, share, now):
             return Place.NONE
-        if found.active >= self.share(found, now):
-            found.line.append(one)
+        if destination.active >= share:
+            destination.line.append(item)
             return Place.LINE
-        found.active += 1
+        destination.active += 1
         return Place.START
 
     def enter_behind(
-        self, server_name: str, at_once_max: int, name: str, one: T, now: float
+        self, server_name: str, at_once_max: int, name: str, item: T, now: float
     ) -> Place:
-        """Find a place for one more, among those that share the connections to one server."""
-        found = self.known.get(name)
-        if found is None:
-            found = self.newcomer(server_name, at_once_max, name, now)
-        server = found.server
+        """Find a place for one more item of a domain that shares a server's connections."""
+        destination = self._known.get(name)
+        if destination is None:
+            destination = self._newcomer(server_name, at_once_max, name, now)
+        server = destination.server
         assert server is not None
-        if self.is_full(found, now):
+        if is_full(destination, self._share(destination, now), now):
             return Place.NONE
-        server.held += 1
-        if found.line or not server.admits(found, now):
-            found.line.append(one)
-            server.turns[name] = found
-            return Place.LINE
-        server.begin(found, now)
-        return Place.START
+        return Place.START if server.enter(name, destination, item, now) else Place.LINE
 
-    def newcomer(self, server_name: str, at_once_max: int, name: str, now: float) -> Destination[T]:
-        """Know a domain from now on, as slow if it was so when it last held anything."""
-        server = self.servers.get(server_name)
+    def _newcomer(
+        self, server_name: str, at_once_max: int, name: str, now: float
+    ) -> Destination[T]:
+        """Begin to know a domain; it counts as slow if it was when it last held anything."""
+        server = self._servers.get(server_name)
         if server is None:
             server = Server(left_at=now, at_once_max=at_once_max)
-            self.servers[server_name] = server
-        found = Destination(left_at=now, took_s=self.slow.pop(name, 0.0), server=server)
-        self.known[name] = server.behind[name] = found
-        return found
+            self._servers[server_name] = server
+        destination = Destination(left_at=now, took_s=self._slow.pop(name, 0.0), server=server)
+        self._known[name] = server.behind[name] = destination
+        return destination
 
     def leave(self, name: str, now: float, took_s: float | None) -> list[T]:
-        """Count one out, and those in who are next. `took_s` None: nothing was sent."""
-        found = self.known[name]
-        found.left(now, took_s)
-        server = found.server
+        """Note that an item is done; return what may begin now. `took_s` None: nothing was sent."""
+        destination = self._known[name]
+        destination.left(now, took_s)
+        server = destination.server
         if server is None:
-            if found.line:
-                return [found.line.popleft()]
-            found.active -= 1
+            if destination.line:
+                return [destination.line.popleft()]
+            destination.active -= 1
             begun = []
         else:
             server.left(now, took_s)
-            if took_s is not None and took_s > SLOW_S:  # one is enough, or more would follow it
-                found.took_s = max(found.took_s, took_s)
-            begun = server.leave(found, now)
-        if not found.held:
-            self.forget(name)
+            if took_s is not None and took_s > SLOW_S:  # one slow send is enough
+                destination.took_s = max(destination.took_s, took_s)
+            begun = server.leave(destination, now)
+        if not destination.held:
+            self._forget(name)
         return begun
 
-    def forget(self, name: str) -> None:
-        """Know no more of one that holds nothing, but of a domain that it is slow."""
-        found = self.known.pop(name)
-        if found.server is None:
+    def _forget(self, name: str) -> None:
+        """Drop a destination that holds nothing; of a slow domain, remember that it is slow."""
+        destination = self._known.pop(name)
+        if destination.server is None:
             return
-        found.server.turns.pop(name, None)
-        del found.server.behind[name]
-        if found.took_s > SLOW_S:
-            self.slow[name] = found.took_s
-            if len(self.slow) > SLOW_KNOWN_MAX:
-                self.slow.popitem(last=False)
+        destination.server.forget(name)
+        if destination.took_s > SLOW_S:
+            self._slow[name] = destination.took_s
+            if len(self._slow) > SLOW_KNOWN_MAX:
+                self._slow.popitem(last=False)
 
     def park_s(self, name: str, now: float) -> float:
-        """Say for how long one without a place goes away, so as to find one at the present pace.
+        """Say how long an item without a place has to wait to find one, at the present pace.
 
-        Rounded up to an eighth of a second, beyond one to seconds: a batch of releases then needs
-        few calls, and a burst to a quick one hardly waits.
+        Rounded up to an eighth of a second, beyond 1 s to seconds: a batch of releases then needs
+        few calls, and a burst to a quick destination hardly waits.
         """
-        found = self.known[name]
-        # All threads offer places; but one that does not answer is not to be asked more often.
-        places = self.threads if found.answers(now) else 1
-        found.parked_until = max(found.parked_until, now) + found.turn_s(now) / places
-        wait_s = min(found.parked_until - now, PARKED_MAX_S)
+        destination = self._known[name]
+        # All threads offer places; but a destination that does not answer is not asked more often.
+        places = self._threads if destination.answers(now) else 1
+        turn_s = destination.turn_s(now) / places
+        destination.parked_until = max(destination.parked_until, now) + turn_s
+        wait_s = min(destination.parked_until - now, PARKED_MAX_S)
         return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
-        """Send away, with its name, who stands beyond the share in a line that became slow."""
-        for name, found in [pair for pair in self.known.items() if pair[1].line]:
+        """Give what is beyond the share in lines that became slow, with the destination's name."""
+        for name, destination in [pair for pair in self._known.items() if pair[1].line]:
             while (
-                found.line
-                and found.held > self.share(found, now)
-                and len(found.line) * found.turn_s(now) > LINE_S
+                destination.line
+                and destination.held > self._share(destination, now)
+                and len(destination.line) * destination.turn_s(now) > LINE_S
             ):
-                if found.server is not None:
-                    found.server.held -= 1
-                yield name, found.line.pop()
-            if not found.held:
-                self.forget(name)
+                yield name, destination.pop_last()
+            if not destination.held:
+                self._forget(name)
 
-    def is_full(self, found: Destination[T], now: float) -> bool:
-        """Say whether one more would be beyond the share, and not gone in a moment."""
-        return (
-            found.held >= max(1, self.share(found, now))
-            and (len(found.line) + 1) * found.turn_s(now) > LINE_S
-        )
+    def _share(self, destination: Destination[T], now: float) -> int:
+        """Say how many slots it may hold; what hangs would keep them until the deadline.
 
-    def share(self, found: Destination[T], now: float) -> int:
-        """Say how many slots it may hold: one that hangs would keep them until the deadline.
-
-        A domain may hold as many as it leaves free of its server's: one a half, two a third each.
+        A domain may hold as many as its server's domains leave free: a single one half of them, two
+        a third each.
         """
-        server = found.server
-        answers = (found if server is None else server).answers(now)
-        most = self.held_max if answers else self.silent_max
+        server = destination.server
+        answers = (destination if server is None else server).answers(now)
+        most = self._held_max if answers else self._silent_max
         return most if server is None else most - server.held
 
     def clear_lines(self) -> Iterator[T]:
-        """Send everybody in line away."""
-        for name, found in list(self.known.items()):
-            yield from found.line
-            if found.server is not None:
-                found.server.held -= len(found.line)
-            found.line.clear()
-            if not found.held:
-                self.forget(name)
+        """Empty all lines, and give what waited."""
+        for name, destination in list(self._known.items()):
+            yield from destination.line
+            destination.clear_line()
+            if not destination.held:
+                self._forget(name)
+
+
+def is_full(destination: Destination[T], share: int, now: float) -> bool:
+    """Say whether one more would be beyond the share, and wait longer than LINE_S."""
+    return (
+        destination.held >= max(1, share)
+        and (len(destination.line) + 1) * destination.turn_s(now) > LINE_S
+    )

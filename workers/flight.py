@@ -10,8 +10,8 @@ from workers.claim import Claim
 class Flight:
     """One send. `started_at`: monotonic, when its transfer began.
 
-    `share`: what has a share of the slots and may be slow by itself: the destination, or the domain
-    behind a mail server.
+    `share`: whose share of the slots it takes: the destination's, or that of the domain behind a
+    mail server.
     """
 
     claim: Claim

@@ -1,4 +1,4 @@
-"""What to claim next: ids from the ready set, or any that are due when it is away or silent."""
+"""What to claim next: ids of the ready set, or any that are due if Redis is away or silent."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from workers.ready_set import ReadySet
 BLOCK_S = 0.25  # a pop cannot be interrupted: this bounds the wait on shutdown
 IDLE_S = 1.0  # a dead dispatcher must not stop delivery
 LOOK_EVERY_S = 5.0  # between looks for a dispatcher, while due rows come without an offer
-MISSES_MIN = 2  # the first may be of a leader that has just begun
+MISSES_MIN = 2  # at the first, a leader may just have begun
 REDIS_RETRY_MIN_S = 1.0
 REDIS_RETRY_MAX_S = 5.0  # trying may take a second, in which nothing is claimed
 
@@ -21,86 +21,88 @@ NOTHING: list[str] = []
 
 
 class Hints:
-    """Decides between the ready set and PostgreSQL itself; it is the claimer's, and blocks it."""
+    """Decides between the ready set and PostgreSQL itself. The claimer waits in `next`."""
 
     def __init__(self, ready_set: ReadySet | None, metrics: WorkerMetrics) -> None:
-        self.ready_set = ready_set
-        self.metrics = metrics
-        self.junk = Seldom("no_ids_of_ours_in_the_ready_set")
-        self.outage = Outage("redis", by="worker")
-        self.retry_s = REDIS_RETRY_MIN_S
-        self.retry_at = 0.0
-        self.asked_at = time.monotonic()  # when ids came, or any that are due were asked for
-        self.misses = 0  # looks in a row that found no dispatcher
-        self.look_at = -math.inf
-        self.nobody = Seldom("nobody_offers_in_this_redis")
-        self.unoffered = False  # that question found some: ask again soon
+        self._ready_set = ready_set
+        self._metrics = metrics
+        self._junk_warning = Seldom("no_ids_of_ours_in_the_ready_set")
+        self._outage = Outage("redis", by="worker")
+        self._retry_s = REDIS_RETRY_MIN_S
+        self._retry_at = 0.0
+        self._asked_at = time.monotonic()  # when ids came, or any that are due were asked for
+        self._misses = 0  # how often in a row no dispatcher was found
+        self._look_at = -math.inf
+        self._lonely_warning = Seldom("nobody_offers_in_this_redis")
+        self._unoffered = False  # due rows came without an offer: there may be more
 
     def use(self, ledger: str) -> None:
         """Take the hints of this ledger."""
-        if self.ready_set is not None:
-            self.ready_set.use(ledger)
+        if self._ready_set is not None:
+            self._ready_set.use(ledger)
 
     def next(self, limit: int) -> Ids:
         """Return ids to claim, nothing yet, or None. Waits a little for the first id."""
-        if self.ready_set is None or time.monotonic() < self.retry_at:
+        if self._ready_set is None or time.monotonic() < self._retry_at:
             return None
         try:
-            ids = self.ready_set.pop(limit, 0.001 if self.unoffered else BLOCK_S)
+            ids = self._ready_set.pop(limit, 0.001 if self._unoffered else BLOCK_S)
         except RedisAway as error:
-            self.lost(error)
+            self._note_away(error)
             return None
-        self.found()
-        if self.ready_set.dropped:
-            self.drop(self.ready_set.dropped)
+        self._note_back()
+        if self._ready_set.dropped:
+            self._drop(self._ready_set.dropped)
         now = time.monotonic()
         if ids:
-            self.asked_at = now
-            self.unoffered = False
-            if self.misses:
-                self.see_offers(True)
-        elif self.unoffered or now - self.asked_at >= IDLE_S:
-            self.asked_at = now
+            self._asked_at = now
+            self._unoffered = False
+            if self._misses:
+                self._see_offers(True)
+        elif self._unoffered or now - self._asked_at >= IDLE_S:
+            self._asked_at = now
             return None
         return ids
 
     def answered(self, count: int) -> None:
-        """Tell how many the question for any that are due has found."""
-        self.unoffered = count > 0
+        """Note how many rows were claimed when any that are due were asked for."""
+        self._unoffered = count > 0
         now = time.monotonic()
-        if not count or self.ready_set is None or now < max(self.look_at, self.retry_at):
+        if not count or self._ready_set is None or now < max(self._look_at, self._retry_at):
             return
-        self.look_at = now + LOOK_EVERY_S
+        self._look_at = now + LOOK_EVERY_S
         try:
-            self.see_offers(self.ready_set.is_offered_to())
+            self._see_offers(self._ready_set.is_offered_to())
         except RedisAway as error:
-            self.lost(error)
-
-    def see_offers(self, found: bool) -> None:
-        """Tell if no dispatcher offers in this Redis: maybe it uses another one."""
-        self.misses = 0 if found else self.misses + 1
-        is_alone = self.misses >= MISSES_MIN
-        self.metrics.redis_unoffered.set(is_alone)
-        if is_alone:
-            self.nobody.happened(hint="does the dispatcher have the same REDIS_URL? notify doctor")
-
-    def drop(self, count: int) -> None:
-        """Count and tell members that are no ids: somebody else writes into our keys."""
-        self.metrics.hints_dropped.inc(count)
-        self.junk.happened(count)
-
-    def lost(self, error: RedisAway) -> None:
-        """Go on without Redis, and try it again later."""
-        self.outage.away(error)
-        self.retry_at = time.monotonic() + self.retry_s
-        self.retry_s = min(self.retry_s * 2, REDIS_RETRY_MAX_S)
-
-    def found(self) -> None:
-        """Note that Redis answers."""
-        self.outage.back()
-        self.retry_s = REDIS_RETRY_MIN_S
+            self._note_away(error)
 
     def close(self) -> None:
         """Close the connection."""
-        if self.ready_set is not None:
-            self.ready_set.close()
+        if self._ready_set is not None:
+            self._ready_set.close()
+
+    def _see_offers(self, is_offered: bool) -> None:
+        """Warn if no dispatcher offers in this Redis: it may be using another one."""
+        self._misses = 0 if is_offered else self._misses + 1
+        is_alone = self._misses >= MISSES_MIN
+        self._metrics.redis_unoffered.set(is_alone)
+        if is_alone:
+            self._lonely_warning.happened(
+                hint="does the dispatcher have the same REDIS_URL? notify doctor"
+            )
+
+    def _drop(self, count: int) -> None:
+        """Count and log members that are no ids: somebody else writes into our keys."""
+        self._metrics.hints_dropped.inc(count)
+        self._junk_warning.happened(count)
+
+    def _note_away(self, error: RedisAway) -> None:
+        """Go on without Redis, and try it again later."""
+        self._outage.away(error)
+        self._retry_at = time.monotonic() + self._retry_s
+        self._retry_s = min(self._retry_s * 2, REDIS_RETRY_MAX_S)
+
+    def _note_back(self) -> None:
+        """Note that Redis answers."""
+        self._outage.back()
+        self._retry_s = REDIS_RETRY_MIN_S

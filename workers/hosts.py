@@ -1,4 +1,4 @@
-"""The hosts of DATABASE_URL, looked up beside: psycopg waits as long as the resolver does."""
+"""The hosts of DATABASE_URL, looked up in other threads: psycopg waits as long as the resolver."""
 
 import socket
 import time
@@ -12,24 +12,24 @@ LOOK_UP_MAX_S = 2.0
 Call = tuple[str, None, int, int]
 
 
-def located(given: Mapping[str, object], lookups: Lookups) -> dict[str, str]:
-    """Say which of libpq's parameters name hosts by address, too. Raises OSError.
+def located(params: Mapping[str, object], lookups: Lookups) -> dict[str, str]:
+    """Return the parameters of libpq that name the hosts by address, too. Raises OSError.
 
     Of several hosts, those that cannot be found are left out.
     """
-    hosts = str(given.get("host") or "").split(",")
-    ports = str(given.get("port") or "").split(",")
+    hosts = str(params.get("host") or "").split(",")
+    ports = str(params.get("port") or "").split(",")
     if len(ports) == 1:
         ports *= len(hosts)
-    if given.get("hostaddr") or len(ports) != len(hosts) or not any(map(is_name, hosts)):
+    if params.get("hostaddr") or len(ports) != len(hosts) or not any(map(is_name, hosts)):
         return {}
     places: list[tuple[str, str, str]] = []
     failed = OSError("no host")
-    for host, port, found in zip(hosts, ports, looked_up(hosts, lookups), strict=True):
-        if isinstance(found, OSError):
-            failed = found
+    for host, port, result in zip(hosts, ports, looked_up(hosts, lookups), strict=True):
+        if isinstance(result, OSError):
+            failed = result
         else:
-            places += [(host, address, port) for address in found]
+            places += [(host, address, port) for address in result]
     if not places:
         raise failed
     named = zip(("host", "hostaddr", "port"), zip(*places, strict=True), strict=True)
@@ -37,7 +37,7 @@ def located(given: Mapping[str, object], lookups: Lookups) -> dict[str, str]:
 
 
 def looked_up(hosts: list[str], lookups: Lookups) -> list[tuple[str, ...] | OSError]:
-    """Look all up at once, and wait for them together; what is no name stands for itself."""
+    """Look all names up at once, and wait for them together. For what is no name: ("",)."""
     calls = {host: (host, None, socket.AF_UNSPEC, socket.SOCK_STREAM) for host in hosts}
     for host in filter(is_name, hosts):
         lookups.start(calls[host], lambda _: None)
@@ -51,7 +51,7 @@ def looked_up(hosts: list[str], lookups: Lookups) -> list[tuple[str, ...] | OSEr
 
 
 def answered(call: Call, lookups: Lookups, timeout_s: float) -> tuple[str, ...] | OSError:
-    """Say what a name stands for, or why that is not known."""
+    """Return the addresses of a name, or why they are not known."""
     try:
         return addresses(lookups.wait(call, timeout_s))
     except OSError as error:
@@ -61,5 +61,5 @@ def answered(call: Call, lookups: Lookups, timeout_s: float) -> tuple[str, ...] 
 
 
 def is_name(host: str) -> bool:
-    """Say whether it has to be looked up: it is no directory of sockets, nor an address."""
+    """Say whether a host has to be looked up: it is no directory of sockets, nor an address."""
     return bool(host) and host[0] not in "/@" and name_of(host.lower()) is not None

@@ -16,67 +16,67 @@ BACKOFF_MAX_S = 1.0  # service/dispatch/jobs.py counts on it
 
 
 class Loop(threading.Thread, ABC):
-    """A thread that ends only when it is told to."""
+    """A thread that ends only when stop() was called."""
 
     def __init__(self, name: str, metrics: WorkerMetrics) -> None:
         super().__init__(name=name, daemon=True)
-        self.metrics = metrics
-        self.stopping = threading.Event()
-        self.backoff_s = BACKOFF_MIN_S
+        self._metrics = metrics
+        self._stopping = threading.Event()
+        self._backoff_s = BACKOFF_MIN_S
 
     @abstractmethod
     def turn(self) -> None:
-        """Do one round of work; wait for some, but not for long."""
+        """Do one round of work; wait for work, but not for long."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what the thread owns, after its last turn."""
+        """Free what the thread owns, after its last turn."""
 
     @property
-    def wanted(self) -> bool:
+    def _wanted(self) -> bool:
         """Whether another turn is to follow."""
-        return not self.stopping.is_set()
+        return not self._stopping.is_set()
 
     def stop(self) -> None:
         """Ask for no further turn."""
-        self.stopping.set()
+        self._stopping.set()
 
     def run(self) -> None:
         """Turn until stopped."""
         with logger.contextualize(role="worker"):
-            self.turns()
+            self._turns()
             self.close()
 
-    def turns(self) -> None:
+    def _turns(self) -> None:
         """Turn, whatever a turn raises."""
-        while self.wanted:
+        while self._wanted:
             try:
                 self.turn()
-            except DatabaseAway:  # the store has told so, once for all threads
-                self.pause()
+            except DatabaseAway:  # already logged, once for all threads
+                self._pause()
             except BaseException as error:  # a channel may call sys.exit()
-                self.survived(error)
-                self.pause()
+                self._survived(error)
+                self._pause()
             else:
-                self.backoff_s = BACKOFF_MIN_S
+                self._backoff_s = BACKOFF_MIN_S
 
-    def survived(self, error: BaseException, **ids: object) -> None:
+    def _survived(self, error: BaseException, **ids: object) -> None:
         """Count and log an error that nobody expected; never raise another."""
         with suppress(Exception):
-            self.metrics.loop_errors.labels(self.name.split("-")[0]).inc()
+            self._metrics.loop_errors.labels(self.name.split("-")[0]).inc()
         with suppress(Exception):
             logger.opt(exception=error).error("unexpected_error", thread=self.name, **ids)
 
     @contextmanager
-    def surviving(self) -> Iterator[None]:
-        """Survive what only counts and tells."""
+    def _surviving(self) -> Iterator[None]:
+        """Survive errors of code that only counts and logs."""
         try:
             yield
         except Exception as error:
-            self.survived(error)
+            self._survived(error)
 
-    def pause(self) -> None:
+    def _pause(self) -> None:
         """Wait, longer each time; but not for long once the thread is to stop."""
-        if self.stopping.wait(self.backoff_s):
+        if self._stopping.wait(self._backoff_s):
             time.sleep(BACKOFF_MIN_S)
-        self.backoff_s = min(self.backoff_s * 2, BACKOFF_MAX_S)
+        self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)

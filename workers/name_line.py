@@ -1,12 +1,12 @@
-"""Who waits, on one thread, for a name to be looked up: a moment in line, and then away."""
+"""What waits, on one thread, for names to be looked up: each item for a moment only."""
 
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from workers.names import Found, Names
+from workers.names import Names, Resolution
 
-LINE_S = 0.05  # most names are there sooner; who waits longer holds no slot
+LINE_S = 0.05  # most look-ups take less; what waits longer is released, and holds no slot
 
 T = TypeVar("T")
 
@@ -15,43 +15,52 @@ class NameLine(Generic[T]):
     """The lines of one thread, one for each name. `wake` is called in other threads."""
 
     def __init__(self, names: Names, wake: Callable[[], None]) -> None:
-        self.names = names
-        self.wake = wake
-        self.known: deque[str] = deque()  # names that were told since the last round
-        self.lines: dict[str, list[tuple[float, T]]] = {}  # until when, and who
+        self._names = names
+        self._wake = wake
+        self._answered: deque[str] = deque()  # names looked up since the last round
+        self._lines: dict[str, list[tuple[float, T]]] = {}  # until when, and what
 
-    def ask(self, name: str, now: float) -> Found | None:
-        """Say what a name stands for; None: it is being looked up."""
-        return self.names.ask(name, self.tell, now)
+    def ask(self, name: str, now: float) -> Resolution | None:
+        """Return what is known of a name; None: it is being looked up."""
+        return self._names.ask(name, self._note_answer, now)
 
-    def tell(self, name: str) -> None:
-        """Note that a name was looked up (a look-up's call)."""
-        self.known.append(name)
-        self.wake()
+    def _note_answer(self, name: str) -> None:
+        """Note that a name was looked up (called in a thread of Lookups)."""
+        self._answered.append(name)
+        self._wake()
+
+    def asked_s(self, name: str, now: float) -> float:
+        """Say for how long a name has been looked up by now."""
+        return self._names.asked_s(name, now)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._lines
 
     def enter(self, name: str, item: T, until: float) -> None:
-        """Wait in line."""
-        self.lines.setdefault(name, []).append((until, item))
+        """Let an item wait for a name."""
+        self._lines.setdefault(name, []).append((until, item))
 
-    def leave(self, now: float) -> list[tuple[T, Found | None]]:
-        """Give who has waited for a name that is known now, or for too long (None)."""
-        gone: list[tuple[T, Found | None]] = []
-        while self.known:
-            name = self.known.popleft()
-            if name in self.lines and (found := self.ask(name, now)) is not None:
-                gone += [(item, found) for _, item in self.lines.pop(name)]
-        for name in list(self.lines):
-            late = [item for until, item in self.lines[name] if until <= now]
+    def leave(self, now: float) -> list[tuple[T, Resolution | None]]:
+        """Return what need not wait any more: its name is known, or (None) it waited too long."""
+        gone: list[tuple[T, Resolution | None]] = []
+        while self._answered:
+            name = self._answered.popleft()
+            if name in self._lines and (resolution := self.ask(name, now)) is not None:
+                gone += [(item, resolution) for _, item in self._lines.pop(name)]
+        for name in list(self._lines):
+            late = [item for until, item in self._lines[name] if until <= now]
             if late:
-                found = self.ask(name, now) or self.names.failed_before(name)
-                gone += [(item, found) for item in late]
-                self.lines[name] = [one for one in self.lines[name] if one[0] > now]
-            if not self.lines[name]:
-                del self.lines[name]
+                resolution = self.ask(name, now) or self._names.failed_before(name)
+                gone += [(item, resolution) for item in late]
+                self._lines[name] = [entry for entry in self._lines[name] if entry[0] > now]
+            if not self._lines[name]:
+                del self._lines[name]
         return gone
 
     def clear(self) -> list[T]:
-        """Send everybody away."""
-        items = [item for line in self.lines.values() for _, item in line]
-        self.lines.clear()
+        """Empty all lines; return what waited."""
+        items = [item for line in self._lines.values() for _, item in line]
+        self._lines.clear()
         return items

@@ -1,7 +1,7 @@
-"""What the names of receivers stand for: looked up before a transfer, kept for a minute.
+"""The addresses of receivers' names: looked up before a transfer, kept for a minute.
 
-libcurl would resolve by itself, on a few threads: some names whose servers are silent then hold up
-the others. ops/adr/0015-names.md.
+libcurl would look names up itself, on a few threads, where some names whose servers are silent hold
+up the others. ops/adr/0015-names.md.
 """
 
 import socket
@@ -14,20 +14,20 @@ from dataclasses import dataclass, field, replace
 from service.names.lookups import Call, Lookups, addresses
 from service.names.lookups import Found as Result
 
-FRESH_S = 30.0  # then it is looked up again, beside
-KEPT_S = 60.0  # then nobody goes by it any more: getaddrinfo does not say for how long it holds
+FRESH_S = 30.0  # then it is looked up again, while transfers still use it
+KEPT_S = 60.0  # then it is not used any more: getaddrinfo does not say for how long it holds
 FAILED_S = 3.0
 ANSWER_MAX_S = 5.0  # a look-up that takes longer counts as failed, whatever comes of it later
 KNOWN_MAX = 10_000
 
 SILENT = f"the resolver has not answered within {ANSWER_MAX_S:g} s"
 
-Tell = Callable[[str], None]
+Callback = Callable[[str], None]  # called with the name, in a thread of Lookups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """What a name stands for; `error`: why that is not known. Times are monotonic."""
+class Resolution:
+    """The addresses of a name; `error`: why there are none. Times are monotonic."""
 
     addresses: tuple[str, ...]
     error: str
@@ -37,84 +37,84 @@ class Found:
 
 @dataclass(slots=True)
 class Lookup:
-    """One that runs, or waits for a thread; and who wants to be told of its end."""
+    """A look-up that runs, or waits for a thread. `callbacks`: who waits for its end."""
 
     asked_at: float
-    tellers: set[Tell] = field(default_factory=set)
+    callbacks: set[Callback] = field(default_factory=set)
 
 
 class Names:
     """The names that one worker process knows: its sender threads share them."""
 
     def __init__(self) -> None:
-        self.lookups = Lookups()
-        self.lock = threading.Lock()
-        self.known: OrderedDict[str, Found] = OrderedDict()  # the last to be looked up comes last
-        self.running: dict[str, Lookup] = {}
+        self._lookups = Lookups()
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Resolution] = OrderedDict()  # the last looked up comes last
+        self._running: dict[str, Lookup] = {}
 
-    def ask(self, host: str, tell: Tell, now: float) -> Found | None:
-        """Say what a name stands for. None: not yet, and `tell` is called with it when it is time.
+    def ask(self, host: str, callback: Callback, now: float) -> Resolution | None:
+        """Return what is known of a name. None: nothing yet; `callback` is called when it is.
 
-        That is in another thread, and not at all if too many names are being looked up.
+        It is called in another thread, and never if too many names are being looked up.
         """
-        found = self.known.get(host)
-        if found is not None and now < found.fresh_until:
-            return found
-        with self.lock:
-            return self.looked_up(host, tell, now)
+        known = self._known.get(host)
+        if known is not None and now < known.fresh_until:
+            return known
+        with self._lock:
+            return self._look_up(host, callback, now)
 
-    def looked_up(self, host: str, tell: Tell, now: float) -> Found | None:
-        """Look a name up, or join who does; meanwhile an answer will do that still holds."""
-        found, lookup = self.known.get(host), self.running.get(host)
-        if found is not None and now < found.fresh_until:  # since a moment ago
-            return found
+    def _look_up(self, host: str, callback: Callback, now: float) -> Resolution | None:
+        """Look a name up, or join a look-up that runs; return the last answer while it holds."""
+        known, lookup = self._known.get(host), self._running.get(host)
+        if known is not None and now < known.fresh_until:  # another thread was quicker
+            return known
         if lookup is None:
-            lookup = self.running[host] = Lookup(now)
-            if not self.lookups.start(call_for(host), lambda result: self.learn(host, result)):
-                del self.running[host]
-        if found is not None and found.addresses and now < found.kept_until:
-            return found
-        began_at = self.lookups.began_at(call_for(host))  # what waits for a thread is not silent
+            lookup = self._running[host] = Lookup(now)
+            if not self._lookups.start(call_for(host), lambda result: self._learn(host, result)):
+                del self._running[host]
+        if known is not None and known.addresses and now < known.kept_until:
+            return known
+        began_at = self._lookups.began_at(call_for(host))  # what waits for a thread is not silent
         if began_at is not None and now - began_at > ANSWER_MAX_S:
-            return self.keep(host, (), SILENT, now)
-        lookup.tellers.add(tell)
+            return self._keep(host, (), SILENT, now)
+        lookup.callbacks.add(callback)
         return None
 
     def asked_s(self, host: str, now: float) -> float:
-        """Say for how long a name is being looked up."""
-        lookup = self.running.get(host)
+        """Say for how long a name has been looked up by now."""
+        lookup = self._running.get(host)
         return now - lookup.asked_at if lookup else 0.0
 
-    def failed_before(self, host: str) -> Found | None:
-        """Say why a name was not found the last time it was looked up, if it was not."""
-        found = self.known.get(host)
-        return found if found is not None and found.error else None
+    def failed_before(self, host: str) -> Resolution | None:
+        """Return the last look-up's result if it failed."""
+        known = self._known.get(host)
+        return known if known is not None and known.error else None
 
-    def learn(self, host: str, result: Result) -> None:
-        """Keep what came of a look-up, and tell who waits for it (a look-up's thread)."""
-        found: tuple[str, ...]
+    def _learn(self, host: str, result: Result) -> None:
+        """Keep what came of a look-up, and call who waits for it (in a thread of Lookups)."""
+        places: tuple[str, ...]
         if isinstance(result, Exception):
-            found, error = (), str(result)
+            places, error = (), str(result)
         else:
-            found, error = permitted(host, addresses(result)), "it has no address"
-        with self.lock:
-            lookup = self.running.pop(host)
-            self.keep(host, found, error, time.monotonic())
-        for tell in lookup.tellers:
-            tell(host)
+            places, error = permitted(host, addresses(result)), "it has no address"
+        with self._lock:
+            lookup = self._running.pop(host)
+            self._keep(host, places, error, time.monotonic())
+        for callback in lookup.callbacks:
+            callback(host)
 
-    def keep(self, host: str, found: tuple[str, ...], error: str, now: float) -> Found:
-        """Remember what came of a look-up: no failure, while an answer before it holds."""
-        known = self.known.pop(host, None)
-        if found:
-            kept = Found(found, "", now + FRESH_S, now + KEPT_S)
+    def _keep(self, host: str, places: tuple[str, ...], error: str, now: float) -> Resolution:
+        """Remember what came of a look-up; a failure counts only when no older answer holds."""
+        known = self._known.pop(host, None)
+        if places:
+            kept = Resolution(places, "", now + FRESH_S, now + KEPT_S)
         elif known is not None and known.addresses and now < known.kept_until:
             kept = replace(known, fresh_until=now + FAILED_S)
         else:
-            kept = Found((), error, now + FAILED_S, now + FAILED_S)
-        self.known[host] = kept
-        if len(self.known) > KNOWN_MAX:
-            self.known.popitem(last=False)
+            kept = Resolution((), error, now + FAILED_S, now + FAILED_S)
+        self._known[host] = kept
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
         return kept
 
 
@@ -126,8 +126,7 @@ def call_for(host: str) -> Call:
 def permitted(host: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
     """Say to which of a name's addresses we may connect: to all.
 
-    This is the place for who wants to refuse some. Everything that a name stands for comes by here
-    before libcurl is told of it, and libcurl asks nobody else; an address that is written as a
-    number, and localhost, do not.
+    To refuse some, do it here. All addresses of a name pass through here before libcurl gets them,
+    and libcurl looks nothing up itself; addresses written as numbers, and localhost, do not.
     """
     return addresses

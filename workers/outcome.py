@@ -1,4 +1,4 @@
-"""Decide what may start, and word what came of it. Pure."""
+"""Decide what may begin, and put into words what came of it. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,8 @@ BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see 
 def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
     """Say why a send must not begin now; None: it may.
 
-    A send that takes its whole deadline has to end within the lease: then another worker may begin.
+    A send may take its whole deadline, and must end within the lease: after it, another worker may
+    send the same.
     """
     if claim.expires_at is not None and claim.expires_at <= now:
         return Ended(claim=claim, verdict=EXPIRED, started_at=now, took_ms=0)
@@ -48,7 +49,7 @@ def blames_destination(verdict: Verdict) -> bool:
 
 
 def excerpt(answer: bytes | str) -> str | None:
-    """Make clean text: valid UTF-8, no control characters, at most 500. None: nothing is left."""
+    """Make clean text: valid UTF-8, no control characters, 500 at most. None: nothing is left."""
     if not answer:
         return None
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
@@ -56,5 +57,5 @@ def excerpt(answer: bytes | str) -> str | None:
 
 
 def by_class(status: int, table: Mapping[int | str, Outcome]) -> Outcome:
-    """Look a status up: the exact one first, then its class ("5xx")."""
+    """Look a status up: first the status itself, then its class ("5xx")."""
     return table.get(status) or table.get(f"{status // 100}xx", Outcome.UNKNOWN)

@@ -1,4 +1,4 @@
-"""The pace of destinations that throttle: lower with a refusal, higher with what they take.
+"""The pace of destinations that throttle: it falls with refusals, and rises with what they take.
 
 A destination is known here only while it throttles, so that the others cost one lookup in a dict.
 What is over its pace goes back to `queued`: it holds no slot. ops/adr/0009-pace.md says why.
@@ -15,27 +15,27 @@ from loguru import logger
 from service.model import Outcome
 from workers.claim import Claim, Parked, Unstarted, Verdict
 
-REFUSED_SHARE = 1 / 8  # of the answers: what one of many tenants is refused slows nobody else
+REFUSED_SHARE = 1 / 8  # of the answers: the refusals of one of many tenants slow nobody else
 SMOOTHING = 1 / 16
 START_PER_S = 8.0  # a guess: it doubles each second until the destination throttles again
 LEAST_PER_S = 0.25
 LOWER = 0.7
-ROUND_S = 1.0  # lowered at most so often: receivers count by the second, or longer
-RISE_S = 8.0  # an eighth a second more, of the pace at which it last throttled
+ROUND_S = 1.0  # between two lowerings, at least: receivers count by the second, or longer
+RISE_S = 8.0  # each second adds an eighth of the pace at which it last throttled
 RISE_MIN_PER_S = 1.0
-FORGET_S = 60.0  # unthrottled for so long: no pace
+FORGET_S = 60.0  # after so long without throttling, a destination has no pace
 
-TICK_S = 1 / 16  # rows come back in so many groups a second: each is a call of release
-BURST_S = TICK_S  # what they would be sent in leaves at once
-AHEAD = 2  # so many times the pace comes back: it may rise meanwhile
-UNSURE_PER_S = 50.0  # … and at least so many, until it throttles for the second time
-NEAR_S = 8.0  # within it each row has a place of its own; the others come to ask again
+TICK_S = 1 / 16  # rows come back in 16 groups a second: each costs a call of release
+BURST_S = TICK_S  # sends that are due within it leave at once
+AHEAD = 2  # rows come back at so many times the pace, which may rise meanwhile
+UNSURE_PER_S = 50.0  # at least so many come back until it throttles for the second time
+NEAR_S = 8.0  # within it each row has a place of its own; later rows only come to ask again
 FAR_PER_S = 1000
 DELAY_MAX_S = 3600.0
 
-HELD_FROM = 3  # asked so often, and it took nothing: the URL is left alone for 1, 2, 4 … seconds
+HELD_FROM = 3  # after so many refusals in a row the URL is left alone for 1, 2, 4 … seconds
 HELD_MAX_S = 30.0
-TAKES_NOTHING = 5  # lowered so often, and nothing was taken since
+TAKES_NOTHING = 5  # lowered so often, it has taken nothing meanwhile
 OVERDUE_PER_S = 10.0
 KNOWN_MAX = 10_000
 TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)
@@ -43,13 +43,13 @@ TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)
 
 @dataclass(slots=True)
 class Returns:
-    """When parked rows come back: one after another, and beyond NEAR_S only to look in."""
+    """When parked rows come back: one after another, and beyond NEAR_S only to ask again."""
 
     near: float = -math.inf
     far: float = -math.inf
 
     def next(self, earliest: float, per_s: float) -> float:
-        """Find the time for one more, not before `earliest`."""
+        """Find the time for one more row, not before `earliest`."""
         near = max(self.near, earliest) + 1 / per_s
         if near <= earliest + NEAR_S:
             self.near = near
@@ -60,15 +60,15 @@ class Returns:
 
 @dataclass(slots=True)
 class Hold:
-    """A URL that is left alone: until a time that its receiver named, or as it takes nothing."""
+    """A URL that is left alone: its receiver named a time, or takes nothing."""
 
     until: float = -math.inf
-    refused: int = 0  # asked so often, and nothing taken since
+    refused: int = 0  # rounds of refusals since it last took something
     refused_at: float = -math.inf
     back: Returns = field(default_factory=Returns)
 
     def refuse(self, retry_after_s: float | None, started_at: float, now: float) -> None:
-        """Learn of a refusal: it holds for the time that is named, and longer each time."""
+        """Learn of a refusal: wait as long as the receiver asks, and longer with each round."""
         if started_at >= self.refused_at + ROUND_S:
             self.refused, self.refused_at = self.refused + 1, now
         wait_s = retry_after_s or 0.0
@@ -78,7 +78,7 @@ class Hold:
 
     @property
     def takes_nothing(self) -> bool:
-        """Whether it was asked again and again."""
+        """Whether it has refused HELD_FROM rounds in a row."""
         return self.refused >= HELD_FROM
 
 
@@ -87,12 +87,12 @@ class Pace:
     """One destination that throttles; all times are monotonic."""
 
     quiet_from: float  # since when nothing keeps it from being forgotten
-    per_s: float = math.inf  # inf: it is only looked at, how many it refuses
+    per_s: float = math.inf  # inf: no limit yet, only the share of refusals is counted
     refused_share: float = 0.0
-    throttled_per_s: float = math.inf  # the pace at which it last did; inf: none yet
+    throttled_per_s: float = math.inf  # the pace at which it last throttled; inf: none yet
     lowered_at: float = -math.inf
-    sent_at: float = -math.inf  # of the last send, if all had kept the pace
-    lowered: int = 0  # in a row
+    sent_at: float = -math.inf  # when the last send would have been, at exactly the pace
+    lowered: int = 0  # how often in a row
     back: Returns = field(default_factory=Returns)
 
     @property
@@ -101,7 +101,7 @@ class Pace:
         return max(self.per_s * AHEAD, UNSURE_PER_S if self.throttled_per_s == math.inf else 0.0)
 
     def admits(self, now: float, per_s: float) -> bool:
-        """Take the place of one send, if there is one."""
+        """Say whether a send may leave now, and count it if so."""
         at = self.sent_at + 1 / per_s
         if at > now + BURST_S:
             return False
@@ -121,132 +121,132 @@ class Pace:
         if is_first:
             self.per_s, self.sent_at = START_PER_S, now
         else:
-            self.lower()
+            self._lower()
         self.lowered_at = now
         return is_first
 
-    def lower(self) -> None:
-        """Send less."""
+    def taken(self, started_at: float) -> None:
+        """Raise the pace a little: at most to the double in a second, if all is taken."""
+        self.refused_share -= self.refused_share * SMOOTHING
+        if started_at >= self.lowered_at:
+            if self.lowered >= TAKES_NOTHING:
+                self.throttled_per_s = math.inf  # the old pace says nothing any more
+            step_per_s = max(RISE_MIN_PER_S, self.throttled_per_s / RISE_S)
+            self.per_s += min(self.per_s, 1.0, step_per_s / self.per_s)
+            self.lowered = 0
+
+    def _lower(self) -> None:
+        """Lower the pace."""
         if not self.lowered:
             self.throttled_per_s = self.per_s
         self.per_s = max(LEAST_PER_S, self.per_s * LOWER)
         self.lowered += 1
-
-    def taken(self, started_at: float) -> None:
-        """Send a little more: by so much a second if all is taken, at most the double."""
-        self.refused_share -= self.refused_share * SMOOTHING
-        if started_at >= self.lowered_at:
-            if self.lowered >= TAKES_NOTHING:
-                self.throttled_per_s = math.inf  # it is as unknown as at first
-            step_per_s = max(RISE_MIN_PER_S, self.throttled_per_s / RISE_S)
-            self.per_s += min(self.per_s, 1.0, step_per_s / self.per_s)
-            self.lowered = 0
 
 
 class Paces:
     """The paces of one worker process: its sender threads share them."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
-        self.held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
+        self._held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
 
     def parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
-        """Say until when a claim has to wait for its destination. None: it may be sent now."""
-        if name not in self.known:
+        """Park a claim that has to wait for its destination. None: it may be sent now."""
+        if name not in self._known:
             return None
-        with self.lock:
-            pace = self.current(name, now)
-            return None if pace is None else self.turned_away(claim, pace, now)
+        with self._lock:
+            pace = self._current(name, now)
+            return None if pace is None else self._turned_away(claim, pace, now)
 
     def report(
         self, claim: Claim, name: str, verdict: Verdict, started_at: float, now: float
     ) -> Verdict:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
         throttled = verdict.outcome is Outcome.THROTTLED
-        if not throttled and name not in self.known:
+        if not throttled and name not in self._known:
             return verdict
-        with self.lock:
+        with self._lock:
             if throttled:
-                pace = self.refused(name, started_at, now)
-                hold = self.hold(claim.recipient)
+                pace = self._refused(name, started_at, now)
+                hold = self._hold(claim.recipient)
                 hold.refuse(verdict.retry_after_s, started_at, now)
                 return replace(verdict, retry_after_s=wait_s(pace, hold, now))
             if verdict.outcome in TAKEN:
-                self.taken(claim, name, started_at, now)
+                self._taken(claim, name, started_at, now)
         return verdict
 
     def knows(self, name: str) -> bool:
         """Say whether it has throttled lately."""
-        return name in self.known
+        return name in self._known
 
-    def turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
+    def _turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
         """Park the rows of a held URL and what is over the pace.
 
-        A row beyond its patience is not held any more: it has the pace alone, and not that of a
-        destination that takes nothing, or rows would gather there and never end.
+        A row beyond its patience heeds the pace alone, and at least OVERDUE_PER_S where nothing is
+        taken: rows would gather there and never end.
         """
         overdue = claim.patience_ends <= now
-        hold = None if overdue else self.held.get(claim.recipient)
+        hold = None if overdue else self._held.get(claim.recipient)
         if hold is not None and hold.until > now:
             back_at = hold.back.next(hold.until, pace.back_per_s)
-            return unstarted(claim, back_at, now, Parked.URL)
+            return parked(claim, back_at, now, Parked.URL)
         least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
         if pace.admits(now, max(pace.per_s, least_per_s)):
             return None
         back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
-        return unstarted(claim, back_at, now, Parked.PACE)
+        return parked(claim, back_at, now, Parked.PACE)
 
-    def refused(self, name: str, started_at: float, now: float) -> Pace:
-        """Know a destination from its first refusal on."""
-        pace = self.current(name, now) or self.known.setdefault(name, Pace(quiet_from=now))
+    def _refused(self, name: str, started_at: float, now: float) -> Pace:
+        """Know a destination from its first refusal on, and lower its pace if it has to fall."""
+        pace = self._current(name, now) or self._known.setdefault(name, Pace(quiet_from=now))
         if pace.refused(started_at, now):
             logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
-        self.known.move_to_end(name)
-        if len(self.known) > KNOWN_MAX:
-            self.known.popitem(last=False)
+        self._known.move_to_end(name)
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
         return pace
 
-    def taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
-        """Learn that it takes some, at this URL."""
-        if pace := self.current(name, now):
+    def _taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
+        """Learn that a destination took a send at this URL."""
+        if pace := self._current(name, now):
             pace.taken(started_at)
-        if hold := self.held.get(claim.recipient):
+        if hold := self._held.get(claim.recipient):
             hold.refused = 0
 
-    def hold(self, url: str) -> Hold:
+    def _hold(self, url: str) -> Hold:
         """Know a URL from its first refusal on."""
-        hold = self.held.setdefault(url, Hold())
-        self.held.move_to_end(url)
-        if len(self.held) > KNOWN_MAX:
-            self.held.popitem(last=False)
+        hold = self._held.setdefault(url, Hold())
+        self._held.move_to_end(url)
+        if len(self._held) > KNOWN_MAX:
+            self._held.popitem(last=False)
         return hold
 
-    def current(self, name: str, now: float) -> Pace | None:
-        """Find a destination; forget it when it has not throttled for a while."""
-        pace = self.known.get(name)
+    def _current(self, name: str, now: float) -> Pace | None:
+        """Return what is known of a destination; forget it FORGET_S after it last throttled."""
+        pace = self._known.get(name)
         if pace is None or now - pace.quiet_from <= FORGET_S:
             return pace
-        del self.known[name]
+        del self._known[name]
         if pace.per_s < math.inf:
             logger.info("pace_forgotten", destination=name, per_s=round(pace.per_s, 1))
         return None
 
 
 def wait_s(pace: Pace, hold: Hold, now: float) -> float | None:
-    """Say how long one that was throttled has to wait. None: as the ledger likes."""
+    """Say how long a row that was throttled has to wait. None: the ledger decides."""
     if hold.until > now:
         pace.quiet_from = max(pace.quiet_from, hold.until)
         if hold.takes_nothing:
-            return hold.until + NEAR_S - now  # another row asks next time, if there is one
+            return hold.until + NEAR_S - now  # later than others, so that another row asks first
         return min(hold.back.next(hold.until, pace.back_per_s) - now, DELAY_MAX_S)
     return None if pace.per_s == math.inf else pace.back.next(now, pace.back_per_s) - now
 
 
-def unstarted(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:
-    """Give a claim back until `at`, or until it expires or its patience ends.
+def parked(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:
+    """Park a claim until `at`, or until it expires or its patience ends.
 
-    Rounded up, because each different delay of a batch is a call of release.
+    Rounded up, because each different delay of a batch costs a call of release.
     """
     ends = [end for end in (claim.expires_at, claim.patience_ends) if end is not None and end > now]
     wait_s = min(at - now, DELAY_MAX_S, *[end - now for end in ends])

@@ -1,8 +1,8 @@
 """Which origins speak HTTP/2: a burst to one of them shares a connection instead of opening 200.
 
-libcurl can wait for a connection to tell (PIPEWAIT), but then waits for its first answer: an origin
-of HTTP/1.1 would be asked one by one. So we ask libcurl to wait only where HTTP/2 was seen, and
-let an origin that has not answered yet have one connection first.
+libcurl can wait until a connection shows what it speaks (PIPEWAIT), but it waits for the first
+answer: an origin of HTTP/1.1 would be asked one by one. So libcurl is to wait only where HTTP/2 was
+seen, and an origin that has not answered yet gets one connection first.
 """
 
 from collections import OrderedDict, deque
@@ -28,16 +28,20 @@ class Protocols(Generic[T]):
     """What the origins of one thread speak. Pure: the caller begins what it gets back."""
 
     def __init__(self) -> None:
-        self.is_h2: OrderedDict[str, bool] = OrderedDict()
-        self.newcomers: dict[str, Newcomer[T]] = {}
+        self._is_h2: OrderedDict[str, bool] = OrderedDict()
+        self._newcomers: dict[str, Newcomer[T]] = {}
+
+    def speaks_h2(self, origin: str) -> bool:
+        """Say whether an origin is known to speak HTTP/2."""
+        return self._is_h2.get(origin, False)
 
     def may_begin(self, origin: str, item: T) -> bool:
-        """Say whether a transfer may begin now; if not, `item` comes back later."""
-        if origin in self.is_h2:
+        """Say whether a transfer may begin now; if not, `item` waits, and comes back later."""
+        if origin in self._is_h2:
             return True
-        newcomer = self.newcomers.get(origin)
+        newcomer = self._newcomers.get(origin)
         if newcomer is None:
-            self.newcomers[origin] = Newcomer()
+            self._newcomers[origin] = Newcomer()
             return True
         if newcomer.room:
             newcomer.room -= 1
@@ -47,12 +51,12 @@ class Protocols(Generic[T]):
 
     def needs_scout(self, origin: str) -> bool:
         """Say whether the transfer that begins now makes the first connection."""
-        newcomer = self.newcomers.get(origin)
+        newcomer = self._newcomers.get(origin)
         return newcomer is not None and not newcomer.is_connected
 
     def connected(self, origin: str) -> list[T]:
-        """A first connection stands: return what one may carry, if it is HTTP/2."""
-        newcomer = self.newcomers.get(origin)
+        """Note that the first connection stands; return as many as HTTP/2 may carry on it."""
+        newcomer = self._newcomers.get(origin)
         if newcomer is None or newcomer.is_connected:
             return []
         newcomer.is_connected = True
@@ -61,20 +65,20 @@ class Protocols(Generic[T]):
         return begun
 
     def answered(self, origin: str, is_h2: bool) -> list[T]:
-        """Remember what it speaks; return all that waited for that."""
-        self.is_h2[origin] = is_h2
-        self.is_h2.move_to_end(origin)
-        if len(self.is_h2) > KNOWN_MAX:
-            self.is_h2.popitem(last=False)
+        """Remember what an origin speaks; return all that waited for that."""
+        self._is_h2[origin] = is_h2
+        self._is_h2.move_to_end(origin)
+        if len(self._is_h2) > KNOWN_MAX:
+            self._is_h2.popitem(last=False)
         return self.silent(origin)
 
     def silent(self, origin: str) -> list[T]:
-        """No answer came: return all that waited, as it is no better off one by one."""
-        newcomer = self.newcomers.pop(origin, None)
+        """Note that no answer came; return all that waited: one by one would be no better."""
+        newcomer = self._newcomers.pop(origin, None)
         return list(newcomer.waiting) if newcomer else []
 
     def clear(self) -> list[T]:
-        """Return whatever waits."""
-        waiting = [item for newcomer in self.newcomers.values() for item in newcomer.waiting]
-        self.newcomers.clear()
+        """Forget the newcomers; return all that waited."""
+        waiting = [item for newcomer in self._newcomers.values() for item in newcomer.waiting]
+        self._newcomers.clear()
         return waiting

@@ -18,7 +18,7 @@ from service.keys import Keys
 
 FAIR_EVERY = 8  # each 8th pop begins at the bulk lane, so that nothing starves
 BLOCK_MAX_S = 1.0
-LINE_S = 0.25  # what takes longer to connect is not waited for
+CONNECT_WAIT_S = 0.25  # a connection that takes longer is made while the claimer goes on
 
 
 class ReadySet:
@@ -26,118 +26,118 @@ class ReadySet:
 
     def __init__(self, url: str) -> None:
         # No retries: a pop that is sent again, because its answer was lost, loses a second batch.
-        self.pool = PoolBeside.from_url(
+        self._pool = PoolBeside.from_url(
             url,
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=1.0,
             socket_timeout=BLOCK_MAX_S + 3,
             client_name="notify-work",
         )
-        self.redis = redis.Redis(connection_pool=self.pool)
-        self.lanes: list[str] = []  # keys, urgent first; `use` names them
-        self.epoch = ""
-        self.pops = 0
+        self._redis = redis.Redis(connection_pool=self._pool)
+        self._lanes: list[str] = []  # keys, urgent first; `use` names them
+        self._epoch = ""
+        self._pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
 
     def use(self, ledger: str) -> None:
         """Take from the ready set of this ledger from now on."""
         keys = Keys(ledger)
-        self.lanes, self.epoch = list(keys.lanes.values()), keys.epoch
+        self._lanes, self._epoch = list(keys.lanes.values()), keys.epoch
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
-        self.pops += 1
+        self._pops += 1
         self.dropped = 0
-        keys = self.lanes if self.pops % FAIR_EVERY else self.lanes[::-1]
+        keys = self._lanes if self._pops % FAIR_EVERY else self._lanes[::-1]
         try:
-            found: Any = self.redis.bzmpop(
+            popped: Any = self._redis.bzmpop(
                 min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit
             )
         except (redis.RedisError, OSError) as error:
             raise RedisAway(str(error)) from error
-        if not found:
+        if not popped:
             return []
-        ids = [pair[0].hex() for pair in found[1] if is_id(pair[0])]
-        self.dropped = len(found[1]) - len(ids)
+        ids = [pair[0].hex() for pair in popped[1] if is_id(pair[0])]
+        self.dropped = len(popped[1]) - len(ids)
         return ids
 
     def is_offered_to(self) -> bool:
         """Say whether a dispatcher offers here, or did within the last minute. Raises RedisAway."""
         try:
-            return self.redis.get(self.epoch) is not None
+            return self._redis.get(self._epoch) is not None
         except (redis.RedisError, OSError) as error:
             raise RedisAway(str(error)) from error
 
     def close(self) -> None:
         """Close the connection."""
         with suppress(redis.RedisError, OSError):
-            self.pool.disconnect()
+            self._pool.disconnect()
 
 
 class PoolBeside(redis.ConnectionPool):
-    """One connection for one thread, made in another: looking its name up can take a minute."""
+    """One connection for one thread, made in another thread: a name's look-up can take a minute."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self.idle: Any = None
-        self.making: SimpleQueue[Any] | None = None
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._idle: Any = None
+        self._making: SimpleQueue[Any] | None = None
 
     def get_connection(self, *_: Any, **__: Any) -> Any:
-        """Lend the connection. While it is being made, that is a ConnectionError."""
-        lent, self.idle = self.idle, None
+        """Lend the connection. Raises ConnectionError while it is being made."""
+        lent, self._idle = self._idle, None
         if lent is not None and not is_quiet(lent):
-            self.release_broken(lent)
+            self._release_broken(lent)
             lent = None
-        return self.made() if lent is None else lent
+        return self._made() if lent is None else lent
 
     def release(self, connection: Any) -> None:
         if connection.is_connected:
-            self.idle = connection
+            self._idle = connection
         else:
-            self.release_broken(connection)
+            self._release_broken(connection)
 
-    def release_broken(self, connection: Any) -> None:
-        """Have a connection made anew when it is needed."""
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        if self._idle is not None:
+            self._release_broken(self._idle)
+        super().disconnect(*args, **kwargs)
+
+    def _release_broken(self, connection: Any) -> None:
+        """Take a connection back to be made anew when it is needed."""
         connection.disconnect()
         super().release(connection)
 
-    def made(self) -> Any:
-        """Begin to make the connection, or ask whether it is made."""
-        wait_s = LINE_S if self.making is None else 0.001
-        making = self.making = self.making or self.begin()
+    def _made(self) -> Any:
+        """Return the connection, made beside this thread, if it is ready after a short wait."""
+        wait_s = CONNECT_WAIT_S if self._making is None else 0.001
+        making = self._making = self._making or self._begin()
         try:
             made = making.get(timeout=wait_s)
         except Empty:
             raise redis.ConnectionError("connecting takes long") from None
-        self.making = None
+        self._making = None
         if isinstance(made, Exception):
             raise made
         return made
 
-    def begin(self) -> SimpleQueue[Any]:
-        """Begin to make the connection."""
+    def _begin(self) -> SimpleQueue[Any]:
+        """Start the thread that makes the connection."""
         making: SimpleQueue[Any] = SimpleQueue()
         try:
-            threading.Thread(target=self.make, args=[making], daemon=True).start()
+            threading.Thread(target=self._make, args=[making], daemon=True).start()
         except RuntimeError as error:  # the system has no thread to give
             raise redis.ConnectionError(str(error)) from error
         return making
 
-    def make(self, making: SimpleQueue[Any]) -> None:
-        """Connect (a thread's life)."""
+    def _make(self, making: SimpleQueue[Any]) -> None:
+        """Connect (runs in a thread of its own)."""
         try:
             making.put(super().get_connection())
-        except Exception as error:  # whatever it is, the other thread is to raise it
+        except Exception as error:  # the thread that waits for the connection raises it
             making.put(error)
-
-    def disconnect(self, *args: Any, **given: Any) -> None:
-        if self.idle is not None:
-            self.release_broken(self.idle)
-        super().disconnect(*args, **given)
 
 
 def is_quiet(connection: Any) -> bool:
-    """Say whether nothing waits to be read: neither an answer nor an end."""
+    """Say whether nothing waits to be read: no answer, and no end of the connection."""
     try:
         return not connection.can_read()
     except (redis.RedisError, OSError):
@@ -145,5 +145,5 @@ def is_quiet(connection: Any) -> bool:
 
 
 def is_id(member: bytes) -> bool:
-    """Say whether it can be an id: the 16 bytes of a UUID of version 7, as the ledger demands."""
+    """Say whether a member can be an id: the 16 bytes of a UUID of version 7."""
     return len(member) == 16 and member[6] >> 4 == 7

@@ -1,4 +1,4 @@
-"""What PostgreSQL does not let us move: told by name, and left alone for a while."""
+"""Rows that PostgreSQL does not let us move: logged by id, and left alone for a while."""
 
 import time
 from collections.abc import Iterable
@@ -20,23 +20,25 @@ class Refusal(NamedTuple):
 
 
 class Refusals:
-    """Those of one thread. Rows that keep being refused are told once in LEFT_ALONE_S."""
+    """The refusals that one thread met. A row is logged at most once in LEFT_ALONE_S."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
-        self.metrics = metrics
-        self.until: dict[str, float] = {}  # id as text -> when it may be looked at again
+        self._metrics = metrics
+        self._until: dict[str, float] = {}  # id as text -> when it may be looked at again
 
     def known(self) -> list[str]:
-        """Return what is to be left alone now."""
+        """Return the ids that are to be left alone now."""
+        if not self._until:
+            return []
         now = time.monotonic()
-        self.until = {id: until for id, until in self.until.items() if until > now}
-        return list(self.until)
+        self._until = {id: until for id, until in self._until.items() if until > now}
+        return list(self._until)
 
-    def tell(self, call: str, refused: Iterable[Refusal]) -> None:
+    def record(self, call: str, refused: Iterable[Refusal]) -> None:
         """Count and log each, and remember it."""
-        news = [one for one in refused if one.id not in self.until]
-        self.metrics.refused.labels(call).inc(len(news))
+        news = [refusal for refusal in refused if refusal.id not in self._until]
+        self._metrics.refused.labels(call).inc(len(news))
         rows = ({"notification_id": r.id, "attempt": r.attempt, "error": r.error} for r in news)
         logs.transitions("refused_by_database", ({**row, "call": call} for row in rows), "ERROR")
         until = time.monotonic() + LEFT_ALONE_S
-        self.until |= {one.id: until for one in news[: KNOWN_MAX - len(self.until)]}
+        self._until |= {refusal.id: until for refusal in news[: KNOWN_MAX - len(self._until)]}

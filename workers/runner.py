@@ -1,4 +1,4 @@
-"""What `notify worker` runs: a claimer, NUM_THREADS senders, a settler; start and stop in order."""
+"""What `notify worker` runs: a claimer, NUM_THREADS senders and a settler."""
 
 import os
 import socket
@@ -15,6 +15,7 @@ from service.metrics import WorkerMetrics
 from service.process.descriptors import share
 from workers.breakers import Breakers
 from workers.channels import channels
+from workers.claim import Outbox
 from workers.claimer import Claimer
 from workers.doubts import Doubts
 from workers.hints import Hints
@@ -29,104 +30,111 @@ from workers.slots import Slots
 from workers.store import Store
 
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
-CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for a sender to cut off what it sends
-SETTLE_EXTRA_S = 2.0  # … and to settle that, too
+CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for senders to cut off what still runs
+SETTLE_EXTRA_S = 2.0  # beyond the grace: for the settler to settle that
 
 
 class Worker:
-    """The threads of one worker, in this process. Raises ConfigError for a secret that is none."""
+    """The threads of one worker. Raises ConfigError for a value that is no webhook secret."""
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
-        self.settings = settings = within_descriptors(settings)
-        # The token, because a container that starts again has its host and its process id again.
-        self.name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
+        self._settings = settings = within_descriptors(settings)
+        # The token, because a restarted container has the same host and process id as before.
+        self._name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
         slots_max = settings.num_threads * settings.sends_per_thread
         slots = Slots(slots_max, slots_max * UNSETTLED_PER_SLOT)
         metrics.slots.set(slots_max)
         metrics.in_flight.set_function(lambda: slots.sending)
-        metrics.in_hand.set_function(lambda: len(slots.in_hand))
-        self.clock = Clock()
-        ways = channels(settings, self.clock.now)
-        breakers, paces = Breakers(settings, metrics), Paces()
-        shortages, names, doubts = Shortages(metrics), Names(), Doubts()
+        metrics.in_hand.set_function(lambda: slots.in_hand)
+        self._clock = Clock()
         outage = Outage("postgresql", by="worker")
-        self.settler = Settler(
+        self._settler = Settler(
             settings,
             metrics,
-            store=Store(settings, metrics, self.name, "settler", outage),
+            store=Store(settings, metrics, self._name, "settler", outage),
             slots=slots,
         )
-        self.senders = [
-            Sender(
-                number,
-                settings,
-                metrics,
-                channels=ways,
-                breakers=breakers,
-                paces=paces,
-                shortages=shortages,
-                names=names,
-                doubts=doubts,
-                slots=slots,
-                outbox=self.settler.inbox,
-            )
-            for number in range(settings.num_threads)
-        ]
+        self._senders = senders(settings, metrics, self._clock, slots, self._settler.inbox)
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
-        self.claimer = Claimer(
+        self._claimer = Claimer(
             settings,
             metrics,
-            store=Store(settings, metrics, self.name, "claimer", outage),
-            clock=self.clock,
+            store=Store(settings, metrics, self._name, "claimer", outage),
+            clock=self._clock,
             hints=Hints(ready_set, metrics),
             slots=slots,
-            senders=self.senders,
+            senders=self._senders,
         )
-        self.threads: list[Loop] = [self.settler, *self.senders, self.claimer]
+        self._threads: list[Loop] = [self._settler, *self._senders, self._claimer]
 
     @property
     def alive(self) -> bool:
         """Whether every thread runs."""
-        return all(thread.is_alive() for thread in self.threads)
+        return all(thread.is_alive() for thread in self._threads)
 
     def ended(self) -> str | None:
-        """Name a thread that ended, though nobody told it to; None: all run."""
-        gone = [thread.name for thread in self.threads if not thread.is_alive()]
+        """Name a thread that has ended although the worker was not stopped; None: all run."""
+        gone = [thread.name for thread in self._threads if not thread.is_alive()]
         return f"thread {gone[0]} ended" if gone else None
 
     def start(self) -> None:
         """Start the threads; they wait for PostgreSQL and Redis by themselves."""
-        if not self.settings.webhook_secret:
+        if not self._settings.webhook_secret:
             logger.warning("webhooks_unsigned", hint="set WEBHOOK_SECRET to sign them")
-        for thread in self.threads:
+        for thread in self._threads:
             thread.start()
-        logger.info("worker_started", worker=self.name, threads=len(self.senders))
+        logger.info("worker_started", worker=self._name, threads=len(self._senders))
 
     def stop(self) -> None:
         """Claim nothing more, finish what is being sent, release the rest, settle all. Blocks.
 
         What the grace is too short for is settled as unknown, or left to the reaper.
         """
-        grace_s = self.settings.shutdown_grace_s
+        grace_s = self._settings.shutdown_grace_s
         grace_ends = time.monotonic() + grace_s
-        self.claimer.stop()
-        self.claimer.join(grace_s)  # it may wait for a PostgreSQL that is silent
-        for sender in self.senders:
+        self._claimer.stop()
+        self._claimer.join(grace_s)  # it may be waiting for a PostgreSQL that is silent
+        for sender in self._senders:
             sender.finish(grace_ends)
-        for sender in self.senders:
+        for sender in self._senders:
             sender.join(max(0.0, grace_ends + CUT_OFF_EXTRA_S - time.monotonic()))
-            if sender.is_alive():  # somebody keeps it: its row is the reaper's
+            if sender.is_alive():  # a library holds it up: what it sends is left to the reaper
                 logger.error("thread_stuck", thread=sender.name)
                 sender.give_back()
-        self.settler.finish(grace_ends + SETTLE_EXTRA_S)
-        self.settler.join(max(0.0, grace_ends + SETTLE_EXTRA_S - time.monotonic()))
-        logger.info("worker_stopped", worker=self.name)
+        self._settler.finish(grace_ends + SETTLE_EXTRA_S)
+        self._settler.join(max(0.0, grace_ends + SETTLE_EXTRA_S - time.monotonic()))
+        logger.info("worker_stopped", worker=self._name)
+
+
+def senders(
+    settings: Settings, metrics: WorkerMetrics, clock: Clock, slots: Slots, outbox: Outbox
+) -> list[Sender]:
+    """Make the senders, which share what is known of receivers."""
+    by_name = channels(settings, clock.now)
+    breakers, paces = Breakers(settings, metrics), Paces()
+    shortages, names, doubts = Shortages(metrics), Names(), Doubts()
+    return [
+        Sender(
+            number,
+            settings,
+            metrics,
+            channels=by_name,
+            breakers=breakers,
+            paces=paces,
+            shortages=shortages,
+            names=names,
+            doubts=doubts,
+            slots=slots,
+            outbox=outbox,
+        )
+        for number in range(settings.num_threads)
+    ]
 
 
 def within_descriptors(settings: Settings) -> Settings:
     """Give each thread fewer sends if the limit of open files asks for it.
 
-    A send takes two: its connection, and one that waits for the next.
+    A send takes two files: its connection, and one that is kept for the next send.
     """
     wanted = 2 * settings.num_threads * settings.sends_per_thread
     most = max(2, share("worker", wanted) // 2 // settings.num_threads)

@@ -1,4 +1,4 @@
-"""A sender thread: starts what it is given, drives many transfers at once, tells how each ended."""
+"""A sender thread: begins the claims it receives, and drives many transfers at once."""
 
 import time
 from collections import deque
@@ -25,13 +25,13 @@ from workers.standing import Standing
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
-NAME_PAUSES_S = (0.25, 1.0)  # before a name that is looked up is asked for again, as that takes
+NAME_PAUSES_S = (0.25, 1.0)  # a claim waits so long for its name: the first above the look-up's age
 LAST_PAUSE_S = 2.0
 WRITTEN = Answer()
 
 
 class Sender(Loop):
-    """Owns its sockets to the world. The claimer fills its inbox, the settler reads its outbox."""
+    """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox."""
 
     def __init__(
         self,
@@ -49,160 +49,161 @@ class Sender(Loop):
         outbox: Outbox,
     ) -> None:
         super().__init__(f"sender-{number}", metrics)
-        self.channels = channels
-        self.send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
-        self.standing = Standing(breakers, paces)
-        self.shortages = shortages
-        self.slots = slots
-        self.outbox = outbox
-        self.deadline_s = settings.send_deadline_s
-        self.grace_ends: float | None = None
-        self.inbox: deque[Claim] = deque()
-        self.lines: list[tuple[Claim, str]] = []
-        self.over: list[Ended | Unstarted] = []
-        self.given = 0  # written by the claimer's thread only
-        self.done = 0  # written by this thread only
-        self.transfers: Transfers[Flight] = Transfers(settings, names, doubts)
-        self.destinations: Destinations[Flight] = Destinations(
+        self._channels = channels
+        self._send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
+        self._standing = Standing(breakers, paces)
+        self._shortages = shortages
+        self._slots = slots
+        self._outbox = outbox
+        self._deadline_s = settings.send_deadline_s
+        self._grace_ends: float | None = None
+        self._inbox: deque[Claim] = deque()
+        self._lines: list[tuple[Claim, str]] = []
+        self._results: list[Ended | Unstarted] = []
+        self._received = 0  # written by the claimer's thread only
+        self._handed_on = 0  # written by this thread only
+        self._transfers: Transfers[Flight] = Transfers(settings, names, doubts)
+        self._destinations: Destinations[Flight] = Destinations(
             settings.sends_per_thread, settings.num_threads
         )
 
     @property
     def load(self) -> int:
-        """How many it was given and has not ended."""
-        return self.given - self.done
+        """How many claims it has received and not handed on."""
+        return self._received - self._handed_on
 
     def give(self, claims: list[Claim]) -> None:
         """Take over claims (the claimer's call)."""
-        self.given += len(claims)
-        self.inbox.extend(claims)
-        self.transfers.wake()
+        self._received += len(claims)
+        self._inbox.extend(claims)
+        self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
-        """Start nothing more; end when nothing runs, or with the grace (the runner's call)."""
-        self.grace_ends = grace_ends
+        """Start nothing more; end when nothing runs, or the grace is over (the runner's call)."""
+        self._grace_ends = grace_ends
         self.stop()
-        self.transfers.wake()
+        self._transfers.wake()
 
     def give_back(self) -> None:
-        """Release what waits before a thread that is stuck (the runner's call)."""
+        """Release the inbox of a thread that is stuck (the runner's call)."""
         with suppress(IndexError):
             while True:
-                self.outbox.put([Unstarted(claim=self.inbox.popleft())])
+                self._outbox.put([Unstarted(claim=self._inbox.popleft())])
 
     @property
-    def wanted(self) -> bool:
-        """Whether something is left to do in the grace."""
-        if self.grace_ends is None:
+    def _wanted(self) -> bool:
+        """Whether something is left to do, and the grace is not over."""
+        if self._grace_ends is None:
             return True
-        return bool(self.inbox or self.transfers.running) and time.monotonic() < self.grace_ends
+        has_work = bool(self._inbox) or self._transfers.is_busy
+        return has_work and time.monotonic() < self._grace_ends
 
     def turn(self) -> None:
-        """Start what came, move what runs, hand on what is over."""
-        self.begin_all()
-        self.hand_on()
-        for flight, answer in self.transfers.wait(self.wait_s()):
+        """Begin what came, move what runs, hand on the results."""
+        self._begin_all()
+        self._hand_on()
+        for flight, answer in self._transfers.wait(self._wait_s()):
             try:
-                self.land(flight, answer)
-            except BaseException as error:  # as in begin_all
-                self.broke(flight.claim, error)
+                self._land(flight, answer)
+            except BaseException as error:  # as in _begin_all
+                self._broke(flight.claim, error)
         now = time.monotonic()
-        for name, flight in self.destinations.overdue(now):
-            self.park(name, flight, now)
-        self.hand_on()
+        for name, flight in self._destinations.overdue(now):
+            self._park(name, flight, now)
+        self._hand_on()
 
     def close(self) -> None:
         """Cut off what still runs: it may have arrived."""
-        with self.surviving():
-            self.release(flight.claim for flight in self.transfers.unresolved())
-            for flight in self.transfers.abort():
-                self.settle(flight.claim, ABORTED, flight.started_at)
-        self.release(self.inbox)
-        self.release(flight.claim for flight in self.destinations.clear_lines())
-        self.hand_on()
-        self.transfers.close()
+        with self._surviving():
+            self._release(flight.claim for flight in self._transfers.unresolved())
+            for flight in self._transfers.abort():
+                self._settle(flight.claim, ABORTED, flight.started_at)
+        self._release(self._inbox)
+        self._release(flight.claim for flight in self._destinations.clear_lines())
+        self._hand_on()
+        self._transfers.close()
 
-    def begin_all(self) -> None:
-        """Start what came in; when stopping, give it back."""
-        if self.stopping.is_set():
-            self.release(flight.claim for flight in self.destinations.clear_lines())
-        while self.inbox:
-            claim = self.inbox.popleft()
+    def _begin_all(self) -> None:
+        """Begin what came in; when stopping, release it."""
+        if self._stopping.is_set():
+            self._release(flight.claim for flight in self._destinations.clear_lines())
+        while self._inbox:
+            claim = self._inbox.popleft()
             try:
-                self.begin(claim)
+                self._begin(claim)
             except BaseException as error:  # an odd row, or a channel that calls sys.exit()
-                self.broke(claim, error)
-        if self.lines:
-            self.write_lines()
+                self._broke(claim, error)
+        if self._lines:
+            self._write_lines()
 
-    def begin(self, claim: Claim) -> None:
-        """Find out what a claim asks for, and start it."""
+    def _begin(self, claim: Claim) -> None:
+        """Begin a claim: as its channel says, by a transfer or by a line."""
         now = time.monotonic()
-        channel = self.channels.get(claim.channel)
-        if self.stopping.is_set():
-            self.release([claim])
-        elif refusal := refused(claim, now, self.deadline_s):
-            self.over.append(refusal)
+        channel = self._channels.get(claim.channel)
+        if self._stopping.is_set():
+            self._release([claim])
+        elif refusal := refused(claim, now, self._deadline_s):
+            self._results.append(refusal)
         elif channel is None:
-            self.settle(claim, UNKNOWN_CHANNEL)
+            self._settle(claim, UNKNOWN_CHANNEL)
         elif destination := channel.destination(claim):
-            self.find_place(claim, channel, destination, now)
+            self._find_place(claim, channel, destination, now)
         else:
             made = channel.prepare(claim)
             if isinstance(made, Line):
-                self.lines.append((claim, made.text))
+                self._lines.append((claim, made.text))
             elif isinstance(made, Verdict):
-                self.settle(claim, made)
-            else:  # it shares what all of its channel do
-                self.find_place(claim, channel, claim.channel, now)
+                self._settle(claim, made)
+            else:  # without a destination, its channel is one
+                self._find_place(claim, channel, claim.channel, now)
 
-    def find_place(self, claim: Claim, channel: Channel, destination: str, now: float) -> None:
-        """Start a transfer within its destination's share, or give the claim back for later."""
+    def _find_place(self, claim: Claim, channel: Channel, destination: str, now: float) -> None:
+        """Begin a transfer within its destination's share, or park the claim."""
         at_once_max = channel.at_once_max
         if at_once_max is None:
             flight = Flight(claim, channel, destination, destination, now)
-            place = self.destinations.enter(destination, flight, now)
+            place = self._destinations.enter(destination, flight, now)
         else:
             share = f"{destination} {channel.domain(claim)}"
             flight = Flight(claim, channel, destination, share, now)
-            place = self.destinations.enter_behind(destination, at_once_max, share, flight, now)
+            place = self._destinations.enter_behind(destination, at_once_max, share, flight, now)
         if place is Place.START:
-            self.launch([flight])
+            self._launch([flight])
         elif place is Place.NONE:
-            self.park(flight.share, flight, now)
+            self._park(flight.share, flight, now)
 
-    def park(self, name: str, flight: Flight, now: float) -> None:
-        """Give a claim back until its destination has room again."""
-        delay_s = self.destinations.park_s(name, now)
-        self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
+    def _park(self, name: str, flight: Flight, now: float) -> None:
+        """Release a claim until its destination has room again."""
+        delay_s = self._destinations.park_s(name, now)
+        self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
 
-    def launch(self, flights: list[Flight]) -> None:
-        """Begin transfers; one that may no longer begin lets the next in line."""
+    def _launch(self, flights: list[Flight]) -> None:
+        """Begin transfers; in place of one that cannot, the next in its destination's line."""
         while flights:
             flight = flights.pop(0)
-            if not self.launched(flight):
-                flights += self.destinations.leave(flight.share, time.monotonic(), None)
+            if not self._launch_one(flight):
+                flights += self._destinations.leave(flight.share, time.monotonic(), None)
 
-    def launched(self, flight: Flight) -> bool:
+    def _launch_one(self, flight: Flight) -> bool:
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         now = flight.started_at = time.monotonic()
         try:
-            refusal = refused(flight.claim, now, self.deadline_s)
-            refusal = refusal or self.standing.turned_away(flight)
-            answer = None if refusal else self.started(flight)
-        except BaseException as error:  # as in begin_all
-            self.broke(flight.claim, error)
+            refusal = refused(flight.claim, now, self._deadline_s)
+            refusal = refusal or self._standing.turned_away(flight)
+            answer = None if refusal else self._start_transfer(flight)
+        except BaseException as error:  # as in _begin_all
+            self._broke(flight.claim, error)
             return False
         if refusal is not None:
-            self.over.append(refusal)
+            self._results.append(refusal)
             return False
         if isinstance(answer, Verdict):
-            self.settle(flight.claim, answer)
+            self._settle(flight.claim, answer)
         elif answer is not None:
-            self.conclude(flight, answer, now)
+            self._conclude(flight, answer, now)
         return answer is None
 
-    def started(self, flight: Flight) -> Answer | Verdict | None:
+    def _start_transfer(self, flight: Flight) -> Answer | Verdict | None:
         """Begin a transfer; a Verdict: it cannot be made; an Answer: libcurl does not take it."""
         try:
             made = flight.channel.prepare(flight.claim)
@@ -210,100 +211,100 @@ class Sender(Loop):
                 return made
             if isinstance(made, Line):
                 raise TypeError("a channel with destinations has no lines")
-            over = flight.claim.patience_ends <= flight.started_at
-            return self.transfers.start(made, flight, ANSWER_MAX_S if over else LINE_S)
+            is_overdue = flight.claim.patience_ends <= flight.started_at
+            return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else LINE_S)
         except MemoryError as error:
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
 
-    def land(self, flight: Flight, answer: Answer) -> None:
+    def _land(self, flight: Flight, answer: Answer) -> None:
         """Conclude an attempt, and let the next in line begin."""
         now = time.monotonic()
         took_s = None
         try:
-            if self.conclude(flight, answer, now):
+            if self._conclude(flight, answer, now):
                 took_s = now - flight.started_at
-                self.send_seconds[flight.claim.channel].observe(took_s)
+                self._send_seconds[flight.claim.channel].observe(took_s)
         finally:
-            self.launch(self.destinations.leave(flight.share, now, took_s))
+            self._launch(self._destinations.leave(flight.share, now, took_s))
 
-    def conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
-        """Judge an answer. What never left this host is given back instead; says which it was.
+    def _conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
+        """Settle an attempt, or release it if nothing left this host; say whether it was settled.
 
-        Beyond its patience that counts, too, or what can never leave would never end.
+        Beyond its patience it is settled in any case, or what can never leave would never end.
         """
         claim, short = flight.claim, answer.short_of
         if answer.unresolved_s is not None and claim.patience_ends > now:
-            self.put_off(flight, answer.unresolved_s)
+            self._put_off(flight, answer.unresolved_s)
             return False
         if short is None or claim.patience_ends <= now:
-            self.settle(claim, self.judged(flight, answer, now), flight.started_at)
+            self._settle(claim, self._judged(flight, answer, now), flight.started_at)
             return True
-        if short is Short.LOCAL_PORTS:  # they are counted by where they lead: a matter of breakers
-            self.judged(flight, answer, now)
-        self.over.append(Unstarted(claim=claim, delay_s=PAUSE_S))
-        with self.surviving():
-            self.shortages.met(short, now)
+        if short is Short.LOCAL_PORTS:  # each destination has its own: tell its breaker
+            self._judged(flight, answer, now)
+        self._results.append(Unstarted(claim=claim, delay_s=PAUSE_S))
+        with self._surviving():
+            self._shortages.met(short, now)
         return False
 
-    def put_off(self, flight: Flight, asked_s: float) -> None:
-        """Give a claim back, as its name is being looked up: a while longer, most likely."""
-        self.standing.not_sent(flight)
+    def _put_off(self, flight: Flight, asked_s: float) -> None:
+        """Release a claim whose name is being looked up; the older the look-up, for the longer."""
+        self._standing.not_sent(flight)
         delay_s = next((pause_s for pause_s in NAME_PAUSES_S if asked_s < pause_s), LAST_PAUSE_S)
-        self.over.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
+        self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
 
-    def judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
-        """Say what an answer means, to this notification and to its destination."""
+    def _judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
+        """Say what an answer means, and let the destination's standing learn from it."""
         verdict = BROKEN
         try:
             verdict = judged(flight.channel, answer)
-            return self.standing.report(flight, verdict, now)
-        except BaseException as error:  # as in begin_all; what the answer means stays true
-            self.survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
+            return self._standing.report(flight, verdict, now)
+        except BaseException as error:  # as in _begin_all; what the answer means stays true
+            self._survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
             return verdict
 
-    def write_lines(self) -> None:
+    def _write_lines(self) -> None:
         """Write the lines of one batch at once."""
-        lines, self.lines = self.lines, []
+        lines, self._lines = self._lines, []
         written, reason = write([text for _, text in lines])
         unwritten = Answer(error=-1, error_text=reason)
         for place, (claim, _) in enumerate(lines):
             answer = WRITTEN if place < written else unwritten
             try:
-                self.settle(claim, judged(self.channels[claim.channel], answer))
-            except BaseException as error:  # as in begin_all
-                self.broke(claim, error)
+                self._settle(claim, judged(self._channels[claim.channel], answer))
+            except BaseException as error:  # as in _begin_all
+                self._broke(claim, error)
 
-    def broke(self, claim: Claim, error: BaseException) -> None:
-        """Settle a claim that met an error which nobody expected, unless it is over already."""
-        self.survived(error, notification_id=claim.id, attempt=claim.attempt)
-        if all(one.claim is not claim for one in self.over):
-            self.settle(claim, BROKEN)
+    def _broke(self, claim: Claim, error: BaseException) -> None:
+        """Settle a claim that met an unexpected error, unless it has a result already."""
+        self._survived(error, notification_id=claim.id, attempt=claim.attempt)
+        if all(result.claim is not claim for result in self._results):
+            self._settle(claim, BROKEN)
 
-    def settle(self, claim: Claim, verdict: Verdict, started_at: float | None = None) -> None:
+    def _settle(self, claim: Claim, verdict: Verdict, started_at: float | None = None) -> None:
         """Note how an attempt ended. `started_at` None: just now."""
         now = time.monotonic()
         began = now if started_at is None else started_at
-        self.over.append(
+        self._results.append(
             Ended(claim=claim, verdict=verdict, started_at=began, took_ms=int((now - began) * 1000))
         )
 
-    def release(self, claims: Iterable[Claim]) -> None:
+    def _release(self, claims: Iterable[Claim]) -> None:
         """Note claims that were not started."""
-        self.over += [Unstarted(claim=claim) for claim in claims]
+        self._results += [Unstarted(claim=claim) for claim in claims]
 
-    def hand_on(self) -> None:
-        """Give what is over to the settler, and the slots back."""
-        if self.over:
-            over, self.over = self.over, []
-            self.outbox.put(over)
-            self.done += len(over)
-            self.slots.ended(len(over))
+    def _hand_on(self) -> None:
+        """Give the results to the settler, and the slots back."""
+        if self._results:
+            results, self._results = self._results, []
+            self._outbox.put(results)
+            self._handed_on += len(results)
+            self._slots.ended(len(results))
 
-    def wait_s(self) -> float:
-        """Return how long the sockets may be waited for."""
-        if self.grace_ends is None:
+    def _wait_s(self) -> float:
+        """Return how long to wait for the sockets."""
+        if self._grace_ends is None:
             return WAIT_S
-        return min(WAIT_S, max(0.0, self.grace_ends - time.monotonic()))
+        return min(WAIT_S, max(0.0, self._grace_ends - time.monotonic()))
 
 
 def judged(channel: Channel, answer: Answer) -> Verdict:

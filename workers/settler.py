@@ -1,4 +1,4 @@
-"""The settler thread: settles and releases in batches: all that came while the last call ran."""
+"""The settler thread: settles and releases in batches of what came while the last call ran."""
 
 import time
 from collections import defaultdict
@@ -34,105 +34,107 @@ class Settler(Loop):
         slots: Slots,
     ) -> None:
         super().__init__("settler", metrics)
-        self.store = store
-        self.slots = slots
+        self._store = store
+        self._slots = slots
         self.inbox: Outbox = SimpleQueue()
-        self.accounts = Accounts(metrics)
-        self.ended: list[Ended] = []
-        self.unstarted: list[Unstarted] = []
-        self.grace_ends: float | None = None
+        self._accounts = Accounts(metrics)
+        self._ended: list[Ended] = []
+        self._unstarted: list[Unstarted] = []
+        self._grace_ends: float | None = None
 
     def finish(self, grace_ends: float) -> None:
-        """End when all is settled, or with the grace (the runner's call, after the senders)."""
-        self.grace_ends = grace_ends
+        """End when all is settled, or the grace is over (the runner's call, after the senders)."""
+        self._grace_ends = grace_ends
         self.stop()
-
-    @property
-    def wanted(self) -> bool:
-        """Whether something is left to settle in the grace."""
-        if self.grace_ends is None:
-            return True
-        waiting = bool(self.ended or self.unstarted) or not self.inbox.empty()
-        return waiting and time.monotonic() < self.grace_ends
 
     def turn(self) -> None:
         """Settle and release what waits."""
-        self.collect()
-        if self.unstarted:
-            self.release()
-        if self.ended:
-            self.settle(self.ended[:BATCH_MAX])
+        self._collect()
+        if self._unstarted:
+            self._release()
+        if self._ended:
+            self._settle(self._ended[:BATCH_MAX])
 
     def close(self) -> None:
-        """Say what is left to the reaper."""
-        self.collect()
-        if left := len(self.ended) + len(self.unstarted):
+        """Log how much is left to the reaper."""
+        self._collect()
+        if left := len(self._ended) + len(self._unstarted):
             logger.error("unsettled", count=left)
-        self.store.close()
+        self._store.close()
 
-    def collect(self) -> None:
-        """Take all that the senders have put out; wait for some if there is none."""
-        idle = not (self.ended or self.unstarted) and self.grace_ends is None
+    @property
+    def _wanted(self) -> bool:
+        """Whether something is left to settle, and the grace is not over."""
+        if self._grace_ends is None:
+            return True
+        waiting = bool(self._ended or self._unstarted) or not self.inbox.empty()
+        return waiting and time.monotonic() < self._grace_ends
+
+    def _collect(self) -> None:
+        """Take all that the senders have put into the inbox; wait for some if there is none."""
+        idle = not (self._ended or self._unstarted) and self._grace_ends is None
         try:
-            over = self.inbox.get(timeout=WAIT_S) if idle else self.inbox.get_nowait()
+            items = self.inbox.get(timeout=WAIT_S) if idle else self.inbox.get_nowait()
             while True:
-                self.ended += [one for one in over if isinstance(one, Ended)]
-                self.unstarted += [one for one in over if isinstance(one, Unstarted)]
-                over = self.inbox.get_nowait()
+                self._ended += [item for item in items if isinstance(item, Ended)]
+                self._unstarted += [item for item in items if isinstance(item, Unstarted)]
+                items = self.inbox.get_nowait()
         except Empty:
             return
 
-    def release(self) -> None:
-        """Give claims back, a call for each delay there is."""
+    def _release(self) -> None:
+        """Release claims, with one call for each different delay."""
         by_delay = defaultdict(list)
-        for one in self.unstarted:
-            by_delay[one.delay_s].append(one)
+        for item in self._unstarted:
+            by_delay[item.delay_s].append(item)
         for delay_s, batch in by_delay.items():
-            ours = self.released(batch, delay_s)
-            self.unstarted = [one for one in self.unstarted if one.delay_s != delay_s]
-            self.slots.settled([one.claim.key for one in batch])
-            with self.surviving():
-                self.accounts.given_back(batch, ours)
+            ours = self._release_batch(batch, delay_s)
+            self._unstarted = [item for item in self._unstarted if item.delay_s != delay_s]
+            self._slots.settled([item.claim.key for item in batch])
+            with self._surviving():
+                self._accounts.enter_released(batch, ours)
 
-    def released(self, batch: list[Unstarted], delay_s: float) -> set[Key]:
-        """Release a batch; return what was still ours. As in settled(), the odd one stays alone."""
+    def _release_batch(self, batch: list[Unstarted], delay_s: float) -> set[Key]:
+        """Release a batch; return what was still ours. If that fails, release one by one."""
         try:
-            return self.store.release([one.claim.key for one in batch], delay_s)
+            return self._store.release([item.claim.key for item in batch], delay_s)
         except DatabaseAway:
             raise
         except Exception as error:
             if len(batch) > 1:
-                return set[Key]().union(*[self.released([one], delay_s) for one in batch])
+                return set[Key]().union(*[self._release_batch([item], delay_s) for item in batch])
             claim = batch[0].claim
-            self.survived(error, notification_id=claim.id, attempt=claim.attempt)
-            self.slots.lost([claim.key])
+            self._survived(error, notification_id=claim.id, attempt=claim.attempt)
+            self._slots.lost([claim.key])
             return set()
 
-    def settle(self, batch: list[Ended]) -> None:
-        """Settle the first of what ended; what somebody holds locked stays, and is tried again."""
-        locked = self.settled(batch)
-        self.ended[: len(batch)] = locked
-        self.slots.settled({one.claim.key for one in batch} - {one.claim.key for one in locked})
-        if locked and len(locked) == len(self.ended):
+    def _settle(self, batch: list[Ended]) -> None:
+        """Settle a batch of what ended; rows that somebody has locked stay, and are tried again."""
+        locked = self._settle_batch(batch)
+        self._ended[: len(batch)] = locked
+        still_locked = {item.claim.key for item in locked}
+        self._slots.settled({item.claim.key for item in batch} - still_locked)
+        if locked and len(locked) == len(self._ended):
             time.sleep(LOCKED_WAIT_S)
 
-    def settled(self, batch: list[Ended]) -> list[Ended]:
-        """Settle a batch; return what stays: what is locked.
+    def _settle_batch(self, batch: list[Ended]) -> list[Ended]:
+        """Settle a batch; return what is locked and has to be tried again.
 
-        What PostgreSQL refuses is told by the store, and left to the reaper. If the call itself
-        fails, because something cannot even be sent, each goes alone, and then as a broken attempt.
+        What PostgreSQL refuses is logged by the store, and left to the reaper. If the call itself
+        fails, because a value cannot even be sent to PostgreSQL, each item is settled alone, and if
+        that fails too, as a broken attempt.
         """
         try:
-            found = self.store.settle(batch)
+            results = self._store.settle(batch)
         except DatabaseAway:
             raise
         except Exception as error:
             if len(batch) > 1:
-                return [locked for one in batch for locked in self.settled([one])]
+                return [locked for item in batch for locked in self._settle_batch([item])]
             claim = batch[0].claim
-            self.survived(error, notification_id=claim.id, attempt=claim.attempt)
+            self._survived(error, notification_id=claim.id, attempt=claim.attempt)
             return [] if batch[0].verdict is BROKEN else [replace(batch[0], verdict=BROKEN)]
-        with self.surviving():
-            self.accounts.enter(batch, found)
-        keys = {key for key, settled in found.items() if settled.status == LOCKED}
-        return [one for one in batch if one.claim.key in keys] if keys else []
+        with self._surviving():
+            self._accounts.enter(batch, results)
+        keys = {key for key, settled in results.items() if settled.status == LOCKED}
+        return [item for item in batch if item.claim.key in keys] if keys else []

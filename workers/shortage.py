@@ -1,4 +1,4 @@
-"""What this host may lack when a transfer is to begin: then nothing has left it."""
+"""What this host may lack when a transfer is to begin, so that nothing has left it."""
 
 import errno
 import math
@@ -12,7 +12,7 @@ from loguru import logger
 from service.metrics import WorkerMetrics
 
 PAUSE_S = 1.0  # before what could not begin is claimed again
-FORGET_S = 60.0  # without one, the next shortage is told again
+FORGET_S = 60.0  # after so long without it, the next shortage is logged again
 
 
 class Short(StrEnum):
@@ -24,7 +24,7 @@ class Short(StrEnum):
 
 
 BY_ERRNO = {
-    0: Short.DESCRIPTORS,  # libcurl keeps the errno of connect(2), and so far it did not come
+    0: Short.DESCRIPTORS,  # libcurl keeps the errno of connect(2), and did not come so far
     errno.EMFILE: Short.DESCRIPTORS,
     errno.ENFILE: Short.DESCRIPTORS,
     errno.ENOMEM: Short.MEMORY,
@@ -32,7 +32,7 @@ BY_ERRNO = {
     errno.EADDRNOTAVAIL: Short.LOCAL_PORTS,
 }
 
-# A resolver opens sockets and files, TLS reads the trust store: neither says why it could not.
+# A resolver opens sockets and files, TLS reads the trust store; neither says why that failed.
 NEEDS_FILES = (
     pycurl.E_COULDNT_RESOLVE_HOST,
     pycurl.E_SSL_CACERT_BADFILE,
@@ -42,7 +42,7 @@ NEEDS_FILES = (
 
 def short_of(easy: Any, error: int) -> Short | None:
     """Say what was lacking, if that is why a transfer has failed with libcurl's `error`."""
-    if error == pycurl.E_OUT_OF_MEMORY:  # says libcurl as well when it gets no descriptor
+    if error == pycurl.E_OUT_OF_MEMORY:  # libcurl says so for want of a descriptor, too
         return Short.DESCRIPTORS if no_descriptor_is_left() else Short.MEMORY
     if error == pycurl.E_COULDNT_CONNECT:
         return BY_ERRNO.get(easy.getinfo(pycurl.OS_ERRNO))
@@ -59,15 +59,15 @@ def no_descriptor_is_left() -> bool:
 
 
 class Shortages:
-    """What this worker lacked lately: each is told of once, and counted."""
+    """What this worker lacked lately: each time it is counted, and the first time logged."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
-        self.metrics = metrics
-        self.met_at: dict[Short, float] = {}
+        self._metrics = metrics
+        self._met_at: dict[Short, float] = {}
 
     def met(self, short: Short, now: float) -> None:
         """Note that a transfer could not begin. Any sender may call it."""
-        self.metrics.shortages.labels(short).inc()
-        if now - self.met_at.get(short, -math.inf) > FORGET_S:
+        self._metrics.shortages.labels(short).inc()
+        if now - self._met_at.get(short, -math.inf) > FORGET_S:
             logger.warning("shortage", what=short, hint="nothing is lost; see ops/RUNBOOK.md")
-        self.met_at[short] = now
+        self._met_at[short] = now

@@ -14,47 +14,64 @@ class Slots:
     """
 
     def __init__(self, sending_max: int, in_hand_max: int) -> None:
-        self.sending_max = sending_max
-        self.in_hand_max = in_hand_max
-        self.sending = 0
-        self.in_hand: set[Key] = set()
-        self.doubt = False  # something may have got lost: the ledger is to be asked
-        self.changed = threading.Condition()
+        self._sending_max = sending_max
+        self._in_hand_max = in_hand_max
+        self._sending = 0
+        self._in_hand: set[Key] = set()
+        self._has_doubt = False  # claims may have got lost: the ledger is to be asked
+        self._changed = threading.Condition()
+
+    @property
+    def sending(self) -> int:
+        """How many claims are being sent, or wait for that."""
+        return self._sending
+
+    @property
+    def in_hand(self) -> int:
+        """How many claims are not yet settled."""
+        return len(self._in_hand)
 
     def free(self, timeout_s: float) -> int:
         """Return how many may be claimed now, waiting for one until the timeout."""
-        with self.changed:
-            self.changed.wait_for(lambda: self.room() > 0, timeout_s)
-            return self.room()
-
-    def room(self) -> int:
-        """Return what both limits leave."""
-        return min(self.sending_max - self.sending, self.in_hand_max - len(self.in_hand))
+        with self._changed:
+            self._changed.wait_for(lambda: self._room() > 0, timeout_s)
+            return self._room()
 
     def take(self, keys: Collection[Key]) -> None:
         """Note claims."""
-        with self.changed:
-            self.sending += len(keys)
-            self.in_hand.update(keys)
+        with self._changed:
+            self._sending += len(keys)
+            self._in_hand.update(keys)
 
     def ended(self, count: int) -> None:
         """Count sends that are over, or will not begin."""
-        with self.changed:
-            self.sending -= count
-            self.changed.notify()
+        with self._changed:
+            self._sending -= count
+            self._changed.notify()
 
     def settled(self, keys: Collection[Key]) -> None:
         """Note claims that are no longer in hand."""
-        with self.changed:
-            self.in_hand.difference_update(keys)
-            self.changed.notify()
+        with self._changed:
+            self._in_hand.difference_update(keys)
+            self._changed.notify()
 
     def lost(self, keys: Collection[Key]) -> None:
-        """Note claims that an error has taken out of our hands: the claimer gives them back."""
+        """Note claims that an error has lost: the claimer asks the ledger and releases them."""
         self.settled(keys)
-        self.doubt = True
+        self._has_doubt = True
+
+    def pop_doubt(self) -> bool:
+        """Say whether claims may have got lost since this was last asked."""
+        if not self._has_doubt:
+            return False
+        self._has_doubt = False
+        return True
 
     def unknown(self, keys: Collection[Key]) -> list[Key]:
         """Say which of these are not in hand."""
-        with self.changed:
-            return [key for key in keys if key not in self.in_hand]
+        with self._changed:
+            return [key for key in keys if key not in self._in_hand]
+
+    def _room(self) -> int:
+        """Return how many more both limits allow."""
+        return min(self._sending_max - self._sending, self._in_hand_max - len(self._in_hand))

@@ -1,13 +1,13 @@
 """Whether the SMTP server offers SMTPUTF8 (RFC 6531), read from its replies. Pure.
 
-libcurl asks for it when it is offered, and sends the address as it is when it is not.
+libcurl asks for it if it is offered; if it is not, libcurl sends the address all the same.
 """
 
 REPLIES_TO_MAIL = (b"250", b"500", b"501", b"550", b"553", b"555")
 
 
 class SmtpOffers:
-    """One connection after the other: what the server said after its latest greeting."""
+    """What the server has said since its latest greeting; a new connection begins anew."""
 
     def __init__(self) -> None:
         self.utf8: bool | None = None  # None: it has not said yet

@@ -1,8 +1,9 @@
-"""What is known of destinations, and of the mail domains behind one: who may be asked, and when.
+"""What is known of destinations, and of mail domains behind a server: which may be asked, and when.
 
-A mail server's breaker and pace heed what it says of itself. What is said from RCPT on is about the
-mail's domain, which has a breaker and a pace of its own; the server is blamed only once for each
-domain that fails: one that hangs is no outage, ten at a time are. ops/adr/0016-mail-shares.md.
+A mail server's breaker and pace learn from what it says of itself. Answers from RCPT on are about
+the mail's domain, which has a breaker and a pace of its own; the server is blamed only once for
+each domain that fails: one domain that hangs is no outage, ten at once are.
+ops/adr/0016-mail-shares.md.
 """
 
 from math import ceil
@@ -16,46 +17,47 @@ from workers.pace import Paces
 
 
 class Standing:
-    """The breakers and the paces of one worker, asked and told together."""
+    """The breakers and the paces of one worker, asked and updated together."""
 
     def __init__(self, breakers: Breakers, paces: Paces) -> None:
-        self.breakers = breakers
-        self.paces = paces
+        self._breakers = breakers
+        self._paces = paces
 
     def turned_away(self, flight: Flight) -> Unstarted | None:
-        """Give a claim back until its destination may be asked again. None: it may now."""
+        """Park a claim until its destination may be asked again. None: it may now."""
         claim, now = flight.claim, flight.started_at
-        if flight.share != flight.destination and (parked := self.parked(claim, flight.share, now)):
-            return parked
-        return self.parked(claim, flight.destination, now)
-
-    def parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
-        """Look one name up. None: neither its pace nor its breaker stands in the way."""
-        parked = self.paces.parked(claim, name, now)
-        if parked is not None:
-            return parked
-        wait_s = self.breakers.wait_s(claim, name, now)
-        if not wait_s:
-            return None
-        delay_s = ceil(wait_s * 10) / 10  # few different ones: each is a call of release
-        return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
+        parked = None
+        if flight.share != flight.destination:
+            parked = self._parked(claim, flight.share, now)
+        return parked or self._parked(claim, flight.destination, now)
 
     def report(self, flight: Flight, verdict: Verdict, now: float) -> Verdict:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
         claim, destination, began = flight.claim, flight.destination, flight.started_at
         if not verdict.of_domain or flight.share == destination:
-            self.breakers.report(destination, verdict, began, now)
-            return self.paces.report(claim, destination, verdict, began, now)
-        if blames_destination(verdict) and self.breakers.fails(flight.share, now):
-            self.breakers.learned_nothing(destination, began)
+            self._breakers.report(destination, verdict, began, now)
+            return self._paces.report(claim, destination, verdict, began, now)
+        if blames_destination(verdict) and self._breakers.fails(flight.share, now):
+            self._breakers.learned_nothing(destination, began)
         else:
-            self.breakers.report(destination, verdict, began, now)
-        self.breakers.report(flight.share, verdict, began, now)
-        if verdict.outcome is not Outcome.THROTTLED or not self.paces.knows(flight.share):
-            self.paces.report(claim, destination, verdict, began, now)
-        return self.paces.report(claim, flight.share, verdict, began, now)
+            self._breakers.report(destination, verdict, began, now)
+        self._breakers.report(flight.share, verdict, began, now)
+        if verdict.outcome is not Outcome.THROTTLED or not self._paces.knows(flight.share):
+            self._paces.report(claim, destination, verdict, began, now)
+        return self._paces.report(claim, flight.share, verdict, began, now)
 
     def not_sent(self, flight: Flight) -> None:
-        """Let another be the probe, where one was that never left."""
-        self.breakers.not_sent(flight.destination, flight.started_at)
-        self.breakers.not_sent(flight.share, flight.started_at)
+        """Let another send be the probe if this one was: it never left this host."""
+        self._breakers.not_sent(flight.destination, flight.started_at)
+        self._breakers.not_sent(flight.share, flight.started_at)
+
+    def _parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
+        """Ask one name's pace and breaker. None: neither stands in the way."""
+        parked = self._paces.parked(claim, name, now)
+        if parked is not None:
+            return parked
+        wait_s = self._breakers.wait_s(claim, name, now)
+        if not wait_s:
+            return None
+        delay_s = ceil(wait_s * 10) / 10  # few different delays: each costs a call of release
+        return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)

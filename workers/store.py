@@ -5,47 +5,29 @@ or has no schema yet.
 """
 
 import json
-import math
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
-from psycopg.types.string import TextLoader
 
 from service.config.settings import Settings
 from service.errors import DatabaseAway, NotifyError
-from service.ledger.db import (
-    CANCEL_MAX_S,
-    check_encoding,
-    conninfo,
-    end_with_sync,
-    is_quiet,
-    is_shared,
-    pins_errors,
-    translated,
-)
-from service.ledger.pins import session_pins, transaction_pins
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model import Status
-from service.names.lookups import Lookups
 from workers.claim import Claim, Ended, Key
-from workers.hosts import located
 from workers.refusals import Refusal, Refusals
+from workers.session import Session
 
-STATEMENT_TIMEOUT_S = 4.0
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
-SILENCE_MAX_S = 5.0  # a proxy that lost its server may keep TCP alive for ever
-LOCKED = "locked"  # no status of the ledger: somebody holds the row, for now
-REFUSED = "refused"  # nor this: PostgreSQL does not let us move it
+# Two results beside the statuses of the ledger.
+LOCKED = "locked"  # somebody else has locked the row, for now
+REFUSED = "refused"  # PostgreSQL does not let us move the row
 
 # pg_catalog is named because a session's search_path may put somebody else's words before it.
-# Each is asked in two ways: as one batch, and what that cannot do without the odd row (`_each`).
+# Each function has a twin (`_each`) that goes row by row, for a batch that PostgreSQL refuses.
 CLAIMING = """
 select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
@@ -88,9 +70,9 @@ class Settled:
 
 
 class Store:
-    """One connection, opened when it is first needed and again after it broke.
+    """The verbs of one thread.
 
-    `worker`: "host:pid-token"; `thread`: whose it is; `outage`: is told whether PostgreSQL answers.
+    `worker`: "host:pid-token"; `thread`: whose it is; `outage`: learns whether PostgreSQL answers.
     """
 
     def __init__(
@@ -101,31 +83,30 @@ class Store:
         thread: str,
         outage: Outage,
     ) -> None:
-        self.settings = settings
-        self.refusals = Refusals(metrics)
-        self.schedules = json.dumps(
+        self._settings = settings
+        self._refusals = Refusals(metrics)
+        self._schedules = json.dumps(
             {"default": settings.retry_schedule, **settings.retry_schedules}
         )
-        self.patience_s = settings.breaker_patience_mins * 60
+        self._patience_s = settings.breaker_patience_mins * 60
         self.worker = worker
-        self.thread = thread
-        self.outage = outage
-        self.failed = False
-        self.lookups = Lookups()
-        self.conninfo = conninfo(settings.database_url or "", "notify-work")
-        self.connection: Connection | None = None
-        self.opened_at = -math.inf
+        self._session = Session(settings.database_url or "", thread, outage)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection is open, or was when it was last used."""
+        return self._session.connection is not None
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
-        asked_at = time.monotonic()  # before the call: the lease never seems too long
-        settings = self.settings
-        args = (limit, self.worker, settings.lease_s, settings.max_attempts, self.patience_s)
+        asked_at = time.monotonic()  # before the call: so the lease never seems longer than it is
+        settings = self._settings
+        args = (limit, self.worker, settings.lease_s, settings.max_attempts, self._patience_s)
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
         refused: list[Refusal] = []
-        for row in self.claimed(ids, args):
+        for row in self._claimed(ids, args):
             id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s, error = row
             if status == REFUSED:
                 refused.append(Refusal(id_, None, error or SKIPPED))
@@ -142,28 +123,28 @@ class Store:
             )
             (claims if status == Status.SENDING else expired).append(claim)
         if refused:
-            self.refusals.tell("claim", refused)
+            self._refusals.record("claim", refused)
         return claims, expired
 
-    def claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Claim without what was refused lately; and row by row, if PostgreSQL refuses some now."""
-        skip = self.refusals.known() if self.refusals.until else []
+    def _claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Claim without the rows refused lately; row by row, if PostgreSQL refuses the batch."""
+        skip = self._refusals.known()
         if skip and ids is not None:
             ids = [id for id in ids if id not in skip]
         wanted = None if ids is None else array(ids)
         if not (skip and ids is None):
             try:
-                return self.rows(CLAIM, (wanted, *args))
+                return self._session.rows(CLAIM, (wanted, *args))
             except (NotifyError, psycopg.Error) as error:
                 if not blames_row(error):
                     raise
-        return self.rows(CLAIM_EACH, (wanted, *args, array(skip)))
+        return self._session.rows(CLAIM_EACH, (wanted, *args, array(skip)))
 
     def settle(self, ended: Sequence[Ended]) -> dict[Key, Settled]:
         """Settle a batch. What is missing from the result was stale."""
         now = time.monotonic()
         verdicts = [e.verdict for e in ended]
-        rows = self.batch(
+        rows = self._batch(
             SETTLE,
             SETTLE_EACH,
             (
@@ -176,166 +157,68 @@ class Store:
                 array(e.took_ms for e in ended),
                 array(milliseconds(v.retry_after_s) for v in verdicts),
                 self.worker,
-                self.schedules,
-                self.patience_s,
+                self._schedules,
+                self._patience_s,
             ),
         )
         refused = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
         if refused:
-            self.refusals.tell("settle", refused)
+            self._refusals.record("settle", refused)
         return {
             (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s, counted=counted)
             for id_, attempt, status, due_in_s, age_s, counted, _ in rows
         }
 
     def release(self, keys: Sequence[Key], delay_s: float) -> set[Key]:
-        """Give claims back, due again after `delay_s`. Returns those that were still ours."""
+        """Release claims, due again after `delay_s`. Returns those that were still ours."""
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
-        rows = self.batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
+        rows = self._batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
         refused = [Refusal(*row) for row in rows if row[2] is not None]
         if refused:
-            self.refusals.tell("release", refused)
+            self._refusals.record("release", refused)
         return {(id, attempt) for id, attempt, error in rows if error is None}
 
     def held(self) -> list[Key]:
-        """Read which claims this worker has according to the ledger."""
-        return [(id, attempt) for id, attempt in self.rows(HELD, (self.worker, HELD_MAX))]
+        """Read which claims this worker holds according to the ledger."""
+        return [(id, attempt) for id, attempt in self._session.rows(HELD, (self.worker, HELD_MAX))]
 
     def ledger(self) -> tuple[str, float]:
         """Read which ledger this is, and its clock, in seconds since 1970."""
-        ((id, now_s),) = self.rows(LEDGER, ())
+        ((id, now_s),) = self._session.rows(LEDGER, ())
         return id, now_s
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
-        if self.connection is not None:
-            with suppress(psycopg.Error):
-                self.connection.close()
-            self.connection = None
+        self._session.close()
 
-    def batch(self, query: str, each: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Call a function; if a row of its batch is odd, the one that sets it aside."""
+    def _batch(self, query: str, each: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Call a function; if PostgreSQL refuses its batch, call the twin that goes row by row."""
         try:
-            return self.rows(query, args)
+            return self._session.rows(query, args)
         except (NotifyError, psycopg.Error) as error:
             if not blames_row(error):
                 raise
-            rows = self.rows(each, args)
+            rows = self._session.rows(each, args)
             if isinstance(error, DatabaseAway) and all(LOCKED in row for row in rows):
-                raise  # nothing moves: it is not for one row
+                raise  # no row moves: it is not one row's fault
             return rows
-
-    def rows(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Call one function of the ledger."""
-        try:
-            with translated():
-                connection = self.opened()
-                rows = connection.execute(query, args, prepare=True).fetchall()
-        except DatabaseAway as away:
-            self.close()
-            self.outage.missed_at = time.monotonic()
-            if self.failed:  # once is a broken connection, from before a restart maybe
-                self.outage.away(away, self.thread)
-            self.failed = True
-            raise
-        self.failed = False
-        self.outage.back(self.thread)
-        return rows
-
-    def opened(self) -> "Connection":
-        """Give the connection: a new one, if it ended while nothing was to do.
-
-        Or if it is of the same age as one that another thread has found dead.
-        """
-        if self.connection is not None and not is_quiet(self.connection.pgconn):
-            self.outage.missed_at = time.monotonic()
-        if self.opened_at < self.outage.missed_at:
-            self.close()
-        if self.connection is None:
-            self.connection = connect(self.target())
-            self.opened_at = time.monotonic()
-        return self.connection
-
-    def target(self) -> str:
-        """Say where to connect, with what the hosts' names stand for."""
-        try:
-            known = located(conninfo_to_dict(self.conninfo), self.lookups)
-        except OSError as error:
-            raise psycopg.OperationalError(str(error)) from error
-        return make_conninfo(self.conninfo, **known)
-
-
-class Connection(psycopg.Connection[Any]):
-    """Waits for an answer no longer than SILENCE_MAX_S; then it raises an OperationalError."""
-
-    pins: Sequence[str] = ()  # before each statement, as a pooler's session is another's after it
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        if timeout is not None:
-            return super().wait(gen, interval, timeout)
-        try:
-            return super().wait(gen, interval, SILENCE_MAX_S)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                with suppress(psycopg.Error):
-                    self.cancel_safe(timeout=CANCEL_MAX_S)
-            raise
-
-
-class SharedCursor(psycopg.Cursor[Any]):
-    """Executes each statement behind our pins, as one transaction and one round trip."""
-
-    connection: Connection
-
-    def execute(self, *args: Any, **kwargs: Any) -> Self:
-        """Execute as Cursor does; the statement is a transaction of its own."""
-        with self.connection.pipeline() as pipeline:
-            end_with_sync(pipeline)
-            for pins in self.connection.pins:
-                psycopg.Cursor(self.connection).execute(pins)
-            return super().execute(*args, **kwargs)
-
-
-def connect(target: str) -> Connection:
-    """Open a connection that reads a UUID as text: a worker only passes it on."""
-    connection = Connection.connect(target, autocommit=True)
-    try:
-        pin(connection)
-    except BaseException:
-        connection.close()
-        raise
-    connection.adapters.register_loader("uuid", TextLoader)
-    return connection
-
-
-def pin(connection: Connection) -> None:
-    """See to it that no setting of others reaches us. Raises Unfit."""
-    check_encoding(connection.pgconn)
-    pins = session_pins(STATEMENT_TIMEOUT_S, connection.pgconn.backend_pid)
-    with pins_errors():
-        _, cursor, _ = [connection.execute(pin, prepare=False) for pin in pins]
-        pid, isolation, _ = cursor.fetchall()[0]
-    if is_shared(connection.pgconn, pid):
-        connection.pins = transaction_pins(STATEMENT_TIMEOUT_S, isolation)
-        connection.cursor_factory = SharedCursor
-        connection.prepare_threshold = None
 
 
 def array(values: Iterable[object]) -> str:
-    """Spell an array of ids, numbers or words: they need no quotes, and psycopg takes its time."""
+    """Spell an array of ids, numbers or words. They need no quotes, and psycopg would be slower."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def milliseconds(seconds: float | None) -> int | None:
-    """Round for the ledger."""
+    """Convert a wait for the ledger, which heeds an hour at most."""
     return None if seconds is None else int(min(seconds, RETRY_AFTER_MAX_S) * 1000)
 
 
 def blames_row(error: Exception) -> bool:
     """Say whether an error may be about one row of a batch, and not about PostgreSQL.
 
-    Any SQLSTATE may: a trigger raises what it likes, and sql/blames_row.sql judges. What ends the
-    session or the statement is not tried again.
+    Any SQLSTATE may be, as a trigger raises what it likes; sql/blames_row.sql judges. Errors that
+    ended the session or the statement are not.
     """
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     if not isinstance(cause, psycopg.Error) or isinstance(cause, psycopg.errors.QueryCanceled):

@@ -1,17 +1,12 @@
-"""Many transfers at once on one thread: libcurl's multi interface, driven by epoll or kqueue.
+"""Many transfers at once on one thread, from the look-up of a name to the answer.
 
-`CurlMulti.select` is 8 microseconds a transfer cheaper, and ends at descriptor 1,024: of the whole
-process, idle connections and all. So libcurl says which sockets it waits for, and epoll (or kqueue)
-waits. Mails have a thread each, as libcurl waits for the reply to a mail in the midst of whatever
-thread it runs on: one server that is slow to give it would hold up all transfers.
+A mail goes out in a thread of its own: libcurl blocks the thread it runs on while it waits for the
+reply to a mail, so that one slow server would hold up all transfers.
 """
 
-import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -24,24 +19,22 @@ from service.config.settings import Settings
 from service.names.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
 from workers.doubts import LIFETIME_S, Doubts
-from workers.handles import HANDLES, Handle, SmtpHandle
+from workers.handle import Handle
+from workers.http_handle import HttpHandle
+from workers.multi import Multi, Result
 from workers.name_line import LINE_S, NameLine
-from workers.names import Found, Names
+from workers.names import Names, Resolution
 from workers.protocols import Protocols
 from workers.shortage import Short, short_of
+from workers.smtp_handle import SmtpHandle
 
 Tag = TypeVar("Tag")
 
-READY_MAX = 64
-TOLD_MAX = 10_000
+RESOLUTIONS_MAX = 10_000
 TRIES_MAX = 6  # of a transfer that is refused
 UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
-LEFT_MIN_S = 0.1  # with less of its deadline left, a transfer is not begun anew
-INTERESTS = {
-    pycurl.POLL_IN: selectors.EVENT_READ,
-    pycurl.POLL_OUT: selectors.EVENT_WRITE,
-    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
-}
+LEFT_MIN_S = 0.1  # with less of its time left, a transfer is not begun anew
+HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 
 @dataclass(slots=True)
@@ -53,7 +46,7 @@ class Running(Generic[Tag]):
     server: Server
     secure: str | None
     ends: float
-    found: Found | None = None
+    resolution: Resolution | None = None
     handle: Handle | None = None
     tries: int = 1
     is_fresh: bool = False  # on a connection of its own
@@ -66,324 +59,286 @@ class Transfers(Generic[Tag]):
         self, settings: Settings, names: Names | None = None, doubts: Doubts | None = None
     ) -> None:
         """`names`, `doubts`: what is known of receivers in this process."""
-        self.settings = settings
-        self.mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
-        self.names: NameLine[Running[Tag]] = NameLine(names or Names(), self.wake)
-        self.doubts = doubts or Doubts()
-        self.told: dict[tuple[str, int], Found] = {}  # what libcurl knows of names
-        self.running: dict[pycurl.Curl, Running[Tag]] = {}
-        self.protocols: Protocols[Running[Tag]] = Protocols()
-        self.scouts: set[pycurl.Curl] = set()  # whoever makes a newcomer's first connection
-        self.connected: list[str] = []  # newcomers, since the last round
-        self.behind: list[Running[Tag]] = []  # what waited for them, and may begin
-        self.unread: deque[tuple[pycurl.Curl, int, str]] = deque()  # ended, not yet collected
-        self.mailed: deque[tuple[pycurl.Curl, int, str]] = deque()  # ended, in their own threads
-        self.idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
-        self.selector = selectors.DefaultSelector()
-        self.watched: set[int] = set()
-        self.bell, self.ear = socket.socketpair()
-        self.bell.setblocking(False)
-        self.ear.setblocking(False)
-        self.selector.register(self.ear, selectors.EVENT_READ)
-        self.multi = pycurl.CurlMulti()
-        self.multi.setopt(pycurl.M_MAXCONNECTS, settings.sends_per_thread)
-        self.multi.setopt(pycurl.M_SOCKETFUNCTION, self.watch)
+        self._settings = settings
+        self._mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
+        self._multi = Multi(settings.sends_per_thread)
+        self._names: NameLine[Running[Tag]] = NameLine(names or Names(), self._multi.wake)
+        self._doubts = doubts or Doubts()
+        self._resolutions: dict[tuple[str, int], Resolution] = {}  # what libcurl knows of names
+        self._running: dict[pycurl.Curl, Running[Tag]] = {}
+        self._protocols: Protocols[Running[Tag]] = Protocols()
+        self._scouts: set[pycurl.Curl] = set()  # which make a newcomer's first connection
+        self._connected: list[str] = []  # newcomers, since the last round
+        self._behind: list[Running[Tag]] = []  # what waited for them, and may begin
+        self._unread: deque[Result] = deque()  # ended, not yet collected
+        self._mailed: deque[Result] = deque()  # ended, in their own threads
+        self._idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether libcurl has a transfer to finish."""
+        return bool(self._running)
 
     def start(self, transfer: Post | Mail, tag: Tag, line_s: float = LINE_S) -> Answer | None:
         """Begin a transfer, which ends within the deadline. An Answer: it cannot begin.
 
         It waits up to `line_s` for its name to be looked up.
         """
-        server = self.server_of(transfer)
+        server = self._server_of(transfer)
         if server is None:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text="there is no such host")
         now = time.monotonic()
         secure = server.origin if server.is_secure else None
-        running = Running(transfer, tag, server, secure, now + self.settings.send_deadline_s)
+        running = Running(transfer, tag, server, secure, now + self._settings.send_deadline_s)
         if server.name is None:
-            return self.admit(running)
-        found = self.names.ask(server.name, now)
-        if found is None:
-            self.names.enter(server.name, running, now + line_s)
+            return self._admit(running)
+        resolution = self._names.ask(server.name, now)
+        if resolution is None:
+            self._names.enter(server.name, running, now + line_s)
             return None
-        return self.resolved(running, found)
+        return self._resolved(running, resolution)
 
-    def server_of(self, transfer: Post | Mail) -> Server | None:
-        """Say where a transfer leads."""
-        return server(transfer.url) if isinstance(transfer, Post) else self.mail_server
+    def _server_of(self, transfer: Post | Mail) -> Server | None:
+        """Return the server that a transfer leads to."""
+        return server(transfer.url) if isinstance(transfer, Post) else self._mail_server
 
-    def resolved(self, running: Running[Tag], found: Found | None) -> Answer | None:
-        """Begin a transfer whose name was looked up. An Answer: it was not, or cannot begin."""
-        if found is None:
-            asked_s = self.names.names.asked_s(running.server.name or "", time.monotonic())
+    def _resolved(self, running: Running[Tag], resolution: Resolution | None) -> Answer | None:
+        """Begin a transfer whose name was looked up. An Answer: it cannot begin."""
+        if resolution is None:
+            asked_s = self._names.asked_s(running.server.name or "", time.monotonic())
             return Answer(error=UNRESOLVED, error_text="no answer yet", unresolved_s=asked_s)
-        if found.error:
+        if resolution.error:
             return Answer(
-                error=UNRESOLVED, error_text=found.error, short_of=short_of(None, UNRESOLVED)
+                error=UNRESOLVED, error_text=resolution.error, short_of=short_of(None, UNRESOLVED)
             )
-        running.found = found
-        return self.admit(running)
+        running.resolution = resolution
+        return self._admit(running)
 
-    def admit(self, running: Running[Tag]) -> Answer | None:
+    def _admit(self, running: Running[Tag]) -> Answer | None:
         """Begin a transfer, or let it wait for its origin's first connection."""
-        if running.secure and not self.protocols.may_begin(running.secure, running):
+        if running.secure and not self._protocols.may_begin(running.secure, running):
             return None
-        answer = self.begin(running)
-        if answer and running.secure and self.protocols.needs_scout(running.secure):
-            self.protocols.silent(running.secure)  # or all that follow would wait for its end
+        answer = self._begin(running)
+        if answer and running.secure and self._protocols.needs_scout(running.secure):
+            self._protocols.silent(running.secure)  # or all that follow would wait for it in vain
         return answer
 
-    def begin(self, running: Running[Tag], *, left_s: float | None = None) -> Answer | None:
+    def _begin(self, running: Running[Tag], *, left_s: float | None = None) -> Answer | None:
         """Give a transfer to libcurl."""
         try:
-            handle = running.handle = self.handle_for(running.transfer)
-            age_max_s = self.age_max_s(running)
+            handle = running.handle = self._handle_for(running.transfer)
+            age_max_s = self._age_max_s(running)
             running.is_fresh = age_max_s == 0
             handle.begin(running.transfer, left_s, age_max_s)
             if running.secure:
-                self.set_protocol(handle, running.secure)
-            if isinstance(handle, SmtpHandle):
-                self.begin_mail(running, handle)
+                self._set_protocol(handle, running.secure)
+            if type(handle) is SmtpHandle:  # isinstance() would ask its metaclass
+                self._begin_mail(running, handle)
                 return None
-            is_news = self.tell_addresses(handle, running.server, running.found)
-            self.multi.add_handle(handle.easy)
+            is_news = self._set_addresses(handle, running.server, running.resolution)
+            self._multi.add(handle.easy)
         except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
         except (pycurl.error, MemoryError, OSError, RuntimeError) as error:  # nothing was begun
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
-        except Exception as error:  # what a channel made is no transfer: others may wait behind it
+        except Exception as error:  # a channel made no transfer: those behind it must not wait
             return Answer(error=-1, error_text=f"{type(error).__name__}: {error}")
-        self.running[handle.easy] = running
-        if is_news:  # libcurl reads it now, before others for the same name are added
-            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._running[handle.easy] = running
+        if is_news:  # libcurl reads the addresses now, before transfers for the same name are added
+            self._multi.begin_added()
         return None
 
-    def begin_mail(self, running: Running[Tag], handle: SmtpHandle) -> None:
-        """Let a mail go out in the thread of its handle."""
-        found, name = running.found, running.server.name
-        if found is not None and name is not None:
-            handle.set_addresses(name, running.server.port, found.addresses)
-        handle.send(self.mail_ended)
-        self.running[handle.easy] = running
+    def _begin_mail(self, running: Running[Tag], handle: SmtpHandle) -> None:
+        """Send a mail in the thread of its handle."""
+        resolution, name = running.resolution, running.server.name
+        if resolution is not None and name is not None:
+            handle.set_addresses(name, running.server.port, resolution.addresses)
+        handle.send(self._mail_ended)
+        self._running[handle.easy] = running
 
-    def mail_ended(self, easy: pycurl.Curl, error: int, text: str) -> None:
-        """Note how a mail ended (its thread's call)."""
-        self.mailed.append((easy, error, text))
+    def _mail_ended(self, easy: pycurl.Curl, error: int, text: str) -> None:
+        """Note how a mail ended (called in its thread)."""
+        self._mailed.append((easy, error, text))
         self.wake()
 
-    def age_max_s(self, running: Running[Tag]) -> int:
-        """Say how old a connection may be that a transfer uses; 0: it needs one of its own."""
+    def _age_max_s(self, running: Running[Tag]) -> int:
+        """Say how old a connection may be for a transfer to use it; 0: it needs a new one."""
         if running.tries > 1:
             return 0
-        if not self.doubts.known:
+        if not self._doubts.known:
             return LIFETIME_S
         origin = running.server.origin
-        shares = self.protocols.is_h2.get(origin, False)
-        return self.doubts.age_max_s(origin, time.monotonic(), shares=shares)
+        shares = self._protocols.speaks_h2(origin)
+        return self._doubts.age_max_s(origin, time.monotonic(), shares=shares)
 
-    def tell_addresses(self, handle: Handle, server: Server, found: Found | None) -> bool:
-        """Tell libcurl what a name stands for, unless it knows: then it looks nothing up itself."""
-        if found is None or server.name is None:
+    def _set_addresses(self, handle: Handle, server: Server, resolution: Resolution | None) -> bool:
+        """Give libcurl the addresses of a name, unless it has them, so that it looks nothing up."""
+        if resolution is None or server.name is None:
             return False
         place = server.name, server.port
-        if self.told.get(place) is found:
+        if self._resolutions.get(place) is resolution:
             return False
-        if len(self.told) >= TOLD_MAX:
-            self.told.clear()
-        handle.set_addresses(server.name, server.port, found.addresses)
-        self.told[place] = found
+        if len(self._resolutions) >= RESOLUTIONS_MAX:
+            self._resolutions.clear()
+        handle.set_addresses(server.name, server.port, resolution.addresses)
+        self._resolutions[place] = resolution
         return True
 
-    def set_protocol(self, handle: Handle, origin: str) -> None:
-        """Share connections where that is possible; where nobody knows, be told of the first."""
-        handle.easy.setopt(pycurl.PIPEWAIT, self.protocols.is_h2.get(origin, False))
-        if self.protocols.needs_scout(origin):
-            self.scouts.add(handle.easy)
-            handle.easy.setopt(pycurl.PREREQFUNCTION, partial(self.connects, origin))
+    def _set_protocol(self, handle: Handle, origin: str) -> None:
+        """Share connections of HTTP/2; where it is not known, note when the first one stands."""
+        handle.easy.setopt(pycurl.PIPEWAIT, self._protocols.speaks_h2(origin))
+        if self._protocols.needs_scout(origin):
+            self._scouts.add(handle.easy)
+            handle.easy.setopt(pycurl.PREREQFUNCTION, partial(self._connects, origin))
 
-    def connects(self, origin: str, *_: object) -> int:
+    def _connects(self, origin: str, *_: object) -> int:
         """Note that a newcomer's connection stands (libcurl's callback, before the request)."""
-        self.connected.append(origin)
+        self._connected.append(origin)
         return int(pycurl.PREREQFUNC_OK)
 
-    def handle_for(self, transfer: Post | Mail) -> Handle:
+    def _handle_for(self, transfer: Post | Mail) -> Handle:
         """Take an idle handle, or make one."""
         kind = type(transfer)
-        idle = self.idle[kind]
-        return idle.pop() if idle else HANDLES[kind](self.settings)
+        idle = self._idle[kind]
+        return idle.pop() if idle else HANDLES[kind](self._settings)
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
-        """Move everything on, waiting up to the timeout, and give what has ended."""
-        self.run_timers()
-        self.read()  # what is over before anybody waited: no socket would tell
-        for key, events in self.selector.select(0 if self.unread else self.until_s(timeout_s)):
-            if key.fileobj is self.ear:
-                with suppress(BlockingIOError):
-                    self.ear.recv(4096)
-            else:
-                self.multi.socket_action(key.fd, events)
-        self.run_timers()
-        self.read()
-        return chain(self.ended(), self.begin_resolved(), self.begin_behind())
+        """Move everything on, waiting up to the timeout; give what has ended, with its answer."""
+        self._multi.run_timers()
+        self._read()  # what has ended already: no socket would wake us for it
+        if self._unread:
+            timeout_s = 0.0
+        elif not self._names.is_empty:
+            timeout_s = min(timeout_s, LINE_S)
+        self._multi.wait(timeout_s)
+        self._multi.run_timers()
+        self._read()
+        return chain(self._ended(), self._begin_resolved(), self._begin_behind())
 
-    def begin_resolved(self) -> list[tuple[Tag, Answer]]:
-        """Begin what waited for a name; give what cannot begin, or has waited too long."""
+    def _begin_resolved(self) -> list[tuple[Tag, Answer]]:
+        """Begin what waited for a name; return what cannot begin, or has waited too long."""
         now = time.monotonic()
         failed = []
-        for running, found in self.names.leave(now) if self.names.lines else ():
-            running.ends = now + self.settings.send_deadline_s
-            if answer := self.resolved(running, found):
+        for running, resolution in () if self._names.is_empty else self._names.leave(now):
+            running.ends = now + self._settings.send_deadline_s
+            if answer := self._resolved(running, resolution):
                 failed.append((running.tag, answer))
         return failed
 
-    def begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
-        """Begin what waited for a newcomer, within what is left of their deadlines."""
-        while self.connected:
-            self.behind += self.protocols.connected(self.connected.pop())
-        while self.behind:
-            running = self.behind.pop(0)
+    def _begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
+        """Begin what waited for a newcomer, within its own deadline; give what cannot begin."""
+        while self._connected:
+            self._behind += self._protocols.connected(self._connected.pop())
+        while self._behind:
+            running = self._behind.pop(0)
             left_s = max(LEFT_MIN_S, running.ends - time.monotonic())
-            if error := self.begin(running, left_s=left_s):
+            if error := self._begin(running, left_s=left_s):
                 yield running.tag, error
-
-    def until_s(self, timeout_s: float) -> float:
-        """Shorten a wait to when libcurl wants to be called without a socket."""
-        due_ms = self.multi.timeout()
-        if self.names.lines:
-            timeout_s = min(timeout_s, LINE_S)
-        return timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
 
     def wake(self) -> None:
         """End a wait. Any thread may call it."""
-        with suppress(OSError):  # full: it is awake; closed: it has ended
-            self.bell.send(b"!")
+        self._multi.wake()
 
     def unresolved(self) -> list[Tag]:
         """Give up what still waits for a name; return the tags."""
-        return [running.tag for running in self.names.clear()]
+        return [running.tag for running in self._names.clear()]
 
     def abort(self) -> list[Tag]:
         """Cut off what is running; return the tags."""
         tags = []
-        for easy, running in list(self.running.items()):
+        for easy, running in list(self._running.items()):
             if isinstance(running.handle, SmtpHandle):
                 running.handle.give_up()
             else:
-                self.multi.remove_handle(easy)
+                self._multi.remove(easy)
             tags.append(running.tag)
-        self.running.clear()
-        self.unread.clear()
-        self.mailed.clear()
-        waiting = self.behind + self.protocols.clear() + self.names.clear()
-        self.behind = []
+        self._running.clear()
+        self._unread.clear()
+        self._mailed.clear()
+        waiting = self._behind + self._protocols.clear() + self._names.clear()
+        self._behind = []
         return tags + [running.tag for running in waiting]
 
     def close(self) -> None:
         """Close every connection."""
         self.abort()
-        self.multi.close()
-        for idle in self.idle.values():
+        self._multi.close()
+        for idle in self._idle.values():
             for handle in idle:
                 handle.give_up()
-        for closing in (self.selector, self.bell, self.ear):
-            closing.close()
 
-    def read(self) -> None:
-        """Take what libcurl has finished: it tells of each once."""
-        queued = 1
-        while queued:
-            queued, good, bad = self.multi.info_read(READY_MAX)
-            self.unread += [(easy, 0, "") for easy in good]
-            self.unread += bad
-        while self.mailed:
-            self.unread.append(self.mailed.popleft())
+    def _read(self) -> None:
+        """Take what has ended."""
+        self._unread += self._multi.ended()
+        while self._mailed:
+            self._unread.append(self._mailed.popleft())
 
-    def ended(self) -> Iterator[tuple[Tag, Answer]]:
-        """Collect what has ended; if whoever takes it raises, the others come with the next."""
-        while self.unread:
-            if ended := self.collect(*self.unread.popleft()):
+    def _ended(self) -> Iterator[tuple[Tag, Answer]]:
+        """Give what has ended; if the caller raises, it gets the rest from its next `wait`."""
+        while self._unread:
+            if ended := self._collect(*self._unread.popleft()):
                 yield ended
 
-    def collect(self, easy: pycurl.Curl, error: int, text: str) -> tuple[Tag, Answer] | None:
+    def _collect(self, easy: pycurl.Curl, error: int, text: str) -> tuple[Tag, Answer] | None:
         """Read the answer, and make the handle ready for another. None: it was begun anew."""
-        running = self.running.pop(easy)
+        running = self._running.pop(easy)
         handle = running.handle
         assert handle is not None
         try:
             answer = handle.answer(error, text)
-        except Exception as unread:  # nobody knows what came of it, and it has to come to an end
+        except Exception as unread:  # the outcome is unknown, and the attempt must end all the same
             answer = Answer(error=-1, error_text=str(unread), handed_over=True)
         anew = (error or answer.status == 421) and may_begin_anew(running.tries, handle, answer)
-        if not isinstance(handle, SmtpHandle):
-            self.multi.remove_handle(easy)
+        if type(handle) is not SmtpHandle:
+            self._multi.remove(easy)
         if running.secure:
-            self.behind += self.heard(running.secure, answer, easy)
+            self._behind += self._heard(running.secure, answer, easy)
         if error == 0 or handle.reusable_after_error:
-            self.idle[type(running.transfer)].append(handle)
+            self._idle[type(running.transfer)].append(handle)
         else:
             handle.give_up()
-        if anew and self.began_anew(running):
+        if anew and self._began_anew(running):
             return None
-        self.doubt(running, handle, answer)
+        self._doubt(running, handle, answer)
         return running.tag, answer
 
-    def doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:
-        """Learn whether to use connections to an origin again."""
+    def _doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:
+        """Learn whether connections to an origin may be used again."""
         if handle.has_failed(answer):
             if answer.short_of is None:
-                self.doubts.failed(running.server.origin, time.monotonic())
+                self._doubts.failed(running.server.origin, time.monotonic())
         elif running.is_fresh:
-            self.doubts.answered(running.server.origin)
+            self._doubts.answered(running.server.origin)
 
-    def heard(self, origin: str, answer: Answer, easy: pycurl.Curl) -> list[Running[Tag]]:
+    def _heard(self, origin: str, answer: Answer, easy: pycurl.Curl) -> list[Running[Tag]]:
         """Learn what an origin speaks; return what has waited for that."""
-        if easy in self.scouts:
-            self.scouts.remove(easy)
+        if easy in self._scouts:
+            self._scouts.remove(easy)
             easy.setopt(pycurl.PREREQFUNCTION, None)
         if not answer.status:
-            return self.protocols.silent(origin)
+            return self._protocols.silent(origin)
         version = easy.getinfo(pycurl.INFO_HTTP_VERSION)
-        return self.protocols.answered(origin, version == pycurl.CURL_HTTP_VERSION_2_0)
+        return self._protocols.answered(origin, version == pycurl.CURL_HTTP_VERSION_2_0)
 
-    def began_anew(self, running: Running[Tag]) -> bool:
-        """Begin a transfer once more, whose used connection nobody served: it costs no attempt.
+    def _began_anew(self, running: Running[Tag]) -> bool:
+        """Begin a transfer anew within its deadline, as its connection was dead: no attempt counts.
 
-        Within the same deadline. It may have arrived all the same; the receiver can tell by its id,
-        as with the attempt that would follow.
+        It may have arrived all the same. The receiver knows it by its id then, as it would know the
+        next attempt.
         """
         running.tries += 1
         left_s = running.ends - time.monotonic()
-        return left_s >= LEFT_MIN_S and self.begin(running, left_s=left_s) is None
-
-    def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
-        """Wait for what libcurl wants of a socket (its callback)."""
-        if what == pycurl.POLL_REMOVE:
-            if fd in self.watched:
-                self.watched.remove(fd)
-                self.selector.unregister(fd)
-        elif fd in self.watched:
-            self.selector.modify(fd, INTERESTS[what])
-        else:
-            self.watched.add(fd)
-            self.selector.register(fd, INTERESTS[what])
-
-    def run_timers(self) -> None:
-        """Let libcurl do what is due without a socket: begin transfers, and end late ones.
-
-        Asked for once a round: its timer callback would come twice for each transfer.
-        """
-        if self.multi.timeout() == 0:
-            self.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        return left_s >= LEFT_MIN_S and self._begin(running, left_s=left_s) is None
 
 
 def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
-    """Say whether a transfer may begin once more: one that was refused, more often than that."""
+    """Say whether a transfer may begin anew: once after a dead connection, after refusals more."""
     if handle.was_refused(answer):
         return tries < TRIES_MAX
     return tries == 1 and handle.was_dead(answer)
 
 
 def smtp_server(url: str) -> Server:
-    """Say where SMTP_URL leads."""
+    """Return the server that SMTP_URL leads to."""
     known = mail_server(url)
     return Server(f"smtp://{known.host}", name_of(known.host), known.port, is_secure=False)

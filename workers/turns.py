@@ -6,28 +6,28 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-LEFT_FREE = 8  # one leaves an eighth to the others
+LEFT_FREE = 8  # a destination leaves an eighth to the others
 SILENT_S = 0.1
 SMOOTHING = 0.1
 
-SLOW_S = 1.0  # a mail domain: so long the others would wait, if it had all connections
-SLOW_LEAVE = 4  # slow ones in sum leave a quarter of the connections
+SLOW_S = 1.0  # of a mail domain: the others would wait so long if it had all connections
+SLOW_LEAVE = 4  # all slow domains together leave a quarter of the connections
 
 
 @dataclass(slots=True)
 class Pulse:
-    """How many sends are under way, when the last one left, and how long they take."""
+    """How many sends are under way, when the last one ended, and how long they take."""
 
     left_at: float
     active: int = 0
     took_s: float = 0.0
 
     def answers(self, now: float) -> bool:
-        """Say whether somebody has left lately, for how long a send takes there."""
+        """Say whether a send has ended lately, measured by how long sends take there."""
         return self.took_s > 0.0 and now - self.left_at <= 2 * self.took_s + SILENT_S
 
     def left(self, now: float, took_s: float | None) -> None:
-        """Learn from one that has left. `took_s` None: nothing was sent."""
+        """Learn from a send that has ended. `took_s` None: nothing was sent."""
         self.left_at = now
         if took_s is not None:
             self.took_s += (took_s - self.took_s) * (SMOOTHING if self.took_s else 1.0)
@@ -35,7 +35,7 @@ class Pulse:
 
 @dataclass(slots=True)
 class Destination(Pulse, Generic[T]):
-    """What one destination holds now. `server`: that it is reached through, with others."""
+    """What one destination holds now. `server`: the mail server that it is reached through."""
 
     line: deque[T] = field(default_factory=deque)
     parked_until: float = 0.0
@@ -47,19 +47,31 @@ class Destination(Pulse, Generic[T]):
         return self.active + len(self.line)
 
     def turn_s(self, now: float) -> float:
-        """Say how often a place becomes free: as sends took, or at least since nobody has left."""
+        """Say how long until a place is free: as sends took, at least the time since the last."""
         return max(self.took_s, now - self.left_at) / max(1, self.active)
 
     def is_slow(self, now: float) -> bool:
-        """Say whether its sends take long, or the one that is under way does."""
+        """Say whether its sends take long, or those under way do."""
         return self.took_s > SLOW_S or (self.active > 0 and now - self.left_at > SLOW_S)
+
+    def pop_last(self) -> T:
+        """Take the last item out of the line."""
+        if self.server is not None:
+            self.server.held -= 1
+        return self.line.pop()
+
+    def clear_line(self) -> None:
+        """Empty the line."""
+        if self.server is not None:
+            self.server.held -= len(self.line)
+        self.line.clear()
 
 
 @dataclass(slots=True)
 class Server(Pulse, Generic[T]):
-    """A mail server's connections, which the domains behind it have in turn.
+    """A mail server's connections, which the domains behind it use in turn.
 
-    `held`: slots, of those under way and in line; `turns`: who stands in line, next first.
+    `held`: slots, of what is under way and in line; `turns`: the domains with a line, next first.
     """
 
     at_once_max: int = 1
@@ -67,10 +79,48 @@ class Server(Pulse, Generic[T]):
     behind: dict[str, Destination[T]] = field(default_factory=dict)
     turns: OrderedDict[str, Destination[T]] = field(default_factory=OrderedDict)
 
-    def admits(self, domain: Destination[T], now: float) -> bool:
-        """Say whether one more connection may be a domain's.
+    def enter(self, name: str, domain: Destination[T], item: T, now: float) -> bool:
+        """Give a domain one more connection. False: `item` waits in the domain's line instead."""
+        self.held += 1
+        if domain.line or not self._admits(domain, now):
+            domain.line.append(item)
+            self.turns[name] = domain
+            return False
+        self._begin(domain, now)
+        return True
 
-        One that nobody has come back from has a single one: others may hang beside it.
+    def forget(self, name: str) -> None:
+        """Drop a domain that holds nothing."""
+        self.turns.pop(name, None)
+        del self.behind[name]
+
+    def slow(self, now: float) -> int:
+        """Count the connections that slow domains have."""
+        return sum(domain.active for domain in self.behind.values() if domain.is_slow(now))
+
+    def leave(self, domain: Destination[T], now: float) -> list[T]:
+        """Note that a send has ended; return what may begin: one of each domain, then again."""
+        domain.active -= 1
+        self.active -= 1
+        self.held -= 1
+        begun: list[T] = []
+        passed = 0
+        while passed < len(self.turns) and self.active < self.at_once_max:
+            name, domain = self.turns.popitem(last=False)
+            if domain.line and self._admits(domain, now):
+                self._begin(domain, now)
+                begun.append(domain.line.popleft())
+                passed = 0
+            elif domain.line:
+                passed += 1
+            if domain.line:
+                self.turns[name] = domain
+        return begun
+
+    def _admits(self, domain: Destination[T], now: float) -> bool:
+        """Say whether a domain may have one more connection.
+
+        A domain from which no send has ended has a single one: more might hang beside it.
         """
         most = self.at_once_max
         if self.active >= most:
@@ -81,32 +131,9 @@ class Server(Pulse, Generic[T]):
             return domain.active < max(1, most - most // LEFT_FREE)
         return domain.active < max(1, most // 2) and self.slow(now) < most - most // SLOW_LEAVE
 
-    def slow(self, now: float) -> int:
-        """Count the connections that slow domains have."""
-        return sum(domain.active for domain in self.behind.values() if domain.is_slow(now))
-
-    def begin(self, domain: Destination[T], now: float) -> None:
-        """Give a domain one more."""
+    def _begin(self, domain: Destination[T], now: float) -> None:
+        """Give a domain one more connection."""
         if not domain.active:
-            domain.left_at = now  # until now it was not silent, but not asked
+            domain.left_at = now  # it was not silent until now: nobody asked it
         domain.active += 1
         self.active += 1
-
-    def leave(self, domain: Destination[T], now: float) -> list[T]:
-        """Count one out, and in whoever may begin now: one of each domain, and again."""
-        domain.active -= 1
-        self.active -= 1
-        self.held -= 1
-        begun: list[T] = []
-        passed = 0
-        while passed < len(self.turns) and self.active < self.at_once_max:
-            name, domain = self.turns.popitem(last=False)
-            if domain.line and self.admits(domain, now):
-                self.begin(domain, now)
-                begun.append(domain.line.popleft())
-                passed = 0
-            elif domain.line:
-                passed += 1
-            if domain.line:
-                self.turns[name] = domain
-        return begun

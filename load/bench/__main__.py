@@ -69,11 +69,11 @@ def main() -> int:
 
 def best(stack: Stack, scenario: Callable[[Stack], Row], times: int) -> Row:
     """Repeat a scenario and keep its best run, with the ceiling of that run."""
-    found = scenario(stack)
+    best_row = scenario(stack)
     for _ in range(times - 1):
-        again = scenario(stack)
-        found = again if again.better_than(found) else found
-    return found
+        row = scenario(stack)
+        best_row = row if row.better_than(best_row) else best_row
+    return best_row
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,14 +101,14 @@ def parser() -> argparse.ArgumentParser:
 
 def names(text: str) -> list[str]:
     """Parse names of scenarios; `inserts` stands for all that begin so."""
-    found = [name for part in text.split(",") for name in SCENARIOS if name.startswith(part)]
-    if not found:
+    chosen = [name for part in text.split(",") for name in SCENARIOS if name.startswith(part)]
+    if not chosen:
         raise argparse.ArgumentTypeError(f"none of {', '.join(SCENARIOS)}")
-    return found
+    return chosen
 
 
 def say(line: str) -> None:
-    """Tell how far we are, beside the table."""
+    """Say how far we are, beside the table."""
     print(line, file=sys.stderr, flush=True)
 
 

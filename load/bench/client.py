@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
-        """Count a whole answer, and go on until the time is over."""
+        """Count a whole answer, and go on until the time has passed."""
         self.buffer += data
         if not is_whole(self.buffer):
             return
@@ -87,12 +87,12 @@ async def post_for(url: str, connections: int, seconds: float) -> dict[str, floa
         )
         for _ in range(connections)
     ]
-    await asyncio.wait_for(asyncio.gather(*(one.closed for _, one in pairs)), seconds + 30)
+    await asyncio.wait_for(asyncio.gather(*(client.closed for _, client in pairs)), seconds + 30)
     lasted_s = time.perf_counter() - began
-    took_ms = sorted(took * 1000 for _, one in pairs for took in one.took_s)
+    took_ms = sorted(took * 1000 for _, client in pairs for took in client.took_s)
     return {
         "accepted": len(took_ms),
-        "refused": sum(one.refused for _, one in pairs),
+        "refused": sum(client.refused for _, client in pairs),
         "rate": len(took_ms) / lasted_s,
         "p50_ms": took_ms[len(took_ms) // 2] if took_ms else 0.0,
         "p99_ms": took_ms[len(took_ms) * 99 // 100] if took_ms else 0.0,

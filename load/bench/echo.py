@@ -27,8 +27,10 @@ encode = msgspec.json.Encoder().encode
 async def post(request: web.Request) -> web.Response:
     """Decode with validation, and answer as many bytes as a receipt has."""
     body = decode(await request.read())
-    told = {"id": "0" * 36, "status": "queued", "created_at": "0" * 27, "channel": body.channel}
-    return web.Response(body=encode(told), status=202, headers={"Content-Type": "application/json"})
+    answer = {"id": "0" * 36, "status": "queued", "created_at": "0" * 27, "channel": body.channel}
+    return web.Response(
+        body=encode(answer), status=202, headers={"Content-Type": "application/json"}
+    )
 
 
 async def serve() -> None:

@@ -13,24 +13,26 @@ def run(stack: Stack) -> Row:
         bare = post(echo, stack.options.seconds)
     stack.clear()
     with stack.role("dispatcher"), stack.role("api") as api:
-        told = post(api.url, stack.options.seconds)
-    found = stack.sql("select count(*) from notify.notifications")[0][0]
-    if found != told["accepted"]:
-        raise BenchError(f"{told['accepted']} answered 202, but {found} in the ledger")
+        counts = post(api.url, stack.options.seconds)
+    in_ledger = stack.sql("select count(*) from notify.notifications")[0][0]
+    if in_ledger != counts["accepted"]:
+        raise BenchError(f"{counts['accepted']} answered 202, but {in_ledger} in the ledger")
     return Row(
         what=f"POST /notify, {CONNECTIONS} connections",
-        figure=told["rate"],
+        figure=counts["rate"],
         unit="/s",
         asked=6_000,
         ceiling=bare["rate"],
         ceiling_is="bare aiohttp + uvloop + msgspec echo",
-        note=f"p99 {told['p99_ms']:.0f} ms",
+        note=f"p99 {counts['p99_ms']:.0f} ms",
     )
 
 
 def post(url: str, seconds: float) -> dict[str, float]:
     """POST for so long. Raises BenchError if anything is refused."""
-    told = run_module("client", f"{url}/notify", "--connections", CONNECTIONS, "--seconds", seconds)
-    if told["refused"]:
-        raise BenchError(f"{told['refused']} requests were not answered 202")
-    return told
+    counts = run_module(
+        "client", f"{url}/notify", "--connections", CONNECTIONS, "--seconds", seconds
+    )
+    if counts["refused"]:
+        raise BenchError(f"{counts['refused']} requests were not answered 202")
+    return counts

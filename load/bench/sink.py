@@ -2,7 +2,7 @@
 
     python -m load.bench.sink [--delay SECONDS]     prints its port; runs until stopped
 
-GET /counts tells what arrived, GET /ids which, GET /forget starts anew. A body with "sent_ns" (the
+GET /counts says what arrived, GET /ids which, GET /forget starts anew. A body with "sent_ns" (the
 sender's clock, nanoseconds since 1970) is timed.
 """
 
@@ -50,7 +50,7 @@ class Tally:
             self.latencies_ms.append((time.time_ns() - int(sent[1])) / 1e6)
 
     def answer(self, path: str) -> object:
-        """Tell, and forget if asked to."""
+        """Answer, and forget if asked to."""
         if path == "/ids":
             return [id.decode() for id in self.ids]
         counts = {
@@ -91,9 +91,9 @@ class Sink(asyncio.Protocol):
     def request(self, head: bytes, body: bytes) -> None:
         """Count a POST and answer it, maybe later; anything else is a question about the counts."""
         if not head.startswith(b"POST"):
-            told = json.dumps(self.tally.answer(head.split(b" ", 2)[1].decode())).encode()
+            document = json.dumps(self.tally.answer(head.split(b" ", 2)[1].decode())).encode()
             self.transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told)
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(document), document)
             )
             return
         self.tally.take(head, body)

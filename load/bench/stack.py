@@ -26,7 +26,7 @@ PAYLOAD = '{"text": "hello", "number": 42}'
 class Options:
     """How much to do."""
 
-    seconds: float  # of each run that lasts as long as it is told
+    seconds: float  # of each run that lasts by the clock
     rows: int  # of the drain; the other scenarios take shares of it
     backlog: int  # of the memory scenario
 
@@ -49,7 +49,7 @@ class Role:
         )
 
     def is_up(self) -> bool:
-        """Tell whether it answers."""
+        """Whether it answers."""
         try:
             urlopen(f"{self.url}/metrics", timeout=10).close()
         except URLError:
@@ -66,8 +66,8 @@ class Sink:
     def ask(self, path: str = "/counts") -> dict[str, Any]:
         """Ask what has arrived; /forget starts anew."""
         with urlopen(self.url + path, timeout=30) as answer:
-            told: dict[str, Any] = json.load(answer)
-        return told
+            counts: dict[str, Any] = json.load(answer)
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Stack:
     def role(self, name: str, **env: str) -> Iterator[Role]:
         """Run `notify NAME` until the context ends."""
         port = str(free_port())
-        given = {
+        settings = {
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "PORT": port,
@@ -91,7 +91,7 @@ class Stack:
             "WEBHOOK_SECRET": SECRET,
             **env,
         }
-        with running([NOTIFY, name], name, self.directory, given, cwd=self.directory) as process:
+        with running([NOTIFY, name], name, self.directory, settings, cwd=self.directory) as process:
             role = Role(f"http://127.0.0.1:{port}", process)
             process.wait_for(role.is_up)
             yield role

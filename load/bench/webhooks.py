@@ -44,7 +44,7 @@ def run_slow(stack: Stack) -> Row:
 
 def bare_loop(sink: Sink, posts: int, in_flight: int) -> float:
     """Return the rate of the same POSTs without a ledger."""
-    told = run_module(
+    counts = run_module(
         "curl_loop",
         f"{sink.url}/hook",
         "--posts",
@@ -54,9 +54,9 @@ def bare_loop(sink: Sink, posts: int, in_flight: int) -> float:
         "--in-flight",
         in_flight,
     )
-    if told["answered"] != sink.ask("/forget")["arrived"]:
+    if counts["answered"] != sink.ask("/forget")["arrived"]:
         raise BenchError("the bare loop and the sink do not agree")
-    return float(told["rate"])
+    return float(counts["rate"])
 
 
 def deliver(stack: Stack, sink: Sink, rows: int) -> float:

@@ -83,15 +83,15 @@ def parser() -> argparse.ArgumentParser:
 
 def names(text: str) -> list[str]:
     """Parse names of faults; a beginning stands for all that begin so."""
-    found = [
+    chosen = [
         name
         for part in text.split(",")
         for name in ([part] if part in FAULTS else FAULTS | FAILOVER)
         if name.startswith(part)
     ]
-    if not found:
+    if not chosen:
         raise argparse.ArgumentTypeError(f"none of {', '.join(FAULTS | FAILOVER)}")
-    return found
+    return chosen
 
 
 def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""How an instrument (link, sink, producers) is told what to do: a line on stdin, an answer each."""
+"""How an instrument (link, sink, producers) takes commands: a line on stdin, an answer each."""
 
 import asyncio
 import sys
@@ -15,5 +15,5 @@ async def commands() -> AsyncIterator[list[str]]:
 
 
 def answer(*words: object) -> None:
-    """Answer a command, or tell at the start which ports were taken."""
+    """Answer a command; at the start, say which ports were taken."""
     print(*words, flush=True)

@@ -59,7 +59,7 @@ class Verdict:
     """What became of everything."""
 
     offered: Counter[str]  # by result
-    found: Counter[str]  # in the ledger, by result
+    in_ledger: Counter[str]  # by result
     statuses: Counter[str]  # of everything in the ledger
     lost: list[str]  # references
     never_arrived: list[str]  # ids
@@ -72,7 +72,7 @@ class Verdict:
     @property
     def unexplained(self) -> int:
         """Arrivals that no attempt accounts for."""
-        return sum(one.extra - one.admitted for one in self.duplicates)
+        return sum(duplicate.extra - duplicate.admitted for duplicate in self.duplicates)
 
     @property
     def broken(self) -> list[str]:
@@ -96,7 +96,7 @@ def judge(stand: Stand) -> Verdict:
     hurt = {pid for role in stand.workers for pid in role.hurt}
     return Verdict(
         offered=Counter(line["result"] for line in offered),
-        found=Counter(line["result"] for line in offered if line["reference"] in by_reference),
+        in_ledger=Counter(line["result"] for line in offered if line["reference"] in by_reference),
         statuses=Counter(row["status"] for row in rows),
         lost=[
             line["reference"]
@@ -137,21 +137,21 @@ def duplicates(
     hurt: set[int],
 ) -> list[Duplicate]:
     """Explain each: one attempt may bring one arrival, if nobody could know that it had."""
-    found = []
+    explained = []
     for id, count in arrived.items():
         if count > 1:
             ours = attempts.get(id, [])
             windows = sum(in_window(attempt, played, hurt) for attempt in ours)
             admitted = min(count - 1, windows)
-            found.append(Duplicate(id=id, extra=count - 1, admitted=admitted, attempts=ours))
-    return found
+            explained.append(Duplicate(id=id, extra=count - 1, admitted=admitted, attempts=ours))
+    return explained
 
 
 def in_window(attempt: Mapping[str, Any], played: Sequence[Played], hurt: set[int]) -> bool:
-    """Whether this attempt may have arrived though the ledger could not be told.
+    """Whether this attempt may have arrived though the ledger does not know it.
 
     Its outcome was unknown; or its lease passed because its worker was killed or paused, or because
-    PostgreSQL could not be told in time.
+    PostgreSQL could not be reached in time.
     """
     if attempt["outcome"] != "lease_expired":
         return attempt["outcome"] in MAY_HAVE_ARRIVED
@@ -159,6 +159,8 @@ def in_window(attempt: Mapping[str, Any], played: Sequence[Played], hurt: set[in
         return True
     ends = attempt["started"]  # of such a row, the end of its lease
     return any(
-        one.name in CUTS and one.began < ends and one.ended + CUTS[one.name] > ends - LEASE_S
-        for one in played
+        fault.name in CUTS
+        and fault.began < ends
+        and fault.ended + CUTS[fault.name] > ends - LEASE_S
+        for fault in played
     )

@@ -63,8 +63,8 @@ class Link:
 
     async def rejoin(self) -> None:
         """Be as before."""
-        for one in self.full:
-            one.close()
+        for waiting in self.full:
+            waiting.close()
         self.full.clear()
         if self.listener is not None and not self.listener.is_serving():
             await self.listen()
@@ -114,15 +114,15 @@ class Link:
 
     def half_open(self, words: bytes) -> int:
         """Break the wires that have heard these words; says how many."""
-        found = self.heard(words)
-        for wire in found:
+        wires = self.heard(words)
+        for wire in wires:
             wire.broken = True
             wire.server.close()
-        return len(found)
+        return len(wires)
 
 
 async def main(port: int) -> None:
-    """Serve until told to end."""
+    """Serve until stdin ends."""
     link = Link(port)
     await link.listen()
     answer(link.own_port)

@@ -7,7 +7,7 @@ from typing import Any
 Notification = dict[str, Any]
 
 
-def some(random: Random, reference: str, sink_url: str, now: float) -> Notification:
+def made_up(random: Random, reference: str, sink_url: str, now: float) -> Notification:
     """Make one up, as both POST /notify and INSERT take it. `now`: epoch seconds."""
     channel = random.choices(("webhook", "email", "log"), (70, 15, 15))[0]
     send_at = now + random.uniform(0, 5) if random.random() < 0.1 else None

@@ -120,7 +120,7 @@ class Instrument:
         )
         self.ports = [int(port) for port in self.listen().split()]
 
-    def tell(self, command: str) -> str:
+    def ask(self, command: str) -> str:
         """Give a command and wait for the answer."""
         assert self.process.stdin is not None
         self.process.stdin.write(command + "\n")

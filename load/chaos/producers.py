@@ -23,7 +23,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from load.chaos.commands import answer, commands
-from load.chaos.mixture import Notification, some
+from load.chaos.mixture import Notification, made_up
 
 SQL_PRODUCERS = 4
 IN_FLIGHT_MAX = 2000  # requests; beyond, a client would have gone away
@@ -52,7 +52,7 @@ class Producers:
     def make(self) -> Notification:
         """Make up the next notification."""
         reference = f"{self.prefix}-{next(self.numbers)}"
-        return some(self.random, reference, self.sink_url, time.time())
+        return made_up(self.random, reference, self.sink_url, time.time())
 
     def note(
         self, notification: Notification, how: str, began: float, result: str, code: object = None
@@ -149,7 +149,7 @@ class Pending:
             task.cancel()
 
     def add(self, work: Any) -> None:
-        """Begin one."""
+        """Begin a task."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -169,7 +169,7 @@ def client() -> aiohttp.ClientSession:
 
 
 async def produce(producers: Producers, database: str, apis: list[str]) -> None:
-    """Produce until told to stop."""
+    """Produce until the command to stop."""
     async with asyncio.TaskGroup() as work:
         work.create_task(producers.http(apis))
         for _ in range(SQL_PRODUCERS):

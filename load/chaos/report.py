@@ -38,9 +38,12 @@ class Report:
 
     @property
     def recoveries(self) -> list[Recovery]:
-        """One for each fault."""
-        begins = [*(one.began for one in self.played[1:]), math.inf]
-        return [recovery(one, self.verdict, begins[place]) for place, one in enumerate(self.played)]
+        """Give the recovery from each fault."""
+        begins = [*(fault.began for fault in self.played[1:]), math.inf]
+        return [
+            recovery_from(fault, self.verdict, begins[place])
+            for place, fault in enumerate(self.played)
+        ]
 
     @property
     def broken(self) -> list[str]:
@@ -52,11 +55,11 @@ class Report:
         """Name what took too long, or too much."""
         if self.verdict.slowest_api_s > API_MAX_S:
             yield f"the API took {self.verdict.slowest_api_s:.1f} s to answer"
-        for one in self.recoveries:
-            if one.alone_s > FIRST_MAX_S and (one.first_s or math.inf) > FIRST_MAX_S:
-                yield f"nothing was delivered within {FIRST_MAX_S:g} s after {one.name}"
-            if one.alone_s > ALL_MAX_S and one.all_s > ALL_MAX_S:
-                yield f"something was delivered {one.all_s:.1f} s after {one.name}"
+        for recovery in self.recoveries:
+            if recovery.alone_s > FIRST_MAX_S and (recovery.first_s or math.inf) > FIRST_MAX_S:
+                yield f"nothing was delivered within {FIRST_MAX_S:g} s after {recovery.name}"
+            if recovery.alone_s > ALL_MAX_S and recovery.all_s > ALL_MAX_S:
+                yield f"something was delivered {recovery.all_s:.1f} s after {recovery.name}"
         for fault in self.played:
             if (fault.waiting_cpu or 0) > WAITING_CPU_MAX:
                 yield f"a role used {fault.waiting_cpu:.0%} of a core during {fault.name}"
@@ -65,8 +68,8 @@ class Report:
                 yield f"{stop.name} took {stop.took_s:.1f} s to stop, with code {stop.code}"
 
 
-def recovery(fault: Played, verdict: Verdict, next_began: float = math.inf) -> Recovery:
-    """Measure one."""
+def recovery_from(fault: Played, verdict: Verdict, next_began: float = math.inf) -> Recovery:
+    """Measure the recovery from one fault."""
     new = [settled for first_due, settled in verdict.sent if first_due > fault.ended]
     old = [settled for first_due, settled in verdict.sent if first_due <= fault.ended < settled]
     return Recovery(
@@ -80,7 +83,7 @@ def recovery(fault: Played, verdict: Verdict, next_began: float = math.inf) -> R
 def table(report: Report) -> str:
     """Lay a run out."""
     verdict = report.verdict
-    extra = sum(one.extra for one in verdict.duplicates)
+    extra = sum(duplicate.extra for duplicate in verdict.duplicates)
     lines = [
         f"seed {report.seed}; " + ", ".join(f"{name}={value}" for name, value in TIMES.items()),
         "",
@@ -104,7 +107,7 @@ def table(report: Report) -> str:
         f"{'fault':24}{'times':>6}{'first':>9}{'all':>9}   slowest, from its end",
         *faults(report),
         "",
-        *(f"BROKEN: {one}" for one in report.broken),
+        *(f"BROKEN: {promise}" for promise in report.broken),
     ]
     return "\n".join(lines) if report.broken else "\n".join([*lines, "every promise was kept"])
 
@@ -116,19 +119,19 @@ def row(name: str, figure: object, note: str = "") -> str:
 
 def present(verdict: Verdict, result: str) -> str:
     """Say how many of these are in the ledger."""
-    return f"{verdict.found[result]} of them in the ledger"
+    return f"{verdict.in_ledger[result]} of them in the ledger"
 
 
 def windows(verdict: Verdict) -> str:
     """Say which outcomes admit the duplicates."""
     outcomes = Counter(
         attempt["outcome"]
-        for one in verdict.duplicates
-        for attempt in one.attempts
+        for duplicate in verdict.duplicates
+        for attempt in duplicate.attempts
         if attempt["outcome"] in ("unknown", "lease_expired")
     )
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    return f"attempts of these: {told}" if told else ""
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    return f"attempts of these: {counts}" if counts else ""
 
 
 def waits(report: Report) -> list[float]:
@@ -140,13 +143,13 @@ def waits(report: Report) -> list[float]:
 def faults(report: Report) -> list[str]:
     """Lay out the slowest recovery of each kind."""
     by_name: dict[str, list[Recovery]] = {}
-    for one in report.recoveries:
-        by_name.setdefault(one.name, []).append(one)
+    for recovery in report.recoveries:
+        by_name.setdefault(recovery.name, []).append(recovery)
     return [
-        f"{name:24}{len(ones):6}"
-        f"{max(one.first_s or 0.0 for one in ones):7.1f} s"
-        f"{max(one.all_s for one in ones):7.1f} s"
-        for name, ones in sorted(by_name.items())
+        f"{name:24}{len(recoveries):6}"
+        f"{max(recovery.first_s or 0.0 for recovery in recoveries):7.1f} s"
+        f"{max(recovery.all_s for recovery in recoveries):7.1f} s"
+        for name, recoveries in sorted(by_name.items())
     ]
 
 
@@ -157,14 +160,14 @@ def as_json(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "broken": report.broken,
         "offered": verdict.offered,
-        "found": verdict.found,
+        "in_ledger": verdict.in_ledger,
         "statuses": verdict.statuses,
         "lost": verdict.lost,
         "never_arrived": verdict.never_arrived,
         "invariants": verdict.invariants,
-        "duplicates": [asdict(one) for one in verdict.duplicates],
+        "duplicates": [asdict(duplicate) for duplicate in verdict.duplicates],
         "slowest_api_s": verdict.slowest_api_s,
-        "played": [asdict(one) for one in report.played],
-        "recoveries": [asdict(one) for one in report.recoveries],
-        "stops": [asdict(one) for one in report.stops],
+        "played": [asdict(fault) for fault in report.played],
+        "recoveries": [asdict(recovery) for recovery in report.recoveries],
+        "stops": [asdict(stop) for stop in report.stops],
     }

@@ -71,15 +71,17 @@ class Servers:
         self.replica = EmbeddedPostgres(state, self.account, programs=self.programs)
         home = state.directory / "postgres"
         self.account.own(home)
-        moved = []
+        moved: list[str | Path] = []
         if self.volume:
             self.account.own(home / "tables")
             moved = ["-T", f"{self.volume.tables}={home / 'tables'}"]
         programs = self.programs or postgres_programs(
             self.account, self.state.directory / "programs"
         )
-        backup = ["-d", self.admin_url, "-D", home / "data", "-R", "-c", "fast", "-N", *moved]
-        run(self.account, programs / "pg_basebackup", *backup)
+        run(
+            self.account, programs / "pg_basebackup",
+            "-d", self.admin_url, "-D", home / "data", "-R", "-c", "fast", "-N", *moved,
+        )  # fmt: skip
         self.replica.launch()
         self.replica.wait_ready()
         self.sql("alter system set synchronous_standby_names = '*'")
@@ -125,7 +127,7 @@ class Servers:
 
     def url(self, role: str, password: str) -> str:
         """Give a role's URL."""
-        ports = [port_of(one.url) for one in (self.postgres, self.replica) if one]
+        ports = [port_of(server.url) for server in (self.postgres, self.replica) if server]
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         query = "?target_session_attrs=read-write" if self.replica else ""
         return f"postgresql://{role}:{password}@{hosts}/notify{query}"

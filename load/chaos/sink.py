@@ -51,7 +51,7 @@ class Sink:
         self.ports = [server.sockets[0].getsockname()[1] for server in self.servers]
 
     async def change(self, mood: str) -> None:
-        """Take on a mood; `down` closes the doors until the next one."""
+        """Take on a mood; `down` closes the doors until the next mood."""
         if mood == "down":
             while self.servers:
                 self.servers.pop().close()
@@ -62,10 +62,10 @@ class Sink:
                 hang_up(talk)
         self.mood = mood
 
-    def arrived(self, channel: str, found: re.Match[bytes] | None) -> None:
+    def arrived(self, channel: str, match: re.Match[bytes] | None) -> None:
         """Enter an arrival, unless it will be refused."""
         if self.mood != "fails":
-            id = found[1].decode() if found else None
+            id = match[1].decode() if match else None
             line = {"id": id, "channel": channel, "at": time.time()}
             self.ledger.write(json.dumps(line) + "\n")
 
@@ -174,7 +174,7 @@ def hang_up(talk: Any) -> None:
 
 
 async def main(file: Path) -> None:
-    """Serve until told to end."""
+    """Serve until stdin ends."""
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     with file.open("a", buffering=1) as ledger:
         sink = Sink(ledger)

@@ -90,8 +90,8 @@ class Stand:
     def heal(self) -> None:
         """Let everything run and answer again."""
         for link in (self.postgres_link, self.redis_link):
-            link.tell("thaw")
-        self.sink.tell("mood fine")
+            link.ask("thaw")
+        self.sink.ask("mood fine")
         for role in self.roles:
             if role.runs:
                 role.resume()
@@ -196,7 +196,7 @@ class Stand:
         )
         try:
             yield
-            producers.tell("stop")
+            producers.ask("stop")
         finally:
             producers.close()
 

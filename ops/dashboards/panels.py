@@ -1,30 +1,10 @@
 """Panels: from what a reader wants to know to what Grafana's JSON wants."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-Json = dict[str, Any]
-Steps = list[tuple[float | None, str]]
-
-PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
-LOKI = {"type": "loki", "uid": "loki"}
-POSTGRES = {"type": "grafana-postgresql-datasource", "uid": "postgres"}
-
-GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "text", "blue"
-PER_SECOND = "count:/s"  # "1.2K /s"; an SI prefix would say "500 m/s" for a half
-QUANTILES = (0.5, 0.95, 0.99)
-QUANTILE_COLOURS = {"p50": GREEN, "p95": ORANGE, "p99": RED}
-FAILURES = {  # every outcome of an attempt but sent
-    "temporary": ORANGE,
-    "throttled": "yellow",
-    "unreachable": "super-light-orange",
-    "deferred": "light-yellow",
-    "unknown": "purple",
-    "permanent": RED,
-    "expired": "dark-orange",
-    "lease_expired": "dark-red",
-}
+from ops.dashboards.looks import Looks
+from ops.dashboards.queries import Json, prom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,104 +14,8 @@ class Panel:
     json: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
-    """How values appear."""
-
-    unit: str
-    empty: str  # what is said when there are none
-    steps: Steps = field(
-        default_factory=lambda: [(None, GREEN)]
-    )  # from which value on which colour
-    words: dict[str, tuple[str, str]] = field(default_factory=dict)  # a value to its words, colour
-    colours: dict[str, str] = field(default_factory=dict)  # a series' name to its colour
-    decimals: int | None = None
-    top: float | None = None  # where the axis ends; None: where the values do
-    bottom: float = 0  # where it begins; above 0, lower values still move it
-
-
-def calm_until(orange: float, red: float) -> Steps:
-    """Green below `orange`, red from `red` on."""
-    return [(None, GREEN), (orange, ORANGE), (red, RED)]
-
-
-def calm_from(orange: float, green: float) -> Steps:
-    """Red below `orange`, green from `green` on."""
-    return [(None, RED), (orange, ORANGE), (green, GREEN)]
-
-
-def never() -> Steps:
-    """Red as soon as there is any."""
-    return [(None, GREEN), (1e-9, RED)]
-
-
-def prom(expr: str, legend: str = "", *, now: bool = False, table: bool = False) -> Json:
-    """Ask Prometheus; `now`: only how it stands at the end of the time range."""
-    target = {
-        "datasource": PROMETHEUS,
-        "editorMode": "code",
-        "expr": expr,
-        "instant": now or table,
-        "range": not (now or table),
-    }
-    if table:
-        return target | {"format": "table"}
-    return target | {"legendFormat": legend}
-
-
-def rate(counter: str, legend: str = "", *, by: str = "") -> Json:
-    """Ask how fast a counter grows, in all or by a label, whose values then are the legend."""
-    grouped = f"sum by ({by}) " if by else "sum"
-    expr = f"{grouped}(rate({counter}[$__rate_interval]))"
-    return prom(expr, legend or (f"{{{{{by}}}}}" if by else ""))
-
-
-def quantiles(histogram: str, labels: str = "", by: str = "") -> list[Json]:
-    """Ask for median, p95 and p99 of a histogram; with `by` only for p95, by that label."""
-    buckets = f"{histogram}_bucket{labels}[$__rate_interval]"
-    if by:
-        expr = f"histogram_quantile(0.95, sum by (le, {by}) (rate({buckets})))"
-        return [prom(expr, f"p95 {{{{{by}}}}}")]
-    expr = f"sum by (le) (rate({buckets}))"
-    return [prom(f"histogram_quantile({q}, {expr})", f"p{q * 100:g}") for q in QUANTILES]
-
-
-def batches(histogram: str, labels: str) -> list[Json]:
-    """Ask for the mean rows of a batch, and p99: at least 1, where a quantile says half a row."""
-    total, number = (
-        f"sum(rate({histogram}_{end}{labels}[$__rate_interval]))" for end in ("sum", "count")
-    )
-    p99 = f"sum by (le) (rate({histogram}_bucket{labels}[$__rate_interval]))"
-    return [
-        prom(f"{total} / {number}", "mean"),
-        prom(f"clamp_min(histogram_quantile(0.99, {p99}), 1)", "p99"),
-    ]
-
-
-def sql(text: str, *, series: bool = False) -> Json:
-    """Ask PostgreSQL, as notify_reader; `series`: the column `time` is an axis."""
-    return {
-        "datasource": POSTGRES,
-        "editorMode": "code",
-        "format": "time_series" if series else "table",
-        "rawQuery": True,
-        "rawSql": text.strip(),
-    }
-
-
-def loki(expr: str) -> Json:
-    """Ask Loki for lines."""
-    return {
-        "datasource": LOKI,
-        "editorMode": "code",
-        "expr": expr,
-        "maxLines": 1000,
-        "queryType": "range",
-    }
-
-
 def stat(title: str, about: str, looks: Looks, target: Json, *, text: bool = False) -> Panel:
-    """One figure on a coloured ground; `text`: the first field is words, not a number.
+    """Show one figure on a coloured ground; `text`: the first field is words, not a number.
 
     It is always of now: the last one of a range would stay long after its source has gone.
     """
@@ -174,7 +58,7 @@ def lines(
     logarithmic: bool = False,
     span: str = "",
 ) -> Panel:
-    """Figures over time; steps of more than one colour are drawn as dashed lines.
+    """Draw figures over time; steps of more than one colour are drawn as dashed lines.
 
     `span`: a time range of its own, such as "30d".
     """
@@ -205,7 +89,7 @@ def lines(
 
 
 def heatmap(title: str, about: str, looks: Looks, histogram: str, labels: str = "") -> Panel:
-    """A histogram's buckets over time."""
+    """Draw a histogram's buckets over time."""
     target = prom(f"sum by (le) (increase({histogram}_bucket{labels}[$__rate_interval]))", "{{le}}")
     target["format"] = "heatmap"
     options = {
@@ -232,7 +116,7 @@ def table(
     *,
     hidden: Sequence[str] = (),
 ) -> Panel:
-    """Rows. `columns`: what is special about a column, as properties of its field."""
+    """List rows. `columns`: what is special about a column, as properties of its field."""
     options = {"cellHeight": "sm", "showHeader": True}
     made = panel("table", title, about, looks, targets=[target], options=options)
     made.json["fieldConfig"]["overrides"] += [
@@ -246,7 +130,7 @@ def table(
 
 
 def log_lines(title: str, about: str, looks: Looks, target: Json) -> Panel:
-    """Lines of the log, oldest first: they tell a story."""
+    """List lines of the log, oldest first: they tell a story."""
     options = {
         "dedupStrategy": "none",
         "enableLogDetails": True,

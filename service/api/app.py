@@ -16,7 +16,7 @@ from prometheus_async.aio.web import server_stats
 
 from service.api import health
 from service.api.batcher import Batcher
-from service.api.enqueue import BODY_BYTES_MAX, EnqueueHandler
+from service.api.enqueue import EnqueueHandler
 from service.api.measured import Handler, Measured
 from service.api.openapi import document
 from service.api.operate import OperateHandler
@@ -29,6 +29,7 @@ from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
 from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
+from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.process.descriptors import connections_max
 
@@ -46,10 +47,10 @@ def create_app(
     clock: Clock | None = None,
     inbox_url: str | None = None,
 ) -> web.Application:
-    """Build the HTTP edge on two open stores: what is read never keeps `store` from others.
+    """Build the HTTP edge on two open stores: reads have their own, so as never to block `store`.
 
-    `clock`: what times are judged by; None: this machine's. `inbox_url`: where to try webhooks, in
-    the documentation. Call it with the loop running.
+    `clock`: what times are compared with; None: this machine's. `inbox_url`: where the examples of
+    the documentation send webhooks. Call it with the loop running.
     """
     lists, lookups = Turns(LISTS_AT_ONCE, 200), Turns(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
@@ -68,7 +69,7 @@ def create_app(
 
     post("/notify", enqueue.post, 202, 503)
     get("/notifications", in_turn(read.page, lists), 200, 503)
-    get("/notifications/{id}", in_turn(read.one, lookups), 200, 503)
+    get("/notifications/{id}", in_turn(read.find, lookups), 200, 503)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503)
     post("/redrive", in_turn(operate.redrive, lists), 200, 503)
     get("/healthz", health.alive, 200)
@@ -95,9 +96,9 @@ def create_runner(
     shutdown_timeout_s: float,
     limits: Limits | None = None,
 ) -> web.AppRunner:
-    """Wrap the application to be served: bounded, to those who may call.
+    """Wrap the application with its limits and its check of callers.
 
-    No access log, and no traceback for a broken request.
+    There is no access log, and no traceback for a broken request.
     """
     callers = Callers(settings.host, settings.allowed_hosts)
 
@@ -142,7 +143,7 @@ def guarded(handler: Handler) -> Handler:
 
 
 def in_turn(handler: Handler, turns: Turns) -> Handler:
-    """Let a handler wait until it is its turn."""
+    """Make a handler wait for its turn."""
 
     @wraps(handler)
     async def wait(request: web.Request) -> web.StreamResponse:
@@ -153,7 +154,7 @@ def in_turn(handler: Handler, turns: Turns) -> Handler:
 
 
 async def elsewhere(request: web.Request) -> web.Response:
-    """Answer what no route takes: 404, 405 with Allow, or OPTIONS."""
+    """Answer requests that no route takes: 404, 405 with Allow, or OPTIONS."""
     allowed: set[str] = set()
     for resource in request.app.router.resources():
         if resource.canonical != "/{path}":
@@ -167,12 +168,12 @@ async def elsewhere(request: web.Request) -> web.Response:
 
 
 async def go_to_docs(request: web.Request) -> web.Response:
-    """Send whoever asks for the root to the documentation."""
+    """Redirect from the root to the documentation."""
     return web.Response(status=302, headers={"Location": "/docs"})
 
 
 def described(settings: Settings, inbox_url: str | None, clock: Clock) -> Handler:
-    """Make the handler of the description, whose examples are of today: made anew each minute."""
+    """Make the handler of /openapi.json, made again each minute: its examples hold times."""
     made: tuple[int, bytes] = (0, b"")
 
     async def handler(request: web.Request) -> web.Response:
@@ -186,7 +187,7 @@ def described(settings: Settings, inbox_url: str | None, clock: Clock) -> Handle
 
 
 def static(body: bytes, content_type: str, policy: str | None = None) -> Handler:
-    """Make a handler that answers always the same; a page says what it may load."""
+    """Make a handler whose answer never changes; `policy`: what the page may load."""
     headers = {"Content-Type": content_type}
     if policy is not None:
         headers["Content-Security-Policy"] = policy
@@ -203,7 +204,7 @@ def docs_page() -> bytes:
 
 
 def docs_policy(page: bytes) -> str:
-    """Let a page run the script and the style that it holds, and ask us; nothing else."""
+    """Allow a page its own script and style, and requests to this service; nothing else."""
 
     def hashes(tag: bytes) -> str:
         parts = re.findall(rb"<%s>(.*?)</%s>" % (tag, tag), page, re.DOTALL)
@@ -218,13 +219,13 @@ def docs_policy(page: bytes) -> str:
 
 
 def http_logger() -> logging.Logger:
-    """Return aiohttp's logger without what is the clients' fault: they get a 400, no more."""
+    """Return aiohttp's logger without the clients' mistakes: they are answered with 400."""
     http = logging.getLogger("notify.http")
     http.addFilter(is_our_fault)
     return http
 
 
 def is_our_fault(record: logging.LogRecord) -> bool:
-    """Tell whether a record is more than a client that does not speak HTTP."""
+    """Tell whether a record is about something else than a client that does not speak HTTP."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | web.RequestPayloadError)

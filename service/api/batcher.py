@@ -1,7 +1,7 @@
 """Requests of the same moment share one INSERT, and each is answered after its commit.
 
-There is no timer: an INSERT starts whenever fewer than IN_FLIGHT_MAX are under way, with all that
-waits. Alone, a request waits for nobody; under load, batches grow by themselves.
+There is no timer: an INSERT of all waiting rows starts whenever fewer than IN_FLIGHT_MAX are under
+way. A lone request does not wait for others; under load, batches grow by themselves.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from service.logs.seldom import Seldom
 from service.metrics import ApiMetrics
 from service.model import Accepted
 
-IN_FLIGHT_MAX = 1  # two cost 12 % more CPU a request: smaller batches
+IN_FLIGHT_MAX = 1  # with two, batches are smaller, and a request costs 12 % more CPU
 BATCH_ROWS_MAX = 500
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 WAITING_ROWS_MAX = 5000
 WAITING_BYTES_MAX = 32 * 1024 * 1024
-DEADLINE_S = 4.5  # a client hears from us within 5 s
+DEADLINE_S = 4.5  # a client gets an answer within 5 s
 EACH_WITHIN_S = 2.0
 
 
@@ -35,15 +35,15 @@ Outcome = Accepted | NotifyError
 
 
 class Waiting(NamedTuple):
-    """One row on its way, and who waits for it."""
+    """One row that waits for its INSERT, and the future that its request awaits."""
 
     row: bytes
     notification: NewNotification  # the same, for the log
     until: float  # by the loop's clock
     answer: asyncio.Future[Accepted]
 
-    def hear(self, outcome: Outcome) -> None:
-        """Answer, once; a client that went away has no ears."""
+    def resolve(self, outcome: Outcome) -> None:
+        """Answer the request, once; if its client went away, the future was cancelled."""
         if self.answer.done():
             return
         if isinstance(outcome, Accepted):
@@ -63,13 +63,13 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()  # in the order of their `until`
         self._waiting_bytes = 0
-        self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # somebody waits for these
-        self._running: set[Flush] = set()  # and for these perhaps nobody any more
+        self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # with requests to answer
+        self._running: set[Flush] = set()  # these, and those without
 
     def submit(self, row: bytes, notification: NewNotification) -> asyncio.Future[Accepted]:
-        """Queue one row, a JSON object. Await the answer: Accepted once it is committed.
+        """Queue one row, a JSON object, and return its future: Accepted, once it is committed.
 
-        The answer raises Problem or Refused; this call raises Problem when too much is waiting.
+        The future raises Problem or Refused; this call raises Problem when too much is waiting.
         """
         too_much = self._waiting_bytes + len(row) > WAITING_BYTES_MAX
         if too_much or len(self._waiting) >= WAITING_ROWS_MAX:
@@ -82,7 +82,7 @@ class Batcher:
         return waiting.answer
 
     async def close(self) -> None:
-        """Wait until everybody is answered, and every INSERT over."""
+        """Wait until all requests are answered and all INSERTs have ended."""
         while self._running:
             await asyncio.wait(self._running)
 
@@ -92,7 +92,7 @@ class Batcher:
             self._flushes[flush] = None
             self._running.add(flush)
             flush.add_done_callback(self._running.discard)
-            flush.add_done_callback(self._leave)  # even one that never began
+            flush.add_done_callback(self._leave)  # also if it is cancelled before it begins
 
     def _leave(self, flush: Flush) -> None:
         """Make room for the next INSERT."""
@@ -102,10 +102,13 @@ class Batcher:
         self._start_flush()
 
     async def _flush(self) -> None:
-        """Insert what waits, and answer. The next INSERT leaves before the answers are written."""
+        """Insert the waiting rows and answer their requests.
+
+        The next INSERT starts before the answers are written.
+        """
         flush = cast("Flush", asyncio.current_task())
         batch = self._take()
-        if not batch:  # another flush took it all before this one began, or its time was up
+        if not batch:  # another flush took all rows before this one began, or their time was up
             return
         self._watch(flush, deque(batch))
         try:
@@ -116,12 +119,12 @@ class Batcher:
         finally:
             self._leave(flush)
             for waiting, outcome in zip(batch, outcomes, strict=True):
-                waiting.hear(outcome)
+                waiting.resolve(outcome)
         self._metrics.batch.observe(len(batch))
         logs.transitions("enqueued", enqueued(batch, outcomes))
 
     def _take(self) -> list[Waiting]:
-        """Take the oldest rows, as many as one INSERT may have; those that are late hear so."""
+        """Take the oldest rows, as many as one INSERT may have; refuse those whose time is up."""
         batch: list[Waiting] = []
         batch_bytes = 0
         now = self._loop.time()
@@ -129,22 +132,22 @@ class Batcher:
             waiting = self._waiting.popleft()
             self._waiting_bytes -= len(waiting.row)
             if waiting.until <= now:
-                waiting.hear(not_tried())
+                waiting.resolve(not_tried())
             else:
                 batch.append(waiting)
                 batch_bytes += len(waiting.row)
         return batch
 
     def _watch(self, flush: Flush, unanswered: deque[Waiting]) -> None:
-        """Answer everybody whose time is up; with nobody left, the next INSERT need not wait.
+        """Answer all requests whose time is up; once all are, the next INSERT need not wait.
 
-        The flush is not cancelled: that asks a server which may be as silent, and the store gives
-        up soon.
+        The flush is not cancelled: a cancellation is a request to a server that may not answer
+        either, and the store soon gives up by itself.
         """
         now = self._loop.time()
         while unanswered and unanswered[0].until <= now:
             self._outage.away(DatabaseAway("no answer in time"))
-            unanswered.popleft().hear(Problem("database_unavailable"))
+            unanswered.popleft().resolve(Problem("database_unavailable"))
         if unanswered:
             self._flushes[flush] = self._loop.call_at(
                 unanswered[0].until, self._watch, flush, unanswered
@@ -153,12 +156,12 @@ class Batcher:
             self._leave(flush)
 
     async def _insert(self, batch: Sequence[Waiting]) -> list[Outcome]:
-        """Insert what can be inserted; says of each what became of it."""
+        """Insert the rows that can be inserted; returns what became of each row, in order."""
         try:
-            found = await self._store.enqueue(b"[" + b",".join([w.row for w in batch]) + b"]")
-            self._note(found.values())
-            outcomes = map(found.get, range(1, len(batch) + 1))
-            return [o if isinstance(o, Accepted) else heard(o) for o in outcomes]
+            by_ordinal = await self._store.enqueue(b"[" + b",".join([w.row for w in batch]) + b"]")
+            self._note(by_ordinal.values())
+            outcomes = map(by_ordinal.get, range(1, len(batch) + 1))
+            return [o if isinstance(o, Accepted) else reason(o) for o in outcomes]
         except Refused as refusal:
             return [refusal] if len(batch) == 1 else await self._insert_each(batch)
         except DatabaseAway as error:
@@ -169,7 +172,7 @@ class Batcher:
             return [Problem("internal_error") for _ in batch]
 
     def _note(self, outcomes: Collection[Accepted | NotifyError]) -> None:
-        """Say in the log whether the database does its work: a disk may be full for all."""
+        """Log whether the database is away for every row, as when its disk is full, or for some."""
         away = [o for o in outcomes if isinstance(o, DatabaseAway)]
         if away and len(away) == len(outcomes):
             self._outage.away(away[0])
@@ -179,9 +182,9 @@ class Batcher:
             self._kept_out.happened(len(away), error=str(away[0]))
 
     async def _insert_each(self, batch: Iterable[Waiting]) -> list[Outcome]:
-        """Insert one by one: PostgreSQL refused all as one, and does not say whose fault it was.
+        """Insert one by one: PostgreSQL refused the whole batch and does not say for which row.
 
-        Only a trigger does this that defers itself to the commit. It may be slow, but not long.
+        Only a deferred constraint trigger does this, at the commit. It takes EACH_WITHIN_S at most.
         """
         until = self._loop.time() + EACH_WITHIN_S
         outcomes: list[Outcome] = []
@@ -191,8 +194,8 @@ class Batcher:
         return outcomes
 
 
-def heard(outcome: NotifyError | None) -> NotifyError:
-    """Say to a client why its row is not in the ledger; None: it was dropped without a word."""
+def reason(outcome: NotifyError | None) -> NotifyError:
+    """Return why a row is not in the ledger, for its client; None: the database dropped it."""
     if outcome is None:
         return Problem("dropped_by_database")
     if isinstance(outcome, NotTried):
@@ -203,20 +206,20 @@ def heard(outcome: NotifyError | None) -> NotifyError:
 
 
 def not_tried() -> Problem:
-    """Say that a row is not in the ledger, for want of time."""
+    """Return the problem of a row for which no time was left."""
     return Problem("overloaded", "It was not accepted: its time was up before its turn. Try again.")
 
 
 def enqueued(batch: Iterable[Waiting], outcomes: Iterable[Outcome]) -> Iterator[logs.Row]:
-    """Say what log lines tell of those that are in the ledger now."""
+    """Return a log row for each notification that is in the ledger now."""
     for waiting, outcome in zip(batch, outcomes, strict=True):
         if isinstance(outcome, Accepted):
-            given = waiting.notification
+            notification = waiting.notification
             row: dict[str, object] = {
                 "notification_id": outcome.id,
-                "channel": given.channel,
-                "priority": given.priority,
+                "channel": notification.channel,
+                "priority": notification.priority,
             }
-            if given.reference is not None:
-                row["reference"] = given.reference
+            if notification.reference is not None:
+                row["reference"] = notification.reference
             yield row

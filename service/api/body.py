@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,11 +10,16 @@ from msgspec import Meta
 
 from service.api.decoding import Body, Timestamp, member_faults
 from service.api.storable import unstorable
+from service.channels.declaration import Declaration, Payload
+from service.channels.table import CHANNELS
+from service.channels.words import EITHER, payloads, recipients
 from service.config.settings import Settings
 from service.http.problems import Fault
-from service.model import DEFAULT_PRIORITY, Channel
-from service.text.addresses import mailbox
-from service.text.checks import CONTROL, WITHOUT_CONTROL, EmailPayload, http_url
+from service.limits import MAX_ATTEMPTS_MAX, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.model import DEFAULT_PRIORITY, LANES, Channel
+from service.text.checks import CONTROL, WITHOUT_CONTROL
+
+EXAMPLE = CHANNELS[Channel.WEBHOOK].example
 
 
 class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -23,26 +27,26 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
 
     # The same struct is decoded from the body and encoded as the row; a description is also what
     # a client is told when the field is wrong.
-    channel: Annotated[Channel, Meta(description="Use webhook, email or log.")]
+    channel: Annotated[Channel, Meta(description=f"Use {EITHER}.")]
     recipient: Annotated[
         str,
         Meta(
             min_length=1,
-            max_length=2048,
-            description="Use a URL (webhook) or an address (email), up to 2048 characters.",
-            examples=["https://example.com/hook"],
+            max_length=RECIPIENT_MAX_CHARS,
+            description=f"Use {recipients()}, up to {RECIPIENT_MAX_CHARS} characters.",
+            examples=[EXAMPLE["recipient"]],
             extra_json_schema=WITHOUT_CONTROL,
         ),
     ]
     payload: Annotated[
         msgspec.Raw,
         Meta(
-            description="Any JSON value: the body of the webhook; for email an EmailPayload.",
-            examples=[{"text": "hello"}],
+            description=f"Any JSON value: {payloads()}.",
+            examples=[EXAMPLE["payload"]],
         ),
     ]
     priority: Annotated[
-        Annotated[int, Meta(ge=0, le=3)] | None,
+        Annotated[int, Meta(ge=LANES[0], le=LANES[-1])] | None,
         Meta(description="Use 0 (urgent), 1, 2 (the default) or 3 (bulk)."),
     ] = DEFAULT_PRIORITY
     send_at: Annotated[
@@ -54,41 +58,59 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
         Meta(description="Use RFC 3339 with an offset, in the future and after send_at."),
     ] = None
     max_attempts: Annotated[
-        Annotated[int, Meta(ge=1, le=100)] | None,
-        Meta(description="Use 1 to 100, or leave it out for the service's default."),
+        Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS_MAX)] | None,
+        Meta(
+            description=f"Use 1 to {MAX_ATTEMPTS_MAX}, or leave it out for the service's default."
+        ),
     ] = None
     reference: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=255)] | None,
+        Annotated[str, Meta(min_length=1, max_length=REFERENCE_MAX_CHARS)] | None,
         Meta(
-            description="Your own name for it, 1 to 255 characters; need not be unique.",
+            description=f"Your own name for it, 1 to {REFERENCE_MAX_CHARS} characters; "
+            "need not be unique.",
             extra_json_schema=WITHOUT_CONTROL,
         ),
     ] = None
 
 
-decode_email = msgspec.json.Decoder(EmailPayload).decode
+BODY = Body(NewNotification, open_at="/payload")
 SEND_AT_AGE_MAX = timedelta(days=365)  # older is a mistake
 EXPIRES_AT_MAX = timedelta(days=3650)
-
-
-BODY = Body(NewNotification, open_at="/payload")
+DECODERS = {
+    channel.payload: msgspec.json.Decoder(channel.payload)
+    for channel in CHANNELS.values()
+    if channel.payload is not None
+}
 
 
 def read(body: bytes, settings: Settings, now: Callable[[], float] = time.time) -> NewNotification:
     """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
-    return BODY.read(body, lambda row: unstorable(body, row.payload) or faults(row, settings, now))
+    return BODY.read(body, lambda notification: checked(body, notification, settings, now))
 
 
-def faults(
-    notification: NewNotification, settings: Settings, now: Callable[[], float]
-) -> Iterator[Fault]:
-    """Check what types cannot."""
+def checked(
+    body: bytes, notification: NewNotification, settings: Settings, now: Callable[[], float]
+) -> tuple[NewNotification, list[Fault]]:
+    """Check what types cannot; returns the row that is stored if there is no fault."""
+    if refused := unstorable(body, notification.payload):
+        return notification, refused
+    faults: list[Fault] = []
     if notification.send_at is not None or notification.expires_at is not None:
-        yield from time_faults(notification, settings, datetime.fromtimestamp(now(), UTC))
-        to_utc(notification)
+        faults += time_faults(notification, settings, datetime.fromtimestamp(now(), UTC))
     if notification.reference is not None and CONTROL.search(notification.reference):
-        yield Fault("invalid_reference", "Leave out control characters.", "/reference")
-    yield from CHANNEL_FAULTS[notification.channel](notification, settings)
+        faults.append(Fault("invalid_reference", "Leave out control characters.", "/reference"))
+    channel = CHANNELS[notification.channel]
+    if setting := missing_setting(channel, settings):
+        sentence = f"This service sends no {notification.channel}: {setting} is not set."
+        return notification, [*faults, Fault("channel_not_configured", sentence, "/channel")]
+    recipient = notification.recipient
+    try:
+        recipient = channel.recipient(recipient)
+    except ValueError as error:
+        faults.append(Fault("invalid_recipient", str(error), "/recipient"))
+    if channel.payload is not None:
+        faults += payload_faults(notification.payload, channel.payload)
+    return (notification, faults) if faults else (stored(notification, recipient), [])
 
 
 def time_faults(
@@ -104,50 +126,33 @@ def time_faults(
         yield Fault("invalid_expires_at", sentence, "/expires_at")
 
 
-def to_utc(notification: NewNotification) -> None:
-    """Write the times in UTC: PostgreSQL takes no offset beyond 15:59. Beyond its years stays."""
-    with suppress(OverflowError):  # refused already
-        if notification.send_at is not None:
-            notification.send_at = notification.send_at.astimezone(UTC)
-        if notification.expires_at is not None:
-            notification.expires_at = notification.expires_at.astimezone(UTC)
+def missing_setting(channel: Declaration, settings: Settings) -> str | None:
+    """Return the setting that the channel needs and that is not set, or None."""
+    needs = channel.words.get("needs")
+    return needs[0] if needs and getattr(settings, needs[0].lower()) is None else None
 
 
-def webhook_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
-    """Check the URL."""
+def payload_faults(payload: msgspec.Raw, kind: type[Payload]) -> Iterator[Fault]:
+    """Check the payload of a channel that does not take any JSON value."""
     try:
-        http_url(notification.recipient)
-    except ValueError as error:
-        yield Fault("invalid_recipient", str(error), "/recipient")
-
-
-def email_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
-    """Check the address, which is stored normalized, and the mail."""
-    if settings.smtp_url is None:
-        yield Fault("channel_not_configured", "This service sends no email: SMTP_URL is not set.",
-                    "/channel")  # fmt: skip
-        return
-    try:
-        notification.recipient = mailbox(notification.recipient)
-    except ValueError as error:
-        yield Fault("invalid_recipient", str(error), "/recipient")
-    try:
-        mail = decode_email(notification.payload)
+        decoded = DECODERS[kind].decode(payload)
     except msgspec.ValidationError:
-        yield from member_faults(notification.payload, EmailPayload, "/payload")
+        yield from member_faults(payload, kind, "/payload")
         return
-    for pointer, sentence in mail.faults():
+    for pointer, sentence in decoded.faults():
         yield Fault("invalid_payload", sentence, f"/payload{pointer}")
 
 
-def log_faults(notification: NewNotification, settings: Settings) -> Iterator[Fault]:
-    """Check that the recipient is one line."""
-    if CONTROL.search(notification.recipient):
-        yield Fault("invalid_recipient", "Leave out control characters.", "/recipient")
+def stored(notification: NewNotification, recipient: str) -> NewNotification:
+    """Return the row as it is stored, its times in UTC: PostgreSQL takes no offset beyond 15:59."""
+    send_at, expires_at = notification.send_at, notification.expires_at
+    if recipient == notification.recipient and send_at is None and expires_at is None:
+        return notification
+    return msgspec.structs.replace(
+        notification, recipient=recipient, send_at=utc(send_at), expires_at=utc(expires_at)
+    )
 
 
-CHANNEL_FAULTS = {
-    Channel.WEBHOOK: webhook_faults,
-    Channel.EMAIL: email_faults,
-    Channel.LOG: log_faults,
-}
+def utc(at: datetime | None) -> datetime | None:
+    """Write a time in UTC."""
+    return None if at is None else at.astimezone(UTC)

@@ -1,6 +1,6 @@
 """From the bytes of a body to the struct that is its type, or to all that is wrong with it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -16,28 +16,30 @@ Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 class Body(Generic[Kind]):
-    """A type of bodies; `open_at` points to the field that takes any JSON, if there is one."""
+    """How bodies of one type are read. `open_at`: a pointer to the field that takes any JSON."""
 
     def __init__(self, kind: type[Kind], *, open_at: str = "") -> None:
         self._kind = kind
         self._open_at = open_at
         self._decode = msgspec.json.Decoder(kind).decode
 
-    def read(self, body: bytes, faults: Callable[[Kind], Iterable[Fault]]) -> Kind:
-        """Decode a body; `faults` checks what types cannot. Raises Problem."""
+    def read(self, body: bytes, check: Callable[[Kind], tuple[Kind, list[Fault]]]) -> Kind:
+        """Decode a body and return what `check` makes of it. Raises Problem.
+
+        `check` finds what types cannot, and changes nothing.
+        """
         if not body:
             raise Problem("empty_body")
         try:
             if not body.isascii():
                 body.decode()
-            value = self._parse(body)
-            found = list(faults(value))
+            value, faults = check(self._parse(body))
         except UnicodeDecodeError as error:
             raise Problem("invalid_encoding", f"Byte {error.start} is not UTF-8.") from None
         except RecursionError:
             raise invalid([too_deep(self._open_at)]) from None
-        if found:
-            raise invalid(found)
+        if faults:
+            raise invalid(faults)
         return value
 
     def _parse(self, body: bytes) -> Kind:
@@ -47,10 +49,10 @@ class Body(Generic[Kind]):
         except msgspec.DecodeError as error:
             mistyped, reason = isinstance(error, msgspec.ValidationError), str(error)
         try:
-            found = list(member_faults(body, self._kind, "")) if mistyped else broken(body)
+            faults = list(member_faults(body, self._kind, "")) if mistyped else broken(body)
         except ValueError as error:
             raise Problem("invalid_json", f"{error}.") from None
-        raise invalid(found) if found else Problem("invalid_json", f"{reason}.")
+        raise invalid(faults) if faults else Problem("invalid_json", f"{reason}.")
 
 
 def broken(body: bytes) -> list[Fault]:
@@ -92,7 +94,7 @@ def value_faults(value: msgspec.Raw, hint: Any, pointer: str) -> Iterator[Fault]
 
 
 def code_at(pointer: str) -> str:
-    """Return the code of a wrong value: its field's own, or one for all that have none."""
+    """Return the code of a wrong value: its field's own, or the one of all fields without."""
     if pointer == "":
         return "not_an_object"
     if pointer.startswith("/payload/"):

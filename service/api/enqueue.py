@@ -10,10 +10,10 @@ from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import Refused
 from service.http.problems import KINDS, Fault, Problem, invalid
+from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 
-BODY_BYTES_MAX = 256 * 1024
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
 
 encode = msgspec.json.Encoder().encode

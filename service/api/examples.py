@@ -1,11 +1,12 @@
-"""The examples of the documentation: bodies that this service takes, at the time they are read."""
+"""The examples of the documentation: bodies that this service takes when they are read."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from service.api.body import missing_setting
+from service.channels.table import CHANNELS
 from service.config.settings import Settings
 
-NO_INBOX = "https://example.com/hook"
 LATER = timedelta(hours=1)
 ID = "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"
 
@@ -13,34 +14,22 @@ Examples = dict[str, dict[str, Any]]
 
 
 def enqueueing(settings: Settings, inbox_url: str | None, now: datetime) -> Examples:
-    """Give bodies of POST /notify by name; the first is the one that the page offers."""
+    """Return bodies of POST /notify by name; the page fills in the first."""
     bodies: dict[str, dict[str, Any]] = {
-        "webhook": {
-            "channel": "webhook",
-            "recipient": f"{inbox_url}/hook" if inbox_url else NO_INBOX,
-            "payload": {"text": "hello"},
-        },
+        channel: {"channel": channel, **declared.example}
+        for channel, declared in CHANNELS.items()
+        if not missing_setting(declared, settings)
     }
-    if settings.smtp_url is not None:
-        bodies["email"] = {
-            "channel": "email",
-            "recipient": "you@example.com",
-            "payload": {"subject": "Hello", "text": "It works."},
-        }
-    bodies["later"] = {
-        "channel": "log",
-        "recipient": "somebody",
-        "payload": None,
-        "priority": 0,
-        "reference": "order-1234",
-    }
+    if inbox_url:
+        bodies["webhook"]["recipient"] = f"{inbox_url}/hook"
+    bodies["later"] = bodies.pop("log") | {"priority": 0, "reference": "order-1234"}
     if settings.send_at_max_days > 0:
         bodies["later"]["send_at"] = rfc3339(now + LATER)
     return {name: {"value": body} for name, body in bodies.items()}
 
 
 def redriving(now: datetime) -> Examples:
-    """Give bodies of POST /redrive by name."""
+    """Return bodies of POST /redrive by name."""
     yesterday = rfc3339(now - timedelta(days=1))
     bodies: dict[str, dict[str, Any]] = {
         "one": {"ids": [ID]},

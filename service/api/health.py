@@ -8,7 +8,7 @@ from service.ledger.store import Store
 
 
 async def alive(request: web.Request) -> web.Response:
-    """Answer that the process runs; nothing else is looked at."""
+    """Answer that the process runs; check nothing else."""
     return web.Response(body=b'{"status":"alive"}', headers={"Content-Type": "application/json"})
 
 

@@ -1,4 +1,4 @@
-"""The ledger's clock, which times in requests are judged by: our own may be an hour ahead."""
+"""The ledger's clock: times in requests are compared with it, as our own may be an hour ahead."""
 
 import asyncio
 import time
@@ -11,17 +11,17 @@ from service.metrics import ApiMetrics
 from service.process.cancelled import was_cancelled
 
 LOOK_EVERY_S = 60.0
-LOOK_AGAIN_S = 5.0  # while the ledger does not say
+LOOK_AGAIN_S = 5.0  # while the ledger does not answer
 
 
 async def kept(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
-    """Read it now and each minute, until cancelled. An outage is for others to tell."""
+    """Read it now and each minute, until cancelled. Outages are logged by those who write."""
     while not was_cancelled():
         wait_s = LOOK_AGAIN_S
         with suppress(NotifyError):
             await look(clock, store, metrics)
             wait_s = LOOK_EVERY_S
-        if not was_cancelled():  # what it waited for may have swallowed a cancellation
+        if not was_cancelled():  # the library may have swallowed a cancellation
             await asyncio.sleep(wait_s)
 
 

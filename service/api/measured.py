@@ -1,4 +1,4 @@
-"""How long requests take, by the route that answers and the status of the answer."""
+"""How long requests take, by route and status."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -21,7 +21,7 @@ class Measured:
         self._in_progress = track_inprogress(metrics.requests_in_progress)
 
     def route(self, template: str, handler: Handler, *statuses: int) -> Handler:
-        """Measure a handler under this name. `statuses` are shown from the start."""
+        """Measure a handler under this name. `statuses` appear in /metrics from the start, as 0."""
         by_status: dict[int, Histogram] = {
             status: self._seconds.labels(template, status) for status in statuses
         }

@@ -11,21 +11,23 @@ from service.api.examples import Examples
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
 from service.api.views import Cancellation, Detail, Page, Readiness, Receipt, RedriveReport
+from service.channels.table import CHANNELS
 from service.config.settings import Settings
 from service.http.problems import KINDS, ProblemDocument
+from service.limits import BODY_BYTES_MAX, REFERENCE_MAX_CHARS
 from service.model import Channel, Status
-from service.text.checks import WITHOUT_CONTROL, EmailPayload
+from service.text.checks import WITHOUT_CONTROL
 
-ABOUT = """\
+ABOUT = f"""\
 Durable notifications on PostgreSQL, delivered at least once. What is accepted (202) is committed.
 
 A client that hears 503, or nothing, cannot know whether its notification was accepted: the answer
 may have been lost after the commit. Sending it again may deliver it twice.
 
-Bodies are JSON in UTF-8 of at most 256 KiB. Whole numbers are written without a fraction (`2`, not
-`2.0`). Of duplicate names in an object the last counts. Null means the same as leaving an optional
-field out. The payload is kept as PostgreSQL's jsonb: its value stays, its white space and the order
-of its names do not."""
+Bodies are JSON in UTF-8 of at most {BODY_BYTES_MAX // 1024} KiB. Whole numbers are written without
+a fraction (`2`, not `2.0`). Of duplicate names in an object the last counts. Null means the same as
+leaving an optional field out. The payload is kept as PostgreSQL's jsonb: its value stays, its white
+space and the order of its names do not."""
 
 READ_PROBLEMS = (400, 415, 417, 421, 503)
 MOVE_PROBLEMS = (403, *READ_PROBLEMS)
@@ -34,7 +36,7 @@ BODY_PROBLEMS = (413, 422, *MOVE_PROBLEMS)
 
 NULL = {"type": "null"}
 
-# What msgspec's schemas cannot say: either ids or a filter, and one that narrows.
+# Msgspec's schemas cannot say this: either ids or a filter, and a filter has a field at least.
 ONE_OF_BOTH = {
     "oneOf": [
         {"required": [name], "properties": {name: {"not": {"type": "null"}}, other: NULL}}
@@ -50,13 +52,13 @@ NARROWS = {
 
 
 def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
-    """Build the document. `inbox_url`: what catches webhooks that are tried out, if anything does.
+    """Build the document. `inbox_url`: the inbox that the example of a webhook goes to, if any.
 
-    Its examples hold at `now`, for an hour.
+    The times in its examples are valid for an hour from `now`.
     """
     types = [
-        NewNotification, EmailPayload, Receipt, Detail, Page, Cancellation, Redrive, RedriveReport,
-        Readiness, ProblemDocument,
+        NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
+        Receipt, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness, ProblemDocument,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
@@ -136,7 +138,7 @@ def query_parameters() -> list[dict[str, Any]]:
     schemas: dict[str, dict[str, Any]] = {
         "status": {"type": "string", "enum": list(Status)},
         "channel": {"type": "string", "enum": list(Channel)},
-        "reference": {"type": "string", "maxLength": 255, **WITHOUT_CONTROL},
+        "reference": {"type": "string", "maxLength": REFERENCE_MAX_CHARS, **WITHOUT_CONTROL},
         "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX, "default": PAGE_ROWS},
         "cursor": {"type": "string", "format": "uuid"},
     }
@@ -147,7 +149,7 @@ def query_parameters() -> list[dict[str, Any]]:
 
 
 def or_empty(schema: dict[str, Any]) -> dict[str, Any]:
-    """Allow the empty text as well, which counts as not given."""
+    """Allow the empty text as well: it counts as if the parameter were left out."""
     return {"anyOf": [schema, {"type": "string", "maxLength": 0}]}
 
 

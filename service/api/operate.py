@@ -21,23 +21,23 @@ REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 
 
 class OperateHandler:
-    """Move what operators name, if it may move; each move leaves one line in the log."""
+    """Move the notifications that operators name, if they may move; log one line for each call."""
 
     def __init__(
         self, settings: Settings, store: ApiStore, reads: ApiStore, metrics: ApiMetrics
     ) -> None:
         self._attempts = settings.max_attempts
         self._store = store
-        self._reads = reads  # a redrive looks at much, and takes its turn with what is read
+        self._reads = reads  # a redrive looks at many rows: it takes turns with the reads
         self._rows = metrics.operator_rows
 
     async def cancel(self, request: web.Request) -> web.Response:
-        """Answer 200 as long as it will not be sent; a body is not looked at."""
-        told = await self._store.cancel([notification_id(request)])
-        if not told:
+        """Answer 200 if it will not be sent; ignore the body."""
+        results = await self._store.cancel([notification_id(request)])
+        if not results:
             raise Problem("notification_not_found")
-        self._rows.labels("cancel").inc(told[0].was_cancelled)
-        return json_response(cancellation(told[0]))
+        self._rows.labels("cancel").inc(results[0].was_cancelled)
+        return json_response(cancellation(results[0]))
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
@@ -52,36 +52,37 @@ class OperateHandler:
         )
         self._rows.labels("redrive").inc(redriven.redriven)  # none by a dry run
         if not asked.dry_run:
-            tell(asked, redriven)
+            log_redrive(asked, redriven)
         return json_response(report(redriven))
 
 
-def cancellation(told: Cancelled) -> Cancellation:
-    """Say that it is cancelled. Raises Problem with the reason why it is not."""
-    if told.status != Status.CANCELLED:
-        code = REFUSALS.get(told.status)
-        raise Problem(code) if code else Problem("already_settled", f"It is {told.status} already.")
-    if told.was_cancelled:
-        logger.info("cancelled", notification_id=told.id)
+def cancellation(result: Cancelled) -> Cancellation:
+    """Return the answer for one that is cancelled. Raises Problem with the reason if it is not."""
+    if result.status != Status.CANCELLED:
+        if code := REFUSALS.get(result.status):
+            raise Problem(code)
+        raise Problem("already_settled", f"It is {result.status} already.")
+    if result.was_cancelled:
+        logger.info("cancelled", notification_id=result.id)
     return Cancellation(
-        id=told.id, settled_at=told.settled_at, links=Links(f"/notifications/{told.id}")
+        id=result.id, settled_at=result.settled_at, links=Links(f"/notifications/{result.id}")
     )
 
 
-def tell(asked: Redrive, redriven: Redriven) -> None:
-    """Log the counts and the filter; ids that were named are found by a line of their own.
+def log_redrive(asked: Redrive, redriven: Redriven) -> None:
+    """Log the counts and the filter, and a line for each id that was named.
 
-    Which of them moved the ledger does not tell; the next claim of each does.
+    The ledger does not say which of them moved; a claim of each that did is logged later.
     """
     logs.transitions("redrive_asked", ({"notification_id": id} for id in asked.ids or ()))
     narrowed = msgspec.structs.asdict(asked.filter) if asked.filter else {}
-    given = {name: value for name, value in narrowed.items() if value is not None}
+    filters = {name: value for name, value in narrowed.items() if value is not None}
     counts = asdict(redriven)
     del counts["following"]
-    logger.info("redriven", **given, **counts)
+    logger.info("redriven", **filters, **counts)
 
 
 def report(redriven: Redriven) -> RedriveReport:
-    """Say what was done."""
+    """Return the answer."""
     counts = asdict(redriven)
     return RedriveReport(next=counts.pop("following"), **counts)

@@ -12,6 +12,7 @@ from multidict import MultiMapping
 from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
 from service.http.problems import Fault, Problem, invalid
 from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
+from service.limits import REFERENCE_MAX_CHARS
 from service.model import Channel, Notification, Status
 from service.text.checks import CONTROL
 
@@ -26,19 +27,19 @@ class ReadHandler:
     def __init__(self, store: ApiStore) -> None:
         self._store = store
 
-    async def one(self, request: web.Request) -> web.Response:
+    async def find(self, request: web.Request) -> web.Response:
         """Answer one notification."""
-        found = await self._store.find(notification_id(request))
-        if found is None:
+        notification = await self._store.find(notification_id(request))
+        if notification is None:
             raise Problem("notification_not_found")
-        return json_response(detail(found))
+        return json_response(detail(notification))
 
     async def page(self, request: web.Request) -> web.Response:
-        """Answer a page of the list, and where it goes on."""
-        given = parameters(request.query)
-        limit = given.pop("limit", PAGE_ROWS)
-        before = given.pop("cursor", None)
-        filters = {name: given.get(name) for name in ("status", "channel", "reference")}
+        """Answer a page of the list, with the link to the next one."""
+        query = parameters(request.query)
+        limit = query.pop("limit", PAGE_ROWS)
+        before = query.pop("cursor", None)
+        filters = {name: query.get(name) for name in ("status", "channel", "reference")}
         rows, cursor = await self._store.page(**filters, limit=limit, before=before)
         following = str(cursor) if cursor else None
         items = [Summary(**shared(row)) for row in rows]
@@ -55,7 +56,7 @@ def notification_id(request: web.Request) -> UUID:
 
 
 def detail(notification: Notification) -> Detail:
-    """Show a notification whole; its words as they are: a newer release may write more of them."""
+    """Show all of a notification. Its words are not checked: newer releases may write others."""
     fields = AttemptView.__struct_fields__
     attempts = [
         AttemptView(**{f: getattr(a, f) for f in fields}) for a in notification.attempts or ()
@@ -90,7 +91,7 @@ def shared(notification: Notification) -> dict[str, Any]:
 
 def parameters(query: MultiMapping[str]) -> dict[str, Any]:
     """Parse the query; an empty value counts as not given. Raises Problem with every fault."""
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     faults = []
     for name, text in query.items():
         if name not in PARAMETERS:
@@ -99,15 +100,15 @@ def parameters(query: MultiMapping[str]) -> dict[str, Any]:
         sentence, parse = PARAMETERS[name]
         try:
             if text:
-                given[name] = parse(once(query, name))
+                values[name] = parse(only_value(query, name))
         except ValueError:
             faults.append(Fault("invalid_parameter", sentence, parameter=name))
     if faults:
         raise invalid(faults)
-    return given
+    return values
 
 
-def once(query: MultiMapping[str], name: str) -> str:
+def only_value(query: MultiMapping[str], name: str) -> str:
     """Return the only value of a parameter."""
     [text] = query.getall(name)
     return text
@@ -123,7 +124,7 @@ def limit(text: str) -> int:
 
 def reference(text: str) -> str:
     """Parse a reference."""
-    if len(text) > 255 or CONTROL.search(text):
+    if len(text) > REFERENCE_MAX_CHARS or CONTROL.search(text):
         raise ValueError("no reference")
     return text
 
@@ -138,7 +139,10 @@ def uuid(text: str) -> UUID:
 PARAMETERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "status": (f"Give one of {', '.join(Status)}, once.", Status),
     "channel": (f"Give one of {', '.join(Channel)}, once.", Channel),
-    "reference": ("Give 1 to 255 characters, without control characters, once.", reference),
+    "reference": (
+        f"Give 1 to {REFERENCE_MAX_CHARS} characters, without control characters, once.",
+        reference,
+    ),
     "limit": (f"Give a number from 1 to {PAGE_ROWS_MAX}, once; {PAGE_ROWS} if left out.", limit),
     "cursor": ("Give the `next` of the page before, once.", uuid),
 }

@@ -9,24 +9,29 @@ from msgspec import Meta
 
 from service.api.decoding import Body, Timestamp
 from service.api.storable import unstorable
+from service.channels.words import EITHER
 from service.http.problems import Fault
+from service.limits import REFERENCE_MAX_CHARS
 from service.model import Channel, DeadLetters
 
+IDS_MAX = 1000
+CODE_MAX_CHARS = 255
 LIMIT = 1000
-LIMIT_MAX = 100_000  # a second's work; a dry run counts so far if not told otherwise
+LIMIT_MAX = 100_000  # takes a second; a dry run counts so many if it names no limit
 RATE_PER_S = 100.0
+RATE_PER_S_MIN, RATE_PER_S_MAX = 0.1, 10_000
 
 
 class RedriveFilter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which of the failed ones: each field narrows. At least one is needed."""
 
-    channel: Annotated[Channel | None, Meta(description="Use webhook, email or log.")] = None
+    channel: Annotated[Channel | None, Meta(description=f"Use {EITHER}.")] = None
     last_error_code: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=255)] | None,
+        Annotated[str, Meta(min_length=1, max_length=CODE_MAX_CHARS)] | None,
         Meta(description="As GET /notifications shows it, such as 503 or lease_expired."),
     ] = None
     reference: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=255)] | None,
+        Annotated[str, Meta(min_length=1, max_length=REFERENCE_MAX_CHARS)] | None,
         Meta(description="As it was given when they were enqueued."),
     ] = None
     created_from: Annotated[
@@ -43,8 +48,8 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which dead letters to queue again: by their ids, or by a filter. The oldest come first."""
 
     ids: Annotated[
-        Annotated[list[UUID], Meta(min_length=1, max_length=1000)] | None,
-        Meta(description="Give 1 to 1000 ids of notifications."),
+        Annotated[list[UUID], Meta(min_length=1, max_length=IDS_MAX)] | None,
+        Meta(description=f"Give 1 to {IDS_MAX} ids of notifications."),
     ] = None
     filter: RedriveFilter | None = None
     cursor: Annotated[
@@ -52,27 +57,33 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = None
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=LIMIT_MAX)] | None,
-        Meta(description="Use 1 to 100000 at once; 1000 if left out, 100000 for a dry run."),
+        Meta(
+            description=f"Use 1 to {LIMIT_MAX} at once; {LIMIT} if left out, "
+            f"{LIMIT_MAX} for a dry run."
+        ),
     ] = None
     rate_per_s: Annotated[
-        Annotated[float, Meta(ge=0.1, le=10_000)] | None,
-        Meta(description="Use 0.1 to 10000: so many fall due each second; 100 if left out."),
+        Annotated[float, Meta(ge=RATE_PER_S_MIN, le=RATE_PER_S_MAX)] | None,
+        Meta(
+            description=f"Use {RATE_PER_S_MIN} to {RATE_PER_S_MAX}: so many fall due each second; "
+            f"{RATE_PER_S:g} if left out."
+        ),
     ] = None
     dry_run: Annotated[
         bool | None, Meta(description="Use true to count them and to change nothing.")
     ] = False
 
     def which(self) -> DeadLetters:
-        """Say which are meant."""
+        """Return which are meant, for the store."""
         narrowed = msgspec.structs.asdict(self.filter) if self.filter else {}
         return DeadLetters(ids=self.ids, **narrowed)
 
     def limit_or_default(self) -> int:
-        """Say how many at most."""
+        """Return how many may be redriven at most."""
         return self.limit or (LIMIT_MAX if self.dry_run else LIMIT)
 
     def rate_or_default(self) -> float:
-        """Say how many fall due each second."""
+        """Return how many fall due each second."""
         return self.rate_per_s or RATE_PER_S
 
 
@@ -80,22 +91,27 @@ BODY = Body(Redrive)
 
 
 def read(body: bytes) -> Redrive:
-    """Turn a body into what is asked for. Raises Problem."""
-    return BODY.read(body, lambda asked: unstorable(body, msgspec.Raw(b"null")) or faults(asked))
+    """Read a body. Raises Problem."""
+    return BODY.read(body, lambda asked: (asked, checked(body, asked)))
+
+
+def checked(body: bytes, asked: Redrive) -> list[Fault]:
+    """Check what types cannot."""
+    return unstorable(body, msgspec.Raw(b"null")) or list(faults(asked))
 
 
 def faults(asked: Redrive) -> Iterator[Fault]:
-    """Check what types cannot."""
+    """Check that ids or a filter are given, and not both."""
     if (asked.ids is None) == (asked.filter is None):
         yield Fault("ids_or_filter", "Give either ids or filter.", "")
     elif asked.filter is not None:
         yield from filter_faults(asked.filter)
 
 
-def filter_faults(given: RedriveFilter) -> Iterator[Fault]:
+def filter_faults(filter_: RedriveFilter) -> Iterator[Fault]:
     """Check that a filter narrows, and that its times are in order."""
-    if given == RedriveFilter():
+    if filter_ == RedriveFilter():
         yield Fault("ids_or_filter", "Narrow it by one field at least.", "/filter")
-    begin, end = given.created_from, given.created_until
+    begin, end = filter_.created_from, filter_.created_until
     if begin is not None and end is not None and begin >= end:
         yield Fault("invalid_field", "Use a time after created_from.", "/filter/created_until")

@@ -1,4 +1,4 @@
-"""Serving the HTTP edge on its address."""
+"""Serve the HTTP edge on its address."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,16 +18,16 @@ from service.metrics import ApiMetrics, ProcessMetrics
 from service.process.ports import reason
 from service.process.watched import Look, ended, watched
 
-DRAIN_S = 10.0  # for requests in flight when we are told to stop
+DRAIN_S = 10.0  # for requests in flight when the process is asked to stop
 
 
 @asynccontextmanager
 async def serving(
     settings: Settings, process: ProcessMetrics, *, inbox_url: str | None = None
 ) -> AsyncIterator[tuple[str, Look]]:
-    """Serve until the context ends; gives the base URL, and what sees whether all of it runs.
+    """Serve until the context ends; yields the base URL, and a function that says what has ended.
 
-    `inbox_url`: of an inbox that runs beside it. Raises StartError if the port is taken.
+    `inbox_url`: of an inbox in the same process. Raises StartError if the port is taken.
     """
     assert settings.database_url is not None
     role = "notify-api"
@@ -71,6 +71,6 @@ async def listen(runner: web.AppRunner, settings: Settings) -> None:
 
 
 def base_url(settings: Settings) -> str:
-    """Give the address that works from this machine."""
+    """Return the address that works from this machine."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

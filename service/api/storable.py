@@ -1,6 +1,6 @@
-"""Find what is valid JSON and yet cannot be stored as jsonb, or not without growing beyond measure.
+"""Find valid JSON that cannot be stored as jsonb, or that would become very long there.
 
-A fast look at the bytes says whether there may be anything; only then is the body walked.
+A quick search in the bytes says whether there may be any; only then is the body parsed.
 """
 
 import gc
@@ -17,15 +17,13 @@ from itertools import accumulate
 import msgspec
 
 from service.http.problems import Fault
+from service.limits import DIGITS_MAX, NESTING_MAX, PAYLOAD_BYTES_MAX
 from service.text.checks import escaped
 
-NESTING_MAX = 64
 EXPONENT_MAX = 400  # beyond every double, written out
-DIGITS_MAX = 4300  # of an integer: Python reads no longer ones, nor do many others
 FRACTION_MAX = 16383 - EXPONENT_MAX  # digits: numeric's scale, with any exponent
-STORED_BYTES_MAX = 262144  # what accept() says: octet_length(payload::text)
-GROWTH_MAX = 58  # `1e-400,` becomes `0.00…1, `: more than any other
-WALKED_BYTES_MAX = 16 * 1024  # 5 ms; what is larger is refused without saying where
+GROWTH_MAX = 58  # `1e-400,` becomes `0.00…1, `: nothing grows more
+WALKED_BYTES_MAX = 16 * 1024  # takes 5 ms; faults in larger bodies get no pointer
 
 LARGE_EXPONENT = re.compile(
     rb"[0-9][eE](?:-0*(?:40[1-9]|4[1-9][0-9]|[5-9][0-9]{2})|[+-]?0*[1-9][0-9]{3})"
@@ -49,7 +47,7 @@ decode_any = msgspec.json.Decoder().decode
 
 
 def unstorable(body: bytes, payload: msgspec.Raw) -> list[Fault]:
-    """Return what in `body` (valid JSON) PostgreSQL would refuse or blow up."""
+    """Return what PostgreSQL would refuse, or write out too long, in `body` (valid JSON)."""
     if body.count(b"[") + body.count(b"{") > NESTING_MAX and nesting(body) > NESTING_MAX + 1:
         return [too_deep()]
     if len(body) <= WALKED_BYTES_MAX:
@@ -61,14 +59,14 @@ def unstorable(body: bytes, payload: msgspec.Raw) -> list[Fault]:
 
 
 def fault_of(body: bytes, payload: msgspec.Raw) -> str | None:
-    """Return the code of what is wrong with it, or None."""
+    """Return the code of the first fault, or None."""
     if is_too_large(payload):
         return "payload_too_large"
     return bad_character(body) or bad_number(body, payload)
 
 
 def explained(body: bytes, code: str) -> list[Fault]:
-    """Say where it is, unless that would take long."""
+    """Return the faults with their pointers, or one without if finding them would take long."""
     if code == "payload_too_large":
         return [too_large()]
     return (walk(body) if len(body) <= WALKED_BYTES_MAX else []) or [fault(code, "")]
@@ -76,9 +74,9 @@ def explained(body: bytes, code: str) -> list[Fault]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Keep the garbage collector away: it would look 120 times at the 87,000 lists of a payload.
+    """Pause the garbage collector: it would visit the 87,000 lists of a payload 120 times.
 
-    That made four fifths of the time. Nothing that is decoded has a cycle.
+    That was four fifths of the time. Decoded JSON has no cycles.
     """
     gc.disable()
     try:
@@ -88,7 +86,7 @@ def uncollected() -> Iterator[None]:
 
 
 def bad_character(body: bytes) -> str | None:
-    """Say whether a string has a character that PostgreSQL does not take."""
+    """Return the code of a character that PostgreSQL does not take, if a string has one."""
     if b"\\u" in body:
         body = body.replace(rb"\\", b"")
         if rb"\u0000" in body:
@@ -99,24 +97,24 @@ def bad_character(body: bytes) -> str | None:
 
 
 def bad_number(body: bytes, payload: msgspec.Raw) -> str | None:
-    """Say whether there is a number that PostgreSQL does not take, or writes out too long."""
-    found = has_large_number(body) and has_large_number(STRING.sub(b"", body))
-    return "number_out_of_range" if found or not in_range(payload) else None
+    """Return the code of a number that PostgreSQL does not take, or writes out too long, if any."""
+    is_large = has_large_number(body) and has_large_number(STRING.sub(b"", body))
+    return "number_out_of_range" if is_large or not in_range(payload) else None
 
 
 def has_large_number(body: bytes) -> bool:
-    """Say whether there is what looks like one, within a string or not.
+    """Tell whether something looks like a large number, within a string or not.
 
-    The shape first: among digits a regex takes ten times as long.
+    The shape is tried first: among digits the regular expression takes ten times as long.
     """
     shape = body.translate(SHAPE)
-    if b"0e" in shape and any(each in shape for each in SHAPES_OF_LARGE_EXPONENTS):
+    if b"0e" in shape and any(large in shape for large in SHAPES_OF_LARGE_EXPONENTS):
         return LARGE_EXPONENT.search(body) is not None or SHAPE_OF_LONG_FRACTION in shape
     return len(body) > FRACTION_MAX and SHAPE_OF_LONG_FRACTION in shape
 
 
 def has_exponent(body: bytes) -> bool:
-    """Say whether there is what looks like one, within a string or not."""
+    """Tell whether something looks like an exponent, within a string or not."""
     return b"0e" in body.translate(SHAPE)
 
 
@@ -135,12 +133,12 @@ def nesting(body: bytes) -> int:
 
 
 def too_deep(pointer: str = "/payload") -> Fault:
-    """Say that what is there is nested too deeply."""
+    """Return the fault of too many levels."""
     return Fault("too_deeply_nested", f"Keep to {NESTING_MAX} levels.", pointer)
 
 
 def walk(body: bytes) -> list[Fault]:
-    """Look at every string and number. Raises ValueError if `body` is not JSON."""
+    """Check every string and number. Raises ValueError if `body` is not JSON."""
     tree = json.loads(
         body,
         parse_int=Number,
@@ -148,9 +146,9 @@ def walk(body: bytes) -> list[Fault]:
         parse_constant=refuse_constant,
         object_pairs_hook=Members,
     )
-    found: list[Fault] = []
-    look(tree, "", found)
-    return found
+    faults: list[Fault] = []
+    look(tree, "", faults)
+    return faults
 
 
 class Number(str):
@@ -160,43 +158,43 @@ class Number(str):
 
 
 class Members(list[tuple[str, object]]):
-    """An object with every pair: PostgreSQL reads also those that a later one replaces."""
+    """An object with all its pairs: PostgreSQL also reads those that a later pair replaces."""
 
     __slots__ = ()
 
 
 def refuse_constant(name: str) -> None:
-    """Refuse what only Python takes for JSON."""
+    """Refuse NaN and Infinity, which Python takes for JSON."""
     raise ValueError(f"{name} is not JSON")
 
 
-def look(value: object, pointer: str, found: list[Fault]) -> None:
-    """Walk down one value."""
+def look(value: object, pointer: str, faults: list[Fault]) -> None:
+    """Add the faults of one value and of all within it."""
     if isinstance(value, Number):
         if not is_storable(value):
-            found.append(fault("number_out_of_range", pointer))
+            faults.append(fault("number_out_of_range", pointer))
     elif isinstance(value, str):
-        look_at_text(value, pointer, found)
+        look_at_text(value, pointer, faults)
     elif isinstance(value, Members):
         for name, member in value:
             at = f"{pointer}/{shown(escaped(name))}"
-            look_at_text(name, at, found)
-            look(member, at, found)
+            look_at_text(name, at, faults)
+            look(member, at, faults)
     elif isinstance(value, list):
         for place, item in enumerate(value):
-            look(item, f"{pointer}/{place}", found)
+            look(item, f"{pointer}/{place}", faults)
 
 
-def look_at_text(text: str, pointer: str, found: list[Fault]) -> None:
-    """Look at one string or member name."""
+def look_at_text(text: str, pointer: str, faults: list[Fault]) -> None:
+    """Add the fault of one string or member name, if it has one."""
     if "\0" in text:
-        found.append(fault("nul_character", pointer))
+        faults.append(fault("nul_character", pointer))
     elif not text.isascii() and SURROGATE.search(text):
-        found.append(fault("lone_surrogate", pointer))
+        faults.append(fault("lone_surrogate", pointer))
 
 
 def fault(code: str, pointer: str) -> Fault:
-    """Say what is wrong there."""
+    """Make the fault of this code at this place."""
     return Fault(code, ADVICE[code], pointer)
 
 
@@ -216,32 +214,32 @@ def is_storable(number: Number) -> bool:
 
 
 def shown(name: str) -> str:
-    """Make a member's name fit for an answer, which must be UTF-8."""
+    """Replace what UTF-8 cannot write in a member's name, for the answer."""
     return SURROGATE.sub("\ufffd", name)
 
 
 def is_too_large(payload: msgspec.Raw) -> bool:
     """Tell whether accept() would find the payload too large; costs nothing up to 4 KB."""
     raw = bytes(payload)
-    if len(raw) * GROWTH_MAX <= STORED_BYTES_MAX:
+    if len(raw) * GROWTH_MAX <= PAYLOAD_BYTES_MAX:
         return False
     blanks = raw.count(b",") + raw.count(b":")
     grows = has_exponent(raw) and has_exponent(STRING.sub(b"", raw))
-    if len(raw) + blanks <= STORED_BYTES_MAX and not grows:
+    if len(raw) + blanks <= PAYLOAD_BYTES_MAX and not grows:
         return False
-    return stored_bytes(raw) > STORED_BYTES_MAX
+    return stored_bytes(raw) > PAYLOAD_BYTES_MAX
 
 
 def stored_bytes(payload: bytes) -> int:
-    """Count the bytes of payload::jsonb::text, exactly up to STORED_BYTES_MAX."""
+    """Count the bytes of payload::jsonb::text, exactly up to PAYLOAD_BYTES_MAX."""
     size = written_bytes(payload)
-    if size > STORED_BYTES_MAX and payload.count(b":") > 1:  # some members may be replaced
+    if size > PAYLOAD_BYTES_MAX and payload.count(b":") > 1:  # some members may be replaced
         size = written_bytes(kept_members(payload))
     return size
 
 
 def kept_members(payload: bytes) -> bytes:
-    """Leave out the members that a later one of the same name replaces; numbers stay as written."""
+    """Leave out members that a later member of the same name replaces; numbers stay as written."""
     decoder = msgspec.json.Decoder(float_hook=lambda number: msgspec.Raw(number.encode()))
     return msgspec.json.encode(decoder.decode(payload))
 
@@ -252,15 +250,16 @@ def written_bytes(payload: bytes) -> int:
     value = msgspec.json.Decoder(float_hook=numbers.append).decode(payload)
     numbers_bytes = 0
     texts: dict[str, msgspec.Raw] = {}
-    for number, count in Counter(numbers).items():  # `1e0` 65,000 times is written out once
+    for number, count in Counter(numbers).items():  # `1e0` may come 65,000 times
         text = written_out(number)
         texts[number] = msgspec.Raw(text)
         numbers_bytes += count * len(text)
-        if numbers_bytes > STORED_BYTES_MAX:
+        if numbers_bytes > PAYLOAD_BYTES_MAX:
             return numbers_bytes
     if texts:
         value = msgspec.json.Decoder(float_hook=texts.__getitem__).decode(payload)
-    return len(msgspec.json.format(msgspec.json.encode(value), indent=0))  # blanks after , and :
+    spaced = msgspec.json.format(msgspec.json.encode(value), indent=0)  # blanks after , and :
+    return len(spaced)
 
 
 def written_out(number: str) -> str:
@@ -271,12 +270,12 @@ def written_out(number: str) -> str:
         exact = Decimal(number)
     except ArithmeticError:  # an exponent of 19 digits
         return "0"
-    if abs(exact.adjusted()) > 2 * FRACTION_MAX:  # out of range: that is found later
+    if abs(exact.adjusted()) > 2 * FRACTION_MAX:  # out of range: in_range() refuses it later
         return "0"
     return format(exact if exact else abs(exact), "f")
 
 
 def too_large() -> Fault:
-    """Say that the payload is too large once it is stored."""
-    sentence = f"Keep it under {STORED_BYTES_MAX} bytes as PostgreSQL writes it."
+    """Return the fault of a payload that is too large once it is stored."""
+    sentence = f"Keep it under {PAYLOAD_BYTES_MAX} bytes as PostgreSQL writes it."
     return Fault("payload_too_large", sentence, "/payload")

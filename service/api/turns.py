@@ -1,4 +1,4 @@
-"""Reads take turns: few at once, few in the queue, and none of it in the way of POST /notify."""
+"""Turns of reads: few run at once and few wait, so that they never slow POST /notify down."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 from service.http.problems import Problem
 
-WAIT_S = 1.0  # and 3.5 s for its statement: a client hears from us within 5 s
+WAIT_S = 1.0  # with 3.5 s for its statement, a client gets an answer within 5 s
 
 
 class Turns:
-    """So many at once; the others wait their turn, not for long."""
+    """At most `at_once` run; others wait, at most `waiting_max` of them, for WAIT_S."""
 
     def __init__(self, at_once: int, waiting_max: int) -> None:
         self._free = asyncio.Semaphore(at_once)
@@ -19,7 +19,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn. Raises Problem when too many do, or for too long."""
+        """Wait for a turn. Raises Problem when too many wait, or when it takes too long."""
         if self._waiting >= self._waiting_max:
             raise Problem("overloaded")
         self._waiting += 1

@@ -3,10 +3,10 @@
 import argparse
 from typing import Any, NoReturn
 
+from service.channels.words import CHANNELS, EITHER, recipients_in_help
 from service.cli.mistakes import Parser
 from service.cli.values import filled, finite, integer, port_number, seconds, whole
 
-CHANNELS = ["webhook", "email", "log"]
 STATUSES = ["queued", "sending", "sent", "failed", "cancelled", "expired"]
 ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
 EXAMPLES = """examples:
@@ -151,10 +151,8 @@ def add_send(commands: Any) -> None:
     send = command(commands, "send", "service.cli.sending", "enqueue one notification",
         "POST /notify for people and scripts. With --wait the exit code says how it ended: 0 sent, "
         "3 failed, 4 expired, 5 cancelled, 6 not yet.")  # fmt: skip
-    send.add_argument("channel", choices=CHANNELS, metavar="CHANNEL", help="webhook, email or log")
-    send.add_argument(
-        "recipient", metavar="RECIPIENT", help="a URL, a mail address, or anything (log)"
-    )
+    send.add_argument("channel", choices=CHANNELS, metavar="CHANNEL", help=EITHER)
+    send.add_argument("recipient", metavar="RECIPIENT", help=recipients_in_help())
     send.add_argument(
         "payload", nargs="?", metavar="JSON", help="the payload; '-' reads stdin, @FILE a file"
     )

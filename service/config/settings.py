@@ -31,7 +31,7 @@ from service.model import Channel
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
 
 
-LEASE_SPARE_S = 4.0  # the claim may take so long (workers/store.py), and its lease begins before it
+LEASE_SPARE_S = 4.0  # a claim may take so long (workers/session.py); its lease begins before it
 
 
 def setting(parse: Parser, default: Any) -> Any:
@@ -88,11 +88,7 @@ class Settings:
     @property
     def retry_schedules(self) -> dict[str, tuple[float, ...]]:
         """Per channel, the seconds before the second, third … attempt; the last wait repeats."""
-        own = {
-            Channel.WEBHOOK: self.retry_schedule_webhook,
-            Channel.EMAIL: self.retry_schedule_email,
-            Channel.LOG: self.retry_schedule_log,
-        }
+        own = {channel: getattr(self, f"retry_schedule_{channel}") for channel in Channel}
         return {channel: waits or self.retry_schedule for channel, waits in own.items()}
 
     @property

@@ -1,4 +1,4 @@
-"""Every error a client can get, as data, and its document (RFC 9457, application/problem+json)."""
+"""Every error that a client can get, and how it is written (RFC 9457, application/problem+json)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,27 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
+from service.channels.words import (
+    EITHER,
+    needs_in_advice,
+    payloads_in_advice,
+    recipients_in_advice,
+)
 from service.errors import NotifyError
+from service.limits import (
+    BODY_BYTES_MAX,
+    DIGITS_MAX,
+    MAX_ATTEMPTS_MAX,
+    NESTING_MAX,
+    PAYLOAD_BYTES_MAX,
+    REFERENCE_MAX_CHARS,
+)
 
 RETRY_AFTER_S = 1
 FAULTS_MAX = 20
 PROBLEM_HEADERS = {
     "Content-Type": "application/problem+json",
-    "X-Content-Type-Options": "nosniff",  # some are answered where nobody else says so
+    "X-Content-Type-Options": "nosniff",  # some answers come from where no other code sets it
 }
 
 
@@ -54,7 +68,8 @@ KINDS: Mapping[str, Kind] = {
     "notification_locked": Kind(
         409, "Somebody is moving it at this moment", "Ask again."),
     "body_too_large": Kind(
-        413, "The body is larger than 256 KiB", "Send a link to what is larger."),
+        413, f"The body is larger than {BODY_BYTES_MAX // 1024} KiB",
+        "Send a link to what is larger."),
     "unsupported_media_type": Kind(
         415, "The body is not declared as JSON in UTF-8", "Send Content-Type: application/json."),
     "unsupported_content_encoding": Kind(
@@ -69,16 +84,16 @@ KINDS: Mapping[str, Kind] = {
     "missing_field": Kind(422, "A required field is missing", "Add the field at the pointer."),
     "unknown_field": Kind(
         422, "There is no such field", "Correct its name, or move it into payload."),
-    "invalid_channel": Kind(422, "The channel is wrong", "Use webhook, email or log."),
+    "invalid_channel": Kind(422, "The channel is wrong", f"Use {EITHER}."),
     "channel_not_configured": Kind(
         422, "This service cannot deliver on the channel",
-        "Ask its operator to configure it: email needs SMTP_URL and MAIL_FROM."),
+        f"Ask its operator to configure it: {needs_in_advice()}."),
     "invalid_recipient": Kind(
-        422, "The recipient is wrong", "Use a URL for webhook, one address for email."),
+        422, "The recipient is wrong", f"Use {recipients_in_advice()}."),
     "invalid_payload": Kind(
-        422, "The payload is wrong", "For email: subject, and text or html or both."),
+        422, "The payload is wrong", payloads_in_advice()),
     "payload_too_large": Kind(
-        422, "The payload is larger than 256 KiB as PostgreSQL writes it",
+        422, f"The payload is larger than {PAYLOAD_BYTES_MAX // 1024} KiB as PostgreSQL writes it",
         "Send a link to what is larger."),
     "invalid_priority": Kind(422, "The priority is wrong", "Use 0 (urgent) to 3 (bulk)."),
     "invalid_send_at": Kind(
@@ -86,9 +101,10 @@ KINDS: Mapping[str, Kind] = {
     "invalid_expires_at": Kind(
         422, "expires_at is wrong",
         "Use RFC 3339 with an offset, in the future and after send_at."),
-    "invalid_max_attempts": Kind(422, "max_attempts is wrong", "Use 1 to 100."),
+    "invalid_max_attempts": Kind(422, "max_attempts is wrong", f"Use 1 to {MAX_ATTEMPTS_MAX}."),
     "invalid_reference": Kind(
-        422, "The reference is wrong", "Use 1 to 255 characters, without control characters."),
+        422, "The reference is wrong",
+        f"Use 1 to {REFERENCE_MAX_CHARS} characters, without control characters."),
     "nul_character": Kind(
         422, "A string contains U+0000", "Remove it: PostgreSQL cannot store it."),
     "lone_surrogate": Kind(
@@ -96,9 +112,10 @@ KINDS: Mapping[str, Kind] = {
         "Encode characters beyond U+FFFF as UTF-8 or as both halves."),
     "number_out_of_range": Kind(
         422, "A number is out of range",
-        "Keep to the range of a double and to 4300 digits, or send a string."),
+        f"Keep to the range of a double and to {DIGITS_MAX} digits, or send a string."),
     "too_deeply_nested": Kind(
-        422, "The payload is nested too deeply", "Keep to 64 levels of arrays and objects."),
+        422, "The payload is nested too deeply",
+        f"Keep to {NESTING_MAX} levels of arrays and objects."),
     "invalid_field": Kind(422, "A field is wrong", "The detail says what is allowed."),
     "ids_or_filter": Kind(
         422, "It is not said which notifications are meant",
@@ -123,7 +140,7 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 
 
-# What aiohttp answers by itself, before or around our handlers.
+# Aiohttp answers with these statuses by itself, before or around our handlers.
 OF_STATUS: Mapping[int, str] = {
     400: "malformed_request",
     404: "not_found",
@@ -171,7 +188,7 @@ class Problem(NotifyError):
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """Make one problem of one or more faults: the first gives the code."""
+    """Make one problem of one or more faults; it has the code of the first."""
     return Problem(faults[0].code, faults[0].detail, faults=faults)
 
 

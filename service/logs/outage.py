@@ -24,6 +24,10 @@ class Outage:
         """Whether somebody misses it."""
         return self._since is not None
 
+    def found_dead(self) -> None:
+        """Note that a connection to it is dead: those opened earlier are not used again."""
+        self.missed_at = time.monotonic()
+
     def away(self, error: Exception, by: str = "") -> None:
         """It failed. `by`: whose connection did, if there are several."""
         with self._lock:

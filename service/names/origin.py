@@ -44,6 +44,7 @@ def origin(url: str) -> str | None:
     return spelled(authority[1], authority[2]) if authority else None
 
 
+@lru_cache(KNOWN_MAX)
 def server(url: str) -> Server | None:
     """Say where an http or https URL leads; None: it has no host."""
     authority = AUTHORITY.match(url)

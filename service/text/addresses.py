@@ -8,15 +8,16 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
+from email_validator import validate_email
 
 ADDRESS_MAX_CHARS = 254  # RFC 5321 section 4.5.3.1.3; the library counts bytes, after this
 DISPLAY_NAME_MAX_CHARS = 128
 
-# `ops@localhost` and `ops@mail.local` are real on a private network: whether they exist is for the
-# SMTP server to say. Shortening its list is how the library wants to be told.
+# `ops@localhost` and `ops@mail.local` are real on a private network: the SMTP server knows whether
+# they exist. The library refuses these names by a list that can be changed for the whole process
+# only, so it is shown an ordinary name of the same length in their place.
 PRIVATE_DOMAINS = ("localhost", "local", "test")
-SPECIAL_USE_DOMAIN_NAMES[:] = [d for d in SPECIAL_USE_DOMAIN_NAMES if d not in PRIVATE_DOMAINS]
+LABEL_END = re.compile("[@.\u3002\uff0e\uff61]")  # the other three are dots, too, says UTS 46
 
 UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, halves of pairs, line and paragraph separators
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -54,11 +55,40 @@ def address(text: str) -> Address:
     # Allowed by RFC 5322; readers that decode a header before they parse it see another address.
     if "=?" in text:
         raise ValueError("Give one address as name@domain. It must not hold =?.")
+    name, shown_to_library = without_private(text)
     try:
-        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+        parts = validate_email(
+            shown_to_library, check_deliverability=False, globally_deliverable=False
+        )
     except ValueError as error:
         raise ValueError(f"Give one address as name@domain. {error}") from None
-    return Address(written=f"{found.local_part}@{found.ascii_domain}", shown=found.normalized)
+    written = f"{parts.local_part}@{parts.ascii_domain}"
+    return Address(written=restored(written, name), shown=restored(parts.normalized, name))
+
+
+def without_private(text: str) -> tuple[str, str]:
+    """Return the private name that an address ends with, or "", and the address without it.
+
+    In place of the name stand as many letters. A closing bracket behind it stays: what is wrong
+    with `Ops <ops@localhost>` is the display name.
+    """
+    bare = text.rstrip("> ")
+    label = LABEL_END.split(bare)[-1]
+    name = unicodedata.normalize("NFKC", label).casefold()
+    if name not in PRIVATE_DOMAINS:
+        return "", text
+    before = bare[: len(bare) - len(label)]
+    return name, f"{before}{stand_in(name)}{text[len(bare) :]}"
+
+
+def stand_in(name: str) -> str:
+    """Return what is shown to the library in place of a private name."""
+    return "x" * len(name)
+
+
+def restored(address: str, name: str) -> str:
+    """Put a private name back to where its stand-in is."""
+    return address.removesuffix(stand_in(name)) + name
 
 
 def mailbox(text: str) -> str:

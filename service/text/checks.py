@@ -1,135 +1,14 @@
-"""What may be sent where: checked at the edge, and again by the workers for rows inserted by SQL.
+"""What every text from outside is held to, whichever field it stands in.
 
-Every refusal is a ValueError, or a pair of a JSON pointer and a sentence, fit for the client.
 Length comes first, everywhere: nothing is normalized, matched or parsed beyond its limit.
-
-The rules, which accept() repeats as far as SQL can (* it cannot):
-
-webhook     recipient  1 to 2048 characters of printable ASCII without `\\` or blanks:
-                       http(s)://[user[:password]@]host[:port][/…|?…|#…], one @ at most before the
-                       path; host of [A-Za-z0-9._-] or [IPv6]*, port 1 to 65535
-email       recipient  1 to 254 characters (and bytes, of either spelling*): one local@domain,
-                       no quotes, blanks, comments or brackets, no `=?`; the local part a dot-atom
-                       of RFC 5322 or 6531; the domain of letters, digits and hyphens*, by
-                       IDNA 2008*, not .invalid or .onion
-            payload    an object with no other members than these
-            subject    a string of up to 998 characters, may be empty; no control characters
-                       (U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029) except tabs
-            text, html a string or null, one of them a string
-            reply_to   null, or as recipient
-            headers    null, or an object of up to 50 strings; values as subject; names of up to 76
-                       characters, from HEADER_NAME, each once in any case
-log         recipient  1 to 2048 characters, no control characters
 """
 
 import re
-from collections.abc import Iterator
 from ipaddress import IPv6Address
-from typing import Annotated
 
-import msgspec
-from msgspec import Meta
-
-from service.text.addresses import ADDRESS_MAX_CHARS, address
-
-URL_MAX_CHARS = 2048
-HEADERS_MAX = 50
-HEADER_NAME_MAX_CHARS = 76
-HEADER_MAX_CHARS = 998  # a line of a message, RFC 5322 section 2.1.1
-
-# Line separators that only Unicode knows count too: readers break lines at them.
+# U+2028 and U+2029 count as well: some readers break lines at them.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 WITHOUT_CONTROL = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}  # as JSON Schema
-CONTROL_BUT_TAB = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-
-# Backslashes are left out on purpose: URL parsers disagree on where they end the host.
-HTTP_URL = re.compile(
-    r"https?://"
-    r"(?:[!$%&'()*+,;=:._~A-Za-z0-9-]*@)?"
-    r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])"
-    r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?:[/?#][!-\[\]-~]*)?",
-    re.IGNORECASE | re.ASCII,  # else U+017F is an s, and U+212A a k
-)
-
-HEADER_NAME = re.compile(
-    r"(?:(?:X|List)-[A-Za-z0-9-]+|Auto-Submitted|Precedence|Importance|Priority|Sensitivity"
-    r"|In-Reply-To|References|Keywords|Comments|Organization|Feedback-ID)",
-    re.IGNORECASE | re.ASCII,
-)
-
-
-def http_url(text: str) -> str:
-    """Return `text` if it is one absolute http or https URL, written in ASCII."""
-    if len(text) > URL_MAX_CHARS:
-        raise ValueError(f"Give a URL of at most {URL_MAX_CHARS} characters.")
-    found = HTTP_URL.fullmatch(text)
-    if found is None:
-        raise ValueError(
-            "Give an absolute http:// or https:// URL without spaces; "
-            "beyond ASCII, write the host as xn--… and the rest percent-encoded."
-        )
-    if (ipv6 := found["ipv6"]) is not None and not is_ipv6(ipv6):
-        raise ValueError("Give a URL whose host in brackets is an IPv6 address.")
-    if (port := found["port"]) is not None and not 1 <= int(port) <= 65535:
-        raise ValueError("Give a URL whose port is from 1 to 65535.")
-    return text
-
-
-class EmailPayload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The payload of channel `email`."""
-
-    subject: Annotated[str, Meta(extra_json_schema={"maxLength": HEADER_MAX_CHARS})]
-    text: str | None = None
-    html: str | None = None
-    reply_to: Annotated[str | None, Meta(extra_json_schema={"maxLength": ADDRESS_MAX_CHARS})] = None
-    headers: dict[str, str] | None = None
-
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """Say what is wrong beyond the types: (JSON pointer within the payload, sentence)."""
-        if self.text is None and self.html is None:
-            yield "", "Give text, html or both."
-        if sentence := line_fault(self.subject):
-            yield "/subject", sentence
-        if self.reply_to is not None and (sentence := mailbox_fault(self.reply_to)):
-            yield "/reply_to", sentence
-        yield from header_faults(self.headers or {})
-
-
-def header_faults(headers: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Check names against the list of those a sender may set, and values for line breaks."""
-    if len(headers) > HEADERS_MAX:
-        yield "/headers", f"Give at most {HEADERS_MAX} headers."
-        return
-    seen = set()
-    for name, value in headers.items():
-        pointer = f"/headers/{escaped(name[:HEADER_MAX_CHARS])}"
-        if len(name) > HEADER_NAME_MAX_CHARS or not HEADER_NAME.fullmatch(name):
-            yield pointer, "Use X-… or List-…, Auto-Submitted, Precedence and their like only."
-            continue
-        if name.lower() in seen:
-            yield pointer, "Give each header once, in capitals or not."
-        elif sentence := line_fault(value):
-            yield pointer, sentence
-        seen.add(name.lower())
-
-
-def line_fault(text: str) -> str | None:
-    """Say what keeps `text` from being one header, or None. A tab travels encoded."""
-    if len(text) > HEADER_MAX_CHARS:
-        return f"Use at most {HEADER_MAX_CHARS} characters."
-    if CONTROL_BUT_TAB.search(text):
-        return "Leave out line breaks and control characters."
-    return None
-
-
-def mailbox_fault(text: str) -> str | None:
-    """Say why `text` is no address, or None."""
-    try:
-        address(text)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def is_ipv6(text: str) -> bool:

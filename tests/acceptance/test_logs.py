@@ -161,7 +161,7 @@ def test_no_line_holds_a_payload_a_secret_or_a_whole_recipient(
 
     printed = roles.output() + "".join(one.line for one in loki.taken)
     assert printed.count('"event":"failed"') == 6
-    password = conninfo_to_dict(dsn).get("password")
+    password = str(conninfo_to_dict(dsn).get("password") or "")
     for marker in (PAYLOAD, PATH, QUERY, PERSON, SECRET, SECRET[6:], LOKI_PASSWORD, password):
         assert not marker or marker not in printed, marker
 

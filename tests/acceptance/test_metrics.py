@@ -3,7 +3,7 @@
 import re
 import signal
 import urllib.request
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,16 @@ def names(url: str) -> set[str]:
 
 def by(url: str, metric: str, *labels: str) -> dict[Any, float]:
     """Read one metric by these labels, what is 0 left out."""
-    sums: Counter[Any] = Counter()
+    sums: dict[Any, float] = defaultdict(float)
     for (name, given), value in metrics(url).items():
         if name == metric:
             sums[tuple(dict(given)[label] for label in labels)] += value
     return {key: value for key, value in sums.items() if value}
+
+
+def settled(db: psycopg.Connection[Any]) -> int:
+    """Count what has ended."""
+    return int(db.execute(SETTLED).fetchone().n)
 
 
 def counts(db: psycopg.Connection[Any], query: str) -> dict[Any, int]:
@@ -144,7 +149,7 @@ def test_the_figures_are_what_sql_counts(start: Start, state: Path, sink: Sink) 
         change(db, late, created_at=ago(db, "1 hour"), **now)
         for id in dated:
             change(db, id, expires_at=ago(db, "0.5 seconds"), **now)
-        wait_for(lambda: db.execute(SETTLED).fetchone().n == 14)
+        wait_for(lambda: settled(db) == 14)
 
         attempts = counts(
             db, "select channel, outcome, count(*) from notify.attempts join notify.notifications"
@@ -189,9 +194,9 @@ def test_the_service_level_survives_workers_that_are_killed(
     env = {"DATABASE_URL": dsn, "REDIS_URL": redis_url, "LEASE_S": "14", "LOG_LEVEL": "warning"}
     for share in (0.1, 0.2, 0.3):
         worker = start("worker", METRICS_PORT=str(free_port()), **env)
-        wait_for(lambda s=share: db.execute(SETTLED).fetchone().n >= s * rows)
+        wait_for(lambda s=share: settled(db) >= s * rows)
         worker.stop(signal.SIGKILL)
         fold_slo(db)
     wait_for(lambda: counted(db) == ended(db))  # what PostgreSQL was told last may commit yet
     assert 0.3 * rows <= sum(counted(db).values()) <= rows
-    assert sum(counted(db).values()) == db.execute(SETTLED).fetchone().n
+    assert sum(counted(db).values()) == settled(db)

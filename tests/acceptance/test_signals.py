@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import service.cli.running
 from service.cli.running import run_until_stopped
 from tests.acceptance.conftest import NOTIFY, Command, free_port
 from tests.waiting import wait_for
@@ -111,7 +110,7 @@ def test_only_a_second_wish_to_stop_is_a_hurry(
 ) -> None:
     """A closed terminal may send several SIGHUP, and a service manager one behind SIGTERM."""
     hurried: list[int] = []
-    monkeypatch.setattr(service.cli.running.os, "_exit", hurried.append)
+    monkeypatch.setattr(os, "_exit", hurried.append)
 
     async def main(stop: asyncio.Event) -> None:
         for number in sent:

@@ -27,7 +27,7 @@ def up() -> Iterator[tuple[str, str]]:
     with scratch() as state:
         log = Path(state) / "up.log"
         command = [
-            Path(sys.executable).with_name("notify"),
+            str(Path(sys.executable).with_name("notify")),
             "up",
             "--no-inbox",
             "--state",

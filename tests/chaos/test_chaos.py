@@ -50,12 +50,12 @@ def extra(verdict: Verdict) -> int:
 
 
 def test_worker_that_is_killed_while_it_sends_loses_nothing(stand: Stand) -> None:
-    stand.sink.tell("mood hangs")
+    stand.sink.ask("mood hangs")
     stand.servers.sql(WEBHOOKS, stand.sink_url, 40)
     wait_for(lambda: len(stand.arrivals()) >= 40)
     for worker in stand.workers:
         worker.kill()
-    stand.sink.tell("mood fine")
+    stand.sink.ask("mood fine")
     for worker in stand.workers:
         worker.start()
 
@@ -74,7 +74,7 @@ def test_postgresql_that_is_killed_amid_batches_keeps_what_was_accepted(stand: S
 
     verdict = verdict_of(stand)
 
-    assert verdict.offered["accepted"] == verdict.found["accepted"] > 0
+    assert verdict.offered["accepted"] == verdict.in_ledger["accepted"] > 0
     assert verdict.offered["refused"] + verdict.offered["unknown"] > 0, "the kill hit nobody"
 
 
@@ -96,10 +96,10 @@ def test_delivery_goes_on_while_redis_is_dead_and_after_a_flush(stand: Stand) ->
 
 
 def test_listener_without_anybody_at_the_other_end_is_replaced(stand: Stand) -> None:
-    wait_for(lambda: stand.postgres_link.tell(f"half_open {LISTENING}") != "0")
+    wait_for(lambda: stand.postgres_link.ask(f"half_open {LISTENING}") != "0")
     stand.servers.sql(WEBHOOKS, stand.sink_url, 1)
     wait_for(stand.arrivals)
-    wait_for(lambda: stand.postgres_link.tell(f"heard {LISTENING}") != "0")
+    wait_for(lambda: stand.postgres_link.ask(f"heard {LISTENING}") != "0")
 
     verdict = verdict_of(stand)
 
@@ -122,12 +122,12 @@ def test_deploy_under_load_loses_nothing_and_sends_nothing_twice(stand: Stand) -
 
 
 def test_worker_that_slept_beyond_its_lease_changes_nothing(stand: Stand) -> None:
-    stand.sink.tell("mood hangs")
+    stand.sink.ask("mood hangs")
     stand.servers.sql(WEBHOOKS, stand.sink_url, 40)
     wait_for(lambda: len(stand.arrivals()) >= 40)
     for worker in stand.workers:
         worker.pause()
-    stand.sink.tell("mood fine")
+    stand.sink.ask("mood fine")
     wait_for(
         lambda: (
             not stand.servers.sql("select id from notify.notifications where status = 'sending'")
@@ -151,7 +151,7 @@ def test_everything_killed_at_once_comes_back_with_everything(stand: Stand) -> N
 
     verdict = verdict_of(stand)
 
-    assert verdict.offered["accepted"] == verdict.found["accepted"] > 0
+    assert verdict.offered["accepted"] == verdict.in_ledger["accepted"] > 0
 
 
 def test_short_random_run_keeps_every_promise(stand: Stand) -> None:
@@ -162,4 +162,4 @@ def test_short_random_run_keeps_every_promise(stand: Stand) -> None:
 
     assert stand.played
     assert {stop.code for stop in stand.stops} <= {0}
-    assert verdict.offered["accepted"] == verdict.found["accepted"] > 0
+    assert verdict.offered["accepted"] == verdict.in_ledger["accepted"] > 0

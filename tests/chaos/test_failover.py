@@ -26,5 +26,5 @@ def test_what_was_accepted_is_delivered_by_the_replica_that_is_promoted() -> Non
         verdict = judge(stand)
 
     assert verdict.broken == []
-    assert verdict.offered["accepted"] == verdict.found["accepted"] > 0
+    assert verdict.offered["accepted"] == verdict.in_ledger["accepted"] > 0
     assert any(at > played.ended for _, at in verdict.sent)

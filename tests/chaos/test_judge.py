@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from load.chaos.judge import Verdict, duplicates, is_lost
-from load.chaos.report import Report, recovery
+from load.chaos.report import Report, recovery_from
 from load.chaos.stand import LEASE_S, Played
 
 HURT = 77  # the process id of a worker that was killed
@@ -28,7 +28,7 @@ def unexplained(count: int, *attempts: dict[str, Any], played: tuple[Played, ...
 def verdict(**columns: Any) -> Verdict:
     empty: dict[str, Any] = {
         "offered": {},
-        "found": {},
+        "in_ledger": {},
         "statuses": {},
         "lost": [],
         "never_arrived": [],
@@ -70,7 +70,7 @@ def test_passed_lease_explains_an_arrival_only_of_a_hurt_worker_or_in_an_outage(
 
 def test_recovery_is_measured_from_the_end_of_the_fault() -> None:
     sent = [(AT, AT + 5), (AT, AT + 12), (AT + 10.5, AT + 13), (AT + 11, AT + 20)]
-    found = recovery(fault("kill_worker", AT, AT + 10), verdict(sent=sent))
+    found = recovery_from(fault("kill_worker", AT, AT + 10), verdict(sent=sent))
 
     assert (found.first_s, found.all_s) == (3.0, 2.0)
 

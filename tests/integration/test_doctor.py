@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -31,7 +32,7 @@ async def gathered(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
     return {finding.what: finding async for finding in findings}
 
 
-def examined(**settings: object) -> dict[str, Finding]:
+def examined(**settings: Any) -> dict[str, Finding]:
     return asyncio.run(gathered(examine(Settings(**settings))))
 
 
@@ -243,7 +244,7 @@ def test_a_table_of_the_users_own_is_no_fault(dsn, db):
 
 
 def test_a_search_path_without_our_table_is_a_fault(dsn, db):
-    name = conninfo_to_dict(dsn)["dbname"]
+    name = str(conninfo_to_dict(dsn)["dbname"])
     db.execute(SQL("alter database {} reset search_path").format(Identifier(name)))
     assert "run notify migrate" in examined(database_url=dsn)["producers"].advice
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from loguru import logger
+from msgspec import Raw
 from prometheus_client import CollectorRegistry
 
 from service.api.batcher import Batcher
@@ -16,6 +18,7 @@ from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.logs.loki import Loki
 from service.metrics import ApiMetrics, LogMetrics, WorkerMetrics
+from service.model import Channel
 from tests.integration.dispatch.driving import Driven
 from tests.memory import holds_flat
 from workers.runner import Worker
@@ -52,7 +55,7 @@ def pushed(
 def test_log_lines_and_their_push(pushed: Loki, capfdbinary: Any) -> None:
     def turn() -> None:
         logs.transitions("sent", ({"notification_id": n, "code": None} for n in range(3)))
-        logs.logger.info("settled", count=1)
+        logger.info("settled", count=1)
         pushed.push_all()
 
     holds_flat(turn)
@@ -62,7 +65,7 @@ def test_log_lines_and_their_push(pushed: Loki, capfdbinary: Any) -> None:
 def test_a_batch_of_the_api(
     dsn: str, registry: CollectorRegistry, pushed: Loki, capfdbinary: Any
 ) -> None:
-    given = NewNotification(channel="log", recipient="r", payload={"n": 1})
+    given = NewNotification(channel=Channel.LOG, recipient="r", payload=Raw(b'{"n":1}'))
     with asyncio.Runner() as runner:
 
         async def begin() -> tuple[ApiStore, Batcher]:
@@ -89,7 +92,7 @@ def test_a_claim_and_its_settle(
 ) -> None:
     worker = Worker(Settings(database_url=dsn, num_threads=1), WorkerMetrics(registry))
     with psycopg.connect(dsn, autocommit=True) as db, ExitStack() as ends:
-        for thread in worker.threads:
+        for thread in worker._threads:
             ends.callback(thread.close)
 
         def turn() -> None:
@@ -97,9 +100,9 @@ def test_a_claim_and_its_settle(
                 "insert into notify.notifications (channel, recipient, payload)"
                 " values ('log', 'r', '{}')"
             )
-            worker.claimer.turn()
-            worker.senders[0].turn()
-            worker.settler.turn()
+            worker._claimer.turn()
+            worker._senders[0].turn()
+            worker._settler.turn()
             pushed.push_all()
 
         holds_flat(turn)

@@ -16,7 +16,7 @@ from service.model import LANES
 from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue, status
 from tests.waiting import wait_for
-from workers.claimer import NOTHING
+from workers.hints import NOTHING
 from workers.runner import Worker
 
 
@@ -67,6 +67,11 @@ def instead(client, key, kind):
         pipe.execute()
 
 
+def replaced(place, kind):
+    """Put another kind of value where one of our keys is."""
+    return lambda client, keys: instead(client, place(keys), kind)
+
+
 OTHER_TYPES = [as_string, as_list, as_hash, as_stream, as_set, as_bitmap, as_geo, as_counts]
 PLACES = {
     "urgent": lambda k: k.lanes[0],
@@ -105,7 +110,7 @@ JUNK = {
         c.zadd("other", {"x": 0}) and c.rename("other", k.lanes[0])
     ),
     **{
-        f"{kind.__name__} {name}": lambda c, k, kind=kind, key=key: instead(c, key(k), kind)
+        f"{kind.__name__} {name}": replaced(key, kind)
         for kind in OTHER_TYPES
         for name, key in PLACES.items()
     },
@@ -131,7 +136,7 @@ def worker(dsn, redis_url, registry):
     worker = Worker(Settings(database_url=dsn, redis_url=redis_url), WorkerMetrics(registry))
     yield worker
     if not worker.alive:  # what its threads own they close themselves
-        worker.claimer.stop()
+        worker._claimer.stop()
         worker.start()
     worker.stop()
 
@@ -145,7 +150,7 @@ def all_sent(db):
 def on_the_usual_road(worker, redis_client, keys):
     """Say whether the lanes are ours again, and the worker takes its ids from there."""
     kinds = {redis_client.type(key) for key in keys.lanes.values()}
-    return kinds <= {b"zset", b"none"} and not worker.claimer.hints.outage.lasts
+    return kinds <= {b"zset", b"none"} and not worker._claimer._hints._outage.lasts
 
 
 def test_junk_costs_at_most_itself(db, worker, driven, redis_client, *, keys, registry):
@@ -168,37 +173,37 @@ def test_junk_costs_at_most_itself(db, worker, driven, redis_client, *, keys, re
 
 
 def test_ids_that_are_none_are_dropped_with_the_error_that_they_make(worker):
-    worker.claimer.kept = ["no uuid"]
+    worker._claimer._kept = ["no uuid"]
     with pytest.raises(Refused):
-        worker.claimer.turn()
-    assert worker.claimer.kept == NOTHING
+        worker._claimer.turn()
+    assert worker._claimer._kept == NOTHING
 
 
 def test_ids_are_kept_while_the_database_is_away(db, worker):
     [id] = enqueue(db)
-    worker.claimer.kept = [id.hex]
+    worker._claimer._kept = [id.hex]
     db.execute("alter schema notify rename to notify_later")
     for _ in range(3):
         with pytest.raises(DatabaseAway):
-            worker.claimer.turn()
-        worker.claimer.doubt_ends = 0.0  # a long outage: it does not ask for its claims any more
-    assert worker.claimer.kept == [id.hex]
+            worker._claimer.turn()
+        worker._claimer._doubt_ends = 0.0  # a long outage: it does not ask for its claims any more
+    assert worker._claimer._kept == [id.hex]
     db.execute("alter schema notify_later rename to notify")
-    worker.claimer.turn()
+    worker._claimer.turn()
     assert status(db, id) == "sending"
-    assert worker.claimer.kept == NOTHING
+    assert worker._claimer._kept == NOTHING
 
 
 def test_ids_whose_row_cannot_be_read_are_not_kept(db, worker):
-    worker.claimer.kept = [enqueue(db)[0].hex]
+    worker._claimer._kept = [enqueue(db)[0].hex]
     db.execute(
         "create function break() returns trigger language plpgsql as"
         " $$ begin raise exception using errcode = 'XX001', message = 'missing chunk'; end $$;"
         "create trigger break before update on notify.notifications"
         " for each row execute function break()"
     )
-    worker.claimer.turn()
-    assert worker.claimer.kept == NOTHING
+    worker._claimer.turn()
+    assert worker._claimer._kept == NOTHING
 
 
 def test_a_lane_with_more_than_we_would_add_is_emptied_and_filled_again(

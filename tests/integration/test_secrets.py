@@ -135,12 +135,13 @@ def serve():
     servers = []
 
     def serve(status=200, there=""):
-        kind = type("Here", (Elsewhere,), {"came": [], "status": status, "there": there})
+        came = []
+        kind = type("Here", (Elsewhere,), {"came": came, "status": status, "there": there})
         server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}", kind.came
+        return f"http://127.0.0.1:{server.server_port}", came
 
     yield serve
     for server, thread in servers:
@@ -193,6 +194,8 @@ def test_the_client_speaks_http_alone(url):
 
 class Plain:
     """A mail server that takes any login, and offers no TLS."""
+
+    port: int
 
     def __init__(self):
         self.logins = []

@@ -42,6 +42,12 @@ def unread():
             os.close(fd)
 
 
+class Role(subprocess.Popen[bytes]):
+    """A role, and where its metrics are."""
+
+    url: str
+
+
 @pytest.fixture
 def role(dsn, redis_url):
     """Start a role whose output goes where the test says."""
@@ -59,7 +65,7 @@ def role(dsn, redis_url):
             "RETRY_SCHEDULE": "0.05s",
             **env,
         }
-        started.append(subprocess.Popen([NOTIFY, command], env=env, stdout=out, stderr=out))
+        started.append(Role([NOTIFY, command], env=env, stdout=out, stderr=out))
         started[-1].url = f"http://127.0.0.1:{port}/metrics"
         return started[-1]
 
@@ -117,7 +123,7 @@ def test_an_inbox_catches_and_ends_whatever_becomes_of_its_lines(unread, kind):
         os.close(unread[0])
     elif kind == "full":
         out = os.open(FULL, os.O_WRONLY)
-    argv = [NOTIFY, "inbox", "--http-port", ports[0], "--smtp-port", ports[1]]
+    argv = [str(NOTIFY), "inbox", "--http-port", ports[0], "--smtp-port", ports[1]]
     inbox = subprocess.Popen(argv, stdout=out, stderr=out)
 
     def is_caught():

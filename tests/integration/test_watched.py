@@ -238,6 +238,7 @@ def test_the_death_of_any_thread_ends_the_process_with_a_line(error):
 @pytest.mark.parametrize("role", ["settler", "sender-1", "claimer"])
 def test_a_workers_thread_that_returns_ends_the_process_with_a_line(roles, role):
     def hit_next():
+        thread: Any  # a role's own kind of thread
         [thread] = [t for t in threading.enumerate() if t.name == role]
         thread.stopping.set()
         thread.grace_ends = 0.0

@@ -9,7 +9,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from ops.dashboards.__main__ import wanted
-from ops.dashboards.panels import FAILURES
+from ops.dashboards.looks import FAILURES
 from service import metrics
 from service.model import LANES, Channel, Outcome
 from tests.grafana import DASHBOARDS, ROOT, panel, panels, promql, queries

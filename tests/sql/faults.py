@@ -69,7 +69,7 @@ def heal(db: psycopg.Connection[Any]) -> None:
             if last:
                 raise
     for table in ("notifications", "attempts"):
-        db.execute(f"alter table notify.{table} drop constraint if exists odd")  # type: ignore[arg-type]
+        db.execute(f"alter table notify.{table} drop constraint if exists odd")
     db.execute("reset client_encoding")
 
 

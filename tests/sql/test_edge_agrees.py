@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from service.api.body import NewNotification, read
-from service.api.enqueue import BODY_BYTES_MAX
-from service.api.storable import STORED_BYTES_MAX, is_too_large, stored_bytes
+from service.api.storable import is_too_large, stored_bytes
 from service.config.settings import Settings
 from service.http.problems import Problem
 from service.ledger.api_store import ENQUEUE
+from service.limits import BODY_BYTES_MAX, PAYLOAD_BYTES_MAX
 
 SETTINGS = Settings()
 MANY = settings(
@@ -91,10 +91,10 @@ def test_what_the_edge_accepts_the_database_stores_in_so_many_bytes(db: Any, tex
 @given(item=TEXTS, off=st.integers(-1, 2), pad=st.integers(0, 30))
 def test_both_draw_the_same_line_at_256_kib(db: Any, item: str, off: int, pad: int) -> None:
     assume(row(line(item)) is not None)
-    items = (STORED_BYTES_MAX - pad) // (stored(db, item) + 2) + off
+    items = (PAYLOAD_BYTES_MAX - pad) // (stored(db, item) + 2) + off
     text = f'["{"x" * pad}",' + ",".join([item] * items) + "]"
     assume(len(text.encode()) <= BODY_BYTES_MAX)
-    assert is_too_large(msgspec.Raw(text.encode())) == (stored(db, text) > STORED_BYTES_MAX)
+    assert is_too_large(msgspec.Raw(text.encode())) == (stored(db, text) > PAYLOAD_BYTES_MAX)
 
 
 @pytest.mark.parametrize("name", ["a", r"\u0061"])
@@ -140,10 +140,10 @@ def last(holds: Callable[[int], bool], most: int) -> int:
 def test_a_large_payload_is_measured_alike(db: Any, name: str) -> None:
     make = LARGE[name]
     longest = last(lambda n: len(make(n)) < BODY_BYTES_MAX - 100, 100_000)
-    least = last(lambda n: stored(db, make(n)) <= STORED_BYTES_MAX, longest)
+    least = last(lambda n: stored(db, make(n)) <= PAYLOAD_BYTES_MAX, longest)
     for n in {least, min(least + 1, longest), longest}:
         text = make(n)
-        fits = stored(db, text) <= STORED_BYTES_MAX
+        fits = stored(db, text) <= PAYLOAD_BYTES_MAX
         assert is_too_large(msgspec.Raw(text.encode())) is not fits
         accepted = row(line(text))
         assert (accepted is not None) is fits

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -49,7 +50,7 @@ DEFAULT_ATTEMPTS = 3
 HOUR_S = 3600
 LEASE_S = 1.5 * HOUR_S
 PATIENCE_S = 2.5 * HOUR_S
-WAITS = {"schedule": [300, 900], "patience": f"{PATIENCE_S} seconds"}
+WAITS: dict[str, Any] = {"schedule": [300, 900], "patience": f"{PATIENCE_S} seconds"}
 LATER_S = 0.5 * HOUR_S  # after such a wait, and of what else is put off
 REDRIVE_STEP_S = (
     0.3 * HOUR_S
@@ -348,7 +349,7 @@ class Ledger(RuleBasedStateMachine):
 def test_nothing_is_lost_stuck_or_settled_twice_whatever_the_order_of_moves(db):
     db.execute("set synchronous_commit = off")
     run_state_machine_as_test(
-        lambda: Ledger(db),
+        lambda: Ledger(db),  # type: ignore[arg-type]  # it calls what it is given
         settings=settings(
             max_examples=40,
             stateful_step_count=40,

@@ -145,7 +145,7 @@ def locks(url: str, prepare: Callable[[Any], Call]) -> int:
         db.execute("delete from notify.notifications_default")
         call, args = prepare(db)
     with psycopg.connect(url) as db:
-        db.execute(f"select * from {call}", args)  # type: ignore[arg-type]
+        db.execute(f"select * from {call}", args)
         query = (
             "select count(distinct relation) from pg_locks"
             " where pid = pg_backend_pid() and locktype = 'relation'"

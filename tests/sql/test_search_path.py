@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -78,7 +79,7 @@ create type pg_temp.text as (x int);
 create type pg_temp.uuid as enum ('x');
 create function pg_temp.length(text) returns integer language sql as 'select 1';
 """
-BROKEN = {
+BROKEN: dict[str, dict[str, Any]] = {
     "expires_at_is_within_10_years": {"expires_at": "infinity"},
     "send_at_is_within_a_year": {"send_at": "infinity"},
     "recipient_is_1_to_2048_printable_characters": {"recipient": "r" * 3000},

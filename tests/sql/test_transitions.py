@@ -1,7 +1,9 @@
 """Every status met by every function: the allowed moves happen, others leave the row as it was."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -209,7 +211,9 @@ def test_another_number_than_the_current_one_moves_nothing(db, status, move, att
     before = row(db, id)
     stale = [SimpleNamespace(id=id, attempt=attempt)]
     act, _, outcome = move.partition(" ")
-    function = {f.__name__: f for f in (release, release_each, settle, settle_each)}[act]
+    function: Callable[..., Any] = {
+        f.__name__: f for f in (release, release_each, settle, settle_each)
+    }[act]
     told = function(db, stale, outcome) if outcome else function(db, stale)
     assert told == attempts_of(db, id) == []
     assert row(db, id) == before

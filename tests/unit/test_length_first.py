@@ -17,6 +17,9 @@ from multidict import MultiDict
 
 import service.api.body
 import service.api.read
+import service.channels.email
+import service.channels.log
+import service.channels.webhook
 import service.text.addresses
 import service.text.checks
 import workers.channels.email
@@ -24,9 +27,10 @@ import workers.channels.header
 import workers.channels.message
 import workers.channels.webhook
 from service.api import body, read, redrive
+from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.http.problems import Problem
-from service.text.checks import EmailPayload
+from service.model import Channel
 from tests.unit.workers.claims import a_claim
 from workers.channels.channel import Mail
 from workers.channels.email import EmailChannel
@@ -37,6 +41,9 @@ MODULES = [
     service.text.addresses,
     service.api.body,
     service.api.read,
+    service.channels.email,
+    service.channels.log,
+    service.channels.webhook,
     service.text.checks,
     workers.channels.email,
     workers.channels.header,
@@ -162,7 +169,7 @@ def test_every_field_that_takes_text_has_a_limit_here() -> None:
     assert {name for kind in kinds for name in text_fields(kind)} == set(LIMITS)
 
 
-@pytest.mark.parametrize("channel", ["webhook", "email", "log"])
+@pytest.mark.parametrize("channel", list(Channel))
 @pytest.mark.parametrize("field", ["recipient", "reference"])
 def test_no_long_field_of_a_notification_reaches_them(patterns, channel, field) -> None:
     for text in LONG:
@@ -181,6 +188,7 @@ def test_no_long_field_of_a_redrive_reaches_them(patterns, field) -> None:
 
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
 def test_no_long_field_of_a_mail_reaches_them(patterns, text) -> None:
+    value: Any
     for field, value in (
         ("subject", text),
         ("reply_to", text),
@@ -214,8 +222,9 @@ def test_no_long_parameter_reaches_them(patterns, name) -> None:
         with watching(patterns) as seen, suppress(Problem):
             read.parameters(MultiDict({name: text}))
         assert longest(seen) <= (255, "~"), text[:20]
+        request: Any = SimpleNamespace(match_info={"id": text})
         with watching(patterns) as seen, suppress(Problem):
-            read.notification_id(SimpleNamespace(match_info={"id": text}))
+            read.notification_id(request)
         assert longest(seen) <= (36, "~"), text[:20]
 
 

@@ -14,7 +14,7 @@ from workers.channels.webhook import WebhookChannel
 def channels(settings: Settings, now: Callable[[], float] = time.time) -> dict[str, Channel]:
     """Return how each channel is delivered. `now` gives the time, in seconds since 1970.
 
-    Raises ConfigError for a secret that is none.
+    Raises ConfigError for a value that is no webhook secret.
     """
     return {
         Name.WEBHOOK: WebhookChannel(settings, now),

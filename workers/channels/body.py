@@ -1,6 +1,7 @@
 """The body of a mail: text, HTML or both as alternatives, in 7-bit lines (RFC 2045, 2046). Pure.
 
-No line begins with a dot, whatever the text: nothing depends on who doubles dots on the way.
+No line begins with a dot, whatever the text is: so it does not matter whether a program on the way
+doubles dots as it should.
 """
 
 from binascii import b2a_base64
@@ -26,7 +27,7 @@ def body(text: str | None, html: str | None, boundary: str) -> bytes:
     opening = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode("ascii")
     mark = f"--{boundary}".encode("ascii")
     # The line break before a mark belongs to the mark, not to the part.
-    return opening + b"".join(mark + b"\r\n" + each + b"\r\n" for each in parts) + mark + b"--\r\n"
+    return opening + b"".join(mark + b"\r\n" + item + b"\r\n" for item in parts) + mark + b"--\r\n"
 
 
 def part(subtype: str, text: str) -> bytes:
@@ -45,9 +46,9 @@ def canonical(text: str) -> str:
 
 
 def transfer_encoded(data: bytes) -> tuple[str, bytes]:
-    """Choose what is shorter: an unsafe byte costs two more, or every three bytes one.
+    """Choose the shorter encoding: quoted-printable adds 2 bytes per unsafe one, base64 a third.
 
-    Beyond so many bytes it is base64, which costs less time, and the same whatever the text is.
+    Beyond QUOTED_MAX_BYTES it is base64, whose time is less and does not depend on the text.
     """
     if len(data) > QUOTED_MAX_BYTES or len(data.translate(None, SAFE)) * 6 > len(data):
         return "base64", base64(data)
@@ -55,7 +56,7 @@ def transfer_encoded(data: bytes) -> tuple[str, bytes]:
 
 
 def base64(data: bytes) -> bytes:
-    """Encode everything at once, then cut it into lines: four times as fast as a line at a time."""
+    """Encode everything at once, then cut it into lines: four times as fast as line by line."""
     letters = b2a_base64(data, newline=False)
     starts = range(0, len(letters), LINE_CHARS)
     return b"".join([letters[start : start + LINE_CHARS] + b"\r\n" for start in starts])
@@ -64,8 +65,8 @@ def base64(data: bytes) -> bytes:
 def quoted_printable(data: bytes) -> bytes:
     """Encode lines that end in CRLF: no blank at an end, no dot at a beginning, 76 at most.
 
-    Nor does one begin with `From `, which some mail stores change. The whole text is replaced at
-    once: line by line, 130,000 empty ones held the thread for 300 ms.
+    No line begins with `From ` either, which some mail stores change. The whole text is encoded at
+    once: line by line, 130,000 empty lines held the thread for 300 ms.
     """
     for byte in sorted(set(data.translate(None, SAFE)), key=lambda byte: byte != EQUALS):
         data = data.replace(bytes([byte]), b"=%02X" % byte)
@@ -75,7 +76,7 @@ def quoted_printable(data: bytes) -> bytes:
 
 
 def softly_broken(data: bytes) -> bytes:
-    """Cut lines beyond 74, so that there is room to encode what one begins with."""
+    """Cut lines beyond 74, so that there is room to encode the first character of each."""
     width = LINE_CHARS - 2
     pieces: list[bytes] = []
     start = 0

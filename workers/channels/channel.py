@@ -31,7 +31,7 @@ class Mail:
 
     @property
     def envelope_is_ascii(self) -> bool:
-        """Whether only a header needs it."""
+        """Whether at most a header needs SMTPUTF8."""
         return self.mail_from.isascii() and self.mail_to.isascii()
 
 
@@ -43,6 +43,10 @@ class Line:
 
 
 Transfer = Post | Mail | Line
+
+# Our number beside libcurl's: an HTTP/2 stream that was refused, or left out by a GOAWAY. It was
+# not processed (RFC 9113 section 8.7), and libcurl cannot begin it anew: it has read its body.
+REFUSED_STREAM = 1092
 
 
 class Phase(IntEnum):
@@ -65,8 +69,8 @@ class Answer:
     none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
     so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only.
     `lacks_utf8`: we ended it, as the mail needs SMTPUTF8 and the server does not offer it.
-    `short_of`: nothing left this host, for want of that. `unresolved_s`: nor here, as the
-    receiver's name is being looked up, for so long by now.
+    `short_of`: nothing left this host, as it lacked this. `unresolved_s`: nothing left this host,
+    as the receiver's name has been looked up for so long without an answer.
     """
 
     error: int = 0
@@ -86,18 +90,19 @@ class Channel(Protocol):
 
     @property
     def at_once_max(self) -> int | None:
-        """Transfers to one destination, per thread, shared by the domains behind it; None: as many
-        as its share of the slots, and nothing is behind it.
+        """Transfers to one destination, per thread, shared by the domains behind it.
+
+        None: as many as its share of the slots, and there are no domains behind it.
         """
 
     def destination(self, claim: Claim) -> str | None:
-        """Say what has a share of the slots and a breaker: `scheme://host:port`; None: nothing."""
+        """Return what gets a share of the slots and a breaker: `scheme://host:port`, or None."""
 
     def domain(self, claim: Claim) -> str:
-        """Say what is behind the destination, and may be slow by itself; asked if `at_once_max`."""
+        """Return the domain behind the destination, slow or not by itself (with `at_once_max`)."""
 
     def prepare(self, claim: Claim) -> Transfer | Verdict:
-        """Say what to send; a Verdict: it cannot be sent, and why."""
+        """Return what to send; a Verdict: why it cannot be sent."""
 
     def judge(self, answer: Answer) -> Verdict:
         """Say what the answer means."""

@@ -9,11 +9,11 @@ from functools import lru_cache
 import msgspec
 import pycurl
 
+from service.channels.email import EmailPayload
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.model import Outcome
 from service.text.addresses import Address, address, sender
-from service.text.checks import EmailPayload
 from workers.channels.channel import Answer, Mail, Phase
 from workers.channels.message import message
 from workers.claim import Claim, Verdict
@@ -22,19 +22,19 @@ from workers.outcome import by_class, excerpt
 # What a reply to RCPT, DATA or the message means; before them it is about the server and us.
 REPLIES: dict[int | str, Outcome] = {
     "2xx": Outcome.SENT,
-    421: Outcome.THROTTLED,  # the server goes away
+    421: Outcome.THROTTLED,  # the server closes the connection
     "4xx": Outcome.DEFERRED,  # a full mailbox, greylisting
     "5xx": Outcome.PERMANENT,
-    # The login is the operator's: it will be mended, and the mail is not to blame.
+    # The login is the operator's, who will mend it; the mail is not to blame.
     530: Outcome.UNREACHABLE,
     534: Outcome.UNREACHABLE,
     535: Outcome.UNREACHABLE,
     538: Outcome.UNREACHABLE,
 }
-# RFC 1870 and 6531: with MAIL the server is told the size, and that a name is beyond ASCII.
+# RFC 1870 and 6531: MAIL tells the server the size, and that an address is beyond ASCII.
 ABOUT_THIS_MAIL = re.compile(rb"552|5\d\d[ -]5\.(2\.3|3\.4|6\.\d)")
 
-DOMAINS_KNOWN_MAX = 4096  # longer than one spelling of most, and 1 MB
+DOMAINS_KNOWN_MAX = 4096  # about 1 MB
 
 TOO_LARGE = 100  # libcurl's number; pycurl has no name for it
 
@@ -72,24 +72,24 @@ NO_SMTPUTF8 = Verdict(
 class EmailChannel:
     """RFC 5321 and 5322; libcurl speaks SMTP, this builds the message."""
 
-    at_once_max = 8  # connections; mail servers turn away who opens dozens
+    at_once_max = 8  # connections; mail servers refuse clients that open dozens
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        self.now = now
-        self.sender = sender(settings.mail_from or NOBODY)
-        self.server = mail_server(settings.smtp_url).origin if settings.smtp_url else None
+        self._now = now
+        self._sender = sender(settings.mail_from or NOBODY)
+        self._server = mail_server(settings.smtp_url).origin if settings.smtp_url else None
 
     def destination(self, claim: Claim) -> str | None:
-        """One server takes all mail."""
-        return self.server
+        """Return the server, which takes all mail."""
+        return self._server
 
     def domain(self, claim: Claim) -> str:
-        """The server passes a mail on to the recipient's domain, in one spelling."""
+        """Return the recipient's domain, for which the server takes the mail, in one spelling."""
         return domain(claim.recipient.rpartition("@")[2])
 
     def prepare(self, claim: Claim) -> Mail | Verdict:
         """Build the message; its Message-ID is the notification's id, the same on every attempt."""
-        if not self.server:
+        if not self._server:
             return NOT_CONFIGURED
         try:
             to = address(claim.recipient)
@@ -97,36 +97,17 @@ class EmailChannel:
             return refused("invalid_recipient", error)
         try:
             payload = msgspec.json.decode(claim.payload, type=EmailPayload)
-            return self.mail(claim.id, to, payload)
+            return self._mail(claim.id, to, payload)
         except msgspec.MsgspecError as error:
             return refused("invalid_payload", error)
         except ValueError as error:
             return refused("invalid_header", error)
 
-    def mail(self, id_: str, to: Address, payload: EmailPayload) -> Mail:
-        """Lay out one mail. Raises ValueError for what would not be one."""
-        for pointer, sentence in payload.faults():
-            raise ValueError(f"{pointer} {sentence}".strip())
-        body = message(
-            id_=id_,
-            sender=self.sender,
-            to=to,
-            reply_to=None if payload.reply_to is None else address(payload.reply_to),
-            payload=payload,
-            now=datetime.fromtimestamp(self.now(), UTC),
-        )
-        return Mail(
-            mail_from=self.sender.address.written,
-            mail_to=to.written,
-            body=body,
-            needs_utf8=not body.isascii(),
-        )
-
     def judge(self, answer: Answer) -> Verdict:
-        """The server's last reply decides, by what it was the reply to; an error without one, too.
+        """Judge by the server's last reply, or the error without one, and by the phase of the mail.
 
-        libcurl takes 250 alone for the end of a mail. After the message's last byte the only reply
-        before its own is 354, so that any 2yz means that it was taken.
+        libcurl takes only 250 for the end of a mail. But once the message was sent, its reply can
+        only follow a 354, so that any 2yz means that the mail was taken.
         """
         if answer.lacks_utf8:
             return NO_SMTPUTF8
@@ -138,9 +119,28 @@ class EmailChannel:
             return replied(by_class(answer.status, REPLIES), answer)
         return judge_error(answer, Outcome.UNKNOWN if answer.handed_over else Outcome.TEMPORARY)
 
+    def _mail(self, id_: str, to: Address, payload: EmailPayload) -> Mail:
+        """Lay out one mail. Raises ValueError for what would not be one."""
+        for pointer, sentence in payload.faults():
+            raise ValueError(f"{pointer} {sentence}".strip())
+        body = message(
+            id_=id_,
+            sender=self._sender,
+            to=to,
+            reply_to=None if payload.reply_to is None else address(payload.reply_to),
+            payload=payload,
+            now=datetime.fromtimestamp(self._now(), UTC),
+        )
+        return Mail(
+            mail_from=self._sender.address.written,
+            mail_to=to.written,
+            body=body,
+            needs_utf8=not body.isascii(),
+        )
+
 
 def judge_before_rcpt(answer: Answer) -> Verdict:
-    """The server has not heard for whom it is: it turns us away, or is not there, for any mail."""
+    """Judge what came before the server knew the recipient: it would be so for any mail."""
     if answer.status == 421:
         return replied(Outcome.THROTTLED, answer)
     if answer.phase is Phase.MAIL and ABOUT_THIS_MAIL.match(answer.body):
@@ -151,7 +151,7 @@ def judge_before_rcpt(answer: Answer) -> Verdict:
 
 
 def replied(outcome: Outcome, answer: Answer) -> Verdict:
-    """Word a verdict that is a reply's."""
+    """Make a verdict that quotes a reply."""
     text = answer.body or answer.error_text
     return Verdict(
         outcome=outcome,
@@ -162,7 +162,7 @@ def replied(outcome: Outcome, answer: Answer) -> Verdict:
 
 
 def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
-    """Word a verdict that is no reply's. What libcurl refuses may be about this mail alone."""
+    """Make a verdict of an error. What libcurl refuses may be about this mail alone."""
     code = ERRORS.get(answer.error, f"curl_{answer.error}")
     if answer.error in REFUSED_BY_LIBCURL:
         outcome = Outcome.TEMPORARY
@@ -176,19 +176,19 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
 
 
 def of_domain(outcome: Outcome, answer: Answer) -> bool:
-    """From RCPT on the server may only pass on what it hears, or does not hear, from the domain."""
+    """Say whether a verdict is about the mail's domain: from RCPT on, the server may quote that."""
     return answer.phase >= Phase.RCPT and outcome is not Outcome.UNREACHABLE
 
 
 @lru_cache(maxsize=DOMAINS_KNOWN_MAX)
 def domain(text: str) -> str:
-    """Spell a domain as it goes out: lower case, in ASCII, without the dot at its end."""
+    """Spell a domain as it is sent: lower case, in ASCII, without the dot at its end."""
     try:
         return address(f"x@{text.rstrip('.')}").domain.lower()
-    except ValueError:  # it cannot be sent to either
+    except ValueError:  # no mail can be sent to it
         return text.lower()
 
 
 def refused(code: str, error: Exception) -> Verdict:
-    """Say that no attempt can make this a mail."""
+    """Make the verdict that no attempt can make this a mail."""
     return Verdict(outcome=Outcome.PERMANENT, code=code, excerpt=excerpt(str(error)))

@@ -9,21 +9,21 @@ from collections.abc import Iterator
 
 from service.text.addresses import Sender
 
-LINE_CHARS = 76  # RFC 2047 section 2; a wish of RFC 5322 (78) where there are no encoded words
+LINE_CHARS = 76  # RFC 2047 section 2; without encoded words RFC 5322 recommends 78
 LINE_MAX_CHARS = 998  # RFC 5322 section 2.1.1, without CRLF
-TOKEN_MAX_CHARS = 998  # beyond it no line could hold what must not be cut
+TOKEN_MAX_CHARS = 998  # a longer word, which must not be cut, fits on no line
 
 WORD_START, WORD_END = b"=?utf-8?b?", b"?="  # the letters of base64 are allowed in any header
 NEXT_WORD = WORD_END + b"\r\n " + WORD_START
 WORD_MAX_BYTES = 45  # of UTF-8: 60 letters, a word of 72
-WORD_MIN_BYTES = 12  # of the first, beside a name that leaves no room on its line
+WORD_MIN_BYTES = 12  # of the first word, if the header's name leaves no room for more
 
 PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")  # printable ASCII, single blanks within
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 ENCODED_WORD = re.compile(r"=\?.*\?=")  # wider than RFC 2047, as readers are
 
-# Headers that programs read by a grammar of their own (RFC 2369, 5322): a URL that holds `=?` and
-# is no encoded word stays as it is, or nobody could follow it.
+# All other headers have a grammar (RFC 2369, 5322): there a URL that holds `=?` and is no encoded
+# word stays as it is, or nobody could follow it.
 PROSE = re.compile(r"X-.*|Subject|Comments|Keywords|Organization", re.IGNORECASE)
 
 
@@ -57,14 +57,14 @@ def phrase(text: str) -> str:
 
 
 def is_plain(name: str, text: str) -> bool:
-    """Tell whether `text` arrives as it stands. Raises ValueError for an ASCII token beyond 998."""
+    """Say whether `text` may stand as it is. Raises ValueError for an ASCII token beyond 998."""
     if not PLAIN.fullmatch(text):
         return False
     tokens = text.split(" ")
     longest = max(map(len, tokens))
     if longest > TOKEN_MAX_CHARS:
         raise ValueError(f"{name}: {longest} characters without a blank do not fit on a line.")
-    if PROSE.fullmatch(name):  # a break behind `Name:` is a blank to some readers
+    if PROSE.fullmatch(name):  # some readers take a break after `Name:` for a blank
         return "=?" not in text and len(name) + 1 + longest < LINE_MAX_CHARS
     return longest < LINE_MAX_CHARS and not ENCODED_WORD.search(text)
 
@@ -72,7 +72,7 @@ def is_plain(name: str, text: str) -> bool:
 def folded(line: str) -> bytes:
     """Break `Name: text` at blanks, and nowhere else."""
     lines, start, room = [], 0, LINE_CHARS
-    # The first token stays beside the name if it can: not everybody reads on from `Name:`.
+    # The first token stays beside the name if it can: some readers stop at an empty `Name:`.
     at_least = line.index(" ") + 1
     while len(line) - start > room:
         cut = line.rfind(" ", start + at_least, start + room + 1)
@@ -89,7 +89,7 @@ def folded(line: str) -> bytes:
 
 
 def encoded(name: str, text: str) -> bytes:
-    """Write encoded words, one a line; what is between two of them is no part of the text."""
+    """Write encoded words, one a line; the line breaks between them are no part of the text."""
     start = f"{name}: ".encode("ascii")
     room = (LINE_CHARS - len(start) - len(WORD_START) - len(WORD_END)) // 4 * 3
     words = [
@@ -100,11 +100,11 @@ def encoded(name: str, text: str) -> bytes:
 
 
 def pieces(text: str, first_max: int) -> Iterator[bytes]:
-    """Cut UTF-8 into pieces for a word each, never within a character."""
+    """Cut UTF-8 into pieces of one encoded word each, never within a character."""
     data, start, room = text.encode(), 0, first_max
     while start < len(data):
         end = start + room
-        while end < len(data) and data[end] & 0xC0 == 0x80:  # goes on with a character
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # this byte continues a character
             end -= 1
         yield data[start:end]
         start, room = end, WORD_MAX_BYTES

@@ -16,28 +16,28 @@ encode = msgspec.json.Encoder().encode
 
 
 class LogChannel:
-    """Tell that a notification was delivered, and nothing of what it says."""
+    """Write that a notification was delivered, and nothing of its content."""
 
     at_once_max = None
 
     def destination(self, claim: Claim) -> None:
-        """A line goes nowhere else."""
+        """Return None: a line goes to standard output."""
 
     def domain(self, claim: Claim) -> str:
-        """Nothing is behind it."""
+        """Return nothing: it is never asked for."""
         return ""
 
     def prepare(self, claim: Claim) -> Line:
         """Return one JSON object."""
-        told = {
+        line = {
             "delivered": claim.id,
             "attempt": claim.attempt,
             "recipient": masked(claim.recipient),
         }
-        return Line(encode(told).decode())
+        return Line(encode(line).decode())
 
     def judge(self, answer: Answer) -> Verdict:
-        """Nobody reads standard output, or a disk is full: the line is not to blame, and waits."""
+        """An error means that nobody reads standard output, or a full disk: the line waits."""
         if not answer.error:
             return SENT
         return Verdict(outcome=Outcome.UNREACHABLE, code="not_written", excerpt=answer.error_text)

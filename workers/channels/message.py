@@ -1,11 +1,11 @@
-"""One mail, from its parts to the bytes that are sent, and the last look at them. Pure."""
+"""One mail, from its parts to the bytes that are sent, and a last check of these. Pure."""
 
 import re
 from collections.abc import Iterable
 from datetime import datetime
 
+from service.channels.email import EmailPayload
 from service.text.addresses import Address, Sender
-from service.text.checks import EmailPayload
 from workers.channels.body import body
 from workers.channels.header import LINE_MAX_CHARS, address_header, header, sender_header
 
@@ -14,7 +14,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 FIRST = ("Date", "Message-ID", "From", "To", "Subject")
 ONE_BODY = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding")
-NAME = re.compile(rb"\n([^ ][^:\r]*)")  # of a header: what is folded goes on with a blank
+NAME = re.compile(rb"\n([^ ][^:\r]*)")  # of a header: a folded line begins with a blank
 ALTERNATIVES = ("MIME-Version", "Content-Type")
 
 
@@ -27,7 +27,7 @@ def message(
     payload: EmailPayload,
     now: datetime,
 ) -> bytes:
-    """Lay out one mail; `now` is UTC. Raises ValueError for what would not be exactly that."""
+    """Lay out one mail; `now` is UTC. Raises ValueError if the bytes would not be exactly one."""
     extra = payload.headers or {}
     one_body = payload.text is None or payload.html is None
     lines = [
@@ -54,10 +54,10 @@ def date(now: datetime) -> str:
 
 
 def check(made: bytes, names: Iterable[str]) -> None:
-    """Look at the bytes once more. Raises ValueError unless they are one mail with these headers.
+    """Check the bytes once more. Raises ValueError unless they are one mail with these headers.
 
-    CRLF only, no line that begins with a dot or is beyond 998, nothing that is no text, and the
-    headers that were meant: each once, in this order, none else.
+    Lines end in CRLF, none begins with a dot or is beyond 998, no byte is NUL, and the headers are
+    those of `names`: each once, in this order, none else.
     """
     if not made.count(b"\r\n") == made.count(b"\r") == made.count(b"\n"):
         raise ValueError("A line would end otherwise than in CRLF.")
@@ -69,6 +69,6 @@ def check(made: bytes, names: Iterable[str]) -> None:
         if not start:
             raise ValueError(f"A line would be longer than {LINE_MAX_CHARS} characters.")
     head = b"\n" + made.partition(b"\r\n\r\n")[0]
-    found = [name.decode("ascii", "replace") for name in NAME.findall(head)]
-    if found != list(names) or len({name.lower() for name in found}) != len(found):
+    written = [name.decode("ascii", "replace") for name in NAME.findall(head)]
+    if written != list(names) or len({name.lower() for name in written}) != len(written):
         raise ValueError("The headers would not be the ones that were given.")

@@ -5,14 +5,13 @@ from collections.abc import Callable
 
 import pycurl
 
+from service.channels.webhook import http_url
 from service.config.settings import Settings
 from service.model import Outcome
 from service.names.origin import origin
 from service.signature import key, signature
-from service.text.checks import http_url
-from workers.channels.channel import Answer, Post
+from workers.channels.channel import REFUSED_STREAM, Answer, Post
 from workers.claim import Claim, Verdict
-from workers.handles import REFUSED_STREAM
 from workers.outcome import Meaning, by_class, excerpt
 
 STATUSES: dict[int | str, Outcome] = {
@@ -26,8 +25,8 @@ STATUSES: dict[int | str, Outcome] = {
 }
 CAN_THROTTLE = (429, 503)  # with Retry-After
 RETRY_AFTER_MAX_S = 3600.0
-# Libcurl's number; pycurl has no name for it. TLS 1.3 refuses a client that shows no certificate
-# only when the request is out, and then does not read it.
+# Libcurl's number; pycurl has no name for it. With TLS 1.3 a server refuses a client without a
+# certificate only when the request was sent, and does not read it.
 SSL_CLIENTCERT = 98
 
 ERRORS: dict[int, Meaning] = {
@@ -38,7 +37,7 @@ ERRORS: dict[int, Meaning] = {
     pycurl.E_SSL_CONNECT_ERROR: (Outcome.UNREACHABLE, "tls"),
     pycurl.E_PEER_FAILED_VERIFICATION: (Outcome.UNREACHABLE, "tls_certificate"),
     pycurl.E_SSL_CACERT_BADFILE: (Outcome.UNREACHABLE, "tls_ca_file"),
-    # Nobody took it if the request was not out: see `judge_error`.
+    # As long as the request was not sent: see `judge_error`.
     pycurl.E_OPERATION_TIMEDOUT: (Outcome.UNREACHABLE, "timeout"),
     pycurl.E_SEND_ERROR: (Outcome.UNREACHABLE, "reset"),
     pycurl.E_RECV_ERROR: (Outcome.UNREACHABLE, "reset"),
@@ -56,15 +55,15 @@ class WebhookChannel:
     at_once_max = None
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        self.now = now
-        self.keys = tuple(key(secret) for secret in settings.webhook_secret)
+        self._now = now
+        self._keys = tuple(key(secret) for secret in settings.webhook_secret)
 
     def destination(self, claim: Claim) -> str:
-        """Scheme, host and port share one limit and fail together."""
+        """Return scheme, host and port, which share one limit and fail together."""
         return origin(claim.recipient) or claim.recipient
 
     def domain(self, claim: Claim) -> str:
-        """Nothing is behind it."""
+        """Return nothing: it is never asked for."""
         return ""
 
     def prepare(self, claim: Claim) -> Post | Verdict:
@@ -74,19 +73,19 @@ class WebhookChannel:
         except ValueError as error:
             return Verdict(outcome=Outcome.PERMANENT, code="bad_url", excerpt=str(error))
         body = claim.payload.encode()
-        now = int(self.now())
+        now = int(self._now())
         headers = [
             "Content-Type: application/json",
             "User-Agent: notification-service",
             f"webhook-id: {claim.id}",
             f"webhook-timestamp: {now}",
         ]
-        if self.keys:
-            headers.append(f"webhook-signature: {signature(self.keys, claim.id, now, body)}")
+        if self._keys:
+            headers.append(f"webhook-signature: {signature(self._keys, claim.id, now, body)}")
         return Post(url=url, headers=headers, body=body)
 
     def judge(self, answer: Answer) -> Verdict:
-        """A final status is an answer, whatever became of the connection after it."""
+        """Judge by the final status if there is one, whatever became of the connection after it."""
         if answer.status < 200:
             return judge_error(answer)
         retry_after_s = retry_after(answer)
@@ -107,10 +106,9 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def judge_error(answer: Answer) -> Verdict:
-    """No status came: once the request was out, nobody knows whether it arrived.
+    """Judge an error without a status: once the request was sent, it may have arrived or not.
 
-    Before that nobody took it: a connection that was not made in time, or was ended in the
-    handshake of TLS.
+    Before that it has not: the connection was not made in time, or ended in the handshake of TLS.
     """
     outcome, code = ERRORS.get(answer.error, (Outcome.TEMPORARY, f"curl_{answer.error}"))
     if answer.error == SSL_CLIENTCERT:

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 
-def frozen(tell: Callable[[str], str], random: Random) -> Iterator[float]:
+def frozen(ask: Callable[[str], str], random: Random) -> Iterator[float]:
     """Freeze a link."""
-    tell("freeze")
+    ask("freeze")
     yield random.uniform(4, 8)
-    tell("thaw")
+    ask("thaw")
 
 
-def unreachable(tell: Callable[[str], str], random: Random) -> Iterator[float]:
+def unreachable(ask: Callable[[str], str], random: Random) -> Iterator[float]:
     """Freeze a link, and drop the SYN of whoever wants to connect."""
-    tell("isolate")
+    ask("isolate")
     yield random.uniform(4, 8)
-    tell("rejoin")
+    ask("rejoin")

@@ -91,21 +91,21 @@ def read_only(stand: Stand, random: Random) -> Iterator[float]:
 
 def freeze_postgres(stand: Stand, random: Random) -> Iterator[float]:
     """PostgreSQL accepts connections, and not a byte moves."""
-    yield from frozen(stand.postgres_link.tell, random)
+    yield from frozen(stand.postgres_link.ask, random)
 
 
 def unreachable_postgres(stand: Stand, random: Random) -> Iterator[float]:
     """No packet comes through to PostgreSQL."""
-    yield from unreachable(stand.postgres_link.tell, random)
+    yield from unreachable(stand.postgres_link.ask, random)
 
 
 def half_open_listener(stand: Stand, random: Random) -> Iterator[float]:
     """The listening session is gone, and its client hears no FIN."""
-    stand.postgres_link.tell(f"half_open {LISTENING}")
+    stand.postgres_link.ask(f"half_open {LISTENING}")
     yield random.uniform(1, 2)
 
 
 def half_open_postgres(stand: Stand, random: Random) -> Iterator[float]:
     """Every session is gone, and no client hears a FIN; new connections are fine."""
-    stand.postgres_link.tell("half_open")
+    stand.postgres_link.ask("half_open")
     yield random.uniform(1, 2)

@@ -12,8 +12,8 @@ def moody(mood: str) -> Callable[[Stand, Random], Iterator[float]]:
     """Make the fault of a provider in this mood."""
 
     def provider(stand: Stand, random: Random) -> Iterator[float]:
-        stand.sink.tell(f"mood {mood}")
+        stand.sink.ask(f"mood {mood}")
         yield random.uniform(2, 5)
-        stand.sink.tell("mood fine")
+        stand.sink.ask("mood fine")
 
     return provider

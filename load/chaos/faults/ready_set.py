@@ -45,9 +45,9 @@ def fill_redis(stand: Stand, random: Random) -> Iterator[float]:
 
 def freeze_redis(stand: Stand, random: Random) -> Iterator[float]:
     """Redis accepts connections, and not a byte moves."""
-    yield from frozen(stand.redis_link.tell, random)
+    yield from frozen(stand.redis_link.ask, random)
 
 
 def unreachable_redis(stand: Stand, random: Random) -> Iterator[float]:
     """No packet comes through to Redis."""
-    yield from unreachable(stand.redis_link.tell, random)
+    yield from unreachable(stand.redis_link.ask, random)

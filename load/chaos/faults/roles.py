@@ -47,11 +47,11 @@ def deploy_worker(stand: Stand, random: Random) -> Iterator[float]:
 
 def deploy_worker_blind(stand: Stand, random: Random) -> Iterator[float]:
     """SIGTERM a worker while PostgreSQL takes connections and moves no byte."""
-    stand.postgres_link.tell("freeze")
+    stand.postgres_link.ask("freeze")
     yield random.uniform(1, 2)
     worker = random.choice(stand.workers)
     stand.stops.append(worker.terminate(STOP_MAX_S))
-    stand.postgres_link.tell("thaw")
+    stand.postgres_link.ask("thaw")
     worker.start()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -93,7 +94,7 @@ def test_a_silent_database_is_a_503_in_time_for_everybody(linked: tuple[Api, Lin
 
 @pytest.mark.slow  # seconds pass
 def test_connections_that_died_in_silence_cost_the_time_of_one(
-    linked: tuple[Api, Link], db: Connection
+    linked: tuple[Api, Link], db: Connection[Any]
 ) -> None:
     api, link = linked
     while db.execute(SESSIONS).fetchone().n < 3:
@@ -108,7 +109,7 @@ def test_connections_that_died_in_silence_cost_the_time_of_one(
 
 
 def test_a_primary_that_became_read_only_is_left_for_the_one_that_a_new_session_finds(
-    dsn: str, db: Connection
+    dsn: str, db: Connection[Any]
 ) -> None:
     name = db.execute(DATABASE).fetchone().name
     db.execute(f'alter database "{name}" set default_transaction_read_only = on')

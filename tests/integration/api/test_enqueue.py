@@ -1,6 +1,7 @@
 """POST /notify: what is accepted, and what is committed when it is."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_202_means_that_the_row_is_committed(api: Api, db) -> None:
 
 
 def test_every_optional_field_reaches_its_column(api: Api, db) -> None:
-    given = {
+    given: dict[str, Any] = {
         "priority": 0,
         "send_at": in_days(1),
         "expires_at": in_days(2),

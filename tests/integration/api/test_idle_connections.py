@@ -1,6 +1,7 @@
 """A connection that ended while nobody used it is not lent: no client hears of it."""
 
 import asyncio
+from typing import Any
 
 import psycopg
 
@@ -16,13 +17,13 @@ IDLE = (
 END = "select pg_terminate_backend(pid) from unnest(%s::integer[]) as pid"
 
 
-def grow(api: Api, db: psycopg.Connection) -> None:
+def grow(api: Api, db: psycopg.Connection[Any]) -> None:
     """Ask until several connections are open."""
     while len(db.execute(IDLE).fetchall()) < 3:
         asyncio.run(get_all(api.port, 50))
 
 
-def end_idle(db: psycopg.Connection) -> None:
+def end_idle(db: psycopg.Connection[Any]) -> None:
     """End every session of the edge, and wait until they are gone."""
     pids = [row.pid for row in db.execute(IDLE)]
     db.execute(END, [pids])

@@ -38,7 +38,7 @@ def test_those_named_are_queued_again_with_the_attempts_of_a_new_one(api: Api, d
 def test_every_field_of_a_filter_narrows(api: Api, db) -> None:
     [meant] = failed(db, channel="webhook", last_error_code="503", reference="r")
     for other in ({"channel": "log"}, {"last_error_code": "x"}, {"reference": "s"}):
-        failed(db, **{"channel": "webhook", "last_error_code": "503", "reference": "r"} | other)
+        failed(db, 1, **{"channel": "webhook", "last_error_code": "503", "reference": "r"} | other)
     created = ledger.row(db, meant).created_at.astimezone(UTC).isoformat()
     filter = {"channel": "webhook", "last_error_code": "503", "reference": "r"}
     assert redrive(api, {"filter": filter, "dry_run": True}).json["matched"] == 1

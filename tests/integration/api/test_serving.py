@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import threading
+from typing import Any
 
 import psycopg
 import pytest
@@ -92,7 +93,7 @@ def test_half_a_body_is_no_notification_and_no_traceback(
     assert not caplog.records
 
 
-def test_shutdown_answers_what_was_taken(dsn: str, db: psycopg.Connection) -> None:
+def test_shutdown_answers_what_was_taken(dsn: str, db: psycopg.Connection[Any]) -> None:
     statuses: list[int] = []
     with psycopg.connect(dsn) as blocker, serving(dsn) as api:
         blocker.execute("lock table notify.notifications in share mode")

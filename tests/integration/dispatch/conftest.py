@@ -20,7 +20,7 @@ from tests.integration.dispatch.driving import Driven
 class Ready:
     """The ready set from a worker's side."""
 
-    def __init__(self, client: "redis.Redis", keys: Keys) -> None:
+    def __init__(self, client: Any, keys: Keys) -> None:
         self._redis = client
         self._lanes = keys.lanes
 

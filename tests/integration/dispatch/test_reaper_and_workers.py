@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import psycopg
@@ -29,9 +30,9 @@ from tests.waiting import LIMIT_S, wait_for
 from workers.runner import Worker
 
 LEASE_S = 7.0
-QUICK = {"lease_s": LEASE_S, "send_deadline_s": 3.0, "retry_schedule": (0.01,)}
+QUICK: dict[str, Any] = {"lease_s": LEASE_S, "send_deadline_s": 3.0, "retry_schedule": (0.01,)}
 OFTEN_S = 0.6
-OFTEN = {"reaping_interval_mins": OFTEN_S / 60, "lease_s": LEASE_S}
+OFTEN: dict[str, Any] = {"reaping_interval_mins": OFTEN_S / 60, "lease_s": LEASE_S}
 GRACE_S = 1.5  # over before the server stands still, and in force after it
 SENDING = "select count(*) as n from notify.notifications where status = 'sending'"
 SENT = SENDING.replace("sending", "sent")

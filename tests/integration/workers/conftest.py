@@ -30,12 +30,18 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
+def value(registry: CollectorRegistry) -> Callable[..., float | None]:
+    """Read a metric of this test by its name and labels; None: nobody has touched it."""
+    return lambda name, **labels: registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
 def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worker]]:
     """Build a worker with quick retries and without Redis; any setting can be given."""
     built: list[Worker] = []
 
     def build(**given: Any) -> Worker:
-        quick = {
+        quick: dict[str, Any] = {
             "database_url": dsn,
             "retry_schedule": (0.05,),
             "shutdown_grace_s": 5.0,
@@ -47,9 +53,9 @@ def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worke
 
     yield build
     for worker in built:
-        for sender in worker.senders:
+        for sender in worker._senders:
             if sender.ident is None:  # never started: it did not close what it has
-                sender.transfers.close()
+                sender._transfers.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from tests import ledger
+from tests.integration.workers.webhooks import counts, webhooks
 from tests.waiting import wait_for
 from workers.breakers import TRIP_AFTER
 
@@ -15,20 +16,6 @@ def closed_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
-
-
-@pytest.fixture
-def value(registry):
-    return lambda name, **labels: registry.get_sample_value(name, labels)
-
-
-def webhooks(db, n, url, **columns):
-    return ledger.enqueue(db, n, channel="webhook", recipient=url, payload="{}", **columns)
-
-
-def counts(db, ids):
-    query = "select status, count(*) as n from notify.notifications where id = any (%s) group by 1"
-    return {row.status: row.n for row in db.execute(query, [ids])}
 
 
 def burnt(db, ids):

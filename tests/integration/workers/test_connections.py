@@ -4,8 +4,10 @@ import socket
 import ssl
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 import trustme
@@ -33,6 +35,8 @@ def transfers():
 
 class Refusing(Secure):
     """Speaks HTTP/2, and does with each request as `script` says."""
+
+    script: Callable[..., Any]
 
     async def answer(self, http, stream, writer):
         self.waiting += 1
@@ -289,7 +293,7 @@ def test_doubts_are_bounded():
 
 
 def test_a_connection_lives_for_a_minute(transfers, monkeypatch):
-    for module in ("handles", "transfers"):
+    for module in ("handle", "transfers"):
         monkeypatch.setattr(f"workers.{module}.LIFETIME_S", 1)
     with scripted(numbered([])) as server:
         url = f"http://127.0.0.1:{server.port}/"

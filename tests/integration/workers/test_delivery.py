@@ -43,7 +43,7 @@ def test_the_clock_of_a_workers_machine_spoils_no_signature(db, sink, start, mon
     settled(db, webhook(db, sink, "/status/200", payload='{"n": 1}'))
     (request,) = sink.requests
     assert Webhook(SECRET).verify(request.body, request.headers) == {"n": 1}
-    assert worker.clock.skew_s() == pytest.approx(off_s, abs=60)
+    assert worker._clock.skew_s() == pytest.approx(off_s, abs=60)
 
 
 def test_a_log_notification_is_a_line_without_its_payload(db, start, capfd):

@@ -17,6 +17,8 @@ PAYLOAD = {"subject": "Grüße", "text": ".dot\n..two\n.\nüber " + "x" * 2000}
 class Mailboxes:
     """Answers by the recipient's name."""
 
+    port: int
+
     def __init__(self):
         self.mails = []
         self.peers = set()

@@ -10,7 +10,9 @@ import pytest
 from service.config.settings import Settings
 from service.model import Outcome
 from tests.integration.workers.scripted_smtp import ScriptedSmtp
+from tests.integration.workers.secure import Secure
 from tests.unit.workers.claims import a_claim
+from workers.channels.channel import Post
 from workers.channels.webhook import WebhookChannel
 from workers.transfers import Transfers
 
@@ -21,7 +23,9 @@ TEMPORARY, PERMANENT, UNKNOWN = Outcome.TEMPORARY, Outcome.PERMANENT, Outcome.UN
 def judged(url):
     settings = Settings(send_deadline_s=0.5)
     channel, transfers = WebhookChannel(settings), Transfers(settings)
-    assert transfers.start(channel.prepare(a_claim({}, recipient=url)), None) is None
+    post = channel.prepare(a_claim({}, recipient=url))
+    assert isinstance(post, Post)
+    assert transfers.start(post, None) is None
     while not (ended := list(transfers.wait(1.0))):
         pass
     transfers.close()
@@ -54,6 +58,13 @@ def test_an_answer_decides(sink, path, outcome):
     verdict = judged(sink.url + path)
     assert verdict.outcome is outcome
     assert verdict.retry_after_s is None
+
+
+def test_a_redirect_is_not_followed(sink):
+    elsewhere = quote(f"Location={sink.url}/status/200", safe="")
+    verdict = judged(f"{sink.url}/status/302/{elsewhere}")
+    assert (verdict.outcome, verdict.code) == (PERMANENT, "302")
+    assert len(sink.requests) == 1
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -103,6 +114,19 @@ def test_a_receiver_without_tls_is_not_reached():
     verdict = judged(f"https://127.0.0.1:{other.port}/")
     other.close()
     assert (verdict.outcome, verdict.code) == (UNREACHABLE, "tls")
+
+
+@pytest.mark.parametrize(("host", "is_vouched_for"), [("127.0.0.1", False), ("localhost", True)])
+def test_a_certificate_of_nobody_we_know_or_of_another_name_gets_nothing(
+    tmp_path, monkeypatch, host, is_vouched_for
+):
+    server = Secure(tmp_path, "http/1.1")  # its certificate is 127.0.0.1's
+    if is_vouched_for:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
+    verdict = judged(server.url.replace("127.0.0.1", host))
+    server.close()
+    assert (verdict.outcome, verdict.code) == (UNREACHABLE, "tls_certificate")
+    assert server.requests == 0
 
 
 def test_a_handshake_that_never_ends_is_not_reached():

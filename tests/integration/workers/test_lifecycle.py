@@ -37,10 +37,7 @@ def test_a_stale_worker_cannot_settle(db, sink, start, registry):
     (id_,) = held(db, sink)
     start(send_deadline_s=20.0)
     wait_for(lambda: sink.requests)
-    with db.transaction():  # in between, the worker would claim it again
-        ledger.change(db, id_, lease_until=ledger.ago(db, "1 second"))
-        ledger.reap(db)
-        ledger.change(db, id_, due_at=ledger.ago(db, "-1 hour"))
+    ledger.take_back(db, id_)
     sink.hold.set()
     wait_for(lambda: registry.get_sample_value("worker_stale_settles_total") == 1)
     assert ledger.status(db, id_) == "queued"
@@ -63,16 +60,16 @@ def test_a_schema_that_is_not_there_yet_is_an_outage_and_no_defect(db, sink, sta
 
 def test_a_dead_connection_of_one_thread_is_not_found_out_again_by_the_other(db, build):
     worker = build()
-    stores = worker.claimer.store, worker.settler.store
+    stores = worker._claimer._store, worker._settler._store
     for store in stores:
         store.held()
-    old = stores[1].connection
-    db.execute("select pg_terminate_backend(%s)", [stores[0].connection.info.backend_pid])
+    claimers, settlers = (store._session.connection for store in stores)
+    db.execute("select pg_terminate_backend(%s)", [claimers.info.backend_pid])
     with suppress(DatabaseAway):  # or it was found out before it was used
         stores[0].held()
     assert stores[1].held() == []
-    assert old.closed
-    for thread in worker.threads:
+    assert settlers.closed
+    for thread in worker._threads:
         thread.close()
 
 
@@ -124,8 +121,8 @@ def test_nothing_goes_back_that_is_still_being_sent(db, sink, start, registry):
     held(db, sink, 2)
     worker = start(send_deadline_s=20.0)
     wait_for(lambda: len(sink.requests) == 2)
-    worker.claimer.doubt_ends = math.inf
-    wait_for(lambda: worker.claimer.ask_at > 0)
+    worker._claimer._doubt_ends = math.inf
+    wait_for(lambda: worker._claimer._ask_at > 0)
     sink.hold.set()
     wait_for(lambda: statuses(db) == {"sent": 2})
     assert registry.get_sample_value("worker_jobs_released_total") == 0
@@ -147,9 +144,9 @@ def test_a_locked_row_is_settled_when_it_is_let_go(db, dsn, sink, start):
 def test_an_outcome_that_cannot_be_stored_does_not_hold_up_the_others(db, build):
     ledger.enqueue(db, 2)
     worker = build()
-    worker.claimer.turn()
-    odd, good = [claim for sender in worker.senders for claim in sender.inbox]
-    worker.settler.inbox.put(
+    worker._claimer.turn()
+    odd, good = [claim for sender in worker._senders for claim in sender._inbox]
+    worker._settler.inbox.put(
         [
             Ended(
                 claim=claim,
@@ -160,13 +157,13 @@ def test_an_outcome_that_cannot_be_stored_does_not_hold_up_the_others(db, build)
             for claim, excerpt in ((odd, "\x00"), (good, "fine"))
         ]
     )
-    worker.settler.turn()
+    worker._settler.turn()
     assert ledger.status(db, good.id) == "sent"
     assert ledger.status(db, odd.id) == "sending"
-    worker.settler.store.close()
-    worker.claimer.close()
-    for sender in worker.senders:
-        sender.transfers.close()
+    worker._settler._store.close()
+    worker._claimer.close()
+    for sender in worker._senders:
+        sender._transfers.close()
 
 
 def test_stopping_finishes_what_is_being_sent(db, sink, start):
@@ -192,13 +189,13 @@ def test_stopping_settles_what_outlasts_the_grace_as_unknown(db, sink, start):
 def test_stopping_gives_back_what_it_had_not_started(db, build, sink):
     (id_,) = held(db, sink)
     worker = build()
-    worker.claimer.turn()  # claimed, and the senders do not run yet
+    worker._claimer.turn()  # claimed, and the senders do not run yet
     assert ledger.status(db, id_) == "sending"
-    for thread in worker.threads:
-        if thread is not worker.claimer:
+    for thread in worker._threads:
+        if thread is not worker._claimer:
             thread.stop()
-    worker.claimer.stop()
-    for thread in worker.threads:
+    worker._claimer.stop()
+    for thread in worker._threads:
         thread.start()
     worker.stop()
     row = ledger.row(db, id_)
@@ -209,7 +206,7 @@ def test_stopping_gives_back_what_it_had_not_started(db, build, sink):
 def test_nothing_is_sent_under_a_lease_shorter_than_the_deadline(db, build, sink):
     (id_,) = held(db, sink)
     worker = build(lease_s=3.1, send_deadline_s=3.0)
-    worker.claimer.turn()
+    worker._claimer.turn()
     wait_for(
         lambda: (
             db.execute(
@@ -221,8 +218,8 @@ def test_nothing_is_sent_under_a_lease_shorter_than_the_deadline(db, build, sink
             .late
         )
     )
-    worker.claimer.stop()
-    for thread in worker.threads:
+    worker._claimer.stop()
+    for thread in worker._threads:
         thread.start()
     wait_for(lambda: ledger.status(db, id_) == "queued")
     assert not sink.requests
@@ -282,10 +279,10 @@ def test_without_redis_delivery_goes_on_and_comes_back_to_it(db, start, keys, st
         servers.stop()
         ledger.enqueue(db, 10)
         wait_for(lambda: statuses(db) == {"sent": 11})
-        assert worker.claimer.hints.outage.lasts
+        assert worker._claimer._hints._outage.lasts
     with EmbeddedServers(state, postgres=False) as urls:
         assert urls.redis_url == url
-        wait_for(lambda: not worker.claimer.hints.outage.lasts)
+        wait_for(lambda: not worker._claimer._hints._outage.lasts)
         with redis.Redis.from_url(url) as client:
             offer(client, keys, ledger.enqueue(db))
             wait_for(lambda: not client.zcard(keys.lanes[2]))
@@ -305,7 +302,7 @@ def test_without_the_database_outcomes_are_kept_until_it_is_back(db, dsn, sink, 
             [name],
         )
         sink.hold.set()
-        wait_for(lambda: worker.settler.store.outage.lasts and worker.settler.ended)
+        wait_for(lambda: worker._settler._store._session._outage.lasts and worker._settler._ended)
         admin.execute(f"alter database {name} allow_connections true")
     wait_for(lambda: ledger.status(db, id_) == "sent")
     assert len(sink.requests) == 1

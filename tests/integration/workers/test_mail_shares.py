@@ -16,7 +16,8 @@ from tests import ledger
 from tests.waiting import wait_for
 from workers.channels.channel import Mail
 from workers.channels.email import EmailChannel, domain
-from workers.transfers import Transfers
+from workers.doubts import Doubts
+from workers.transfers import Transfers, smtp_server
 
 PAYLOAD = json.dumps({"subject": "hello", "text": "there"})
 AT_ONCE = EmailChannel.at_once_max
@@ -24,6 +25,9 @@ AT_ONCE = EmailChannel.at_once_max
 
 class Relay:
     """Answers RCPT at once, but for the domains whose own server it waits for."""
+
+    port: int
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self):
         self.hangs = set()
@@ -114,17 +118,16 @@ def test_a_reply_that_hangs_at_the_end_of_a_mail_holds_up_nothing(mail, db, star
     ledger.enqueue(db, 20, channel="webhook", recipient=sink.url + "/status/200", payload="{}")
     wait_for(lambda: relay.taken["other.example.org"] == 20 and len(sink.requests) == 20)
     assert "slow.example.org" not in relay.taken
-    assert worker.senders[0].transfers.running  # it is still waited for
+    assert worker._senders[0]._transfers.is_busy  # it is still waited for
 
 
 def test_a_new_connection_takes_the_place_of_the_one_before(relay):
     url = f"smtp://127.0.0.1:{relay.port}"
-    transfers = Transfers(Settings(send_deadline_s=10.0, smtp_url=url))
-    origin = transfers.mail_server.origin
-    transfers.doubts.failed(origin, time.monotonic())
+    doubts = Doubts()
+    transfers = Transfers(Settings(send_deadline_s=10.0, smtp_url=url), doubts=doubts)
     mail = Mail(mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n")
     for _ in range(5):
-        transfers.doubts.known[origin].is_over = False
+        doubts.failed(smtp_server(url).origin, time.monotonic())
         assert transfers.start(mail, None) is None
         wait_for(lambda: list(transfers.wait(0.1)))
     assert len(relay.peers) == 5
@@ -204,7 +207,7 @@ def test_a_domain_that_hangs_is_left_alone_and_its_server_is_not(mail, db, start
     relay.hangs = {"slow.example.org"}
     mail("slow.example.org", 40)
     worker = started(start, relay, num_threads=2, send_deadline_s=0.5, max_retries=20)
-    breakers = worker.senders[0].standing.breakers.known
+    breakers = worker._senders[0]._standing._breakers._known
     wait_for(lambda: any(breaker.opened_at for breaker in dict(breakers).values()))
     mail("other.example.org", 10)
     wait_for(lambda: relay.taken["other.example.org"] == 10)

@@ -102,7 +102,7 @@ def test_a_stop_does_not_wait_for_names(db, start, port, resolver):
     wait_for(lambda: len(resolver.asked) == 20)
     began = time.monotonic()
     worker.stop()
-    assert time.monotonic() - began < worker.settings.shutdown_grace_s
+    assert time.monotonic() - began < worker._settings.shutdown_grace_s
     assert statuses(db, ids) == {"queued"}
     assert not attempts(db, ids)
 
@@ -144,7 +144,7 @@ def test_libcurl_looks_nothing_up_however_a_name_is_spelled(transfers, port, res
 )  # fmt: skip
 def test_what_is_no_name_is_not_looked_up(transfers, port, resolver, host):
     assert sent(transfers, f"http://{host}:{port}/status/200").status == 200
-    assert not transfers.names.names.known
+    assert not transfers._names._names._known
 
 
 @pytest.mark.parametrize("host", [".lead.test", "a..test", "a" * 64 + ".test", "256.1.1.1"])
@@ -164,7 +164,7 @@ def test_an_older_answer_holds_for_a_minute_and_is_renewed_beside(transfers, por
     assert sent(transfers, url).status == 200
     resolver.hangs.add("old.test")
     now = time.monotonic() + 40
-    names = transfers.names.names
+    names = transfers._names._names
     assert names.ask("old.test", print, now).addresses == ("127.0.0.1",)
     wait_for(lambda: resolver.asked["old.test"] == 2)
     assert names.ask("old.test", print, now + 30).error
@@ -217,7 +217,7 @@ def test_redis_is_used_once_its_name_is_known(resolver, tmp_path):
             ready_set.pop(10, 0.001)
         valkey.start()
         wait_for(lambda: pops(ready_set))
-        assert ready_set.pool.get_connection_count()[0][0] <= 1
+        assert ready_set._pool.get_connection_count()[0][0] <= 1
         ready_set.close()
 
 

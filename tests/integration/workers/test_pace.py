@@ -6,21 +6,8 @@ import pytest
 
 from tests import ledger
 from tests.integration.workers.scripted_smtp import ScriptedSmtp
+from tests.integration.workers.webhooks import counts, webhooks
 from tests.waiting import wait_for
-
-
-@pytest.fixture
-def value(registry):
-    return lambda name, **labels: registry.get_sample_value(name, labels)
-
-
-def webhooks(db, n, url, **columns):
-    return ledger.enqueue(db, n, channel="webhook", recipient=url, payload="{}", **columns)
-
-
-def counts(db, ids):
-    query = "select status, count(*) as n from notify.notifications where id = any (%s) group by 1"
-    return {row.status: row.n for row in db.execute(query, [ids])}
 
 
 def outcomes(db, ids):

@@ -61,17 +61,17 @@ def test_a_row_that_cannot_be_released_does_not_end_settling(db, build, registry
     worker = build()
     ids = ledger.enqueue(db, 5)
     ledger.change(db, ids[2], reference=ODD)
-    claims, _ = worker.claimer.store.claim([str(id) for id in ids], 10)
-    worker.settler.slots.take([claim.key for claim in claims])
+    claims, _ = worker._claimer._store.claim([str(id) for id in ids], 10)
+    worker._settler._slots.take([claim.key for claim in claims])
     db.execute(trigger("raise exception 'no';"))
-    worker.settler.inbox.put([Unstarted(claim=claim) for claim in claims])
-    worker.settler.turn()
+    worker._settler.inbox.put([Unstarted(claim=claim) for claim in claims])
+    worker._settler.turn()
     assert {ledger.status(db, id) for id in ids if id != ids[2]} == {"queued"}
     assert refused(registry, "release") == 1
-    assert not worker.settler.slots.in_hand
-    assert not worker.settler.unstarted
-    worker.settler.close()
-    worker.claimer.store.close()
+    assert not worker._settler._slots.in_hand
+    assert not worker._settler._unstarted
+    worker._settler.close()
+    worker._claimer._store.close()
 
 
 def test_an_infinite_end_is_no_end(db, start):
@@ -86,6 +86,6 @@ def test_an_infinite_end_is_no_end(db, start):
 def test_a_claim_tells_how_long_its_patience_lasts(db, build):
     [id] = ledger.enqueue(db)
     worker = build(breaker_patience_mins=1.0)
-    ([claim], _) = worker.claimer.store.claim([str(id)], 1)
-    worker.claimer.store.close()
-    assert 59 < claim.patience_ends - claim.lease_ends + worker.settings.lease_s <= 60
+    ([claim], _) = worker._claimer._store.claim([str(id)], 1)
+    worker._claimer._store.close()
+    assert 59 < claim.patience_ends - claim.lease_ends + worker._settings.lease_s <= 60

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -48,7 +49,7 @@ def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
             later = ledger.insert(db, send_at=ledger.ago(db, "-1 day")).id
             assert 0 < (await store.due([2], [None], 10))[0].next_due_in.total_seconds() <= 86400
             await asyncio.to_thread(wait_for, lambda: ledger.status(db, told[1].id) == "sent")
-            found = await store.find(told[1].id)
+            found: Any = await store.find(told[1].id)
             assert (found.created_at, found.recipient) == (told[1].created_at, "✓")
             assert bytes(found.payload) == '["✓", 1.10]'.encode()
             assert len(found.attempts) == 1

@@ -9,7 +9,7 @@ from service.config.settings import Settings
 from tests import ledger
 from tests.integration.workers.test_transfers import no_descriptors
 from tests.waiting import wait_for
-from workers import handles
+from workers import http_handle
 from workers.runner import within_descriptors
 from workers.shortage import Short
 
@@ -41,7 +41,7 @@ def test_webhooks_wait_without_an_attempt_while_there_are_no_descriptors(db, sin
 
 @pytest.fixture(params=[Short.LOCAL_PORTS, Short.MEMORY])
 def short(request, monkeypatch):
-    monkeypatch.setattr(handles, "short_of", lambda easy, error: request.param)
+    monkeypatch.setattr(http_handle, "short_of", lambda easy, error: request.param)
     return request.param
 
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -34,18 +35,18 @@ STEPS = [
     (Store, "claim"),
     (Store, "settle"),
     (Store, "release"),
-    (Claimer, "claim"),
-    (Claimer, "tell"),
-    (Claimer, "told"),
-    (Sender, "begin_all"),
-    (Sender, "begin"),
-    (Sender, "find_place"),
-    (Sender, "started"),
-    (Sender, "conclude"),
-    (Sender, "judged"),
-    (Sender, "write_lines"),
-    (Sender, "hand_on"),
-    (Sender, "wait_s"),
+    (Claimer, "_claim"),
+    (Claimer, "_record"),
+    (Claimer, "_log_row"),
+    (Sender, "_begin_all"),
+    (Sender, "_begin"),
+    (Sender, "_find_place"),
+    (Sender, "_start_transfer"),
+    (Sender, "_conclude"),
+    (Sender, "_judged"),
+    (Sender, "_write_lines"),
+    (Sender, "_hand_on"),
+    (Sender, "_wait_s"),
     (Destinations, "enter"),
     (Destinations, "enter_behind"),
     (Destinations, "overdue"),
@@ -68,18 +69,18 @@ STEPS = [
     (LogChannel, "prepare"),
     (LogChannel, "judge"),
     (Slots, "free"),
-    (Settler, "collect"),
-    (Settler, "settle"),
-    (Settler, "settled"),
+    (Settler, "_collect"),
+    (Settler, "_settle"),
+    (Settler, "_settle_batch"),
     (Accounts, "enter"),
-    (Accounts, "count"),
-    (Accounts, "given_back"),
-    (Loop, "survived"),
+    (Accounts, "_count"),
+    (Accounts, "enter_released"),
+    (Loop, "_survived"),
     (logs, "transitions"),
     (logs, "masked"),
 ]
 # Of our own, and they raise nothing after they have begun a send: it would be settled twice.
-BEGINNING = ("begin", "find_place", "started", "enter", "enter_behind", "start")
+BEGINNING = ("_begin", "_find_place", "_start_transfer", "enter", "enter_behind", "start")
 
 
 class Takes:
@@ -158,11 +159,11 @@ def all_are_sent(db, sink, start_all):
     worker = start_all()
     settled = "select count(*) as n from notify.notifications where status = 'sent'"
     wait_for(lambda: db.execute(settled).fetchone().n == 3 * ROWS)
-    slots = worker.claimer.slots
+    slots = worker._claimer._slots
     wait_for(lambda: not slots.in_hand and slots.sending == 0)
     assert worker.alive
-    assert not any(sender.load for sender in worker.senders)
-    assert not any(sender.destinations.known for sender in worker.senders)
+    assert not any(sender.load for sender in worker._senders)
+    assert not any(sender._destinations._known for sender in worker._senders)
 
 
 CALLS = [
@@ -175,8 +176,13 @@ CALLS = [
 
 @pytest.mark.parametrize("step", CALLS, ids=lambda step: f"{step[0].__name__}-{step[1]}")
 def test_a_channel_that_exits_costs_no_claim_and_no_slot(db, sink, start_all, monkeypatch, step):
-    failing(monkeypatch, *step, False, SystemExit)
+    owner, name = step
+    failing(monkeypatch, owner, name, late=False, error=SystemExit)
     all_are_sent(db, sink, start_all)
+
+
+NO_BYTES: Any = "text"
+NO_TEXT: Any = 1
 
 
 @pytest.mark.parametrize(
@@ -185,10 +191,10 @@ def test_a_channel_that_exits_costs_no_claim_and_no_slot(db, sink, start_all, mo
         None,
         "text",
         Line("text"),
-        Post(url="https://127.0.0.1:1", headers=[], body="text"),
-        Post(url="https://127.0.0.1:1", headers=[1], body=b"{}"),
-        Post(url="http://n.test:1", headers=[], body="text"),
-        Mail(mail_from="us@example.org", mail_to="a@example.org", body="text"),
+        Post(url="https://127.0.0.1:1", headers=[], body=NO_BYTES),
+        Post(url="https://127.0.0.1:1", headers=[NO_TEXT], body=b"{}"),
+        Post(url="http://n.test:1", headers=[], body=NO_BYTES),
+        Mail(mail_from="us@example.org", mail_to="a@example.org", body=NO_BYTES),
     ],
     ids=repr,
 )
@@ -202,6 +208,6 @@ def test_a_channel_that_makes_no_transfer_holds_up_nobody(db, start, monkeypatch
     )  # fmt: skip
     failed = "select count(*) as n from notify.notifications where status = 'failed'"
     wait_for(lambda: db.execute(failed).fetchone().n == ROWS)
-    slots = worker.claimer.slots
+    slots = worker._claimer._slots
     wait_for(lambda: not slots.in_hand and slots.sending == 0)
-    assert not any(sender.destinations.known for sender in worker.senders)
+    assert not any(sender._destinations._known for sender in worker._senders)

@@ -60,10 +60,7 @@ def test_one_that_another_worker_has_by_now(db, sink, start, story):
     id = webhook(db, sink, "/held")
     start(send_deadline_s=20.0)
     wait_for(lambda: sink.requests)
-    with db.transaction():  # in between, the worker would claim it again
-        ledger.change(db, id, lease_until=ledger.ago(db, "1 second"))
-        ledger.reap(db)
-        ledger.change(db, id, due_at=ledger.ago(db, "-1 hour"))
+    ledger.take_back(db, id)
     sink.hold.set()
     wait_for(lambda: len(story(id)) == 2)
     assert story(id) == [("claimed", 1), ("stale", 1)]
@@ -72,11 +69,11 @@ def test_one_that_another_worker_has_by_now(db, sink, start, story):
 def test_those_that_are_given_back_when_the_worker_stops(db, build, sink, story):
     ids = [webhook(db, sink, "/held") for _ in range(3)]
     worker = build()
-    worker.claimer.turn()  # claimed, and the senders do not run yet
+    worker._claimer.turn()  # claimed, and the senders do not run yet
     ledger.change(db, ids[2], attempt=2)  # it is another's by now
-    for thread in worker.threads:
+    for thread in worker._threads:
         thread.stop()
-    for thread in worker.threads:
+    for thread in worker._threads:
         thread.start()
     worker.stop()
     assert [story(id) for id in ids] == [
@@ -105,7 +102,7 @@ def test_those_that_wait_for_a_destination_which_fails(db, sink, start, transiti
 
 def test_no_line_costs_anything_when_only_warnings_are_wanted(db, sink, start, monkeypatch):
     made = []
-    for row in ("accounts.sent", "claimer.Claimer.told"):
+    for row in ("accounts.sent_row", "claimer.Claimer._log_row"):
         monkeypatch.setattr(f"workers.{row}", lambda *given: made.append(given))
     logger.remove()
     sink_id = logger.add(lambda _: None, level="WARNING")

@@ -25,7 +25,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @pytest.fixture
 def transfers(monkeypatch):
-    monkeypatch.setattr("workers.handles.DEAD_MAX_S", math.inf)  # however slow the machine is
+    monkeypatch.setattr("workers.http_handle.DEAD_MAX_S", math.inf)  # however slow the machine is
     transfers = Transfers(Settings(send_deadline_s=5.0, smtp_url="smtp://127.0.0.1:1"))
     yield transfers
     transfers.close()
@@ -185,7 +185,7 @@ PARTS = [b"", b"H", b"HTTP/1.1 2", b"HTTP/1.1 200 OK"]
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_used_connection_that_ends_late_was_served(transfers, monkeypatch, part):
-    monkeypatch.setattr("workers.handles.DEAD_MAX_S", 0.0)  # whenever it ends, it is late
+    monkeypatch.setattr("workers.http_handle.DEAD_MAX_S", 0.0)  # whenever it ends, it is late
     with scripted(http(says(part))) as server:
         url = f"http://127.0.0.1:{server.port}/"
         answers(transfers, [post(url)])
@@ -388,7 +388,7 @@ def test_a_shortage_at_the_first_transfer_stops_none_that_follow(
         nobody.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{nobody.getsockname()[1]}/"
         with monkeypatch.context() as patched:
-            patched.setattr(transfers, "handle_for", short)
+            patched.setattr(transfers, "_handle_for", short)
             assert transfers.start(post(url), 0).short_of is Short.MEMORY
         assert transfers.start(post(url), 1) is None
         assert transfers.start(post(url), 2) is None

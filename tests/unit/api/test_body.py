@@ -5,11 +5,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.body import NewNotification, read
+from service.api.body import NewNotification, checked, read
 from service.api.storable import LARGE_EXPONENT, has_exponent, has_large_number
 from service.config.settings import Settings
 from service.http.problems import KINDS, Problem
@@ -240,6 +241,19 @@ FINE = {
 @pytest.mark.parametrize("name", FINE)
 def test_this_is_accepted(name: str) -> None:
     assert accepted(FINE[name]).recipient
+
+
+def test_a_check_returns_what_is_stored_and_changes_nothing() -> None:
+    given = MAIL | {"recipient": "Me@BÜCHER.example", "send_at": "2030-01-01T01:00:00+01:00"}
+    body = json.dumps(given).encode()
+    decoded = msgspec.json.decode(body, type=NewNotification)
+    row, faults = checked(body, decoded, SETTINGS, datetime(2029, 12, 20, tzinfo=UTC).timestamp)
+    assert faults == []
+    assert decoded == msgspec.json.decode(body, type=NewNotification)
+    assert row.recipient == "Me@bücher.example"
+    assert row.send_at == decoded.send_at
+    assert (str(row.send_at), str(decoded.send_at)) == (
+        "2030-01-01 00:00:00+00:00", "2030-01-01 01:00:00+01:00")  # fmt: skip
 
 
 def test_a_payload_keeps_its_bytes() -> None:

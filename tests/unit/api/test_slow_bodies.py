@@ -7,9 +7,9 @@ import pytest
 
 from service.api import decoding, storable
 from service.api.body import read
-from service.api.enqueue import BODY_BYTES_MAX
 from service.config.settings import Settings
 from service.http.problems import Problem
+from service.limits import BODY_BYTES_MAX
 
 SIZE = BODY_BYTES_MAX - 200
 

@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 
 from service.config.settings import LEASE_SPARE_S, Settings, read_settings, retired_settings
 from service.errors import ConfigError
-from workers.store import STATEMENT_TIMEOUT_S
+from workers.session import STATEMENT_TIMEOUT_S
 
 EXAMPLE = Path(__file__).resolve().parents[3] / ".env.example"
 NOWHERE = Path("/nonexistent/.env")
@@ -315,7 +315,7 @@ def test_other_variables_are_none_of_its_business():
 
 def test_settings_are_frozen():
     with pytest.raises(FrozenInstanceError):
-        Settings().port = 1
+        Settings().port = 1  # type: ignore[misc]  # that it cannot be set is what is tested
 
 
 def test_three_retries_are_four_attempts():

@@ -6,20 +6,11 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from loguru import logger
 
 import service.dispatch.interval
 from service.dispatch.interval import every
 from service.errors import DatabaseAway
 from service.logs.outage import Outage
-
-
-@pytest.fixture
-def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
-    logger.remove(sink)
 
 
 def names(events):

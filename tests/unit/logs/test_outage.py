@@ -1,18 +1,7 @@
 """An outage is told once, and its end once, however many connections meet it."""
 
-import pytest
-from loguru import logger
-
 from service.errors import DatabaseAway
 from service.logs.outage import Outage
-
-
-@pytest.fixture
-def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
-    logger.remove(sink)
 
 
 def names(events):

@@ -82,6 +82,7 @@ def test_what_comes_late_is_there_for_who_asks_again(resolver, monkeypatch):
 
     async def main():
         loop = asyncio.get_running_loop()
+        assert isinstance(loop, EventLoop)
         with pytest.raises(OSError, match="does not answer"):
             await loop.getaddrinfo("a.dead.test", 80)
         resolver.release.set()
@@ -101,6 +102,7 @@ def test_what_nobody_asks_for_again_is_forgotten(resolver, monkeypatch):
 
     async def main():
         loop = asyncio.get_running_loop()
+        assert isinstance(loop, EventLoop)
         with pytest.raises(OSError, match="does not answer"):
             await loop.getaddrinfo("a.dead.test", 80)
         resolver.release.set()

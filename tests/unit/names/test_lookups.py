@@ -145,8 +145,8 @@ def test_a_system_without_a_thread_to_give_is_asked_again(monkeypatch):
 
 
 def test_an_address_of_one_link_is_left_out():
-    found = [(0, 0, 0, "", ("fe80::1%eth0", 0, 0, 2)), (0, 0, 0, "", ("::1", 0, 0, 0))] * 2
-    assert addresses(found) == ("::1",)
+    of_one_link = (0, 0, 0, "", ("fe80::1%eth0", 0, 0, 2))
+    assert addresses([of_one_link, (0, 0, 0, "", ("::1", 0, 0, 0))] * 2) == ("::1",)
 
 
 def test_what_comes_late_is_there_for_who_asks_again(resolver):

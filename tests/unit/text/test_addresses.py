@@ -1,10 +1,19 @@
 """The one spelling of an address."""
 
+from collections.abc import Callable
+
 import pytest
+from email_validator import SPECIAL_USE_DOMAIN_NAMES
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.text.addresses import address, mailbox, sender
+
+Spell = Callable[[str], str]
+
+
+def full_width(text: str) -> str:
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in text)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +30,35 @@ from service.text.addresses import address, mailbox, sender
 )
 def test_an_address_has_one_spelling(text: str, written: str) -> None:
     assert address(text).written == address(address(text).written).written == written
+
+
+@pytest.mark.parametrize("name", ["localhost", "local", "test"])
+@pytest.mark.parametrize("spell", [str, str.upper, full_width], ids=["", "capitals", "full width"])
+@pytest.mark.parametrize("before", ["", "mail.", "b\u00fccher\u3002", "local.", "xn--4dbc."])
+def test_a_private_domain_is_one_like_others(name: str, spell: Spell, before: str) -> None:
+    ordinary = address(f"Ops@{before}example")
+    expected = [text.removesuffix("example") + name for text in (ordinary.written, ordinary.shown)]
+    private = address(f"Ops@{before}{spell(name)}")
+    assert [private.written, private.shown] == expected
+
+
+@pytest.mark.parametrize("name", ["localhost", "local", "test"])
+def test_a_private_domain_is_held_to_every_other_rule(name: str) -> None:
+    assert address("x" * (253 - len(name)) + f"@{name}")
+    for text in (
+        "x" * (254 - len(name)) + f"@{name}",
+        f"ops@-a.{name}",
+        f"@{name}",
+        f"ops@.{name}",
+    ):
+        with pytest.raises(ValueError, match=r"^Give one address"):
+            address(text)
+    with pytest.raises(ValueError, match="display name"):
+        address(f"Ops <ops@mail.{name}>")
+
+
+def test_the_librarys_own_list_is_left_as_it_is() -> None:
+    assert {"localhost", "local", "test"} <= set(SPECIAL_USE_DOMAIN_NAMES)
 
 
 @given(

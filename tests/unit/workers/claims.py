@@ -11,7 +11,7 @@ ID = "01a202fe-4dde-77b7-a3d8-a0b97bfc4b61"
 
 def a_claim(payload: object = None, **given: Any) -> Claim:
     """Make a claim of a webhook whose lease has half a minute left."""
-    values = {
+    values: dict[str, Any] = {
         "id": ID,
         "attempt": 1,
         "channel": "webhook",

@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Any
 
 from service.model import Outcome
 from tests.unit.workers.claims import a_claim
@@ -22,7 +23,7 @@ class FixedWindow:
     limit: int
     window_s: float = 1.0
     retry_after: bool = False
-    taken: Counter = field(default_factory=Counter)
+    taken: Counter[Any] = field(default_factory=Counter)
 
     def answer(self, now):
         window = now // self.window_s

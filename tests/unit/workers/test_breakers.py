@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from loguru import logger
 from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
@@ -31,14 +30,6 @@ def registry():
 @pytest.fixture
 def all_of_them(registry):
     return Breakers(Settings(), WorkerMetrics(registry))
-
-
-@pytest.fixture
-def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
-    logger.remove(sink)
 
 
 def fail(some, times=1, at=0.0, name=HERE):
@@ -176,7 +167,7 @@ def test_what_it_knows_is_bounded_and_the_longest_without_failure_goes_first(
     fail(all_of_them, TRIP_AFTER)
     for n in range(3):
         fail(all_of_them, name=f"http://{n}.example")
-    assert len(all_of_them.known) == 3
+    assert len(all_of_them._known) == 3
     assert all_of_them.wait_s(ROW, HERE, 0.0) == 0.0
     assert all_of_them.left_alone(0.0) == (0, 0)
 

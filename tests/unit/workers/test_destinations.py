@@ -11,13 +11,13 @@ def filled(slots):
     places.leave("slow", 0.0, LINE_S / 2)
     while places.enter("slow", "x", 0.0) is Place.START:
         pass
-    places.known["slow"].line.clear()
+    places._known["slow"].line.clear()
     return places
 
 
 def test_a_slow_destination_leaves_an_eighth_of_the_slots():
     places = filled(16)
-    assert places.known["slow"].active == 14
+    assert places._known["slow"].active == 14
     assert places.enter("slow", "x", LATER) is Place.NONE
     assert places.enter("other", "x", LATER) is Place.START
 
@@ -32,7 +32,7 @@ def test_a_destination_that_answers_no_more_leaves_half_of_the_slots():
     places = filled(16)
     for _ in range(5):
         places.leave("slow", 0.0, LINE_S / 2)
-    assert places.known["slow"].active == 9
+    assert places._known["slow"].active == 9
     assert places.enter("slow", "x", LATER) is Place.NONE
     assert places.enter("slow", "x", LINE_S) is Place.START
 
@@ -60,7 +60,7 @@ def test_a_destination_whose_sends_take_long_is_not_quick():
 
 
 def test_a_single_slot_can_still_be_used():
-    assert Destinations(1).enter("any", 0, 0.0) is Place.START
+    assert Destinations[int](1).enter("any", 0, 0.0) is Place.START
 
 
 def test_the_longer_the_overflow_the_later_it_comes_back():

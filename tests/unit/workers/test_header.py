@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.channels.email import CONTROL_BUT_TAB, HEADER_NAME
 from service.text.addresses import sender
-from service.text.checks import CONTROL_BUT_TAB, HEADER_NAME
 from workers.channels.header import PROSE, header, sender_header
 
 NAMES = ["Subject", "X-A", "X-" + "a" * 74, "List-Unsubscribe", "References", "Keywords"]

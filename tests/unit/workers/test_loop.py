@@ -19,7 +19,7 @@ class Stumbling(Loop):
         if self.errors:
             raise self.errors.pop()
         self.worked = True
-        self.stopping.wait(0.01)
+        self._stopping.wait(0.01)
 
     def close(self):
         self.closed = True

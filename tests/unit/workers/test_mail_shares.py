@@ -98,7 +98,7 @@ def test_slow_domains_in_sum_leave_a_quarter_of_the_connections():
     for _ in range(200):
         domain = random.Random(_).choice(mails.sending)
         mails.end(domain, SLOW)
-        if mails.places.servers[SERVER].slow(mails.now) <= 6:
+        if mails.places._servers[SERVER].slow(mails.now) <= 6:
             break
     assert len(mails.sending) <= 6
     assert mails.come("other", "another") == [Place.START] * 2
@@ -108,7 +108,7 @@ def test_a_slow_domain_is_known_again_when_it_had_held_nothing():
     mails = Mails()
     mails.come("slow")
     mails.end("slow", SLOW)
-    assert not mails.places.known
+    assert not mails.places._known
     mails.come(*["slow"] * 10)
     assert mails.sending == ["slow"] * 4
 
@@ -118,10 +118,10 @@ def test_of_thousands_of_domains_those_that_hold_something_are_known_and_some_sl
     for n in range(5000):
         mails.come(f"domain-{n}")
         mails.end(f"domain-{n}", SLOW if n % 2 else QUICK_S)
-    assert not mails.places.known
-    assert not mails.places.servers[SERVER].behind
-    assert not mails.places.servers[SERVER].turns
-    assert len(mails.places.slow) == SLOW_KNOWN_MAX
+    assert not mails.places._known
+    assert not mails.places._servers[SERVER].behind
+    assert not mails.places._servers[SERVER].turns
+    assert len(mails.places._slow) == SLOW_KNOWN_MAX
 
 
 def test_domains_in_line_have_their_turns_one_after_another():
@@ -142,12 +142,12 @@ def test_a_domain_may_hold_as_many_slots_as_it_leaves_free():
     mails.come(*["big"] * 63)
     mails.now += SLOW
     list(mails.places.overdue(mails.now))
-    big = mails.places.known["big"]
+    big = mails.places._known["big"]
     assert big.held == 16  # half of the half that a silent server may hold
     mails.come(*["next"] * 30)
     mails.now += SLOW
     list(mails.places.overdue(mails.now))
-    server = mails.places.servers[SERVER]
+    server = mails.places._servers[SERVER]
     assert server.held <= 32 - 8
     assert server.held == sum(domain.held for domain in server.behind.values())
 
@@ -167,8 +167,8 @@ def test_clearing_the_lines_lets_nobody_start():
     mails.come("a", "a", "b")
     assert sorted(mails.places.clear_lines()) == ["a", "b"]
     assert mails.end("a") == []
-    assert not mails.places.known
-    assert mails.places.servers[SERVER].held == 0
+    assert not mails.places._known
+    assert mails.places._servers[SERVER].held == 0
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 8, 256])
@@ -188,9 +188,9 @@ def test_whatever_comes_and_goes_the_limits_hold_and_nobody_is_forgotten(slots, 
         waiting -= len(list(mails.places.overdue(mails.now)))
         assert len(mails.sending) <= at_once
         assert not waiting or mails.sending
-        for server in mails.places.servers.values():
+        for server in mails.places._servers.values():
             assert server.active == len(mails.sending)
             assert server.held == waiting + len(mails.sending)
     while mails.sending:
         mails.end(mails.sending[0])
-    assert not mails.places.known
+    assert not mails.places._known

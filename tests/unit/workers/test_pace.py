@@ -3,7 +3,6 @@
 import math
 
 import pytest
-from loguru import logger
 
 from tests.unit.workers.receivers import (
     SENT,
@@ -27,14 +26,6 @@ def paces():
     return Paces()
 
 
-@pytest.fixture
-def events():
-    seen = []
-    sink = logger.add(lambda message: seen.append(message.record), level="INFO")
-    yield seen
-    logger.remove(sink)
-
-
 def throttle(paces, at, row=ROW, name=HERE, retry_after_s=None):
     """Let one that was sent at this moment be throttled; say how long it is to wait."""
     return paces.report(row, name, throttled(retry_after_s), at, at).retry_after_s
@@ -44,7 +35,7 @@ def slow_down(paces, at=0.0, row=ROW):
     """Let as many be throttled as it takes for a pace."""
     for _ in range(3):
         paces.report(row, HERE, throttled(), at, at)
-    assert paces.known[HERE].per_s == START_PER_S
+    assert paces._known[HERE].per_s == START_PER_S
 
 
 def sent_in(paces, seconds, start=0.0, row=ROW):
@@ -111,18 +102,18 @@ def test_neighbours_are_sent_at_once_while_another_is_throttled():
 def test_what_was_under_way_when_the_pace_fell_does_not_lower_it_again(paces):
     for _ in range(400):
         paces.report(ROW, HERE, throttled(), 0.0, 0.1)
-    assert paces.known[HERE].per_s == START_PER_S
+    assert paces._known[HERE].per_s == START_PER_S
     throttle(paces, 2.0)
-    assert paces.known[HERE].per_s < START_PER_S
+    assert paces._known[HERE].per_s < START_PER_S
 
 
 def test_what_was_under_way_when_the_pace_fell_does_not_raise_it_either(paces):
     slow_down(paces, at=1.0)
     for _ in range(400):
         paces.report(ROW, HERE, SENT, 0.5, 1.1)
-    assert paces.known[HERE].per_s == START_PER_S
+    assert paces._known[HERE].per_s == START_PER_S
     paces.report(ROW, HERE, SENT, 1.0, 1.2)
-    assert paces.known[HERE].per_s > START_PER_S
+    assert paces._known[HERE].per_s > START_PER_S
 
 
 def test_the_pace_bounds_what_is_sent(paces):
@@ -133,13 +124,13 @@ def test_the_pace_bounds_what_is_sent(paces):
 def test_the_pace_has_a_least(paces):
     for second in range(0, 200, 2):
         throttle(paces, float(second))
-    assert paces.known[HERE].per_s == LEAST_PER_S
+    assert paces._known[HERE].per_s == LEAST_PER_S
 
 
 def test_a_destination_that_nobody_throttled_is_not_known(paces):
     assert paces.report(ROW, HERE, SENT, 0.0, 0.0) is SENT
     assert paces.parked(ROW, HERE, 0.0) is None
-    assert not paces.known
+    assert not paces._known
 
 
 def test_parked_rows_come_back_one_after_another_and_few_delays_differ(paces):
@@ -242,9 +233,9 @@ def test_a_destination_is_forgotten_when_it_has_not_throttled_for_a_while(paces,
     slow_down(paces)
     throttle(paces, 5.0)
     paces.report(ROW, HERE, SENT, 5.0 + FORGET_S, 5.0 + FORGET_S)
-    assert HERE in paces.known
+    assert HERE in paces._known
     assert paces.parked(ROW, HERE, 6.0 + FORGET_S) is None
-    assert not paces.known
+    assert not paces._known
     assert [record["message"] for record in events] == ["pace_lowered", "pace_forgotten"]
     assert {record["extra"]["destination"] for record in events} == {HERE}
 
@@ -260,5 +251,5 @@ def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, 
         [row] = rows(1, url=f"https://{n}.example/")
         throttle(paces, float(n), row=row, name=f"https://{n}.example", retry_after_s=9)
         throttle(paces, float(n), name=HERE)
-    assert list(paces.known) == ["https://3.example", "https://4.example", HERE]
-    assert list(paces.held) == ["https://3.example/", "https://4.example/", ROW.recipient]
+    assert list(paces._known) == ["https://3.example", "https://4.example", HERE]
+    assert list(paces._held) == ["https://3.example/", "https://4.example/", ROW.recipient]

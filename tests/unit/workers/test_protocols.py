@@ -36,7 +36,7 @@ def test_an_origin_that_has_answered_holds_nobody_back():
     protocols = waiting(1)
     protocols.answered(HOST, False)
     assert all(protocols.may_begin(HOST, n) for n in range(1000))
-    assert protocols.is_h2[HOST] is False
+    assert protocols._is_h2[HOST] is False
 
 
 def test_all_begin_when_the_first_one_fails():
@@ -54,12 +54,12 @@ def test_another_origin_does_not_wait():
 def test_what_waits_comes_back_at_the_end():
     protocols = waiting(3)
     assert protocols.clear() == [1, 2]
-    assert protocols.newcomers == {}
+    assert protocols._newcomers == {}
 
 
 def test_what_is_known_is_bounded_and_forgets_the_oldest():
     protocols = Protocols()
     for n in range(KNOWN_MAX + 10):
         protocols.answered(f"https://h{n}", True)
-    assert len(protocols.is_h2) == KNOWN_MAX
-    assert "https://h0" not in protocols.is_h2
+    assert len(protocols._is_h2) == KNOWN_MAX
+    assert "https://h0" not in protocols._is_h2

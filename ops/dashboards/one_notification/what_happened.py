@@ -1,80 +1,16 @@
-"""One notification: its row, its attempts and its log lines, by id or by reference."""
+"""What happened to it? Its row, its attempts, its story, its log lines."""
 
-from ops.dashboards.board import Board, found, line, row, textbox
-from ops.dashboards.panels import (
-    BLUE,
-    FAILURES,
-    GREEN,
-    GREY,
-    ORANGE,
-    RED,
-    Looks,
-    coloured,
-    log_lines,
-    loki,
-    sql,
-    stat,
-    table,
+from ops.dashboards.board import line, row
+from ops.dashboards.looks import BLUE, FAILURES, GREEN, GREY, RED, Looks
+from ops.dashboards.one_notification.chosen import (
+    SAYS_WHO,
+    STATUSES,
+    THIS,
 )
+from ops.dashboards.panels import coloured, log_lines, stat, table
+from ops.dashboards.queries import loki, sql
 
-# Grafana puts text into SQL; `sqlstring` quotes it. '…'::uuid would be read before any guard, and
-# fail; '…'::text::uuid is read after it, and is a constant: only the id's own day is looked at.
-IS_UUID = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
-
-
-def typed(variable: str) -> str:
-    """Read a variable as a text, without what a paste brings along."""
-    return f"btrim(${{{variable}:sqlstring}}::text, E' \\t\\r\\n')"
-
-
-def as_uuid(variable: str) -> str:
-    """Read a variable as a uuid; null if it is none."""
-    text = typed(variable)
-    return f"case when {text} ~* {IS_UUID} then {text}::uuid end"
-
-
-THIS = as_uuid("notification")
-SAYS_WHO = "None is chosen, or it is older than RETENTION_DAYS"
-
-# A nil choice at the end: an empty variable would match every line of the log.
-NOTIFICATION = found(
-    "notification",
-    "Notification",
-    f"""
-select candidates.id from (
-  select 1 as place, ({as_uuid("id")})::text as id
-  union all
-  (select 2, n.id::text from notify.notifications n
-    where {typed("id")} = '' and n.reference = {typed("reference")}
-    order by n.id desc limit 100)
-  union all
-  select 3, '(none)'
-) candidates
-where candidates.id is not null
-order by candidates.place, candidates.id desc
-""",
-)
-
-STATUSES = {
-    "queued": ("queued", BLUE),
-    "sending": ("sending", "light-blue"),
-    "sent": ("sent", GREEN),
-    "failed": ("failed", RED),
-    "expired": ("expired", ORANGE),
-    "cancelled": ("cancelled", "purple"),
-}
-BY_REFERENCE = f"""
-select n.id::text as id, n.status, n.channel, n.priority, n.attempt, n.created_at, n.settled_at,
-  n.last_error_code,
-  (extract(epoch from n.created_at) * 1000)::bigint - 600000 as from_ms,
-  (extract(epoch from coalesce(n.settled_at, n.due_at, now())) * 1000)::bigint + 600000 as until_ms
-from notify.notifications n
-where n.reference = {typed("reference")}
-order by n.id desc
-limit 100
-"""
-
-ROW = f"""
+LEDGER_ROW = f"""
 select n.channel, n.priority, n.attempt || ' of ' || coalesce(n.max_attempts::text, '?') as attempt,
   n.reference, n.created_at, n.send_at, n.due_at, n.expires_at, n.lease_until, n.claimed_by,
   n.settled_at, n.last_error_code, n.last_error, octet_length(n.payload::text) as payload_bytes
@@ -114,7 +50,8 @@ where a.notification_id = {THIS}
 order by a.attempt
 """
 
-ANSWER = row(
+
+ROW = row(
     "What happened to it?",
     line(
         4,
@@ -193,7 +130,7 @@ ANSWER = row(
             "As the ledger has it, without its payload. A recipient is asked of "
             "GET /notifications/{id}, by who may know it.",
             Looks(unit="string", empty=SAYS_WHO, steps=[(None, GREY)]),
-            sql(ROW),
+            sql(LEDGER_ROW),
             {"payload_bytes": {"unit": "bytes"}, "last_error_code": {"custom.width": 130}},
         ),
     ),
@@ -217,51 +154,4 @@ ANSWER = row(
             ),
         ),
     ),
-)
-
-WITH_REFERENCE = row(
-    "Everything with this reference",
-    line(
-        8,
-        table(
-            "By reference",
-            "The newest 100 of the reference above. Click an id to see it, and its hours.",
-            Looks(
-                unit="string",
-                empty="No reference is given, or nothing has it",
-                steps=[(None, GREY)],
-            ),
-            sql(BY_REFERENCE),
-            {
-                "id": {
-                    "custom.width": 320,
-                    "links": [
-                        {
-                            "title": "Show it, and its hours",
-                            "url": "/d/notify-one?var-id=${__data.fields.id}"
-                            "&var-reference=${reference:percentencode}"
-                            "&from=${__data.fields.from_ms}&to=${__data.fields.until_ms}",
-                        }
-                    ],
-                },
-                "status": coloured({status: colour for status, (_, colour) in STATUSES.items()}),
-                "from_ms": {"custom.hidden": True},
-                "until_ms": {"custom.hidden": True},
-            },
-        ),
-    ),
-)
-
-BOARD = Board(
-    uid="notify-one",
-    title="notify: One notification",
-    about="What happened to X? Give its id or its reference; the role in PostgreSQL only reads.",
-    variables=[
-        textbox("id", "Id", "A notification's id; it goes before the reference"),
-        textbox("reference", "Reference", "What its sender calls it; the newest 100 are offered"),
-        NOTIFICATION,
-    ],
-    rows=[ANSWER, WITH_REFERENCE],
-    since="now-24h",
-    refresh="",
 )

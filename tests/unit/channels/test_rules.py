@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.channels.email import EmailPayload
+from service.channels.webhook import http_url
 from service.text.addresses import mailbox
-from service.text.checks import EmailPayload, http_url
 
 
 @pytest.mark.parametrize(
@@ -123,5 +124,5 @@ def test_headers_are_bounded() -> None:
 
 
 def test_the_checks_load_no_resolver() -> None:
-    code = "import sys, service.text.checks; sys.exit('dns' in sys.modules)"
+    code = "import sys, service.channels.table; sys.exit('dns' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

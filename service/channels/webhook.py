@@ -1,0 +1,52 @@
+"""Channel `webhook`, whose recipient is a URL and whose payload is any JSON value.
+
+recipient  1 to 2048 characters of printable ASCII without `\\` or blanks:
+           http(s)://[user[:password]@]host[:port][/…|?…|#…], one @ at most before the path;
+           host of [A-Za-z0-9._-] or [IPv6]*, port 1 to 65535
+
+Marked *: what SQL cannot check.
+"""
+
+import re
+
+from service.channels.declaration import Declaration
+from service.channels.words import WORDS
+from service.limits import RECIPIENT_MAX_CHARS
+from service.text.checks import is_ipv6
+
+# Backslashes are left out on purpose: URL parsers disagree on where they end the host.
+HTTP_URL = re.compile(
+    r"https?://"
+    r"(?:[!$%&'()*+,;=:._~A-Za-z0-9-]*@)?"
+    r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:[/?#][!-\[\]-~]*)?",
+    re.IGNORECASE | re.ASCII,  # else U+017F is an s, and U+212A a k
+)
+
+
+def http_url(text: str) -> str:
+    """Return `text` if it is one absolute http or https URL in ASCII.
+
+    Raises ValueError, fit for the client. Length comes first: see service/text/checks.py.
+    """
+    if len(text) > RECIPIENT_MAX_CHARS:
+        raise ValueError(f"Give a URL of at most {RECIPIENT_MAX_CHARS} characters.")
+    match = HTTP_URL.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "Give an absolute http:// or https:// URL without spaces; "
+            "beyond ASCII, write the host as xn--… and the rest percent-encoded."
+        )
+    if (ipv6 := match["ipv6"]) is not None and not is_ipv6(ipv6):
+        raise ValueError("Give a URL whose host in brackets is an IPv6 address.")
+    if (port := match["port"]) is not None and not 1 <= int(port) <= 65535:
+        raise ValueError("Give a URL whose port is from 1 to 65535.")
+    return text
+
+
+WEBHOOK = Declaration(
+    words=WORDS["webhook"],
+    recipient=http_url,
+    example={"recipient": "https://example.com/hook", "payload": {"text": "hello"}},
+)

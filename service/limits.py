@@ -1,0 +1,12 @@
+"""How long and how large a notification may be, for the edge, its problems and /openapi.json.
+
+sql/unmet_rule.sql says the same: tests/sql/test_edge_agrees.py and test_corpus.py compare the two.
+"""
+
+BODY_BYTES_MAX = 256 * 1024
+PAYLOAD_BYTES_MAX = 256 * 1024  # as PostgreSQL writes it: octet_length(payload::text)
+NESTING_MAX = 64  # levels of arrays and objects in a payload
+DIGITS_MAX = 4300  # of an integer: Python reads no longer ones, nor do many others
+RECIPIENT_MAX_CHARS = 2048
+REFERENCE_MAX_CHARS = 255
+MAX_ATTEMPTS_MAX = 100  # what a row may bring as max_attempts

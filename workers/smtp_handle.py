@@ -1,0 +1,168 @@
+"""The easy handle for mails, with a connection and a thread of its own."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+
+import pycurl
+
+from service.config.mail_server import mail_server
+from service.config.settings import Settings
+from workers.channels.channel import Answer, Mail, Phase
+from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.shortage import short_of
+from workers.smtp_offers import SmtpOffers
+
+# By their first five bytes: a line of a login, which is base64, has no blank there.
+COMMANDS = {
+    b"EHLO ": Phase.HELLO,
+    b"HELO ": Phase.HELLO,
+    b"START": Phase.STARTTLS,
+    b"AUTH ": Phase.LOGIN,
+    b"MAIL ": Phase.MAIL,
+    b"RCPT ": Phase.RCPT,
+    b"DATA\r": Phase.DATA,
+}
+
+
+class SmtpHandle(Handle):
+    """A handle for mails, with a connection of its own that ends with the first error.
+
+    libcurl 8.23 puts a connection back into its pool after a timeout, and takes the late reply for
+    the answer to the next mail. So each handle has its own pool, and is closed together with it.
+    """
+
+    reusable_after_error = False
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._offers = SmtpOffers()
+        self._needs_utf8 = self._lacks_utf8 = False
+        self._first_code = b""  # of the first reply to this mail
+        self._thread: threading.Thread | None = None
+        self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread; True: send, False: end
+        self._is_cut_off = False  # any thread may set it
+        self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a new one takes the place of the old one
+        self.easy.setopt(pycurl.NOPROGRESS, 0)
+        self.easy.setopt(pycurl.XFERINFOFUNCTION, self._ends_mail)
+        self._pool = pycurl.CurlShare()
+        self._pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
+        self.easy.setopt(pycurl.SHARE, self._pool)
+        self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_SMTP | pycurl.PROTO_SMTPS)
+        known = mail_server(settings.smtp_url or "")
+        self.easy.setopt(pycurl.URL, known.origin + known.path)
+        if known.user is not None:
+            self.easy.setopt(pycurl.USERNAME, known.user.encode())
+            self.easy.setopt(pycurl.PASSWORD, known.password.encode())
+        use_ssl = pycurl.USESSL_ALL if known.tls_needed else pycurl.USESSL_TRY
+        self.easy.setopt(pycurl.USE_SSL, use_ssl)
+        self.easy.setopt(pycurl.UPLOAD, 1)
+        self.easy.setopt(pycurl.READFUNCTION, self._give)
+        self.easy.setopt(pycurl.HEADERFUNCTION, self._reply)
+        # Nothing else says which command a reply answers: libcurl's errors do not.
+        self._phase = Phase.GREETING
+        self.easy.setopt(pycurl.VERBOSE, 1)
+        self.easy.setopt(pycurl.DEBUGFUNCTION, self._trace)
+
+    def answer(self, error: int, error_text: str) -> Answer:
+        """Return what came back. The message is handed over once its last byte was."""
+        return Answer(
+            error=self._alerted(error, error_text, is_out=self._phase is not Phase.STARTTLS),
+            error_text=error_text,
+            status=self.easy.getinfo(pycurl.RESPONSE_CODE),
+            body=bytes(self._kept),
+            handed_over=not self._unsent,
+            phase=self._phase,
+            lacks_utf8=self._lacks_utf8,
+            short_of=short_of(self.easy, error) if error and not self._kept else None,
+        )
+
+    def send(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
+        """Send the mail in the handle's thread, which calls back with how it ended.
+
+        The thread lasts as long as the handle: to start one costs three times as much as a mail.
+        Raises RuntimeError if the system has no thread to give.
+        """
+        if self._thread is None:
+            thread = threading.Thread(target=self._live, args=[callback], name="mail", daemon=True)
+            thread.start()
+            self._thread = thread
+        self._orders.put(True)
+
+    def give_up(self) -> None:
+        """Have the thread cut off its mail and close: libcurl may wait a second for the peer."""
+        self._is_cut_off = True
+        if self._thread is None:
+            self._close()
+        else:
+            self._orders.put(False)
+
+    def has_failed(self, answer: Answer) -> bool:
+        """Say whether the server may be to blame; a mail that it refuses is no such case."""
+        return answer.error != 0 and (answer.status < 400 or answer.status == 421)
+
+    def was_dead(self, answer: Answer) -> bool:
+        """Say whether no reply came, or 421 as the first one: the connection was too old."""
+        if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self._is_reused():
+            return False
+        return self._first_code == b"421" or (answer.error in DROPPED and not self._first_code)
+
+    def _arm(self, mail: Mail) -> None:
+        self._kept.clear()
+        self._phase = Phase.GREETING
+        self._first_code = b""
+        self._unsent = memoryview(mail.body)
+        self._needs_utf8, self._lacks_utf8 = mail.needs_utf8, False
+        # libcurl asks for SMTPUTF8 by the envelope only; a header may need it too.
+        option = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""
+        self.easy.setopt(pycurl.MAIL_FROM, f"<{mail.mail_from}>{option}".encode())
+        self.easy.setopt(pycurl.MAIL_RCPT, [f"<{mail.mail_to}>".encode()])
+        self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
+
+    def _live(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
+        """Send one mail after another, then close the handle (runs in its thread)."""
+        while self._orders.get():
+            error, text = self._perform()
+            if not self._is_cut_off:
+                callback(self.easy, error, text)
+        self._close()
+
+    def _perform(self) -> tuple[int, str]:
+        """Send the mail, blocking; return libcurl's error (0: none) and its words."""
+        try:
+            self.easy.perform()
+        except pycurl.error as error:
+            return int(error.args[0]), str(error.args[1])
+        except Exception as error:
+            return -1, str(error)
+        return 0, ""
+
+    def _ends_mail(self, *_: object) -> int:
+        """Say whether to cut off the mail (libcurl's callback, once a second at least)."""
+        return int(self._is_cut_off)
+
+    def _close(self) -> None:
+        """Close the connection first: libcurl would wait up to a second for its peer to do it."""
+        fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
+        if fd != -1:
+            with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
+        super()._close()
+        self._pool.close()
+
+    def _trace(self, kind: int, data: bytes) -> None:
+        """Note the command that was sent. What libcurl passes here holds secrets: never log it."""
+        if kind == pycurl.INFOTYPE_HEADER_OUT:
+            self._phase = COMMANDS.get(data[:5], self._phase)
+
+    def _reply(self, line: bytes) -> int | None:
+        """Keep the server's last reply; end the transfer if the server lacks SMTPUTF8 for it."""
+        self._kept[:] = line[:BODY_KEPT_BYTES]
+        self._first_code = self._first_code or line[:3]
+        if self._offers.hear(line) and self._needs_utf8 and not self._offers.utf8:
+            self._lacks_utf8 = True
+            return 0
+        return None
