@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 from service.channels.words import CHANNELS, EITHER, recipients_in_help
 from service.cli.mistakes import Parser
 from service.cli.values import filled, finite, integer, port_number, seconds, whole
+from service.model import Status
 
-STATUSES = ["queued", "sending", "sent", "failed", "cancelled", "expired"]
+STATUSES = [status.value for status in Status]
 ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
 EXAMPLES = """examples:
   notify up                                   everything, here and now

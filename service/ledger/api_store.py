@@ -12,12 +12,17 @@ from service.errors import DatabaseAway, NotifyError, NotTried, Refused
 from service.ledger.columns import columns
 from service.ledger.db import is_not_the_rows
 from service.ledger.store import Store
+from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
 from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
 
 # How many characters are shown of each text. Of `status` and `outcome` constraints say what is in.
 TEXTS = {
-    "channel": 63, "recipient": 2048, "reference": 255, "last_error_code": 100, "last_error": 500
-}  # fmt: skip
+    "channel": 63,
+    "recipient": RECIPIENT_MAX_CHARS,
+    "reference": REFERENCE_MAX_CHARS,
+    "last_error_code": 100,
+    "last_error": 500,
+}
 ATTEMPT_TEXTS = {"code": 100, "excerpt": 500, "worker": 250}
 SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))
 
