@@ -1,7 +1,8 @@
 """Name the migration that deploys sql/ after its hash: `python -m ops.stamp_sql [--check]`.
 
 yoyo knows a migration by its file name. One file, migrations/9999-sql-<hash>.py, deploys all of
-sql/. Edit sql/, run this, and the renamed file is a new migration: plain `yoyo apply` deploys it.
+sql/. Edit sql/ and run this: the renamed file is a new migration, and plain `yoyo apply` deploys
+it. What the migration does is in that file alone.
 """
 
 import hashlib
@@ -10,72 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
-BODY = '''"""Deploy every function of sql/ in one transaction; ops.stamp_sql renames this file."""
-
-from pathlib import Path
-
-from yoyo import step
-
-HERE = Path(__file__).resolve().parent
-__depends__ = {
-    path.stem
-    for path in HERE.glob("[0-8]*.*")
-    if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
-}
-
-# What accept() calls stays; of that the server knows nothing.
-STAYS = ("is_http_url", "is_mailbox", "are_mail_headers", "unmet_mail_rule", "unmet_rule")
-# A function that a table or a trigger refers to stays: a numbered migration made it and drops it.
-# Every overload of the name goes: a changed signature is one more of them.
-DROP = """
-do $$
-declare
-  v_function regprocedure;
-begin
-  for v_function in
-    select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'notify' and p.proname = '{name}'
-  loop
-    begin
-      execute format('drop function %s', v_function);
-    exception when dependent_objects_still_exist then null;
-    end;
-  end loop;
-end $$
-"""
-
-# Names and literals are read as they were meant, whatever the role or the database has set.
-step("set local search_path = pg_catalog, pg_temp")
-step("set local standard_conforming_strings = on")
-step("set local lock_timeout = '5s'")
-# yoyo forgets earlier deploys, so that going back to an earlier sql/ is a new deploy too. It knows
-# them by hash; processes ask by id whether the schema is theirs (/readyz), and those of the deploy
-# before run on until they are replaced.
-step("""
-delete from public._yoyo_migration where migration_hash like 'replaced %' and exists (
-  select from public._yoyo_migration
-  where migration_id like '9999-sql-%' and migration_hash not like 'replaced %')
-""")
-step(
-    """
-update public._yoyo_migration set migration_hash = 'replaced ' || migration_id
-where migration_id like '9999-sql-%' and migration_hash not like 'replaced %'
-""",
-    "delete from public._yoyo_migration where migration_hash like 'replaced %'",
-)
-for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
-    drop = None if path.stem in STAYS else DROP.format(name=path.stem)
-    step(path.read_text(encoding="utf-8"), drop)
-# A first deploy needs its days at once; what goes wrong here, the hourly job tries again.
-step("""
-do $$ begin perform notify.keep_partitions(7, interval '10 years');
-exception when others then raise warning 'partitions: %', sqlerrm; end $$
-""")
-'''
 
 
 def wanted() -> str:
-    """Name it after what it deploys and which migrations it comes behind."""
+    """Name the migration after what it deploys and after the migrations that it follows."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "sql").glob("*.sql")):
         text = path.read_bytes().replace(b"\r\n", b"\n")
@@ -86,18 +25,22 @@ def wanted() -> str:
 
 
 def main() -> int:
-    """Rename it; with --check only say so, by exit code 1."""
-    have = sorted(path.name for path in MIGRATIONS.glob("9999-sql-*.py"))
-    want = wanted()
-    if have == [want] and (MIGRATIONS / want).read_text(encoding="utf-8") == BODY:
+    """Rename the migration; with --check only say, by exit code 1, that it must be."""
+    there = sorted(MIGRATIONS.glob("9999-sql-*.py"))
+    names, name = [path.name for path in there], wanted()
+    if names == [name]:
         return 0
-    if "--check" in sys.argv:
-        print(f"sql/ changed: run python -m ops.stamp_sql ({have} -> {want})", file=sys.stderr)
+    texts = {path.read_text(encoding="utf-8") for path in there}
+    if len(texts) != 1:  # a merge leaves two names, but of one text
+        print(f"{names} in migrations/ differ: keep the right one", file=sys.stderr)
         return 1
-    for name in have:
-        (MIGRATIONS / name).unlink()
-    (MIGRATIONS / want).write_text(BODY, encoding="utf-8")
-    print(want)
+    if "--check" in sys.argv:
+        print(f"sql/ changed: run python -m ops.stamp_sql ({names} -> {name})", file=sys.stderr)
+        return 1
+    for path in there:
+        path.unlink()
+    (MIGRATIONS / name).write_text(texts.pop(), encoding="utf-8")
+    print(name)
     return 0
 
 

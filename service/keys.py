@@ -1,19 +1,21 @@
-"""Redis's keys of one ledger, all under one hash tag, so that one node of a cluster has them.
+"""The names of the keys that one ledger has in Redis.
 
-    {notify:<ledger>}:ready:0 … 3  a sorted set per priority; member: the id's 16 bytes; score:
+    {notify:<ledger>}:ready:0 … 3  a sorted set for each priority; member: the id's 16 bytes; score:
                                    its due_at, in ms since 1970
-    {notify:<ledger>}:epoch        16 random bytes of the leader; gone or foreign: maybe a flush
-    {notify:<ledger>}:probe        on which ReadySet.probe tries the server; gone within seconds
+    {notify:<ledger>}:epoch        16 random bytes of the leader; if it is missing or not the
+                                   leader's, the ready set may have been flushed
+    {notify:<ledger>}:probe        ReadySet.probe tries the server on it; gone within seconds
 
-Two ledgers may share a Redis: `<ledger>` is what sql/ledger.sql says. The names are ours: what
-somebody else puts under them costs at most itself.
+Several ledgers may share a Redis: `<ledger>` is the name that sql/ledger.sql gives. All keys of
+one have the same hash tag, so that one node of a cluster has them. If another program writes to
+them, no notification is lost.
 """
 
 from service.model import LANES
 
 
 class Keys:
-    """The names; `ledger`: its 16 hexadecimal digits."""
+    """`ledger`: the ledger's name, 16 hexadecimal digits."""
 
     def __init__(self, ledger: str) -> None:
         tag = f"{{notify:{ledger}}}"

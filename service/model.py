@@ -1,4 +1,4 @@
-"""The words of the ledger as values: what a notification is, and what can become of it."""
+"""What a notification is and what can become of it: the words and rows of the ledger."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ class Channel(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a notification stands; the last four are terminal."""
+    """Where a notification stands. The last four are ends; FAILED can be redriven."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -32,12 +32,12 @@ class Outcome(StrEnum):
     SENT = "sent"
     TEMPORARY = "temporary"  # try again, as RETRY_SCHEDULE says
     PERMANENT = "permanent"  # trying again cannot help
-    THROTTLED = "throttled"  # not now, says the receiver: try again when it says, or at its pace
-    UNREACHABLE = "unreachable"  # nobody took it: refused connection, DNS, TLS, a refused login
-    DEFERRED = "deferred"  # this one later, says the receiver: greylisting
-    UNKNOWN = "unknown"  # it may have arrived; try again, with the same id
+    THROTTLED = "throttled"  # the receiver says "not now": try again when it says, or at its pace
+    UNREACHABLE = "unreachable"  # no receiver took it: no connection, DNS, TLS, a refused login
+    DEFERRED = "deferred"  # the receiver says "this one later": greylisting
+    UNKNOWN = "unknown"  # it may have arrived: try again, with the same id
     EXPIRED = "expired"  # expires_at passed before the send began
-    LEASE_EXPIRED = "lease_expired"  # its worker never settled; written by reap()
+    LEASE_EXPIRED = "lease_expired"  # its worker did not settle it; written by reap()
 
 
 LANES = (0, 1, 2, 3)  # priorities: 0 urgent, 3 bulk
@@ -46,7 +46,7 @@ DEFAULT_PRIORITY = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One ended attempt, as `attempts` keeps it."""
+    """A row of the table `attempts`: one attempt that has ended."""
 
     attempt: int
     started_at: datetime
@@ -55,12 +55,12 @@ class Attempt:
     code: str | None
     excerpt: str | None
     worker: str
-    counted: bool  # as one of max_attempts
+    counted: bool  # whether it is one of max_attempts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One row of the ledger. Lists leave the payload and the attempts out (None)."""
+    """A row of the table `notifications`. In a list, payload and attempts are None."""
 
     id: UUID
     channel: str
@@ -83,39 +83,39 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What a notification is after it was to be cancelled."""
+    """What a notification is after cancel() tried to cancel it."""
 
     id: UUID
-    status: str  # "locked": somebody is moving it at this moment
+    status: str  # "locked": another session is moving it at this moment
     settled_at: datetime | None
-    was_cancelled: bool  # by this call
+    was_cancelled: bool  # by this call, and not before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
-    """Which dead letters are meant: every one that is given narrows, None does not."""
+    """Which dead letters are meant: those that match every field that is not None."""
 
     ids: list[UUID] | None = None
     channel: str | None = None
     last_error_code: str | None = None
     reference: str | None = None
     created_from: datetime | None = None
-    created_until: datetime | None = None  # left out itself
+    created_until: datetime | None = None  # exclusive
 
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """What became of a redrive, or would."""
+    """What a redrive did, or what it would do."""
 
     matched: int
     redriven: int
-    expired: int  # passed over, as their time is over
-    more: bool  # than the limits allowed
-    following: UUID | None  # the cursor to go on with then
+    expired: int  # left alone, because their expires_at has passed
+    more: bool  # whether the limits left some out
+    following: UUID | None  # the cursor to go on with, if there are more
 
 
 class Accepted(NamedTuple):
-    """One enqueued notification, committed. A tuple: it is made once per request."""
+    """One enqueued notification, committed. A tuple, which is cheap: each request makes one."""
 
     id: UUID
     created_at: datetime
@@ -123,7 +123,7 @@ class Accepted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one look at one priority found; times are the database's."""
+    """What is due in one lane; times are by the database's clock."""
 
     priority: int
     ids: list[bytes]  # 16 bytes each, by due_at
@@ -138,12 +138,12 @@ class Reaped:
 
     id: UUID
     attempt: int
-    status: str  # "refused": the database does not let it be moved
+    status: str  # "refused": PostgreSQL refuses to move it
 
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """How the queue stands; counts above 100,000 are estimates."""
+    """How many notifications wait or are being sent; counts above 100,000 are estimates."""
 
     queued: int
     sending: int
@@ -153,7 +153,7 @@ class Gauges:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """How PostgreSQL itself stands; sql/vitals.sql says what each is, and when it is None."""
+    """How PostgreSQL itself stands; sql/vitals.sql explains each, and when it is None."""
 
     notify_usage: float
     oldest_transaction_age: timedelta | None
@@ -169,7 +169,7 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """How many ended so, and in how many rows of `slo_deltas` they were."""
+    """How many notifications ended with `result`, and how many rows of `slo_deltas` said so."""
 
     channel: str
     priority: int
@@ -180,7 +180,7 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """How a pool of connections stands; the last two only grow."""
+    """How a pool of connections stands; `waited_s` and `timeouts` only grow."""
 
     idle: int
     used: int
@@ -191,7 +191,7 @@ class PoolStats:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What sql/checkup.sql tells the doctor."""
+    """What checkup() returns; sql/checkup.sql explains each."""
 
     server_version_num: int
     now_at: datetime
@@ -206,7 +206,10 @@ class Checkup:
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """Who holds one of our advisory locks. `is_ours`: a dispatcher; `pid` None: no session."""
+    """Who holds one of our advisory locks.
+
+    `is_ours`: a dispatcher does. `pid` None: a prepared transaction does, and no session.
+    """
 
     pid: int | None
     role: str | None

@@ -14,7 +14,11 @@ DASHBOARDS = {
     path.name: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "ops/grafana/dashboards").glob("*.json"))
 }
-ALL: dict[str, Sequence[str]] = {"channel": list(Channel), "priority": ["0", "1", "2", "3"], "instance": [".*"]}
+ALL: dict[str, Sequence[str]] = {
+    "channel": list(Channel),
+    "priority": ["0", "1", "2", "3"],
+    "instance": [".*"],
+}
 
 
 @dataclass(frozen=True, slots=True)

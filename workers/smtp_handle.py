@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from urllib.parse import urlsplit
 
 import pycurl
 
@@ -52,11 +51,9 @@ class SmtpHandle(Handle):
         self._pool = pycurl.CurlShare()
         self._pool.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
         self.easy.setopt(pycurl.SHARE, self._pool)
-        parts = urlsplit(settings.smtp_url or "")
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_SMTP | pycurl.PROTO_SMTPS)
-        server = parts.netloc.rpartition("@")[2]
-        self.easy.setopt(pycurl.URL, f"{parts.scheme}://{server}{parts.path}")
         known = mail_server(settings.smtp_url or "")
+        self.easy.setopt(pycurl.URL, known.origin + known.path)
         if known.user is not None:
             self.easy.setopt(pycurl.USERNAME, known.user.encode())
             self.easy.setopt(pycurl.PASSWORD, known.password.encode())

@@ -28,7 +28,7 @@ from service.errors import DatabaseAway, TookTooLong
 from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
 from service.http.problems import Problem, answer
-from service.ledger.store import Store
+from service.ledger.api_store import ApiStore
 from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.process.descriptors import connections_max
@@ -40,8 +40,8 @@ READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
 
 def create_app(
     settings: Settings,
-    store: Store,
-    reads: Store,
+    store: ApiStore,
+    reads: ApiStore,
     metrics: ApiMetrics,
     *,
     clock: Clock | None = None,

@@ -14,7 +14,7 @@ from loguru import logger
 from service.api.body import NewNotification
 from service.errors import DatabaseAway, NotifyError, NotTried, Refused
 from service.http.problems import Problem
-from service.ledger.store import Store
+from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.logs.outage import Outage
 from service.logs.seldom import Seldom
@@ -55,7 +55,7 @@ class Waiting(NamedTuple):
 class Batcher:
     """The rows that wait for their INSERT, bounded by number and bytes."""
 
-    def __init__(self, store: Store, metrics: ApiMetrics) -> None:
+    def __init__(self, store: ApiStore, metrics: ApiMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self._outage = Outage("postgresql", role="api")

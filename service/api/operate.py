@@ -12,7 +12,7 @@ from service.api.redrive import Redrive, read
 from service.api.views import Cancellation, Links, RedriveReport
 from service.config.settings import Settings
 from service.http.problems import Problem
-from service.ledger.store import Store
+from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.metrics import ApiMetrics
 from service.model import Cancelled, Redriven, Status
@@ -23,7 +23,9 @@ REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 class OperateHandler:
     """Move the notifications that operators name, if they may move; log one line for each call."""
 
-    def __init__(self, settings: Settings, store: Store, reads: Store, metrics: ApiMetrics) -> None:
+    def __init__(
+        self, settings: Settings, store: ApiStore, reads: ApiStore, metrics: ApiMetrics
+    ) -> None:
         self._attempts = settings.max_attempts
         self._store = store
         self._reads = reads  # a redrive looks at many rows: it takes turns with the reads

@@ -11,7 +11,7 @@ from multidict import MultiMapping
 
 from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
 from service.http.problems import Fault, Problem, invalid
-from service.ledger.store import ATTEMPTS_MAX, Store
+from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
 from service.limits import REFERENCE_MAX_CHARS
 from service.model import Channel, Notification, Status
 from service.text.checks import CONTROL
@@ -24,7 +24,7 @@ SHARED_FIELDS = [field for field in Summary.__struct_fields__ if field != "links
 class ReadHandler:
     """Answer what became of notifications."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ApiStore) -> None:
         self._store = store
 
     async def find(self, request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import StartError
-from service.ledger.store import Store
+from service.ledger.api_store import ApiStore
 from service.metrics import ApiMetrics, ProcessMetrics
 from service.process.ports import reason
 from service.process.watched import Look, ended, watched
@@ -32,8 +32,8 @@ async def serving(
     assert settings.database_url is not None
     role = "notify-api"
     async with (
-        Store(settings.database_url, role) as store,
-        Store(settings.database_url, role, connections_max=READS_AT_ONCE) as reads,
+        ApiStore(settings.database_url, role) as store,
+        ApiStore(settings.database_url, role, connections_max=READS_AT_ONCE) as reads,
     ):
         process.show(role, store.pool.stats)
         process.show(f"{role}-reads", reads.pool.stats)

@@ -4,10 +4,12 @@ import argparse
 from typing import Any
 
 from service.cli.address import base_url
+from service.cli.options import entered, spelled
 from service.cli.output import is_json, note, say, show
 from service.cli.reading import an_id, shaped
 from service.errors import ConfigError, NobodyListens, NotifyError
 
+# Option → field of POST /redrive.
 FILTER = {
     "channel": "channel",
     "code": "last_error_code",
@@ -17,15 +19,11 @@ FILTER = {
 }
 COUNTS = ("matched", "redriven", "expired")
 CHOICES = {"limit": "limit", "rate": "rate_per_s", "dry_run": "dry_run"}
-TYPED = (
-    {f"/filter/{name}": f"--{option}" for option, name in FILTER.items()}
-    | {f"/{name}": "--" + option.replace("_", "-") for option, name in CHOICES.items()}
-    | {"/ids": "ID"}
-)
+TYPED = spelled(FILTER, "/filter") | spelled(CHOICES) | {"/ids": "ID"}
 
 
 def cancel(args: argparse.Namespace) -> int:
-    """Call off each; returns 1 if one of them could not be."""
+    """Cancel each id; returns 1 if one of them could not be cancelled."""
     from service.cli import client
 
     base = base_url(args)
@@ -48,7 +46,10 @@ def cancel(args: argparse.Namespace) -> int:
 
 
 def redrive(args: argparse.Namespace) -> int:
-    """Queue dead letters again, however many must be looked at for it, and print the counts."""
+    """Queue dead letters again and print the counts.
+
+    One request looks at a limited number of rows, so that more of them may be needed.
+    """
     from service.api.redrive import LIMIT, LIMIT_MAX
     from service.cli import client
 
@@ -71,8 +72,8 @@ def redrive(args: argparse.Namespace) -> int:
 
 
 def redrive_body(args: argparse.Namespace) -> dict[str, Any]:
-    """Say what POST /redrive shall do. Raises ConfigError if it is not said which are meant."""
-    narrowed = given(args, FILTER)
+    """Return the body of POST /redrive. Raises ConfigError if it is not clear which are meant."""
+    narrowed = entered(args, FILTER)
     if args.ids and narrowed:
         raise ConfigError("redrive which? Give IDs or --channel and its like, not both")
     if not args.ids and not narrowed:
@@ -80,10 +81,4 @@ def redrive_body(args: argparse.Namespace) -> dict[str, Any]:
             "redrive which? Give IDs, or --channel, --code, --reference, --since or --until"
         )
     which = {"ids": [an_id(id) for id in args.ids]} if args.ids else {"filter": narrowed}
-    return which | given(args, CHOICES)
-
-
-def given(args: argparse.Namespace, names: dict[str, str]) -> dict[str, Any]:
-    """Return the options that were given, by the API's names for them."""
-    return {name: value for option, name in names.items()
-            if (value := getattr(args, option)) is not None}  # fmt: skip
+    return which | entered(args, CHOICES)

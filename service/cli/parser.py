@@ -1,13 +1,14 @@
 """`notify COMMAND`: what a person can ask for, and which function does it."""
 
 import argparse
-from math import isfinite
 from typing import Any, NoReturn
 
 from service.channels.words import CHANNELS, EITHER, recipients_in_help
 from service.cli.mistakes import Parser
+from service.cli.values import filled, finite, integer, port_number, seconds, whole
+from service.model import Status
 
-STATUSES = ["queued", "sending", "sent", "failed", "cancelled", "expired"]
+STATUSES = [status.value for status in Status]
 ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
 EXAMPLES = """examples:
   notify up                                   everything, here and now
@@ -40,80 +41,22 @@ def parser() -> Parser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     root.commands = commands.choices
 
-    up = command(commands, "up", "service.cli.up", "run everything in one process",
-        "Run API, dispatcher and workers in one process. PostgreSQL and Valkey are started as its "
-        "children unless DATABASE_URL / REDIS_URL name others.")  # fmt: skip
-    add_state(up)
-    add_port(up)
-    up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
-    add_inbox_ports(up, "inbox-")
-    up.add_argument(
-        "-v", "--verbose", action="store_true", help="the inbox prints headers and bodies too"
-    )
-
-    services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
-        "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
-        "ready (a .env as it stands), and run until stopped.", function="services")  # fmt: skip
-    add_state(services)
-
-    migrate = command(
-        commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
-        "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip
-    add_json(migrate)
-    api = command(commands, "api", "service.cli.roles", "run the HTTP edge",
-        "POST /notify and the reads, on PORT; needs DATABASE_URL.", function="api")  # fmt: skip
-    add_port(api)
-    command(commands, "dispatcher", "service.cli.roles", "run the dispatcher",
-        "Fill the ready set, reap, reconcile, set the gauges, keep the partitions. Needs "
-        "DATABASE_URL and REDIS_URL. Any number may run: one leads, the others stand by.",
-        function="dispatcher")  # fmt: skip
-    command(commands, "worker", "service.cli.roles", "run a worker",
-        "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
-        "quick.", function="worker")  # fmt: skip
-
-    doctor = command(commands, "doctor", "service.cli.examine", "look at everything",
-        "Look at database, doorbell, Redis, webhooks and mail; one line each: fine, or what to do. "
-        "Changes nothing. Exit code 0: all is fine; 1: something is to be done, or it could not "
-        "begin. Without DATABASE_URL it looks at the notify up of this state directory."
-    )  # fmt: skip
-    add_state(doctor)
-    add_json(doctor)
-
-    top = command(commands, "top", "service.cli.top", "watch who does what in PostgreSQL",
-        "pg_activity on DATABASE_URL, or on another role of the same database (--database-url), "
-        "such as notify_ops. The APP column names our roles: notify-api, -disp, -maint, "
-        "-work.")  # fmt: skip
-    top.add_argument("--database-url", type=filled, metavar="URL", help="instead of DATABASE_URL")
-    add_state(top)
-
-    inbox = command(commands, "inbox", "service.cli.catching", "catch webhooks and mails",
-        "A catcher for trying things out: prints a line per arrival, with its signature check "
-        "(WEBHOOK_SECRET). A path may ask for an answer: /status/503, /slow/2.5 (seconds); "
-        "mail to 550@example.org is refused with 550.")  # fmt: skip
-    add_inbox_ports(inbox, "")
-    inbox.add_argument("-v", "--verbose", action="store_true", help="print headers and bodies too")
-
+    add_up(commands)
+    add_services(commands)
+    add_roles(commands)
+    add_doctor(commands)
+    add_top(commands)
+    add_inbox(commands)
     add_send(commands)
-    status = command(commands, "status", "service.cli.reading", "show what became of one",
-        "Print it with every attempt; on standard error, when it is tried next.",
-        function="status")  # fmt: skip
-    status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
-    add_url(status)
-    add_form(status)
+    add_status(commands)
     add_list(commands)
-
-    cancel = command(commands, "cancel", "service.cli.operate", "call off what is still queued",
-        "One line for each ID; the exit code is 1 if one of them could not be cancelled: what is "
-        "being sent cannot be called back.", function="cancel")  # fmt: skip
-    cancel.add_argument("ids", nargs="+", metavar="ID")
-    add_url(cancel)
-    add_json(cancel)
+    add_cancel(commands)
     add_redrive(commands)
     return root
 
 
 class Version(argparse.Action):
-    """Look the version up only when it is asked for: that takes longer than all the rest."""
+    """Look the version up only when it is asked for: that takes longer than to parse."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from service.process.distribution import DISTRIBUTION, installed_version
@@ -133,6 +76,77 @@ def command(
     return added
 
 
+def add_up(commands: Any) -> None:
+    """Describe `notify up`."""
+    up = command(commands, "up", "service.cli.up", "run everything in one process",
+        "Run API, dispatcher and workers in one process. PostgreSQL and Valkey are started as its "
+        "children unless DATABASE_URL / REDIS_URL name others.")  # fmt: skip
+    add_state(up)
+    add_port(up)
+    up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
+    add_inbox_ports(up, "inbox-")
+    up.add_argument(
+        "-v", "--verbose", action="store_true", help="the inbox prints headers and bodies too"
+    )
+
+
+def add_services(commands: Any) -> None:
+    """Describe `notify services`."""
+    services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
+        "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
+        "ready (a .env as it stands), and run until stopped.", function="services")  # fmt: skip
+    add_state(services)
+
+
+def add_roles(commands: Any) -> None:
+    """Describe `notify migrate`, and the roles that run apart."""
+    migrate = command(
+        commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
+        "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip
+    add_json(migrate)
+    api = command(commands, "api", "service.cli.roles", "run the HTTP edge",
+        "POST /notify and the reads, on PORT; needs DATABASE_URL.", function="api")  # fmt: skip
+    add_port(api)
+    command(commands, "dispatcher", "service.cli.roles", "run the dispatcher",
+        "Fill the ready set, reap, reconcile, set the gauges, keep the partitions. Needs "
+        "DATABASE_URL and REDIS_URL. Any number may run: one leads, the others stand by.",
+        function="dispatcher")  # fmt: skip
+    command(commands, "worker", "service.cli.roles", "run a worker",
+        "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
+        "quick.", function="worker")  # fmt: skip
+
+
+def add_doctor(commands: Any) -> None:
+    """Describe `notify doctor`."""
+    doctor = command(commands, "doctor", "service.cli.examine", "look at everything",
+        "Look at database, doorbell, Redis, webhooks and mail; one line each: fine, or what to do. "
+        "Changes nothing. Exit code 0: all is fine; 1: something is to be done, or it could not "
+        "begin. Without DATABASE_URL it looks at the notify up of this state directory."
+    )  # fmt: skip
+    add_state(doctor)
+    add_json(doctor)
+
+
+def add_top(commands: Any) -> None:
+    """Describe `notify top`."""
+    top = command(commands, "top", "service.cli.top", "watch who does what in PostgreSQL",
+        "pg_activity on DATABASE_URL, or on another role of the same database (--database-url), "
+        "such as notify_ops. The APP column names our roles: notify-api, -disp, -maint, "
+        "-work.")  # fmt: skip
+    top.add_argument("--database-url", type=filled, metavar="URL", help="instead of DATABASE_URL")
+    add_state(top)
+
+
+def add_inbox(commands: Any) -> None:
+    """Describe `notify inbox`."""
+    inbox = command(commands, "inbox", "service.cli.catching", "catch webhooks and mails",
+        "A catcher for trying things out: prints a line per arrival, with its signature check "
+        "(WEBHOOK_SECRET). A path may ask for an answer: /status/503, /slow/2.5 (seconds); "
+        "mail to 550@example.org is refused with 550.")  # fmt: skip
+    add_inbox_ports(inbox, "")
+    inbox.add_argument("-v", "--verbose", action="store_true", help="print headers and bodies too")
+
+
 def add_send(commands: Any) -> None:
     """Describe `notify send`."""
     send = command(commands, "send", "service.cli.sending", "enqueue one notification",
@@ -143,20 +157,44 @@ def add_send(commands: Any) -> None:
     send.add_argument(
         "payload", nargs="?", metavar="JSON", help="the payload; '-' reads stdin, @FILE a file"
     )
-    send.add_argument("--subject", help="email: the subject")
-    send.add_argument("--text", help="email: the text")
-    send.add_argument("--html", help="email: the HTML part")
-    send.add_argument("--priority", type=integer, metavar="N", help="0 urgent … 3 bulk; default 2")
-    send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)")
-    send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)")
-    send.add_argument("--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1")
-    send.add_argument("--reference", help="your own name for it, to find it again")
+    mail = [
+        send.add_argument("--subject", help="email: the subject"),
+        send.add_argument("--text", help="email: the text"),
+        send.add_argument("--html", help="email: the HTML part"),
+    ]
+    fields = [
+        send.add_argument(
+            "--priority", type=integer, metavar="N", help="0 urgent … 3 bulk; default 2"
+        ),
+        send.add_argument("--send-at", metavar="TIME", help="not before (RFC 3339)"),
+        send.add_argument("--expires-at", metavar="TIME", help="not after (RFC 3339)"),
+        send.add_argument(
+            "--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1"
+        ),
+        send.add_argument("--reference", help="your own name for it, to find it again"),
+    ]
+    send.set_defaults(mail=of_same_name(mail), fields=of_same_name(fields))
     send.add_argument("--wait", action="store_true", help="until it has ended; prints its story")
     send.add_argument(
         "--timeout", type=seconds, metavar="S", help="seconds that --wait takes at most; default 60"
     )
     add_url(send)
     add_form(send)
+
+
+def of_same_name(options: list[argparse.Action]) -> dict[str, str]:
+    """Say that each of these options is a field of the request (see service.cli.options)."""
+    return {option.dest: option.dest for option in options}
+
+
+def add_status(commands: Any) -> None:
+    """Describe `notify status`."""
+    status = command(commands, "status", "service.cli.reading", "show what became of one",
+        "Print it with every attempt; on standard error, when it is tried next.",
+        function="status")  # fmt: skip
+    status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
+    add_url(status)
+    add_form(status)
 
 
 def add_list(commands: Any) -> None:
@@ -174,6 +212,16 @@ def add_list(commands: Any) -> None:
     page.add_argument("--cursor", metavar="ID", help="go on behind this one")
     add_url(page)
     add_json(page)
+
+
+def add_cancel(commands: Any) -> None:
+    """Describe `notify cancel`."""
+    cancel = command(commands, "cancel", "service.cli.operate", "call off what is still queued",
+        "One line for each ID; the exit code is 1 if one of them could not be cancelled: what is "
+        "being sent cannot be called back.", function="cancel")  # fmt: skip
+    cancel.add_argument("ids", nargs="+", metavar="ID")
+    add_url(cancel)
+    add_json(cancel)
 
 
 def add_redrive(commands: Any) -> None:
@@ -238,55 +286,7 @@ def add_json(command: argparse.ArgumentParser) -> None:
 
 
 def add_form(command: argparse.ArgumentParser) -> None:
-    """For commands that print a document: text on a terminal, JSON into a pipe."""
+    """Add --json to a command that prints text on a terminal, and JSON into a pipe."""
     command.add_argument(
         "--json", action=argparse.BooleanOptionalAction, help="print JSON, or text for people"
     )
-
-
-def filled(text: str) -> str:
-    """Take any text but none: a variable of the shell may be empty, and the default surprises."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty")
-    return text
-
-
-def port_number(text: str) -> int:
-    """Parse a port; 0 is any that is free."""
-    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """Parse a number of rows."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def integer(text: str) -> int:
-    """Parse what the API judges by its own limits."""
-    try:
-        return int(text[:20])
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-
-
-def finite(text: str) -> float:
-    """Parse a number that is one."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return value
-
-
-def seconds(text: str) -> float:
-    """Parse a time to wait."""
-    value = finite(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is less than nothing")
-    return value

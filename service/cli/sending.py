@@ -1,4 +1,4 @@
-"""`notify send`: enqueue one notification, and perhaps wait for its end."""
+"""`notify send`: enqueue one notification and, with --wait, wait until it has ended."""
 
 import argparse
 import json
@@ -11,16 +11,16 @@ from typing import Any, BinaryIO, NoReturn
 import msgspec
 
 from service.cli.address import base_url
+from service.cli.options import entered, spelled
 from service.cli.output import is_json, note, say, show
 from service.cli.reading import shaped, story
 from service.errors import ConfigError, NobodyListens, TryLater
 
-FIELDS = ("priority", "send_at", "expires_at", "max_attempts", "reference")
-MAIL = ("subject", "text", "html")
-ENDS = {"sent": 0, "failed": 3, "expired": 4, "cancelled": 5}
+EXIT_CODES = {"sent": 0, "failed": 3, "expired": 4, "cancelled": 5}
 NOT_YET = 6
-PAYLOAD_MAX_BYTES = 4 * 1024**2  # the API says at which size it is too large; /dev/zero has no end
-LOOK_S = (0.05, 1.0)  # between two looks: at first, and later
+# More than the API takes, which says what its limit is. Without one, @/dev/zero would never end.
+PAYLOAD_MAX_BYTES = 4 * 1024**2
+LOOK_S = (0.05, 1.0)  # between two looks: at first, and at most
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.timeout is not None and not args.wait:
         raise ConfigError("--timeout is how long --wait may take: give both")
     body = {"channel": args.channel, "recipient": args.recipient, "payload": payload(args)}
-    body |= {name: getattr(args, name) for name in FIELDS if getattr(args, name) is not None}
+    body |= entered(args, args.fields)
     base = base_url(args)
     sent = shaped(client.send(base, body, typed(args)), "id", "status")
     if args.wait:
@@ -43,30 +43,34 @@ def run(args: argparse.Namespace) -> int:
 
 
 def waited(args: argparse.Namespace, base: str, id: str) -> int:
-    """Look until it has ended, and say by the exit code how. Ctrl-C ends the looking alone."""
+    """Look until it has ended; returns the exit code for how. Ctrl-C ends only the looking."""
     note(f"{id} queued")
     timeout_s = 60.0 if args.timeout is None else args.timeout
-    found = ended(base, id, time.monotonic() + timeout_s)
-    if found is None:
+    notification = ended(base, id, time.monotonic() + timeout_s)
+    if notification is None:
         note(f"{id} has not ended within {timeout_s:g} s, and goes on: notify status {id}")
         return NOT_YET
     if is_json(args):
-        show(found)
+        show(notification)
     else:
-        say(story(found))
-    return ENDS.get(found["status"], NOT_YET)
+        say(story(notification))
+    return EXIT_CODES[notification["status"]]
 
 
 def ended(base: str, id: str, end: float) -> dict[str, Any] | None:
-    """Read it again and again until it has ended; None: not in time. An API may come back."""
+    """Read it until it has ended; None: not before `end` (monotonic).
+
+    An API that does not answer is asked again: it may be restarting. Raises TryLater if it does
+    not answer at the end either.
+    """
     from service.cli import client
 
     pause_s, longest_s = LOOK_S
     while True:
         try:
-            found = shaped(client.status(base, id), "id", "status")
-            if found["status"] in ENDS:
-                return found
+            notification = shaped(client.status(base, id), "id", "status")
+            if notification["status"] in EXIT_CODES:
+                return notification
         except (TryLater, NobodyListens) as error:
             if time.monotonic() > end:
                 raise TryLater(
@@ -80,8 +84,8 @@ def ended(base: str, id: str, end: float) -> dict[str, Any] | None:
 
 
 def payload(args: argparse.Namespace) -> Any:
-    """Give the payload as it was written, or a mail's options put together. Raises ConfigError."""
-    mail = {name: getattr(args, name) for name in MAIL if getattr(args, name) is not None}
+    """Return the payload as it was written, or made of a mail's options. Raises ConfigError."""
+    mail = entered(args, args.mail)
     if args.payload is None:
         return mail
     if mail:
@@ -91,38 +95,42 @@ def payload(args: argparse.Namespace) -> Any:
     return msgspec.Raw(text.encode())
 
 
-def read(given: str) -> str:
-    """Give the text of a payload: as it is, of @file, or of stdin. Raises ConfigError."""
-    if given != "-" and not given.startswith("@"):
-        return given
+def read(argument: str) -> str:
+    """Return the text of a payload: the argument, or what is in @file or stdin (`-`).
+
+    Raises ConfigError.
+    """
+    if argument != "-" and not argument.startswith("@"):
+        return argument
     try:
-        with open_payload(given) as file:
+        with open_payload(argument) as file:
             data = file.read(PAYLOAD_MAX_BYTES + 1)
         if len(data) > PAYLOAD_MAX_BYTES:
-            raise ConfigError(f"the payload in {place(given)} is larger than the API takes")
+            raise ConfigError(f"the payload in {place(argument)} is larger than the API takes")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"the payload in {place(given)} is not UTF-8: byte {error.start + 1}"
+            f"the payload in {place(argument)} is not UTF-8: byte {error.start + 1}"
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it cannot be read"
-        raise ConfigError(f"the payload in {place(given)}: {reason}") from None
+        raise ConfigError(f"the payload in {place(argument)}: {reason}") from None
 
 
-def open_payload(given: str) -> AbstractContextManager[BinaryIO]:
-    """Open what `-` or `@file` names; stdin stays open."""
-    return nullcontext(sys.stdin.buffer) if given == "-" else Path(given[1:]).open("rb")
+def open_payload(argument: str) -> AbstractContextManager[BinaryIO]:
+    """Open what `-` or `@file` names; stdin stays open afterwards."""
+    return nullcontext(sys.stdin.buffer) if argument == "-" else Path(argument[1:]).open("rb")
 
 
-def place(given: str) -> str:
-    return "stdin" if given == "-" else given[1:] or "''"
+def place(argument: str) -> str:
+    """Name what `-` or `@file` names, for an error."""
+    return "stdin" if argument == "-" else argument[1:] or "''"
 
 
 def check(text: str) -> None:
-    """Raise ConfigError, with the place, if a text is not JSON."""
+    """Check that a text is JSON. Raises ConfigError, which says where it is not."""
     try:
-        json.loads(text, parse_constant=no_number)
+        json.loads(text, parse_constant=not_a_number)
         text.encode()
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
@@ -137,16 +145,13 @@ def check(text: str) -> None:
         raise ConfigError(f"the payload is not JSON: {error}") from None
 
 
-def no_number(text: str) -> NoReturn:
+def not_a_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a number there")
 
 
 def typed(args: argparse.Namespace) -> dict[str, str]:
-    """Say as what each field of the request was typed."""
-    words = {f"/{name}": "--" + name.replace("_", "-") for name in FIELDS}
-    words |= {"/channel": "CHANNEL", "/recipient": "RECIPIENT", "/payload": "JSON"}
+    """Return how each field of the request was typed, by its JSON pointer."""
+    words = {"/channel": "CHANNEL", "/recipient": "RECIPIENT", "/payload": "JSON"}
     if args.payload is None:
-        words |= {f"/payload/{name}": f"--{name}" for name in MAIL} | {
-            "/payload": "--subject, --text, --html"
-        }
-    return words
+        words = words | spelled(args.mail, "/payload") | {"/payload": "--subject, --text, --html"}
+    return words | spelled(args.fields)

@@ -9,8 +9,13 @@ from service.names.loopback import is_loopback
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """`user` None: no login. `tls`: from the start (smtps), or not to be done without."""
+    """`origin`: scheme, host and port as they are written, without the login.
 
+    `user` None: no login. `tls_needed`: smtps, or nothing is sent without STARTTLS.
+    """
+
+    origin: str
+    path: str
     host: str
     port: int
     user: str | None
@@ -26,6 +31,8 @@ def mail_server(url: str) -> MailServer:
     host = parts.hostname or "localhost"
     is_optional = parts.username is None or is_loopback(host) or parts.query == "tls=optional"
     return MailServer(
+        origin=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        path=parts.path,
         host=host,
         port=parts.port or (465 if is_smtps else 25),
         user=None if parts.username is None else unquote(parts.username),

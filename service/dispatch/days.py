@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from loguru import logger
 
-from service.ledger.store import Store
+from service.ledger.leader_store import LeaderStore
 from service.metrics import DispatcherMetrics
 
 HOURLY_S = 3600.0
@@ -44,7 +44,7 @@ class Days:
 
     def __init__(
         self,
-        store: Store,
+        store: LeaderStore,
         metrics: DispatcherMetrics,
         retention_days: int,
         doubt_s: Callable[[], Awaitable[float]] = without_doubt,

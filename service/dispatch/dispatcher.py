@@ -16,7 +16,7 @@ from service.dispatch.leader import Leader
 from service.dispatch.offering import Offering
 from service.dispatch.turns import Turns
 from service.errors import DatabaseAway, Ended, NotifyError
-from service.ledger.store import Store
+from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.logs.seldom import Seldom
 from service.metrics import DispatcherMetrics, ProcessMetrics
@@ -32,7 +32,7 @@ class Dispatcher:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: LeaderStore,
         metrics: DispatcherMetrics,
         restarted: Restarted = lambda _: None,
     ) -> None:
@@ -127,7 +127,7 @@ async def dispatching(settings: Settings, process: ProcessMetrics) -> AsyncItera
     """Run a dispatcher beside its caller, who gets a Look at whether it still runs."""
     assert settings.database_url is not None
     role = "notify-maint"
-    async with Store(settings.database_url, role) as store:
+    async with LeaderStore(settings.database_url, role) as store:
         process.show(role, store.pool.stats)
         dispatcher = Dispatcher(settings, store, DispatcherMetrics(), process.restarted)
         task = asyncio.create_task(dispatcher.run(), name="leader")

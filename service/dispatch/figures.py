@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from service.dispatch.offering import Offering
 from service.errors import RedisAway
-from service.ledger.store import Store
+from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
 
@@ -18,7 +18,7 @@ MISSES_MAX = 3  # failed reads in a row; then the figures are unknown
 class Figures:
     """Has a method for each group of figures, which reads them once and shows them."""
 
-    def __init__(self, store: Store, metrics: DispatcherMetrics) -> None:
+    def __init__(self, store: LeaderStore, metrics: DispatcherMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self._probing = Outage("redis", role="dispatcher")

@@ -11,7 +11,7 @@ from service.dispatch.interval import every
 from service.dispatch.mender import Mender
 from service.dispatch.offering import Offering
 from service.dispatch.reaper import Reaper
-from service.ledger.store import Store
+from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics
 from service.process.watched import Run
@@ -40,7 +40,7 @@ class Jobs:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: LeaderStore,
         metrics: DispatcherMetrics,
         offering: Offering | None,
     ) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from loguru import logger
 
 from service.clock import Clock
-from service.ledger.store import Store, Stretch
+from service.ledger.leader_store import LeaderStore, Stretch
 from service.metrics import DispatcherMetrics
 from service.model import LANES
 
@@ -22,7 +22,7 @@ DAYS_MAX = 16  # that one call opens, as each costs locks
 class Mender:
     """Notices when the clock jumps while it leads, and finds the traces of earlier jumps."""
 
-    def __init__(self, store: Store, metrics: DispatcherMetrics, lease_s: float) -> None:
+    def __init__(self, store: LeaderStore, metrics: DispatcherMetrics, lease_s: float) -> None:
         self._store = store
         self._metrics = metrics
         self._lease_s = lease_s

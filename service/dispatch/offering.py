@@ -11,7 +11,7 @@ from loguru import logger
 from service.dispatch.offers import WINDOW_LOW, WINDOW_MAX, Offers
 from service.dispatch.ready_set import ReadySet
 from service.errors import RedisAway
-from service.ledger.store import Store
+from service.ledger.leader_store import LeaderStore
 from service.metrics import DispatcherMetrics
 from service.model import Lane
 
@@ -28,7 +28,7 @@ class Offer:
 class Offering:
     """Keeps the ready set filled with what is due; the turns and the reconciler never overlap."""
 
-    def __init__(self, store: Store, redis_url: str, metrics: DispatcherMetrics) -> None:
+    def __init__(self, store: LeaderStore, redis_url: str, metrics: DispatcherMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self._ready_set = ReadySet(redis_url)

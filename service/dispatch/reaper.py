@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from service.dispatch.mender import Mender
-from service.ledger.store import Store
+from service.ledger.leader_store import LeaderStore
 from service.logs import logs
 from service.metrics import DispatcherMetrics
 from service.model import Reaped
@@ -26,7 +26,7 @@ class Reaper:
 
     def __init__(
         self,
-        store: Store,
+        store: LeaderStore,
         metrics: DispatcherMetrics,
         mender: Mender,
         lease_s: float,

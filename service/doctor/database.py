@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.doctor.days import DAYS_AHEAD_MIN
 from service.doctor.finding import Finding, judged
-from service.ledger.store import Store
+from service.ledger.doctor_store import DoctorStore
 from service.model import Checkup
 
 SKEW_MAX = timedelta(seconds=5)
@@ -13,7 +13,7 @@ WAITING_MAX = timedelta(minutes=1)
 NOTIFY_USAGE_MAX = 0.01
 
 
-async def checkup_findings(store: Store) -> Iterator[Finding]:
+async def checkup_findings(store: DoctorStore) -> Iterator[Finding]:
     """Judge the server, and what waits in the ledger."""
     return database_findings(await store.checkup(), datetime.now(UTC))
 
@@ -48,7 +48,7 @@ def database_findings(facts: Checkup, now: datetime) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-async def producers_finding(store: Store) -> Finding:
+async def producers_finding(store: DoctorStore) -> Finding:
     """Say which table `notifications` is without a schema. One of the user's own is no fault."""
     schema = await store.schema_found()
     if schema is None:
@@ -64,7 +64,7 @@ async def producers_finding(store: Store) -> Finding:
     )
 
 
-async def waiting_finding(store: Store) -> Finding:
+async def waiting_finding(store: DoctorStore) -> Finding:
     """Judge how long what is due has been waiting."""
     waiting = (await store.gauges()).oldest_due_age or timedelta(0)
     return judged(

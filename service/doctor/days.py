@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from service.dispatch.days import lock_advice
 from service.doctor.finding import Finding
-from service.ledger.store import Store
+from service.ledger.doctor_store import DoctorStore
 
 DAYS_AHEAD_MIN = 2
 DAYS_SHOWN_MAX = 100
 
 
-async def day_findings(store: Store, retention_days: int) -> list[Finding]:
+async def day_findings(store: DoctorStore, retention_days: int) -> list[Finding]:
     """Judge the care for the ledger's days, and the server's room for all of them."""
     retention = timedelta(days=retention_days)
     missing = await store.maintenance(DAYS_AHEAD_MIN, retention, DAYS_SHOWN_MAX)

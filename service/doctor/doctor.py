@@ -18,7 +18,7 @@ from service.doctor.schema import whole_findings
 from service.doctor.transactions import transaction_finding
 from service.errors import NotifyError
 from service.ledger.connection import LEAD, connect
-from service.ledger.store import Store
+from service.ledger.doctor_store import DoctorStore
 
 CONNECT_MAX_S = 20.0  # as several hosts may be tried, each for connect_timeout
 BUG_ADVICE = "a fault of this program: please report it"
@@ -36,7 +36,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
     ledger, leads = "", False
     if not fault:
         yield await looked("pooler", pooler_finding(settings))
-        async with Store(settings.database_url, "notify-doctor", connections_max=1) as store:
+        async with DoctorStore(settings.database_url, "notify-doctor", connections_max=1) as store:
             async for finding in ledger_findings(store, settings):
                 yield finding
             with suppress(NotifyError):
@@ -53,7 +53,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding, None]:
     yield await looked("mail", asyncio.to_thread(mail_finding, settings))
 
 
-async def leadership(store: Store) -> tuple[str, bool]:
+async def leadership(store: DoctorStore) -> tuple[str, bool]:
     """Return the ledger's name, and whether a dispatcher of ours leads."""
     ledger, _ = await store.ledger()
     holder = await store.lock_holder(LEAD)
@@ -70,7 +70,7 @@ async def fault_of(setting: str, url: str) -> Finding | None:
     return None
 
 
-async def ledger_findings(store: Store, settings: Settings) -> AsyncIterator[Finding]:
+async def ledger_findings(store: DoctorStore, settings: Settings) -> AsyncIterator[Finding]:
     """Look at what is in the database."""
     if missing := await store.missing():
         found, _, advice = missing[0].partition(": ")

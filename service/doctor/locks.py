@@ -6,13 +6,13 @@ from service.doctor.finding import Finding, judged
 from service.errors import NotifyError
 from service.ledger.connection import BELL, LEAD, connect
 from service.ledger.db import translated
-from service.ledger.store import Store
+from service.ledger.doctor_store import DoctorStore
 from service.model import LockHolder
 
 LISTEN_WAIT_S = 2.0
 
 
-async def lead_finding(store: Store) -> Finding:
+async def lead_finding(store: DoctorStore) -> Finding:
     """Say whether a dispatcher leads, or who holds the leader's lock instead."""
     holder = await store.lock_holder(LEAD)
     if holder is None:
@@ -28,7 +28,7 @@ async def lead_finding(store: Store) -> Finding:
     )  # fmt: skip
 
 
-async def doorbell_finding(store: Store) -> Finding:
+async def doorbell_finding(store: DoctorStore) -> Finding:
     """Say whether a stranger keeps the dispatcher from sleeping."""
     holder = await store.lock_holder(BELL)
     if holder is None or holder.is_ours:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from service.doctor.finding import Finding
+from service.ledger.doctor_store import DoctorStore
 from service.ledger.faults import REDO, Fault
-from service.ledger.store import Store
 
 
-async def whole_findings(store: Store) -> Iterator[Finding]:
+async def whole_findings(store: DoctorStore) -> Iterator[Finding]:
     """Say what the schema lacks, and what in it is not ours."""
     return schema_findings(await store.faults(), await store.strangers())
 

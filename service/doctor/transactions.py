@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from service.doctor.finding import Finding
-from service.ledger.store import Store
+from service.ledger.doctor_store import DoctorStore
 
 AGE_MAX = timedelta(minutes=5)
 HIDDEN_MAX = 10_000  # transactions that began after one whose own time is hidden
@@ -63,7 +63,7 @@ class Oldest(NamedTuple):
 
 
 async def transaction_finding(
-    store: Store, age_max: timedelta = AGE_MAX, hidden_max: int = HIDDEN_MAX
+    store: DoctorStore, age_max: timedelta = AGE_MAX, hidden_max: int = HIDDEN_MAX
 ) -> Finding:
     """Say how old the oldest transaction is, and whose."""
     async with store.pool.connection() as conn:

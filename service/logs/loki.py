@@ -17,7 +17,7 @@ from service.logs.backlog import Backlog, body, chunk
 from service.logs.outage import Outage
 from service.metrics import LogMetrics
 from service.names.lookups import Lookups, addresses
-from service.names.origin import name_of
+from service.names.origin import server
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -228,6 +228,5 @@ class Endpoint:
 
 def named(url: str) -> tuple[str | None, int]:
     """Say which name LOKI_URL brings, if any, and which port."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return name_of(parts.hostname or "localhost"), port
+    there = server(url)
+    return (there.name, there.port) if there else (None, 0)

@@ -22,7 +22,7 @@ from service.doctor.doctor import examine
 from service.doctor.finding import Finding
 from service.doctor.transactions import Oldest, transaction_finding
 from service.inbox.inbox import Inbox
-from service.ledger.store import Store
+from service.ledger.doctor_store import DoctorStore
 from tests.ledger import ago, put
 
 SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4"
@@ -196,7 +196,7 @@ def test_the_direct_url_is_looked_at_as_well(dsn):
 
 
 async def oldest(dsn: str, age_max: timedelta, hidden_max: int = 10_000) -> Finding:
-    async with Store(dsn, "notify-doctor") as store:
+    async with DoctorStore(dsn, "notify-doctor") as store:
         return await transaction_finding(store, age_max, hidden_max)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from service.config.settings import Settings
 from service.errors import StartError
+from service.ledger.api_store import ApiStore
 from service.ledger.connection import connect
 from service.ledger.migrate import migrate
 from service.ledger.poolers import refuse_unfit
-from service.ledger.store import Store
 from tests.integration.test_hostile_settings import HOSTILE, set_for
 from tests.pgbouncer import PgBouncer
 from tests.road import examined, road
@@ -118,7 +118,7 @@ def test_nothing_follows_the_sync_that_gives_a_session_back(pool):
 
 def test_many_at_once_share_few_sessions(dsn, pool):
     async def use(url: str) -> list[Any]:
-        async with Store(url, "notify-api") as first, Store(url, "notify-api") as second:
+        async with ApiStore(url, "notify-api") as first, ApiStore(url, "notify-api") as second:
             stores = [first, second] * 50
             return await asyncio.gather(*(store.enqueue(ROW) for store in stores))
 

@@ -8,9 +8,9 @@ from psycopg.sql import SQL, Identifier
 
 from service.doctor.schema import schema_findings
 from service.errors import DatabaseAway
+from service.ledger.doctor_store import DoctorStore
 from service.ledger.migrate import migrate
 from service.ledger.schema import functions, tables
-from service.ledger.store import Store
 from tests.ledger import claim, enqueue, keep_partitions, settle
 from tests.sql.test_migrate import catalog
 
@@ -125,19 +125,19 @@ KEPT = {
 
 def missing(url):
     """Say what /readyz lacks."""
-    return asyncio.run(asked(url, Store.missing))
+    return asyncio.run(asked(url, DoctorStore.missing))
 
 
 def told(url):
     """Say what the doctor finds in the schema, or why it cannot look."""
     try:
-        return missing(url) + [str(fault) for fault in asyncio.run(asked(url, Store.faults))]
+        return missing(url) + [str(fault) for fault in asyncio.run(asked(url, DoctorStore.faults))]
     except DatabaseAway as error:
         return [str(error)]
 
 
 async def asked(url, verb):
-    async with Store(url, "notify-test", connections_max=1) as store:
+    async with DoctorStore(url, "notify-test", connections_max=1) as store:
         return await verb(store)
 
 
@@ -196,12 +196,12 @@ def test_a_function_that_is_gone_is_named(dsn, db, signature):
 def test_what_is_not_ours_in_our_schema_is_told(dsn, db):
     db.execute("create table notify.orders (id integer)")
     db.execute("create view public.ours as select * from notify.notifications")
-    strangers = asyncio.run(asked(dsn, Store.strangers))
+    strangers = asyncio.run(asked(dsn, DoctorStore.strangers))
     assert strangers == ["notify.orders", "public.ours"]
     [finding] = schema_findings([], strangers)
     assert finding.found.startswith("notify.orders is not ours")
     db.execute(finding.advice.partition(": ")[2])
-    assert asyncio.run(asked(dsn, Store.strangers)) == ["public.ours"]
+    assert asyncio.run(asked(dsn, DoctorStore.strangers)) == ["public.ours"]
 
 
 def test_what_a_role_may_not_is_told_with_what_to_grant(dsn, db):

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from service.ledger.api_store import ApiStore
 from service.ledger.migrate import migrate
 from service.ledger.schema import schema_root
-from service.ledger.store import Store
 from tests.ledger import cancel, change, claim, due, enqueue, put, row, settle
 
 MIGRATIONS = schema_root() / "migrations"
@@ -28,7 +28,7 @@ def unbounded(db):
 
 def read(dsn, ask):
     async def asked():
-        async with Store(dsn, "notify-api") as store:
+        async with ApiStore(dsn, "notify-api") as store:
             return await ask(store)
 
     return asyncio.run(asked())

@@ -57,6 +57,25 @@ def test_a_new_migration_deploys_the_functions_again(tree):
     assert stamp(tree, "--check").returncode == 1
 
 
+def test_the_two_names_that_a_merge_leaves_become_one(tree):
+    [name] = deployers(tree)
+    text = (tree / "migrations" / name).read_text(encoding="utf-8")
+    for branch in ("0" * 12, "f" * 12):
+        (tree / "migrations" / f"9999-sql-{branch}.py").write_text(text, encoding="utf-8")
+    assert stamp(tree, "--check").returncode == 1
+    assert stamp(tree).returncode == 0
+    assert deployers(tree) == [name]
+
+
+def test_two_texts_of_the_deploying_migration_are_refused(tree):
+    [name] = deployers(tree)
+    (tree / "migrations" / "9999-sql-000000000000.py").write_text("step('')\n", encoding="utf-8")
+    result = stamp(tree)
+    assert result.returncode == 1
+    assert "differ: keep the right one" in result.stderr
+    assert sorted(deployers(tree)) == ["9999-sql-000000000000.py", name]
+
+
 def test_line_endings_do_not_matter(tree):
     for path in (tree / "sql").glob("*.sql"):
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

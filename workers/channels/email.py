@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 import msgspec
 import pycurl
 
 from service.channels.email import EmailPayload
+from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.model import Outcome
 from service.text.addresses import Address, address, sender
@@ -77,7 +77,7 @@ class EmailChannel:
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._sender = sender(settings.mail_from or NOBODY)
-        self._server = server_of(settings.smtp_url) if settings.smtp_url else None
+        self._server = mail_server(settings.smtp_url).origin if settings.smtp_url else None
 
     def destination(self, claim: Claim) -> str | None:
         """Return the server, which takes all mail."""
@@ -178,12 +178,6 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
 def of_domain(outcome: Outcome, answer: Answer) -> bool:
     """Say whether a verdict is about the mail's domain: from RCPT on, the server may quote that."""
     return answer.phase >= Phase.RCPT and outcome is not Outcome.UNREACHABLE
-
-
-def server_of(smtp_url: str) -> str:
-    """Return the URL without its user and password: the destination of every mail."""
-    parts = urlsplit(smtp_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 @lru_cache(maxsize=DOMAINS_KNOWN_MAX)

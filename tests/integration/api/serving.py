@@ -16,7 +16,7 @@ from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.clock import Clock
 from service.config.settings import Settings
 from service.http.connections import Limits
-from service.ledger.store import Store
+from service.ledger.api_store import ApiStore
 from service.metrics import ApiMetrics
 
 LIMIT_S = 60.0
@@ -29,7 +29,7 @@ class Api:
     """One running edge: its port, its metrics, and its stores."""
 
     def __init__(
-        self, port: int, registry: CollectorRegistry, store: Store, reads: Store, loop: Any
+        self, port: int, registry: CollectorRegistry, store: ApiStore, reads: ApiStore, loop: Any
     ) -> None:
         self.port = port
         self.store = store
@@ -104,8 +104,8 @@ class Stack:
     async def open(self) -> Api:
         """Start everything."""
         registry = CollectorRegistry()
-        self._store = await Store(self._dsn, "notify-api").__aenter__()
-        reads = Store(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
+        self._store = await ApiStore(self._dsn, "notify-api").__aenter__()
+        reads = ApiStore(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
         self._reads = await reads.__aenter__()
         metrics = ApiMetrics(registry)
         app = create_app(self._settings, self._store, self._reads, metrics, clock=self._clock)

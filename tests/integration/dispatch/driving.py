@@ -12,7 +12,7 @@ from service.config.settings import Settings
 from service.dispatch.dispatcher import Dispatcher
 from service.dispatch.offering import Offer, Offering
 from service.dispatch.turns import Turns
-from service.ledger.store import Store
+from service.ledger.leader_store import LeaderStore
 from service.metrics import DispatcherMetrics
 
 LIMIT_S = 60.0
@@ -42,7 +42,7 @@ class Driven:
         self._loop.close()
 
     async def _open(self) -> None:
-        self.store = Store(self.settings.database_url, "notify-maint")
+        self.store = LeaderStore(self.settings.database_url, "notify-maint")
         await self.store.__aenter__()
         metrics = DispatcherMetrics(self.registry)
         self.dispatcher = Dispatcher(self.settings, self.store, metrics)

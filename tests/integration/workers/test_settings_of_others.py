@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from service.ledger.store import Store
+from service.ledger.api_store import ApiStore
+from service.ledger.doctor_store import DoctorStore
+from service.ledger.leader_store import LeaderStore
 from tests import ledger
 from tests.waiting import wait_for
 
@@ -26,6 +28,10 @@ SETTINGS = {
 }
 
 
+class EveryStore(ApiStore, LeaderStore, DoctorStore):
+    """The calls of every role, on one pool."""
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
     set_it = SQL("alter database {} set {} = {}").format(
@@ -36,7 +42,7 @@ def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
     start()
 
     async def use() -> None:
-        async with Store(dsn, "notify-api") as store:
+        async with EveryStore(dsn, "notify-api") as store:
             told = await store.enqueue(
                 '[{"channel": "log", "recipient": "✓", "payload": ["✓", 1.10]}]'.encode()
             )

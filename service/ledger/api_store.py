@@ -1,0 +1,176 @@
+"""What the API asks of the ledger: enqueue, read, cancel, redrive."""
+
+from dataclasses import asdict, replace
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.adapt import Buffer, Loader
+from psycopg.rows import class_row
+
+from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.ledger.columns import columns
+from service.ledger.db import is_not_the_rows
+from service.ledger.store import Store
+from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
+
+# How many characters are shown of each text. Of `status` and `outcome` constraints say what is in.
+TEXTS = {
+    "channel": 63,
+    "recipient": RECIPIENT_MAX_CHARS,
+    "reference": REFERENCE_MAX_CHARS,
+    "last_error_code": 100,
+    "last_error": 500,
+}
+ATTEMPT_TEXTS = {"code": 100, "excerpt": 500, "worker": 250}
+SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))
+
+PAGE_LOOK_MAX = 20_000  # 20 ms
+# While nothing matches, page() is called again: of a long ledger each call opens few days.
+PAGE_TURNS_MAX = 10
+REDRIVE_LOOK_MAX = 100_000
+ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
+
+FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
+# One more than is shown: then there are older ones.
+FIND_ATTEMPTS = f"""
+select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
+where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}
+"""
+PAGE = f"""
+select ids, following from notify.page(
+  p_status => %(status)s, p_channel => %(channel)s, p_reference => %(reference)s,
+  p_before => %(before)s, p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
+"""
+# The status is asked again: it may have changed since. The bounds say which days to read.
+PAGE_ROWS = f"""
+select {SUMMARY}, null as payload from notify.notifications
+where id = any(%(ids)s) and id between %(first)s and %(last)s
+  and (%(status)s::text is null or status = %(status)s)
+order by id desc
+"""
+REDRIVE = """
+select matched, redriven, expired, more, following from notify.redrive(
+  p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
+  p_code => %(last_error_code)s, p_reference => %(reference)s, p_from => %(created_from)s,
+  p_until => %(created_until)s, p_limit => %(limit)s, p_attempts => %(attempts)s,
+  p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s)
+"""
+ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
+# Row security makes this fail, and then no row is to blame.
+MAY_SEE_ROWS = "select from notify.notifications limit 0"
+# A demoted primary, or a time limit; any other SQLSTATE may be about one row.
+ABOUT_THE_SERVER = ("25006", "57014")
+# 2 s is less than statement_timeout, which would cancel the rows before a slow one as well.
+ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
+
+
+class JsonText(Loader):
+    """Read jsonb as the text it is: numbers of any length pass through unchanged."""
+
+    def load(self, data: Buffer) -> msgspec.Raw:
+        return msgspec.Raw(bytes(data))
+
+
+class ApiStore(Store):
+    """The API's calls. Every method may raise DatabaseAway."""
+
+    async def enqueue(self, rows: bytes) -> dict[int, Accepted | NotifyError]:
+        """Insert a JSON array of rows as one commit; returns what became of each by its place.
+
+        Places count from 1. Refused, DatabaseAway or NotTried: the row is not in the ledger. A
+        place that is missing: somebody's trigger dropped the row without an error. Raises Refused
+        if nothing was tried, because the array is no jsonb.
+        """
+        async with self.pool.connection() as conn:
+            text = rows.decode()
+            try:
+                cursor = await conn.execute(ENQUEUE_ALL, [text])
+                return {n: Accepted(id, at) for n, id, at in await cursor.fetchall()}
+            except psycopg.Error as error:
+                if error.sqlstate is None or error.sqlstate in ABOUT_THE_SERVER:
+                    raise
+                if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                    await conn.execute(MAY_SEE_ROWS)
+            cursor = await conn.execute(ENQUEUE, [text])
+            return {
+                place: Accepted(id, created_at) if refused is None else not_accepted(**refused)
+                for place, id, created_at, refused in await cursor.fetchall()
+            }
+
+    async def find(self, id: UUID) -> Notification | None:
+        """Read one notification with its last attempts, one more than ATTEMPTS_MAX at most."""
+        async with self.pool.connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(Notification))
+            cursor.adapters.register_loader("jsonb", JsonText)
+            await cursor.execute(FIND, [id])
+            notification = await cursor.fetchone()
+            if notification is None:
+                return None
+            attempts = conn.cursor(row_factory=class_row(Attempt))
+            await attempts.execute(FIND_ATTEMPTS, [id])
+            return replace(notification, attempts=(await attempts.fetchall())[::-1])
+
+    async def page(
+        self,
+        *,
+        status: str | None,
+        channel: str | None,
+        reference: str | None,
+        limit: int,
+        before: UUID | None,
+    ) -> tuple[list[Notification], UUID | None]:
+        """Read up to `limit` notifications, newest first, before the id `before`; no payloads.
+
+        Returns the cursor to go on with as well, None at the end. A page may be short before the
+        end, because only PAGE_LOOK_MAX rows are looked at.
+        """
+        asked = {"status": status, "channel": channel, "reference": reference, "limit": limit}
+        async with self.pool.connection() as conn:
+            for _ in range(PAGE_TURNS_MAX):
+                page = await conn.execute(PAGE, asked | {"before": before})
+                [(ids, following)] = await page.fetchall()
+                if ids or following is None:
+                    break
+                before = following
+            if not ids:
+                return [], following
+            cursor = conn.cursor(row_factory=class_row(Notification))
+            bounds = {"ids": ids, "first": ids[-1], "last": ids[0], "status": status}
+            await cursor.execute(PAGE_ROWS, bounds, prepare=False)
+            return await cursor.fetchall(), following
+
+    async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
+        """Cancel what nobody is sending; returns what each notification that exists is now."""
+        return await self._rows(Cancelled, "select * from notify.cancel(%s)", [ids])
+
+    async def redrive(
+        self,
+        which: DeadLetters,
+        *,
+        after: UUID | None,
+        limit: int,
+        attempts: int,
+        rate_per_s: float,
+        dry_run: bool,
+    ) -> Redriven:
+        """Queue dead letters again, the oldest after the cursor `after` first.
+
+        Each gets `attempts` more.
+        """
+        how = {"look_max": REDRIVE_LOOK_MAX, "after": after, "limit": limit, "attempts": attempts,
+               "rate_per_s": rate_per_s, "dry_run": dry_run}  # fmt: skip
+        [redriven] = await self._rows(Redriven, REDRIVE, asdict(which) | how)
+        return redriven
+
+
+def not_accepted(
+    *, code: str, message: str, constraint: str = "", column: str = "", hint: str = ""
+) -> NotifyError:
+    """Say why enqueue() did not insert a row."""
+    if code == "ND002":
+        return NotTried(message)
+    if is_not_the_rows(code):
+        return DatabaseAway(message)
+    return Refused(message, constraint=constraint, column=column, hint=hint)

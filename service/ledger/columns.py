@@ -1,0 +1,28 @@
+"""Which columns the API reads of a row, as SQL: those that its dataclass has as fields."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+
+def columns(
+    row: type[Any], characters_max: Mapping[str, int], *, without: Collection[str] = ()
+) -> str:
+    """List the columns that fill `row`, except `without`.
+
+    Each is cut to what it may hold: a row from before these limits, or one that was changed by
+    hand, must not make an answer of megabytes, or one that cannot be read.
+    """
+    return ", ".join(
+        column(field.name, field.type, characters_max.get(field.name))
+        for field in fields(row)
+        if field.name not in without
+    )
+
+
+def column(name: str, kind: object, characters_max: int | None) -> str:
+    """Write one column: a time within a client's calendar, a text no longer than its limit."""
+    if kind in (datetime, datetime | None):
+        return f"notify.readable({name}) as {name}"
+    return name if characters_max is None else f"left({name}, {characters_max}) as {name}"

@@ -1,0 +1,46 @@
+"""What `notify doctor` asks of the database beyond what the roles ask."""
+
+from datetime import timedelta
+
+from service.ledger.connection import lock_holder
+from service.ledger.schema import STRANGERS, tables
+from service.ledger.store import Store
+from service.model import Checkup, LockHolder
+
+CHECKUP = "select * from notify.checkup(pg_catalog.to_regclass('notifications'))"
+SCHEMA_FOUND = """
+select relnamespace::regnamespace::text from pg_catalog.pg_class
+where oid = pg_catalog.to_regclass('notifications')
+"""
+
+
+class DoctorStore(Store):
+    """The doctor's calls. Every method may raise DatabaseAway."""
+
+    async def strangers(self) -> list[str]:
+        """Name what is not ours in our schema, and what in other schemas depends on our tables."""
+        return [name for (name,) in await self._tuples(STRANGERS, [tables()])]
+
+    async def maintenance(
+        self, days_ahead: int, retention: timedelta, limit: int
+    ) -> list[tuple[str, str, str | None]]:
+        """Say what maintenance has not done: (step, partition, cause), up to `limit` of a step."""
+        return await self._tuples(
+            "select step, partition, cause from notify.maintenance(%s, %s, %s)",
+            [days_ahead, retention, limit],
+        )
+
+    async def checkup(self) -> Checkup:
+        """Read how the server stands, and what of the ledger is overdue."""
+        [checkup] = await self._rows(Checkup, CHECKUP)
+        return checkup
+
+    async def schema_found(self) -> str | None:
+        """Name the schema in which this role finds `notifications`; None: in none."""
+        schemas = await self._tuples(SCHEMA_FOUND)
+        return schemas[0][0] if schemas else None
+
+    async def lock_holder(self, lock: int) -> LockHolder | None:
+        """Say who holds the lock BELL or LEAD; None: nobody does."""
+        async with self.pool.connection() as conn:
+            return await lock_holder(conn, lock)
