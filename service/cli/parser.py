@@ -51,9 +51,10 @@ def parser() -> Parser:
         "-v", "--verbose", action="store_true", help="the inbox prints headers and bodies too"
     )
 
-    services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
+    services = command(commands, "services", "service.cli.services",
+        "run PostgreSQL and Valkey alone",
         "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
-        "ready (a .env as it stands), and run until stopped.", function="services")  # fmt: skip
+        "ready (a .env as it stands), and run until stopped.")  # fmt: skip
     add_state(services)
 
     migrate = command(

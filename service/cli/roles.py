@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 
+from service.cli.metrics_port import serve_metrics
 from service.cli.output import say, show
-from service.cli.running import run_until_stopped, serve_metrics, start_logs
+from service.cli.role_logs import start_logs
+from service.cli.running import run_until_stopped
 from service.cli.settings import required, settings_for
 from service.config.settings import Settings
 from service.logs.outage import Outage

@@ -1,11 +1,8 @@
-"""Running until told to stop: signals, the event loop, and the metrics port."""
+"""Running until told to stop: the signals, and the event loop."""
 
 import asyncio
-import errno
-import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -15,16 +12,10 @@ from typing import Any
 
 from loguru import logger
 
-from service.config.doubts import doubts
-from service.config.settings import Settings
-from service.errors import Ended, NotifyError, StartError
+from service.errors import Ended, NotifyError
 from service.logs import logs
-from service.process.watched import Restarted, watched
 
-PORTS_TRIED_MAX = 100
-START_MAX_S = 10.0
 LOGS_OUT_S = 0.1  # the thread that writes them needs a moment
-METRICS_CONNECTIONS_MAX = 16
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -135,77 +126,3 @@ def threads_watched(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Ite
         yield died
     finally:
         threading.excepthook = before
-
-
-def start_logs(role: str, settings: Settings) -> None:
-    """Log as the settings say, and to Loki if they name one. It starts a thread: fork before."""
-    from service.logs.loki import Loki
-    from service.metrics import LogMetrics
-
-    metrics = LogMetrics()
-    push = Loki(settings.loki_url, metrics) if settings.loki_url else None
-    logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push, by_thread=True)
-    for line in doubts(settings):
-        logger.warning("setting_doubtful", hint=line)
-
-
-def listener(host: str, wanted: int) -> socket.socket:
-    """Listen on the first free port from `wanted` on. Raises StartError after 100 of them."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in range(wanted, min(wanted + PORTS_TRIED_MAX, 65536)):
-        try:
-            return socket.create_server((host, port), family=family)
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise StartError(f"HOST={host}: cannot listen there: {error.strerror}") from error
-    raise StartError(
-        f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken, or below 1024"
-    )
-
-
-def serve_metrics(settings: Settings, restarted: Restarted) -> None:
-    """Serve /metrics from a thread of its own, on the first free port from METRICS_PORT on."""
-    sock = listener(settings.host, settings.metrics_port)
-    port = sock.getsockname()[1]
-    is_served = threading.Event()
-
-    async def serve() -> None:  # it closes its socket; ours keeps the port for the next time
-        await metrics_served(settings, sock.dup(), is_served)
-
-    def run() -> None:
-        asyncio.run(watched("metrics", serve, restarted))
-
-    threading.Thread(target=run, name="metrics", daemon=True).start()
-    if not is_served.wait(START_MAX_S):
-        raise StartError(f"METRICS_PORT={port}: /metrics could not be served")
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    logger.info("metrics", url=f"http://{host}:{port}/metrics")
-
-
-async def metrics_served(
-    settings: Settings, sock: socket.socket, is_served: threading.Event
-) -> None:
-    """Serve /metrics as long as the process runs, to those who may call."""
-    from aiohttp import web
-    from prometheus_async.aio.web import server_stats
-
-    from service.http.callers import Callers, protected
-    from service.http.connections import BoundedRunner, Limits
-
-    app = web.Application()
-    app.router.add_get("/metrics", server_stats)
-    callers = Callers(settings.host, settings.allowed_hosts)
-    runner = BoundedRunner(
-        app,
-        limits=Limits(connections_max=METRICS_CONNECTIONS_MAX),
-        around=lambda handler: protected(handler, callers.fault),
-        access_log=None,
-        logger=logging.Logger("metrics", level=logging.CRITICAL),  # what is not HTTP gets a 400
-    )
-    await runner.setup()
-    await web.SockSite(runner, sock).start()
-    is_served.set()
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await runner.cleanup()

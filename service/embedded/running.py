@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.embedded.state import is_running
+from service.embedded.lock import is_running
 
 NAME = "running.json"
 

@@ -1,22 +1,15 @@
 """The state directory: one owner at a time, and what must stay the same from start to start."""
 
 import base64
-import fcntl
 import json
 import os
 import secrets
-import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
+from service.embedded.lock import lock
+from service.embedded.ports import free_port, is_free
 from service.errors import StartError
-
-# Below the ports that kernels give to outgoing connections, so that ours is free again next time.
-PORTS = range(20000, 30000)
-# A killed owner's child that was just being made holds the lock until its exec.
-DEAD_OWNER_S = 2.0
 
 
 def default_state() -> Path:
@@ -134,49 +127,6 @@ def make(directory: Path) -> None:
             step.chmod(mode)
 
 
-def lock(path: Path) -> IO[str]:
-    """Lock the file, and write our pid into it. The kernel unlocks it when we end.
-
-    Raises StartError when another process holds it.
-    """
-    path.touch(mode=0o600)
-    file = path.open("r+")
-    end = time.monotonic() + DEAD_OWNER_S
-    while not locked(file):
-        holder = path.read_text().strip()
-        if is_running(holder) or time.monotonic() > end:
-            file.close()
-            raise StartError(
-                f"state directory {path.parent} is in use by process {holder or '(unknown)'}:"
-                " stop that one, or give another directory by --state or NOTIFY_STATE"
-            )
-        time.sleep(0.02)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
-def locked(file: IO[str]) -> bool:
-    """Try to lock the file."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def is_running(pid: str) -> bool:
-    """Say whether a process of that number exists."""
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, OverflowError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
 def new_password() -> str:
     """Make a password that needs no escapes anywhere."""
     return secrets.token_urlsafe(24)
@@ -185,23 +135,3 @@ def new_password() -> str:
 def new_webhook_secret() -> str:
     """Make a secret for signing webhooks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def free_port() -> int:
-    """Find a free port on 127.0.0.1."""
-    for _ in range(100):
-        port = secrets.choice(PORTS)
-        if is_free(port):
-            return port
-    raise StartError(f"no free port on 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1}")
-
-
-def is_free(port: int) -> bool:
-    """Say whether a server could listen there; closed connections that linger do not count."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -7,8 +7,9 @@ from signal import SIGKILL, SIGTERM
 from service.embedded.account import Account
 from service.embedded.child import POLL_S, Child
 from service.embedded.kept import valkey_url
+from service.embedded.ports import is_free
 from service.embedded.programs import valkey_program
-from service.embedded.state import State, is_free
+from service.embedded.state import State
 
 READY_MAX_S = 10.0
 STOP_MAX_S = 5.0
