@@ -87,7 +87,7 @@ def parser() -> Parser:
     top.add_argument("--database-url", type=filled, metavar="URL", help="instead of DATABASE_URL")
     add_state(top)
 
-    inbox = command(commands, "inbox", "service.cli.catching", "catch webhooks and mails",
+    inbox = command(commands, "inbox", "service.cli.inbox", "catch webhooks and mails",
         "A catcher for trying things out: prints a line per arrival, with its signature check "
         "(WEBHOOK_SECRET). A path may ask for an answer: /status/503, /slow/2.5 (seconds); "
         "mail to 550@example.org is refused with 550.")  # fmt: skip
