@@ -37,7 +37,7 @@ def serve_metrics(settings: Settings, restarted: Restarted) -> None:
     port = sock.getsockname()[1]
     is_served = threading.Event()
 
-    async def serve() -> None:  # it closes its socket; ours keeps the port for the next time
+    async def serve() -> None:  # the server closes its socket; ours keeps the port for a restart
         await metrics_served(settings, sock.dup(), is_served)
 
     def run() -> None:
@@ -53,7 +53,7 @@ def serve_metrics(settings: Settings, restarted: Restarted) -> None:
 async def metrics_served(
     settings: Settings, sock: socket.socket, is_served: threading.Event
 ) -> None:
-    """Serve /metrics as long as the process runs, to those who may call."""
+    """Serve /metrics to those who may call, for as long as the process runs."""
     from aiohttp import web
     from prometheus_async.aio.web import server_stats
 
@@ -68,7 +68,9 @@ async def metrics_served(
         limits=Limits(connections_max=METRICS_CONNECTIONS_MAX),
         around=lambda handler: protected(handler, callers.fault),
         access_log=None,
-        logger=logging.Logger("metrics", level=logging.CRITICAL),  # what is not HTTP gets a 400
+        logger=logging.Logger(
+            "metrics", level=logging.CRITICAL
+        ),  # no traceback of what is not HTTP
     )
     await runner.setup()
     await web.SockSite(runner, sock).start()

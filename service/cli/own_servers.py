@@ -12,7 +12,7 @@ from service.process.watched import Look
 
 
 def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, EmbeddedServers | None]:
-    """Start the servers that no URL names; the stack stops them. None: both are given."""
+    """Start the servers that no URL names; the stack stops them. None: URLs name both."""
     if settings.database_url and settings.redis_url:
         return settings, None
     servers = EmbeddedServers(
@@ -31,15 +31,15 @@ def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, Embedd
 
 
 def server_looks(servers: EmbeddedServers | None) -> tuple[Look, ...]:
-    """Watch the embedded servers: PostgreSQL's end is ours; without Valkey we are slower."""
+    """Watch the embedded servers: we end with PostgreSQL; without Valkey we are only slower."""
     if servers is None:
         return ()
-    told = False
+    is_logged = False
 
     def redis_missed() -> None:
-        nonlocal told
-        if not told and (reason := servers.redis_dead()):
+        nonlocal is_logged
+        if not is_logged and (reason := servers.redis_dead()):
             logger.error("slower_without_redis", reason=reason, hint="start it again")
-            told = True
+            is_logged = True
 
     return servers.database_dead, redis_missed

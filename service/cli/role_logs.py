@@ -8,7 +8,7 @@ from service.logs import logs
 
 
 def start_logs(role: str, settings: Settings) -> None:
-    """Log as the settings say, and to Loki if they name one. It starts a thread: fork before."""
+    """Log as the settings say, and to Loki if they name one. It starts a thread: fork before it."""
     from service.logs.loki import Loki
     from service.metrics import LogMetrics
 

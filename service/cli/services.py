@@ -15,12 +15,14 @@ def run(args: argparse.Namespace) -> int:
     """Run PostgreSQL and Valkey, say where they are, and wait."""
     settings = settings_for(args)
     logs.set_up("services", level=settings.log_level, style=settings.log_style)
-    came = end_by_signals()
+    early_signals = end_by_signals()
     with ExitStack() as stack:
         bare = replace(settings, database_url=None, redis_url=None)
         bare, servers = with_servers(bare, stack)
         logs.set_up(
             "services", level=settings.log_level, style=settings.log_style, by_thread=True
-        )  # now: it starts a thread, and nothing forks any more
+        )  # not before: it starts a thread, and the servers are forked above
         print(f"DATABASE_URL={bare.database_url}\nREDIS_URL={bare.redis_url}", flush=True)
-        return run_until_stopped(lambda stop: until_stopped(stop, *server_looks(servers)), came)
+        return run_until_stopped(
+            lambda stop: until_stopped(stop, *server_looks(servers)), early_signals
+        )

@@ -35,10 +35,10 @@ from service.text.printable import printable
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start what is not given, migrate, and run API, dispatcher, worker and inbox until stopped."""
+    """Start the servers that no URL names, migrate, and run every role until stopped."""
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
-    came = end_by_signals()
+    early_signals = end_by_signals()
     refuse_ports(args, settings)
     with ExitStack() as stack:
         is_own = settings.database_url is None
@@ -58,22 +58,22 @@ def run(args: argparse.Namespace) -> int:
             )
         migrate(settings.direct_url or "", say=lambda line: logger.warning("schema", found=line))
         return run_until_stopped(
-            lambda stop: everything(settings, servers, inbox, stop, is_own), came
+            lambda stop: everything(settings, servers, inbox, stop, is_own), early_signals
         )
 
 
 def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
-    """See that we can listen, before a server is started or a database migrated.
+    """Check that we can listen, before a server is started or a database migrated.
 
-    Raises StartError. A port of the inbox that is taken is told later: we go on without it.
+    Raises StartError. If a port of the inbox is taken, a warning comes later: we go on without it.
     """
-    given = {"PORT": settings.port}
+    ports = {"PORT": settings.port}
     if not args.no_inbox:
-        given |= {
+        ports |= {
             "--inbox-http-port": args.inbox_http_port,
             "--inbox-smtp-port": args.inbox_smtp_port,
         }
-    refuse_twice(given)
+    refuse_twice(ports)
     refuse_taken(settings.host, settings.port, "PORT")
 
 
@@ -95,7 +95,7 @@ async def everything(
     stop: asyncio.Event,
     is_own_database: bool,
 ) -> None:
-    """Start the roles in the order of the road backwards, so that they stop in its order."""
+    """Start the roles from the end of the road on, so that they stop from its beginning on."""
     process = ProcessMetrics()
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
@@ -118,7 +118,7 @@ async def everything(
 
 
 async def started(inbox: Inbox, roles: AsyncExitStack) -> bool:
-    """Start the inbox; without its ports we go on without it."""
+    """Start the inbox, and say whether it runs; if its ports are taken, we go on without it."""
     try:
         await inbox.start()
     except StartError as error:
