@@ -9,7 +9,7 @@ from service.names.loopback import is_loopback
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """`user` None: no login. `tls`: from the start (smtps), or not to be done without."""
+    """`user` None: no login. `is_smtps`: TLS from the start. `tls_needed`: refuse to go without."""
 
     host: str
     port: int
@@ -20,7 +20,7 @@ class MailServer:
 
 
 def mail_server(url: str) -> MailServer:
-    """Read an SMTP_URL. In clear a password goes to this machine only, unless ?tls=optional."""
+    """Read an SMTP_URL. Without TLS a password goes to this machine only, unless ?tls=optional."""
     parts = urlsplit(url)
     is_smtps = parts.scheme.lower() == "smtps"
     host = parts.hostname or "localhost"
