@@ -8,7 +8,7 @@ from typing import IO
 
 from service.errors import StartError
 
-# A killed owner's child that was just being made holds the lock until its exec.
+# An owner may be killed while it forks: until its exec, the new child still holds the lock.
 DEAD_OWNER_S = 2.0
 
 

@@ -1,4 +1,4 @@
-"""The state directory: one owner at a time, and what must stay the same from start to start."""
+"""The state directory: it has one owner at a time, and keeps what must survive a restart."""
 
 import base64
 import json
@@ -13,16 +13,16 @@ from service.errors import StartError
 
 
 def default_state() -> Path:
-    """Name the state directory for when none is given: the XDG state home.
+    """Name the state directory that is used when none is set: the XDG state home.
 
     For root /var/lib/notify, because the servers' account cannot enter root's home. Raises
     StartError for a user without a home.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/notify")
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if given.is_absolute():
-        return given / "notify"
+    state_home = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if state_home.is_absolute():
+        return state_home / "notify"
     try:
         return Path.home() / ".local" / "state" / "notify"
     except RuntimeError:
@@ -64,11 +64,11 @@ class State:
         return self._keep("superuser_password", new_password)
 
     def has(self, step: str) -> bool:
-        """Say whether the cluster had this step of CATCH_UP, or was made so."""
+        """Say whether the cluster has this step of CATCH_UP, or was made with it."""
         return step in self._kept
 
     def note(self, step: str) -> None:
-        """Remember that it had."""
+        """Remember that the cluster has this step."""
         self._keep(step, lambda: "yes")
 
     @property
@@ -91,7 +91,7 @@ class State:
         return int(kept) if kept else None
 
     def close(self) -> None:
-        """Let the next one in."""
+        """Unlock the directory for the next owner."""
         self._lock.close()
 
     def _keep(self, name: str, make: Callable[[], str]) -> str:
@@ -119,7 +119,7 @@ class State:
 
 
 def make(directory: Path) -> None:
-    """Make a directory and its missing parents, whatever the umask; root's let others through."""
+    """Make a directory and its missing parents, whatever the umask; others may pass root's."""
     mode = 0o711 if os.geteuid() == 0 else 0o700
     for step in (*reversed(directory.parents), directory):
         if not step.exists():

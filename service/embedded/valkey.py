@@ -75,7 +75,7 @@ class EmbeddedValkey:
             self._child.stop((SIGTERM, STOP_MAX_S))
 
     def _stop_orphan(self) -> None:
-        """Stop the one that a killed owner left on our port: whoever takes our password is ours."""
+        """Stop the Valkey that a killed owner left on our port: ours takes our password."""
         port = self._state.last_port("valkey")
         if port is None or is_free(port):
             return
