@@ -11,8 +11,8 @@
 -- Note     Times are kept within the range of a double and an interval: a row that was changed by hand may
 --          have 'infinity', and must not stop the others
 -- Plan     notifications_due, one ordered scan per lane: one scan over all lanes would also read future rows.
---          For a long ledger due_within() looks at each range in turn, and the results are merged. Bounds in
---          this query would slow each of its two scans per day and lane: a tenth of a call that finds nothing
+--          For a long ledger due_within() looks at each range in turn, and the results are merged. Bounds here
+--          would slow both scans of each day and lane: by a tenth, if the call finds nothing
 -- Caller   Store.due
 create or replace function notify.due(
   p_lanes smallint[], p_floors double precision[], p_limit integer)

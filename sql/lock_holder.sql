@@ -5,7 +5,7 @@
 -- Args     p_lock integer: 1 the doorbell's, 2 the lead's
 -- Returns  pid (null: a prepared transaction), role, application, and is_ours: it is a session of a dispatcher,
 --          which has our application_name (or the caller's own, as the URL may set one) and a role that may
---          write the ledger. A stranger comes before one of ours. The caller is left out, and so are producers
+--          write the ledger. A session that is not ours comes first. The caller is left out, and so are producers
 --          in flight, where it may see that they are: they share the doorbell's lock for their transaction
 -- Note     Every role may read pg_locks and whose a session is; what a session does takes pg_read_all_stats.
 -- Caller   Leader.holder, Doorbell.holder, Store.lead_holder

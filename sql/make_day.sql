@@ -7,8 +7,8 @@
 --          than p_rows_max; or busy: a lock did not come within lock_timeout; or failed: a warning says why.
 --          After a row that is not 'made' nothing else was done. No row: both partitions are there already
 -- Locks    ACCESS EXCLUSIVE on the new and the default partitions
--- Note     CREATE … PARTITION OF would wait for an open producer, and every later INSERT would wait for it. So it
---          does LIKE, then ATTACH.
+-- Note     CREATE … PARTITION OF would wait for a producer's open transaction, and every later INSERT would wait
+--          for it. So the table is made by LIKE, and then attached.
 -- Caller   make_days, which sets lock_timeout
 create or replace function notify.make_day(p_day date, p_rows_max integer)
 returns table (action text, partition text, moved bigint)

@@ -8,8 +8,9 @@
 -- Returns  mended integer; following timestamptz and following_id uuid, for the next call (null: that was all)
 -- Note     A row is pulled back only if it proves by itself that the clock was ahead, in one of two ways.
 --          Its last attempt ended in the future: the wait after that attempt now begins at this moment.
---          Or its last attempt has no end (it was parked, reaped or never claimed), and it was created or first
---          claimed in the future, or it is due later than anything is ever parked: then it is due now.
+--          Or no row of attempts says when its last attempt ended (it was parked, reaped or never claimed), and
+--          it was created or first claimed in the future, or it is due later than anything is ever parked:
+--          then it is due now.
 --          What redrive() queued by that clock stays if nothing else proves it
 -- Locks    the rows that are pulled back, in the order of their ids, skipping what is locked
 -- Plan     notifications_due, and the primary key of attempts; a custom plan, so that only the days in that
