@@ -1,4 +1,4 @@
-"""The doctor tries what Redis may refuse us and names it; we only become slower by it."""
+"""What Redis refuses us is found by trying it, named, and costs speed alone."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ NEEDED = ("set", "get", "unlink", "zadd", "expire", "zcard", "zmscore", "bzmpop"
 LEDGER = "0123456789abcdef"
 
 
-def findings(url, leads=False):
+def found(url, leads=False):
     return asyncio.run(redis_findings(url, LEDGER, leads))
 
 
@@ -54,14 +54,14 @@ def test_a_user_with_the_rights_of_env_example_is_enough(db, dsn, valkey, monkey
             "worker_jobs_sent_total", {"channel": "log"}) == 10)  # fmt: skip
         wait_for(lambda: driven.metric("dispatcher_redis_up") == 1)
         assert driven.metric("dispatcher_redis_memory_bytes") > 0
-        assert [finding.advice for finding in findings(url)] == ["", ""]
+        assert [finding.advice for finding in found(url)] == ["", ""]
     worker.stop()
 
 
 @pytest.mark.parametrize("verb", NEEDED)
 def test_without_any_one_verb_it_is_named(dsn, valkey, verb):
     url = with_rules(valkey, *RULES, f"-{verb}")
-    (finding,) = findings(url)
+    (finding,) = found(url)
     assert finding.found.startswith(f"{verb.upper()} is refused")
     assert "ACL" in finding.advice
     with Driven(dsn, url) as driven:
@@ -73,23 +73,23 @@ def test_without_any_one_verb_it_is_named(dsn, valkey, verb):
 @pytest.mark.parametrize("rule", ["-info", "-config", "-client|setinfo"])
 def test_what_only_tells_us_something_may_be_refused(valkey, rule):
     url = with_rules(valkey, *RULES, rule)
-    assert [finding.advice for finding in findings(url)] == ["", ""]
+    assert [finding.advice for finding in found(url)] == ["", ""]
 
 
 def test_a_connection_that_may_not_say_its_name_is_named(valkey):
-    (finding,) = findings(with_rules(valkey, *RULES, "-client|setname"))
+    (finding,) = found(with_rules(valkey, *RULES, "-client|setname"))
     assert "client|setname" in finding.found
     assert "ACL" in finding.advice
 
 
 def test_keys_of_another_name_are_not_ours_to_use(valkey):
-    (finding,) = findings(with_rules(valkey, "~other:*", *RULES[RULES.index("-@all") :]))
+    (finding,) = found(with_rules(valkey, "~other:*", *RULES[RULES.index("-@all") :]))
     assert "ACL" in finding.advice
 
 
 def test_a_wrong_password_is_an_error_and_no_traceback(valkey):
     url = with_rules(valkey, *RULES).replace("password", "wrong")
-    (finding,) = findings(url)
+    (finding,) = found(url)
     assert "REDIS_URL" in finding.advice
 
 
@@ -100,20 +100,20 @@ def test_a_replica_is_named(tmp_path, valkey):
     with Valkey(tmp_path / "replica", "--replicaof", f"{host} {port}") as replica:
         with closing(redis.Redis.from_url(replica.url)) as client:
             wait_for(lambda: client.info("replication")["master_link_status"] == "up")
-        (finding,) = findings(replica.url)
+        (finding,) = found(replica.url)
         assert "replica" in finding.advice
         valkey.stop()
-        (finding,) = findings(replica.url)
+        (finding,) = found(replica.url)
         assert "replica" in finding.advice
 
 
 def test_a_full_memory_is_named(valkey):
     with closing(redis.Redis.from_url(valkey.url)) as admin:
         admin.config_set("maxmemory", 1)
-        (finding,) = findings(valkey.url)
+        (finding,) = found(valkey.url)
         assert "full" in finding.advice
         admin.config_set("maxmemory", 0)
-    assert all(not finding.advice for finding in findings(valkey.url))
+    assert all(not finding.advice for finding in found(valkey.url))
 
 
 def cluster_node(directory):
@@ -124,7 +124,7 @@ def cluster_node(directory):
 
 def test_a_node_of_a_cluster_without_our_slot_is_named(tmp_path):
     with cluster_node(tmp_path / "one") as node, cluster_node(tmp_path / "other") as other:
-        (finding,) = findings(node.url)
+        (finding,) = found(node.url)
         assert "CLUSTERDOWN" in finding.found
         assert "cluster" in finding.advice
         with (
@@ -135,16 +135,16 @@ def test_a_node_of_a_cluster_without_our_slot_is_named(tmp_path):
             host, port = other.url.removeprefix("redis://").removesuffix("/0").split(":")
             bus = owner.config_get("cluster-port")["cluster-port"]
             admin.execute_command("CLUSTER", "MEET", host, port, bus)
-            (finding,) = wait_for(lambda: [f for f in findings(node.url) if "MOVED" in f.found])
+            (finding,) = wait_for(lambda: [f for f in found(node.url) if "MOVED" in f.found])
         assert f"{host}:{port}" in finding.found
         assert "name that node" in finding.advice
-        wait_for(lambda: all(not finding.advice for finding in findings(other.url)))
+        wait_for(lambda: all(not finding.advice for finding in found(other.url)))
 
 
 @pytest.mark.parametrize("verb", ["bzmpop", "zadd", "unlink"])
 def test_a_command_that_is_renamed_is_named(tmp_path, verb):
     with Valkey(tmp_path, "--rename-command", verb, "") as valkey:
-        (finding,) = findings(valkey.url)
+        (finding,) = found(valkey.url)
         assert finding.found.startswith(verb.upper())
         assert "renamed" in finding.advice
 

@@ -56,7 +56,7 @@ def driven(drive: Callable[..., Driven]) -> Driven:
 
 @pytest.fixture
 def no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let only the doorbell or a due row end a sleep: the tick would hide that they did not."""
+    """Let nothing but a bell or a due row end a sleep: the tick would hide that they did not."""
     monkeypatch.setattr(service.dispatch.offers, "TICK_S", 300.0)
     monkeypatch.setattr(service.dispatch.turns, "SLEEP_MAX_S", 300.0)
 
@@ -70,9 +70,7 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def events() -> Iterator[list[Any]]:
     """Collect what is logged, as (event, fields)."""
-    logged: list[Any] = []
-    sink = logger.add(
-        lambda m: logged.append((m.record["message"], m.record["extra"])), level="INFO"
-    )
-    yield logged
+    seen: list[Any] = []
+    sink = logger.add(lambda m: seen.append((m.record["message"], m.record["extra"])), level="INFO")
+    yield seen
     logger.remove(sink)

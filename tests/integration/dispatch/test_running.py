@@ -43,7 +43,7 @@ def wait_until_seen(ready, ids):
     wait_for(lambda: set(ids) <= ready.ids())
 
 
-def logged(events, name, what):
+def told(events, name, what):
     return [1 for event, extra in events if event == name and extra.get("what") == what]
 
 
@@ -146,12 +146,12 @@ def test_it_goes_on_by_itself_when_redis_was_away_and_says_so_once(
             wait_for(lambda: valkey.count(keys) == 3)
             valkey.stop()
             second = enqueue(db, 4)
-            wait_for(lambda: logged(events, "away", "dispatch"))
+            wait_for(lambda: told(events, "away", "dispatch"))
             valkey.start()
             wait_for(lambda: valkey.count(keys) == len(first) + len(second))
-            wait_for(lambda: logged(events, "back", "dispatch"))
-        assert len(logged(events, "away", "dispatch")) == 1
-        assert len(logged(events, "back", "dispatch")) == 1
+            wait_for(lambda: told(events, "back", "dispatch"))
+        assert len(told(events, "away", "dispatch")) == 1
+        assert len(told(events, "back", "dispatch")) == 1
         assert driven.lost == 3  # went with the old server, and were offered again
 
 
@@ -195,8 +195,8 @@ def test_a_standby_says_that_postgresql_is_back_though_another_leads(db, drive, 
         with second.running():
             standby = wait_for(lambda: db.execute(STANDS_BY).fetchone())
             db.execute("select pg_terminate_backend(%s)", [standby.pid])
-            wait_for(lambda: logged(events, "away", "postgresql"))
-            wait_for(lambda: logged(events, "back", "postgresql"))
+            wait_for(lambda: told(events, "away", "postgresql"))
+            wait_for(lambda: told(events, "back", "postgresql"))
             assert second.metric("dispatcher_leading") == 0
 
 
@@ -246,9 +246,7 @@ def test_a_session_that_could_not_listen_is_not_taken_for_a_listener(
     with driven.running():
         wait_for(lambda: sleeping(db))
         assert refused[0].closed
-        assert (
-            len(logged(events, "away", "doorbell")) == len(logged(events, "back", "doorbell")) == 1
-        )
+        assert len(told(events, "away", "doorbell")) == len(told(events, "back", "doorbell")) == 1
         wait_until_seen(ready, enqueue(db))
 
 
