@@ -1,9 +1,9 @@
 -- abandoned_leases(p_since, p_limit) -> integer
 --
--- Count the leases that ended long ago: nobody reaps.
+-- Count the leases that passed long ago and were not reaped: no dispatcher does its work.
 --
--- Args     p_since interval, ago; p_limit integer, the count ends there
--- Plan     notifications_leased, for one range of spans() after the other
+-- Args     p_since interval, how long ago they passed; p_limit integer, where the count stops
+-- Plan     notifications_leased, for each range of spans() in turn
 -- Caller   checkup
 create or replace function notify.abandoned_leases(p_since interval, p_limit integer) returns integer
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan

@@ -3,10 +3,11 @@
 -- Check what a producer said, set our own times, and turn send_at into the first due_at.
 --
 -- Raises   check_violation with a named constraint, the column, and a hint that says what to write
--- Note     Checked here and not by CHECK, because CHECKs run again on every claim and settle
---          (4 microseconds a row, three times); what a transition must keep true is CHECKed always.
---          It runs with the producer's search_path, which may be hostile: so it says pg_catalog or notify
---          to every function, operator and type, and leaves the work to unmet_rule(), which is bound.
+-- Note     The rules are checked here and not by CHECK, because CHECKs run again on every claim and settle
+--          (4 microseconds a row, three times). Only what a transition must keep true is a CHECK.
+--          It runs with the producer's search_path, which may be hostile. So it qualifies every function,
+--          operator and type with pg_catalog or notify, and leaves the work to unmet_rule(), whose names are
+--          bound when it is created.
 -- Caller   trigger accept on notifications
 create or replace function notify.accept() returns trigger
 language plpgsql as $$

@@ -2,8 +2,8 @@
 --
 -- Say how long a notification could have been sent by p_at: since the later of created_at and send_at.
 --
--- Returns  zero or more, counted from the year 2000 at the earliest, whatever the times are: infinite ones
---          cannot be subtracted before PostgreSQL 17, and cannot be read by its clients after
+-- Returns  zero or more, counted from the year 2000 at the earliest. So infinite times do no harm: PostgreSQL
+--          before 17 cannot subtract them, and from 17 on clients cannot read the result
 -- Caller   claim(), settle(), reap()
 create or replace function notify.age(
   p_at timestamptz, p_created_at timestamptz, p_send_at timestamptz)

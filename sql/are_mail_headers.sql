@@ -1,11 +1,11 @@
 -- are_mail_headers(p_headers) -> boolean
 --
--- Tell whether a mail may have these headers: what header_faults() of service/text/checks.py takes.
+-- Say whether a mail may have these headers: those that header_faults() of service/text/checks.py accepts.
 --
 -- Args     p_headers jsonb, an object
 -- Returns  false: more than 50, a name that senders may not set or that comes twice, or a value that is not
 --          one line of at most 998 characters
--- Note     Bound when it is created: see unmet_rule. What folding makes of a long token is for the worker to say.
+-- Note     Names are bound when it is created: see unmet_rule. Only the worker finds a token too long to fold.
 -- Caller   unmet_mail_rule
 create or replace function notify.are_mail_headers(p_headers jsonb) returns boolean
 language sql immutable parallel safe

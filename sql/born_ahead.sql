@@ -1,10 +1,10 @@
 -- born_ahead() -> timestamptz
 --
--- Prove that the ledger's clock was ahead: find what was created later than now.
+-- Prove that the ledger's clock was ahead: find a row that was created later than now.
 --
 -- Returns  created_at of the newest row whose id and created_at are more than 5 s ahead; null: there is none
--- Note     A producer's own id may be a day ahead without any fault of the clock: created_at is always ours
--- Plan     the primary keys of the days from today on, which is all that is planned: hence a custom plan
+-- Note     An id that a producer made may be a day ahead though the clock is right; created_at is always ours
+-- Plan     primary keys; a custom plan, so that only the days from today on are planned
 -- Caller   Store.born_ahead
 create or replace function notify.born_ahead() returns timestamptz
 language plpgsql set search_path = pg_catalog, pg_temp

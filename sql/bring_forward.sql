@@ -1,15 +1,15 @@
 -- bring_forward(p_ids, p_dues, p_ends) -> how many were brought forward
 --
--- Let queued notifications fall due earlier. What the database refuses as one batch is halved until the odd
--- row stands alone: it stays as it is.
+-- Let queued notifications fall due earlier. A batch that the database refuses is halved until the row at
+-- fault is alone: that row stays as it is.
 --
--- Moves    nothing: queued stays queued. A first_claimed_at that is still to come becomes now, or patience would
---          last longer
--- Args     p_ids uuid[], in order, and p_dues timestamptz[] of one length (null: none); p_ends timestamptz,
---          no batch is halved after it
+-- Moves    nothing: queued stays queued. A first_claimed_at in the future becomes now, or patience would last
+--          longer
+-- Args     p_ids uuid[], in order, and p_dues timestamptz[] of the same length (null: none); p_ends timestamptz:
+--          after it no batch is halved
 -- Fence    status queued
 -- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part
--- Plan     primary key, within the partitions of the ids, which are few: hence a custom plan
+-- Plan     primary key; a custom plan, so that only the few partitions of the ids are planned
 -- Caller   mend_due()
 create or replace function notify.bring_forward(p_ids uuid[], p_dues timestamptz[], p_ends timestamptz)
 returns integer

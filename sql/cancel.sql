@@ -1,18 +1,18 @@
 -- cancel(p_ids) -> one row per notification that exists
 --
--- Call notifications off that nobody is sending.
+-- Call off notifications that nobody is sending.
 --
 -- Moves    queued -> cancelled
 -- Args     p_ids uuid[]
--- Returns  (id, status, settled_at, was_cancelled): what it is now, and whether this call did it.
---          'sending': an attempt may be under way, and cannot be called back. Status 'locked': somebody
+-- Returns  (id, status, settled_at, was_cancelled): its status now, and whether this call cancelled it.
+--          Status 'sending': an attempt may be under way, and cannot be called back. Status 'locked': somebody
 --          is claiming or cancelling it at this moment; ask again. Status 'refused': a trigger or a constraint
---          that is not ours keeps it queued; a warning says why. An id that is missing names nothing.
--- Raises   what the UPDATE raises, if one id is asked for
--- Fence    status 'queued': what a worker has claimed is left to it
+--          that is not ours keeps it queued; a warning says why. No row for an id: there is no such notification.
+-- Raises   what the UPDATE raises, if there is only one id
+-- Fence    status 'queued': what a worker has claimed stays with the worker
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids: the status is compared with a sub-select, so that
---          notifications_due, which is full of dead entries, cannot be taken for it
+-- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
+--          planner cannot use notifications_due, which is full of dead entries
 -- Caller   Store.cancel
 create or replace function notify.cancel(p_ids uuid[])
 returns table (id uuid, status text, settled_at timestamptz, was_cancelled boolean)

@@ -1,9 +1,9 @@
 -- checkup(p_found) -> one row
 --
--- Say what `notify doctor` asks of the database, at a cost that does not grow with the queue.
+-- Answer what `notify doctor` asks the database, at a cost that does not grow with the queue.
 --
--- Args     p_found regclass: what `notifications` is in the caller's own search_path, by
---          to_regclass('notifications'); null: nothing. This function's path is pinned
+-- Args     p_found regclass, to_regclass('notifications') in the caller's own search_path: which table that
+--          name means there (null: none). This function has a search_path of its own
 -- Returns  server_version_num; now_at timestamptz, its clock; is_replica;
 --          days_ahead integer, days after today that have a partition; expired_leases integer, leases
 --          that ended over a minute ago, counted to 1000; in_default integer, rows outside their day's

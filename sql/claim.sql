@@ -1,25 +1,25 @@
 -- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience) -> up to p_limit rows
 --
--- Give due notifications to one worker, each under a numbered lease. What expired instead is counted in
--- `slo_deltas`.
+-- Give due notifications to one worker, each under a numbered lease. Those that have expired are counted in
+-- `slo_deltas` instead.
 --
--- Moves    queued -> sending, attempt + 1; queued -> expired when expires_at has passed. The first time
---          begins the notification's patience: first_claimed_at
+-- Moves    queued -> sending, attempt + 1; queued -> expired when expires_at has passed. The first claim sets
+--          first_claimed_at, from which the notification's patience runs
 -- Args     p_ids uuid[] from the ready set (null: any that are due, urgent first); p_worker text
---          "host:pid-token"; p_lease interval; p_max_attempts integer for rows that bring none;
---          p_patience interval, from the first claim, in which "not now" is not counted
--- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in): sending ones are the
---          worker's, expired ones are only told. expires_in is at most 100 years; patience_in
---          zero: over.
+--          "host:pid-token"; p_lease interval; p_max_attempts integer, for rows that have none;
+--          p_patience interval, from the first claim on, in which the answer "not now" is not counted
+-- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in): a row that is 'sending'
+--          is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most 100
+--          years; patience_in 0: the patience is over.
 --          Status 'refused': a trigger left it out of the UPDATE, and it is as it was.
 --          Fewer rows than ids: others have them, or they are gone.
---          Texts are cast, or a domain that somebody gave a column would not fit: of text itself it costs nothing
+--          Texts are cast, because somebody may have given a column a domain type; a cast of text costs nothing
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
 -- Fence    (id, attempt): settle() and release() demand it
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids: the status is compared with a sub-select, so that
---          notifications_due, which is full of dead entries, cannot be taken for it; that index only
---          when p_ids is null
+-- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
+--          planner cannot use notifications_due, which is full of dead entries; without p_ids it uses that
+--          index
 -- Caller   Store.claim, claim_each()
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,

@@ -1,16 +1,16 @@
 -- claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused
 --
--- Claim what claim() could not claim as one batch: halve it until what cannot be claimed stands alone.
+-- Claim what claim() could not claim as one batch: halve it until each row that cannot be claimed is alone.
 --
--- Moves    as claim() does. What is refused stays queued, and is put off for a minute if that is possible:
---          last_error_code 'refused', last_error with the words
--- Args     as claim(); p_skip uuid[], refused lately, not to be looked at when p_ids is null; p_ends
---          timestamptz, no batch is halved after it
--- Returns  as claim(), and error: why a row is 'refused', in PostgreSQL's words
+-- Moves    as claim() does. A refused row stays queued, and is put off for a minute if the database allows it:
+--          last_error_code 'refused', last_error PostgreSQL's message
+-- Args     as claim(); p_skip uuid[], refused lately, which are left out when p_ids is null; p_ends
+--          timestamptz: after it no batch is halved
+-- Returns  as claim(), and error: why a row is 'refused', PostgreSQL's message
 -- Fence    as claim()
--- Locks    as claim(), in a subtransaction for each part: about 2 per refused row and halving
+-- Locks    as claim(), in a subtransaction for each part: about 2 for each refused row and each halving
 -- Plan     as claim(). Constraint triggers that somebody deferred run at once, or they would refuse the
---          whole call when it commits; and what the client could not be told is not claimed
+--          whole call when it commits. A text that the client's encoding lacks makes its row refused
 -- Caller   Store.claim, when claim() failed
 create or replace function notify.claim_each(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
@@ -53,7 +53,7 @@ begin
   end if;
   set constraints all immediate;
   begin
-    -- In order: then no row is returned before the last one has been converted.
+    -- The sort makes sure that no row is returned before the text of the last one has been converted.
     return query
     select c.*, case c.status when 'refused' then 'a trigger left it out' end
     from notify.claim(v_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience) c
@@ -78,7 +78,7 @@ begin
       where n.id = v_ids[1] and n.id = (select i.id from notify.notifications i where i.id = v_ids[1] and i.status = (select v_queued)
         for update skip locked);
     exception when others or assert_failure then
-      null;     -- the caller leaves it alone for a while: p_skip
+      null;     -- the caller leaves it out for a while, by p_skip
     end;
     return query
     select v_ids[1], 'refused', null::integer, null, null, null, null::interval, null::interval, v_error;

@@ -1,7 +1,7 @@
 -- culprit(p_message, p_context) -> text
 --
--- Say an error with whose it is: triggers run with our search_path, and `relation "audit" does not exist` alone
--- would not tell which of them has to name its schema.
+-- Add to an error's message where it was raised. Triggers of others run with our search_path, and the message
+-- `relation "audit" does not exist` alone would not say which of them must name its schema.
 --
 -- Args     p_message and p_context text, of the error that was caught
 -- Returns  the message, and in brackets the function in which it was raised, unless that is one of ours

@@ -3,14 +3,15 @@
 -- Drop the partitions of one day, unless it still holds queued or sending rows.
 --
 -- Args     p_day date, in UTC
--- Returns  dropped; kept: it holds such rows; emptied: somebody is long at the parents, so its rows are gone
---          and the drop comes next time; busy: somebody is long at the day itself; failed: a warning says why,
---          such as a view on it
--- Locks    ACCESS EXCLUSIVE on both parents, then on the day. In this order, or it would hold the day while
---          whoever waits for it holds a parent; and without a wait for the day, as everybody waits meanwhile.
---          Three tries of up to 50, 100 and 200 ms, and a pause after each in which all go on
--- Note     An autovacuum of the day is waited for as vacuums wait for each other, which stops nobody else: the
---          server ends it after deadlock_timeout, unless it works against wraparound.
+-- Returns  dropped; kept: it holds such rows; emptied: somebody uses the parents for long, so its rows are gone
+--          and the drop comes next time; busy: somebody uses the day itself for long; failed: a warning says
+--          why, such as a view on it
+-- Locks    ACCESS EXCLUSIVE on both parents, then on the day. The other order could deadlock: others hold a
+--          parent while they wait for the day. It does not wait for the lock on the day, because meanwhile
+--          everybody would wait for the parents. It tries three times, for up to 50, 100 and 200 ms, and
+--          pauses after each try, so that the others can go on
+-- Note     It waits for an autovacuum of the day in the lock mode of a vacuum, which stops nobody else: the
+--          server ends that autovacuum after deadlock_timeout, unless it works against wraparound.
 -- Plan     notifications_due, notifications_leased of that day: the day may have millions of settled rows
 -- Caller   drop_days()
 create or replace function notify.drop_day(p_day date) returns text
@@ -78,7 +79,7 @@ begin
       return 'failed';
   end;
 exception when undefined_table then
-  return 'dropped';                         -- by somebody else, just now
+  return 'dropped';                         -- somebody else did so just now
 end
 $$;
 

@@ -2,10 +2,10 @@
 --
 -- Drop the days whose retention has passed, the oldest first.
 --
--- Args     p_retention interval; p_limit integer, how many are dropped at most
--- Returns  (action, partition), as drop_day(). It ends with busy or emptied: call again, soon
--- Locks    as drop_day(), until the transaction ends: so that nobody waits long, a limit of 1 and several calls
--- Note     After ten that cannot be dropped it ends, too.
+-- Args     p_retention interval; p_limit integer, the most days to drop
+-- Returns  (action, partition), as drop_day(). If the last row is busy or emptied: call again soon
+-- Locks    as drop_day(), until the transaction ends. So that nobody waits long: several calls with a limit of 1
+-- Note     It also stops after ten days that could not be dropped.
 -- Caller   Store.drop_days, keep_partitions()
 create or replace function notify.drop_days(p_retention interval, p_limit integer)
 returns table (action text, partition text)

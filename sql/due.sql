@@ -2,16 +2,17 @@
 --
 -- Say which notifications should be in the ready set now. It writes nothing.
 --
--- Args     p_lanes smallint[] priorities to look at; p_floors double precision[] epoch ms, no due row of
---          that lane is expected below it (null: look from the head); p_limit ids per lane
+-- Args     p_lanes smallint[], the priorities to look at; p_floors double precision[], epoch ms, one for each
+--          lane: the look begins there, as no due row is expected earlier (null: it begins at the lane's
+--          head); p_limit ids per lane
 -- Returns  (priority, ids, due_ms, next_due_in, now_ms): ids by due_at with their due_at as epoch ms,
 --          the wait until the lane's next notification falls due (null: none; at most a year), the time of
 --          this look
--- Note     Times are kept within what a double and an interval can say: a row that was changed by hand may
+-- Note     Times are kept within the range of a double and an interval: a row that was changed by hand may
 --          have 'infinity', and must not stop the others
--- Plan     notifications_due, one ordered look per lane: a single scan over lanes would walk future rows.
---          Of a long ledger due_within(), for one range after the other, and they are merged: here bounds
---          would cost each of two scans per day and lane, a tenth of a call that finds nothing
+-- Plan     notifications_due, one ordered scan per lane: one scan over all lanes would also read future rows.
+--          For a long ledger due_within() looks at each range in turn, and the results are merged. Bounds here
+--          would slow both scans of each day and lane: by a tenth, if the call finds nothing
 -- Caller   Store.due
 create or replace function notify.due(
   p_lanes smallint[], p_floors double precision[], p_limit integer)

@@ -1,13 +1,11 @@
 -- due_within(p_lo, p_hi, p_lanes, p_floors, p_limit) -> one row per lane
 --
--- Say what is due of one range of ids.
+-- Say which notifications of one range of ids are due.
 --
--- Args     p_lo, p_hi uuid, as spans() gives them; p_lanes smallint[] priorities to look at; p_floors double precision[] epoch ms, no due row of
---          that lane is expected below it (null: look from the head); p_limit ids per lane
+-- Args     p_lo, p_hi uuid, as spans() gives them; p_lanes, p_floors and p_limit as due()
 -- Returns  as due()
--- Note     Times are kept within what a double and an interval can say: a row that was changed by hand may
---          have 'infinity', and must not stop the others
--- Plan     notifications_due, one ordered look per lane: a single scan over lanes would walk future rows
+-- Note     As due(): times are kept within the range of a double and an interval
+-- Plan     as due(): notifications_due, one ordered scan per lane
 -- Caller   due()
 create or replace function notify.due_within(
   p_lo uuid, p_hi uuid, p_lanes smallint[], p_floors double precision[], p_limit integer)

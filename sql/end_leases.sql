@@ -1,14 +1,14 @@
 -- end_leases(p_ids) -> the rows taken back, and those that were refused
 --
--- End the attempts whose lease has passed, as reap() says. What the database refuses as one batch is halved
--- until the odd row stands alone.
+-- End the attempts whose lease has passed, as reap() says. A batch that the database refuses is halved until
+-- the row at fault is alone.
 --
--- Moves    as reap() says. What is refused stays sending; its lease is put off for a minute if that is
---          possible, with the words in last_error
--- Args     p_ids uuid[], locked by the caller; p_ends timestamptz, no batch is halved after it
+-- Moves    as reap() says. A refused row stays sending; its lease is put off for a minute if the database
+--          allows it, with PostgreSQL's message in last_error
+-- Args     p_ids uuid[], locked by the caller; p_ends timestamptz: after it no batch is halved
 -- Returns  (id, attempt, status): queued, failed or refused
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
--- Locks    none that reap() has not; a subtransaction for each part
+-- Locks    those that reap() holds already; a subtransaction for each part
 -- Plan     primary key within the partitions of the ids, by hash joins
 -- Caller   reap()
 create or replace function notify.end_leases(
@@ -25,7 +25,7 @@ declare
   v_hi uuid := v_ids[cardinality(v_ids)];
   v_half integer := cardinality(v_ids) / 2;
   v_sending constant text := 'sending';     -- a variable: see settle()
-  v_apart constant interval := '10 seconds';    -- the first such backoff; it doubles up to
+  v_apart constant interval := '10 seconds';    -- the first backoff; it doubles up to the next line
   v_apart_max constant interval := '15 minutes';
   v_attempts integer[];
   v_statuses text[];
@@ -73,7 +73,7 @@ begin
       returning e.*
     ),
     recorded as (
-      -- What somebody wrote under that number already must not keep the row from going on.
+      -- If somebody has inserted an attempt of that number, the notification moves on all the same.
       insert into notify.attempts
         (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker)
       select m.id, m.attempt, m.lease_until, null, 'lease_expired', null, null, m.claimed_by
@@ -109,7 +109,7 @@ begin
       where n.id = v_lo and n.id = (select i.id from notify.notifications i where i.id = v_lo and i.status = (select v_sending)
         for update skip locked);
     exception when others or assert_failure then
-      null;     -- reap() takes it last, each time
+      null;     -- its lease stays as it is: reap() takes it again
     end;
     return query
     select n.id, n.attempt, 'refused' from notify.notifications n where n.id = v_lo;

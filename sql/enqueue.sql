@@ -1,25 +1,25 @@
 -- enqueue(p_rows, p_within) -> one row per element that is inserted or refused
 --
--- Insert what enqueue_all() could not insert as one: what is wrong with one of them, or what somebody's own
--- trigger makes of it, spoils only that one.
+-- Insert what enqueue_all() could not insert as one statement: a fault of one element, or somebody's own
+-- trigger, stops that element alone.
 --
 -- Moves    nothing -> queued
 -- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000;
---          p_within interval: elements that are not tried so soon are refused as ND002
+--          p_within interval: elements that are not tried within it are refused as ND002
 -- Returns  (ord, id, created_at, refusal); ord is the element's place, from 1. refusal is null, or an object
---          with code (SQLSTATE), message (of SQL that is wrong also whose it is), constraint, column and hint.
---          No row for an element: it was dropped without a word, by a trigger or rule that is not ours.
+--          with code (SQLSTATE), message (with the function in which it was raised), constraint, column and
+--          hint. No row for an element: a trigger or rule that is not ours dropped it without an error.
 -- Raises   ND001: more than 1000 rows; 25006: the server is read-only; 57014: see Note
--- Note     A tenth of them is tried as one INSERT. Its answer stands only if each row came back in its place
---          with the id that it was given, and is still there if there are triggers or rules that are not ours.
---          Else it is undone, and fewer are tried at once, down to one by one, and more again after what went
---          well: 500 rows take some 15 ms more for the first that is refused, 100 ms if every second one is.
---          Strangers may also be slow: with them it begins with four, so that what p_within leaves no time
---          for does not undo the others.
---          Any SQLSTATE is about its row, be it a deadlock's: a trigger may raise what it likes. Not told, but
---          raised: query_canceled, which is how statement_timeout ends a trigger that is too slow.
---          Deferred constraints are checked at once, so that none refuses the commit, which is everybody's:
---          call it alone in its transaction. Triggers run with our search_path.
+-- Note     It tries a tenth of the elements as one INSERT. That stands only if each row came back in its place
+--          with the id that it was given, and if it is still there when there are triggers or rules that are not
+--          ours. Else it is undone and fewer are tried at once, down to one by one; after a success, more
+--          again. 500 rows take some 15 ms more for the first refused one, 100 ms if every second one is.
+--          Triggers that are not ours may also be slow: with them it begins with four elements, so that p_within
+--          can end between two parts, and the elements before it stay inserted.
+--          Any SQLSTATE is taken for its row's fault, even a deadlock: a trigger may raise what it likes. Only
+--          query_canceled is raised again: it is how statement_timeout ends a trigger that is too slow.
+--          Deferred constraints are checked at once, so that none can refuse the commit, which all elements
+--          share: call it alone in its transaction. Triggers run with our search_path.
 -- Caller   Store.enqueue, when enqueue_all() failed
 create or replace function notify.enqueue(p_rows jsonb, p_within interval)
 returns table (ord bigint, id uuid, created_at timestamptz, refusal jsonb)

@@ -6,8 +6,9 @@
 -- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000
 -- Returns  (ord, id, created_at); ord is the element's place, from 1
 -- Raises   what any of the rows raises; ND003: not every row came back as it was given, or there are triggers
---          or rules that are not ours. In each case none of the rows is inserted, and enqueue() finds out which
--- Note     Without its own subtransaction: that, and whatever is asked about strangers, costs each call
+--          or rules that are not ours. Then no row is inserted, and the caller asks enqueue(), which finds out
+--          what each row does
+-- Note     It has no subtransaction of its own, and asks has_strangers() only once: either costs every call
 -- Caller   Store.enqueue
 create or replace function notify.enqueue_all(p_rows jsonb)
 returns table (ord bigint, id uuid, created_at timestamptz)

@@ -1,15 +1,15 @@
 -- faults(p_functions, p_tables, p_calls_all) -> one row per fault
 --
--- Say what the road needs of this database and cannot have: what is missing, switched off, out of our reach, or
+-- Name what the service needs of this database and lacks: what is missing, disabled, forbidden to our role, or
 -- fails when it is called.
 --
--- Args     p_functions text[]: what sql/ deploys, by signature: {new_id(),wake(), …}; p_tables text[]: what
---          migrations make; p_calls_all boolean: call what locks each day's partition, too
--- Returns  (fault, remedy, stops); remedy null: `notify migrate` makes it anew, else what else there is to do;
---          stops: rows would be refused, lost, or not sent as they were meant. No row: all is well
+-- Args     p_functions text[]: the functions of sql/, by signature: {new_id(),wake(), …}; p_tables text[]: the
+--          tables that migrations make; p_calls_all boolean: also call what locks each day's partition
+-- Returns  (fault, remedy, stops); remedy null: `notify migrate` repairs it, else what to do instead;
+--          stops: rows would be refused, lost, or sent otherwise than meant. No row: all is well
 -- Locks    ROW EXCLUSIVE on today's and the default partition, for 100 ms at most
--- Note     3 ms, however long the queue; and however many the days, unless all is called. It changes nothing, and
---          calls nobody else's triggers. What it lists, tests/sql/test_faults.py holds against the catalog
+-- Note     It takes 3 ms, however long the queue is; only with p_calls_all it takes longer for more days. It
+--          changes nothing, and runs no trigger. tests/sql/test_faults.py compares its lists with the catalog
 -- Caller   Store.missing, Store.faults, migrate
 create or replace function notify.faults(p_functions text[], p_tables text[], p_calls_all boolean)
 returns table (fault text, remedy text, stops boolean)
@@ -149,7 +149,7 @@ begin
   for v_table, v_column, v_sequence in
     select t, a.attname, pg_get_serial_sequence('notify.' || t, a.attname)::regclass
     from unnest(p_tables) as t join pg_attribute a on a.attrelid = ('notify.' || t)::regclass
-    where a.attidentity <> '' and not a.attisdropped  -- a rollback's stays an identity
+    where a.attidentity <> '' and not a.attisdropped  -- a rollback of the migration leaves it an identity
   loop
     continue when not has_sequence_privilege(v_sequence, 'select');
     execute format('select max(%I) > coalesce(pg_sequence_last_value(%L), 0) from notify.%I',
@@ -182,7 +182,7 @@ begin
     end;
   end loop;
 
-  -- Planned and not run: what PostgreSQL refuses for the sake of somebody's publication or rule.
+  -- Planning alone shows what PostgreSQL refuses because of somebody's publication or rule.
   perform set_config('lock_timeout', '100ms', true);
   for v_call, stops, v_statement in
     select 'moving a row of notify.' || day, true, format(
@@ -220,7 +220,7 @@ begin
           'a replica identity');
         return next;
       when others then
-        null;                               -- told above; or somebody is at work here
+        null;                               -- reported above; or somebody holds a lock
     end;
   end loop;
 end

@@ -1,12 +1,12 @@
 -- fold_slo(p_limit) -> one row per channel, priority and result
 --
--- Move what ended lately into slo_daily.
+-- Move the counts of what ended lately from slo_deltas into slo_daily.
 --
 -- Args     p_limit integer, rows of slo_deltas per call
--- Returns  (channel, priority, result, ended, deltas): how many ended so, those taken back by redrive() not
---          subtracted; and how many rows that were. As many as p_limit in all: call again
+-- Returns  (channel, priority, result, ended, deltas): how many notifications ended so (those that redrive() took
+--          back are not subtracted), and from how many rows. If the deltas add up to p_limit: call again
 -- Locks    rows of slo_deltas, skipping what is locked; rows of slo_daily, in the order of their key
--- Plan     slo_deltas as a whole, which is a few pages; its rows by their place
+-- Plan     slo_deltas as a whole, which is a few pages; its rows by ctid
 -- Caller   Store.fold_slo
 create or replace function notify.fold_slo(p_limit integer)
 returns table (channel text, priority smallint, result text, ended bigint, deltas bigint)

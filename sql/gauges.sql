@@ -1,13 +1,13 @@
 -- gauges() -> one row
 --
--- Say how the queue stands, at a cost that does not grow with it.
+-- Count what is queued and what is being sent, at a cost that does not grow with the queue.
 --
 -- Returns  queued and sending: exact up to 100000, above it estimated (is_estimate) by the size of the index
---          and by how full vacuum or analyze last found it;
+--          and its density when vacuum or analyze last looked;
 --          oldest_due_age interval: since the longest waiting due notification fell due (null: none)
--- Plan     notifications_due, notifications_leased, in their order: a bitmap would read all of them, whatever
---          the limit. At ten million rows 7 ms, 22 ms while nobody has vacuumed them, and 125 ms for the very
---          first call after they came: python -m load.bench --only gauges --backlog 10000000
+-- Plan     notifications_due, notifications_leased, in their order: a bitmap would read all entries despite the
+--          limit. At ten million rows it takes 7 ms, before they are vacuumed 22 ms, and the very first call
+--          125 ms: python -m load.bench --only gauges --backlog 10000000
 -- Caller   Store.gauges
 create or replace function notify.gauges()
 returns table (queued bigint, sending bigint, is_estimate boolean, oldest_due_age interval)
@@ -17,7 +17,7 @@ set plan_cache_mode = force_generic_plan set jit = off set max_parallel_workers_
 declare
   v_now timestamptz := clock_timestamp();
   v_max constant integer := 100000;
-  v_per_page constant integer := 150;       -- entries, where nobody has counted them yet
+  v_per_page constant integer := 150;       -- entries, before vacuum or analyze has counted them
   v_count bigint;
   v_age interval;
   v_lo uuid;

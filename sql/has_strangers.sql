@@ -1,7 +1,7 @@
 -- has_strangers() -> boolean
 --
--- Say whether somebody else's trigger or rule has a say in what is inserted now: on the parent, on the default
--- partition, on today's and tomorrow's.
+-- Say whether a trigger or rule that is not ours acts on what is inserted now: on the parent, on the default
+-- partition, on today's and on tomorrow's.
 --
 -- Plan     pg_trigger by its relation; 10 microseconds
 -- Caller   enqueue_all(), enqueue()

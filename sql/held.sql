@@ -1,11 +1,11 @@
 -- held(p_worker, p_limit) -> (id, attempt)
 --
--- Say what a worker has according to the ledger. What it knows nothing of was claimed by a call whose answer
--- was lost: it gives that back, instead of everybody waiting for the lease.
+-- List what a worker has claimed according to the ledger. If the worker does not know a row, the answer of that
+-- claim was lost: it gives the row back, so that nobody has to wait until the lease passes.
 --
 -- Returns  up to p_limit rows of each range of days, the oldest lease first
 -- Locks    none: release() is fenced
--- Plan     notifications_leased, which is as small as what all workers hold
+-- Plan     notifications_leased, which has an entry for each row that workers hold
 -- Caller   Store.held
 create or replace function notify.held(p_worker text, p_limit integer)
 returns table (id uuid, attempt integer)

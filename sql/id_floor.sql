@@ -1,8 +1,8 @@
 -- id_floor(p_time) -> uuid
 --
--- Give the smallest id of a moment: the bound of a partition.
+-- Give the smallest id that a moment can have: the bound of a partition.
 --
--- Args     p_time timestamptz; before 1970 and after 9999 it is the end of these years
+-- Args     p_time timestamptz; one before 1970 or after 9998 is taken for the start of 1970 or of 9999
 -- Returns  a uuid that sorts before every id made at p_time or later, and after every earlier one
 -- Caller   make_days, spans
 create or replace function notify.id_floor(p_time timestamptz) returns uuid

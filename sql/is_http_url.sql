@@ -1,10 +1,11 @@
 -- is_http_url(p_url) -> boolean
 --
--- Tell whether this is one absolute http or https URL in ASCII: what HTTP_URL of service/text/checks.py takes.
+-- Say whether this is one absolute http or https URL in ASCII: one that HTTP_URL of service/text/checks.py takes.
 --
--- Args     p_url text, of bounded length: the caller looks at that first
--- Note     Bound when it is created: see unmet_rule. In parts, as one pattern for all of it costs each row
---          2.2 microseconds, and these 0.6: only an authority that is more than a name is looked at closely.
+-- Args     p_url text; the caller has checked its length
+-- Note     Names are bound when it is created: see unmet_rule. It checks in parts, because one pattern for the
+--          whole takes 2.2 microseconds a row, and the parts 0.6: only an authority that is more than a name
+--          needs the long pattern.
 -- Caller   unmet_rule
 create or replace function notify.is_http_url(p_url text) returns boolean
 language sql immutable parallel safe

@@ -1,9 +1,9 @@
 -- is_servers_own(p_sqlstate) -> boolean
 --
--- Say whether an SQLSTATE is one by which the server speaks of itself: connections 08, read-only 25, rollbacks
--- 40, resources 53, operators 57, its system 58 and F0, a lock that was waited for.
+-- Say whether an SQLSTATE is about the server itself: connections 08, read-only 25, rollbacks 40, resources 53,
+-- operators 57, its system 58 and F0, a lock that did not come in time 55P03.
 --
--- Returns  true also if a trigger raised it, which may raise what it likes
+-- Returns  true even if a trigger raised it: a trigger may raise any SQLSTATE
 -- Caller   blames_row(), settle_each()
 create or replace function notify.is_servers_own(p_sqlstate text) returns boolean
 language sql immutable parallel safe

@@ -1,14 +1,14 @@
 -- keep_partitions(p_days_ahead, p_retention) -> what was done
 --
 -- Make the partitions of the days to come, and drop those whose retention has passed, in one transaction: for
--- an operator's hand, and for a deploy. The dispatcher calls the steps one by one.
+-- an operator, and for a deploy. The dispatcher calls each step by itself.
 --
 -- Args     p_days_ahead integer, from today (UTC); p_retention interval
--- Returns  (action, partition): made, dropped, emptied (the drop was busy and comes next time), kept (old,
---          but it still holds queued or sending rows), busy (nothing was done after it: call again), failed
---          (a warning says why, such as a view on it; the others go on), crowded (the default partition has
---          more rows of that day than are moved in time: they are as good there, and go row by row when they
---          are old)
+-- Returns  (action, partition): made; dropped; emptied: a lock did not come, so it is dropped next time; kept:
+--          old, but it still holds queued or sending rows; busy: a lock did not come, and nothing was done
+--          after it: call again; failed: a warning says why, such as a view on it, and the other days go on;
+--          crowded: the default partition has more rows of that day than can be moved in time. They stay
+--          there, which does no harm, and are deleted row by row when they are old
 -- Locks    as its steps, until the transaction ends
 -- Caller   the migration that deploys sql/
 create or replace function notify.keep_partitions(p_days_ahead integer, p_retention interval)

@@ -1,14 +1,15 @@
 -- keep_path(p_theirs) -> what was done
 --
--- Let new sessions find our table by its short name: end this database's search_path with our schema. Whatever
--- an unqualified name meant before, it still means.
+-- Let new sessions find our table by its short name: append our schema to this database's search_path. An
+-- unqualified name still means what it meant before.
 --
--- Args     p_theirs text: the search_path that sessions have which neither this database, nor their role, nor
---          they themselves set one for; null: PostgreSQL's own
+-- Args     p_theirs text: the search_path of sessions for which neither the database, nor the role, nor the
+--          session sets one; null: PostgreSQL's own default
 -- Returns  there: it has our schema already; set; taken: `notifications` is another table; not the owner
--- Note     What the database has for all roles is read and written, never what a role or a session has. It
---          takes the setting from the session, as its text need not be one that ALTER DATABASE reads. What was,
---          and is, stands in the schema's comment, by which a rollback of migrations/0001 takes it back.
+-- Note     It reads and writes the database's setting for all roles, never that of a role or a session. It sets
+--          the value in the session and takes it FROM CURRENT, because ALTER DATABASE may not be able to read
+--          the text itself. The schema's comment keeps the old and the new value, so that a rollback of
+--          migrations/0001 can restore the old one.
 -- Caller   migrate
 create or replace function notify.keep_path(p_theirs text) returns text
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -2,10 +2,11 @@
 --
 -- Elect one dispatcher: the others stand by and ask again each second.
 --
--- Returns  true as long as this session lives and was first. Where nothing can be written, as on a primary
---          that a failover has demoted, it raises 25006: nobody leads there, and a new session may find the primary
+-- Returns  true if this session was the first to ask, and as long as it lives. Where nothing can be written, as
+--          on a primary that a failover has demoted, it raises 25006: nobody leads there, and a new session may
+--          find the primary
 -- Locks    advisory (1852798057, 2), exclusive, for the session; taken at most once
--- Note     Asked, never waited for: waiting inside pg_advisory_lock would hold a snapshot back.
+-- Note     It never waits for the lock: waiting inside pg_advisory_lock would keep a snapshot open.
 --          Any role can take the lock; lock_holder(2) says who has it.
 -- Caller   Leader.elect
 create or replace function notify.lead() returns boolean

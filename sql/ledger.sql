@@ -1,12 +1,12 @@
 -- ledger() -> one row
 --
--- Say which ledger this is, and what its clock says: Redis's keys hold the one, signatures the other.
+-- Give the ledger's name, which is in Redis's keys, and the time of its clock, which is in signatures.
 --
--- Returns  id text, 16 hexadecimal digits: of the server (its system identifier, which replicas share), of
---          the database in it and of notify.ledger's row, so that neither a restored dump nor a copy made
---          with TEMPLATE has its original's; now_s double precision, seconds since 1970
--- Note     Where the server does not tell who it is, the other two must do. It runs with its owner's rights: a
---          role that may not read all three would know another name than the others
+-- Returns  id text, 16 hexadecimal digits: a hash of the server's system identifier (which replicas share), of
+--          the database's oid and of the row of notify.ledger. So neither a restored dump nor a copy made with
+--          TEMPLATE has the id of its original; now_s double precision, seconds since 1970
+-- Note     If nobody may read the system identifier, the hash is of the other two. It runs with its owner's
+--          rights, because a role that may not read all three would get another id than the others
 -- Caller   Store.ledger (dispatcher, doctor), workers' Store.ledger
 create or replace function notify.ledger() returns table (id text, now_s double precision)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

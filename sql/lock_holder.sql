@@ -1,13 +1,13 @@
 -- lock_holder(p_lock) -> at most one row
 --
--- Say who holds one of our advisory locks: any role can take them, and what it stops is ours.
+-- Say who holds one of our advisory locks: any role can take them, and would stop our dispatcher.
 --
 -- Args     p_lock integer: 1 the doorbell's, 2 the lead's
--- Returns  pid (null: a prepared transaction), role, application, and is_ours: a session of a dispatcher,
---          by its name (the caller's own counts too, as the URL may bring one) and by a role that may write
---          the ledger. A stranger comes before one of ours. Left out are the caller and, where it may see
---          so, producers in flight: they share the doorbell's lock for their transaction
--- Note     pg_locks, and who a session is, are for every role to see; what it does takes pg_read_all_stats.
+-- Returns  pid (null: a prepared transaction), role, application, and is_ours: it is a session of a dispatcher,
+--          which has our application_name (or the caller's own, as the URL may set one) and a role that may
+--          write the ledger. A session that is not ours comes first. The caller is left out, and so are producers
+--          in flight, where it may see that they are: they share the doorbell's lock for their transaction
+-- Note     Every role may read pg_locks and whose a session is; what a session does takes pg_read_all_stats.
 -- Caller   Leader.holder, Doorbell.holder, Store.lead_holder
 create or replace function notify.lock_holder(p_lock integer)
 returns table (pid integer, role text, application text, is_ours boolean)

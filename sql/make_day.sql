@@ -1,14 +1,14 @@
 -- make_day(p_day, p_rows_max) -> what was done
 --
--- Make the partitions of one day, with the rows that the default partitions have of it.
+-- Make the partitions of one day, and move the rows of that day from the default partitions into them.
 --
--- Args     p_day date, in UTC; p_rows_max integer, how many rows may have to be moved
--- Returns  (action, partition, moved): made, and the rows that were moved into it; or crowded: there are more
+-- Args     p_day date, in UTC; p_rows_max integer, the most rows to move
+-- Returns  (action, partition, moved): made, and how many rows were moved into it; or crowded: there are more
 --          than p_rows_max; or busy: a lock did not come within lock_timeout; or failed: a warning says why.
---          Nothing was done after one that is not made. No row: both partitions are there
+--          After a row that is not 'made' nothing else was done. No row: both partitions are there already
 -- Locks    ACCESS EXCLUSIVE on the new and the default partitions
--- Note     CREATE … PARTITION OF would wait behind one open producer, and every later INSERT behind it: hence
---          LIKE + ATTACH.
+-- Note     CREATE … PARTITION OF would wait for a producer's open transaction, and every later INSERT would wait
+--          for it. So the table is made by LIKE, and then attached.
 -- Caller   make_days, which sets lock_timeout
 create or replace function notify.make_day(p_day date, p_rows_max integer)
 returns table (action text, partition text, moved bigint)
@@ -32,20 +32,20 @@ begin
       return next;
       return;
     end if;
-    v_columns := (                          -- somebody may have added one that is generated
+    v_columns := (                          -- without a generated one that somebody may have added
       select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
       where a.attrelid = to_regclass('notify.' || v_table) and a.attnum > 0 and not a.attisdropped
         and a.attgenerated = '');
     begin
-      -- Autovacuum: every notification leaves two dead rows on its own day's partition, so it works
-      -- early and unthrottled; the other days cost it nothing.
+      -- Every notification leaves two dead rows in its own day's partition: so autovacuum begins early
+      -- there and is not throttled. The other days cost it nothing.
       execute format(
         'create table notify.%I (like notify.%I including defaults including constraints
            including generated) with (autovacuum_vacuum_scale_factor = 0.02,
            autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
            autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.05)',
         partition, v_table);
-      if moved > 0 then                     -- or no day is made where somebody lets nobody delete
+      if moved > 0 then                     -- else we may do without the right to delete
         execute format(
           'with moved as (delete from notify.%I where %I >= %L and %I < %L returning *)
              insert into notify.%I (%s) select %7$s from moved',

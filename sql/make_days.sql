@@ -1,13 +1,13 @@
 -- make_days(p_days_ahead, p_retention) -> what was done
 --
--- Make the partitions of the days to come, and late those of days that went by without one, if the default
--- partition has their rows.
+-- Make the partitions of the days to come. Also make those of past days that have none, if the default partition
+-- has rows of them.
 --
 -- Args     p_days_ahead integer, from today (UTC); p_retention interval, how old a day may be
--- Returns  (action, partition), as make_day(). It ends with busy: call again
+-- Returns  (action, partition), as make_day(). If the last row is busy: call again
 -- Locks    as make_day()
--- Note     Whatever ids there are, a call is bounded: ten late days, until 25000 rows have been moved. What is
---          left comes with the next one.
+-- Note     A call is bounded: it makes at most ten past days, and no more once it has moved 25000 rows. The next
+--          call makes the rest.
 -- Caller   Store.make_days, keep_partitions()
 create or replace function notify.make_days(p_days_ahead integer, p_retention interval)
 returns table (action text, partition text)

@@ -1,17 +1,20 @@
 -- mend_due(p_lo, p_hi, p_lane, p_after, p_after_id, p_limit) -> one row
 --
--- Pull back the due_at that a clock which was ahead has set: what waits would wait for as long as it was.
--- Nothing falls due before its send_at, which is the producer's.
+-- Pull back each due_at that was set while the clock was ahead: else the row would wait for as long as the clock
+-- was ahead. No row falls due before its send_at, which is the producer's.
 --
--- Args     p_lo and p_hi uuid, a range of stretches(); p_lane smallint; p_after timestamptz and p_after_id uuid, where the last call ended ('-infinity'
---          and any: begin); p_limit rows to look at
--- Returns  mended integer; following timestamptz and following_id uuid, to go on with (null: that was all)
--- Note     Only what a row itself proves is pulled back. Its last attempt ended in what is still to come: it
---          keeps the wait after that attempt. No attempt says when it ended (it was parked, or reaped, or
---          never claimed), and it was created or first claimed later than now, or it is due later than anything
---          is parked: it is due now. What redrive() queued by that clock, and nothing else proves, stays
+-- Args     p_lo and p_hi uuid, a range of stretches(); p_lane smallint; p_after timestamptz and p_after_id uuid,
+--          where the last call ended (to begin: '-infinity' and any id); p_limit, rows to look at
+-- Returns  mended integer; following timestamptz and following_id uuid, for the next call (null: that was all)
+-- Note     A row is pulled back only if it proves by itself that the clock was ahead, in one of two ways.
+--          Its last attempt ended in the future: the wait after that attempt now begins at this moment.
+--          Or no row of attempts says when its last attempt ended (it was parked, reaped or never claimed), and
+--          it was created or first claimed in the future, or it is due later than anything is ever parked:
+--          then it is due now.
+--          What redrive() queued by that clock stays if nothing else proves it
 -- Locks    the rows that are pulled back, in the order of their ids, skipping what is locked
--- Plan     notifications_due, attempts by their primary key, of the days in that range alone: hence a custom plan
+-- Plan     notifications_due, and the primary key of attempts; a custom plan, so that only the days in that
+--          range are planned
 -- Caller   Store.mend_due
 create or replace function notify.mend_due(
   p_lo uuid, p_hi uuid, p_lane smallint, p_after timestamptz, p_after_id uuid, p_limit integer)

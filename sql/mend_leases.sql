@@ -1,15 +1,16 @@
 -- mend_leases(p_lo, p_hi, p_lease, p_limit) -> how many were cut
 --
--- Cut the leases that a clock which was ahead has given: a dead worker's would last for as long as it was.
--- Whoever lives keeps a whole lease from now on.
+-- Cut the leases that were given while the clock was ahead: those of dead workers would last for as long as the
+-- clock was ahead. A worker that lives keeps a whole lease from now on.
 --
 -- Moves    nothing: sending stays sending
--- Args     p_lo and p_hi uuid, a range of stretches(); p_lease interval, what a claim is given; p_limit rows. As many as that: call again
--- Note     Right only where the clock is known to have been ahead: LEASE_S of some worker may be longer than
---          the caller's. If the database refuses the batch, each row is tried alone, for a second
+-- Args     p_lo and p_hi uuid, a range of stretches(); p_lease interval, the lease of a claim; p_limit rows. If
+--          it returns as many: call again
+-- Note     Call it only when the clock is known to have been ahead: some worker's LEASE_S may be longer than
+--          the caller's. If the database refuses the batch, each row is tried alone, for a second in all
 -- Fence    status sending; settle() and release() of the attempt go on as before
--- Locks    the rows, latest lease first, skipping what is locked; a subtransaction for each row then
--- Plan     notifications_leased, of the days in that range alone: hence a custom plan
+-- Locks    the rows, latest lease first, skipping what is locked; a subtransaction for each row tried alone
+-- Plan     notifications_leased; a custom plan, so that only the days in that range are planned
 -- Caller   Store.mend_leases
 create or replace function notify.mend_leases(p_lo uuid, p_hi uuid, p_lease interval, p_limit integer)
 returns integer
@@ -50,7 +51,7 @@ begin
       update notify.notifications n set lease_until = v_until where n.id = v_lo;
       v_cut := v_cut + 1;
     exception when others or assert_failure then
-      null;     -- it ends when it ends
+      null;     -- its lease stays as it is
     end;
     exit when clock_timestamp() > v_until - p_lease + interval '1 second';
   end loop;

@@ -1,14 +1,14 @@
 -- new_id() -> uuid, version 7
 --
--- Give a notification its name: sortable by time, and telling its day, which is its partition.
+-- Make the id of a notification: ids sort by time, and each names its day, which is its partition.
 --
 -- Returns  a UUIDv7 (RFC 9562, method 3): 48 bits of Unix milliseconds, 12 of a quarter of the microseconds
---          within them, then random. Rows that are inserted one after the other have ids in that order, so
---          that a claim of many touches few pages: random ones cost it 2 microseconds per row
--- Note     Put together here on every server: the uuidv7() of PostgreSQL 18 is 0.8 microseconds quicker, but a
---          dump that names it is refused by 15 to 17, and with it the table whose default this is.
---          The clock is read twice, as what is to be inlined cannot keep it: when a millisecond ends between,
---          an id may be up to one too early
+--          within them, then random bits. Rows that are inserted one after the other have ids in that order, so
+--          that a claim of many rows touches few pages: random ids would cost it 2 microseconds per row
+-- Note     uuidv7() of PostgreSQL 18 is 0.8 microseconds quicker, but is not used: 15 to 17 could not restore
+--          a dump of the table whose default calls it.
+--          The clock is read twice, because a function that is inlined cannot keep a value: if a millisecond
+--          ends between the two, an id may be up to a millisecond too early
 -- Caller   the default of notifications.id; enqueue
 create or replace function notify.new_id() returns uuid
 language sql volatile parallel safe

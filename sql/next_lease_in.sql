@@ -1,8 +1,8 @@
 -- next_lease_in() -> the interval until the earliest lease ends
 --
--- Say when the reaper has something to do.
+-- Say how long it takes until the reaper has something to do.
 --
--- Returns  null: nothing is being sent; zero or less: a lease has passed; a year at most, either way
+-- Returns  null: nothing is being sent; zero or less: a lease has passed; at most a year, before or after now
 -- Plan     notifications_leased, the first entry of each partition
 -- Caller   Store.next_lease_in
 create or replace function notify.next_lease_in() returns interval

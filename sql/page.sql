@@ -1,17 +1,17 @@
 -- page(p_status, p_channel, p_reference, p_before, p_limit, p_look_max) -> one row
 --
--- Find the newest notifications that match, looking at a bounded number of rows: a page may be short, or
--- even empty, and yet not be the last.
+-- Find the newest notifications that match. It looks at a bounded number of rows: a page may be short or even
+-- empty though it is not the last.
 --
--- Args     p_status, p_channel, p_reference text: each narrows, null does not; p_before uuid, the cursor
---          (null: from the newest on); p_limit rows; p_look_max rows that are looked at, of which each
---          range of days that is opened counts as 500; of a long ledger, two ranges are opened at most
--- Returns  (ids, following): the ids, newest first; the cursor with which to go on, null at the end
--- Plan     walked backwards in the order of ids, stretch by stretch: notifications_reference for a
---          reference, notifications_failed and notifications_ended for the rarer ends, else the primary
---          key. What is queued or sending is read whole from notifications_due or notifications_leased
---          while there is less of it than may be looked at. With pages free of charge the index with the
---          fewest rows always wins; what no index knows is compared outside of the walk
+-- Args     p_status, p_channel, p_reference text: each narrows the search, null does not; p_before uuid, the
+--          cursor (null: from the newest on); p_limit rows; p_look_max, the most rows to look at: each range
+--          of days that is opened counts as 500 of them. In a long ledger it opens at most two ranges
+-- Returns  (ids, following): the ids, newest first; the cursor for the next call, null at the end
+-- Plan     backwards in the order of ids, one range of stretches() after the other: notifications_reference for a
+--          reference, notifications_failed and notifications_ended for the rarer ends, else the primary key.
+--          Queued or sending rows are read from notifications_due or notifications_leased as a whole, as long
+--          as they are fewer than may be looked at. Page costs are 0, so that the planner always takes the
+--          index with the fewest rows; conditions that no index has are compared outside of the scan
 -- Caller   Store.page
 create or replace function notify.page(
   p_status text, p_channel text, p_reference text, p_before uuid, p_limit integer, p_look_max integer)
@@ -63,7 +63,7 @@ begin
           order by n.lease_until
           limit v_left) s;
       end if;
-      if v_seen < v_left then               -- that was all of this stretch
+      if v_seen < v_left then               -- that was all of this range
         v_left := v_left - v_seen;
         ids := ids || v_batch[1 : p_limit + 1 - cardinality(ids)];
         exit when cardinality(ids) > p_limit;
@@ -85,7 +85,7 @@ begin
         ids := ids || v_id;
         exit when cardinality(ids) > p_limit;
       end if;
-      following := v_id;                    -- unless the walk goes on to its end
+      following := v_id;                    -- null again if the scan reaches its end
     end loop;
     exit when cardinality(ids) > p_limit or v_left <= 0;
     following := null;

@@ -1,10 +1,10 @@
 -- readable(p_time) -> timestamptz
 --
--- Keep a time within the years that every client can read. Times beyond them are no longer let in; a row
--- from before, or from a restored copy, may have one, and must not make a whole page unreadable.
+-- Keep a time within the years that every client can read. Constraints refuse other times now, but an older or
+-- restored row may have one, and must not make a whole page unreadable.
 --
 -- Args     p_time timestamptz, or null
--- Returns  it; or 1970, or the end of 9999, if it is beyond
+-- Returns  p_time; or the start of 1970 or the end of 9999, if it is outside
 -- Caller   cancel; the reads of service/ledger/store.py
 create or replace function notify.readable(p_time timestamptz) returns timestamptz
 language sql immutable parallel safe

@@ -1,15 +1,15 @@
 -- reap(p_limit, p_grace) -> the rows taken back
 --
--- End attempts whose lease has passed: their worker died, or was too slow to be trusted. What failed with
--- its last attempt is counted in `slo_deltas`.
+-- End attempts whose lease has passed: their worker died, or was too slow to be trusted. A notification that
+-- fails by this is counted in `slo_deltas`.
 --
--- Moves    sending -> queued, due at once the first time; if the attempt before ended so too, after a
---          backoff with jitter: a notification that kills its workers then comes back alone, and does not
---          take the same innocents along each time. -> failed when the attempts are used up
+-- Moves    sending -> queued, due at once the first time. If the attempt before ended the same way, it is due
+--          after a backoff with jitter: a notification that kills its workers then comes back alone, and not
+--          each time with the same others. sending -> failed when the attempts are used up
 -- Args     p_limit rows per call; p_grace interval after the server's start in which nothing is reaped,
 --          because nobody could settle while it was away
--- Returns  (id, attempt, status). As many as p_limit: call again. Status 'refused': the row cannot be moved,
---          and comes again in a minute, or the next time.
+-- Returns  (id, attempt, status). If there are p_limit rows: call again. Status 'refused': the database does not
+--          let the row move; it is tried again in a minute, or in the next call.
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
 -- Locks    the rows, oldest lease of a range first, skipping what is locked (its worker is settling it)
 -- Plan     notifications_leased
@@ -58,7 +58,7 @@ begin
         v_ended := v_ended + 1;
       end if;
     end loop;
-    -- What was refused stands at the head: others may wait behind it.
+    -- Refused rows are the first in the order of leases: more may wait behind them.
     exit when v_odd = 0 or v_ended >= p_limit or clock_timestamp() > v_ends;
   end loop;
 end

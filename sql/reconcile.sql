@@ -1,9 +1,9 @@
 -- reconcile(p_limit) -> one row per lane
 --
--- Say what the ready set must hold, from the head of every lane: what was lost on the way is among it.
+-- Say what the ready set must hold, from the head of every lane on: ids that were lost are among it.
 --
 -- Args     p_limit ids per lane
--- Returns  as due(); the caller knows what it offered, and counts as lost what comes back
+-- Returns  as due(); an id that the caller has offered and that comes back was lost: the caller counts it
 -- Plan     as due()
 -- Caller   Store.reconcile
 create or replace function notify.reconcile(p_limit integer)

@@ -1,28 +1,28 @@
 -- redrive(p_look_max, p_after, p_ids, p_channel, ...) -> one row
 --
--- Give dead letters another go: those named, or those that match, the oldest first. In `slo_deltas` they are
--- taken back from the day on which they failed.
+-- Queue failed notifications again: those with these ids, or those that match, the oldest first. `slo_deltas`
+-- takes them back from the day on which they failed.
 --
--- Moves    failed -> queued, max_attempts = attempt + p_attempts; the attempt and the last error stay,
---          and its patience begins anew
--- Args     p_look_max rows that are looked at, of which each range of days that is opened counts as 500
---          (of a long ledger, two ranges are opened at most);
+-- Moves    failed -> queued, max_attempts = attempt + p_attempts; the attempt and the last error stay, and the
+--          patience begins again
+-- Args     p_look_max, the most rows to look at: each range of days that is opened counts as 500 of them (in a
+--          long ledger it opens at most two ranges);
 --          p_after uuid, the cursor (null: from the oldest on); p_ids uuid[]; p_channel, p_code
---          (last_error_code), p_reference text; p_from and p_until timestamptz, of created_at, the end left
---          out: each narrows, null does not. p_limit rows; p_attempts integer, how many more each gets;
---          p_rate rows per second, by which due_at is spread from now on (null: all at once); p_dry_run
---          changes nothing
--- Returns  (matched, redriven, expired, more, following): failed ones that match, up to p_limit; how many
---          of them were moved (others were locked, or refused by a trigger: a warning names them); how many were passed over because their expires_at has
---          passed, and stay failed: they would expire at once; whether the limits left some out; the
---          cursor with which to go on then
--- Fence    status 'failed'. Pairs (id, attempt) of before stay stale: the next claim has the next number
+--          (last_error_code), p_reference text; p_from and p_until timestamptz, of created_at, without the
+--          end: each narrows the search, null does not. p_limit rows; p_attempts integer, how many more each
+--          gets; p_rate, rows per second by which due_at is spread from now on (null: all at once); p_dry_run:
+--          change nothing
+-- Returns  (matched, redriven, expired, more, following): how many failed ones match, up to p_limit; how many
+--          of them were moved (others were locked, or refused by a trigger: a warning names them); how many
+--          stay failed because their expires_at has passed: they would expire at once; whether the limits left
+--          some out; if so, the cursor for the next call
+-- Fence    status 'failed'. Earlier pairs (id, attempt) stay stale: the next claim has the next number
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     planned for what is given, stretch by stretch: primary key for ids, notifications_reference for
---          a reference, else notifications_failed, walked in its order (no bitmap, no sort). With pages
---          free of charge the index with the fewest rows always wins; the rest is compared outside of the
---          walk
--- Note     No defaults: with any, calls of the function before it would be ambiguous during a deploy
+-- Plan     a custom plan for each range of stretches(): the primary key for ids, notifications_reference for a
+--          reference, else notifications_failed, read in its order (no bitmap, no sort). Page costs are 0, so
+--          that the planner always takes the index with the fewest rows; the other conditions are compared
+--          outside of the scan
+-- Note     No argument has a default: with one, calls of the older redrive() would be ambiguous during a deploy
 -- Caller   Store.redrive
 create or replace function notify.redrive(
   p_look_max integer, p_after uuid, p_ids uuid[], p_channel text, p_code text, p_reference text,
@@ -35,7 +35,7 @@ set seq_page_cost = 0 set random_page_cost = 0
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
   v_now timestamptz := clock_timestamp();
-  -- An id is of a day around its created_at (see unmet_rule): so the times bound the days to be read.
+  -- An id is within a day of its created_at (see unmet_rule): so these times bound the days to read.
   v_from uuid := notify.id_floor(least('9999-01-01Z',
     greatest('epoch', p_from - interval '1 day')));
   v_until uuid := notify.id_floor(least('9999-01-01Z',

@@ -1,6 +1,6 @@
 -- refuse(p_constraint, p_column, p_hint) -> never
 --
--- Raise what a CHECK would raise, but with a sentence that says what to do.
+-- Raise the error of a CHECK, with a hint that says what to do.
 --
 -- Args     p_constraint text, the rule's name; p_column text, where; p_hint text, what to write instead
 -- Raises   check_violation (23514) with constraint and column set

@@ -4,7 +4,8 @@
 --
 -- Moves    sending -> queued; attempt stays, max_attempts + 1
 -- Args     p_ids uuid[] and p_attempts integer[] of one length; p_delay interval until they are due again
--- Returns  (id, attempt); a missing pair was stale, or locked (or left out by a trigger) and left to its lease
+-- Returns  (id, attempt). A missing pair was stale; or it was locked or left out by a trigger, and its lease
+--          will pass
 -- Raises   what the UPDATE of any row raises: then release_each() gives the others back
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked

@@ -1,10 +1,10 @@
 -- release_each(p_ids, p_attempts, p_delay) -> the rows given back, and those that were refused
 --
--- Give back what release() could not give back as one batch: halve it until what cannot be stands alone.
+-- Give back what release() could not give back as one batch: halve it until each row at fault is alone.
 --
--- Moves    as release() does. What is refused stays sending, for reap()
--- Args     as release(); p_ends timestamptz, no batch is halved after it: what is left is left to its lease
--- Returns  as release(), and error: why one was refused, in PostgreSQL's words; null: it was given back
+-- Moves    as release() does. A refused row stays sending, until reap() takes it
+-- Args     as release(); p_ends timestamptz: after it no batch is halved, and the rows left over stay sending
+-- Returns  as release(), and error: why a row was refused, PostgreSQL's message; null: it was given back
 -- Fence    as release()
 -- Locks    as release(), in a subtransaction for each part
 -- Plan     as release(). Constraint triggers that somebody deferred run at once

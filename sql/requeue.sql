@@ -1,15 +1,15 @@
 -- requeue(p_ids, p_attempts, p_first_at, p_step, p_ends) -> how many were moved
 --
--- Queue dead letters again, as redrive() says. What the database refuses as one batch is halved until the odd
--- row stands alone.
+-- Queue failed notifications again, as redrive() says. A batch that the database refuses is halved until the row
+-- at fault is alone.
 --
--- Moves    failed -> queued; in `slo_deltas` they are taken back from the day on which they failed
+-- Moves    failed -> queued; `slo_deltas` takes them back from the day on which they failed
 -- Args     p_ids uuid[], failed, locked by the caller, in order; p_attempts integer, how many more each gets;
---          p_first_at timestamptz, when the first falls due, and p_step interval, by how much later each next
---          one; p_ends timestamptz, no batch is halved after it
--- Returns  the number; a warning names each row that was refused. What is left for want of time is not counted
--- Fence    status failed, of which the caller made sure as it took the locks (for update skip locked)
--- Locks    none that redrive() has not; a subtransaction for each part
+--          p_first_at timestamptz, when the first falls due, and p_step interval, how much later each next
+--          one does; p_ends timestamptz: after it no batch is halved
+-- Returns  how many were moved; a warning names each refused row. Rows for which no time was left do not count
+-- Fence    status failed: the caller checked it when it took the locks (for update skip locked)
+-- Locks    those that redrive() holds already; a subtransaction for each part
 -- Plan     primary key, within the partitions of the ids
 -- Caller   redrive()
 create or replace function notify.requeue(

@@ -2,14 +2,14 @@
 --
 -- Say how long to wait after an attempt that did not deliver. ops/adr/0008-what-counts.md gives the reasons.
 --
--- Args     p_outcome text; p_is_counted boolean, whether it is one of max_attempts; p_ended integer, how
---          many ended so before, counted or not counted; p_schedule jsonb, the waits after the first,
---          second … counted one in seconds, of which the last repeats; p_asked interval, the wait that the
---          receiver or the worker's pace asks for (null: none)
--- Returns  counted: the schedule's, give or take a tenth, but no less than what is asked.
---          deferred: 1, 2, 4, 8, 15 min with jitter, but no less than what is asked.
---          throttled, unreachable: what is asked, from 1 s on; else from 1 or 2 s to 1 min with jitter.
---          What is asked holds for an hour at most
+-- Args     p_outcome text; p_is_counted boolean: the attempt is one of max_attempts; p_ended integer, how many
+--          attempts ended before, counted ones if it is counted, else those that are not; p_schedule jsonb,
+--          the waits in seconds after the first, second … counted attempt, of which the last repeats;
+--          p_asked interval, the wait that the receiver or the worker's pace asks for (null: none)
+-- Returns  counted: the schedule's wait, give or take a tenth, but no less than p_asked.
+--          deferred: 1, 2, 4, 8, 15 min with jitter, but no less than p_asked.
+--          throttled, unreachable: p_asked, but at least 1 s; without it from 1 or 2 s to 1 min with jitter.
+--          A p_asked of more than an hour counts as an hour
 -- Caller   settle()
 create or replace function notify.retry_in(
   p_outcome text, p_is_counted boolean, p_ended integer, p_schedule jsonb, p_asked interval)

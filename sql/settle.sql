@@ -1,27 +1,27 @@
 -- settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be yet
 --
--- End a batch of attempts: each becomes a row of `attempts`, its notification moves on, and what has ended
--- for good is counted in `slo_deltas`.
+-- End a batch of attempts: each becomes a row of `attempts`, its notification moves on, and a notification that
+-- ended is counted in `slo_deltas`.
 --
 -- Moves    sending -> sent; -> failed (permanent, or the attempts are used up); -> expired; -> queued.
---          throttled, unreachable and deferred are answers about the receiver, or say "later": within the
+--          throttled, unreachable and deferred speak about the receiver, or say "later": within the
 --          notification's patience they are not counted, and raise max_attempts by one
 -- Args     arrays of one length, an element per attempt: p_ids, p_attempts; p_outcomes text: sent, expired,
---          permanent, temporary, throttled, unreachable, deferred, unknown; p_codes, p_excerpts text, what
---          was answered; p_started_ago_ms, p_took_ms integer; p_retry_after_ms integer or null. Then
---          p_worker text; p_schedules jsonb, the waits of retry_in() per channel, and of any other 'default';
+--          permanent, temporary, throttled, unreachable, deferred, unknown; p_codes, p_excerpts text, the
+--          receiver's answer; p_started_ago_ms, p_took_ms integer; p_retry_after_ms integer or null. Then
+--          p_worker text; p_schedules jsonb, the waits of retry_in() by channel, 'default' for any other;
 --          p_patience interval from the first claim
 -- Returns  (id, attempt, status, due_in, age, counted): the new status, the wait before the next attempt if
 --          queued, the time since it could first be sent, whether the attempt is one of max_attempts.
 --          Status 'locked': somebody holds the row; settle it again.
---          A pair that is missing was stale: another attempt has begun, and nothing was changed.
---          Of a pair that is given twice, one is taken.
--- Raises   what the UPDATE of any row raises, and ND002 if a trigger left one out of it: then settle_each()
+--          A missing pair was stale: another attempt has begun, and nothing was changed.
+--          A pair that comes twice is settled once.
+-- Raises   what the UPDATE of any row raises, and ND002 if a trigger left a row out of it: then settle_each()
 --          settles the others
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
--- Plan     primary key, within the partitions of the ids: the status is compared with a sub-select, so that
---          no partial index can be taken for it; and hash joins, as a batch is guessed to be one row
+-- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
+--          planner cannot use a partial index; and hash joins, because it takes a batch for one row
 -- Caller   Store.settle, settle_each()
 create or replace function notify.settle(
   p_ids uuid[], p_attempts integer[], p_outcomes text[], p_codes text[], p_excerpts text[],
@@ -77,7 +77,7 @@ begin
     group by a.notification_id, a.counted
   ),
   timed as materialized (
-    -- The waits grow with the attempts that ended, not with `attempt`, which releases raise too.
+    -- The waits grow with the attempts that ended, not with `attempt`: a release raises that as well.
     select p.*,
       case when p.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
         then v_now + notify.retry_in(p.outcome, p.is_counted, coalesce(t.attempts, 0),
@@ -139,7 +139,7 @@ begin
       join notify.attempts a on a.notification_id = g.id and a.attempt = g.attempt
       join notify.notifications n on n.id = g.id and n.attempt = g.attempt
       where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi
-        -- Again, in one snapshot with the attempt: somebody else may have settled it just now.
+        -- Checked again in the snapshot that sees the attempt: somebody may have settled it just now.
         and n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_sending))
     then
       raise exception using errcode = 'ND002',

@@ -1,11 +1,11 @@
 -- settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be
 --
--- Settle what settle() could not settle as one batch: halve it until what cannot be settled stands alone.
+-- Settle what settle() could not settle as one batch: halve it until each row at fault is alone.
 --
--- Moves    as settle() does. What is refused stays sending, for reap(). What the server itself
---          may have kept from it, a deadlock or a full disk, is 'locked': an outcome is not given up for that
--- Args     as settle(); p_ends timestamptz, no batch is halved after it: what is left is 'locked'
--- Returns  as settle(), and error: why an attempt is 'refused', in PostgreSQL's words
+-- Moves    as settle() does. A refused row stays sending, until reap() takes it. A row that failed by an error of
+--          the server itself (a deadlock, a full disk) is 'locked', so that its outcome is settled later
+-- Args     as settle(); p_ends timestamptz: after it no batch is halved, and the rows left over are 'locked'
+-- Returns  as settle(), and error: why an attempt is 'refused', PostgreSQL's message
 -- Fence    as settle()
 -- Locks    as settle(), in a subtransaction for each part
 -- Plan     as settle(). Constraint triggers that somebody deferred run at once

@@ -1,10 +1,10 @@
 -- spans(p_all) -> the ranges of ids to look at
 --
--- Say where notifications may be that are being sent or fall due by now: everywhere, but in quiet days.
+-- Say where notifications may be that are being sent or are due: everywhere except in quiet days.
 --
 -- Args     p_all boolean: also where something is queued for later
--- Returns  (lo, hi), both ends belong to it, the oldest first; what has no day of its own is within them.
---          Of a ledger that is not long: (null, null), everything, so that no bound is compared
+-- Returns  (lo, hi), both ends included, the oldest first; ids that have no day of their own are within them.
+--          If the ledger is not long: (null, null), which means everything, so that no bound is compared
 -- Plan     quiet_days, as a whole: a row per day
 -- Caller   due, reap, next_lease_in, held, gauges, claim, claim_each, abandoned_leases, page
 create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)

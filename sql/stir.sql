@@ -1,11 +1,12 @@
 -- stir() -> trigger, after a row of a quiet day became queued or sending
 --
--- Let the day be looked at again, in the same transaction: the row may be due before the day was to be.
+-- End the quiet of the day, in the same transaction: the row may be due before the day was to be looked at again.
 --
--- Note     Only partitions that tend_days() found quiet have it, so it costs the road nothing. It sees what
---          hands do as well, and what comes by replication (enable always). Where the snapshot may be older than
---          quiet_days, it writes without looking: then PostgreSQL refuses the write, rather than lose the day.
---          It is the owner's: who may change a notification need not know this table.
+-- Note     Only partitions that tend_days() found quiet have it, so it costs the others nothing. It also runs for
+--          changes by hand and by replication (enable always). In an isolation level whose snapshot may be
+--          older than quiet_days, it writes without looking: if the row of the day has changed since, PostgreSQL
+--          refuses the transaction, and the day is not lost.
+--          It runs with its owner's rights: who may change a notification needs no right on quiet_days.
 -- Caller   trigger stir on partitions of quiet days
 create or replace function notify.stir() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

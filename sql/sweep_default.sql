@@ -1,12 +1,12 @@
 -- sweep_default(p_retention, p_limit) -> what was not done
 --
--- Delete what is older than the retention from the default partitions, row by row: it came too late for a
--- partition of its day.
+-- Delete what is older than the retention from the default partitions, row by row: these rows came too late for
+-- a partition of their day.
 --
 -- Args     p_retention interval; p_limit integer, rows of each table per call
 -- Returns  (action, partition): failed, and a warning says why. No row: all is well
 -- Locks    the rows
--- Plan     primary keys; a notification that an attempt belongs to is looked up one by one, where its day is
+-- Plan     primary keys; for each attempt its notification is looked up by itself, in the partition of its day
 -- Caller   Store.sweep_default, keep_partitions()
 create or replace function notify.sweep_default(p_retention interval, p_limit integer)
 returns table (action text, partition text)

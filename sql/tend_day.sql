@@ -1,12 +1,13 @@
 -- tend_day(p_day) -> what was found
 --
--- See what one day of the past holds, and write it into quiet_days.
+-- Look at what one past day holds, and write it into quiet_days.
 --
 -- Args     p_day date, in UTC
--- Returns  quiet: nothing is being sent, and nothing falls due within the hour; awake; busy: somebody writes to
---          it; failed: a warning says why. If it is not quiet, everybody looks at it
--- Locks    SHARE ROW EXCLUSIVE on the day, for 50 ms at most: nobody writes to it between the look and the note,
---          and whoever reads does not mind
+-- Returns  quiet: nothing is being sent, and nothing falls due within the hour; awake; gone: it has no partition;
+--          busy: somebody writes to it; failed: a warning says why. Each look at the ledger goes through all
+--          days that are not quiet
+-- Locks    SHARE ROW EXCLUSIVE on the day, which it waits 50 ms for at most: nobody can write to the day between
+--          the look and the row of quiet_days; readers are not stopped
 -- Plan     notifications_due, notifications_leased of that day
 -- Caller   tend_days()
 create or replace function notify.tend_day(p_day date) returns text
@@ -63,7 +64,7 @@ exception
     begin
       delete from notify.quiet_days q where q.day = p_day;
     exception when others or assert_failure then
-      null;                                 -- told above
+      null;                                 -- reported above
     end;
     return 'failed';
 end

@@ -1,10 +1,10 @@
 -- tend_days(p_limit) -> what was found
 --
--- Keep quiet_days true: of a long ledger, see what the days of the past hold, those first that have waited
--- longest. What the trigger `stir` could not see, because somebody disabled it, is found here.
+-- Keep quiet_days true: in a long ledger, look at what past days hold, first at those that have waited longest. A
+-- change that the trigger `stir` did not see, because somebody disabled it, is found here.
 --
 -- Args     p_limit integer, days per call
--- Returns  (action, partition), as tend_day(). No row: nothing is to be done, as the ledger is not long, or
+-- Returns  (action, partition), as tend_day(). No row: there is nothing to do, because the ledger is not long or
 --          all days were tended within the last ten minutes
 -- Locks    as tend_day(), until the transaction ends
 -- Plan     the catalog and quiet_days
@@ -13,7 +13,7 @@ create or replace function notify.tend_days(p_limit integer)
 returns table (action text, partition text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  -- Ids of the last two days may still come in.
+  -- Rows whose ids are of the last two days may still be inserted.
   v_last text := to_char((clock_timestamp() at time zone 'utc')::date - 3, 'YYYYMMDD');
   v_day date;
 begin

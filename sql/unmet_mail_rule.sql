@@ -1,10 +1,10 @@
 -- unmet_mail_rule(p_recipient, p_payload) -> {rule, column, hint}
 --
--- Name the first rule that a new mail breaks: what email_faults() of service/api/body.py checks.
+-- Name the first rule that a new mail breaks: email_faults() of service/api/body.py has the same rules.
 --
--- Args     p_recipient text, p_payload jsonb, of bounded size: unmet_rule comes first
+-- Args     p_recipient text, p_payload jsonb; unmet_rule() has checked their sizes before
 -- Returns  text[]; null: none
--- Note     Bound when it is created: see unmet_rule
+-- Note     Names are bound when it is created: see unmet_rule
 -- Caller   accept
 create or replace function notify.unmet_mail_rule(p_recipient text, p_payload jsonb) returns text[]
 language sql immutable parallel safe

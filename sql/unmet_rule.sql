@@ -1,17 +1,17 @@
 -- unmet_rule(p_id, p_status, ...) -> {rule, column, hint}
 --
--- Name the first rule that a new row breaks. Lengths come before content: no text is looked into, and no
--- payload walked, that is longer than it may be.
+-- Name the first rule that a new row breaks. Lengths come before content: the content of a text or payload that
+-- is too long is never read.
 --
--- Args     the columns as a producer gave them; p_is_ours_alone: the columns that only we set have been left
---          alone; p_now timestamptz, when it came
+-- Args     the columns as a producer set them; p_is_ours_alone: the columns that only we set were left alone;
+--          p_now timestamptz, when the row came
 -- Returns  text[]; null: none so far (a mail has more: unmet_mail_rule)
--- Note     Its body, like that of every function it calls, is bound when it is created, so that a producer's
---          search_path and standard_conforming_strings change nothing; and it is one expression, which
---          accept() has inlined. SET search_path would cost each row 1.5 microseconds on PostgreSQL 15.
---          Ids may come from a producer, who may then repeat an INSERT with ON CONFLICT DO NOTHING: up to a
---          day from the clock, as they name the partition.
---          Times are bounded: one row at 'infinity' would make claim() or due() fail for all.
+-- Note     The names in its body, and in every function that it calls, are bound when it is created: a producer's
+--          search_path and standard_conforming_strings change nothing. It is one expression, which PostgreSQL
+--          inlines into accept(). SET search_path would cost each row 1.5 microseconds on PostgreSQL 15.
+--          A producer may choose the id, so that it can repeat an INSERT with ON CONFLICT DO NOTHING. The id
+--          must be within a day of the clock, because it names the partition.
+--          Times are bounded, because one row at 'infinity' would make claim() or due() fail for all.
 -- Caller   accept
 create or replace function notify.unmet_rule(
   p_id uuid, p_status text, p_attempt integer, p_is_ours_alone boolean, p_channel text,
@@ -54,7 +54,7 @@ return case
   when p_expires_at > p_now + interval '10 years' then
     array['expires_at_is_within_10_years', 'expires_at',
       'Use a time within ten years, or leave it out.']
-  -- jsonb is never more than five times as long as its text: so much of it need not be written out.
+  -- jsonb is at most five times as long as its text: beyond that, it is refused without making the text.
   when pg_column_size(p_payload) > 5 * 262144 or octet_length(p_payload::text) > 262144 then
     array['payload_is_at_most_256_kib', 'payload',
       'Keep the payload under 262144 bytes as text: send a link to what is larger.']

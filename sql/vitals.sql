@@ -1,13 +1,13 @@
 -- vitals() -> one row
 --
--- Say how PostgreSQL itself stands, as far as this queue depends on it.
+-- Measure PostgreSQL itself, as far as this queue depends on it.
 --
 -- Returns  notify_usage double precision, share of the NOTIFY queue in use; oldest_transaction_age interval
---          and xmin_age bigint, transactions for which vacuum is held back by the oldest snapshot, slot or
---          prepared transaction: 0 if there is none, null if a session is connected that this role may
---          not look at (a member of pg_read_all_stats may); then, of `notifications` and `attempts` with all
---          their partitions, dead rows by the server's own statistics, and bytes, indexes and TOAST included:
---          of quiet days as they were last tended, without their dead rows;
+--          and xmin_age bigint, the number of transactions by which the oldest snapshot, slot or prepared
+--          transaction holds vacuum back: both 0 if there is none, both null if this role may not look at some
+--          session (a member of pg_read_all_stats may look at all); then, of `notifications` and `attempts`
+--          with all their partitions, dead rows by the server's own statistics, and bytes, with indexes and
+--          TOAST. Of quiet days the bytes are those when last tended, and dead rows are left out;
 --          days_ahead integer, days after today (UTC) that have a partition; rows in the default
 --          partitions, counted to 1000
 -- Plan     the catalog, and the head of each default partition

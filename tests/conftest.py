@@ -34,14 +34,14 @@ from tests.scratch import scratch
 
 pytest_plugins = ["tests.selection"]
 
-# How long an example takes, the machine decides.
+# A busy machine may take long for an example: that is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[SimpleNamespace]:
-    """`database_url` (a superuser's) and `redis_url`; started here unless they are given."""
+    """`database_url` (a superuser's) and `redis_url`; started here if not set."""
     database_url = os.environ.get("TEST_DATABASE_URL")
     redis_url = os.environ.get("TEST_REDIS_URL")
     programs = os.environ.get("TEST_POSTGRES_PROGRAMS")
@@ -69,7 +69,7 @@ def as_superuser(url: str | None, state: State) -> str:
 
 @pytest.fixture(scope="session")
 def database_server(servers: SimpleNamespace) -> SimpleNamespace:
-    """Say where PostgreSQL is, in pytest-postgresql's words."""
+    """Say where PostgreSQL is, with the attributes that pytest-postgresql reads."""
     parts = conninfo_to_dict(servers.database_url)
     return SimpleNamespace(
         host=parts.get("host", "127.0.0.1"),
@@ -105,7 +105,7 @@ def load_schema(**where: Any) -> None:
 
 
 def bring_to_today(dsn: str) -> None:
-    """Give a clone the days that a database migrated today has: the session went past midnight."""
+    """Give a clone the days of today: the template was migrated before midnight."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for table in ("notifications", "attempts"):
             old = Identifier("notify", f"{table}_{TEMPLATE.day:%Y%m%d}")
@@ -181,7 +181,7 @@ def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
 
 @pytest.fixture
 def logs_restored() -> Iterator[None]:
-    """Let the test set the logs up as it likes: nothing of that is left afterwards."""
+    """Let the test set the logs up as it likes; restore them afterwards."""
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
     logger.remove()
@@ -191,15 +191,15 @@ def logs_restored() -> Iterator[None]:
 
 @pytest.fixture
 def transitions() -> Iterator[list[tuple[str, dict[str, object]]]]:
-    """Collect what the log says of notifications: the event's name, and its fields."""
-    found: list[tuple[str, dict[str, object]]] = []
+    """Collect the log's rows about notifications: the event's name, and its fields."""
+    rows: list[tuple[str, dict[str, object]]] = []
 
     def collect(message: object) -> None:
         record = message.record  # type: ignore[attr-defined]
-        found.extend((record["message"], dict(row)) for row in record["extra"].get("_rows", ()))
+        rows.extend((record["message"], dict(row)) for row in record["extra"].get("_rows", ()))
 
     sink = logger.add(collect, format="{message}")
-    yield found
+    yield rows
     logger.remove(sink)
 
 

@@ -1,8 +1,8 @@
-"""What may be sent where, by example: one list, held against the edge, SQL and the workers.
+"""Examples of what may be sent where: one list, with which the edge, SQL and workers are tested.
 
 `code`: what POST /notify answers; None: it accepts. `rule`: the constraint that an INSERT breaks;
-None: SQL lets it in. A code without a rule is what SQL cannot check: such a row fails at its first
-attempt, for good, with that code.
+None: SQL accepts it. SQL cannot check an example with a code and without a rule: such a row fails
+for good at its first attempt, with that code.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One notification, and what each door says to it."""
+    """One notification, and what the API and SQL answer to it."""
 
     channel: str
     recipient: str
@@ -209,7 +209,7 @@ REFUSED = [
         "a\x85@b.example",
         "a" * 3000 + "@b.example",
     ),
-    # What IDNA makes of a domain, and Unicode's categories, SQL does not know.
+    # SQL knows neither IDNA nor the categories of Unicode.
     *addresses(
         "invalid_recipient",
         None,

@@ -43,36 +43,36 @@ def panels(dashboard: str) -> list[dict[str, Any]]:
 
 def panel(dashboard: str, title: str) -> dict[str, Any]:
     """Give one panel."""
-    (found,) = (one for one in panels(dashboard) if one["title"] == title)
-    return found
+    (match,) = (each for each in panels(dashboard) if each["title"] == title)
+    return match
 
 
 def queries(source: str) -> list[Query]:
-    """Give everything that is asked of a data source."""
+    """Give every query to a data source."""
     return [query for name in DASHBOARDS for query in queries_of(name) if query.source == source]
 
 
 def queries_of(dashboard: str) -> Iterator[Query]:
-    for one in panels(dashboard):
-        for target in one["targets"]:
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
             text = target.get("expr") or target["rawSql"]
             uid = target["datasource"]["uid"]
-            yield Query(dashboard, one["title"], uid, text, target.get("instant", False))
+            yield Query(dashboard, panel["title"], uid, text, target.get("instant", False))
     for note in DASHBOARDS[dashboard]["annotations"]["list"]:
         if "expr" in note:
             uid = note["datasource"]["uid"]
             yield Query(dashboard, note["name"], uid, note["expr"], False)
     for variable in DASHBOARDS[dashboard]["templating"]["list"]:
         if variable["type"] == "query":
-            found = re.fullmatch(r"label_values\((.*), \w+\)", variable["definition"])
-            text = found[1] if found else variable["query"]
+            match = re.fullmatch(r"label_values\((.*), \w+\)", variable["definition"])
+            text = match[1] if match else variable["query"]
             yield Query(dashboard, variable["name"], variable["datasource"]["uid"], text, True)
 
 
 def promql(text: str, rate_interval: str = "1m") -> str:
     """Put Grafana's values into PromQL; every variable is All."""
     text = text.replace("$__rate_interval", rate_interval)
-    return re.sub(r"\$(\w+)", lambda found: as_regex(ALL[found[1]]), text)
+    return re.sub(r"\$(\w+)", lambda match: as_regex(ALL[match[1]]), text)
 
 
 def as_regex(values: Sequence[str]) -> str:
@@ -80,10 +80,10 @@ def as_regex(values: Sequence[str]) -> str:
 
 
 def sql(text: str, **values: str) -> str:
-    """Put values into SQL as the format `sqlstring` does; what is not given is All."""
+    """Put values into SQL as the format `sqlstring` does; a variable without a value is All."""
 
-    def quoted(found: re.Match[str]) -> str:
-        given = [values[found[1]]] if found[1] in values else ALL[found[1]]
-        return ",".join("'" + value.replace("'", "''") + "'" for value in given)
+    def quoted(match: re.Match[str]) -> str:
+        chosen = [values[match[1]]] if match[1] in values else ALL[match[1]]
+        return ",".join("'" + value.replace("'", "''") + "'" for value in chosen)
 
     return re.sub(r"\$\{(\w+):sqlstring\}", quoted, text)

@@ -38,14 +38,14 @@ def enqueue(db: Connection[Any], n: int = 1, **columns: Any) -> list[UUID]:
 
 
 def restore(db: Connection[Any], **columns: Any) -> Any:
-    """INSERT one row as a restored dump would: no trigger looks at it, the CHECKs do."""
+    """INSERT one row as a restored dump would: without triggers, but with the CHECKs."""
     with db.transaction():
         db.execute("set local session_replication_role = replica")
         return insert(db, **columns)
 
 
 def put(db: Connection[Any], status: str, *, id: UUID | None = None, **columns: Any) -> UUID:
-    """Place a row in any state that the constraints allow; `id` says its day."""
+    """Place a row in any state that the constraints allow; its day is that of `id`."""
     new = insert(db) if id is None else restore(db, id=id)
     state = {"attempt": 0, "max_attempts": 4, "status": status}
     if status == "sending":
@@ -64,7 +64,7 @@ def change(db: Connection[Any], id: UUID, **columns: Any) -> None:
 
 
 def unbind(db: Connection[Any]) -> str:
-    """Let times be anything, as where somebody dropped our constraint; give what brings it back."""
+    """Drop the constraint on times, as somebody may; return the SQL that adds it again."""
     name = "times_are_within_1970_and_9999"
     query = (
         "select pg_get_constraintdef(oid) as words from pg_constraint where conname = %s limit 1"
@@ -147,7 +147,7 @@ def claim_each(
     limit: int = 100,
     skip: Iterable[UUID] = (),
 ) -> list[Any]:
-    """Claim as above, but one odd row does not stop the others."""
+    """Claim as above, but a row at fault does not stop the others."""
     return db.execute(
         "select * from notify.claim_each(%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', %s::uuid[])",
         [None if ids is None else list(ids), limit, list(skip)],
@@ -157,7 +157,7 @@ def claim_each(
 def settle_each(
     db: Connection[Any], claimed: Iterable[Any], outcome: str = "sent", *, ends: str = "1 second"
 ) -> list[Any]:
-    """Settle claimed rows alike, but one odd row does not stop the others."""
+    """Settle claimed rows alike, but a row at fault does not stop the others."""
     pairs = list(claimed)
     alike = [[value] * len(pairs) for value in (outcome, "200", None, 20, 10, None)]
     return db.execute(
@@ -169,7 +169,7 @@ def settle_each(
 
 
 def release_each(db: Connection[Any], claimed: Iterable[Any]) -> list[Any]:
-    """Give claimed rows back, but one odd row does not stop the others."""
+    """Give claimed rows back, but a row at fault does not stop the others."""
     pairs = list(claimed)
     return db.execute(
         "select * from notify.release_each(%s::uuid[], %s::integer[], '0')",
@@ -178,7 +178,7 @@ def release_each(db: Connection[Any], claimed: Iterable[Any]) -> list[Any]:
 
 
 def end_leases(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
-    """End those of these attempts whose lease has passed."""
+    """End the attempts among these whose lease has passed."""
     return db.execute("select * from notify.end_leases(%s::uuid[])", [list(ids)]).fetchall()
 
 
@@ -215,17 +215,17 @@ def cancel(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
 def redrive(db: Connection[Any], **which: Any) -> Any:
     """Queue dead letters again; arguments by their names in SQL, without the `p_`.
 
-    Gives matched, redriven, expired and more; redrive_in_pieces() tells where it goes on.
+    Returns matched, redriven, expired and more; redrive_in_pieces() also returns the cursor.
     """
     return redrive_row(db, "matched, redriven, expired, more", which)
 
 
 def redrive_in_pieces(db: Connection[Any], **which: Any) -> list[Any]:
     """Redrive, and go on with the cursor while there is one."""
-    found = [redrive_row(db, "*", which)]
-    while found[-1].following is not None:
-        found.append(redrive_row(db, "*", which | {"after": found[-1].following}))
-    return found
+    rows = [redrive_row(db, "*", which)]
+    while rows[-1].following is not None:
+        rows.append(redrive_row(db, "*", which | {"after": rows[-1].following}))
+    return rows
 
 
 def redrive_row(db: Connection[Any], columns: str, which: dict[str, Any]) -> Any:
@@ -254,7 +254,7 @@ def due(
 
 
 def keep_partitions(db: Connection[Any], ahead: int = 7, retention: str = "30 days") -> list[Any]:
-    """Make and drop partitions; what was done, as (action, partition)."""
+    """Make and drop partitions; return what was done, as (action, partition)."""
     query = "select * from notify.keep_partitions(%s, %s::interval)"
     return [tuple(r) for r in db.execute(query, [ahead, retention])]
 
@@ -265,7 +265,7 @@ def fold_slo(db: Connection[Any], limit: int = 1000) -> list[Any]:
 
 
 def counted(db: Connection[Any]) -> dict[Any, int]:
-    """Give what the service level's ledger has counted, folded or not: (day, ...) -> how many."""
+    """Give what slo_deltas and slo_daily count together: (day, channel, priority, result) -> n."""
     return as_dict(
         db,
         "select day, channel, priority, result, sum(count)::bigint as n from ("
@@ -292,5 +292,5 @@ def ended(db: Connection[Any]) -> dict[Any, int]:
 
 
 def as_dict(db: Connection[Any], query: str) -> dict[Any, int]:
-    """Give the last column by the others."""
+    """Return the last column by the others."""
     return {tuple(r[:-1]): r[-1] for r in db.execute(query)}

@@ -1,4 +1,4 @@
-"""A Loki of the tests: takes pushes, or fails in one of the ways a server can."""
+"""A Loki for tests: it takes pushes, or fails as a real server can."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ class FakeLoki:
         self.retry_after: str | None = None
         self.requests: list[tuple[str, dict[str, str], Any]] = []  # path, headers, document
         self.statuses: list[int] = []
-        self.over = threading.Event()
+        self.ended = threading.Event()
 
     @property
     def taken(self) -> list[Pushed]:
@@ -71,7 +71,7 @@ def fake_loki(port: int = 0) -> Iterator[FakeLoki]:
                 loki.requests.append((self.path, headers, json.loads(body)))
                 loki.statuses.append(answer)
             if answer == HANG:
-                loki.over.wait()
+                loki.ended.wait()
             elif answer == DRIP:
                 self.drip()
             else:
@@ -84,7 +84,7 @@ def fake_loki(port: int = 0) -> Iterator[FakeLoki]:
         def drip(self) -> None:
             self.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")
             try:
-                while not loki.over.wait(0.02):
+                while not loki.ended.wait(0.02):
                     self.wfile.write(b"x")
             except OSError:
                 self.close_connection = True
@@ -101,6 +101,6 @@ def fake_loki(port: int = 0) -> Iterator[FakeLoki]:
         try:
             yield loki
         finally:
-            loki.over.set()
+            loki.ended.set()
             server.shutdown()
             thread.join()

@@ -1,4 +1,4 @@
-"""Whether something that is done again and again keeps memory: the interpreter's, or C's."""
+"""Check that something done again and again keeps no memory, of the interpreter or of C."""
 
 import gc
 import os
@@ -9,14 +9,14 @@ from pathlib import Path
 WARM_UP = 2000
 WINDOWS = 4
 WINDOW = 2000
-BLOCKS_MAX = WINDOW // 10  # objects: a leak of one in each turn makes as many as there are turns
-BYTES_MAX = WINDOW * 256  # of the process, which C may leak
+BLOCKS_MAX = WINDOW // 10  # objects: a leak of one per turn makes WINDOW of them
+BYTES_MAX = WINDOW * 256  # of the process: C code may leak them
 
 
 def holds_flat(turn: Callable[[], object]) -> None:
     """Take 10,000 turns; in one window of them at least, nothing was kept.
 
-    A leak grows in every window. What is made once, and caches that fill up, do not.
+    A leak grows in every window; an object made once does not, nor does a cache that fills up.
     """
     windows = []
     repeat(turn, WARM_UP)
@@ -35,7 +35,7 @@ def repeat(turn: Callable[[], object], times: int) -> None:
 
 
 def blocks() -> int:
-    """Count what the interpreter has allocated; extensions in C that leak objects are seen, too."""
+    """Count what the interpreter has allocated; it includes objects that C extensions leak."""
     gc.collect()
     return sys.getallocatedblocks()
 

@@ -34,38 +34,38 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def get(self, path: str, **given: Any) -> Any:
+    def get(self, path: str, **parameters: Any) -> Any:
         """Ask, and give the answer's data. Raises AssertionError with what Prometheus says."""
-        query = urllib.parse.urlencode(given)
+        query = urllib.parse.urlencode(parameters)
         try:
             with urllib.request.urlopen(
                 f"{self.url}/api/v1/{path}?{query}", timeout=LIMIT_S
             ) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
-            raise AssertionError(f"{given}: {error.read().decode()}") from None
+            raise AssertionError(f"{parameters}: {error.read().decode()}") from None
 
     def now(self, expr: str) -> dict[tuple[str, ...], float]:
         """Give the value of each series, by its labels' values in the order of their names."""
         series = self.get("query", query=expr)["result"]
-        found = {
-            tuple(value for name, value in sorted(one["metric"].items()) if name != "__name__"):
-            float(one["value"][1])
-            for one in series
+        values = {
+            tuple(value for name, value in sorted(item["metric"].items()) if name != "__name__"):
+            float(item["value"][1])
+            for item in series
         }  # fmt: skip
-        return {labels: value for labels, value in found.items() if not math.isnan(value)}
+        return {labels: value for labels, value in values.items() if not math.isnan(value)}
 
-    def one(self, expr: str) -> float | None:
+    def value(self, expr: str) -> float | None:
         """Give the only value; None: there is none."""
-        found = self.now(expr)
-        assert len(found) <= 1, found
-        return next(iter(found.values()), None)
+        values = self.now(expr)
+        assert len(values) <= 1, values
+        return next(iter(values.values()), None)
 
-    def over(self, expr: str, seconds: float) -> list[float]:
-        """Give every value of the last seconds, one a second."""
+    def values_of_last(self, expr: str, seconds: float) -> list[float]:
+        """Give every value of the last seconds, one for each second."""
         end = time.time()
         answer = self.get("query_range", query=expr, start=end - seconds, end=end, step=1)
-        values = [float(value) for one in answer["result"] for _, value in one["values"]]
+        values = [float(value) for series in answer["result"] for _, value in series["values"]]
         return [value for value in values if not math.isnan(value)]
 
 

@@ -1,4 +1,4 @@
-"""A resolver for tests: it answers for names under `test`, and hangs where it is told to."""
+"""A resolver for tests: it answers for names under `test`, and hangs for some of them."""
 
 import socket
 import threading
@@ -8,10 +8,10 @@ REAL = socket.getaddrinfo
 
 
 class Resolver:
-    """Stands in for getaddrinfo(3): of Python, of nobody else.
+    """Stands in for getaddrinfo(3) in Python only.
 
-    Names under `.dead.test` hang until `release`; `answers` says what a name stands for, and those
-    under `.gone.test` are not there. `asked` counts.
+    Names under `.dead.test` hang until `release`; those under `.gone.test` do not exist; `answers`
+    has the addresses of the others. `asked` counts the questions.
     """
 
     def __init__(self) -> None:
@@ -30,5 +30,5 @@ class Resolver:
             self.release.wait(60)
         if name.endswith("gone.test"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        found = self.answers.get(name, ["127.0.0.1"])
-        return [answer for a in found for answer in REAL(a, port, *args, **kwargs)]
+        addresses = self.answers.get(name, ["127.0.0.1"])
+        return [answer for address in addresses for answer in REAL(address, port, *args, **kwargs)]

@@ -1,4 +1,4 @@
-"""The whole road once, by every role: for what stands before PostgreSQL, or is set there."""
+"""The whole road once, by every role: for tests of poolers and of PostgreSQL's own settings."""
 
 import asyncio
 from collections.abc import Iterator
@@ -52,10 +52,10 @@ class Road:
         later = self._post(hook | {"send_at": "2999-01-01T00:00:00Z"}, 422)
         assert later.json["code"]
         self._sent(id)
-        found = self.api.get(f"/notifications/{id}").json
-        assert found["payload"] == PAYLOAD
-        assert found["created_at"].endswith("Z")
-        assert [attempt["outcome"] for attempt in found["attempts"]] == ["sent"]
+        notification = self.api.get(f"/notifications/{id}").json
+        assert notification["payload"] == PAYLOAD
+        assert notification["created_at"].endswith("Z")
+        assert [attempt["outcome"] for attempt in notification["attempts"]] == ["sent"]
         assert id in [n["id"] for n in self.api.get("/notifications?status=sent").json["items"]]
 
     def _inserted(self, producer: psycopg.Connection[Any]) -> None:
@@ -132,7 +132,7 @@ def road(
 
 
 def examined(**settings: Any) -> dict[str, Finding]:
-    """Run the doctor; what it found, by name."""
+    """Run the doctor; return its findings by name."""
 
     async def gather() -> dict[str, Finding]:
         return {finding.what: finding async for finding in examine(Settings(**settings))}

@@ -14,9 +14,9 @@ ROOM_MIN = 8 * 1024**3  # tables and WAL of all processes of a run
 
 
 def scratch(prefix: str = "notify-tests-") -> TemporaryDirectory[str]:
-    """Make a directory that the servers' account can pass, and that is gone in the end.
+    """Make a directory that the servers' account can enter, and that is deleted in the end.
 
-    Not pytest's tmp_path: root's is closed to the account that the servers run as.
+    pytest's tmp_path will not do: if root runs the tests, the servers' account cannot enter it.
     """
     made = TemporaryDirectory(prefix=prefix, dir=MEMORY if is_roomy(MEMORY) else None)
     Path(made.name).chmod(0o711)

@@ -1,7 +1,7 @@
 """Which tests run, on how many processes, and what the closing lines say of the others.
 
-`pytest` alone is the quick run: what is marked `slow` is left out. Whoever names a path, a mark or
-a word gets all that it names. What `needs` something that is not here is left out, too.
+`pytest` alone is the quick run: tests marked `slow` are left out. With a path, a mark or a word,
+all tests that it names run. Tests marked `needs` are left out if what they need is missing here.
 """
 
 import math
@@ -96,7 +96,7 @@ NEEDS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Decide what runs; the processes of xdist are told."""
+    """Decide what runs; the processes of xdist get the decision by their `workerinput`."""
     nothing_named = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
         config.option.markexpr or config.option.keyword
     )
@@ -105,13 +105,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def workerinput(config: pytest.Config) -> dict[str, Any]:
-    """Give what a process of xdist was told; {}: this is none."""
+    """Give what a process of xdist got from the main one; {}: this is the main one."""
     return getattr(config, "workerinput", {})
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process of xdist, which does not know how pytest was called."""
+    """Send the decision to a process of xdist, which does not know how pytest was called."""
     node.workerinput["is_quick"] = node.config.stash[IS_QUICK]
 
 
@@ -125,7 +125,7 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Deal tests out one by one; those of TOGETHER share what is dear to make, or a machine's rest.
+    """Deal tests out one by one; those of TOGETHER share a slow fixture, or need a quiet machine.
 
     By whole files, one process ends long after the others. (Marks of `xdist_group` do nothing under
     pytest 9.2: xdist 3.8 writes them into a node id that is not read any more.)
@@ -161,7 +161,7 @@ def why_not(item: pytest.Item, *, is_quick: bool) -> str | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Hear from a process of xdist what it left out: the same in all of them."""
+    """Take from a process of xdist what it left out, which is the same in all of them."""
     node.config.stash[LEFT_OUT] |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
 
 

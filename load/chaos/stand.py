@@ -13,7 +13,7 @@ from typing import Any
 
 from load.chaos.processes import ChaosError, Instrument, Role, Stopped
 from load.chaos.servers import Servers, port_of
-from service.embedded.state import free_port
+from service.embedded.ports import free_port
 from service.ledger.migrate import migrate
 
 # Far shorter than in production, so that recovery fits into minutes.

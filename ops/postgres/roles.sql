@@ -1,8 +1,8 @@
--- Roles for people: notify_ops (`notify top`) and notify_reader (Grafana). It can run again.
+-- Roles for people: notify_ops (`notify top`) and notify_reader (Grafana). It may run more than once.
 --
--- Docker runs it when it makes the database. Elsewhere a superuser does, in our database:
+-- Docker runs it when it makes the database. Elsewhere a superuser runs it, in our database:
 --     NOTIFY_READER_PASSWORD=… NOTIFY_OPS_PASSWORD=… psql "$URL" -v ON_ERROR_STOP=1 -f ops/postgres/roles.sql
--- A password that is not given stays as it is; a new role without one cannot log in.
+-- A password that is not set stays as it is; a new role without a password cannot log in.
 --
 -- Neither can change anything. notify_reader sees payloads and recipients: guard its password like the data.
 \getenv reader_password NOTIFY_READER_PASSWORD
@@ -17,11 +17,11 @@ where not exists (select from pg_roles where rolname = name) \gexec
 
 alter role notify_reader login connection limit 10;
 alter role notify_reader set default_transaction_read_only = on;
-alter role notify_reader set statement_timeout = '10s';       -- a dashboard may not wear the ledger out
+alter role notify_reader set statement_timeout = '10s';       -- so that a dashboard cannot slow the ledger down
 alter role notify_reader set idle_in_transaction_session_timeout = '30s';
 alter role notify_ops login connection limit 5;
 alter role notify_ops set default_transaction_read_only = on;
-grant pg_monitor to notify_ops;                               -- everybody's queries, not only its own
+grant pg_monitor to notify_ops;                               -- to see the queries of all roles
 
 \if :{?reader_password}
 alter role notify_reader password :'reader_password';
@@ -30,17 +30,17 @@ alter role notify_reader password :'reader_password';
 alter role notify_ops password :'ops_password';
 \endif
 
--- The dispatcher's figures of old transactions need a look at everybody's sessions.
+-- To measure old transactions, the dispatcher must see the sessions of all roles.
 select format('grant pg_read_all_stats to %I', pg_get_userbyid(datdba))
 from pg_database where datname = current_database() \gexec
 
--- Before the first migration the schema is not there yet; it belongs to the database's owner.
+-- Before the first migration the schema is missing; it must belong to the database's owner.
 select format('create schema if not exists notify authorization %I', pg_get_userbyid(datdba))
 from pg_database where datname = current_database() \gexec
 select format('grant connect on database %I to notify_reader, notify_ops', current_database()) \gexec
 grant usage on schema notify to notify_reader, notify_ops;
 grant select on all tables in schema notify to notify_reader, notify_ops;
--- Tables that come later, by the owner's migrations and days.
+-- And on tables that the owner makes later, by migrations and for new days.
 select format('alter default privileges for role %I in schema notify grant select on tables to notify_reader, notify_ops',
   pg_get_userbyid(nspowner))
 from pg_namespace where nspname = 'notify' \gexec

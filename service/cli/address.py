@@ -15,8 +15,8 @@ def base_url(args: argparse.Namespace) -> str:
     if args.url:
         return str(args.url)
     port = settings_for(args).port
-    found = api_of_up(args) if port == DEFAULT_PORT else None
-    return found or f"http://127.0.0.1:{port}"
+    running = api_of_up(args) if port == DEFAULT_PORT else None
+    return running or f"http://127.0.0.1:{port}"
 
 
 def api_of_up(args: argparse.Namespace) -> str | None:

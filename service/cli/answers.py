@@ -88,7 +88,7 @@ def shown(base_url: str) -> str:
 
 
 def meaning(code: int, headers: Headers) -> str:
-    """Say what a status means where the answer is not ours to read."""
+    """Say what a status means when the answer holds no problem document of ours."""
     if 300 <= code < 400:
         return f"it sends us on to {masked(headers.get('Location', ''))}: give that to --url"
     return MEANINGS.get(code) or ("it failed" if code >= 500 else "it refused")
@@ -100,7 +100,7 @@ def no_answer(base_url: str, reason: object, limit_s: float) -> str:
 
 
 def why(reason: object, limit_s: float) -> str:
-    """Name the cause; the text of an error is not told, as it may quote a URL."""
+    """Name the cause. The error's own text is not shown, as it may quote a URL."""
     for kinds, text in CAUSES:
         if isinstance(reason, kinds):
             return text.format(limit_s=limit_s)
@@ -108,7 +108,7 @@ def why(reason: object, limit_s: float) -> str:
 
 
 def stranger(base_url: str, code: int, headers: Headers) -> str:
-    """Say that somebody else answered: an HTML page, a web hook's empty 200."""
+    """Say that another server answered: with an HTML page, or a web hook's empty 200."""
     kind = headers.get("Content-Type", "").partition(";")[0] or "nothing"
     return (
         f"{shown(base_url)} answers, but not as notify does (HTTP {code}, {kind}):"

@@ -1,6 +1,6 @@
 """A small client of the HTTP API, for the commands that people and scripts use.
 
-`typed` says by which option a field of a request was given, so that an answer speaks of that:
+`typed` names the option that a field of a request came from, so that an error can name it too:
 `{"/send_at": "--send-at"}`, or a parameter's name for its option.
 """
 
@@ -25,7 +25,7 @@ BASE_URL = re.compile(r"https?://[^/?#\\@\s]+(?:/[^?#\\\s]*)?", re.IGNORECASE)
 
 
 class NoRedirect(HTTPRedirectHandler):
-    """What was meant for one server is not for another: its 3xx is an answer like any other."""
+    """Take a 3xx for an answer: what is meant for one server is never sent to another."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follow none."""
@@ -87,7 +87,7 @@ def ask(
 
 
 def answer(base_url: str, response: HTTPResponse) -> dict[str, Any]:
-    """Read a document. Raises NotifyError if it is none, and TimeoutError if it drips."""
+    """Read a JSON document. Raises NotifyError if it is none, TimeoutError if it has no end."""
     end = time.monotonic() + TIMEOUT_S
     parts: list[bytes] = []
     while part := response.read1(65536):

@@ -19,15 +19,15 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     async def look() -> int:
-        seen = []
-        async with aclosing(examine(settings)) as findings:
-            async for finding in findings:
-                seen.append(finding)
+        findings = []
+        async with aclosing(examine(settings)) as examined:
+            async for finding in examined:
+                findings.append(finding)
                 if not args.json:
                     print(printable(line(finding)), flush=True)
         if args.json:
-            show([asdict(finding) | {"is_fine": not finding.advice} for finding in seen])
-        return int(any(finding.advice for finding in seen))
+            show([asdict(finding) | {"is_fine": not finding.advice} for finding in findings])
+        return int(any(finding.advice for finding in findings))
 
     return on_our_loop(look())
 

@@ -1,4 +1,4 @@
-"""The entry point, which imports nothing before it can be interrupted in silence."""
+"""The entry point. It imports the rest where Ctrl-C is caught, so that no traceback is printed."""
 
 from collections.abc import Sequence
 

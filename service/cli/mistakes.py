@@ -8,35 +8,37 @@ from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what was perhaps meant. (argparse's own suggest_on_error begins with Python 3.14.)"""
+    """Suggest what was perhaps meant. (argparse's own suggest_on_error begins with Python 3.14.)"""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.commands: dict[str, Parser] = {}
 
     def parse_args(self, argv: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
         """Parse; exits with 2, the command's usage and one line about the first mistake."""
-        is_late = argv[0].startswith("-")  # then what comes next may be the option's value
+        is_late = argv[0].startswith("-")  # the next word may then be the option's value
         command = next((word for word in argv if word in self.commands), "") if is_late else argv[0]
-        of = self.commands.get(command, self)
+        parser = self.commands.get(command, self)
         for word in argv[: argv.index("--")] if "--" in argv else argv:
             if word.startswith("--") and " " not in word:
-                of.check_option(word.partition("=")[0])
+                parser.check_option(word.partition("=")[0])
         if is_late and command and not self.knows(argv[0]):
-            of.error(f"{argv[0]} stands behind the command")
+            parser.error(f"{argv[0]} stands behind the command")
         args, extra = self.parse_known_args(argv)
         if extra and extra[0].startswith("-"):
-            of.error(f"{extra[0]} stands behind the command")
+            parser.error(f"{extra[0]} stands behind the command")
         if extra:
-            of.error(f"too many words, from {extra[0]!r} on: is one to be quoted for the shell?")
+            parser.error(
+                f"too many words, from {extra[0]!r} on: is one to be quoted for the shell?"
+            )
         return args
 
     def knows(self, word: str) -> bool:
-        """Say whether this may stand before the command: --help, or its beginning."""
+        """Say whether this option, perhaps cut short, may stand before the command: --help."""
         return any(option.startswith(word) for option in self._option_string_actions)
 
     def check_option(self, name: str) -> None:
-        """Exit if there is no such option, whatever else is wrong: it may be why."""
+        """Exit if there is no such option: other mistakes may follow from it, so it comes first."""
         options = [option for action in self._actions for option in action.option_strings]
         if not any(option.startswith(name) for option in options):
             self.error(f"there is no option {name}{meant(name, options)}")
@@ -51,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(None, f"there is no {what} {str(value)!r}{guess}")
 
     def error(self, message: str) -> NoReturn:
-        """Exit with 2, the usage, and one line that says where more is said."""
+        """Exit with 2, the usage, and one line that names --help."""
         self.print_usage(sys.stderr)
         end = "" if message.endswith("?") else "."
         self.exit(2, f"{self.prog}: {message}{end} See {self.prog} --help\n")

@@ -17,7 +17,7 @@ def is_json(args: argparse.Namespace) -> bool:
 
 
 def show(document: object) -> None:
-    """Print a document; where the encoding of the output lacks a character, its escape."""
+    """Print a document as JSON, with escapes where the output's encoding lacks a character."""
     text = printable_json(document)
     try:
         text.encode(sys.stdout.encoding)
@@ -35,5 +35,5 @@ def say(lines: Iterable[str]) -> None:
 
 
 def note(text: str) -> None:
-    """Tell a person something beside what is printed."""
+    """Print a remark for a person on standard error, beside the output itself."""
     print(printable(text), file=sys.stderr, flush=True)

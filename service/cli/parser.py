@@ -92,9 +92,10 @@ def add_up(commands: Any) -> None:
 
 def add_services(commands: Any) -> None:
     """Describe `notify services`."""
-    services = command(commands, "services", "service.cli.up", "run PostgreSQL and Valkey alone",
+    services = command(commands, "services", "service.cli.services",
+        "run PostgreSQL and Valkey alone",
         "Start the embedded servers, print DATABASE_URL=… and REDIS_URL=… on stdout once both are "
-        "ready (a .env as it stands), and run until stopped.", function="services")  # fmt: skip
+        "ready (a .env as it stands), and run until stopped.")  # fmt: skip
     add_state(services)
 
 
@@ -139,7 +140,7 @@ def add_top(commands: Any) -> None:
 
 def add_inbox(commands: Any) -> None:
     """Describe `notify inbox`."""
-    inbox = command(commands, "inbox", "service.cli.catching", "catch webhooks and mails",
+    inbox = command(commands, "inbox", "service.cli.inbox", "catch webhooks and mails",
         "A catcher for trying things out: prints a line per arrival, with its signature check "
         "(WEBHOOK_SECRET). A path may ask for an answer: /status/503, /slow/2.5 (seconds); "
         "mail to 550@example.org is refused with 550.")  # fmt: skip

@@ -20,22 +20,22 @@ STORY = (
     "reference", "priority", "created_at", "send_at", "expires_at", "due_at", "settled_at",
     "last_error_code", "last_error",
 )  # fmt: skip
-# The next try of what has come to its end is of no interest.
+# When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}
 
 
 def status(args: argparse.Namespace) -> int:
-    """Print one notification with every attempt; beside it, when it is tried next."""
+    """Print one notification with every attempt; on standard error, when it is tried next."""
     from service.cli import client
 
-    found = client.status(base_url(args), an_id(args.id))
-    shaped(found, "id", "status", "attempts")
+    notification = client.status(base_url(args), an_id(args.id))
+    shaped(notification, "id", "status", "attempts")
     if is_json(args):
-        show(found)
+        show(notification)
     else:
-        say(story(found))
-    if found["status"] == "queued":
-        note(next_try(str(found.get("due_at")), datetime.now(UTC)))
+        say(story(notification))
+    if notification["status"] == "queued":
+        note(next_try(str(notification.get("due_at")), datetime.now(UTC)))
     return 0
 
 
@@ -43,11 +43,11 @@ def page(args: argparse.Namespace) -> int:
     """Print notifications, newest first, and how to go on."""
     items: list[dict[str, Any]] = []
     following = None
-    for number, (found, cursor) in enumerate(pages(args)):
+    for number, (part, cursor) in enumerate(pages(args)):
         following = cursor
-        items += found
+        items += part
         if not args.json:
-            say(row(columns) for columns in [HEAD][number:] + [cells(item) for item in found])
+            say(row(columns) for columns in [HEAD][number:] + [cells(item) for item in part])
     if args.json:
         show({"items": items, "next": following})
     elif following:
@@ -60,7 +60,7 @@ def page(args: argparse.Namespace) -> int:
 
 
 def pages(args: argparse.Namespace) -> Iterator[tuple[list[dict[str, Any]], str | None]]:
-    """Ask for one page after the other, as far as --limit; each comes with the cursor behind it."""
+    """Ask for one page after the other, up to --limit; yield each with the cursor of the next."""
     from service.cli import client
 
     query = {name: value for name in FILTERS if (value := getattr(args, name)) is not None}
@@ -77,41 +77,41 @@ def pages(args: argparse.Namespace) -> Iterator[tuple[list[dict[str, Any]], str 
 
 
 def cells(item: dict[str, Any]) -> tuple[str, ...]:
-    """Say one notification in the columns of HEAD."""
-    made = str(item.get("created_at"))[:19].replace("T", " ")
+    """Put one notification into the columns of HEAD."""
+    created = str(item.get("created_at"))[:19].replace("T", " ")
     error = item.get("last_error_code") or ""
     tries = f"{item.get('attempt')}/{item.get('max_attempts') or '-'}"
     return (
-        str(item.get("id")), str(item.get("status")), str(item.get("channel")), tries, made,
+        str(item.get("id")), str(item.get("status")), str(item.get("channel")), tries, created,
         str(item.get("recipient")), str(error),
     )  # fmt: skip
 
 
 def row(columns: tuple[str, ...]) -> str:
-    """Align what has a width of its own; the last two are as long as they are."""
-    id, status, channel, tries, made, *rest = columns
-    head = f"{id:36}  {status:9}  {channel:7}  {tries:>7}  {made:19}"
+    """Align the columns of a fixed width; the last two follow, however long they are."""
+    id, status, channel, tries, created, *rest = columns
+    head = f"{id:36}  {status:9}  {channel:7}  {tries:>7}  {created:19}"
     return "  ".join([head, *filter(None, rest)]).rstrip()
 
 
-def story(found: dict[str, Any]) -> Iterator[str]:
-    """Tell one notification to a person, its attempts in their order."""
-    yield f"{found['id']}  {found['status']}"
-    yield f"{'to':16}{found.get('channel')} {found.get('recipient')}"
+def story(item: dict[str, Any]) -> Iterator[str]:
+    """Describe one notification for a person, with its attempts in order."""
+    yield f"{item['id']}  {item['status']}"
+    yield f"{'to':16}{item.get('channel')} {item.get('recipient')}"
     for name in STORY:
-        if found.get(name) is not None and (name, found["status"]) not in PASSED:
-            yield f"{name.replace('_', ' '):16}{found[name]}"
-    for attempt in found.get("attempts") or ():
+        if item.get(name) is not None and (name, item["status"]) not in PASSED:
+            yield f"{name.replace('_', ' '):16}{item[name]}"
+    for attempt in item.get("attempts") or ():
         took = "?" if attempt.get("took_ms") is None else attempt["took_ms"]
-        said = " ".join(str(attempt[k]) for k in ("code", "excerpt") if attempt.get(k))
+        answer = " ".join(str(attempt[k]) for k in ("code", "excerpt") if attempt.get(k))
         yield (
             f"{'attempt ' + str(attempt.get('attempt')):16}{attempt.get('started_at')}"
-            f"  {attempt.get('outcome')} in {took} ms  {said}".rstrip()
+            f"  {attempt.get('outcome')} in {took} ms  {answer}".rstrip()
         )
 
 
 def an_id(text: str) -> str:
-    """Write an id as the API does. Raises ConfigError if it is none, whatever is in the ledger."""
+    """Write an id as the API does. Raises ConfigError if it is none."""
     try:
         return str(UUID(text.strip()))
     except ValueError:
@@ -121,7 +121,7 @@ def an_id(text: str) -> str:
 
 
 def next_try(due_at: str, now: datetime) -> str:
-    """Say for people when a queued notification is tried next. Infinity is no date."""
+    """Say for people when a queued notification is tried next; `due_at` may be infinity."""
     try:
         wait_s = ceil((datetime.fromisoformat(due_at) - now).total_seconds())
     except ValueError:
@@ -130,7 +130,7 @@ def next_try(due_at: str, now: datetime) -> str:
 
 
 def shaped(answer: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return an answer that has these fields. Raises NotifyError: it is another version's."""
+    """Return the answer if it has these fields. Raises NotifyError: another version sent it."""
     missing = [name for name in names if name not in answer]
     if missing:
         raise NotifyError(

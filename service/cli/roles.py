@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 
+from service.cli.metrics_port import serve_metrics
 from service.cli.output import say, show
-from service.cli.running import run_until_stopped, serve_metrics, start_logs
+from service.cli.role_logs import start_logs
+from service.cli.running import run_until_stopped
 from service.cli.settings import required, settings_for
 from service.config.settings import Settings
 from service.logs.outage import Outage
@@ -17,12 +19,12 @@ def migrate(args: argparse.Namespace) -> int:
     from service.ledger.migrate import migrate as apply
 
     settings = prepared(args, "migrate", "database_url")
-    told: list[str] = []
-    applied = apply(settings.direct_url or "", say=told.append)
+    messages: list[str] = []
+    applied = apply(settings.direct_url or "", say=messages.append)
     if args.json:
-        show({"applied": applied, "found": told})
+        show({"applied": applied, "found": messages})
     else:
-        say([*told, *(f"applied {name}" for name in applied)] or ["nothing to apply"])
+        say([*messages, *(f"applied {name}" for name in applied)] or ["nothing to apply"])
     return 0
 
 
@@ -74,13 +76,13 @@ def worker(args: argparse.Namespace) -> int:
 
 
 def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:
-    """Read the settings, refuse what is missing or cannot serve us, and set the logs up."""
+    """Read the settings, refuse missing ones and unfit poolers, and set the logs up."""
     from service.ledger.poolers import refuse_unfit
 
     settings = settings_for(args)
     required(settings, *names)
     away = None if role == "migrate" else asyncio.run(refuse_unfit(settings))
     start_logs(role, settings)
-    if away and role == "api":  # the others ask for work at once, and tell it themselves
+    if away and role == "api":  # the others connect at once, and log it themselves
         Outage("postgresql", role=role).away(away)
     return settings

@@ -18,12 +18,12 @@ CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
         prepare_streams()
-        args = parsed(given)
+        args = parsed(words)
         code = command(args)(args)
-        sys.stdout.flush()  # now: a reader may have gone
+        sys.stdout.flush()  # here, where a closed pipe is caught
     except BrokenPipeError:
         read_by_nobody()
         return CLOSED_PIPE
@@ -37,30 +37,31 @@ def run(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def parsed(given: list[str]) -> argparse.Namespace:
-    """Read the command line. Raises ConfigError for what no terminal writes."""
+def parsed(words: list[str]) -> argparse.Namespace:
+    """Parse the command line. Raises ConfigError for a word that is not UTF-8."""
     root = parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
         argcomplete.autocomplete(root)
-    for word in given:
+    for word in words:
         if not word.isprintable() and any("\ud800" <= c <= "\udfff" for c in word):
             raise ConfigError(f"{word}: not UTF-8")
-    if not given:
+    if not words:
         root.print_help(sys.stderr)
         raise SystemExit(2)
-    return root.parse_args(given)
+    return root.parse_args(words)
 
 
 def command(args: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
-    """Import what runs a command: no other pays for it."""
-    named: Callable[[argparse.Namespace], int] = getattr(import_module(args.module), args.function)
-    return named
+    """Import what runs a command, so that no other command waits for that import."""
+    function: Callable[[argparse.Namespace], int]
+    function = getattr(import_module(args.module), args.function)
+    return function
 
 
 def prepare_streams() -> None:
-    """Write an escape where an encoding lacks a character; what is closed (>&-) takes anything."""
+    """Write an escape where an encoding lacks a character; replace a closed stream (>&-)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
@@ -70,7 +71,7 @@ def prepare_streams() -> None:
 
 
 def read_by_nobody() -> None:
-    """Keep Python from trying once more, and complaining, when it ends."""
+    """Keep Python from writing to the closed pipe again, and complaining, when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -81,7 +82,7 @@ def complain(text: str) -> int:
 
 
 def fault(error: Exception) -> str:
-    """Tell a fault of ours in one line: the kind and the place. A text may quote a password."""
+    """Describe a fault of ours in one line: kind and place, as its text may quote a password."""
     if os.environ.get("NOTIFY_DEBUG"):
         traceback.print_exc()
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -1,11 +1,8 @@
-"""Running until told to stop: signals, the event loop, and the metrics port."""
+"""Running until told to stop: the signals, and the event loop."""
 
 import asyncio
-import errno
-import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -15,38 +12,32 @@ from typing import Any
 
 from loguru import logger
 
-from service.config.doubts import doubts
-from service.config.settings import Settings
-from service.errors import Ended, NotifyError, StartError
+from service.errors import Ended, NotifyError
 from service.logs import logs
-from service.process.watched import Restarted, watched
 
-PORTS_TRIED_MAX = 100
-START_MAX_S = 10.0
 LOGS_OUT_S = 0.1  # the thread that writes them needs a moment
-METRICS_CONNECTIONS_MAX = 16
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def run_until_stopped(main: Main, came: Sequence[int] = ()) -> int:
+def run_until_stopped(main: Main, early_signals: Sequence[int] = ()) -> int:
     """Run `main(stop)`; a signal to end sets `stop`, a second one ends the process at once.
 
-    `came`: the signals of end_by_signals(). Raises Ended when it, or a thread, ended without being
-    told to.
+    `early_signals` are those of end_by_signals(). Raises Ended when `main` or a thread ended
+    although nobody asked it to stop.
     """
-    if came:
+    if early_signals:
         raise KeyboardInterrupt
     try:
         return on_our_loop(with_signals(main))
     except SystemExit as error:
         raise Ended(f"something in it called exit({error.code})") from error
     finally:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the others of a closed terminal's
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal may send more
 
 
 def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
-    """Run until it ends, whatever a resolver does."""
+    """Run until it ends, on a loop whose end waits for no name that is being looked up."""
     try:
         if sys.platform == "win32":
             return asyncio.run(work)
@@ -55,7 +46,7 @@ def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
         with asyncio.Runner(loop_factory=EventLoop) as runner:
             return runner.run(work)
     finally:
-        work.close()  # Ctrl-C before its first step: Python would print that nobody awaited it
+        work.close()  # after Ctrl-C before its first step, Python would print "was never awaited"
 
 
 async def with_signals(main: Main) -> int:
@@ -77,7 +68,7 @@ async def with_signals(main: Main) -> int:
     loop = asyncio.get_running_loop()
     for number in stop_signals():
         loop.add_signal_handler(number, on_signal, number)
-    with threads_watched(loop, stop) as died:
+    with threads_watched(loop, stop) as deaths:
         try:
             await main(stop)
         except NotifyError:
@@ -85,127 +76,53 @@ async def with_signals(main: Main) -> int:
         except (Exception, asyncio.CancelledError) as error:
             logger.opt(exception=error).error("unexpected_error", task="main")
             raise Ended(f"{type(error).__name__}: {logs.first_line(error)}") from error
-    if died:
-        raise Ended(died[0])
+    if deaths:
+        raise Ended(deaths[0])
     if not stop.is_set():
         raise Ended("it stopped without being told to")
     return 0
 
 
 def end_by_signals() -> list[int]:
-    """Let a signal before the event loop end us as Ctrl-C does: what we began is ended, too.
+    """Let a signal before the event loop act as Ctrl-C: the servers that we started end, too.
 
-    Gives the signals that came: an exception in the middle of a fork is lost.
+    Returns the signals that came: an exception in the middle of a fork is lost.
     """
-    came: list[int] = []
+    signals: list[int] = []
 
     def on_signal(number: int, _: object) -> None:
-        came.append(number)
+        signals.append(number)
         raise KeyboardInterrupt
 
     for number in stop_signals():
         signal.signal(number, on_signal)
-    return came
+    return signals
 
 
 def stop_signals() -> list[signal.Signals]:
-    """Name the signals that ask us to stop: a closed terminal's too, unless nohup lets it go by.
+    """Name the signals that ask us to stop: SIGHUP of a closed terminal too, unless under nohup.
 
-    A closed terminal may send several, its shell's and the kernel's, and service managers send one
-    behind SIGTERM: a SIGHUP never means that somebody is in a hurry.
+    A closed terminal may send several (its shell's and the kernel's), and service managers send one
+    after SIGTERM: so a SIGHUP never means that somebody is in a hurry.
     """
-    with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM] + [signal.SIGHUP] * with_terminal
+    obeys_hangup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM] + [signal.SIGHUP] * obeys_hangup
 
 
 @contextmanager
 def threads_watched(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[list[str]]:
-    """Stop when a thread of this process dies, whoever's it is; gives what is to be said of it."""
-    died: list[str] = []
+    """Stop when any thread of this process dies; yields the list that says which ones did."""
+    deaths: list[str] = []
 
     def on_death(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread else "?"
         error = args.exc_value or args.exc_type()
         logger.opt(exception=error).error("unexpected_error", thread=name)
-        died.append(f"thread {name} ended: {type(error).__name__}: {logs.first_line(error)}")
+        deaths.append(f"thread {name} ended: {type(error).__name__}: {logs.first_line(error)}")
         loop.call_soon_threadsafe(stop.set)
 
     before, threading.excepthook = threading.excepthook, on_death
     try:
-        yield died
+        yield deaths
     finally:
         threading.excepthook = before
-
-
-def start_logs(role: str, settings: Settings) -> None:
-    """Log as the settings say, and to Loki if they name one. It starts a thread: fork before."""
-    from service.logs.loki import Loki
-    from service.metrics import LogMetrics
-
-    metrics = LogMetrics()
-    push = Loki(settings.loki_url, metrics) if settings.loki_url else None
-    logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push, by_thread=True)
-    for line in doubts(settings):
-        logger.warning("setting_doubtful", hint=line)
-
-
-def listener(host: str, wanted: int) -> socket.socket:
-    """Listen on the first free port from `wanted` on. Raises StartError after 100 of them."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in range(wanted, min(wanted + PORTS_TRIED_MAX, 65536)):
-        try:
-            return socket.create_server((host, port), family=family)
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise StartError(f"HOST={host}: cannot listen there: {error.strerror}") from error
-    raise StartError(
-        f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken, or below 1024"
-    )
-
-
-def serve_metrics(settings: Settings, restarted: Restarted) -> None:
-    """Serve /metrics from a thread of its own, on the first free port from METRICS_PORT on."""
-    sock = listener(settings.host, settings.metrics_port)
-    port = sock.getsockname()[1]
-    is_served = threading.Event()
-
-    async def serve() -> None:  # it closes its socket; ours keeps the port for the next time
-        await metrics_served(settings, sock.dup(), is_served)
-
-    def run() -> None:
-        asyncio.run(watched("metrics", serve, restarted))
-
-    threading.Thread(target=run, name="metrics", daemon=True).start()
-    if not is_served.wait(START_MAX_S):
-        raise StartError(f"METRICS_PORT={port}: /metrics could not be served")
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    logger.info("metrics", url=f"http://{host}:{port}/metrics")
-
-
-async def metrics_served(
-    settings: Settings, sock: socket.socket, is_served: threading.Event
-) -> None:
-    """Serve /metrics as long as the process runs, to those who may call."""
-    from aiohttp import web
-    from prometheus_async.aio.web import server_stats
-
-    from service.http.callers import Callers, protected
-    from service.http.connections import BoundedRunner, Limits
-
-    app = web.Application()
-    app.router.add_get("/metrics", server_stats)
-    callers = Callers(settings.host, settings.allowed_hosts)
-    runner = BoundedRunner(
-        app,
-        limits=Limits(connections_max=METRICS_CONNECTIONS_MAX),
-        around=lambda handler: protected(handler, callers.fault),
-        access_log=None,
-        logger=logging.Logger("metrics", level=logging.CRITICAL),  # what is not HTTP gets a 400
-    )
-    await runner.setup()
-    await web.SockSite(runner, sock).start()
-    is_served.set()
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await runner.cleanup()

@@ -13,7 +13,7 @@ VARIABLES = {"state": "NOTIFY_STATE"}
 
 
 def settings_for(args: argparse.Namespace) -> Settings:
-    """Read the settings; an option counts as its variable. Raises ConfigError."""
+    """Read the settings; an option takes the place of its variable. Raises ConfigError."""
     environ = dict(os.environ)
     for option in OPTIONS:
         value = getattr(args, option, None)
@@ -26,12 +26,12 @@ def settings_for(args: argparse.Namespace) -> Settings:
 
 
 def variable(option: str) -> str:
-    """Name the variable that an option counts as."""
+    """Name the variable whose place an option takes."""
     return VARIABLES.get(option, option.upper())
 
 
 def as_typed(text: str, args: argparse.Namespace) -> str:
-    """Say `--port x` of what was typed so, and not `PORT=x`."""
+    """Name the option that was typed, not its variable: `--port x` instead of `PORT=x`."""
     for option in OPTIONS:
         if getattr(args, option, None) is not None and text.startswith(f"{variable(option)}="):
             return f"--{option.replace('_', '-')} {text.partition('=')[2]}"
@@ -58,7 +58,7 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
 
 
 def inbox_settings(directory: Path) -> dict[str, str]:
-    """Say where the mail of a running `notify up` goes, if it is to its inbox."""
+    """Give the settings by which mail reaches the inbox of a running `notify up`, if it has one."""
     from service.embedded.running import running_up
 
     smtp_url = running_up(directory).get("smtp_url")
@@ -66,14 +66,14 @@ def inbox_settings(directory: Path) -> dict[str, str]:
 
 
 def state_directory(settings: Settings) -> Path:
-    """Name the state directory. Raises StartError for a user without a home."""
+    """Name the state directory. Raises StartError if it would be in a home that is missing."""
     from service.embedded.state import default_state
 
     return Path(settings.notify_state) if settings.notify_state else default_state()
 
 
 def what_lacks(directory: Path) -> str | None:
-    """Say why a state directory does not lead to a running database; None: it does."""
+    """Say why there is no running database of a state directory; None: there is one."""
     from service.embedded.running import is_in_use
 
     try:

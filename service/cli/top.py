@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
         raise StartError(f"pg_activity is not installed: {install('ops')}")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise StartError("notify top needs a terminal; `notify doctor` needs none")
-    # By the environment, because everybody on this machine can read a command line.
+    # The URL goes into the environment: everybody on this machine can read a command line.
     url = settings.database_url or ""
     environ = os.environ | {"PGAPPNAME": "notify-top"} | libpq_environment(url)
     os.execve(sys.executable, [sys.executable, "-m", "pgactivity"], environ)

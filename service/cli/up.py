@@ -1,4 +1,4 @@
-"""`notify up`: everything in one process. `notify services`: only the servers it embeds."""
+"""`notify up`: everything in one process."""
 
 import argparse
 import asyncio
@@ -12,7 +12,10 @@ from typing import TextIO, cast
 from loguru import logger
 
 from service.api.serve import serving
-from service.cli.running import end_by_signals, run_until_stopped, start_logs
+from service.cli.banner import banner
+from service.cli.own_servers import server_looks, with_servers
+from service.cli.role_logs import start_logs
+from service.cli.running import end_by_signals, run_until_stopped
 from service.cli.settings import settings_for
 from service.cli.working import working
 from service.config.postgres_url import place
@@ -20,7 +23,6 @@ from service.config.settings import Settings
 from service.dispatch.dispatcher import dispatching
 from service.embedded.running import written_down
 from service.embedded.servers import EmbeddedServers
-from service.embedded.state import default_state
 from service.errors import StartError
 from service.inbox.inbox import Inbox
 from service.ledger.migrate import migrate
@@ -28,32 +30,15 @@ from service.logs import logs
 from service.metrics import ProcessMetrics
 from service.process.ports import refuse_taken, refuse_twice
 from service.process.stdio import Printer
-from service.process.watched import Look, until_stopped
+from service.process.watched import until_stopped
 from service.text.printable import printable
-
-BANNER = """
-notify is up.  Ctrl-C stops it.
-
-  API     {api}
-  Docs    {api}/docs"""
-OWN_DATABASE = """
-  SQL     psql '{database_url}'"""
-OWN_INBOX = """
-  Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}: what arrives is printed here"""
-TRY_IT = """
-
-Try it, in another terminal:
-
-  curl -s {api}/notify -H 'content-type: application/json' -d '{body}'
-"""
-BODY = '{{"channel": "{}", "recipient": "{}", "payload": {{"n": 1}}}}'
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start what is not given, migrate, and run API, dispatcher, worker and inbox until stopped."""
+    """Start the servers that no URL names, migrate, and run every role until stopped."""
     settings = settings_for(args)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
-    came = end_by_signals()
+    early_signals = end_by_signals()
     refuse_ports(args, settings)
     with ExitStack() as stack:
         is_own = settings.database_url is None
@@ -73,22 +58,22 @@ def run(args: argparse.Namespace) -> int:
             )
         migrate(settings.direct_url or "", say=lambda line: logger.warning("schema", found=line))
         return run_until_stopped(
-            lambda stop: everything(settings, servers, inbox, stop, is_own), came
+            lambda stop: everything(settings, servers, inbox, stop, is_own), early_signals
         )
 
 
 def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
-    """See that we can listen, before a server is started or a database migrated.
+    """Check that we can listen, before a server is started or a database migrated.
 
-    Raises StartError. A port of the inbox that is taken is told later: we go on without it.
+    Raises StartError. If a port of the inbox is taken, a warning comes later: we go on without it.
     """
-    given = {"PORT": settings.port}
+    ports = {"PORT": settings.port}
     if not args.no_inbox:
-        given |= {
+        ports |= {
             "--inbox-http-port": args.inbox_http_port,
             "--inbox-smtp-port": args.inbox_smtp_port,
         }
-    refuse_twice(given)
+    refuse_twice(ports)
     refuse_taken(settings.host, settings.port, "PORT")
 
 
@@ -103,39 +88,6 @@ def whose_database(settings: Settings) -> str:
     )
 
 
-def services(args: argparse.Namespace) -> int:
-    """Run PostgreSQL and Valkey, say where they are, and wait."""
-    settings = settings_for(args)
-    logs.set_up("services", level=settings.log_level, style=settings.log_style)
-    came = end_by_signals()
-    with ExitStack() as stack:
-        bare = replace(settings, database_url=None, redis_url=None)
-        bare, servers = with_servers(bare, stack)
-        logs.set_up(
-            "services", level=settings.log_level, style=settings.log_style, by_thread=True
-        )  # now: it starts a thread, and nothing forks any more
-        print(f"DATABASE_URL={bare.database_url}\nREDIS_URL={bare.redis_url}", flush=True)
-        return run_until_stopped(lambda stop: until_stopped(stop, *server_looks(servers)), came)
-
-
-def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, EmbeddedServers | None]:
-    """Start the servers that no URL names; the stack stops them. None: both are given."""
-    if settings.database_url and settings.redis_url:
-        return settings, None
-    directory = Path(settings.notify_state) if settings.notify_state else default_state()
-    servers = EmbeddedServers(
-        directory, postgres=settings.database_url is None, valkey=settings.redis_url is None
-    )
-    stack.callback(servers.stop)
-    urls = servers.start()
-    return replace(
-        settings,
-        database_url=settings.database_url or urls.database_url,
-        redis_url=settings.redis_url or urls.redis_url,
-        webhook_secret=settings.webhook_secret or (servers.state.webhook_secret,),
-    ), servers
-
-
 async def everything(
     settings: Settings,
     servers: EmbeddedServers | None,
@@ -143,7 +95,7 @@ async def everything(
     stop: asyncio.Event,
     is_own_database: bool,
 ) -> None:
-    """Start the roles in the order of the road backwards, so that they stop in its order."""
+    """Start the roles from the end of the road on, so that they stop from its beginning on."""
     process = ProcessMetrics()
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
@@ -165,20 +117,8 @@ async def everything(
         await until_stopped(stop, *looks)
 
 
-def banner(api: str, database_url: str | None, inbox: Inbox | None) -> str:
-    """Say where everything is. `database_url` None: it is the user's own, and holds a password."""
-    lines = BANNER.format(api=api)
-    body = BODY.format("log", "hello")
-    if database_url:
-        lines += OWN_DATABASE.format(database_url=database_url)
-    if inbox:
-        lines += OWN_INBOX.format(http=inbox.http_port, smtp=inbox.smtp_port)
-        body = BODY.format("webhook", f"http://127.0.0.1:{inbox.http_port}/hello")
-    return lines + TRY_IT.format(api=api, body=body)
-
-
 async def started(inbox: Inbox, roles: AsyncExitStack) -> bool:
-    """Start the inbox; without its ports we go on without it."""
+    """Start the inbox, and say whether it runs; if its ports are taken, we go on without it."""
     try:
         await inbox.start()
     except StartError as error:
@@ -202,18 +142,3 @@ def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
 def mailbox(inbox: Inbox) -> str:
     """Write the SMTP_URL of an inbox."""
     return f"smtp://{inbox.host}:{inbox.smtp_port}"
-
-
-def server_looks(servers: EmbeddedServers | None) -> tuple[Look, ...]:
-    """Watch the embedded servers: PostgreSQL's end is ours; without Valkey we are slower."""
-    if servers is None:
-        return ()
-    told = False
-
-    def redis_missed() -> None:
-        nonlocal told
-        if not told and (reason := servers.redis_dead()):
-            logger.error("slower_without_redis", reason=reason, hint="start it again")
-            told = True
-
-    return servers.database_dead, redis_missed

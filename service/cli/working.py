@@ -16,7 +16,7 @@ from workers.runner import Worker
 async def working(settings: Settings) -> AsyncIterator[Look]:
     """Run a worker's threads; on the way out they stop claiming, finish sends, and settle.
 
-    Gives what sees whether they all run.
+    Yields the look that says whether all of them run.
     """
     worker = Worker(settings, WorkerMetrics())
     with logger.contextualize(role="worker"):

@@ -1,4 +1,4 @@
-"""What is odd about the settings, and not wrong: told in one line each, at the start."""
+"""Settings that are allowed and yet may be mistakes: one line for each, logged at the start."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,16 @@ from service.config.settings import NAMES, Settings, retired_settings
 from service.signature import key
 
 SECRET_BYTES_MIN = 24  # Standard Webhooks: 24 to 64
-ALIKE = 0.85  # of two names, by difflib: one letter more, less or other in eight
+ALIKE = 0.85  # difflib's ratio of two names: one letter in eight differs
 PREFIX = "NOTIFY_"
-OTHERS = frozenset({"REDIS_PASSWORD", "LOGLEVEL", "LOG_LEVELS"})  # of compose, and of many
+# The first is of docker-compose.yml; the others belong to many other programs.
+OTHERS = frozenset({"REDIS_PASSWORD", "LOGLEVEL", "LOG_LEVELS"})
 
 
 def doubts(
     settings: Settings, environ: Mapping[str, str] | None = None, env_file: Path | None = None
 ) -> Iterator[str]:
-    """Say what was given and is not read, or may not be meant. No value is shown."""
+    """Give a line for what is set but not read, or may be a mistake. No value is shown."""
     environ = os.environ if environ is None else environ
     path = env_file or Path(".env")
     yield from retired_settings(environ, path)
@@ -28,14 +29,14 @@ def doubts(
             yield f"{name} in {path} is no setting: did you mean {wanted}?"
     for name in environ:
         wanted = meant(name)
-        if wanted and "_" in wanted:  # HOST and PORT are like too many names of others
+        if wanted and "_" in wanted:  # many programs have names like HOST and PORT
             yield f"{name} is no setting: did you mean {wanted}?"
     yield from secret_doubts(settings)
     yield from schedule_doubts(settings)
 
 
 def meant(name: str) -> str | None:
-    """Give the setting that a name is meant for; None: it is one, or is like none."""
+    """Give the setting that a name may be a mistake for; None: it is a setting, or like none."""
     if name in NAMES or name in OTHERS:
         return None
     plain = name.upper().replace("-", "_").removeprefix(PREFIX)
@@ -43,7 +44,7 @@ def meant(name: str) -> str | None:
 
 
 def secret_doubts(settings: Settings) -> Iterator[str]:
-    """Tell secrets that can be guessed."""
+    """Warn of secrets that can be guessed."""
     if any(len(key(secret)) < SECRET_BYTES_MIN for secret in settings.webhook_secret):
         yield (
             f"WEBHOOK_SECRET holds a secret of fewer than {SECRET_BYTES_MIN} bytes, which can be "
@@ -52,7 +53,7 @@ def secret_doubts(settings: Settings) -> Iterator[str]:
 
 
 def schedule_doubts(settings: Settings) -> Iterator[str]:
-    """Tell waits that no attempt comes to."""
+    """Warn of waits that are never used, as there are too few attempts."""
     longest = max(map(len, settings.retry_schedules.values()))
     if longest > max(settings.max_retries, len(Settings().retry_schedule)):
         yield (

@@ -1,4 +1,4 @@
-"""The file `.env`: read whole, or refused in one line that shows no value."""
+"""Read the file `.env` as a whole, or refuse it in one line that shows no value."""
 
 import io
 import os
@@ -19,9 +19,9 @@ NAMED = re.compile(r"\$\{([^}:]*)\}")  # ${NAME}, without a default
 def read_env_file(path: Path, environ: Mapping[str, str], ours: frozenset[str]) -> dict[str, str]:
     """Read the names and values of a file; {} where there is none.
 
-    ${NAME} stands for another of its values, or a variable. A directory of that name is somebody's
-    virtual environment. Raises ConfigError for what we cannot read, and for one of `ours` that
-    names what is not there.
+    ${NAME} stands for another value of the file, or for a variable. A directory named .env is
+    ignored: it is somebody's virtual environment. Raises ConfigError for a file that we cannot
+    read, and for one of `ours` whose value has a ${NAME} that is not set.
     """
     text = env_text(path)
     bindings = list(parse_stream(io.StringIO(text)))
@@ -33,7 +33,7 @@ def read_env_file(path: Path, environ: Mapping[str, str], ours: frozenset[str]) 
                     f"{path}: {binding.key} names ${{{missing}}}, which is not set: in a URL, "
                     "a $ of a password is written as %24"
                 )
-    # The lines that cannot be read are told by unreadable(); the library would print them.
+    # unreadable() reports the lines that cannot be read; the library would report them itself.
     readable = "".join(b.original.string for b in bindings if not b.error)
     return {k: v or "" for k, v in dotenv_values(stream=io.StringIO(readable)).items()}
 
@@ -60,7 +60,7 @@ def env_text(path: Path) -> str:
 
 
 def contents(path: Path) -> bytes:
-    """Read a regular file. A pipe would let us wait for ever, and a link may lead nowhere."""
+    """Read a regular file: a pipe could make us wait for ever. A broken link raises OSError."""
     if not os.path.lexists(path) or path.is_dir():
         return b""
     status = path.stat()

@@ -25,7 +25,7 @@ class MailServer:
 
 
 def mail_server(url: str) -> MailServer:
-    """Read an SMTP_URL. In clear a password goes to this machine only, unless ?tls=optional."""
+    """Read an SMTP_URL. Without TLS a password goes to this machine only, unless ?tls=optional."""
     parts = urlsplit(url)
     is_smtps = parts.scheme.lower() == "smtps"
     host = parts.hostname or "localhost"

@@ -1,4 +1,4 @@
-"""What a setting may be. A parser raises ValueError, which says so and quotes nothing."""
+"""What a setting may be. A parser raises ValueError, which says that and never the value."""
 
 import re
 import unicodedata
@@ -11,15 +11,15 @@ from service.signature import key
 from service.text.addresses import sender
 from service.text.checks import is_ipv6
 
-# Not urlsplit(): of what stands in brackets, and of several hosts, each patch of Python thinks
-# otherwise. What is refused here is refused by all of them, or is libpq's alone to read.
+# Not urlsplit(): Python's patch releases disagree about brackets and about several hosts. This
+# pattern gives one answer on all of them; only libpq reads a URL with several hosts.
 URL = re.compile(
     r"[^:/?#]+://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
 )
 HOST = re.compile(r"(?:\[([^\[\]]*)\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
 DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of another script
 Parser = Callable[[str], Any]
-NEED_HOST = ("smtp", "smtps", "http", "https", "redis", "rediss")  # libpq knows a local socket
+NEED_HOST = ("smtp", "smtps", "http", "https", "redis", "rediss")  # libpq may use a local socket
 WAITS_MAX = 100
 WAIT_MAX_S = 30 * 86400
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -69,8 +69,8 @@ def url(*schemes: str, default_scheme: str = "", query: str = "") -> Parser:
     """Parse a URL of one of these schemes; with a default, `host:port` will do.
 
     It may name several hosts, as libpq allows for failover: `postgresql://a:5432,b:5432/db`.
-    `query` is a pattern of what may stand behind `?`. No refusal quotes the value, nor does a
-    library's: a password may be anywhere in it.
+    `query` is a pattern of what may stand behind `?`. No error quotes the value, and no error
+    of a library is passed on: a password may be anywhere in it.
     """
 
     def parse(value: str) -> str:
@@ -85,34 +85,34 @@ def url(*schemes: str, default_scheme: str = "", query: str = "") -> Parser:
 
 
 def url_fault(text: str, query: str) -> str | None:
-    """Say what is wrong with a URL, without any part of it; or None."""
+    """Say what is wrong with a URL, without quoting any part of it; None: nothing."""
     if not text.isprintable() or " " in text:
         return "without blanks and control characters"
     if re.search("%(?![0-9A-Fa-f]{2})", text):
         return "in which a % is written as %25"
     parts = URL.fullmatch(text)
     scheme = text.partition("://")[0].lower()
-    is_libpqs = scheme.startswith("postgres")
+    is_for_libpq = scheme.startswith("postgres")
     if (
         parts is None
-        or not is_authority(parts["authority"], many=is_libpqs)
+        or not is_authority(parts["authority"], many=is_for_libpq)
         or (scheme in NEED_HOST and not parts["authority"].rpartition("@")[2].partition(":")[0])
     ):
         return "with a host and a port"
     user = parts["authority"].rpartition("@")[0]
-    found = parts["query"] or ""
-    # libpq ends the password at the first @, others at the last; its query may hold some.
-    if "@" in parts["path"] + (parts["fragment"] or "") + (user if is_libpqs else found):
+    query_text = parts["query"] or ""
+    # libpq ends the password at the first @, other libraries at the last; libpq's query may have @.
+    if "@" in parts["path"] + (parts["fragment"] or "") + (user if is_for_libpq else query_text):
         return "in which / ? # and @ of a password are written as %2F %3F %23 and %40"
-    if query and not re.fullmatch(query, found):
+    if query and not re.fullmatch(query, query_text):
         return f"with nothing behind ? but {query.removesuffix('|')}"
     return None
 
 
 def is_authority(text: str, *, many: bool) -> bool:
-    """Say whether this is a host, or `many` between commas, behind a user or none."""
+    """Say whether this is a host, with or without a user before it; `many`: hosts and commas."""
     user, _, host = text.rpartition("@")
-    # Somebody's parser may find an end in the letters that U+2100 stands for: a/c.
+    # NFKC turns U+2100 into a/c: a parser that normalizes would see the host end there.
     plain = unicodedata.normalize("NFKC", re.sub("[@:]", "", text))
     hosts = host.split(",") if many else [host]
     return (
@@ -124,10 +124,10 @@ def is_authority(text: str, *, many: bool) -> bool:
 
 def is_host(text: str) -> bool:
     """Say whether this is a host, or an address in brackets, with a port or without."""
-    found = HOST.fullmatch(text)
-    if found is None or not 1 <= int(found[2] or 1) <= 65535:
+    match = HOST.fullmatch(text)
+    if match is None or not 1 <= int(match[2] or 1) <= 65535:
         return False
-    return found[1] is None or is_ipv6(found[1])
+    return match[1] is None or is_ipv6(match[1])
 
 
 def postgres_url(value: str) -> str:
@@ -148,19 +148,19 @@ def redis_url(value: str) -> str:
 
 def durations(value: str) -> tuple[float, ...]:
     """Parse waits, separated by commas, into seconds: `5s,1m,10m`."""
-    found = [DURATION.fullmatch(word.strip().lower()) for word in value.split(",")]
-    waits = tuple(float(match[1]) * UNITS_S[match[2]] for match in found if match)
-    if len(waits) < len(found) or len(waits) > WAITS_MAX or max(waits) > WAIT_MAX_S:
+    matches = [DURATION.fullmatch(word.strip().lower()) for word in value.split(",")]
+    waits = tuple(float(match[1]) * UNITS_S[match[2]] for match in matches if match)
+    if len(waits) < len(matches) or len(waits) > WAITS_MAX or max(waits) > WAIT_MAX_S:
         raise ValueError("1 to 100 waits of at most 30d, with their units: 5s,1m,10m")
     return waits
 
 
 def secrets(value: str) -> tuple[str, ...]:
     """Parse secrets, separated by spaces or commas; the first signs first."""
-    found = tuple(value.replace(",", " ").split())
-    for secret in found:
-        key(secret)
-    return found
+    words = tuple(value.replace(",", " ").split())
+    for word in words:
+        key(word)
+    return words
 
 
 def mail_from(value: str) -> str:

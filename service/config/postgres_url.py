@@ -15,18 +15,19 @@ COUNTS = (
 
 
 def is_readable(url: str) -> bool:
-    """Say whether libpq can read a URL, each parameter too. Its errors quote what it cannot.
+    """Say whether libpq can read a URL and each parameter. Its own errors would quote the URL.
 
-    It looks at most of them only when it connects: here to a socket that is not there.
+    libpq checks most parameters only when it connects: here to a socket that does not exist.
     """
     try:
-        given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
-        counts = ",".join(given.get(key, "") for key in COUNTS)
-        if not re.fullmatch(r"[-0-9,]*", counts) or not are_addresses(given.get("hostaddr", "")):
+        parameters = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        counts = ",".join(parameters.get(key, "") for key in COUNTS)
+        addresses = parameters.get("hostaddr", "")
+        if not re.fullmatch(r"[-0-9,]*", counts) or not are_addresses(addresses):
             return False
         for place in ("host", "hostaddr", "port"):
-            given.pop(place, None)
-        attempt = PGconn.connect_start(make_conninfo(**given, host=NOWHERE).encode())
+            parameters.pop(place, None)
+        attempt = PGconn.connect_start(make_conninfo(**parameters, host=NOWHERE).encode())
     except (psycopg.Error, UnicodeError):  # %ff in a password is no UTF-8
         return False
     try:
@@ -36,7 +37,7 @@ def is_readable(url: str) -> bool:
 
 
 def are_addresses(text: str) -> bool:
-    """Say whether all are addresses that stand between the commas, or nothing."""
+    """Say whether all that stands between the commas is an address, or nothing."""
     try:
         return all(ip_address(part) for part in text.split(",") if part)
     except ValueError:
@@ -44,7 +45,7 @@ def are_addresses(text: str) -> bool:
 
 
 def libpq_environment(url: str) -> dict[str, str]:
-    """Say a URL in libpq's environment variables (PGHOST and so on)."""
+    """Write a URL as libpq's environment variables (PGHOST and so on)."""
     names = {
         default.keyword.decode(): default.envvar.decode()
         for default in Conninfo.get_defaults()
@@ -55,8 +56,8 @@ def libpq_environment(url: str) -> dict[str, str]:
 
 def place(url: str) -> str:
     """Say in words which database a URL means, and as whom; without the password."""
-    given = conninfo_to_dict(url)
-    where = given.get("host") or given.get("hostaddr") or "this machine"
-    port = f":{given['port']}" if "port" in given else ""
-    user = given.get("user") or "the user's own role"
-    return f"database {given.get('dbname') or user} on {where}{port} as {user}"
+    parameters = conninfo_to_dict(url)
+    where = parameters.get("host") or parameters.get("hostaddr") or "this machine"
+    port = f":{parameters['port']}" if "port" in parameters else ""
+    user = parameters.get("user") or "the user's own role"
+    return f"database {parameters.get('dbname') or user} on {where}{port} as {user}"

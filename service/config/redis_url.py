@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-REDIS_PARAMETER = (  # what redis-py reads only when it connects, and quotes then, is not among them
+REDIS_PARAMETER = (  # without those that redis-py reads when it connects: its errors quote them
     r"(?:db|protocol|socket_timeout|socket_connect_timeout|health_check_interval)=[0-9.]+"
     r"|(?:username|password|ssl_ca_certs|ssl_ca_path|ssl_certfile|ssl_keyfile|ssl_password)=.*"
     r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
@@ -19,9 +19,9 @@ def is_redis_url(url: str) -> bool:
 
 
 def is_readable(url: str) -> bool:
-    """Say whether the library can read a URL, each parameter too. Its errors quote what it cannot.
+    """Say whether redis-py can read a URL and each parameter. Its own errors would quote the URL.
 
-    It looks at most of them only when it makes a connection, which this does and does not open.
+    It checks most parameters only when it makes a connection: this makes one, and never opens it.
     """
     from redis.asyncio import Redis  # noqa: PLC0415 - 100 ms, which most commands can do without
     from redis.exceptions import RedisError  # noqa: PLC0415

@@ -28,10 +28,8 @@ from service.config.parsers import (
 from service.errors import ConfigError
 from service.model import Channel
 
-PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's words, a secret, or what is too long for ours
-
-
-LEASE_SPARE_S = 4.0  # a claim may take so long (workers/session.py); its lease begins before it
+PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's key=value, a secret, or a long text
+LEASE_SPARE_S = 4.0  # a claim may take this long (workers/session.py); its lease begins before
 
 
 def setting(parse: Parser, default: Any) -> Any:
@@ -41,7 +39,7 @@ def setting(parse: Parser, default: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set. None means: not given."""
+    """Everything that can be set. None means: not set."""
 
     database_url: str | None = setting(postgres_url, None)
     database_direct_url: str | None = setting(postgres_url, None)
@@ -104,17 +102,17 @@ RETIRED = {"BACKOFF_BASE_S": "RETRY_SCHEDULE", "BACKOFF_CAP_S": "RETRY_SCHEDULE"
 def retired_settings(
     environ: Mapping[str, str] | None = None, env_file: Path | None = None
 ) -> list[str]:
-    """Say which settings are given that are no longer read, a line for each."""
-    given = all_given(environ, env_file)
+    """Give a line for each setting that is set and no longer read."""
+    values = all_values(environ, env_file)
     return [f"{name} is no longer read: use {new}" for name, new in RETIRED.items()
-            if given.get(name, "").strip()]  # fmt: skip
+            if values.get(name, "").strip()]  # fmt: skip
 
 
-def all_given(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+def all_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
     """Read `environ` (None: the process's) over `env_file` (None: ./.env). Raises ConfigError."""
     environ = os.environ if environ is None else environ
-    given = read_env_file(env_file or Path(".env"), environ, NAMES)
-    return given | {k: v for k, v in environ.items() if v.strip()}
+    values = read_env_file(env_file or Path(".env"), environ, NAMES)
+    return values | {k: v for k, v in environ.items() if v.strip()}
 
 
 def read_settings(
@@ -122,13 +120,13 @@ def read_settings(
 ) -> Settings:
     """Read the settings from `environ` (None: the process's) over `env_file` (None: ./.env).
 
-    An empty value counts as not given. Raises ConfigError with one line on the first wrong value.
+    An empty value counts as not set. Raises ConfigError with one line on the first wrong value.
     """
-    given = all_given(environ, env_file)
+    texts = all_values(environ, env_file)
     values = {}
     for spec in fields(Settings):
         name = spec.name.upper()
-        raw = given.get(name, "").strip()
+        raw = texts.get(name, "").strip()
         if not raw:
             continue
         if len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'":
@@ -145,7 +143,7 @@ def read_settings(
 
 
 def shown(name: str, value: str) -> str:
-    """Show a wrong value, unless it may hold a password, or be one in the wrong place."""
+    """Show a wrong value, unless it may hold a password, or be a password in the wrong place."""
     private = name.endswith("_URL") or "SECRET" in name or re.search(PRIVATE, value)
     return "(hidden)" if private else value
 

@@ -40,9 +40,9 @@ class Account:
         os.chown(directory, self.uid, self.gid)
 
     def barrier(self, directory: Path) -> Path | None:
-        """Find the first directory on the way that this account cannot enter."""
-        way = (*reversed(directory.parents), directory)
-        return next((step for step in way if not self._may_enter(step)), None)
+        """Find the first directory on the path that this account cannot enter, if any."""
+        steps = (*reversed(directory.parents), directory)
+        return next((step for step in steps if not self._may_enter(step)), None)
 
     def _may_enter(self, directory: Path) -> bool:
         status = directory.stat()
@@ -75,9 +75,10 @@ def servers_account(data: Path) -> Account:
 
 
 def let_in(account: Account, directory: Path) -> None:
-    """See to it that the account can reach what it owns in the state directory.
+    """Let the account reach what it owns in the state directory.
 
-    Only the directory itself is opened (search, not read), never its parents: they are not ours.
+    Only the directory itself is opened (to enter, not to list), never its parents: they are not
+    ours.
     Raises StartError when a parent is in the way.
     """
     if account.barrier(directory) == directory:

@@ -1,4 +1,4 @@
-"""A server as a child process that ends when we end, whichever way that is."""
+"""A server as a child process that ends when we end, even if we are killed."""
 
 import contextlib
 import ctypes
@@ -21,7 +21,7 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 class Child:
-    """One running server. The kernel takes the end of the thread that made it for our end."""
+    """One running server. The kernel ends it when the thread that made it ends."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Child:
                 stderr=output,
                 cwd="/",
                 env=ENVIRONMENT,
-                process_group=0,  # the terminal's Ctrl-C is for us alone: the servers stop last
+                process_group=0,  # Ctrl-C reaches us alone, so that the servers stop last
                 # No other thread exists yet that could hold a lock across the fork.
                 preexec_fn=die_with_us(when_orphaned),  # noqa: PLW1509
                 **account.credentials,
@@ -94,7 +94,7 @@ class Child:
         self._process.wait()
 
     def last_words(self) -> str:
-        """Give the line of its log that says what went wrong, as far as one can tell."""
+        """Give the line of its log that probably says what went wrong."""
         with self._log.open("rb") as log:
             log.seek(self._log_from)
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
@@ -103,9 +103,9 @@ class Child:
 
 
 def die_with_us(signal: Signals) -> Callable[[], None] | None:
-    """Make what runs in the child just before its program: let the kernel signal it when we end.
+    """Make the function by which a new child asks the kernel to signal it when we end.
 
-    Linux only. It must come after the change of account, which clears the setting, and does.
+    Linux only; None elsewhere. A change of account clears the setting, so Popen changes it first.
     """
     if sys.platform != "linux":
         return None

@@ -12,7 +12,7 @@ from service.embedded.orphan import kill_backends
 from service.errors import StartError
 
 INIT_MAX_S = 120.0
-# The superuser is for an operator; the service does with less. CREATEDB is for scratch databases.
+# The superuser is for an operator; the service needs less. CREATEDB is for scratch databases.
 SUPERUSER = "alter role postgres password '{superuser_password}'\n"
 # The role has another name than our schema, which would be the first in its search_path ("$user"):
 # tables that it makes without naming a schema would be among ours.
@@ -21,8 +21,8 @@ create role notify_app login createdb password '{password}'
 grant pg_monitor to notify_app
 create database notify owner notify_app
 """
-# What clusters of earlier days lack, by the name that kept.json has for it. The superuser had the
-# password that is printed; the role was called like our schema, and old URLs that name it still do.
+# What clusters of earlier versions lack, by its name in kept.json. Their superuser had the password
+# that is printed. Their role had the schema's name, and old URLs that name it must still work.
 CATCH_UP = {
     "superuser_is_apart": SUPERUSER,
     "role_is_apart": (
@@ -47,13 +47,13 @@ def make_cluster(
     """Make a cluster in `data`, with the database `notify` owned by the role `notify_app`.
 
     `password` is that role's, which is printed; the superuser has another. It is made under
-    another name first, so that one half made is never taken for whole. `sync`: write it to the
-    disk before it is used. Raises StartError.
+    another name first, so that a half-made cluster is never used. `sync`: write it to the disk
+    before it is used. Raises StartError.
     """
     refuse_nameless(account)
     draft = data.with_name("draft")
     if draft.exists():
-        # The initdb that made it was killed with its owner; what that had started was not.
+        # The initdb that made it was killed with its owner, but not the processes that it started.
         kill_backends(draft)
         shutil.rmtree(draft)
     run(
@@ -70,7 +70,7 @@ def make_cluster(
         "--no-instructions",
         *(() if sync else ("--no-sync",)),
     )
-    # Without a running server: nobody can connect before there is a password.
+    # Without a server that listens: nobody can connect before there is a password.
     commands = SUPERUSER + BOOTSTRAP
     passwords = {"password": password, "superuser_password": superuser_password}
     run_alone(programs, draft, account, commands.format(**passwords))
@@ -78,13 +78,13 @@ def make_cluster(
 
 
 def run_alone(programs: Path, data: Path, account: Account, commands: str) -> None:
-    """Run commands, one a line, in a cluster without a server. Raises StartError."""
+    """Run commands, one on each line, in a cluster whose server is down. Raises StartError."""
     options = ("--single", "-D", data, "-c", "exit_on_error=on", "postgres")
     run(account, programs / "postgres", *options, stdin=commands)
 
 
 def refuse_nameless(account: Account) -> None:
-    """Refuse a user id without a name, as a container may have it: initdb wants one."""
+    """Refuse a user id without a name, which a container may have: initdb needs a name."""
     try:
         pwd.getpwuid(account.uid)
     except KeyError:

@@ -18,17 +18,17 @@ def valkey_url(password: str, port: int | str) -> str:
 def kept_settings(directory: Path) -> dict[str, Any]:
     """Read the settings that a `notify up` on this directory runs with, or ran.
 
-    Empty where nothing is kept, or not for us to read.
+    Empty where nothing is kept, or where we may not read it.
     """
     try:
         kept = json.loads((directory / "kept.json").read_text())
-        found: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "database_url": postgres_url(kept["password"], kept["postgres_port"])
         }
     except (OSError, ValueError, KeyError):
         return {}
     if "valkey_port" in kept:
-        found["redis_url"] = valkey_url(kept["password"], kept["valkey_port"])
+        settings["redis_url"] = valkey_url(kept["password"], kept["valkey_port"])
     if "webhook_secret" in kept:
-        found["webhook_secret"] = (kept["webhook_secret"],)
-    return found
+        settings["webhook_secret"] = (kept["webhook_secret"],)
+    return settings

@@ -1,4 +1,4 @@
-"""What a violent end leaves of PostgreSQL: a server, backends without one, a pid file that lies."""
+"""Clear what is left after a kill: a server, backends without a server, a stale pid file."""
 
 import contextlib
 import os
@@ -32,12 +32,12 @@ def clear_orphans(data: Path) -> None:
             os.kill(pid, SIGINT)
         wait_while(lambda: is_server(pid, data), f"process {pid} still runs the database in {data}")
     kill_backends(data)
-    # The number may be a stranger's by now, whom PostgreSQL would take for a running server.
+    # Another process may have the number by now: PostgreSQL would take it for a running server.
     pid_file.unlink(missing_ok=True)
 
 
 def kill_backends(data: Path) -> None:
-    """End what works in a data directory without a server. Raises StartError."""
+    """Kill the backends in a data directory whose server is gone. Raises StartError."""
     for backend in backends(data):
         with contextlib.suppress(ProcessLookupError):
             os.kill(backend, SIGKILL)
@@ -63,17 +63,17 @@ def command_of(pid: int) -> list[bytes]:
 
 def backends(data: Path) -> list[int]:
     """Find the processes that work in the data directory, as all of PostgreSQL do (Linux)."""
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
-        # Gone by now, ended and not waited for, or of another user: not ours.
+        # It may be gone by now, a zombie, or another user's: then it is not ours.
         with contextlib.suppress(OSError):
             if (process / "cwd").readlink() == data:
-                found.append(int(process.name))
-    return found
+                pids.append(int(process.name))
+    return pids
 
 
 def wait_while(condition: Callable[[], object], complaint: str) -> None:
-    """Wait. Raises StartError with the complaint after a while."""
+    """Wait until the condition is false. Raises StartError with the complaint after 30 s."""
     deadline = time.monotonic() + STOP_MAX_S
     while condition():
         if time.monotonic() > deadline:

@@ -14,7 +14,7 @@ from service.embedded.programs import postgres_programs
 from service.embedded.state import State
 from service.errors import StartError
 
-READY_MAX_S = 120.0  # after a crash it first reads its log again
+READY_MAX_S = 120.0  # after a crash it first replays its log
 STOP_MAX_S = 30.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -70,8 +70,7 @@ class EmbeddedPostgres:
             for step in CATCH_UP:
                 self._state.note(step)
         clear_orphans(self._data)
-        is_standby = (self._data / "standby.signal").exists()  # its primary's passwords are its own
-        if not is_standby:
+        if not (self._data / "standby.signal").exists():  # a standby has its primary's passwords
             self._catch_up()
         self._port = self._state.port("postgres")
         settings = SETTINGS | (FAST if self._fast else {}) | {"port": str(self._port)}
@@ -104,7 +103,7 @@ class EmbeddedPostgres:
             clear_orphans(self._data)
 
     def _catch_up(self) -> None:
-        """Change a cluster of earlier days as one of today is made."""
+        """Give a cluster of an earlier version what a new one is made with."""
         steps = [step for step in CATCH_UP if not self._state.has(step)]
         if not steps:
             return
@@ -121,7 +120,7 @@ class EmbeddedPostgres:
             self._state.note(step)
 
     def _is_ready(self) -> bool:
-        """Read it from the pid file, as pg_ctl does: nobody else's server can be taken for ours."""
+        """Read the pid file, as pg_ctl does, so that no other server is taken for ours."""
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -133,8 +132,8 @@ class EmbeddedPostgres:
         assert self._programs is not None
         made_by = (self._data / "PG_VERSION").read_text().strip()
         command = (self._programs / "postgres", "--version")
-        told = subprocess.run(command, capture_output=True, text=True, check=False)
-        ours = re.search(r"\d+", told.stdout)
+        version = subprocess.run(command, capture_output=True, text=True, check=False)
+        ours = re.search(r"\d+", version.stdout)
         if ours and ours[0] != made_by:
             raise StartError(
                 f"{self._data} was made by PostgreSQL {made_by}, and this is {ours[0]}: move the"

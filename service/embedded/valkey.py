@@ -7,8 +7,9 @@ from signal import SIGKILL, SIGTERM
 from service.embedded.account import Account
 from service.embedded.child import POLL_S, Child
 from service.embedded.kept import valkey_url
+from service.embedded.ports import is_free
 from service.embedded.programs import valkey_program
-from service.embedded.state import State, is_free
+from service.embedded.state import State
 
 READY_MAX_S = 10.0
 STOP_MAX_S = 5.0
@@ -74,7 +75,7 @@ class EmbeddedValkey:
             self._child.stop((SIGTERM, STOP_MAX_S))
 
     def _stop_orphan(self) -> None:
-        """Stop the one that a killed owner left on our port: whoever takes our password is ours."""
+        """Stop the Valkey that a killed owner left on our port: ours takes our password."""
         port = self._state.last_port("valkey")
         if port is None or is_free(port):
             return

@@ -22,7 +22,7 @@ TOLERANCE_S = 300.0
 STOP_MAX_S = 1.0
 STATUS = re.compile(r"/status/([2-5]\d\d)(?=/|$)")
 SLOW = re.compile(r"/slow/(\d{1,4}(?:\.\d{1,3})?)(?=/|$)")
-# For who looks with a browser at where the webhooks go.
+# For somebody who opens the webhooks' URL in a browser.
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>notify inbox</title>
 <style>body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 3rem auto }</style>
@@ -50,7 +50,7 @@ class HttpInbox:
         """Listen, and give the port. Raises OSError."""
         app = web.Application(client_max_size=BODY_MAX_BYTES)
         app.router.add_route("*", "/{path:.*}", self._catch)
-        # What is not HTTP gets a 400; aiohttp would log a traceback as well.
+        # aiohttp answers 400 to what is not HTTP, and would log a traceback as well.
         silent = logging.Logger("inbox", level=logging.CRITICAL)
         self._runner = BoundedRunner(
             app,
@@ -90,15 +90,15 @@ class HttpInbox:
                 where=f"{request.method} {request.path_qs}",
                 size=len(body),
                 note=note,
-                headers=telling(request.headers),
+                headers=signing_headers(request.headers),
                 head="\n".join(f"{name}: {value}" for name, value in request.headers.items()),
                 body=body.decode(errors="backslashreplace"),
             )
         )
 
 
-def telling(headers: Mapping[str, str]) -> str:
-    """Give the headers that belong to a webhook: its type, and what it is signed with."""
+def signing_headers(headers: Mapping[str, str]) -> str:
+    """Give the headers that a line shows: the content type, and those of the signature."""
     shown = ("content-type", "webhook-timestamp", "webhook-signature")
     return ", ".join(f"{name}: {headers[name]}" for name in shown if name in headers)
 
@@ -114,15 +114,15 @@ def steer(path: str) -> tuple[int, float]:
 
 def verdict(headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: float) -> str:
     """Judge a signature by Standard Webhooks 1.0: v1, HMAC-SHA256, five minutes of tolerance."""
-    given = headers.get("webhook-signature", "").split()
-    if not given:
+    signatures = headers.get("webhook-signature", "").split()
+    if not signatures:
         return "unsigned"
     if not keys:
         return "signed (no secret to check it)"
     stamp = headers.get("webhook-timestamp", "")
     if not re.fullmatch(r"[0-9]{1,12}", stamp) or abs(now - int(stamp)) > TOLERANCE_S:
         return "BAD SIGNATURE (timestamp)"
-    wanted = signature(keys, headers.get("webhook-id", ""), int(stamp), body).split()
-    found = [one.encode(errors="surrogateescape") for one in given]
-    ok = any(hmac.compare_digest(one, other.encode()) for one in found for other in wanted)
+    valid = signature(keys, headers.get("webhook-id", ""), int(stamp), body).split()
+    claimed = [text.encode(errors="surrogateescape") for text in signatures]
+    ok = any(hmac.compare_digest(text, right.encode()) for text in claimed for right in valid)
     return "signed ok" if ok else "BAD SIGNATURE"

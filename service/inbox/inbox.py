@@ -21,7 +21,7 @@ SMTP_PORT = 3025
 
 
 class Inbox:
-    """Both halves, in the event loop that calls start(). It trusts whoever can reach it."""
+    """The HTTP and the mail half, in the event loop that calls start(). Anybody may send to it."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Inbox:
         verbose: bool = False,
         out: TextIO | None = None,
     ) -> None:
-        """Prepare. A port 0 means: any free one; the attributes tell which after start().
+        """Prepare. Port 0 means any free one: after start() the attributes hold the real port.
 
         `secrets` check the signatures of webhooks: any of them will do. `verbose` prints headers
         and bodies below each line. `out`: None is stdout. Raises StartError.
@@ -55,7 +55,7 @@ class Inbox:
             raise
 
     async def stop(self) -> None:
-        """Stop listening, and close what is open. Twice is no harm."""
+        """Stop listening, and close what is open. It may be called twice."""
         await self._smtp.stop()
         await self._http.stop()
 
@@ -75,7 +75,7 @@ async def listen(half: Half, host: str, port: int) -> int:
     try:
         return await half.start(host, port)
     except OSError as error:
-        # asyncio's own text is half a line of addresses; a name that is none has a negative number.
+        # asyncio's own text is half a line of addresses; an unknown host has a negative errno.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise StartError(
             f"the inbox cannot listen on {host}:{port}: {reason}: stop what does, or choose another"

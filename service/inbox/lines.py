@@ -29,7 +29,7 @@ class Arrival:
 
 
 class Lines:
-    """The printer of both halves."""
+    """The printer that both halves share."""
 
     def __init__(self, out: TextIO, *, verbose: bool) -> None:
         self._out = out
@@ -52,7 +52,7 @@ class Lines:
         if self._verbose:
             parts = (*arrival.head.splitlines(), "", *arrival.body[:BODY_MAX].splitlines())
             text += "".join(f"\n    {plain(line, BODY_MAX)}" for line in parts)
-        # Who closed our output (`| head`) does not want to hear of it, and deliveries go on.
+        # Somebody may have closed our output (`| head`): deliveries go on without lines.
         with contextlib.suppress(OSError, ValueError):
             print(
                 text.encode(self._encoding, "backslashreplace").decode(self._encoding),

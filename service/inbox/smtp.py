@@ -28,12 +28,12 @@ class SmtpInbox:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._conversations: set[Conversation] = set()
-        self._most = share("inbox_smtp", CONVERSATIONS_MAX)
+        self._conversations_max = share("inbox_smtp", CONVERSATIONS_MAX)
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and give the port. Raises OSError."""
-        # It would log a traceback for what is not SMTP, and warn of every odd line.
+        # aiosmtpd would log a traceback for what is not SMTP, and warn of every odd line.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._converse, host, port)
@@ -60,7 +60,7 @@ class SmtpInbox:
             timeout=COMMAND_S,
             loop=asyncio.get_running_loop(),
         )
-        conversation.peers, conversation.peers_max = self._conversations, self._most
+        conversation.peers, conversation.peers_max = self._conversations, self._conversations_max
         return conversation
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
@@ -98,23 +98,23 @@ class SmtpInbox:
 
 
 class Conversation(SMTP):
-    """One connection, which `peers` knows as long as it is open."""
+    """One connection; it is in `peers` as long as it is open."""
 
     peers: "set[Conversation]"
     peers_max: int
     wire: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the others, if there is room."""
+        """Join `peers`; hang up if they are too many."""
         self.peers.add(self)
         super().connection_made(transport)
-        self.wire = cast("asyncio.Transport", transport)  # uvloop's are of another family
+        self.wire = cast("asyncio.Transport", transport)  # uvloop's class is not a subclass
         if len(self.peers) > self.peers_max:
             self.wire.write(FULL)
             self.wire.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Leave the others."""
+        """Leave `peers`."""
         self.peers.discard(self)
         super().connection_lost(error)
 
@@ -129,7 +129,7 @@ def any_login(*_: object) -> AuthResult:
 
 
 def decoded(mail: "Message[str, str]", name: str) -> str | None:
-    """Read a header; one that is wrongly encoded comes as it stands."""
+    """Read a header; if its encoding is wrong, return it as it stands."""
     raw = mail.get(name)
     if raw is None:
         return None

@@ -51,15 +51,15 @@ def post(url: str, body: dict[str, Any]) -> Any:
 
 def processes_of(state: Path) -> list[str]:
     """List the command lines of live processes that name the state directory."""
-    found = []
+    lines = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
         if str(state) in line and int(process.name) != os.getpid():
-            found.append(line)
-    return found
+            lines.append(line)
+    return lines
 
 
 class Command:

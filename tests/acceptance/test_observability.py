@@ -141,7 +141,7 @@ def watched(
         prom = stack.enter_context(prometheus(home, ports.prometheus, targets))
         watched = Watched(f"http://127.0.0.1:{ports.api}", db, prom, loki)
         # A rate sees nothing of what a counter counted before it was first scraped.
-        wait_for(lambda: prom.one("count(up == 1)") == len(targets))
+        wait_for(lambda: prom.value("count(up == 1)") == len(targets))
         drive(watched, sinks)
         yield watched
         for one in vars(sinks).values():
@@ -210,7 +210,7 @@ def drive(on: Watched, sinks: SimpleNamespace) -> None:
         if n == 50:
             take_back(on, stale)
             sinks.stuck.hold.set()
-    wait_for(lambda: on.prom.one('max_over_time(sum(worker_breakers{state="open"})[10m:1s])'))
+    wait_for(lambda: on.prom.value('max_over_time(sum(worker_breakers{state="open"})[10m:1s])'))
     settle_down(on, sinks)
 
 
@@ -318,9 +318,9 @@ def test_what_came_in_is_counted(watched: Watched) -> None:
         "sum by (channel) (api_jobs_enqueued_total)",
         BY_CHANNEL.format("reference is distinct from 'by SQL'"),
     )
-    assert watched.prom.one("sum(api_jobs_enqueued_total)") == watched.posted
+    assert watched.prom.value("sum(api_jobs_enqueued_total)") == watched.posted
     accepted = 'sum(api_request_seconds_count{route="/notify", code="202"})'
-    assert watched.prom.one(accepted) == watched.posted
+    assert watched.prom.value(accepted) == watched.posted
 
 
 @pytest.mark.parametrize("word", ["sent", "expired"])
@@ -338,7 +338,7 @@ def test_what_failed_is_counted_and_counted_again_when_it_was_redriven(watched: 
         " join notify.attempts a on a.notification_id = n.id"
         " where a.outcome = 'permanent' group by channel",
     )
-    failed = watched.prom.one("sum(worker_jobs_failed_total)")
+    failed = watched.prom.value("sum(worker_jobs_failed_total)")
     assert failed == watched.count("status = 'failed'") + watched.redriven
 
 
@@ -351,8 +351,8 @@ def test_attempts_are_counted_by_what_came_of_them(watched: Watched) -> None:
     watched.agree("sum by (channel, outcome) (worker_attempts_total)", by_outcome.format("<>"))
     watched.agree("sum(reaper_rows_total)", "select count(*) from notify.attempts"
                   " where outcome = 'lease_expired'")  # fmt: skip
-    assert watched.prom.one("sum(reaper_rows_total)") == STALE
-    assert watched.prom.one("sum(worker_stale_settles_total)") == STALE
+    assert watched.prom.value("sum(reaper_rows_total)") == STALE
+    assert watched.prom.value("sum(worker_stale_settles_total)") == STALE
     watched.agree(
         "sum by (channel) (worker_jobs_retried_total)",
         "select n.channel, count(*) from notify.attempts a"
@@ -368,8 +368,8 @@ def test_what_was_claimed_was_sent_given_back_or_is_still_in_hand(watched: Watch
         "sum by (channel) (worker_jobs_picked_up_total)",
         "select channel, sum(attempt) from notify.notifications group by channel",
     )
-    claimed = watched.prom.one("sum(worker_jobs_picked_up_total)")
-    ended = watched.prom.one(
+    claimed = watched.prom.value("sum(worker_jobs_picked_up_total)")
+    ended = watched.prom.value(
         "sum(worker_attempts_total) + sum(worker_stale_settles_total)"
         " + sum(worker_jobs_released_total) + sum(worker_jobs_in_hand)"
     )
@@ -402,7 +402,7 @@ def test_the_objective_is_what_the_notifications_themselves_say(watched: Watched
     assert watched.rows(daily) == watched.rows(ended)
     results = 'sum by (channel, priority, result) (slo_notifications_total{result!="failed"})'
     watched.agree(results, f"select * from ({ended}) e where result <> 'failed'")
-    failed = watched.prom.one('sum(slo_notifications_total{result="failed"})')
+    failed = watched.prom.value('sum(slo_notifications_total{result="failed"})')
     assert failed == watched.count("status = 'failed'") + watched.redriven
 
 
@@ -411,11 +411,11 @@ def test_the_gauges_show_the_ledger(watched: Watched) -> None:
                   "select count(*) from notify.notifications where status = 'queued'")  # fmt: skip
     watched.agree("max(db_sending_notifications)",
                   "select count(*) from notify.notifications where status = 'sending'")  # fmt: skip
-    assert watched.prom.one("sum(worker_jobs_in_hand)") == HELD
-    assert watched.prom.one("sum(worker_sends_in_flight)") == HELD
-    assert watched.prom.one("max(db_oldest_due_age_seconds)") == 0
-    assert watched.prom.one("sum(dispatcher_leading)") == 1
-    assert watched.prom.one("count(dispatcher_leading)") == 2  # one stands by
+    assert watched.prom.value("sum(worker_jobs_in_hand)") == HELD
+    assert watched.prom.value("sum(worker_sends_in_flight)") == HELD
+    assert watched.prom.value("max(db_oldest_due_age_seconds)") == 0
+    assert watched.prom.value("sum(dispatcher_leading)") == 1
+    assert watched.prom.value("count(dispatcher_leading)") == 2  # one stands by
 
 
 def test_what_operators_did_is_counted_and_marked(watched: Watched) -> None:
@@ -429,7 +429,9 @@ def test_what_operators_did_is_counted_and_marked(watched: Watched) -> None:
 @pytest.mark.parametrize("query", queries("prometheus"), ids=str)
 def test_every_panel_shows_something(watched: Watched, query: Query) -> None:
     expr = promql(query.text, RATE_INTERVAL)
-    shown = watched.prom.now(expr) if query.is_instant else watched.prom.over(expr, SINCE_S)
+    shown = (
+        watched.prom.now(expr) if query.is_instant else watched.prom.values_of_last(expr, SINCE_S)
+    )
     assert shown, expr
 
 
@@ -454,9 +456,12 @@ def test_every_rule_is_evaluated_and_reads_what_is_there(watched: Watched) -> No
         watched.prom.now(rule["query"])  # raises
         for selector in selectors(rule["query"]):
             if selector.name not in recorded:
-                assert watched.prom.over(selector.prettify(), SINCE_S), (rule["name"], selector)
+                assert watched.prom.values_of_last(selector.prettify(), SINCE_S), (
+                    rule["name"],
+                    selector,
+                )
         if rule["type"] == "recording":
-            assert watched.prom.over(rule["query"], SINCE_S), rule
+            assert watched.prom.values_of_last(rule["query"], SINCE_S), rule
 
 
 def selectors(expr: str) -> list[Any]:
@@ -484,5 +489,5 @@ def test_the_lines_of_one_notification_are_found_by_its_id(watched: Watched) -> 
     roles = Counter(line.labels["role"] for line in story)
     assert set(roles) == {"api", "worker"}
     assert {"retry", "sent"} <= {line.fields["event"] for line in story}
-    dropped = watched.prom.one("sum(log_lines_dropped_total)")
+    dropped = watched.prom.value("sum(log_lines_dropped_total)")
     assert dropped == 0

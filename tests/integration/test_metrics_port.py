@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from service.cli.running import listener, metrics_served
+from service.cli.metrics_port import listener, metrics_served
 from service.config.settings import Settings
 from service.errors import StartError
 from tests.integration.api.test_serving import talk

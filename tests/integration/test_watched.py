@@ -17,7 +17,8 @@ from loguru import logger
 from prometheus_client import REGISTRY, CollectorRegistry
 
 import service.process.watched
-from service.cli.running import run_until_stopped, serve_metrics
+from service.cli.metrics_port import serve_metrics
+from service.cli.running import run_until_stopped
 from service.cli.up import everything
 from service.config.settings import Settings
 from service.errors import Ended

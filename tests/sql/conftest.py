@@ -1,4 +1,4 @@
-"""One database for the modules whose tests leave the schema alone: a clone each is slower."""
+"""One database for the tests that leave the schema alone: a clone for each would be slower."""
 
 import os
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def shared_db(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def faulty_db(shared_db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """Connect to it for a test that brings a fault along."""
+    """Connect to it for a test that adds a fault to the database."""
     yield shared_db
     heal(shared_db)
 
@@ -57,7 +57,7 @@ def unbound_db(shared_db: psycopg.Connection[Any]) -> Iterator[psycopg.Connectio
 
 @pytest.fixture(params=FAULTS)
 def fault(request: pytest.FixtureRequest, faulty_db: psycopg.Connection[Any]) -> Any:
-    """Let one fault strike from now on, whenever the odd row is to leave a status."""
+    """Give what adds a fault: it strikes whenever the odd row is to leave a status."""
     return lambda leaves: faulty_db.execute(FAULTS[request.param].replace("STAYS", leaves))
 
 

@@ -1,6 +1,6 @@
-"""Faults that somebody else may bring along, and batches with one row that they strike.
+"""Faults that somebody else may add to the database, and batches in which one row is odd.
 
-The `*_all` do what the workers' Store does: the batch; if it fails, the same without the odd row.
+The `*_all` do what the workers' Store does: the batch; if it fails, claim_each() and its like.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,13 +12,13 @@ import psycopg
 from tests import ledger
 from workers.store import blames_row
 
-ODD = "odd"  # the reference of the row at which a fault strikes
+ODD = "odd"  # the reference of the odd row: the one that a fault refuses
 
 
 def trigger(
     act: str, *, time: str = "before", kind: str = "", deferred: str = "", when: str = ""
 ) -> str:
-    """Word a trigger that does `act` when the odd row is updated."""
+    """Write a trigger that does `act` when the odd row is updated."""
     return f"""
     create function public.fault() returns trigger language plpgsql as $$
     begin if new.reference = '{ODD}' {when} then {act} end if; return new; end $$;
@@ -28,7 +28,7 @@ def trigger(
 
 
 def constraint(rule: str, table: str = "notifications") -> str:
-    """Word a constraint that what is there does not have to keep."""
+    """Write a constraint that rows which exist already need not keep."""
     return f"alter table notify.{table} add constraint odd check ({rule}) not valid"
 
 
@@ -74,7 +74,7 @@ def heal(db: psycopg.Connection[Any]) -> None:
 
 
 def one_odd_among(db: psycopg.Connection[Any], n: int = 9) -> tuple[list[UUID], UUID]:
-    """Insert rows of which the middle one is odd; all ids, and its."""
+    """Insert rows of which the middle one is odd; return all ids, and that row's."""
     ids = ledger.enqueue(db, n)
     ledger.change(db, ids[n // 2], reference=ODD)
     return ids, ids[n // 2]
@@ -87,7 +87,7 @@ def claim_all(
     limit: int = 100,
     skip: Iterable[UUID] = (),
 ) -> list[Any]:
-    """Claim; what could not be claimed is 'refused'."""
+    """Claim; rows that could not be claimed are 'refused'."""
     if not skip:
         try:
             return ledger.claim(db, ids, limit=limit)
@@ -99,7 +99,7 @@ def claim_all(
 def settle_all(
     db: psycopg.Connection[Any], pairs: Iterable[Any], outcome: str = "sent"
 ) -> list[Any]:
-    """Settle; what could not be settled is 'refused'."""
+    """Settle; rows that could not be settled are 'refused'."""
     try:
         return ledger.settle(db, pairs, outcome)
     except psycopg.Error as error:
@@ -108,7 +108,7 @@ def settle_all(
 
 
 def release_all(db: psycopg.Connection[Any], pairs: Iterable[Any]) -> set[UUID]:
-    """Release; which went back."""
+    """Release; return the ids that were given back."""
     try:
         return {r.id for r in ledger.release(db, pairs)}
     except psycopg.Error as error:
@@ -117,5 +117,5 @@ def release_all(db: psycopg.Connection[Any], pairs: Iterable[Any]) -> set[UUID]:
 
 
 def assert_of_a_row(error: psycopg.Error) -> None:
-    """Check that it is one of those after which the odd row is looked for."""
+    """Check that the error may be one row's fault, so that the workers look for that row."""
     assert blames_row(error)

@@ -21,7 +21,7 @@ cross join lateral notify.make_day((clock_timestamp() at time zone 'utc')::date 
 
 @contextmanager
 def ledger_of(days: int, servers: Any, database_server: Any, migrated: Any) -> Iterator[str]:
-    """Give the URL of a migrated database with so many days that are over, and tended."""
+    """Give the URL of a migrated database with so many past days, all tended."""
     name = f"notify_of_{days}_{os.getpid()}"
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(
@@ -44,11 +44,11 @@ def connected(url: str) -> psycopg.Connection[Any]:
 
 
 def tend(db: psycopg.Connection[Any]) -> dict[str, str]:
-    """Tend all days that wait for it; what was found, by partition."""
-    found: dict[str, str] = {}
+    """Tend all days that wait for it; return the actions by partition."""
+    actions: dict[str, str] = {}
     while rows := db.execute("select * from notify.tend_days(16)").fetchall():
-        found.update((r.partition, r.action) for r in rows)
-    return found
+        actions.update((r.partition, r.action) for r in rows)
+    return actions
 
 
 def old_id(db: psycopg.Connection[Any], days_ago: int) -> UUID:

@@ -1,4 +1,4 @@
-"""Whatever the road needs and a database has lost is told in a line, and migrate mends it."""
+"""Each thing that the service needs and a database lacks is one line, and migrate repairs it."""
 
 import asyncio
 import re
@@ -73,7 +73,7 @@ TAKEN = {
         r"new_id fails: function uuidv8\(\) does not exist",
     ),
 }
-# What migrate cannot know better than its owner does: told, with what to run.
+# What migrate leaves to the database's owner: each line says what to run.
 KEPT = {
     "read-only": (
         "alter database {} set default_transaction_read_only = on",
@@ -128,7 +128,7 @@ def missing(url):
     return asyncio.run(asked(url, DoctorStore.missing))
 
 
-def told(url):
+def all_faults(url):
     """Say what the doctor finds in the schema, or why it cannot look."""
     try:
         return missing(url) + [str(fault) for fault in asyncio.run(asked(url, DoctorStore.faults))]
@@ -144,7 +144,7 @@ async def asked(url, verb):
 def test_a_whole_schema_has_no_faults(dsn):
     said = []
     assert migrate(dsn, say=said.append) == []
-    assert told(dsn) == said == []
+    assert all_faults(dsn) == said == []
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -152,11 +152,11 @@ def test_what_is_taken_is_told_and_migrate_mends_it(dsn, db, name):
     whole = catalog(dsn)
     take, word = TAKEN[name]
     db.execute(take)
-    before, said = told(dsn), []
+    before, said = all_faults(dsn), []
     migrate(dsn, say=said.append)
     assert re.search(word, " ".join(before + said))
     assert all(line.startswith("mended: ") for line in said)
-    assert told(dsn) == []
+    assert all_faults(dsn) == []
     assert set(whole) == {words for words in catalog(dsn) if "pg.dropped" not in words}
     enqueue(db)
     assert len(settle(db, claim(db))) == 1
@@ -177,14 +177,14 @@ def test_a_day_that_somebody_detached_is_told_and_stops_nothing(dsn, db):
         f"do $$ begin execute 'alter table notify.notifications detach partition {TODAY}; end $$"
     )
     assert missing(dsn) == []
-    assert re.search("notifications_2.* is not a partition, .*rename", " ".join(told(dsn)))
+    assert re.search("notifications_2.* is not a partition, .*rename", " ".join(all_faults(dsn)))
     assert migrate(dsn) == []
 
 
 def test_what_keeps_the_figures_alone_is_told_and_stops_nothing(dsn, db):
     db.execute("create publication theirs for table notify.slo_deltas where (count > 1)")
     assert missing(dsn) == []
-    assert re.search("fold_slo is refused: .*publication theirs", " ".join(told(dsn)))
+    assert re.search("fold_slo is refused: .*publication theirs", " ".join(all_faults(dsn)))
 
 
 @pytest.mark.parametrize("signature", list(functions()))
@@ -238,11 +238,11 @@ def test_a_table_of_another_owner_is_told(dsn, db):
     db.execute(SQL("create role {}").format(role))
     try:
         db.execute(SQL("alter table notify.attempts owner to {}").format(role))
-        [line] = told(dsn)
+        [line] = all_faults(dsn)
         assert "notify.attempts belongs to another" in line
         assert missing(dsn) == []
         db.execute(line.partition(": ")[2])
-        assert told(dsn) == []
+        assert all_faults(dsn) == []
     finally:
         db.execute(SQL("drop role {}").format(role))
 
@@ -250,9 +250,9 @@ def test_a_table_of_another_owner_is_told(dsn, db):
 def test_a_default_partition_that_was_detached_is_told(dsn, db):
     for table in ("notifications", "attempts"):
         db.execute(f"alter table notify.{table} detach partition notify.{table}_default")
-        [line] = [line for line in told(dsn) if "is not a partition" in line]
+        [line] = [line for line in all_faults(dsn) if "is not a partition" in line]
         db.execute(line.partition(": ")[2])
-    assert told(dsn) == []
+    assert all_faults(dsn) == []
 
 
 def test_a_look_of_readyz_costs_the_same_however_many_days_there_are(db):
@@ -278,19 +278,21 @@ def test_a_sequence_that_is_behind_its_rows_is_told(dsn, db):
         "insert into notify.slo_deltas (id, day, channel, priority, result, count)"
         " overriding system value values (7, '2026-01-01', 'log', 2, 'late', 1)"
     )
-    [line] = told(dsn)[:1]
+    [line] = all_faults(dsn)[:1]
     assert "slo_deltas_id_seq is behind notify.slo_deltas.id" in line
     db.execute(line.partition(": ")[2])
-    assert told(dsn) == []
+    assert all_faults(dsn) == []
 
 
 @pytest.mark.parametrize("table", ["notifications", "attempts", "slo_deltas", "slo_daily"])
 def test_a_column_that_nobody_of_us_fills_is_told(dsn, db, table):
     db.execute(f"alter table notify.{table} add column team text not null")
     assert missing(dsn) == []  # somebody's trigger may fill it
-    assert f"alter table notify.{table} alter column team drop not null" in " ".join(told(dsn))
+    assert f"alter table notify.{table} alter column team drop not null" in " ".join(
+        all_faults(dsn)
+    )
     db.execute(f"alter table notify.{table} alter column team set default 'none'")
-    assert told(dsn) == []
+    assert all_faults(dsn) == []
 
 
 def words_of(db, query):

@@ -16,7 +16,7 @@ from service.ledger.migrate import migrate
 from tests.ledger import claim, enqueue, settle
 from tests.scratch import scratch
 from tests.selection import OLDER_POSTGRES
-from tests.sql.test_faults import missing, told
+from tests.sql.test_faults import all_faults, missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("older_postgres")]
 BOTH = ("newer", "older")
@@ -62,14 +62,14 @@ def moved(both, source, target, *how):
     """Dump and restore as people do, an error or not."""
     dump, restore = both.programs / "pg_dump", both.programs / "pg_restore"
     made = subprocess.run([dump, "-Fc", source], check=True, capture_output=True, timeout=120)
-    told = subprocess.run(
+    restored = subprocess.run(
         [restore, "-d", target, *how],
         input=made.stdout,
         check=False,
         capture_output=True,
         timeout=120,
     )
-    return [line for line in told.stderr.decode().splitlines() if "error:" in line]
+    return [line for line in restored.stderr.decode().splitlines() if "error:" in line]
 
 
 def lives(url):
@@ -91,7 +91,7 @@ def test_a_dump_is_restored_whole_on_any_server(both, source, target):
     errors = moved(both, source, target)
     assert [e for e in errors if "transaction_timeout" not in e] == []  # 18 says it, 15 has none
     lives(target)
-    assert told(target) == []
+    assert all_faults(target) == []
     assert migrate(target) == []
     with psycopg.connect(target) as db:
         assert db.execute("select status from notifications where id = %s", [id]).fetchone() == (
@@ -123,7 +123,7 @@ def test_what_a_partial_restore_leaves_out_is_told_and_mended(both, source, targ
     assert missing(target) or how == ["--no-owner", "--no-acl"]
     said = []
     migrate(target, say=said.append)
-    assert told(target) == []
+    assert all_faults(target) == []
     lives(target)
     with psycopg.connect(target) as db:
         assert db.execute("select to_regclass('notifications') is not null").fetchone() == (True,)

@@ -8,8 +8,6 @@ from loguru import logger
 from service.logs.logs import OURS
 from tests.integration.api.serving import Api, serving
 
-TOLD = "{message} {extra}"
-
 
 @pytest.fixture
 def api(dsn: str) -> Iterator[Api]:
@@ -35,7 +33,7 @@ def tracebacks() -> Iterator[list[str]]:
 
 @pytest.fixture
 def warned() -> Iterator[list[str]]:
-    """Collect the log's warnings, with what they tell."""
+    """Collect the log's warnings, with their fields."""
     lines: list[str] = []
     sink = logger.add(
         lambda line: lines.append(str(line)), level="WARNING", format="{message} {extra}"
@@ -47,14 +45,14 @@ def warned() -> Iterator[list[str]]:
 @pytest.fixture
 def events() -> Iterator[list[tuple[str, dict[str, object]]]]:
     """Collect what is logged: the event's name, and its fields."""
-    found: list[tuple[str, dict[str, object]]] = []
+    logged: list[tuple[str, dict[str, object]]] = []
 
     def collect(message: object) -> None:
         record = message.record  # type: ignore[attr-defined]
         fields = {name: value for name, value in record["extra"].items() if name not in OURS}
         if "_rows" not in record["extra"]:
-            found.append((record["message"], fields))
+            logged.append((record["message"], fields))
 
     sink = logger.add(collect, format="{message}")
-    yield found
+    yield logged
     logger.remove(sink)

@@ -50,7 +50,7 @@ class Link:
         self._run(self._cut())
 
     def freeze(self) -> None:
-        """Pass nothing on, and say nothing."""
+        """Pass nothing on, and keep every connection open."""
         self._loop.call_soon_threadsafe(self._thawed.clear)
 
     def thaw(self) -> None:
@@ -58,7 +58,7 @@ class Link:
         self._loop.call_soon_threadsafe(self._thawed.set)
 
     def half_open(self) -> int:
-        """Swallow all that the connections of now say, and never close them; says how many."""
+        """Drop all that comes on the connections of now, never close them, and say how many."""
         self._deaf |= self._writers
         return len(self._deaf) // 2
 

@@ -38,7 +38,7 @@ class Api:
         self._loop = loop
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> SimpleNamespace:
-        """Make one request; answers `status`, `headers`, `body` (bytes) and `json` if it is."""
+        """Make one request; returns `status`, `headers`, `body` (bytes), and `json` or None."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         try:
             connection.request(method, path, body, headers)

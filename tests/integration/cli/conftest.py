@@ -66,10 +66,10 @@ def process(bare: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start a command as a process of its own; what runs at the end is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*argv: str, **given: Any) -> subprocess.Popen[bytes]:
+    def start(*argv: str, **options: Any) -> subprocess.Popen[bytes]:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        environ = os.environ | given.pop("env", {})
-        started.append(subprocess.Popen([NOTIFY, *argv], env=environ, **{**pipes, **given}))
+        environ = os.environ | options.pop("env", {})
+        started.append(subprocess.Popen([NOTIFY, *argv], env=environ, **{**pipes, **options}))
         return started[-1]
 
     yield start

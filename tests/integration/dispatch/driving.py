@@ -60,13 +60,13 @@ class Driven:
 
     @property
     def offering(self) -> Offering:
-        """Give what offers."""
+        """Give the part that offers."""
         assert self.dispatcher._offering is not None
         return self.dispatcher._offering
 
     @property
     def turns(self) -> Turns:
-        """Give what does the turns."""
+        """Give the part that takes the turns."""
         assert self.dispatcher._turns is not None
         return self.dispatcher._turns
 
@@ -108,7 +108,7 @@ class Driven:
 
     @property
     def lost(self) -> float:
-        """How many ids it found lost."""
+        """How many ids it counted as lost."""
         return self.metric("reconciler_lost_total")
 
 

@@ -43,7 +43,7 @@ class Owner:
         return descendants(self.process.pid)
 
     def kill(self) -> None:
-        """End it without giving it a chance to do anything about it."""
+        """Kill it, so that it cannot clean up."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
@@ -73,7 +73,7 @@ def directory() -> Iterator[Path]:
 def made() -> Iterator[Path]:
     """Give a state directory whose servers ran before and were stopped: all tests share it.
 
-    Whatever a test does to it must heal, which is the point; only damage is undone by the test.
+    What a test does to it must heal by itself, which is tested; damage must be undone by the test.
     """
     with scratch("notify tests ") as parent:
         with EmbeddedServers(Path(parent) / "made", fast=True):

@@ -1,4 +1,4 @@
-"""What runs, as /proc tells it."""
+"""The processes that run, read from /proc."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ from pathlib import Path
 def descendants(pid: int) -> set[int]:
     """Find the children of a process, and theirs."""
     parents = {child: parent_of(child) for child in pids()}
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
+    family = {pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return family - {pid}
 
 
-def running(some: set[int]) -> set[int]:
-    """Leave out the processes that ended; one that nobody waited for has ended as well."""
-    return {pid for pid in some if state_of(pid) not in ("", "Z")}
+def running(pids: set[int]) -> set[int]:
+    """Keep the processes that still run; a zombie has ended."""
+    return {pid for pid in pids if state_of(pid) not in ("", "Z")}
 
 
 def pids() -> list[int]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.embedded.account import Account, let_in, servers_account
-from service.embedded.state import State, default_state, is_free
+from service.embedded.ports import is_free
+from service.embedded.state import State, default_state
 from service.errors import StartError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as another account")

@@ -37,18 +37,18 @@ def value(registry: CollectorRegistry) -> Callable[..., float | None]:
 
 @pytest.fixture
 def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worker]]:
-    """Build a worker with quick retries and without Redis; any setting can be given."""
+    """Build a worker with quick retries and without Redis; a test may choose any setting."""
     built: list[Worker] = []
 
-    def build(**given: Any) -> Worker:
+    def build(**chosen: Any) -> Worker:
         quick: dict[str, Any] = {
             "database_url": dsn,
             "retry_schedule": (0.05,),
             "shutdown_grace_s": 5.0,
-            "send_deadline_s": 20.0,  # of what a busy machine answers late, nothing is judged
+            "send_deadline_s": 20.0,  # so that a busy machine's late answers change nothing
             "lease_s": 60.0,
         }
-        built.append(Worker(Settings(**(quick | given)), WorkerMetrics(registry)))
+        built.append(Worker(Settings(**(quick | chosen)), WorkerMetrics(registry)))
         return built[-1]
 
     yield build
@@ -63,8 +63,8 @@ def start(build: Callable[..., Worker]) -> Iterator[Start]:
     """Build and start workers; all are stopped in the end, unless the test did so."""
     started: list[Worker] = []
 
-    def start(**given: Any) -> Worker:
-        worker = build(**given)
+    def start(**chosen: Any) -> Worker:
+        worker = build(**chosen)
         worker.start()
         started.append(worker)
         return worker

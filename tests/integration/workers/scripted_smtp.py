@@ -1,4 +1,4 @@
-"""An SMTP server for tests that answers each step as its script says, and else takes everything."""
+"""An SMTP server for tests that answers each step by a script; without one, it accepts all."""
 
 import asyncio
 import threading
@@ -24,8 +24,8 @@ FINE = {
 class ScriptedSmtp:
     """`script`: a step's reply, or a list of them of which the last stays; lines end in \\r\\n.
 
-    `offers`: what EHLO tells; `mails`: what was taken, as (recipient, message); `steps`: how often
-    each came.
+    `offers`: the extensions that EHLO lists; `mails`: what was taken, as (recipient, message);
+    `steps`: how often each step came.
     """
 
     def __init__(self, script=None, offers=("SIZE 1000000",)):

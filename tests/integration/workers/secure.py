@@ -15,7 +15,7 @@ HEAD = b"\r\n\r\n"
 
 
 class Secure:
-    """`url` is where it listens, `authority` a file with who vouches for it.
+    """`url` is where it listens, `authority` the file of the CA that signed its certificate.
 
     `connections` counts those that finished their handshake, `requests` what was answered. With
     `hold`, nothing is answered before that many requests wait.
@@ -67,7 +67,7 @@ class Secure:
         writer.close()
 
     async def enough(self) -> None:
-        """Wait until as many requests wait as are to be held."""
+        """Wait until `hold` requests wait."""
         self.waiting += 1
         if self.waiting >= self.hold:
             self.all_here.set()

@@ -22,7 +22,7 @@ Answer = Callable[["Sink", Request, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Hold:
-    """An event that tasks wait for and any thread sets: a thousand that look would keep a core."""
+    """An event that tasks wait for and any thread sets: a thousand polling tasks fill a core."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -33,7 +33,7 @@ class Hold:
         self.loop.call_soon_threadsafe(self.event.set)
 
     async def wait(self) -> None:
-        """Wait for that."""
+        """Wait until it is set."""
         await self.event.wait()
 
 

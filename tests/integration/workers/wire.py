@@ -1,4 +1,4 @@
-"""An SMTP server that keeps every byte it was sent, and offers what it is told to."""
+"""An SMTP server that keeps every byte it was sent, and offers the extensions of the test."""
 
 import socketserver
 import threading
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Wire:
-    """What one connection said: its commands in order, and the data of each mail, undotted."""
+    """What one connection sent: its commands in order, and each mail without its extra dots."""
 
     commands: list[str] = field(default_factory=list)
     mails: list[bytes] = field(default_factory=list)

@@ -21,7 +21,7 @@ from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-TOLD = NewNotification(
+NOTIFICATION = NewNotification(
     channel=Channel.LOG, recipient="somebody", payload=msgspec.Raw(b"1"), reference="order 1"
 )
 
@@ -71,7 +71,7 @@ def run(test: Callable[[Ledger, Batcher], Awaitable[Any]]) -> Any:
 
 def submit(batcher: Batcher, *rows: str) -> Awaitable[list[Any]]:
     """Submit rows at once; answers or exceptions, in their order."""
-    answers = [batcher.submit(json.dumps(row).encode(), TOLD) for row in rows]
+    answers = [batcher.submit(json.dumps(row).encode(), NOTIFICATION) for row in rows]
     return asyncio.gather(*answers, return_exceptions=True)
 
 
@@ -224,12 +224,12 @@ def test_nobody_waits_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_row_whose_time_is_up_before_its_insert_is_not_inserted() -> None:
     async def test(ledger: Ledger, waiting: Batcher) -> None:
         ledger.go.clear()
-        first = waiting.submit(b'"1"', TOLD)
+        first = waiting.submit(b'"1"', NOTIFICATION)
         await ledger.came.wait()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(batcher, "DEADLINE_S", -1.0)
-            late = waiting.submit(b'"2"', TOLD)
-        young = waiting.submit(b'"3"', TOLD)
+            late = waiting.submit(b'"2"', NOTIFICATION)
+        young = waiting.submit(b'"3"', NOTIFICATION)
         ledger.go.set()
         answers = await asyncio.gather(first, late, young, return_exceptions=True)
         assert [type(answer) for answer in answers] == [Accepted, Problem, Accepted]
@@ -245,9 +245,9 @@ def test_each_row_of_a_slow_insert_waits_for_its_own_time(
     async def test(ledger: Ledger, slow: Batcher) -> None:
         ledger.go.clear()
         monkeypatch.setattr(batcher, "DEADLINE_S", 0.05)
-        old = slow.submit(b'"1"', TOLD)
+        old = slow.submit(b'"1"', NOTIFICATION)
         monkeypatch.setattr(batcher, "DEADLINE_S", 20.0)
-        young = slow.submit(b'"2"', TOLD)
+        young = slow.submit(b'"2"', NOTIFICATION)
         with pytest.raises(Problem) as caught:
             await old
         assert caught.value.code == "database_unavailable"
@@ -272,20 +272,20 @@ def test_beyond_the_limit_the_answer_is_immediate(
         waiting = []
         with pytest.raises(Problem) as caught:
             for _ in range(20):
-                waiting.append(batcher.submit(b"1", TOLD))  # noqa: PERF401
+                waiting.append(batcher.submit(b"1", NOTIFICATION))  # noqa: PERF401
         assert caught.value.code == "overloaded"
         assert caught.value.headers["Retry-After"] == "1"
         assert len(waiting) == 9
         ledger.go.set()
         assert len(await asyncio.gather(*waiting)) == 9
-        assert isinstance(await batcher.submit(b"1", TOLD), Accepted)
+        assert isinstance(await batcher.submit(b"1", NOTIFICATION), Accepted)
 
     run(test)
 
 
 def test_a_client_that_left_keeps_nobody_else_waiting() -> None:
     async def test(ledger: Ledger, batcher: Batcher) -> None:
-        gone, stays = batcher.submit(b"1", TOLD), batcher.submit(b"2", TOLD)
+        gone, stays = batcher.submit(b"1", NOTIFICATION), batcher.submit(b"2", NOTIFICATION)
         gone.cancel()
         assert (await stays).id.int == 2
 
@@ -294,7 +294,7 @@ def test_a_client_that_left_keeps_nobody_else_waiting() -> None:
 
 def test_close_waits_for_what_was_submitted() -> None:
     async def test(ledger: Ledger, batcher: Batcher) -> None:
-        answers = [batcher.submit(b"1", TOLD) for _ in range(1200)]
+        answers = [batcher.submit(b"1", NOTIFICATION) for _ in range(1200)]
         await batcher.close()
         assert all(answer.done() for answer in answers)
 

@@ -1,4 +1,4 @@
-"""What is told of settings at the start: slips of the pen, weak secrets; nothing of others."""
+"""The warnings about settings at the start: typing mistakes, weak secrets, and no others."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ NOWHERE = Path("/nonexistent/.env")
 STRONG = "whsec_" + "YWJj" * 8
 
 
-def told(env_file=NOWHERE, **environ):
+def doubts_of(env_file=NOWHERE, **environ):
     return list(doubts(read_settings(environ, env_file), environ, env_file))
 
 
@@ -29,9 +29,9 @@ def told(env_file=NOWHERE, **environ):
 def test_a_slip_of_the_pen_is_told_with_what_may_be_meant(tmp_path, name, wanted):
     file = tmp_path / ".env"
     file.write_text(f"'{name}'=hunter2\n")
-    assert told(file) == [f"{name} in {file} is no setting: did you mean {wanted}?"]
+    assert doubts_of(file) == [f"{name} in {file} is no setting: did you mean {wanted}?"]
     if "_" in name:
-        assert told(**{name: "hunter2"}) == [f"{name} is no setting: did you mean {wanted}?"]
+        assert doubts_of(**{name: "hunter2"}) == [f"{name} is no setting: did you mean {wanted}?"]
 
 
 OF_OTHERS = """
@@ -51,20 +51,20 @@ def test_what_is_ours_or_of_others_is_not_told(name):
 
 @pytest.mark.parametrize("secret", ["hello", "whsec_YQ==", f"{STRONG} hello", "MTIzNDU2Nzg5MDEy"])
 def test_a_secret_that_can_be_guessed_is_told_and_not_shown(secret):
-    [line] = told(WEBHOOK_SECRET=secret)
+    [line] = doubts_of(WEBHOOK_SECRET=secret)
     assert "fewer than 24 bytes" in line
     assert "hello" not in line
-    assert told(WEBHOOK_SECRET=STRONG) == []
+    assert doubts_of(WEBHOOK_SECRET=STRONG) == []
 
 
 def test_waits_that_no_attempt_comes_to_are_told():
-    [line] = told(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h")
+    [line] = doubts_of(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h")
     assert line == "RETRY_SCHEDULE has 7 waits, and MAX_RETRIES=3 uses the first 3"
-    assert told(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h", MAX_RETRIES="7") == []
-    assert told(MAX_RETRIES="1") == []
+    assert doubts_of(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h", MAX_RETRIES="7") == []
+    assert doubts_of(MAX_RETRIES="1") == []
 
 
 def test_a_line_of_the_file_that_cannot_be_read_is_told(tmp_path):
     file = tmp_path / ".env"
     file.write_text("PORT: hunter2\n")
-    assert told(file) == [f"line 1 of {file} is no NAME=value"]
+    assert doubts_of(file) == [f"line 1 of {file} is no NAME=value"]

@@ -9,7 +9,7 @@ from workers.claim import Claim
 ID = "01a202fe-4dde-77b7-a3d8-a0b97bfc4b61"
 
 
-def a_claim(payload: object = None, **given: Any) -> Claim:
+def a_claim(payload: object = None, **fields: Any) -> Claim:
     """Make a claim of a webhook whose lease has half a minute left."""
     values: dict[str, Any] = {
         "id": ID,
@@ -20,4 +20,4 @@ def a_claim(payload: object = None, **given: Any) -> Claim:
         "lease_ends": time.monotonic() + 30,
         "expires_at": None,
     }
-    return Claim(**(values | given))
+    return Claim(**(values | fields))

@@ -88,8 +88,8 @@ class Road:
         for claim in claims:
             self.at(at, self.due, claim, name, receiver)
 
-    def at(self, when, what, *given):
-        heapq.heappush(self.events, (when, next(self.order), what, given))
+    def at(self, when, act, *arguments):
+        heapq.heappush(self.events, (when, next(self.order), act, arguments))
 
     def due(self, claim, name, receiver):
         parked = self.paces.parked(claim, name, self.now)
@@ -114,10 +114,10 @@ class Road:
     def run(self, until):
         """Let time pass until nothing is left to do, but not longer."""
         while self.events and self.events[0][0] <= until:
-            self.now, _, what, given = heapq.heappop(self.events)
-            what(*given)
+            self.now, _, act, arguments = heapq.heappop(self.events)
+            act(*arguments)
 
 
-def rows(number, url="https://limited.example/hook", of="row", **given):
-    made = a_claim({}, recipient=url, **given)
-    return [replace(made, id=f"{of}-{n}") for n in range(number)]
+def rows(number, url="https://limited.example/hook", of="row", **fields):
+    claim = a_claim({}, recipient=url, **fields)
+    return [replace(claim, id=f"{of}-{n}") for n in range(number)]

@@ -9,13 +9,13 @@ from tests.waiting import wait_for
 
 @pytest.fixture
 def story(transitions):
-    """Search for one id: what happened, by attempt: another thread may claim before one is told."""
+    """Find the events of one id, by attempt: they may be logged in another order."""
 
     def story(id):
         events = [
-            (event, told["attempt"])
-            for event, told in transitions
-            if told["notification_id"] == str(id)
+            (event, row["attempt"])
+            for event, row in transitions
+            if row["notification_id"] == str(id)
         ]
         return sorted(events, key=lambda event: event[1])
 
@@ -33,8 +33,8 @@ def test_a_retry_that_succeeds(db, sink, start, story, transitions):
     id = webhook(db, sink, "/once/503")
     wait_for(lambda: len(story(id)) == 4)
     assert story(id) == [("claimed", 1), ("retry", 1), ("claimed", 2), ("sent", 2)]
-    told = dict(reversed(transitions))
-    claimed, retry, sent = told["claimed"], told["retry"], told["sent"]
+    rows = dict(reversed(transitions))
+    claimed, retry, sent = rows["claimed"], rows["retry"], rows["sent"]
     assert claimed["worker"]
     assert (retry["outcome"], retry["code"], sent["code"]) == ("temporary", "503", "200")
     assert retry["due_in_s"] > 0 and sent["age_s"] > 0 and sent["took_ms"] >= 0
@@ -91,13 +91,13 @@ def test_those_that_wait_for_a_destination_which_fails(db, sink, start, transiti
     )}  # fmt: skip
 
     def parked():
-        return [told for event, told in list(transitions) if event == "parked"]
+        return [row for event, row in list(transitions) if event == "parked"]
 
     wait_for(parked)
-    told = parked()[0]
-    assert told["notification_id"] in ids
-    assert told["delay_s"] > 0
-    assert told["reason"] in ("breaker", "share")
+    row = parked()[0]
+    assert row["notification_id"] in ids
+    assert row["delay_s"] > 0
+    assert row["reason"] in ("breaker", "share")
 
 
 def test_no_line_costs_anything_when_only_warnings_are_wanted(db, sink, start, monkeypatch):

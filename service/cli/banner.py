@@ -1,0 +1,32 @@
+"""What `notify up` prints when it is up: where everything is, and a first command to try."""
+
+from service.inbox.inbox import Inbox
+
+BANNER = """
+notify is up.  Ctrl-C stops it.
+
+  API     {api}
+  Docs    {api}/docs"""
+OWN_DATABASE = """
+  SQL     psql '{database_url}'"""
+OWN_INBOX = """
+  Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}: what arrives is printed here"""
+TRY_IT = """
+
+Try it, in another terminal:
+
+  curl -s {api}/notify -H 'content-type: application/json' -d '{body}'
+"""
+BODY = '{{"channel": "{}", "recipient": "{}", "payload": {{"n": 1}}}}'
+
+
+def banner(api: str, database_url: str | None, inbox: Inbox | None) -> str:
+    """Say where everything is. `database_url` None: it is the user's own, and holds a password."""
+    lines = BANNER.format(api=api)
+    body = BODY.format("log", "hello")
+    if database_url:
+        lines += OWN_DATABASE.format(database_url=database_url)
+    if inbox:
+        lines += OWN_INBOX.format(http=inbox.http_port, smtp=inbox.smtp_port)
+        body = BODY.format("webhook", f"http://127.0.0.1:{inbox.http_port}/hello")
+    return lines + TRY_IT.format(api=api, body=body)

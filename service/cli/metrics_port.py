@@ -1,0 +1,81 @@
+"""The metrics port of a role that is a process of its own."""
+
+import asyncio
+import errno
+import logging
+import socket
+import threading
+
+from loguru import logger
+
+from service.config.settings import Settings
+from service.errors import StartError
+from service.process.watched import Restarted, watched
+
+PORTS_TRIED_MAX = 100
+START_MAX_S = 10.0
+METRICS_CONNECTIONS_MAX = 16
+
+
+def listener(host: str, wanted: int) -> socket.socket:
+    """Listen on the first free port from `wanted` on. Raises StartError after 100 of them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in range(wanted, min(wanted + PORTS_TRIED_MAX, 65536)):
+        try:
+            return socket.create_server((host, port), family=family)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise StartError(f"HOST={host}: cannot listen there: {error.strerror}") from error
+    raise StartError(
+        f"METRICS_PORT={wanted}: it and the next {PORTS_TRIED_MAX} ports are taken, or below 1024"
+    )
+
+
+def serve_metrics(settings: Settings, restarted: Restarted) -> None:
+    """Serve /metrics from a thread of its own, on the first free port from METRICS_PORT on."""
+    sock = listener(settings.host, settings.metrics_port)
+    port = sock.getsockname()[1]
+    is_served = threading.Event()
+
+    async def serve() -> None:  # the server closes its socket; ours keeps the port for a restart
+        await metrics_served(settings, sock.dup(), is_served)
+
+    def run() -> None:
+        asyncio.run(watched("metrics", serve, restarted))
+
+    threading.Thread(target=run, name="metrics", daemon=True).start()
+    if not is_served.wait(START_MAX_S):
+        raise StartError(f"METRICS_PORT={port}: /metrics could not be served")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    logger.info("metrics", url=f"http://{host}:{port}/metrics")
+
+
+async def metrics_served(
+    settings: Settings, sock: socket.socket, is_served: threading.Event
+) -> None:
+    """Serve /metrics to those who may call, for as long as the process runs."""
+    from aiohttp import web
+    from prometheus_async.aio.web import server_stats
+
+    from service.http.callers import Callers, protected
+    from service.http.connections import BoundedRunner, Limits
+
+    app = web.Application()
+    app.router.add_get("/metrics", server_stats)
+    callers = Callers(settings.host, settings.allowed_hosts)
+    runner = BoundedRunner(
+        app,
+        limits=Limits(connections_max=METRICS_CONNECTIONS_MAX),
+        around=lambda handler: protected(handler, callers.fault),
+        access_log=None,
+        logger=logging.Logger(
+            "metrics", level=logging.CRITICAL
+        ),  # no traceback of what is not HTTP
+    )
+    await runner.setup()
+    await web.SockSite(runner, sock).start()
+    is_served.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,19 @@
+"""The logs of a role, as the settings say."""
+
+from loguru import logger
+
+from service.config.doubts import doubts
+from service.config.settings import Settings
+from service.logs import logs
+
+
+def start_logs(role: str, settings: Settings) -> None:
+    """Log as the settings say, and to Loki if they name one. It starts a thread: fork before it."""
+    from service.logs.loki import Loki
+    from service.metrics import LogMetrics
+
+    metrics = LogMetrics()
+    push = Loki(settings.loki_url, metrics) if settings.loki_url else None
+    logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push, by_thread=True)
+    for line in doubts(settings):
+        logger.warning("setting_doubtful", hint=line)
