@@ -241,8 +241,8 @@ def test_a_workers_thread_that_returns_ends_the_process_with_a_line(roles, role)
     def hit_next():
         thread: Any  # a role's own kind of thread
         [thread] = [t for t in threading.enumerate() if t.name == role]
-        thread.stopping.set()
-        thread.grace_ends = 0.0
+        thread._stopping.set()
+        thread._grace_ends = 0.0
         return None if roles.ends else role
 
     roles.has_noticed = lambda: False
