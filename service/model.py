@@ -16,7 +16,7 @@ class Channel(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a notification stands. The last four are ends; FAILED can be redriven."""
+    """Where a notification stands. The last four are ends; `failed` can be redriven."""
 
     QUEUED = "queued"
     SENDING = "sending"

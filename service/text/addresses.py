@@ -8,6 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+import idna
 from email_validator import validate_email
 
 ADDRESS_MAX_CHARS = 254  # RFC 5321 section 4.5.3.1.3; the library counts bytes, after this
@@ -74,7 +75,10 @@ def without_private(text: str) -> tuple[str, str]:
     """
     bare = text.rstrip("> ")
     label = LABEL_END.split(bare)[-1]
-    name = unicodedata.normalize("NFKC", label).casefold()
+    try:
+        name = idna.uts46_remap(label, std3_rules=False, transitional=False)
+    except idna.IDNAError:
+        name = ""
     if name not in PRIVATE_DOMAINS:
         return "", text
     before = bare[: len(bare) - len(label)]
