@@ -9,7 +9,7 @@ from enum import Enum, auto
 from math import ceil
 from typing import Generic, TypeVar
 
-from workers.turns import LEFT_FREE, SLOW_S, Destination, Server
+from workers.shares import LEFT_FREE, SLOW_S, Destination, Server
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import pycurl
 
 from service.config.settings import Settings
 from workers.channels.channel import REFUSED_STREAM, Answer, Post
-from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
 
 BODY_READ_BYTES = 65536  # a longer answer costs its connection

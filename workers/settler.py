@@ -10,10 +10,10 @@ from loguru import logger
 from service.config.settings import Settings
 from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
-from workers.accounts import Accounts
 from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
 from workers.outcome import BROKEN
+from workers.reports import Accounts
 from workers.slots import Slots
 from workers.store import LOCKED, Store
 

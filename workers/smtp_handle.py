@@ -12,9 +12,9 @@ import pycurl
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from workers.channels.channel import Answer, Mail, Phase
-from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
-from workers.smtp_offers import SmtpOffers
+from workers.smtp_features import SmtpOffers
 
 # By their first five bytes: a line of a login, which is base64, has no blank there.
 COMMANDS = {

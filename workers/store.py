@@ -18,8 +18,8 @@ from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model import Status
 from workers.claim import Claim, Ended, Key
+from workers.ledger_session import Session
 from workers.refusals import Refusal, Refusals
-from workers.session import Session
 
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 # Two results beside the statuses of the ledger.

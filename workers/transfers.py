@@ -18,8 +18,8 @@ from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.names.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
+from workers.curl_handle import Handle
 from workers.doubts import LIFETIME_S, Doubts
-from workers.handle import Handle
 from workers.http_handle import HttpHandle
 from workers.multi import Multi, Result
 from workers.name_line import LINE_S, NameLine

@@ -102,7 +102,7 @@ def test_those_that_wait_for_a_destination_which_fails(db, sink, start, transiti
 
 def test_no_line_costs_anything_when_only_warnings_are_wanted(db, sink, start, monkeypatch):
     made = []
-    for row in ("accounts.sent_row", "claimer.Claimer._log_row"):
+    for row in ("reports.sent_row", "claimer.Claimer._log_row"):
         monkeypatch.setattr(f"workers.{row}", lambda *given: made.append(given))
     logger.remove()
     sink_id = logger.add(lambda _: None, level="WARNING")

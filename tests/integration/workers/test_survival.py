@@ -10,7 +10,6 @@ from aiosmtpd.controller import Controller
 from service.logs import logs
 from tests import ledger
 from tests.waiting import wait_for
-from workers.accounts import Accounts
 from workers.breakers import Breakers
 from workers.channels.channel import Line, Mail, Post
 from workers.channels.email import EmailChannel
@@ -21,6 +20,7 @@ from workers.destinations import Destinations
 from workers.hints import Hints
 from workers.loop import Loop
 from workers.pace import Paces
+from workers.reports import Accounts
 from workers.sender import Sender
 from workers.settler import Settler
 from workers.slots import Slots

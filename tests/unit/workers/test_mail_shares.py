@@ -5,7 +5,7 @@ import random
 import pytest
 
 from workers.destinations import PARKED_MAX_S, SLOW_KNOWN_MAX, Destinations, Place
-from workers.turns import SLOW_S
+from workers.shares import SLOW_S
 
 SERVER, AT_ONCE = "smtp://mail.example:25", 8
 QUICK_S, SLOW = 0.01, SLOW_S * 3

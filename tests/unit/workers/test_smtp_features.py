@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.smtp_offers import SmtpOffers
+from workers.smtp_features import SmtpOffers
 
 GREETING = "220 mail.example.org ESMTP"
 EHLO = ["250-mail.example.org", "250-SIZE 1000", "250 HELP"]
