@@ -54,7 +54,7 @@ class Breaker:
     opened_at: float | None = None
     open_until: float = -math.inf
     open_s: float = 0.0
-    has_scout: bool = False  # a row already comes back when the open time ends
+    has_next_probe: bool = False  # a row already comes back when the open time ends
     probe_at: float = math.inf  # when the last probe began; inf: none since it opened
     back: Timetable = field(default_factory=Timetable)
 
@@ -80,7 +80,7 @@ class Breakers:
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
         with self._lock:
-            return self._turned_away(breaker, now)
+            return self._open_wait_s(breaker, now)
 
     def report(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
         """Learn what came of a send that began at `started_at`."""
@@ -121,11 +121,11 @@ class Breakers:
         running = sum(end > now for end in ends)
         return running, len(ends) - running
 
-    def _turned_away(self, breaker: Breaker, now: float) -> float:
+    def _open_wait_s(self, breaker: Breaker, now: float) -> float:
         """Say how long a row has to wait. When it is time, one row is let through as the probe."""
         if now < breaker.open_until:
-            if not breaker.has_scout:
-                breaker.has_scout = True
+            if not breaker.has_next_probe:
+                breaker.has_next_probe = True
                 return breaker.open_until - now
             return breaker.back.next(breaker.open_until + CROWD_AFTER_S) - now
         if not breaker.probe_at <= now < breaker.probe_at + self._probe_max_s:
@@ -169,5 +169,5 @@ def leave_alone(breaker: Breaker, since: float, now: float) -> None:
     breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
     jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
     breaker.open_until = max(since + jittered_s, now + OPEN_MIN_S)
-    breaker.has_scout = False
+    breaker.has_next_probe = False
     breaker.probe_at = math.inf

@@ -23,7 +23,7 @@ UNKNOWN_CHANNEL = Verdict(
 BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see the worker's log")
 
 
-def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
+def unsent_result(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
     """Say why a send must not begin now; None: it may.
 
     A send may take its whole deadline, and must end within the lease: after it, another worker may

@@ -15,9 +15,9 @@ from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
 from workers.flight import Flight
 from workers.loop import Loop
-from workers.name_line import LINE_S
+from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
-from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
+from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, unsent_result
 from workers.pace import Paces
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
@@ -119,14 +119,14 @@ class Sender(Loop):
             for flight in self._transfers.abort():
                 self._settle(flight.claim, ABORTED, flight.started_at)
         self._release(self._inbox)
-        self._release(flight.claim for flight in self._destinations.clear_lines())
+        self._release(flight.claim for flight in self._destinations.clear_queues())
         self._hand_on()
         self._transfers.close()
 
     def _begin_all(self) -> None:
         """Begin what came in; when stopping, release it."""
         if self._stopping.is_set():
-            self._release(flight.claim for flight in self._destinations.clear_lines())
+            self._release(flight.claim for flight in self._destinations.clear_queues())
         while self._inbox:
             claim = self._inbox.popleft()
             try:
@@ -142,8 +142,8 @@ class Sender(Loop):
         channel = self._channels.get(claim.channel)
         if self._stopping.is_set():
             self._release([claim])
-        elif refusal := refused(claim, now, self._deadline_s):
-            self._results.append(refusal)
+        elif unsent := unsent_result(claim, now, self._deadline_s):
+            self._results.append(unsent)
         elif channel is None:
             self._settle(claim, UNKNOWN_CHANNEL)
         elif destination := channel.destination(claim):
@@ -178,7 +178,7 @@ class Sender(Loop):
         self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
 
     def _launch(self, flights: list[Flight]) -> None:
-        """Begin transfers; in place of one that cannot, the next in its destination's line."""
+        """Begin transfers; in place of one that cannot, the next in its destination's queue."""
         while flights:
             flight = flights.pop(0)
             if not self._launch_one(flight):
@@ -188,14 +188,14 @@ class Sender(Loop):
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         now = flight.started_at = time.monotonic()
         try:
-            refusal = refused(flight.claim, now, self._deadline_s)
-            refusal = refusal or self._standing.turned_away(flight)
-            answer = None if refusal else self._start_transfer(flight)
+            unsent = unsent_result(flight.claim, now, self._deadline_s)
+            unsent = unsent or self._standing.park(flight)
+            answer = None if unsent else self._start_transfer(flight)
         except BaseException as error:  # as in _begin_all
             self._broke(flight.claim, error)
             return False
-        if refusal is not None:
-            self._results.append(refusal)
+        if unsent is not None:
+            self._results.append(unsent)
             return False
         if isinstance(answer, Verdict):
             self._settle(flight.claim, answer)
@@ -212,12 +212,12 @@ class Sender(Loop):
             if isinstance(made, Line):
                 raise TypeError("a channel with destinations has no lines")
             is_overdue = flight.claim.patience_ends <= flight.started_at
-            return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else LINE_S)
+            return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else NAME_WAIT_S)
         except MemoryError as error:
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
 
     def _land(self, flight: Flight, answer: Answer) -> None:
-        """Conclude an attempt, and let the next in line begin."""
+        """Conclude an attempt, and let the next in the queue begin."""
         now = time.monotonic()
         took_s = None
         try:

@@ -13,7 +13,7 @@ from service.metrics import WorkerMetrics
 from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
 from workers.outcome import BROKEN
-from workers.reports import Accounts
+from workers.reports import Reports
 from workers.slots import Slots
 from workers.store import LOCKED, Store
 
@@ -37,7 +37,7 @@ class Settler(Loop):
         self._store = store
         self._slots = slots
         self.inbox: Outbox = SimpleQueue()
-        self._accounts = Accounts(metrics)
+        self._reports = Reports(metrics)
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []
         self._grace_ends: float | None = None
@@ -92,7 +92,7 @@ class Settler(Loop):
             self._unstarted = [item for item in self._unstarted if item.delay_s != delay_s]
             self._slots.settled([item.claim.key for item in batch])
             with self._surviving():
-                self._accounts.enter_released(batch, ours)
+                self._reports.released(batch, ours)
 
     def _release_batch(self, batch: list[Unstarted], delay_s: float) -> set[Key]:
         """Release a batch; return what was still ours. If that fails, release one by one."""
@@ -135,6 +135,6 @@ class Settler(Loop):
             self._survived(error, notification_id=claim.id, attempt=claim.attempt)
             return [] if batch[0].verdict is BROKEN else [replace(batch[0], verdict=BROKEN)]
         with self._surviving():
-            self._accounts.enter(batch, results)
+            self._reports.settled(batch, results)
         keys = {key for key, settled in results.items() if settled.status == LOCKED}
         return [item for item in batch if item.claim.key in keys] if keys else []

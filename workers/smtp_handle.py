@@ -14,7 +14,7 @@ from service.config.settings import Settings
 from workers.channels.channel import Answer, Mail, Phase
 from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
-from workers.smtp_features import SmtpOffers
+from workers.smtp_features import SmtpFeatures
 
 # By their first five bytes: a line of a login, which is base64, has no blank there.
 COMMANDS = {
@@ -39,7 +39,7 @@ class SmtpHandle(Handle):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._offers = SmtpOffers()
+        self._features = SmtpFeatures()
         self._needs_utf8 = self._lacks_utf8 = False
         self._first_code = b""  # of the first reply to this mail
         self._thread: threading.Thread | None = None
@@ -162,7 +162,7 @@ class SmtpHandle(Handle):
         """Keep the server's last reply; end the transfer if the server lacks SMTPUTF8 for it."""
         self._kept[:] = line[:BODY_KEPT_BYTES]
         self._first_code = self._first_code or line[:3]
-        if self._offers.hear(line) and self._needs_utf8 and not self._offers.utf8:
+        if self._features.hear(line) and self._needs_utf8 and not self._features.utf8:
             self._lacks_utf8 = True
             return 0
         return None

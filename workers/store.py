@@ -105,11 +105,11 @@ class Store:
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
-        refused: list[Refusal] = []
+        refusals: list[Refusal] = []
         for row in self._claimed(ids, args):
             id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s, error = row
             if status == REFUSED:
-                refused.append(Refusal(id_, None, error or SKIPPED))
+                refusals.append(Refusal(id_, None, error or SKIPPED))
                 continue
             claim = Claim(
                 id=id_,
@@ -122,8 +122,8 @@ class Store:
                 patience_ends=asked_at + patience_s,
             )
             (claims if status == Status.SENDING else expired).append(claim)
-        if refused:
-            self._refusals.record("claim", refused)
+        if refusals:
+            self._refusals.record("claim", refusals)
         return claims, expired
 
     def _claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -161,9 +161,9 @@ class Store:
                 self._patience_s,
             ),
         )
-        refused = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
-        if refused:
-            self._refusals.record("settle", refused)
+        refusals = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
+        if refusals:
+            self._refusals.record("settle", refusals)
         return {
             (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s, counted=counted)
             for id_, attempt, status, due_in_s, age_s, counted, _ in rows
@@ -173,9 +173,9 @@ class Store:
         """Release claims, due again after `delay_s`. Returns those that were still ours."""
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
         rows = self._batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
-        refused = [Refusal(*row) for row in rows if row[2] is not None]
-        if refused:
-            self._refusals.record("release", refused)
+        refusals = [Refusal(*row) for row in rows if row[2] is not None]
+        if refusals:
+            self._refusals.record("release", refusals)
         return {(id, attempt) for id, attempt, error in rows if error is None}
 
     def held(self) -> list[Key]:

@@ -22,7 +22,7 @@ from workers.curl_handle import Handle
 from workers.doubts import LIFETIME_S, Doubts
 from workers.http_handle import HttpHandle
 from workers.multi import Multi, Result
-from workers.name_line import LINE_S, NameLine
+from workers.name_queue import NAME_WAIT_S, NameQueue
 from workers.names import Names, Resolution
 from workers.protocols import Protocols
 from workers.shortage import Short, short_of
@@ -62,7 +62,7 @@ class Transfers(Generic[Tag]):
         self._settings = settings
         self._mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
         self._multi = Multi(settings.sends_per_thread)
-        self._names: NameLine[Running[Tag]] = NameLine(names or Names(), self._multi.wake)
+        self._names: NameQueue[Running[Tag]] = NameQueue(names or Names(), self._multi.wake)
         self._doubts = doubts or Doubts()
         self._resolutions: dict[tuple[str, int], Resolution] = {}  # what libcurl knows of names
         self._running: dict[pycurl.Curl, Running[Tag]] = {}
@@ -79,10 +79,12 @@ class Transfers(Generic[Tag]):
         """Whether libcurl has a transfer to finish."""
         return bool(self._running)
 
-    def start(self, transfer: Post | Mail, tag: Tag, line_s: float = LINE_S) -> Answer | None:
+    def start(
+        self, transfer: Post | Mail, tag: Tag, name_wait_s: float = NAME_WAIT_S
+    ) -> Answer | None:
         """Begin a transfer, which ends within the deadline. An Answer: it cannot begin.
 
-        It waits up to `line_s` for its name to be looked up.
+        It waits up to `name_wait_s` for its name to be looked up.
         """
         server = self._server_of(transfer)
         if server is None:
@@ -94,7 +96,7 @@ class Transfers(Generic[Tag]):
             return self._admit(running)
         resolution = self._names.ask(server.name, now)
         if resolution is None:
-            self._names.enter(server.name, running, now + line_s)
+            self._names.enter(server.name, running, now + name_wait_s)
             return None
         return self._resolved(running, resolution)
 
@@ -209,7 +211,7 @@ class Transfers(Generic[Tag]):
         if self._unread:
             timeout_s = 0.0
         elif not self._names.is_empty:
-            timeout_s = min(timeout_s, LINE_S)
+            timeout_s = min(timeout_s, NAME_WAIT_S)
         self._multi.wait(timeout_s)
         self._multi.run_timers()
         self._read()

@@ -94,14 +94,14 @@ class EmailChannel:
         try:
             to = address(claim.recipient)
         except ValueError as error:
-            return refused("invalid_recipient", error)
+            return permanent("invalid_recipient", error)
         try:
             payload = msgspec.json.decode(claim.payload, type=EmailPayload)
             return self._mail(claim.id, to, payload)
         except msgspec.MsgspecError as error:
-            return refused("invalid_payload", error)
+            return permanent("invalid_payload", error)
         except ValueError as error:
-            return refused("invalid_header", error)
+            return permanent("invalid_header", error)
 
     def judge(self, answer: Answer) -> Verdict:
         """Judge by the server's last reply, or the error without one, and by the phase of the mail.
@@ -189,6 +189,6 @@ def domain(text: str) -> str:
         return text.lower()
 
 
-def refused(code: str, error: Exception) -> Verdict:
+def permanent(code: str, error: Exception) -> Verdict:
     """Make the verdict that no attempt can make this a mail."""
     return Verdict(outcome=Outcome.PERMANENT, code=code, excerpt=excerpt(str(error)))
