@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from service.config.settings import Settings
@@ -86,9 +86,8 @@ class Sender(Loop):
 
     def give_back(self) -> None:
         """Release the inbox of a thread that is stuck (the runner's call)."""
-        with suppress(IndexError):
-            while True:
-                self._outbox.put([Unstarted(claim=self._inbox.popleft())])
+        for claim in self._inbox_emptied():
+            self._outbox.put([Unstarted(claim=claim)])
 
     @property
     def _wanted(self) -> bool:
@@ -118,7 +117,7 @@ class Sender(Loop):
             self._release(flight.claim for flight in self._transfers.unresolved())
             for flight in self._transfers.abort():
                 self._settle(flight.claim, ABORTED, flight.started_at)
-        self._release(self._inbox)
+        self._release(self._inbox_emptied())
         self._release(flight.claim for flight in self._destinations.clear_queues())
         self._hand_on()
         self._transfers.close()
@@ -127,14 +126,19 @@ class Sender(Loop):
         """Begin what came in; when stopping, release it."""
         if self._stopping.is_set():
             self._release(flight.claim for flight in self._destinations.clear_queues())
-        while self._inbox:
-            claim = self._inbox.popleft()
+        for claim in self._inbox_emptied():
             try:
                 self._begin(claim)
             except BaseException as error:  # an odd row, or a channel that calls sys.exit()
                 self._broke(claim, error)
         if self._lines:
             self._write_lines()
+
+    def _inbox_emptied(self) -> Iterator[Claim]:
+        """Take out one claim after the other. Two threads may: a claim goes to one of them."""
+        with suppress(IndexError):  # not `while self._inbox`: the other may take the last one
+            while True:
+                yield self._inbox.popleft()
 
     def _begin(self, claim: Claim) -> None:
         """Begin a claim: as its channel says, by a transfer or by a line."""
