@@ -13,7 +13,7 @@ from workers.shares import LEFT_FREE, SLOW_S, Destination, MailServerShares
 
 T = TypeVar("T")
 
-QUEUE_S = 0.05  # a destination may exceed its share if what exceeds it is gone so soon
+QUEUE_S = 0.05  # a destination may exceed its share by what will be gone within this time
 PARKED_MAX_S = 30.0
 SLOW_KNOWN_MAX = 1000
 
@@ -30,7 +30,7 @@ class Destinations(Generic[T]):
     """The destinations that hold anything: never more than there are slots."""
 
     def __init__(self, slots: int, threads: int = 1) -> None:
-        """`threads`: how many have as many slots; what one parks may come back to any of them."""
+        """`threads`: how many senders have `slots` each; what one parks may go to another."""
         self._threads = threads
         self._held_max = max(1, slots - slots // LEFT_FREE)
         self._silent_max = max(1, slots // 2)
@@ -108,13 +108,13 @@ class Destinations(Generic[T]):
                 self._slow.popitem(last=False)
 
     def park_s(self, name: str, now: float) -> float:
-        """Say how long an item without a place has to wait to find one, at the present pace.
+        """Return how long an item without a place has to wait to find one, at the present pace.
 
         Rounded up to an eighth of a second, beyond 1 s to seconds: a batch of releases then needs
         few calls, and a burst to a quick destination hardly waits.
         """
         destination = self._known[name]
-        # All threads offer places; but a destination that does not answer is not asked more often.
+        # Each thread has places to offer; but a silent destination is not asked more often for that.
         places = self._threads if destination.answers(now) else 1
         turn_s = destination.turn_s(now) / places
         destination.parked_until = max(destination.parked_until, now) + turn_s
@@ -122,7 +122,7 @@ class Destinations(Generic[T]):
         return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
-        """Give what is beyond the share in queues that became slow, with the destination's name."""
+        """Take what is beyond the share out of queues that became slow; yield it with its name."""
         for name, destination in [pair for pair in self._known.items() if pair[1].queue]:
             while (
                 destination.queue
@@ -134,7 +134,7 @@ class Destinations(Generic[T]):
                 self._forget(name)
 
     def _share(self, destination: Destination[T], now: float) -> int:
-        """Say how many slots it may hold; what hangs would keep them until the deadline.
+        """Return how many slots it may hold; sends that hang would keep them until the deadline.
 
         A domain may hold as many as its server's domains leave free: a single one half of them, two
         a third each.

@@ -58,7 +58,7 @@ class HttpHandle(Handle):
     def was_dead(self, answer: Answer) -> bool:
         """Say whether it was closed at once without an answer, or got 421 (RFC 9110 15.5.20).
 
-        libcurl does not tell half a status line from none. A receiver that began to answer may have
+        libcurl does not distinguish half a status line from none. A receiver that began to answer may have
         taken the request; most such connections end later than DEAD_MAX_S.
         """
         if not answer.error:

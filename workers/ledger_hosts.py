@@ -37,7 +37,7 @@ def located(params: Mapping[str, object], lookups: Lookups) -> dict[str, str]:
 
 
 def looked_up(hosts: list[str], lookups: Lookups) -> list[tuple[str, ...] | OSError]:
-    """Look all names up at once, and wait for them together. For what is no name: ("",)."""
+    """Look all names up at once, and wait for them together. An address or a socket gives ("",)."""
     calls = {host: (host, None, socket.AF_UNSPEC, socket.SOCK_STREAM) for host in hosts}
     for host in filter(is_name, hosts):
         lookups.start(calls[host], lambda _: None)

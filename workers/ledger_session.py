@@ -82,7 +82,7 @@ class Session:
         return self.connection
 
     def _target(self) -> str:
-        """Say where to connect, with the addresses of the hosts that have names."""
+        """Return where to connect, with the addresses of the hosts that have names."""
         try:
             hosts = located(conninfo_to_dict(self._conninfo), self._lookups)
         except OSError as error:

@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 class NameQueue(Generic[T]):
-    """The queues of one thread, one for each name. `wake` is called in other threads."""
+    """The queues of one sender, one for each name.
+
+    Threads: those of Lookups call _note_answer, and so `wake`; all else is the sender's.
+    """
 
     def __init__(self, names: Names, wake: Callable[[], None]) -> None:
         self._names = names
@@ -25,12 +28,12 @@ class NameQueue(Generic[T]):
         return self._names.ask(name, self._note_answer, now)
 
     def _note_answer(self, name: str) -> None:
-        """Note that a name was looked up (called in a thread of Lookups)."""
+        """Note that a name was looked up."""
         self._answered.append(name)
         self._wake()
 
     def asked_s(self, name: str, now: float) -> float:
-        """Say for how long a name has been looked up by now."""
+        """Return for how long a name has been looked up by now."""
         return self._names.asked_s(name, now)
 
     @property

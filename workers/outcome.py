@@ -24,7 +24,7 @@ BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see 
 
 
 def unsent_result(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
-    """Say why a send must not begin now; None: it may.
+    """Return why a send must not begin now; None: it may.
 
     A send may take its whole deadline, and must end within the lease: after it, another worker may
     send the same.

@@ -23,19 +23,19 @@ LOWER = 0.7
 ROUND_S = 1.0  # between two lowerings, at least: receivers count by the second, or longer
 RISE_S = 8.0  # each second adds an eighth of the pace at which it last throttled
 RISE_MIN_PER_S = 1.0
-FORGET_S = 60.0  # after so long without throttling, a destination has no pace
+FORGET_S = 60.0  # a destination that has not throttled for this long has no pace
 
 TICK_S = 1 / 16  # rows come back in 16 groups a second: each costs a call of release
 BURST_S = TICK_S  # sends that are due within it leave at once
-AHEAD = 2  # rows come back at so many times the pace, which may rise meanwhile
-UNSURE_PER_S = 50.0  # at least so many come back until it throttles for the second time
+AHEAD = 2  # rows come back at this multiple of the pace, which may rise meanwhile
+UNSURE_PER_S = 50.0  # at least this many come back until it throttles for the second time
 NEAR_S = 8.0  # within it each row has a place of its own; later rows only come to ask again
 FAR_PER_S = 1000
 DELAY_MAX_S = 3600.0
 
-HELD_FROM = 3  # after so many refusals in a row the URL is left alone for 1, 2, 4 … seconds
+HELD_FROM = 3  # from this refusal in a row on, the URL is left alone for 1, 2, 4 … seconds
 HELD_MAX_S = 30.0
-TAKES_NOTHING = 5  # lowered so often, it has taken nothing meanwhile
+TAKES_NOTHING = 5  # after this many lowerings in a row: the destination takes nothing at all
 OVERDUE_PER_S = 10.0
 KNOWN_MAX = 10_000
 TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)
@@ -144,7 +144,11 @@ class Pace:
 
 
 class Paces:
-    """The paces of one worker process: its sender threads share them."""
+    """The paces of one worker process.
+
+    Threads: any sender may call all of it. The lock is for what changes: to look whether a
+    destination is known needs none.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -181,7 +185,7 @@ class Paces:
         return name in self._known
 
     def _park(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
-        """Park the rows of a held URL and what is over the pace.
+        """Park a row whose URL is held, or that is over the pace. None: it may be sent now.
 
         A row beyond its patience heeds the pace alone, and at least OVERDUE_PER_S where nothing is
         taken: rows would gather there and never end.
@@ -234,7 +238,7 @@ class Paces:
 
 
 def wait_s(pace: Pace, hold: Hold, now: float) -> float | None:
-    """Say how long a row that was throttled has to wait. None: the ledger decides."""
+    """Return how long a row that was throttled has to wait. None: the ledger decides."""
     if hold.until > now:
         pace.quiet_from = max(pace.quiet_from, hold.until)
         if hold.takes_nothing:

@@ -62,7 +62,7 @@ class ReadySet:
         return ids
 
     def is_offered_to(self) -> bool:
-        """Say whether a dispatcher offers here, or did within the last minute. Raises RedisAway."""
+        """Say whether a dispatcher has offered here in the last minute. Raises RedisAway."""
         try:
             return self._redis.get(self._epoch) is not None
         except (redis.RedisError, OSError) as error:
@@ -75,7 +75,11 @@ class ReadySet:
 
 
 class PoolBeside(redis.ConnectionPool):
-    """One connection for one thread, made in another thread: a name's look-up can take a minute."""
+    """One connection, made in another thread: a name's look-up can take a minute.
+
+    Threads: the one that connects runs _make, and only puts into its queue; all else is the
+    claimer's.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -129,7 +133,7 @@ class PoolBeside(redis.ConnectionPool):
         return making
 
     def _make(self, making: SimpleQueue[Any]) -> None:
-        """Connect (runs in a thread of its own)."""
+        """Connect."""
         try:
             making.put(super().get_connection())
         except Exception as error:  # the thread that waits for the connection raises it

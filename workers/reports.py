@@ -11,7 +11,7 @@ from workers.store import LOCKED, REFUSED, Settled
 
 LEVELS = {Status.FAILED: "WARNING"}
 
-Pairs = list[tuple[Ended, Settled]]  # what was asked of the ledger, and what it answered
+Pairs = list[tuple[Ended, Settled]]  # what the ledger was asked to settle, and its answer
 
 
 class Reports:

@@ -25,13 +25,19 @@ from workers.standing import Standing
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
-NAME_PAUSES_S = (0.25, 1.0)  # a claim waits so long for its name: the first above the look-up's age
+# A claim whose name is being looked up is released for the first of these that is longer than the
+# look-up has run; after the longest for LAST_PAUSE_S.
+NAME_PAUSES_S = (0.25, 1.0)
 LAST_PAUSE_S = 2.0
 WRITTEN = Answer()
 
 
 class Sender(Loop):
-    """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox."""
+    """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox.
+
+    Threads: load and give are the claimer's, finish and give_back the runner's; all else is its own
+    thread's. None needs a lock: each field has one writer, and the inbox is a deque.
+    """
 
     def __init__(
         self,
@@ -56,7 +62,7 @@ class Sender(Loop):
         self._slots = slots
         self._outbox = outbox
         self._deadline_s = settings.send_deadline_s
-        self._grace_ends: float | None = None
+        self._grace_ends: float | None = None  # written by the runner's thread only
         self._inbox: deque[Claim] = deque()
         self._lines: list[tuple[Claim, str]] = []
         self._results: list[Ended | Unstarted] = []
@@ -73,19 +79,19 @@ class Sender(Loop):
         return self._received - self._handed_on
 
     def give(self, claims: list[Claim]) -> None:
-        """Take over claims (the claimer's call)."""
+        """Take over claims."""
         self._received += len(claims)
         self._inbox.extend(claims)
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
-        """Start nothing more; end when nothing runs, or the grace is over (the runner's call)."""
+        """Start nothing more; end when nothing runs, or the grace is over."""
         self._grace_ends = grace_ends
         self.stop()
         self._transfers.wake()
 
     def give_back(self) -> None:
-        """Release the inbox of a thread that is stuck (the runner's call)."""
+        """Release the inbox of a thread that is stuck."""
         for claim in self._inbox_emptied():
             self._outbox.put([Unstarted(claim=claim)])
 
@@ -141,7 +147,7 @@ class Sender(Loop):
                 yield self._inbox.popleft()
 
     def _begin(self, claim: Claim) -> None:
-        """Begin a claim: as its channel says, by a transfer or by a line."""
+        """Begin a claim: its channel asks for a transfer, or for a line on standard output."""
         now = time.monotonic()
         channel = self._channels.get(claim.channel)
         if self._stopping.is_set():
@@ -158,7 +164,7 @@ class Sender(Loop):
                 self._lines.append((claim, made.text))
             elif isinstance(made, Verdict):
                 self._settle(claim, made)
-            else:  # without a destination, its channel is one
+            else:  # its channel's name stands for the destination that it lacks
                 self._find_place(claim, channel, claim.channel, now)
 
     def _find_place(self, claim: Claim, channel: Channel, destination: str, now: float) -> None:
@@ -214,7 +220,7 @@ class Sender(Loop):
             if isinstance(made, Verdict):
                 return made
             if isinstance(made, Line):
-                raise TypeError("a channel with destinations has no lines")
+                raise TypeError("a channel with destinations writes no lines")
             is_overdue = flight.claim.patience_ends <= flight.started_at
             return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else NAME_WAIT_S)
         except MemoryError as error:
@@ -243,7 +249,7 @@ class Sender(Loop):
         if short is None or claim.patience_ends <= now:
             self._settle(claim, self._judged(flight, answer, now), flight.started_at)
             return True
-        if short is Short.LOCAL_PORTS:  # each destination has its own: tell its breaker
+        if short is Short.LOCAL_PORTS:  # each destination has its own: its breaker has to know
             self._judged(flight, answer, now)
         self._results.append(Unstarted(claim=claim, delay_s=PAUSE_S))
         with self._surviving():
@@ -257,7 +263,7 @@ class Sender(Loop):
         self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
 
     def _judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
-        """Say what an answer means, and let the destination's standing learn from it."""
+        """Return what an answer means, and let the destination's standing learn from it."""
         verdict = BROKEN
         try:
             verdict = judged(flight.channel, answer)

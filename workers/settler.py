@@ -23,7 +23,11 @@ LOCKED_WAIT_S = 0.02
 
 
 class Settler(Loop):
-    """Keeps what it could not settle; the slots bound how much that can be."""
+    """Keeps what it could not settle; the slots bound how much that can be.
+
+    Threads: the senders, and the runner for a stuck one, put into inbox; finish is the runner's;
+    all else is its own thread's.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,7 @@ class Settler(Loop):
         self._grace_ends: float | None = None
 
     def finish(self, grace_ends: float) -> None:
-        """End when all is settled, or the grace is over (the runner's call, after the senders)."""
+        """End when all is settled, or the grace is over (called when the senders are done)."""
         self._grace_ends = grace_ends
         self.stop()
 

@@ -10,7 +10,7 @@ LEFT_FREE = 8  # a destination leaves an eighth to the others
 SILENT_S = 0.1
 SMOOTHING = 0.1
 
-SLOW_S = 1.0  # of a mail domain: the others would wait so long if it had all connections
+SLOW_S = 1.0  # of a mail domain: slower ones must not have all connections, as others would wait
 SLOW_LEAVE = 4  # all slow domains together leave a quarter of the connections
 
 
@@ -47,7 +47,7 @@ class Destination(Pulse, Generic[T]):
         return self.active + len(self.queue)
 
     def turn_s(self, now: float) -> float:
-        """Say how long until a place is free: as sends took, at least the time since the last."""
+        """Return the time until a place is free: as sends took, at least the time since the last."""
         return max(self.took_s, now - self.left_at) / max(1, self.active)
 
     def is_slow(self, now: float) -> bool:

@@ -33,6 +33,9 @@ class SmtpHandle(Handle):
 
     libcurl 8.23 puts a connection back into its pool after a timeout, and takes the late reply for
     the answer to the next mail. So each handle has its own pool, and is closed together with it.
+
+    Threads: its own runs _live, and all that libcurl calls in it; the sender calls the rest, and
+    between send and the callback nothing but give_up.
     """
 
     reusable_after_error = False
@@ -44,7 +47,7 @@ class SmtpHandle(Handle):
         self._first_code = b""  # of the first reply to this mail
         self._thread: threading.Thread | None = None
         self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread; True: send, False: end
-        self._is_cut_off = False  # any thread may set it
+        self._is_cut_off = False  # set by the sender, read by its thread
         self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a new one takes the place of the old one
         self.easy.setopt(pycurl.NOPROGRESS, 0)
         self.easy.setopt(pycurl.XFERINFOFUNCTION, self._ends_mail)
@@ -123,7 +126,7 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
 
     def _live(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
-        """Send one mail after another, then close the handle (runs in its thread)."""
+        """Send one mail after another, then close the handle."""
         while self._orders.get():
             error, text = self._perform()
             if not self._is_cut_off:

@@ -53,7 +53,10 @@ class Running(Generic[Tag]):
 
 
 class Transfers(Generic[Tag]):
-    """The transfers of one thread, each known by the tag it was started with."""
+    """The transfers of one sender, each known by the tag it was started with.
+
+    Threads: wake is anybody's; the threads of mails call _mail_ended; all else is the sender's.
+    """
 
     def __init__(
         self, settings: Settings, names: Names | None = None, doubts: Doubts | None = None
@@ -69,7 +72,7 @@ class Transfers(Generic[Tag]):
         self._protocols: Protocols[Running[Tag]] = Protocols()
         self._scouts: set[pycurl.Curl] = set()  # which make a newcomer's first connection
         self._connected: list[str] = []  # newcomers, since the last round
-        self._behind: list[Running[Tag]] = []  # what waited for them, and may begin
+        self._behind: list[Running[Tag]] = []  # transfers that waited for them, and may begin
         self._unread: deque[Result] = deque()  # ended, not yet collected
         self._mailed: deque[Result] = deque()  # ended, in their own threads
         self._idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
@@ -122,7 +125,7 @@ class Transfers(Generic[Tag]):
             return None
         answer = self._begin(running)
         if answer and running.secure and self._protocols.needs_scout(running.secure):
-            self._protocols.silent(running.secure)  # or all that follow would wait for it in vain
+            self._protocols.silent(running.secure)  # or those behind it would wait for ever
         return answer
 
     def _begin(self, running: Running[Tag], *, left_s: float | None = None) -> Answer | None:
@@ -164,10 +167,10 @@ class Transfers(Generic[Tag]):
         self.wake()
 
     def _age_max_s(self, running: Running[Tag]) -> int:
-        """Say how old a connection may be for a transfer to use it; 0: it needs a new one."""
+        """Return how old a connection may be for a transfer to use it; 0: it needs a new one."""
         if running.tries > 1:
             return 0
-        if not self._doubts.known:
+        if self._doubts.is_empty:
             return LIFETIME_S
         origin = running.server.origin
         shares = self._protocols.speaks_h2(origin)
@@ -238,7 +241,7 @@ class Transfers(Generic[Tag]):
                 yield running.tag, error
 
     def wake(self) -> None:
-        """End a wait. Any thread may call it."""
+        """End a wait."""
         self._multi.wake()
 
     def unresolved(self) -> list[Tag]:
@@ -334,7 +337,10 @@ class Transfers(Generic[Tag]):
 
 
 def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
-    """Say whether a transfer may begin anew: once after a dead connection, after refusals more."""
+    """Say whether a transfer may begin anew: once after a dead connection, or TRIES_MAX times.
+
+    The latter after refusals, which say that nothing was processed.
+    """
     if handle.was_refused(answer):
         return tries < TRIES_MAX
     return tries == 1 and handle.was_dead(answer)

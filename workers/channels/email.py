@@ -140,7 +140,7 @@ class EmailChannel:
 
 
 def judge_before_rcpt(answer: Answer) -> Verdict:
-    """Judge what came before the server knew the recipient: it would be so for any mail."""
+    """Judge an answer that came before RCPT: any other mail would have got the same."""
     if answer.status == 421:
         return replied(Outcome.THROTTLED, answer)
     if answer.phase is Phase.MAIL and ABOUT_THIS_MAIL.match(answer.body):
@@ -176,7 +176,7 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
 
 
 def of_domain(outcome: Outcome, answer: Answer) -> bool:
-    """Say whether a verdict is about the mail's domain: from RCPT on, the server may quote that."""
+    """Say whether a verdict is about the mail's domain, which a server may quote from RCPT on."""
     return answer.phase >= Phase.RCPT and outcome is not Outcome.UNREACHABLE
 
 

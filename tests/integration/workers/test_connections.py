@@ -260,7 +260,7 @@ def test_no_connection_from_before_a_failure_is_used_again_and_the_younger_are()
     assert age_max_s("a", 107.9) == 7
     assert age_max_s("b", 107.9) == LIFETIME_S
     assert age_max_s("a", 161.0) == LIFETIME_S
-    assert not doubts.known
+    assert not doubts._known
 
 
 def test_what_shares_a_connection_gets_one_new_one_a_second():
@@ -289,7 +289,7 @@ def test_doubts_are_bounded():
     doubts = Doubts()
     for number in range(KNOWN_MAX + 10):
         doubts.failed(str(number), 0.0)
-    assert len(doubts.known) == KNOWN_MAX
+    assert len(doubts._known) == KNOWN_MAX
 
 
 def test_a_connection_lives_for_a_minute(transfers, monkeypatch):
