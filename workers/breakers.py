@@ -98,7 +98,7 @@ class Breakers:
                 self._answered(name, now)
 
     def fails(self, name: str, now: float) -> bool:
-        """Say whether its last send failed, less than FORGET_S ago."""
+        """Return whether its last send failed, less than FORGET_S ago."""
         breaker = self._known.get(name)
         return breaker is not None and (
             breaker.opened_at is not None or now - breaker.failed_at < FORGET_S

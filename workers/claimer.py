@@ -139,7 +139,7 @@ class Claimer(Loop):
         self._ask_at = time.monotonic() + ASK_PAUSE_S
 
     def _hand_out(self, claims: list[Claim]) -> None:
-        """Take slots, and share the claims out; when stopping, release them: senders may be gone."""
+        """Take slots, share the claims out; when stopping, release them: senders may be gone."""
         keys = [claim.key for claim in claims]
         if self._stopping.is_set():
             self._store.release(keys, 0.0)

@@ -114,7 +114,7 @@ class Destinations(Generic[T]):
         few calls, and a burst to a quick destination hardly waits.
         """
         destination = self._known[name]
-        # Each thread has places to offer; but a silent destination is not asked more often for that.
+        # Each thread has places to offer; but a silent destination is not asked the more often.
         places = self._threads if destination.answers(now) else 1
         turn_s = destination.turn_s(now) / places
         destination.parked_until = max(destination.parked_until, now) + turn_s
@@ -154,7 +154,7 @@ class Destinations(Generic[T]):
 
 
 def is_full(destination: Destination[T], share: int, now: float) -> bool:
-    """Say whether one more would be beyond the share, and wait longer than QUEUE_S."""
+    """Return whether one more would be beyond the share, and wait longer than QUEUE_S."""
     return (
         destination.held >= max(1, share)
         and (len(destination.queue) + 1) * destination.turn_s(now) > QUEUE_S

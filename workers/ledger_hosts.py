@@ -61,5 +61,5 @@ def answered(call: Call, lookups: Lookups, timeout_s: float) -> tuple[str, ...] 
 
 
 def is_name(host: str) -> bool:
-    """Say whether a host has to be looked up: it is no directory of sockets, nor an address."""
+    """Return whether a host has to be looked up: it is no directory of sockets, nor an address."""
     return bool(host) and host[0] not in "/@" and name_of(host.lower()) is not None

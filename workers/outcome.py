@@ -37,7 +37,7 @@ def unsent_result(claim: Claim, now: float, deadline_s: float) -> Ended | Unstar
 
 
 def blames_destination(verdict: Verdict) -> bool:
-    """Say whether an answer, or its absence, means that other sends there would fail as well.
+    """Return whether an answer, or its absence, means that other sends there would fail as well.
 
     A 408 or 425 is an answer to this one notification.
     """

@@ -101,7 +101,7 @@ class Pace:
         return max(self.per_s * AHEAD, UNSURE_PER_S if self.throttled_per_s == math.inf else 0.0)
 
     def admits(self, now: float, per_s: float) -> bool:
-        """Say whether a send may leave now, and count it if so."""
+        """Return whether a send may leave now, and count it if so."""
         at = self.sent_at + 1 / per_s
         if at > now + BURST_S:
             return False
@@ -181,7 +181,7 @@ class Paces:
         return verdict
 
     def knows(self, name: str) -> bool:
-        """Say whether it has throttled lately."""
+        """Return whether it has throttled lately."""
         return name in self._known
 
     def _park(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:

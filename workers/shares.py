@@ -23,7 +23,7 @@ class Pulse:
     took_s: float = 0.0
 
     def answers(self, now: float) -> bool:
-        """Say whether a send has ended lately, measured by how long sends take there."""
+        """Return whether a send has ended lately, measured by how long sends take there."""
         return self.took_s > 0.0 and now - self.left_at <= 2 * self.took_s + SILENT_S
 
     def left(self, now: float, took_s: float | None) -> None:
@@ -47,11 +47,11 @@ class Destination(Pulse, Generic[T]):
         return self.active + len(self.queue)
 
     def turn_s(self, now: float) -> float:
-        """Return the time until a place is free: as sends took, at least the time since the last."""
+        """Return the time until a place is free: what a send takes, at least the time since the last."""
         return max(self.took_s, now - self.left_at) / max(1, self.active)
 
     def is_slow(self, now: float) -> bool:
-        """Say whether its sends take long, or those under way do."""
+        """Return whether its sends take long, or those under way do."""
         return self.took_s > SLOW_S or (self.active > 0 and now - self.left_at > SLOW_S)
 
     def pop_last(self) -> T:
@@ -118,7 +118,7 @@ class MailServerShares(Pulse, Generic[T]):
         return begun
 
     def _admits(self, domain: Destination[T], now: float) -> bool:
-        """Say whether a domain may have one more connection.
+        """Return whether a domain may have one more connection.
 
         A domain from which no send has ended has a single one: more might hang beside it.
         """

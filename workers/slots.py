@@ -65,7 +65,7 @@ class Slots:
             self._has_doubt = True
 
     def pop_doubt(self) -> bool:
-        """Say whether claims may have got lost since this was last called."""
+        """Return whether claims may have got lost since this was last called."""
         with self._changed:
             has_doubt, self._has_doubt = self._has_doubt, False
         return has_doubt

@@ -104,11 +104,11 @@ class SmtpHandle(Handle):
             self._orders.put(False)
 
     def has_failed(self, answer: Answer) -> bool:
-        """Say whether the server may be to blame; a mail that it refuses is no such case."""
+        """Return whether the server may be to blame; a mail that it refuses is no such case."""
         return answer.error != 0 and (answer.status < 400 or answer.status == 421)
 
     def was_dead(self, answer: Answer) -> bool:
-        """Say whether no reply came, or 421 as the first one: the connection was too old."""
+        """Return whether no reply came, or 421 as the first one: the connection was too old."""
         if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self._is_reused():
             return False
         return self._first_code == b"421" or (answer.error in DROPPED and not self._first_code)
@@ -144,7 +144,7 @@ class SmtpHandle(Handle):
         return 0, ""
 
     def _ends_mail(self, *_: object) -> int:
-        """Say whether to cut off the mail (libcurl's callback, once a second at least)."""
+        """Return whether to cut off the mail (libcurl's callback, once a second at least)."""
         return int(self._is_cut_off)
 
     def _close(self) -> None:

@@ -215,7 +215,7 @@ def milliseconds(seconds: float | None) -> int | None:
 
 
 def blames_row(error: Exception) -> bool:
-    """Say whether an error may be about one row of a batch, and not about PostgreSQL.
+    """Return whether an error may be about one row of a batch, and not about PostgreSQL.
 
     Any SQLSTATE may be, as a trigger raises what it likes; sql/blames_row.sql judges. Errors that
     ended the session or the statement are not.

@@ -337,7 +337,7 @@ class Transfers(Generic[Tag]):
 
 
 def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
-    """Say whether a transfer may begin anew: once after a dead connection, or TRIES_MAX times.
+    """Return whether a transfer may begin anew: once after a dead connection, or TRIES_MAX times.
 
     The latter after refusals, which say that nothing was processed.
     """

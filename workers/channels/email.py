@@ -176,7 +176,7 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
 
 
 def of_domain(outcome: Outcome, answer: Answer) -> bool:
-    """Say whether a verdict is about the mail's domain, which a server may quote from RCPT on."""
+    """Return whether a verdict is about the mail's domain: a server may quote it from RCPT on."""
     return answer.phase >= Phase.RCPT and outcome is not Outcome.UNREACHABLE
 
 
