@@ -47,7 +47,10 @@ class Destination(Pulse, Generic[T]):
         return self.active + len(self.queue)
 
     def turn_s(self, now: float) -> float:
-        """Return the time until a place is free: what a send takes, at least the time since the last."""
+        """Return the time until a place is free: what sends take.
+
+        It is at least the time since the last one ended: so a silent destination's grows.
+        """
         return max(self.took_s, now - self.left_at) / max(1, self.active)
 
     def is_slow(self, now: float) -> bool:

@@ -293,7 +293,7 @@ def test_doubts_are_bounded():
 
 
 def test_a_connection_lives_for_a_minute(transfers, monkeypatch):
-    for module in ("handle", "transfers"):
+    for module in ("curl_handle", "transfers"):
         monkeypatch.setattr(f"workers.{module}.LIFETIME_S", 1)
     with scripted(numbered([])) as server:
         url = f"http://127.0.0.1:{server.port}/"
