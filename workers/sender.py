@@ -26,7 +26,7 @@ from workers.transfers import Transfers
 
 WAIT_S = 1.0
 # A claim whose name is being looked up is released for the first of these that is longer than the
-# look-up has run; after the longest for LAST_PAUSE_S.
+# look-up has run; if none is, for LAST_PAUSE_S.
 NAME_PAUSES_S = (0.25, 1.0)
 LAST_PAUSE_S = 2.0
 WRITTEN = Answer()
