@@ -12,8 +12,8 @@ class Slots:
     A slot is free again when its send has ended, so that the next claim runs beside the settle;
     the second limit stops the claims when settling does not keep up, or cannot.
 
-    Threads: free, take, pop_doubt and unknown are the claimer's, so that what is free stays so until
-    it takes it. The rest is anybody's; sending and in_hand read one number, which needs no lock.
+    Threads: free, take, pop_doubt and unknown are the claimer's, so that nobody else takes what is
+    free. The rest is anybody's; sending and in_hand read one number, which needs no lock.
     """
 
     def __init__(self, sending_max: int, in_hand_max: int) -> None:

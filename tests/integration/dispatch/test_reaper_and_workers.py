@@ -65,9 +65,12 @@ class WorkerProcess:
         self.process.send_signal(number)
 
     def stale(self):
-        """Read how many of its settles came too late."""
+        """Read how many of its settles came too late; None: it has not logged where to ask."""
         rows = map(json.loads, self.log.read_text().splitlines())
-        [url] = [line["url"] for line in rows if line["event"] == "metrics"]
+        urls = [line["url"] for line in rows if line["event"] == "metrics"]
+        if not urls:
+            return None
+        [url] = urls
         with urlopen(url, timeout=LIMIT_S) as answer:
             samples = answer.read().decode().splitlines()
         [value] = [s for s in samples if s.startswith("worker_stale_settles_total ")]
