@@ -22,7 +22,7 @@ TRIP_AFTER = 10  # failures in a row
 FORGET_S = 60.0  # a failure older than this does not count as one in a row
 OPEN_MIN_S = 1.0
 OPEN_MAX_S = 8.0  # with CROWD_AFTER_S, sending goes on within 10 s of the cause's end
-CROWD_AFTER_S = 1.0  # one row comes back when the open time ends, the others so long after it
+CROWD_AFTER_S = 1.0  # one row comes back when the open time ends, the others this much later
 BACK_PER_S = 1000  # rows of one destination that come back in one second
 KNOWN_MAX = 10_000
 PROBE_SPARE_S = 1.0
@@ -54,13 +54,17 @@ class Breaker:
     opened_at: float | None = None
     open_until: float = -math.inf
     open_s: float = 0.0
-    has_scout: bool = False  # a row already comes back when the open time ends
+    has_next_probe: bool = False  # a row already comes back when the open time ends
     probe_at: float = math.inf  # when the last probe began; inf: none since it opened
     back: Timetable = field(default_factory=Timetable)
 
 
 class Breakers:
-    """The breakers of one worker process: its sender threads share them."""
+    """The breakers of one worker process.
+
+    Threads: any sender may call all of it, and the metrics' thread left_alone. The lock is for
+    changes: to look a destination up in a dict needs none.
+    """
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
         self._probe_max_s = settings.send_deadline_s + PROBE_SPARE_S
@@ -72,7 +76,7 @@ class Breakers:
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
 
     def wait_s(self, claim: Claim, name: str, now: float) -> float:
-        """Say how long a claim for this destination has to wait; 0.0: it may be sent now.
+        """Return how long a claim for this destination has to wait; 0.0: it may be sent now.
 
         A claim whose patience has ended may: every answer counts then, so that it comes to an end.
         """
@@ -80,7 +84,7 @@ class Breakers:
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
         with self._lock:
-            return self._turned_away(breaker, now)
+            return self._open_wait_s(breaker, now)
 
     def report(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
         """Learn what came of a send that began at `started_at`."""
@@ -94,7 +98,7 @@ class Breakers:
                 self._answered(name, now)
 
     def fails(self, name: str, now: float) -> bool:
-        """Say whether its last send failed, less than FORGET_S ago."""
+        """Return whether its last send failed, less than FORGET_S ago."""
         breaker = self._known.get(name)
         return breaker is not None and (
             breaker.opened_at is not None or now - breaker.failed_at < FORGET_S
@@ -103,16 +107,18 @@ class Breakers:
     def learned_nothing(self, name: str, started_at: float) -> None:
         """Let another send be the probe if this one was: its outcome says nothing about `name`."""
         breaker = self._known.get(name)
-        if breaker is not None and started_at >= breaker.probe_at:
+        if breaker is not None:
             with self._lock:
-                breaker.probe_at = math.inf
+                if started_at >= breaker.probe_at:
+                    breaker.probe_at = math.inf
 
     def not_sent(self, name: str, started_at: float) -> None:
         """Let another send be the probe if this one was: it could not begin."""
         breaker = self._known.get(name)
-        if breaker is not None and breaker.probe_at == started_at:
+        if breaker is not None:
             with self._lock:
-                breaker.probe_at = math.inf
+                if breaker.probe_at == started_at:
+                    breaker.probe_at = math.inf
 
     def left_alone(self, now: float) -> tuple[int, int]:
         """Count the open breakers: those left alone for now, and those due for a probe."""
@@ -121,17 +127,17 @@ class Breakers:
         running = sum(end > now for end in ends)
         return running, len(ends) - running
 
-    def _turned_away(self, breaker: Breaker, now: float) -> float:
-        """Say how long a row has to wait. When it is time, one row is let through as the probe."""
+    def _open_wait_s(self, breaker: Breaker, now: float) -> float:
+        """Return how long a row has to wait; 0.0: the time is over, and this row is the probe."""
         if now < breaker.open_until:
-            if not breaker.has_scout:
-                breaker.has_scout = True
+            if not breaker.has_next_probe:
+                breaker.has_next_probe = True
                 return breaker.open_until - now
             return breaker.back.next(breaker.open_until + CROWD_AFTER_S) - now
         if not breaker.probe_at <= now < breaker.probe_at + self._probe_max_s:
             breaker.probe_at = now
             return 0.0
-        # As long again as the probe has taken so far: it is answered at once, or likely not at all.
+        # Wait as long as the probe has run: a probe is mostly answered at once, or it hangs.
         return breaker.back.next(now + max(CROWD_AFTER_S, now - breaker.probe_at)) - now
 
     def _failed(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
@@ -169,5 +175,5 @@ def leave_alone(breaker: Breaker, since: float, now: float) -> None:
     breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
     jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
     breaker.open_until = max(since + jittered_s, now + OPEN_MIN_S)
-    breaker.has_scout = False
+    breaker.has_next_probe = False
     breaker.probe_at = math.inf

@@ -25,7 +25,7 @@ ASK_PAUSE_S = 1.0  # between questions for claims whose answer was lost
 
 
 class Claimer(Loop):
-    """Keeps no claims: when a turn ends, all that it claimed has been given to senders."""
+    """Keeps no claims: when a turn ends, the senders have all that it claimed."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class Claimer(Loop):
         self._hints = hints
         self._slots = slots
         self._senders = senders
-        self._kept: Ids = NOTHING  # popped from Redis while PostgreSQL was away
-        self._has_answered = False  # whether PostgreSQL did since the claim that failed
+        self._kept: Ids = NOTHING  # ids popped from Redis while PostgreSQL was away
+        self._has_answered = False  # whether PostgreSQL has answered since the last claim failed
         self._lease_s = settings.lease_s
         self._doubt_ends = -math.inf  # until then, a claim whose answer was lost may be committed
         self._ask_at = -math.inf
@@ -120,7 +120,7 @@ class Claimer(Loop):
         self._ask_at, self._doubt_ends = -math.inf, time.monotonic() + self._lease_s
 
     def _give_back(self) -> None:
-        """Release what we hold by the ledger but do not know: it would wait for its lease's end.
+        """Release what the ledger says we hold and we do not know of: nobody would send it.
 
         Asked more than once: a commit that waits for a replica, or for the disk, shows up later.
         """
@@ -139,7 +139,7 @@ class Claimer(Loop):
         self._ask_at = time.monotonic() + ASK_PAUSE_S
 
     def _hand_out(self, claims: list[Claim]) -> None:
-        """Take slots, and share the claims out. Once we stop, release them: senders may be gone."""
+        """Take slots, share the claims out; when stopping, release them: senders may be gone."""
         keys = [claim.key for claim in claims]
         if self._stopping.is_set():
             self._store.release(keys, 0.0)
@@ -154,7 +154,7 @@ class Claimer(Loop):
                 self._slots.lost([claim.key for claim in waiting])
 
     def _share_out(self, claims: list[Claim]) -> None:
-        """Give each sender as many as make all equally busy; take what was given off the list."""
+        """Give each sender enough to make all equally busy; remove that from the list."""
         loads = [sender.load for sender in self._senders]
         level = -(-(sum(loads) + len(claims)) // len(loads))
         for sender, load in zip(self._senders, loads, strict=True):

@@ -9,11 +9,11 @@ from enum import Enum, auto
 from math import ceil
 from typing import Generic, TypeVar
 
-from workers.turns import LEFT_FREE, SLOW_S, Destination, Server
+from workers.shares import LEFT_FREE, SLOW_S, Destination, MailServerShares
 
 T = TypeVar("T")
 
-LINE_S = 0.05  # a destination may exceed its share if what exceeds it is gone so soon
+QUEUE_S = 0.05  # a destination may exceed its share by what will be gone within this time
 PARKED_MAX_S = 30.0
 SLOW_KNOWN_MAX = 1000
 
@@ -22,7 +22,7 @@ class Place(Enum):
     """What a destination has for one more item."""
 
     START = auto()
-    LINE = auto()  # the item waits in line; leave() or overdue() gives it back
+    QUEUE = auto()  # the item waits in the queue; leave() or overdue() gives it back
     NONE = auto()  # its share is used up
 
 
@@ -30,12 +30,12 @@ class Destinations(Generic[T]):
     """The destinations that hold anything: never more than there are slots."""
 
     def __init__(self, slots: int, threads: int = 1) -> None:
-        """`threads`: how many have as many slots; what one parks may come back to any of them."""
+        """`threads`: how many senders have `slots` each; what one parks may go to another."""
         self._threads = threads
         self._held_max = max(1, slots - slots // LEFT_FREE)
         self._silent_max = max(1, slots // 2)
         self._known: dict[str, Destination[T]] = {}
-        self._servers: dict[str, Server[T]] = {}
+        self._servers: dict[str, MailServerShares[T]] = {}
         self._slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
 
     def enter(self, name: str, item: T, now: float) -> Place:
@@ -47,8 +47,8 @@ class Destinations(Generic[T]):
         if is_full(destination, share, now):
             return Place.NONE
         if destination.active >= share:
-            destination.line.append(item)
-            return Place.LINE
+            destination.queue.append(item)
+            return Place.QUEUE
         destination.active += 1
         return Place.START
 
@@ -63,7 +63,7 @@ class Destinations(Generic[T]):
         assert server is not None
         if is_full(destination, self._share(destination, now), now):
             return Place.NONE
-        return Place.START if server.enter(name, destination, item, now) else Place.LINE
+        return Place.START if server.enter(name, destination, item, now) else Place.QUEUE
 
     def _newcomer(
         self, server_name: str, at_once_max: int, name: str, now: float
@@ -71,7 +71,7 @@ class Destinations(Generic[T]):
         """Begin to know a domain; it counts as slow if it was when it last held anything."""
         server = self._servers.get(server_name)
         if server is None:
-            server = Server(left_at=now, at_once_max=at_once_max)
+            server = MailServerShares(left_at=now, at_once_max=at_once_max)
             self._servers[server_name] = server
         destination = Destination(left_at=now, took_s=self._slow.pop(name, 0.0), server=server)
         self._known[name] = server.behind[name] = destination
@@ -83,8 +83,8 @@ class Destinations(Generic[T]):
         destination.left(now, took_s)
         server = destination.server
         if server is None:
-            if destination.line:
-                return [destination.line.popleft()]
+            if destination.queue:
+                return [destination.queue.popleft()]
             destination.active -= 1
             begun = []
         else:
@@ -108,13 +108,13 @@ class Destinations(Generic[T]):
                 self._slow.popitem(last=False)
 
     def park_s(self, name: str, now: float) -> float:
-        """Say how long an item without a place has to wait to find one, at the present pace.
+        """Return how long an item without a place has to wait to find one, at the present pace.
 
         Rounded up to an eighth of a second, beyond 1 s to seconds: a batch of releases then needs
         few calls, and a burst to a quick destination hardly waits.
         """
         destination = self._known[name]
-        # All threads offer places; but a destination that does not answer is not asked more often.
+        # Each thread has places to offer; but a silent destination is not asked the more often.
         places = self._threads if destination.answers(now) else 1
         turn_s = destination.turn_s(now) / places
         destination.parked_until = max(destination.parked_until, now) + turn_s
@@ -122,19 +122,19 @@ class Destinations(Generic[T]):
         return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
-        """Give what is beyond the share in lines that became slow, with the destination's name."""
-        for name, destination in [pair for pair in self._known.items() if pair[1].line]:
+        """Take what is beyond the share out of queues that became slow; yield it with its name."""
+        for name, destination in [pair for pair in self._known.items() if pair[1].queue]:
             while (
-                destination.line
+                destination.queue
                 and destination.held > self._share(destination, now)
-                and len(destination.line) * destination.turn_s(now) > LINE_S
+                and len(destination.queue) * destination.turn_s(now) > QUEUE_S
             ):
                 yield name, destination.pop_last()
             if not destination.held:
                 self._forget(name)
 
     def _share(self, destination: Destination[T], now: float) -> int:
-        """Say how many slots it may hold; what hangs would keep them until the deadline.
+        """Return how many slots it may hold; sends that hang would keep them until the deadline.
 
         A domain may hold as many as its server's domains leave free: a single one half of them, two
         a third each.
@@ -144,18 +144,18 @@ class Destinations(Generic[T]):
         most = self._held_max if answers else self._silent_max
         return most if server is None else most - server.held
 
-    def clear_lines(self) -> Iterator[T]:
-        """Empty all lines, and give what waited."""
+    def clear_queues(self) -> Iterator[T]:
+        """Empty all queues, and give what waited."""
         for name, destination in list(self._known.items()):
-            yield from destination.line
-            destination.clear_line()
+            yield from destination.queue
+            destination.clear_queue()
             if not destination.held:
                 self._forget(name)
 
 
 def is_full(destination: Destination[T], share: int, now: float) -> bool:
-    """Say whether one more would be beyond the share, and wait longer than LINE_S."""
+    """Return whether one more would be beyond the share, and wait longer than QUEUE_S."""
     return (
         destination.held >= max(1, share)
-        and (len(destination.line) + 1) * destination.turn_s(now) > LINE_S
+        and (len(destination.queue) + 1) * destination.turn_s(now) > QUEUE_S
     )

@@ -26,18 +26,27 @@ class Doubt:
 
 
 class Doubts:
-    """The origins of one worker process that failed in the last minute, or only failed since."""
+    """The origins of one process that failed in the last minute, or have not answered since.
+
+    Threads: any sender may call all of it. The lock keeps the order of the dict; to look an origin
+    up needs none, and if two senders try a new connection at once, there are two.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.known: OrderedDict[str, Doubt] = OrderedDict()
+        self._known: OrderedDict[str, Doubt] = OrderedDict()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no origin is in doubt."""
+        return not self._known
 
     def age_max_s(self, origin: str, now: float, *, shares: bool) -> int:
-        """Say how old a connection may be to be used again, in whole seconds; 0: none may.
+        """Return how old a connection may be to be used again, in whole seconds; 0: none may.
 
         `shares`: a connection carries many transfers, so that one new one a second is enough.
         """
-        doubt = self.known.get(origin)
+        doubt = self._known.get(origin)
         if doubt is None:
             return LIFETIME_S
         age_s = int(now - doubt.since)
@@ -49,18 +58,18 @@ class Doubts:
         if age_s < LIFETIME_S:
             return age_s
         with self._lock:
-            self.known.pop(origin, None)
+            self._known.pop(origin, None)
         return LIFETIME_S
 
     def failed(self, origin: str, now: float) -> None:
         """Trust no connection from before now."""
         with self._lock:
-            self.known.pop(origin, None)
-            self.known[origin] = Doubt(now)
-            if len(self.known) > KNOWN_MAX:
-                self.known.popitem(last=False)
+            self._known.pop(origin, None)
+            self._known[origin] = Doubt(now)
+            if len(self._known) > KNOWN_MAX:
+                self._known.popitem(last=False)
 
     def answered(self, origin: str) -> None:
         """Note an answer over a new connection: that one may be used again."""
-        if doubt := self.known.get(origin):
+        if doubt := self._known.get(origin):
             doubt.is_over = True

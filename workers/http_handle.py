@@ -6,7 +6,7 @@ import pycurl
 
 from service.config.settings import Settings
 from workers.channels.channel import REFUSED_STREAM, Answer, Post
-from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
 
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
@@ -56,10 +56,10 @@ class HttpHandle(Handle):
         return answer.status in (408, 421) or (answer.status >= 500 and not answer.retry_after_s)
 
     def was_dead(self, answer: Answer) -> bool:
-        """Say whether it was closed at once without an answer, or got 421 (RFC 9110 15.5.20).
+        """Return whether it was closed at once without an answer, or got 421 (RFC 9110 15.5.20).
 
-        libcurl does not tell half a status line from none. A receiver that began to answer may have
-        taken the request; most such connections end later than DEAD_MAX_S.
+        libcurl does not distinguish half a status line from none. A receiver that began to answer
+        may have taken the request; most such connections end later than DEAD_MAX_S.
         """
         if not answer.error:
             return answer.status == 421 and self._is_reused()
@@ -93,7 +93,7 @@ class HttpHandle(Handle):
         return None if self._received < BODY_READ_BYTES else 0
 
     def _was_dropped(self, answer: Answer) -> bool:
-        """Say whether a used connection ended before a line of the answer came.
+        """Return whether a used connection ended before a line of the answer came.
 
         E_SEND_FAIL_REWIND is libcurl's own word for it: it would have begun anew by itself.
         """

@@ -12,11 +12,14 @@ from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
 
 BACKOFF_MIN_S = 0.05
-BACKOFF_MAX_S = 1.0  # service/dispatch/jobs.py counts on it
+BACKOFF_MAX_S = 1.0  # service/dispatch/reaper.py counts on it
 
 
 class Loop(threading.Thread, ABC):
-    """A thread that ends only when stop() was called."""
+    """A thread that ends only when stop() was called.
+
+    Threads: stop is the runner's, and all else the thread's own, unless the subclass says more.
+    """
 
     def __init__(self, name: str, metrics: WorkerMetrics) -> None:
         super().__init__(name=name, daemon=True)
@@ -76,7 +79,7 @@ class Loop(threading.Thread, ABC):
             self._survived(error)
 
     def _pause(self) -> None:
-        """Wait, longer each time; but not for long once the thread is to stop."""
+        """Wait, longer after each error in a row; once the thread is to stop, only briefly."""
         if self._stopping.wait(self._backoff_s):
             time.sleep(BACKOFF_MIN_S)
         self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)

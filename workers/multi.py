@@ -23,7 +23,10 @@ Result = tuple[pycurl.Curl, int, str]  # which handle, libcurl's error (0: none)
 
 
 class Multi:
-    """Many transfers at once. `add` begins the transfer of an easy handle, `remove` ends it."""
+    """Many transfers at once. `add` begins the transfer of an easy handle, `remove` ends it.
+
+    Threads: wake is anybody's; all else is the sender's, as libcurl demands.
+    """
 
     def __init__(self, connections_max: int) -> None:
         self._selector = selectors.DefaultSelector()
@@ -50,7 +53,7 @@ class Multi:
                 self._multi.socket_action(key.fd, events)
 
     def wake(self) -> None:
-        """End a wait. Any thread may call it."""
+        """End a wait."""
         with suppress(OSError):  # full: it is awake; closed: it has ended
             self._waker.send(b"!")
 

@@ -43,7 +43,11 @@ class Lookup:
 
 
 class Names:
-    """The names that one worker process knows: its sender threads share them."""
+    """The names that one worker process knows.
+
+    Threads: any sender may call all of it; those of Lookups call _learn, and the callbacks. The
+    lock is for changes: to look a name up in a dict needs none.
+    """
 
     def __init__(self) -> None:
         self._lookups = Lookups()
@@ -80,7 +84,7 @@ class Names:
         return None
 
     def asked_s(self, host: str, now: float) -> float:
-        """Say for how long a name has been looked up by now."""
+        """Return for how long a name has been looked up by now."""
         lookup = self._running.get(host)
         return now - lookup.asked_at if lookup else 0.0
 
@@ -90,7 +94,7 @@ class Names:
         return known if known is not None and known.error else None
 
     def _learn(self, host: str, result: Result) -> None:
-        """Keep what came of a look-up, and call who waits for it (in a thread of Lookups)."""
+        """Keep what came of a look-up, and call who waits for it."""
         places: tuple[str, ...]
         if isinstance(result, Exception):
             places, error = (), str(result)
@@ -123,7 +127,7 @@ def call_for(host: str) -> Call:
 
 
 def permitted(host: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """Say to which of a name's addresses we may connect: to all.
+    """Return to which of a name's addresses we may connect: to all.
 
     To refuse some, do it here. All addresses of a name pass through here before libcurl gets them,
     and libcurl looks nothing up itself; addresses written as numbers, and localhost, do not.

@@ -23,8 +23,8 @@ UNKNOWN_CHANNEL = Verdict(
 BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see the worker's log")
 
 
-def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
-    """Say why a send must not begin now; None: it may.
+def unsent_result(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
+    """Return why a send must not begin now; None: it may.
 
     A send may take its whole deadline, and must end within the lease: after it, another worker may
     send the same.
@@ -37,7 +37,7 @@ def refused(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | 
 
 
 def blames_destination(verdict: Verdict) -> bool:
-    """Say whether an answer, or its absence, means that other sends there would fail as well.
+    """Return whether an answer, or its absence, means that other sends there would fail as well.
 
     A 408 or 425 is an answer to this one notification.
     """

@@ -23,19 +23,19 @@ LOWER = 0.7
 ROUND_S = 1.0  # between two lowerings, at least: receivers count by the second, or longer
 RISE_S = 8.0  # each second adds an eighth of the pace at which it last throttled
 RISE_MIN_PER_S = 1.0
-FORGET_S = 60.0  # after so long without throttling, a destination has no pace
+FORGET_S = 60.0  # a destination that has not throttled for this long has no pace
 
 TICK_S = 1 / 16  # rows come back in 16 groups a second: each costs a call of release
 BURST_S = TICK_S  # sends that are due within it leave at once
-AHEAD = 2  # rows come back at so many times the pace, which may rise meanwhile
-UNSURE_PER_S = 50.0  # at least so many come back until it throttles for the second time
+AHEAD = 2  # rows come back at this multiple of the pace, which may rise meanwhile
+UNSURE_PER_S = 50.0  # at least this many come back until it throttles for the second time
 NEAR_S = 8.0  # within it each row has a place of its own; later rows only come to ask again
 FAR_PER_S = 1000
 DELAY_MAX_S = 3600.0
 
-HELD_FROM = 3  # after so many refusals in a row the URL is left alone for 1, 2, 4 … seconds
+HELD_FROM = 3  # from this refusal in a row on, the URL is left alone for 1, 2, 4 … seconds
 HELD_MAX_S = 30.0
-TAKES_NOTHING = 5  # lowered so often, it has taken nothing meanwhile
+TAKES_NOTHING = 5  # after this many lowerings in a row: the destination takes nothing at all
 OVERDUE_PER_S = 10.0
 KNOWN_MAX = 10_000
 TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)
@@ -63,23 +63,23 @@ class Hold:
     """A URL that is left alone: its receiver named a time, or takes nothing."""
 
     until: float = -math.inf
-    refused: int = 0  # rounds of refusals since it last took something
+    rounds_refused: int = 0  # rounds of refusals since it last took something
     refused_at: float = -math.inf
     back: Returns = field(default_factory=Returns)
 
-    def refuse(self, retry_after_s: float | None, started_at: float, now: float) -> None:
+    def note_refusal(self, retry_after_s: float | None, started_at: float, now: float) -> None:
         """Learn of a refusal: wait as long as the receiver asks, and longer with each round."""
         if started_at >= self.refused_at + ROUND_S:
-            self.refused, self.refused_at = self.refused + 1, now
+            self.rounds_refused, self.refused_at = self.rounds_refused + 1, now
         wait_s = retry_after_s or 0.0
         if self.takes_nothing:
-            wait_s = max(wait_s, min(2.0 ** min(self.refused - HELD_FROM, 9), HELD_MAX_S))
+            wait_s = max(wait_s, min(2.0 ** min(self.rounds_refused - HELD_FROM, 9), HELD_MAX_S))
         self.until = max(self.until, now + min(wait_s, DELAY_MAX_S))
 
     @property
     def takes_nothing(self) -> bool:
         """Whether it has refused HELD_FROM rounds in a row."""
-        return self.refused >= HELD_FROM
+        return self.rounds_refused >= HELD_FROM
 
 
 @dataclass(slots=True)
@@ -101,14 +101,14 @@ class Pace:
         return max(self.per_s * AHEAD, UNSURE_PER_S if self.throttled_per_s == math.inf else 0.0)
 
     def admits(self, now: float, per_s: float) -> bool:
-        """Say whether a send may leave now, and count it if so."""
+        """Return whether a send may leave now, and count it if so."""
         at = self.sent_at + 1 / per_s
         if at > now + BURST_S:
             return False
         self.sent_at = max(at, now)
         return True
 
-    def refused(self, started_at: float, now: float) -> bool:
+    def note_refusal(self, started_at: float, now: float) -> bool:
         """Lower the pace if too many are refused; say whether it is the first time.
 
         What was under way when the pace fell says nothing about the new one.
@@ -125,7 +125,7 @@ class Pace:
         self.lowered_at = now
         return is_first
 
-    def taken(self, started_at: float) -> None:
+    def note_taken(self, started_at: float) -> None:
         """Raise the pace a little: at most to the double in a second, if all is taken."""
         self.refused_share -= self.refused_share * SMOOTHING
         if started_at >= self.lowered_at:
@@ -144,20 +144,24 @@ class Pace:
 
 
 class Paces:
-    """The paces of one worker process: its sender threads share them."""
+    """The paces of one worker process.
+
+    Threads: any sender may call all of it. The lock is for what changes: to look whether a
+    destination is known needs none.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
         self._held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
 
-    def parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
+    def park(self, claim: Claim, name: str, now: float) -> Unstarted | None:
         """Park a claim that has to wait for its destination. None: it may be sent now."""
         if name not in self._known:
             return None
         with self._lock:
             pace = self._current(name, now)
-            return None if pace is None else self._turned_away(claim, pace, now)
+            return None if pace is None else self._park(claim, pace, now)
 
     def report(
         self, claim: Claim, name: str, verdict: Verdict, started_at: float, now: float
@@ -168,20 +172,20 @@ class Paces:
             return verdict
         with self._lock:
             if throttled:
-                pace = self._refused(name, started_at, now)
+                pace = self._note_refusal(name, started_at, now)
                 hold = self._hold(claim.recipient)
-                hold.refuse(verdict.retry_after_s, started_at, now)
+                hold.note_refusal(verdict.retry_after_s, started_at, now)
                 return replace(verdict, retry_after_s=wait_s(pace, hold, now))
             if verdict.outcome in TAKEN:
-                self._taken(claim, name, started_at, now)
+                self._note_taken(claim, name, started_at, now)
         return verdict
 
     def knows(self, name: str) -> bool:
-        """Say whether it has throttled lately."""
+        """Return whether it has throttled lately."""
         return name in self._known
 
-    def _turned_away(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
-        """Park the rows of a held URL and what is over the pace.
+    def _park(self, claim: Claim, pace: Pace, now: float) -> Unstarted | None:
+        """Park a row whose URL is held, or that is over the pace. None: it may be sent now.
 
         A row beyond its patience heeds the pace alone, and at least OVERDUE_PER_S where nothing is
         taken: rows would gather there and never end.
@@ -190,29 +194,29 @@ class Paces:
         hold = None if overdue else self._held.get(claim.recipient)
         if hold is not None and hold.until > now:
             back_at = hold.back.next(hold.until, pace.back_per_s)
-            return parked(claim, back_at, now, Parked.URL)
+            return park_until(claim, back_at, now, Parked.URL)
         least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
         if pace.admits(now, max(pace.per_s, least_per_s)):
             return None
         back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
-        return parked(claim, back_at, now, Parked.PACE)
+        return park_until(claim, back_at, now, Parked.PACE)
 
-    def _refused(self, name: str, started_at: float, now: float) -> Pace:
+    def _note_refusal(self, name: str, started_at: float, now: float) -> Pace:
         """Know a destination from its first refusal on, and lower its pace if it has to fall."""
         pace = self._current(name, now) or self._known.setdefault(name, Pace(quiet_from=now))
-        if pace.refused(started_at, now):
+        if pace.note_refusal(started_at, now):
             logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
         self._known.move_to_end(name)
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
         return pace
 
-    def _taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
+    def _note_taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
         """Learn that a destination took a send at this URL."""
         if pace := self._current(name, now):
-            pace.taken(started_at)
+            pace.note_taken(started_at)
         if hold := self._held.get(claim.recipient):
-            hold.refused = 0
+            hold.rounds_refused = 0
 
     def _hold(self, url: str) -> Hold:
         """Know a URL from its first refusal on."""
@@ -234,7 +238,7 @@ class Paces:
 
 
 def wait_s(pace: Pace, hold: Hold, now: float) -> float | None:
-    """Say how long a row that was throttled has to wait. None: the ledger decides."""
+    """Return how long a row that was throttled has to wait. None: the ledger decides."""
     if hold.until > now:
         pace.quiet_from = max(pace.quiet_from, hold.until)
         if hold.takes_nothing:
@@ -243,7 +247,7 @@ def wait_s(pace: Pace, hold: Hold, now: float) -> float | None:
     return None if pace.per_s == math.inf else pace.back.next(now, pace.back_per_s) - now
 
 
-def parked(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:
+def park_until(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:
     """Park a claim until `at`, or until it expires or its patience ends.
 
     Rounded up, because each different delay of a batch costs a call of release.

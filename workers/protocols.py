@@ -32,11 +32,11 @@ class Protocols(Generic[T]):
         self._newcomers: dict[str, Newcomer[T]] = {}
 
     def speaks_h2(self, origin: str) -> bool:
-        """Say whether an origin is known to speak HTTP/2."""
+        """Return whether an origin is known to speak HTTP/2."""
         return self._is_h2.get(origin, False)
 
     def may_begin(self, origin: str, item: T) -> bool:
-        """Say whether a transfer may begin now; if not, `item` waits, and comes back later."""
+        """Return whether a transfer may begin now; if not, `item` waits, and comes back later."""
         if origin in self._is_h2:
             return True
         newcomer = self._newcomers.get(origin)
@@ -50,7 +50,7 @@ class Protocols(Generic[T]):
         return False
 
     def needs_scout(self, origin: str) -> bool:
-        """Say whether the transfer that begins now makes the first connection."""
+        """Return whether the transfer that begins now makes the first connection."""
         newcomer = self._newcomers.get(origin)
         return newcomer is not None and not newcomer.is_connected
 

@@ -62,7 +62,7 @@ class ReadySet:
         return ids
 
     def is_offered_to(self) -> bool:
-        """Say whether a dispatcher offers here, or did within the last minute. Raises RedisAway."""
+        """Return whether a dispatcher has offered here in the last minute. Raises RedisAway."""
         try:
             return self._redis.get(self._epoch) is not None
         except (redis.RedisError, OSError) as error:
@@ -75,7 +75,11 @@ class ReadySet:
 
 
 class PoolBeside(redis.ConnectionPool):
-    """One connection for one thread, made in another thread: a name's look-up can take a minute."""
+    """One connection, made in another thread: a name's look-up can take a minute.
+
+    Threads: the one that connects runs _make, and only puts into its queue; all else is the
+    claimer's.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -129,7 +133,7 @@ class PoolBeside(redis.ConnectionPool):
         return making
 
     def _make(self, making: SimpleQueue[Any]) -> None:
-        """Connect (runs in a thread of its own)."""
+        """Connect."""
         try:
             making.put(super().get_connection())
         except Exception as error:  # the thread that waits for the connection raises it
@@ -137,7 +141,7 @@ class PoolBeside(redis.ConnectionPool):
 
 
 def is_quiet(connection: Any) -> bool:
-    """Say whether nothing waits to be read: no answer, and no end of the connection."""
+    """Return whether nothing waits to be read: no answer, and no end of the connection."""
     try:
         return not connection.can_read()
     except (redis.RedisError, OSError):
@@ -145,5 +149,5 @@ def is_quiet(connection: Any) -> bool:
 
 
 def is_id(member: bytes) -> bool:
-    """Say whether a member can be an id: the 16 bytes of a UUID of version 7."""
+    """Return whether a member can be an id: the 16 bytes of a UUID of version 7."""
     return len(member) == 16 and member[6] >> 4 == 7

@@ -34,9 +34,9 @@ class Refusals:
         self._until = {id: until for id, until in self._until.items() if until > now}
         return list(self._until)
 
-    def record(self, call: str, refused: Iterable[Refusal]) -> None:
+    def record(self, call: str, refusals: Iterable[Refusal]) -> None:
         """Count and log each, and remember it."""
-        news = [refusal for refusal in refused if refusal.id not in self._until]
+        news = [refusal for refusal in refusals if refusal.id not in self._until]
         self._metrics.refused.labels(call).inc(len(news))
         rows = ({"notification_id": r.id, "attempt": r.attempt, "error": r.error} for r in news)
         logs.transitions("refused_by_database", ({**row, "call": call} for row in rows), "ERROR")

@@ -35,7 +35,10 @@ SETTLE_EXTRA_S = 2.0  # beyond the grace: for the settler to settle that
 
 
 class Worker:
-    """The threads of one worker. Raises ConfigError for a value that is no webhook secret."""
+    """The threads of one worker. Raises ConfigError for a value that is no webhook secret.
+
+    Threads: start and stop are called by one at a time; alive and ended by any.
+    """
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
         self._settings = settings = within_descriptors(settings)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from service.config.settings import Settings
@@ -15,9 +15,9 @@ from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
 from workers.flight import Flight
 from workers.loop import Loop
-from workers.name_line import LINE_S
+from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
-from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, refused
+from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, unsent_result
 from workers.pace import Paces
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
@@ -25,13 +25,19 @@ from workers.standing import Standing
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
-NAME_PAUSES_S = (0.25, 1.0)  # a claim waits so long for its name: the first above the look-up's age
+# A claim whose name is being looked up is released for the first of these that is longer than the
+# look-up has run; if none is, for LAST_PAUSE_S.
+NAME_PAUSES_S = (0.25, 1.0)
 LAST_PAUSE_S = 2.0
 WRITTEN = Answer()
 
 
 class Sender(Loop):
-    """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox."""
+    """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox.
+
+    Threads: load and give are the claimer's, finish and give_back the runner's; all else is its own
+    thread's. None needs a lock: each field has one writer, and the inbox is a deque.
+    """
 
     def __init__(
         self,
@@ -56,7 +62,7 @@ class Sender(Loop):
         self._slots = slots
         self._outbox = outbox
         self._deadline_s = settings.send_deadline_s
-        self._grace_ends: float | None = None
+        self._grace_ends: float | None = None  # written by the runner's thread only
         self._inbox: deque[Claim] = deque()
         self._lines: list[tuple[Claim, str]] = []
         self._results: list[Ended | Unstarted] = []
@@ -73,22 +79,21 @@ class Sender(Loop):
         return self._received - self._handed_on
 
     def give(self, claims: list[Claim]) -> None:
-        """Take over claims (the claimer's call)."""
+        """Take over claims."""
         self._received += len(claims)
         self._inbox.extend(claims)
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
-        """Start nothing more; end when nothing runs, or the grace is over (the runner's call)."""
+        """Start nothing more; end when nothing runs, or the grace is over."""
         self._grace_ends = grace_ends
         self.stop()
         self._transfers.wake()
 
     def give_back(self) -> None:
-        """Release the inbox of a thread that is stuck (the runner's call)."""
-        with suppress(IndexError):
-            while True:
-                self._outbox.put([Unstarted(claim=self._inbox.popleft())])
+        """Release the inbox of a thread that is stuck."""
+        for claim in self._inbox_emptied():
+            self._outbox.put([Unstarted(claim=claim)])
 
     @property
     def _wanted(self) -> bool:
@@ -118,17 +123,16 @@ class Sender(Loop):
             self._release(flight.claim for flight in self._transfers.unresolved())
             for flight in self._transfers.abort():
                 self._settle(flight.claim, ABORTED, flight.started_at)
-        self._release(self._inbox)
-        self._release(flight.claim for flight in self._destinations.clear_lines())
+        self._release(self._inbox_emptied())
+        self._release(flight.claim for flight in self._destinations.clear_queues())
         self._hand_on()
         self._transfers.close()
 
     def _begin_all(self) -> None:
         """Begin what came in; when stopping, release it."""
         if self._stopping.is_set():
-            self._release(flight.claim for flight in self._destinations.clear_lines())
-        while self._inbox:
-            claim = self._inbox.popleft()
+            self._release(flight.claim for flight in self._destinations.clear_queues())
+        for claim in self._inbox_emptied():
             try:
                 self._begin(claim)
             except BaseException as error:  # an odd row, or a channel that calls sys.exit()
@@ -136,14 +140,20 @@ class Sender(Loop):
         if self._lines:
             self._write_lines()
 
+    def _inbox_emptied(self) -> Iterator[Claim]:
+        """Take out one claim after the other. Two threads may: a claim goes to one of them."""
+        with suppress(IndexError):  # not `while self._inbox`: the other may take the last one
+            while True:
+                yield self._inbox.popleft()
+
     def _begin(self, claim: Claim) -> None:
-        """Begin a claim: as its channel says, by a transfer or by a line."""
+        """Begin a claim: its channel asks for a transfer, or for a line on standard output."""
         now = time.monotonic()
         channel = self._channels.get(claim.channel)
         if self._stopping.is_set():
             self._release([claim])
-        elif refusal := refused(claim, now, self._deadline_s):
-            self._results.append(refusal)
+        elif unsent := unsent_result(claim, now, self._deadline_s):
+            self._results.append(unsent)
         elif channel is None:
             self._settle(claim, UNKNOWN_CHANNEL)
         elif destination := channel.destination(claim):
@@ -154,7 +164,7 @@ class Sender(Loop):
                 self._lines.append((claim, made.text))
             elif isinstance(made, Verdict):
                 self._settle(claim, made)
-            else:  # without a destination, its channel is one
+            else:  # its channel's name stands for the destination that it lacks
                 self._find_place(claim, channel, claim.channel, now)
 
     def _find_place(self, claim: Claim, channel: Channel, destination: str, now: float) -> None:
@@ -178,7 +188,7 @@ class Sender(Loop):
         self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
 
     def _launch(self, flights: list[Flight]) -> None:
-        """Begin transfers; in place of one that cannot, the next in its destination's line."""
+        """Begin transfers; in place of one that cannot, the next in its destination's queue."""
         while flights:
             flight = flights.pop(0)
             if not self._launch_one(flight):
@@ -188,14 +198,14 @@ class Sender(Loop):
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         now = flight.started_at = time.monotonic()
         try:
-            refusal = refused(flight.claim, now, self._deadline_s)
-            refusal = refusal or self._standing.turned_away(flight)
-            answer = None if refusal else self._start_transfer(flight)
+            unsent = unsent_result(flight.claim, now, self._deadline_s)
+            unsent = unsent or self._standing.park(flight)
+            answer = None if unsent else self._start_transfer(flight)
         except BaseException as error:  # as in _begin_all
             self._broke(flight.claim, error)
             return False
-        if refusal is not None:
-            self._results.append(refusal)
+        if unsent is not None:
+            self._results.append(unsent)
             return False
         if isinstance(answer, Verdict):
             self._settle(flight.claim, answer)
@@ -210,14 +220,14 @@ class Sender(Loop):
             if isinstance(made, Verdict):
                 return made
             if isinstance(made, Line):
-                raise TypeError("a channel with destinations has no lines")
+                raise TypeError("a channel with destinations writes no lines")
             is_overdue = flight.claim.patience_ends <= flight.started_at
-            return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else LINE_S)
+            return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else NAME_WAIT_S)
         except MemoryError as error:
             return Answer(error=-1, error_text=str(error), short_of=Short.MEMORY)
 
     def _land(self, flight: Flight, answer: Answer) -> None:
-        """Conclude an attempt, and let the next in line begin."""
+        """Conclude an attempt, and let the next in the queue begin."""
         now = time.monotonic()
         took_s = None
         try:
@@ -239,7 +249,7 @@ class Sender(Loop):
         if short is None or claim.patience_ends <= now:
             self._settle(claim, self._judged(flight, answer, now), flight.started_at)
             return True
-        if short is Short.LOCAL_PORTS:  # each destination has its own: tell its breaker
+        if short is Short.LOCAL_PORTS:  # each destination has its own: its breaker has to know
             self._judged(flight, answer, now)
         self._results.append(Unstarted(claim=claim, delay_s=PAUSE_S))
         with self._surviving():
@@ -253,7 +263,7 @@ class Sender(Loop):
         self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
 
     def _judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
-        """Say what an answer means, and let the destination's standing learn from it."""
+        """Return what an answer means, and let the destination's standing learn from it."""
         verdict = BROKEN
         try:
             verdict = judged(flight.channel, answer)

@@ -10,10 +10,10 @@ from loguru import logger
 from service.config.settings import Settings
 from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
-from workers.accounts import Accounts
 from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
 from workers.outcome import BROKEN
+from workers.reports import Reports
 from workers.slots import Slots
 from workers.store import LOCKED, Store
 
@@ -23,7 +23,11 @@ LOCKED_WAIT_S = 0.02
 
 
 class Settler(Loop):
-    """Keeps what it could not settle; the slots bound how much that can be."""
+    """Keeps what it could not settle; the slots bound how much that can be.
+
+    Threads: the senders, and the runner for a stuck one, put into inbox; finish is the runner's;
+    all else is its own thread's.
+    """
 
     def __init__(
         self,
@@ -37,13 +41,13 @@ class Settler(Loop):
         self._store = store
         self._slots = slots
         self.inbox: Outbox = SimpleQueue()
-        self._accounts = Accounts(metrics)
+        self._reports = Reports(metrics)
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []
         self._grace_ends: float | None = None
 
     def finish(self, grace_ends: float) -> None:
-        """End when all is settled, or the grace is over (the runner's call, after the senders)."""
+        """End when all is settled, or the grace is over (called when the senders are done)."""
         self._grace_ends = grace_ends
         self.stop()
 
@@ -92,7 +96,7 @@ class Settler(Loop):
             self._unstarted = [item for item in self._unstarted if item.delay_s != delay_s]
             self._slots.settled([item.claim.key for item in batch])
             with self._surviving():
-                self._accounts.enter_released(batch, ours)
+                self._reports.released(batch, ours)
 
     def _release_batch(self, batch: list[Unstarted], delay_s: float) -> set[Key]:
         """Release a batch; return what was still ours. If that fails, release one by one."""
@@ -135,6 +139,6 @@ class Settler(Loop):
             self._survived(error, notification_id=claim.id, attempt=claim.attempt)
             return [] if batch[0].verdict is BROKEN else [replace(batch[0], verdict=BROKEN)]
         with self._surviving():
-            self._accounts.enter(batch, results)
+            self._reports.settled(batch, results)
         keys = {key for key, settled in results.items() if settled.status == LOCKED}
         return [item for item in batch if item.claim.key in keys] if keys else []

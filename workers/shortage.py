@@ -12,7 +12,7 @@ from loguru import logger
 from service.metrics import WorkerMetrics
 
 PAUSE_S = 1.0  # before what could not begin is claimed again
-FORGET_S = 60.0  # after so long without it, the next shortage is logged again
+FORGET_S = 60.0  # a shortage that was not met for this long is logged again
 
 
 class Short(StrEnum):
@@ -41,7 +41,7 @@ NEEDS_FILES = (
 
 
 def short_of(easy: Any, error: int) -> Short | None:
-    """Say what was lacking, if that is why a transfer has failed with libcurl's `error`."""
+    """Return what was lacking, if that is why a transfer has failed with libcurl's `error`."""
     if error == pycurl.E_OUT_OF_MEMORY:  # libcurl says so for want of a descriptor, too
         return Short.DESCRIPTORS if no_descriptor_is_left() else Short.MEMORY
     if error == pycurl.E_COULDNT_CONNECT:
@@ -59,14 +59,17 @@ def no_descriptor_is_left() -> bool:
 
 
 class Shortages:
-    """What this worker lacked lately: each time it is counted, and the first time logged."""
+    """What this worker lacked lately: each time it is counted, and the first time logged.
+
+    Threads: any sender may call met; without a lock two of them may log the same shortage.
+    """
 
     def __init__(self, metrics: WorkerMetrics) -> None:
         self._metrics = metrics
         self._met_at: dict[Short, float] = {}
 
     def met(self, short: Short, now: float) -> None:
-        """Note that a transfer could not begin. Any sender may call it."""
+        """Note that a transfer could not begin."""
         self._metrics.shortages.labels(short).inc()
         if now - self._met_at.get(short, -math.inf) > FORGET_S:
             logger.warning("shortage", what=short, hint="nothing is lost; see ops/RUNBOOK.md")

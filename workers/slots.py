@@ -11,6 +11,9 @@ class Slots:
 
     A slot is free again when its send has ended, so that the next claim runs beside the settle;
     the second limit stops the claims when settling does not keep up, or cannot.
+
+    Threads: free, take, pop_doubt and unknown are the claimer's, so that nobody else takes what is
+    free. The rest is anybody's; sending and in_hand read one number, which needs no lock.
     """
 
     def __init__(self, sending_max: int, in_hand_max: int) -> None:
@@ -57,18 +60,18 @@ class Slots:
 
     def lost(self, keys: Collection[Key]) -> None:
         """Note claims that an error has lost: the claimer asks the ledger and releases them."""
-        self.settled(keys)
-        self._has_doubt = True
+        with self._changed:
+            self.settled(keys)
+            self._has_doubt = True
 
     def pop_doubt(self) -> bool:
-        """Say whether claims may have got lost since this was last asked."""
-        if not self._has_doubt:
-            return False
-        self._has_doubt = False
-        return True
+        """Return whether claims may have got lost since this was last called."""
+        with self._changed:
+            has_doubt, self._has_doubt = self._has_doubt, False
+        return has_doubt
 
     def unknown(self, keys: Collection[Key]) -> list[Key]:
-        """Say which of these are not in hand."""
+        """Return which of these are not in hand."""
         with self._changed:
             return [key for key in keys if key not in self._in_hand]
 

@@ -12,9 +12,9 @@ import pycurl
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from workers.channels.channel import Answer, Mail, Phase
-from workers.handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
-from workers.smtp_offers import SmtpOffers
+from workers.smtp_features import SmtpFeatures
 
 # By their first five bytes: a line of a login, which is base64, has no blank there.
 COMMANDS = {
@@ -33,18 +33,21 @@ class SmtpHandle(Handle):
 
     libcurl 8.23 puts a connection back into its pool after a timeout, and takes the late reply for
     the answer to the next mail. So each handle has its own pool, and is closed together with it.
+
+    Threads: its own runs _live, and all that libcurl calls in it; the sender calls the rest, and
+    between send and the callback nothing but give_up.
     """
 
     reusable_after_error = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._offers = SmtpOffers()
+        self._features = SmtpFeatures()
         self._needs_utf8 = self._lacks_utf8 = False
         self._first_code = b""  # of the first reply to this mail
         self._thread: threading.Thread | None = None
         self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread; True: send, False: end
-        self._is_cut_off = False  # any thread may set it
+        self._is_cut_off = False  # set by the sender, read by its thread
         self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a new one takes the place of the old one
         self.easy.setopt(pycurl.NOPROGRESS, 0)
         self.easy.setopt(pycurl.XFERINFOFUNCTION, self._ends_mail)
@@ -101,11 +104,11 @@ class SmtpHandle(Handle):
             self._orders.put(False)
 
     def has_failed(self, answer: Answer) -> bool:
-        """Say whether the server may be to blame; a mail that it refuses is no such case."""
+        """Return whether the server may be to blame; a mail that it refuses is no such case."""
         return answer.error != 0 and (answer.status < 400 or answer.status == 421)
 
     def was_dead(self, answer: Answer) -> bool:
-        """Say whether no reply came, or 421 as the first one: the connection was too old."""
+        """Return whether no reply came, or 421 as the first one: the connection was too old."""
         if answer.error in (0, pycurl.E_OPERATION_TIMEDOUT) or not self._is_reused():
             return False
         return self._first_code == b"421" or (answer.error in DROPPED and not self._first_code)
@@ -123,7 +126,7 @@ class SmtpHandle(Handle):
         self.easy.setopt(pycurl.INFILESIZE_LARGE, len(mail.body))
 
     def _live(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
-        """Send one mail after another, then close the handle (runs in its thread)."""
+        """Send one mail after another, then close the handle."""
         while self._orders.get():
             error, text = self._perform()
             if not self._is_cut_off:
@@ -141,7 +144,7 @@ class SmtpHandle(Handle):
         return 0, ""
 
     def _ends_mail(self, *_: object) -> int:
-        """Say whether to cut off the mail (libcurl's callback, once a second at least)."""
+        """Return whether to cut off the mail (libcurl's callback, once a second at least)."""
         return int(self._is_cut_off)
 
     def _close(self) -> None:
@@ -162,7 +165,7 @@ class SmtpHandle(Handle):
         """Keep the server's last reply; end the transfer if the server lacks SMTPUTF8 for it."""
         self._kept[:] = line[:BODY_KEPT_BYTES]
         self._first_code = self._first_code or line[:3]
-        if self._offers.hear(line) and self._needs_utf8 and not self._offers.utf8:
+        if self._features.hear(line) and self._needs_utf8 and not self._features.utf8:
             self._lacks_utf8 = True
             return 0
         return None

@@ -23,13 +23,13 @@ class Standing:
         self._breakers = breakers
         self._paces = paces
 
-    def turned_away(self, flight: Flight) -> Unstarted | None:
+    def park(self, flight: Flight) -> Unstarted | None:
         """Park a claim until its destination may be asked again. None: it may now."""
         claim, now = flight.claim, flight.started_at
         parked = None
         if flight.share != flight.destination:
-            parked = self._parked(claim, flight.share, now)
-        return parked or self._parked(claim, flight.destination, now)
+            parked = self._park(claim, flight.share, now)
+        return parked or self._park(claim, flight.destination, now)
 
     def report(self, flight: Flight, verdict: Verdict, now: float) -> Verdict:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
@@ -51,9 +51,9 @@ class Standing:
         self._breakers.not_sent(flight.destination, flight.started_at)
         self._breakers.not_sent(flight.share, flight.started_at)
 
-    def _parked(self, claim: Claim, name: str, now: float) -> Unstarted | None:
+    def _park(self, claim: Claim, name: str, now: float) -> Unstarted | None:
         """Ask one name's pace and breaker. None: neither stands in the way."""
-        parked = self._paces.parked(claim, name, now)
+        parked = self._paces.park(claim, name, now)
         if parked is not None:
             return parked
         wait_s = self._breakers.wait_s(claim, name, now)

@@ -18,8 +18,8 @@ from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model import Status
 from workers.claim import Claim, Ended, Key
+from workers.ledger_session import Session
 from workers.refusals import Refusal, Refusals
-from workers.session import Session
 
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 # Two results beside the statuses of the ledger.
@@ -105,11 +105,11 @@ class Store:
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
-        refused: list[Refusal] = []
+        refusals: list[Refusal] = []
         for row in self._claimed(ids, args):
             id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s, error = row
             if status == REFUSED:
-                refused.append(Refusal(id_, None, error or SKIPPED))
+                refusals.append(Refusal(id_, None, error or SKIPPED))
                 continue
             claim = Claim(
                 id=id_,
@@ -122,8 +122,8 @@ class Store:
                 patience_ends=asked_at + patience_s,
             )
             (claims if status == Status.SENDING else expired).append(claim)
-        if refused:
-            self._refusals.record("claim", refused)
+        if refusals:
+            self._refusals.record("claim", refusals)
         return claims, expired
 
     def _claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -161,9 +161,9 @@ class Store:
                 self._patience_s,
             ),
         )
-        refused = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
-        if refused:
-            self._refusals.record("settle", refused)
+        refusals = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
+        if refusals:
+            self._refusals.record("settle", refusals)
         return {
             (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s, counted=counted)
             for id_, attempt, status, due_in_s, age_s, counted, _ in rows
@@ -173,9 +173,9 @@ class Store:
         """Release claims, due again after `delay_s`. Returns those that were still ours."""
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
         rows = self._batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
-        refused = [Refusal(*row) for row in rows if row[2] is not None]
-        if refused:
-            self._refusals.record("release", refused)
+        refusals = [Refusal(*row) for row in rows if row[2] is not None]
+        if refusals:
+            self._refusals.record("release", refusals)
         return {(id, attempt) for id, attempt, error in rows if error is None}
 
     def held(self) -> list[Key]:
@@ -215,7 +215,7 @@ def milliseconds(seconds: float | None) -> int | None:
 
 
 def blames_row(error: Exception) -> bool:
-    """Say whether an error may be about one row of a batch, and not about PostgreSQL.
+    """Return whether an error may be about one row of a batch, and not about PostgreSQL.
 
     Any SQLSTATE may be, as a trigger raises what it likes; sql/blames_row.sql judges. Errors that
     ended the session or the statement are not.

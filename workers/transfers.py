@@ -18,11 +18,11 @@ from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.names.origin import Server, name_of, server
 from workers.channels.channel import Answer, Mail, Post
+from workers.curl_handle import Handle
 from workers.doubts import LIFETIME_S, Doubts
-from workers.handle import Handle
 from workers.http_handle import HttpHandle
 from workers.multi import Multi, Result
-from workers.name_line import LINE_S, NameLine
+from workers.name_queue import NAME_WAIT_S, NameQueue
 from workers.names import Names, Resolution
 from workers.protocols import Protocols
 from workers.shortage import Short, short_of
@@ -53,7 +53,10 @@ class Running(Generic[Tag]):
 
 
 class Transfers(Generic[Tag]):
-    """The transfers of one thread, each known by the tag it was started with."""
+    """The transfers of one sender, each known by the tag it was started with.
+
+    Threads: wake is anybody's; the threads of mails call _mail_ended; all else is the sender's.
+    """
 
     def __init__(
         self, settings: Settings, names: Names | None = None, doubts: Doubts | None = None
@@ -62,14 +65,14 @@ class Transfers(Generic[Tag]):
         self._settings = settings
         self._mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
         self._multi = Multi(settings.sends_per_thread)
-        self._names: NameLine[Running[Tag]] = NameLine(names or Names(), self._multi.wake)
+        self._names: NameQueue[Running[Tag]] = NameQueue(names or Names(), self._multi.wake)
         self._doubts = doubts or Doubts()
         self._resolutions: dict[tuple[str, int], Resolution] = {}  # what libcurl knows of names
         self._running: dict[pycurl.Curl, Running[Tag]] = {}
         self._protocols: Protocols[Running[Tag]] = Protocols()
         self._scouts: set[pycurl.Curl] = set()  # which make a newcomer's first connection
         self._connected: list[str] = []  # newcomers, since the last round
-        self._behind: list[Running[Tag]] = []  # what waited for them, and may begin
+        self._behind: list[Running[Tag]] = []  # transfers that waited for them, and may begin
         self._unread: deque[Result] = deque()  # ended, not yet collected
         self._mailed: deque[Result] = deque()  # ended, in their own threads
         self._idle: dict[type, list[Handle]] = {kind: [] for kind in HANDLES}
@@ -79,10 +82,12 @@ class Transfers(Generic[Tag]):
         """Whether libcurl has a transfer to finish."""
         return bool(self._running)
 
-    def start(self, transfer: Post | Mail, tag: Tag, line_s: float = LINE_S) -> Answer | None:
+    def start(
+        self, transfer: Post | Mail, tag: Tag, name_wait_s: float = NAME_WAIT_S
+    ) -> Answer | None:
         """Begin a transfer, which ends within the deadline. An Answer: it cannot begin.
 
-        It waits up to `line_s` for its name to be looked up.
+        It waits up to `name_wait_s` for its name to be looked up.
         """
         server = self._server_of(transfer)
         if server is None:
@@ -94,7 +99,7 @@ class Transfers(Generic[Tag]):
             return self._admit(running)
         resolution = self._names.ask(server.name, now)
         if resolution is None:
-            self._names.enter(server.name, running, now + line_s)
+            self._names.enter(server.name, running, now + name_wait_s)
             return None
         return self._resolved(running, resolution)
 
@@ -120,7 +125,7 @@ class Transfers(Generic[Tag]):
             return None
         answer = self._begin(running)
         if answer and running.secure and self._protocols.needs_scout(running.secure):
-            self._protocols.silent(running.secure)  # or all that follow would wait for it in vain
+            self._protocols.silent(running.secure)  # or those behind it would wait for ever
         return answer
 
     def _begin(self, running: Running[Tag], *, left_s: float | None = None) -> Answer | None:
@@ -162,10 +167,10 @@ class Transfers(Generic[Tag]):
         self.wake()
 
     def _age_max_s(self, running: Running[Tag]) -> int:
-        """Say how old a connection may be for a transfer to use it; 0: it needs a new one."""
+        """Return how old a connection may be for a transfer to use it; 0: it needs a new one."""
         if running.tries > 1:
             return 0
-        if not self._doubts.known:
+        if self._doubts.is_empty:
             return LIFETIME_S
         origin = running.server.origin
         shares = self._protocols.speaks_h2(origin)
@@ -209,7 +214,7 @@ class Transfers(Generic[Tag]):
         if self._unread:
             timeout_s = 0.0
         elif not self._names.is_empty:
-            timeout_s = min(timeout_s, LINE_S)
+            timeout_s = min(timeout_s, NAME_WAIT_S)
         self._multi.wait(timeout_s)
         self._multi.run_timers()
         self._read()
@@ -236,7 +241,7 @@ class Transfers(Generic[Tag]):
                 yield running.tag, error
 
     def wake(self) -> None:
-        """End a wait. Any thread may call it."""
+        """End a wait."""
         self._multi.wake()
 
     def unresolved(self) -> list[Tag]:
@@ -332,7 +337,10 @@ class Transfers(Generic[Tag]):
 
 
 def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:
-    """Say whether a transfer may begin anew: once after a dead connection, after refusals more."""
+    """Return whether a transfer may begin anew: once after a dead connection, or TRIES_MAX times.
+
+    The latter after refusals, which say that nothing was processed.
+    """
     if handle.was_refused(answer):
         return tries < TRIES_MAX
     return tries == 1 and handle.was_dead(answer)

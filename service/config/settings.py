@@ -29,7 +29,8 @@ from service.errors import ConfigError
 from service.model import Channel
 
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's key=value, a secret, or a long text
-LEASE_SPARE_S = 4.0  # a claim may take this long (workers/session.py); its lease begins before
+# A claim may take this long (workers/ledger_session.py), and its lease begins before it.
+LEASE_SPARE_S = 4.0
 
 
 def setting(parse: Parser, default: Any) -> Any:

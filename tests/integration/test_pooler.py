@@ -20,7 +20,7 @@ from tests.integration.test_hostile_settings import HOSTILE, set_for
 from tests.pgbouncer import PgBouncer
 from tests.road import examined, road
 from tests.scratch import scratch
-from workers.session import connect as workers_connect
+from workers.ledger_session import connect as workers_connect
 
 pytestmark = pytest.mark.needs("pgbouncer")
 

@@ -70,7 +70,7 @@ class Answer:
     so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only.
     `lacks_utf8`: we ended it, as the mail needs SMTPUTF8 and the server does not offer it.
     `short_of`: nothing left this host, as it lacked this. `unresolved_s`: nothing left this host,
-    as the receiver's name has been looked up for so long without an answer.
+    and this is how long its name has been looked up without an answer.
     """
 
     error: int = 0
@@ -105,4 +105,4 @@ class Channel(Protocol):
         """Return what to send; a Verdict: why it cannot be sent."""
 
     def judge(self, answer: Answer) -> Verdict:
-        """Say what the answer means."""
+        """Return the verdict that an answer means."""

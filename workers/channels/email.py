@@ -94,14 +94,14 @@ class EmailChannel:
         try:
             to = address(claim.recipient)
         except ValueError as error:
-            return refused("invalid_recipient", error)
+            return permanent("invalid_recipient", error)
         try:
             payload = msgspec.json.decode(claim.payload, type=EmailPayload)
             return self._mail(claim.id, to, payload)
         except msgspec.MsgspecError as error:
-            return refused("invalid_payload", error)
+            return permanent("invalid_payload", error)
         except ValueError as error:
-            return refused("invalid_header", error)
+            return permanent("invalid_header", error)
 
     def judge(self, answer: Answer) -> Verdict:
         """Judge by the server's last reply, or the error without one, and by the phase of the mail.
@@ -140,7 +140,7 @@ class EmailChannel:
 
 
 def judge_before_rcpt(answer: Answer) -> Verdict:
-    """Judge what came before the server knew the recipient: it would be so for any mail."""
+    """Judge an answer that came before RCPT: any other mail would have got the same."""
     if answer.status == 421:
         return replied(Outcome.THROTTLED, answer)
     if answer.phase is Phase.MAIL and ABOUT_THIS_MAIL.match(answer.body):
@@ -176,7 +176,7 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
 
 
 def of_domain(outcome: Outcome, answer: Answer) -> bool:
-    """Say whether a verdict is about the mail's domain: from RCPT on, the server may quote that."""
+    """Return whether a verdict is about the mail's domain: a server may quote it from RCPT on."""
     return answer.phase >= Phase.RCPT and outcome is not Outcome.UNREACHABLE
 
 
@@ -189,6 +189,6 @@ def domain(text: str) -> str:
         return text.lower()
 
 
-def refused(code: str, error: Exception) -> Verdict:
+def permanent(code: str, error: Exception) -> Verdict:
     """Make the verdict that no attempt can make this a mail."""
     return Verdict(outcome=Outcome.PERMANENT, code=code, excerpt=excerpt(str(error)))

@@ -57,7 +57,7 @@ def phrase(text: str) -> str:
 
 
 def is_plain(name: str, text: str) -> bool:
-    """Say whether `text` may stand as it is. Raises ValueError for an ASCII token beyond 998."""
+    """Return whether `text` may stand as it is. Raises ValueError for an ASCII token beyond 998."""
     if not PLAIN.fullmatch(text):
         return False
     tokens = text.split(" ")

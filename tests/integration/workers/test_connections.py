@@ -260,7 +260,7 @@ def test_no_connection_from_before_a_failure_is_used_again_and_the_younger_are()
     assert age_max_s("a", 107.9) == 7
     assert age_max_s("b", 107.9) == LIFETIME_S
     assert age_max_s("a", 161.0) == LIFETIME_S
-    assert not doubts.known
+    assert not doubts._known
 
 
 def test_what_shares_a_connection_gets_one_new_one_a_second():
@@ -289,11 +289,11 @@ def test_doubts_are_bounded():
     doubts = Doubts()
     for number in range(KNOWN_MAX + 10):
         doubts.failed(str(number), 0.0)
-    assert len(doubts.known) == KNOWN_MAX
+    assert len(doubts._known) == KNOWN_MAX
 
 
 def test_a_connection_lives_for_a_minute(transfers, monkeypatch):
-    for module in ("handle", "transfers"):
+    for module in ("curl_handle", "transfers"):
         monkeypatch.setattr(f"workers.{module}.LIFETIME_S", 1)
     with scripted(numbered([])) as server:
         url = f"http://127.0.0.1:{server.port}/"

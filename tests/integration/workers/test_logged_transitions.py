@@ -41,6 +41,27 @@ def test_a_retry_that_succeeds(db, sink, start, story, transitions):
     assert retry["recipient"] == sink.url + "/…"
 
 
+def test_one_that_the_receiver_throttles_is_held_back_and_no_attempt_counts(
+    db, sink, start, story, transitions
+):
+    start(max_retries=0)
+    id = webhook(db, sink, "/once/429")
+    wait_for(lambda: len(story(id)) == 4)
+    assert story(id) == [("claimed", 1), ("held_back", 1), ("claimed", 2), ("sent", 2)]
+    held_back = dict(reversed(transitions))["held_back"]
+    assert (held_back["outcome"], held_back["code"]) == ("throttled", "429")
+    assert held_back["counted"] is False and held_back["due_in_s"] > 0
+    assert held_back["recipient"] == sink.url + "/…"
+
+
+def test_one_that_cannot_reach_its_receiver_is_held_back(db, start, story, transitions):
+    start(max_retries=0)
+    id = ledger.enqueue(db, channel="webhook", recipient="http://127.0.0.1:1/", payload="{}")[0]
+    wait_for(lambda: ("held_back", 1) in story(id))
+    held_back = dict(reversed(transitions))["held_back"]
+    assert (held_back["outcome"], held_back["counted"]) == ("unreachable", False)
+
+
 def test_a_dead_letter(db, sink, start, story, transitions):
     start()
     id = webhook(db, sink, "/status/410")
@@ -102,7 +123,7 @@ def test_those_that_wait_for_a_destination_which_fails(db, sink, start, transiti
 
 def test_no_line_costs_anything_when_only_warnings_are_wanted(db, sink, start, monkeypatch):
     made = []
-    for row in ("accounts.sent_row", "claimer.Claimer._log_row"):
+    for row in ("reports.sent_row", "claimer.Claimer._log_row"):
         monkeypatch.setattr(f"workers.{row}", lambda *given: made.append(given))
     logger.remove()
     sink_id = logger.add(lambda _: None, level="WARNING")

@@ -10,7 +10,6 @@ from aiosmtpd.controller import Controller
 from service.logs import logs
 from tests import ledger
 from tests.waiting import wait_for
-from workers.accounts import Accounts
 from workers.breakers import Breakers
 from workers.channels.channel import Line, Mail, Post
 from workers.channels.email import EmailChannel
@@ -21,6 +20,7 @@ from workers.destinations import Destinations
 from workers.hints import Hints
 from workers.loop import Loop
 from workers.pace import Paces
+from workers.reports import Reports
 from workers.sender import Sender
 from workers.settler import Settler
 from workers.slots import Slots
@@ -50,11 +50,11 @@ STEPS = [
     (Destinations, "enter"),
     (Destinations, "enter_behind"),
     (Destinations, "overdue"),
-    (Standing, "turned_away"),
+    (Standing, "park"),
     (Standing, "report"),
     (Breakers, "wait_s"),
     (Breakers, "report"),
-    (Paces, "parked"),
+    (Paces, "park"),
     (Paces, "report"),
     (Transfers, "start"),
     (Transfers, "wait"),
@@ -72,9 +72,9 @@ STEPS = [
     (Settler, "_collect"),
     (Settler, "_settle"),
     (Settler, "_settle_batch"),
-    (Accounts, "enter"),
-    (Accounts, "_count"),
-    (Accounts, "enter_released"),
+    (Reports, "settled"),
+    (Reports, "_count"),
+    (Reports, "released"),
     (Loop, "_survived"),
     (logs, "transitions"),
     (logs, "masked"),

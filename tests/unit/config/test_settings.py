@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 
 from service.config.settings import LEASE_SPARE_S, Settings, read_settings, retired_settings
 from service.errors import ConfigError
-from workers.session import STATEMENT_TIMEOUT_S
+from workers.ledger_session import STATEMENT_TIMEOUT_S
 
 EXAMPLE = Path(__file__).resolve().parents[3] / ".env.example"
 NOWHERE = Path("/nonexistent/.env")

@@ -92,7 +92,7 @@ class Road:
         heapq.heappush(self.events, (when, next(self.order), act, arguments))
 
     def due(self, claim, name, receiver):
-        parked = self.paces.parked(claim, name, self.now)
+        parked = self.paces.park(claim, name, self.now)
         if parked is not None:
             self.parks[claim.id] += 1
             self.at(self.now + parked.delay_s, self.due, claim, name, receiver)

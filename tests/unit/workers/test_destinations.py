@@ -1,4 +1,4 @@
-from workers.destinations import LINE_S, PARKED_MAX_S, Destinations, Place
+from workers.destinations import PARKED_MAX_S, QUEUE_S, Destinations, Place
 
 LATER = 1.0  # a send that takes this long is slow
 
@@ -8,10 +8,10 @@ def filled(slots):
     places = Destinations(slots)
     places.enter("slow", "first", 0.0)
     places.enter("slow", "second", 0.0)
-    places.leave("slow", 0.0, LINE_S / 2)
+    places.leave("slow", 0.0, QUEUE_S / 2)
     while places.enter("slow", "x", 0.0) is Place.START:
         pass
-    places._known["slow"].line.clear()
+    places._known["slow"].queue.clear()
     return places
 
 
@@ -31,22 +31,22 @@ def test_a_destination_that_has_not_answered_yet_leaves_half_of_the_slots():
 def test_a_destination_that_answers_no_more_leaves_half_of_the_slots():
     places = filled(16)
     for _ in range(5):
-        places.leave("slow", 0.0, LINE_S / 2)
+        places.leave("slow", 0.0, QUEUE_S / 2)
     assert places._known["slow"].active == 9
     assert places.enter("slow", "x", LATER) is Place.NONE
-    assert places.enter("slow", "x", LINE_S) is Place.START
+    assert places.enter("slow", "x", QUEUE_S) is Place.START
 
 
 def test_a_quick_destination_has_a_line_beyond_its_share():
     places = filled(16)
-    assert places.enter("slow", "next", LINE_S / 2) is Place.LINE
-    assert places.leave("slow", LINE_S / 2, 0.01) == ["next"]
+    assert places.enter("slow", "next", QUEUE_S / 2) is Place.QUEUE
+    assert places.leave("slow", QUEUE_S / 2, 0.01) == ["next"]
 
 
 def test_a_line_beyond_the_share_is_sent_away_when_nobody_leaves():
     places = filled(16)
     places.enter("slow", "next", 0.0)
-    assert list(places.overdue(LINE_S / 2)) == []
+    assert list(places.overdue(QUEUE_S / 2)) == []
     assert list(places.overdue(LATER)) == [("slow", "next")]
     assert places.leave("slow", LATER, LATER) == []
 

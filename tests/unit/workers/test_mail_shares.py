@@ -5,7 +5,7 @@ import random
 import pytest
 
 from workers.destinations import PARKED_MAX_S, SLOW_KNOWN_MAX, Destinations, Place
-from workers.turns import SLOW_S
+from workers.shares import SLOW_S
 
 SERVER, AT_ONCE = "smtp://mail.example:25", 8
 QUICK_S, SLOW = 0.01, SLOW_S * 3
@@ -165,7 +165,7 @@ def test_the_longer_the_line_before_a_domain_the_later_it_comes_back():
 def test_clearing_the_lines_lets_nobody_start():
     mails = Mails(at_once=1)
     mails.come("a", "a", "b")
-    assert sorted(mails.places.clear_lines()) == ["a", "b"]
+    assert sorted(mails.places.clear_queues()) == ["a", "b"]
     assert mails.end("a") == []
     assert not mails.places._known
     assert mails.places._servers[SERVER].held == 0
@@ -181,7 +181,7 @@ def test_whatever_comes_and_goes_the_limits_hold_and_nobody_is_forgotten(slots, 
         mails.now += chance.choice([0.0, 0.01, 2.0])
         room = slots - waiting - len(mails.sending)
         if chance.random() < 0.5 and room:
-            waiting += mails.enter(chance.choice(domains)) is Place.LINE
+            waiting += mails.enter(chance.choice(domains)) is Place.QUEUE
         elif mails.sending:
             took_s = chance.choice([None, QUICK_S, SLOW])
             waiting -= len(mails.end(chance.choice(mails.sending), took_s))

@@ -7,22 +7,24 @@ from hypothesis import strategies as st
 from service.model import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.claim import Ended, Unstarted
-from workers.outcome import EXCERPT_CHARS, excerpt, refused
+from workers.outcome import EXCERPT_CHARS, excerpt, unsent_result
 
 
 def test_a_fresh_claim_may_be_sent():
-    assert refused(a_claim(lease_ends=130.0), now=100.0, deadline_s=10.0) is None
+    assert unsent_result(a_claim(lease_ends=130.0), now=100.0, deadline_s=10.0) is None
 
 
 @pytest.mark.parametrize("expires_at", [99.0, 100.0])
 def test_what_has_expired_is_settled_and_not_sent(expires_at):
-    over = refused(a_claim(expires_at=expires_at, lease_ends=130.0), now=100.0, deadline_s=10.0)
+    over = unsent_result(
+        a_claim(expires_at=expires_at, lease_ends=130.0), now=100.0, deadline_s=10.0
+    )
     assert isinstance(over, Ended)
     assert over.verdict.outcome is Outcome.EXPIRED
 
 
 def test_a_lease_shorter_than_the_deadline_is_released_and_not_sent():
-    over = refused(a_claim(lease_ends=109.9), now=100.0, deadline_s=10.0)
+    over = unsent_result(a_claim(lease_ends=109.9), now=100.0, deadline_s=10.0)
     assert isinstance(over, Unstarted)
 
 

@@ -41,7 +41,7 @@ def slow_down(paces, at=0.0, row=ROW):
 def sent_in(paces, seconds, start=0.0, row=ROW):
     """Count what is let through when one asks a hundred times a second."""
     asked = [start + n / 100 for n in range(int(seconds * 100))]
-    return sum(paces.parked(row, HERE, at) is None for at in asked)
+    return sum(paces.park(row, HERE, at) is None for at in asked)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_the_pace_has_a_least(paces):
 
 def test_a_destination_that_nobody_throttled_is_not_known(paces):
     assert paces.report(ROW, HERE, SENT, 0.0, 0.0) is SENT
-    assert paces.parked(ROW, HERE, 0.0) is None
+    assert paces.park(ROW, HERE, 0.0) is None
     assert not paces._known
 
 
 def test_parked_rows_come_back_one_after_another_and_few_delays_differ(paces):
     slow_down(paces)
-    parked = [p for n in range(5000) if (p := paces.parked(ROW, HERE, 0.0))]
+    parked = [p for n in range(5000) if (p := paces.park(ROW, HERE, 0.0))]
     delays = [p.delay_s for p in parked]
     assert delays == sorted(delays)
     assert {p.parked for p in parked} == {Parked.PACE}
@@ -168,7 +168,7 @@ def test_a_url_that_takes_nothing_is_asked_less_and_less(paces):
     waits = [throttle(paces, 50.0 * n) for n in range(1, 12)]
     assert waits == sorted(waits)
     assert 30 <= waits[-1] <= 40
-    assert paces.parked(ROW, HERE, 551.0).parked is Parked.URL
+    assert paces.park(ROW, HERE, 551.0).parked is Parked.URL
     paces.report(ROW, HERE, SENT, 620.0, 620.0)
     assert throttle(paces, 622.0) < 10
 
@@ -176,16 +176,16 @@ def test_a_url_that_takes_nothing_is_asked_less_and_less(paces):
 def test_retry_after_holds_the_rows_of_its_url_and_no_others(paces):
     other = rows(1, url="https://limited.example/another-tenant")[0]
     assert throttle(paces, 0.0, retry_after_s=30) >= 30
-    held = paces.parked(ROW, HERE, 1.0)
+    held = paces.park(ROW, HERE, 1.0)
     assert held.parked is Parked.URL
     assert held.delay_s >= 29
-    assert paces.parked(other, HERE, 1.0) is None
-    assert paces.parked(ROW, HERE, 40.0) is None
+    assert paces.park(other, HERE, 1.0) is None
+    assert paces.park(ROW, HERE, 40.0) is None
 
 
 def test_held_rows_come_back_spread_by_the_pace(paces):
     waits = [throttle(paces, 0.0, retry_after_s=30) for _ in range(40)]
-    waits += [paces.parked(ROW, HERE, 0.5).delay_s + 0.5 for _ in range(20)]
+    waits += [paces.park(ROW, HERE, 0.5).delay_s + 0.5 for _ in range(20)]
     assert waits == sorted(waits)
     assert waits[0] >= 30
     assert waits[-1] >= 31
@@ -195,22 +195,22 @@ def test_held_rows_come_back_spread_by_the_pace(paces):
 def test_no_wait_is_longer_than_an_hour(paces, retry_after_s):
     waits = [throttle(paces, 0.0, retry_after_s=retry_after_s) for _ in range(1000)]
     assert max(waits) <= DELAY_MAX_S
-    assert max(paces.parked(ROW, HERE, 0.0).delay_s for _ in range(1000)) <= DELAY_MAX_S
+    assert max(paces.park(ROW, HERE, 0.0).delay_s for _ in range(1000)) <= DELAY_MAX_S
 
 
 def test_a_held_row_comes_back_for_its_end(paces):
     throttle(paces, 0.0, retry_after_s=3600)
     [expires] = rows(1, expires_at=100.0)
     [impatient] = rows(1, patience_ends=200.0)
-    assert paces.parked(expires, HERE, 0.0).delay_s == 100
-    assert paces.parked(impatient, HERE, 0.0).delay_s == 200
+    assert paces.park(expires, HERE, 0.0).delay_s == 100
+    assert paces.park(impatient, HERE, 0.0).delay_s == 200
 
 
 def test_a_row_beyond_its_patience_is_not_held_and_keeps_the_pace(paces):
     [overdue] = rows(1, patience_ends=0.0)
     slow_down(paces, row=overdue)
     throttle(paces, 0.0, row=overdue, retry_after_s=3600)
-    assert paces.parked(overdue, HERE, 1.0) is None
+    assert paces.park(overdue, HERE, 1.0) is None
     assert sent_in(paces, 10, start=2.0, row=overdue) <= 10 * START_PER_S + 3
 
 
@@ -234,7 +234,7 @@ def test_a_destination_is_forgotten_when_it_has_not_throttled_for_a_while(paces,
     throttle(paces, 5.0)
     paces.report(ROW, HERE, SENT, 5.0 + FORGET_S, 5.0 + FORGET_S)
     assert HERE in paces._known
-    assert paces.parked(ROW, HERE, 6.0 + FORGET_S) is None
+    assert paces.park(ROW, HERE, 6.0 + FORGET_S) is None
     assert not paces._known
     assert [record["message"] for record in events] == ["pace_lowered", "pace_forgotten"]
     assert {record["extra"]["destination"] for record in events} == {HERE}
@@ -242,7 +242,7 @@ def test_a_destination_is_forgotten_when_it_has_not_throttled_for_a_while(paces,
 
 def test_a_destination_is_known_as_long_as_a_url_of_it_is_held(paces):
     throttle(paces, 0.0, retry_after_s=1000)
-    assert paces.parked(ROW, HERE, 900.0).parked is Parked.URL
+    assert paces.park(ROW, HERE, 900.0).parked is Parked.URL
 
 
 def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, monkeypatch):

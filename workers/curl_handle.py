@@ -45,11 +45,11 @@ class Handle(ABC):
 
     @abstractmethod
     def has_failed(self, answer: Answer) -> bool:
-        """Say whether the host that the connection leads to may be to blame."""
+        """Return whether the host that the connection leads to may be to blame."""
 
     @abstractmethod
     def was_dead(self, answer: Answer) -> bool:
-        """Say whether the transfer met a used connection that nobody served any more."""
+        """Return whether the transfer met a used connection that nobody served any more."""
 
     def begin(
         self, transfer: Any, left_s: float | None = None, age_max_s: int = LIFETIME_S
@@ -73,7 +73,7 @@ class Handle(ABC):
         self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
 
     def was_refused(self, answer: Answer) -> bool:
-        """Say whether the receiver has said that it did not process the transfer."""
+        """Return whether the receiver has said that it did not process the transfer."""
         return False
 
     def give_up(self) -> None:
@@ -99,7 +99,7 @@ class Handle(ABC):
         return error
 
     def _is_reused(self) -> bool:
-        """Say whether the transfer made no connection: it used an old one, or got none."""
+        """Return whether the transfer made no connection: it used an old one, or got none."""
         return not self.easy.getinfo(pycurl.NUM_CONNECTS)
 
     def _close(self) -> None:

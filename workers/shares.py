@@ -10,7 +10,7 @@ LEFT_FREE = 8  # a destination leaves an eighth to the others
 SILENT_S = 0.1
 SMOOTHING = 0.1
 
-SLOW_S = 1.0  # of a mail domain: the others would wait so long if it had all connections
+SLOW_S = 1.0  # of a mail domain: slower ones must not have all connections, as others would wait
 SLOW_LEAVE = 4  # all slow domains together leave a quarter of the connections
 
 
@@ -23,7 +23,7 @@ class Pulse:
     took_s: float = 0.0
 
     def answers(self, now: float) -> bool:
-        """Say whether a send has ended lately, measured by how long sends take there."""
+        """Return whether a send has ended lately, measured by how long sends take there."""
         return self.took_s > 0.0 and now - self.left_at <= 2 * self.took_s + SILENT_S
 
     def left(self, now: float, took_s: float | None) -> None:
@@ -37,41 +37,44 @@ class Pulse:
 class Destination(Pulse, Generic[T]):
     """What one destination holds now. `server`: the mail server that it is reached through."""
 
-    line: deque[T] = field(default_factory=deque)
+    queue: deque[T] = field(default_factory=deque)
     parked_until: float = 0.0
-    server: "Server[T] | None" = None
+    server: "MailServerShares[T] | None" = None
 
     @property
     def held(self) -> int:
         """How many slots it has."""
-        return self.active + len(self.line)
+        return self.active + len(self.queue)
 
     def turn_s(self, now: float) -> float:
-        """Say how long until a place is free: as sends took, at least the time since the last."""
+        """Return the time until a place is free: what sends take.
+
+        It is at least the time since the last one ended: so a silent destination's grows.
+        """
         return max(self.took_s, now - self.left_at) / max(1, self.active)
 
     def is_slow(self, now: float) -> bool:
-        """Say whether its sends take long, or those under way do."""
+        """Return whether its sends take long, or those under way do."""
         return self.took_s > SLOW_S or (self.active > 0 and now - self.left_at > SLOW_S)
 
     def pop_last(self) -> T:
-        """Take the last item out of the line."""
+        """Take the last item out of the queue."""
         if self.server is not None:
             self.server.held -= 1
-        return self.line.pop()
+        return self.queue.pop()
 
-    def clear_line(self) -> None:
-        """Empty the line."""
+    def clear_queue(self) -> None:
+        """Empty the queue."""
         if self.server is not None:
-            self.server.held -= len(self.line)
-        self.line.clear()
+            self.server.held -= len(self.queue)
+        self.queue.clear()
 
 
 @dataclass(slots=True)
-class Server(Pulse, Generic[T]):
+class MailServerShares(Pulse, Generic[T]):
     """A mail server's connections, which the domains behind it use in turn.
 
-    `held`: slots, of what is under way and in line; `turns`: the domains with a line, next first.
+    `held`: slots, of what is under way and queued; `turns`: the domains with a queue, next first.
     """
 
     at_once_max: int = 1
@@ -80,10 +83,10 @@ class Server(Pulse, Generic[T]):
     turns: OrderedDict[str, Destination[T]] = field(default_factory=OrderedDict)
 
     def enter(self, name: str, domain: Destination[T], item: T, now: float) -> bool:
-        """Give a domain one more connection. False: `item` waits in the domain's line instead."""
+        """Give a domain one more connection. False: `item` waits in the domain's queue instead."""
         self.held += 1
-        if domain.line or not self._admits(domain, now):
-            domain.line.append(item)
+        if domain.queue or not self._admits(domain, now):
+            domain.queue.append(item)
             self.turns[name] = domain
             return False
         self._begin(domain, now)
@@ -107,18 +110,18 @@ class Server(Pulse, Generic[T]):
         passed = 0
         while passed < len(self.turns) and self.active < self.at_once_max:
             name, domain = self.turns.popitem(last=False)
-            if domain.line and self._admits(domain, now):
+            if domain.queue and self._admits(domain, now):
                 self._begin(domain, now)
-                begun.append(domain.line.popleft())
+                begun.append(domain.queue.popleft())
                 passed = 0
-            elif domain.line:
+            elif domain.queue:
                 passed += 1
-            if domain.line:
+            if domain.queue:
                 self.turns[name] = domain
         return begun
 
     def _admits(self, domain: Destination[T], now: float) -> bool:
-        """Say whether a domain may have one more connection.
+        """Return whether a domain may have one more connection.
 
         A domain from which no send has ended has a single one: more might hang beside it.
         """

@@ -3,7 +3,7 @@
 import pytest
 
 from service.names.lookups import Lookups
-from workers.hosts import located
+from workers.ledger_hosts import located
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def test_what_needs_no_look_up_stays_as_it_is(lookups, resolver, given):
 
 
 def test_a_host_that_cannot_be_found_is_left_out(lookups, monkeypatch):
-    monkeypatch.setattr("workers.hosts.LOOK_UP_MAX_S", 0.1)
+    monkeypatch.setattr("workers.ledger_hosts.LOOK_UP_MAX_S", 0.1)
     found = located({"host": "x.dead.test,x.gone.test,a.test,/tmp", "port": "5"}, lookups)
     assert found == {"host": "a.test,/tmp", "hostaddr": "127.0.0.1,", "port": "5,5"}
 
 
 @pytest.mark.parametrize("host", ["x.dead.test", "x.gone.test", "x" * 64 + ".test"])
 def test_without_any_host_there_is_an_error_in_time(lookups, monkeypatch, host):
-    monkeypatch.setattr("workers.hosts.LOOK_UP_MAX_S", 0.1)
+    monkeypatch.setattr("workers.ledger_hosts.LOOK_UP_MAX_S", 0.1)
     with pytest.raises(OSError):
         located({"host": host}, lookups)

@@ -11,10 +11,10 @@ from workers.store import LOCKED, REFUSED, Settled
 
 LEVELS = {Status.FAILED: "WARNING"}
 
-Pairs = list[tuple[Ended, Settled]]  # what was asked of the ledger, and what it answered
+Pairs = list[tuple[Ended, Settled]]  # what the ledger was asked to settle, and its answer
 
 
-class Accounts:
+class Reports:
     """Metrics and logs, a batch at a time."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
@@ -26,7 +26,7 @@ class Accounts:
             Status.EXPIRED: metrics.expired,
         }
 
-    def enter(self, batch: Sequence[Ended], results: Mapping[Key, Settled]) -> None:
+    def settled(self, batch: Sequence[Ended], results: Mapping[Key, Settled]) -> None:
         """Account for a batch that was settled; what has no result was stale."""
         self._metrics.settle_batch.observe(len(batch))
         stale: list[Ended] = []
@@ -51,15 +51,15 @@ class Accounts:
             self._metrics.stale.inc(len(stale))
             logs.transitions("stale", (ended_row(ended) for ended in stale), "WARNING")
 
-    def enter_released(self, batch: Sequence[Unstarted], ours: Set[Key]) -> None:
+    def released(self, batch: Sequence[Unstarted], ours: Set[Key]) -> None:
         """Account for released claims: those in `ours`, which nobody else had taken by then."""
         self._metrics.released.inc(len(ours))
-        released = [item for item in batch if item.claim.key in ours]
-        reasons = Counter(item.parked for item in released if item.parked)
+        back = [item for item in batch if item.claim.key in ours]
+        reasons = Counter(item.parked for item in back if item.parked)
         for reason, count in reasons.items():
             self._metrics.parked.labels(reason).inc(count)
         for event, are_parked in (("released", False), ("parked", True)):
-            items = [item for item in released if (item.parked is not None) == are_parked]
+            items = [item for item in back if (item.parked is not None) == are_parked]
             if items:
                 logs.transitions(event, (unstarted_row(item) for item in items))
 

@@ -6,7 +6,7 @@ libcurl asks for it if it is offered; if it is not, libcurl sends the address al
 REPLIES_TO_MAIL = (b"250", b"500", b"501", b"550", b"553", b"555")
 
 
-class SmtpOffers:
+class SmtpFeatures:
     """What the server has said since its latest greeting; a new connection begins anew."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from service.ledger.db import (
 from service.ledger.pins import session_pins, transaction_pins
 from service.logs.outage import Outage
 from service.names.lookups import Lookups
-from workers.hosts import located
+from workers.ledger_hosts import located
 
 STATEMENT_TIMEOUT_S = 4.0
 SILENCE_MAX_S = 5.0  # a proxy that lost its server may keep TCP alive for ever
@@ -82,7 +82,7 @@ class Session:
         return self.connection
 
     def _target(self) -> str:
-        """Say where to connect, with the addresses of the hosts that have names."""
+        """Return where to connect, with the addresses of the hosts that have names."""
         try:
             hosts = located(conninfo_to_dict(self._conninfo), self._lookups)
         except OSError as error:

@@ -37,7 +37,7 @@ def located(params: Mapping[str, object], lookups: Lookups) -> dict[str, str]:
 
 
 def looked_up(hosts: list[str], lookups: Lookups) -> list[tuple[str, ...] | OSError]:
-    """Look all names up at once, and wait for them together. For what is no name: ("",)."""
+    """Look all names up at once, and wait for them together. An address or a socket gives ("",)."""
     calls = {host: (host, None, socket.AF_UNSPEC, socket.SOCK_STREAM) for host in hosts}
     for host in filter(is_name, hosts):
         lookups.start(calls[host], lambda _: None)
@@ -61,5 +61,5 @@ def answered(call: Call, lookups: Lookups, timeout_s: float) -> tuple[str, ...] 
 
 
 def is_name(host: str) -> bool:
-    """Say whether a host has to be looked up: it is no directory of sockets, nor an address."""
+    """Return whether a host has to be looked up: it is no directory of sockets, nor an address."""
     return bool(host) and host[0] not in "/@" and name_of(host.lower()) is not None

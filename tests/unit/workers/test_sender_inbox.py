@@ -1,0 +1,89 @@
+"""A sender's inbox, when the runner empties it while the sender's own thread does so, too."""
+
+import sys
+import threading
+import time
+from queue import SimpleQueue
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.config.settings import Settings
+from service.metrics import WorkerMetrics
+from tests.unit.workers.claims import a_claim
+from workers.breakers import Breakers
+from workers.channels.log import LogChannel
+from workers.claim import Unstarted
+from workers.doubts import Doubts
+from workers.names import Names
+from workers.pace import Paces
+from workers.sender import Sender
+from workers.shortage import Shortages
+from workers.slots import Slots
+
+CLAIMS = 2000
+ROUNDS = 20
+
+
+@pytest.fixture(autouse=True)
+def many_switches():
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def stopping_sender():
+    """Make a sender that does not run, and is to stop: it releases what it is given."""
+    settings, metrics = Settings(), WorkerMetrics(CollectorRegistry())
+    sender = Sender(
+        0,
+        settings,
+        metrics,
+        channels={"log": LogChannel()},
+        breakers=Breakers(settings, metrics),
+        paces=Paces(),
+        shortages=Shortages(metrics),
+        names=Names(),
+        doubts=Doubts(),
+        slots=Slots(1, 1),
+        outbox=SimpleQueue(),
+    )
+    sender.finish(time.monotonic())
+    return sender
+
+
+def beside(sender, step):
+    """Run a step of the sender's own thread while the runner gives its inbox back."""
+    sender.give([a_claim(id=str(n), channel="log") for n in range(CLAIMS)])
+    runner = threading.Thread(target=sender.give_back)
+    runner.start()
+    try:
+        step()
+    finally:
+        runner.join()
+
+
+def released(sender):
+    """Take all that was released, in order of the ids."""
+    items = []
+    while not sender._outbox.empty():
+        items += sender._outbox.get()
+    assert all(isinstance(item, Unstarted) for item in items)
+    return sorted(int(item.claim.id) for item in items)
+
+
+def test_each_claim_is_given_back_once_when_a_stuck_thread_wakes():
+    sender = stopping_sender()
+    for _ in range(ROUNDS):
+        beside(sender, sender.turn)
+        assert released(sender) == list(range(CLAIMS))
+    sender.close()
+
+
+def test_each_claim_is_given_back_once_when_a_stuck_thread_ends():
+    for _ in range(ROUNDS):
+        sender = stopping_sender()
+        beside(sender, sender.close)
+        assert released(sender) == list(range(CLAIMS))
