@@ -21,7 +21,7 @@ from service.api.measured import Handler, Measured
 from service.api.openapi import document
 from service.api.operate import OperateHandler
 from service.api.read import ReadHandler
-from service.api.turns import Turns
+from service.api.read_limit import Turns
 from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway, TookTooLong

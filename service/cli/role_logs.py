@@ -2,7 +2,7 @@
 
 from loguru import logger
 
-from service.config.doubts import doubts
+from service.config.odd_settings import doubts
 from service.config.settings import Settings
 from service.logs import logs
 

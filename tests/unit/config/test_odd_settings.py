@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config.doubts import doubts
+from service.config.odd_settings import doubts
 from service.config.settings import NAMES, Settings, read_settings
 
 NOWHERE = Path("/nonexistent/.env")

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from service.api.app import READS_AT_ONCE
-from service.api.turns import Turns
+from service.api.read_limit import Turns
 from service.http.problems import Problem
 from service.ledger.connection import STATEMENT_TIMEOUT_S
 from tests.integration.api.serving import LINE, Api
