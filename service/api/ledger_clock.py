@@ -29,5 +29,5 @@ async def look(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
     """Read it once."""
     asked_at = time.monotonic()
     _, now_s = await store.ledger()
-    clock.read(now_s, asked_at)
+    clock.take_reading(now_s, asked_at)
     metrics.clock_skew.set(clock.skew_s())

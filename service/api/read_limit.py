@@ -19,7 +19,7 @@ class ReadLimit:
 
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:
-        """Wait until this read may run. Raises Problem if too many wait, or if it takes too long."""
+        """Wait until this read may run. Raises Problem if too many wait, or this takes too long."""
         if self._waiting >= self._waiting_max:
             raise Problem("overloaded")
         self._waiting += 1

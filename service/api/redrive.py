@@ -90,7 +90,7 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 BODY = Body(Redrive)
 
 
-def read(body: bytes) -> Redrive:
+def read_redrive(body: bytes) -> Redrive:
     """Read a body. Raises Problem."""
     return BODY.read(body, lambda asked: (asked, checked(body, asked)))
 

@@ -55,7 +55,7 @@ class Mender:
         """Read the clock. After a jump ahead every lease seems to have passed: do not reap yet."""
         asked_at = time.monotonic()
         _, now_s = await self._store.ledger()
-        jumped_s = self._clock.read(now_s, asked_at)
+        jumped_s = self._clock.take_reading(now_s, asked_at)
         self._metrics.clock_skew.set(self._clock.skew_s())
         if jumped_s:
             logger.warning("ledger_clock_jumped", seconds=round(jumped_s, 1))

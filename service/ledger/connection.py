@@ -78,7 +78,7 @@ class Silent(psycopg.OperationalError):
     """No answer came in time: the connection may be dead without an error."""
 
 
-class Ended(psycopg.OperationalError):
+class EndedWhileIdle(psycopg.OperationalError):
     """The connection ended while nobody used it."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from service.api.body import read
+from service.api.body import read_notification
 from service.channels.table import CHANNELS
 from service.channels.words import WORDS, either
 from service.config.settings import Settings
@@ -55,7 +55,7 @@ def test_its_example_is_right(channel):
     where = f"service/channels/{channel}.py: the example"
     assert channel in CHANNELS, f"{where} is missing"
     body = msgspec.json.encode({"channel": channel, **CHANNELS[channel].example})
-    assert read(body, CONFIGURED).channel is channel, where
+    assert read_notification(body, CONFIGURED).channel is channel, where
 
 
 @each_channel
