@@ -4,7 +4,7 @@
 --
 -- Returns  zero or more, counted from the year 2000 at the earliest. So infinite times do no harm: PostgreSQL
 --          before 17 cannot subtract them, and from 17 on clients cannot read the result
--- Caller   claim(), settle(), reap()
+-- Caller   claim(), settle(), end_leases(), requeue()
 create or replace function notify.age(
   p_at timestamptz, p_created_at timestamptz, p_send_at timestamptz)
 returns interval

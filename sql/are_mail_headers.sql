@@ -6,7 +6,7 @@
 -- Returns  false: more than 50, a name that senders may not set or that comes twice, or a value that is not
 --          one line of at most 998 characters
 -- Note     Names are bound when it is created: see unmet_rule. Only the worker finds a token too long to fold.
--- Caller   unmet_mail_rule
+-- Caller   unmet_mail_rule()
 create or replace function notify.are_mail_headers(p_headers jsonb) returns boolean
 language sql immutable parallel safe
 begin atomic

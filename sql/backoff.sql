@@ -6,7 +6,7 @@
 --          the longest; p_retry_after interval, what the receiver asked for (null: nothing)
 -- Returns  half of base * 2^(attempt - 1) (at most p_cap) plus up to as much again at random; a longer
 --          p_retry_after replaces it, up to one hour
--- Caller   retry_in(), reap()
+-- Caller   retry_in(), end_leases()
 create or replace function notify.backoff(
   p_attempt integer, p_base interval, p_cap interval, p_retry_after interval)
 returns interval

@@ -20,7 +20,7 @@
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use notifications_due, which is full of dead entries; without p_ids it uses that
 --          index
--- Caller   Store.claim, claim_each()
+-- Caller   workers' Store.claim, claim_each()
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
   p_patience interval)

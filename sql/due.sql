@@ -13,7 +13,7 @@
 -- Plan     notifications_due, one ordered scan per lane: one scan over all lanes would also read future rows.
 --          For a long ledger due_within() looks at each range in turn, and the results are merged. Bounds here
 --          would slow both scans of each day and lane: by a tenth, if the call finds nothing
--- Caller   Store.due
+-- Caller   LeaderStore.due, reconcile()
 create or replace function notify.due(
   p_lanes smallint[], p_floors double precision[], p_limit integer)
 returns table (

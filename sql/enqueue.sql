@@ -20,7 +20,7 @@
 --          query_canceled is raised again: it is how statement_timeout ends a trigger that is too slow.
 --          Deferred constraints are checked at once, so that none can refuse the commit, which all elements
 --          share: call it alone in its transaction. Triggers run with our search_path.
--- Caller   Store.enqueue, when enqueue_all() failed
+-- Caller   ApiStore.enqueue, when enqueue_all() failed
 create or replace function notify.enqueue(p_rows jsonb, p_within interval)
 returns table (ord bigint, id uuid, created_at timestamptz, refusal jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -9,7 +9,7 @@
 --          or rules that are not ours. Then no row is inserted, and the caller asks enqueue(), which finds out
 --          what each row does
 -- Note     It has no subtransaction of its own, and asks has_strangers() only once: either costs every call
--- Caller   Store.enqueue
+-- Caller   ApiStore.enqueue
 create or replace function notify.enqueue_all(p_rows jsonb)
 returns table (ord bigint, id uuid, created_at timestamptz)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

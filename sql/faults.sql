@@ -10,7 +10,7 @@
 -- Locks    ROW EXCLUSIVE on today's and the default partition, for 100 ms at most
 -- Note     It takes 3 ms, however long the queue is; only with p_calls_all it takes longer for more days. It
 --          changes nothing, and runs no trigger. tests/sql/test_faults.py compares its lists with the catalog
--- Caller   Store.missing, Store.faults, migrate
+-- Caller   Store.faults, Backend.faults
 create or replace function notify.faults(p_functions text[], p_tables text[], p_calls_all boolean)
 returns table (fault text, remedy text, stops boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

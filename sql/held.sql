@@ -6,7 +6,7 @@
 -- Returns  up to p_limit rows of each range of days, the oldest lease first
 -- Locks    none: release() is fenced
 -- Plan     notifications_leased, which has an entry for each row that workers hold
--- Caller   Store.held
+-- Caller   workers' Store.held
 create or replace function notify.held(p_worker text, p_limit integer)
 returns table (id uuid, attempt integer)
 language plpgsql set search_path = pg_catalog, pg_temp

@@ -7,7 +7,7 @@
 -- Returns  (step, partition, cause): step make_days or drop_days; cause: what keeps the day, which is an object
 --          that depends on it, its rows, or its owner; null: not known
 -- Plan     the catalog; notifications_due, notifications_leased of the days that it names
--- Caller   Store.maintenance
+-- Caller   DoctorStore.maintenance
 create or replace function notify.maintenance(p_days_ahead integer, p_retention interval, p_limit integer)
 returns table (step text, partition text, cause text)
 language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$

@@ -11,7 +11,7 @@
 -- Fence    status sending; settle() and release() of the attempt go on as before
 -- Locks    the rows, latest lease first, skipping what is locked; a subtransaction for each row tried alone
 -- Plan     notifications_leased; a custom plan, so that only the days in that range are planned
--- Caller   Store.mend_leases
+-- Caller   LeaderStore.mend_leases
 create or replace function notify.mend_leases(p_lo uuid, p_hi uuid, p_lease interval, p_limit integer)
 returns integer
 language plpgsql set search_path = pg_catalog, pg_temp

@@ -4,7 +4,7 @@
 --
 -- Returns  null: nothing is being sent; zero or less: a lease has passed; at most a year, before or after now
 -- Plan     notifications_leased, the first entry of each partition
--- Caller   Store.next_lease_in
+-- Caller   LeaderStore.next_lease_in
 create or replace function notify.next_lease_in() returns interval
 language plpgsql
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off

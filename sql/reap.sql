@@ -13,7 +13,7 @@
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
 -- Locks    the rows, oldest lease of a range first, skipping what is locked (its worker is settling it)
 -- Plan     notifications_leased
--- Caller   Store.reap
+-- Caller   LeaderStore.reap
 create or replace function notify.reap(p_limit integer, p_grace interval)
 returns table (id uuid, attempt integer, status text)
 language plpgsql set search_path = pg_catalog, pg_temp

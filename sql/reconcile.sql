@@ -5,7 +5,7 @@
 -- Args     p_limit ids per lane
 -- Returns  as due(); an id that the caller has offered and that comes back was lost: the caller counts it
 -- Plan     as due()
--- Caller   Store.reconcile
+-- Caller   LeaderStore.reconcile
 create or replace function notify.reconcile(p_limit integer)
 returns table (
   priority smallint, ids uuid[], due_ms double precision[], next_due_in interval,

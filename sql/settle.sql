@@ -22,7 +22,7 @@
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use a partial index; and hash joins, because it takes a batch for one row
--- Caller   Store.settle, settle_each()
+-- Caller   workers' Store.settle, settle_each()
 create or replace function notify.settle(
   p_ids uuid[], p_attempts integer[], p_outcomes text[], p_codes text[], p_excerpts text[],
   p_started_ago_ms integer[], p_took_ms integer[], p_retry_after_ms integer[],

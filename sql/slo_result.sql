@@ -5,7 +5,7 @@
 -- Args     p_status text: sent, failed or expired; p_age interval between when it could first be sent (the
 --          later of created_at and send_at) and its end
 -- Returns  in_time or late if it was sent; else the status
--- Caller   settle(), claim(), reap(), redrive()
+-- Caller   claim(), settle(), end_leases(), requeue()
 create or replace function notify.slo_result(p_status text, p_age interval)
 returns text
 language sql immutable
