@@ -1,6 +1,6 @@
 -- backoff(p_attempt, p_base, p_cap, p_retry_after) -> interval
 --
--- Say how long to wait for the next time: exponential, with equal jitter.
+-- Return how long to wait before the next attempt: exponential, with equal jitter.
 --
 -- Args     p_attempt integer, the one that failed, from 1; p_base interval, its first wait; p_cap interval,
 --          the longest; p_retry_after interval, what the receiver asked for (null: nothing)

@@ -1,6 +1,6 @@
 -- blames_row(p_sqlstate) -> boolean
 --
--- Say whether one row may have caused an error that was caught: by somebody's trigger, a constraint, an
+-- Return whether one row may have caused an error that was caught: by somebody's trigger, a constraint, an
 -- overflow, a value that cannot be read. The other rows of the batch are then tried without that row.
 --
 -- Returns  false if the SQLSTATE is one of the server's own (is_servers_own) and a write fails now. The SQLSTATE

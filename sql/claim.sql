@@ -11,7 +11,7 @@
 -- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in): a row that is 'sending'
 --          is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most 100
 --          years; patience_in 0: the patience is over.
---          Status 'refused': a trigger left it out of the UPDATE, and it is as it was.
+--          Status 'refused': a trigger left it out of the UPDATE, and the row is unchanged.
 --          Fewer rows than ids: others have them, or they are gone.
 --          Texts are cast, because somebody may have given a column a domain type; a cast of text costs nothing
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others

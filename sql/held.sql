@@ -1,7 +1,7 @@
 -- held(p_worker, p_limit) -> (id, attempt)
 --
--- List what a worker has claimed according to the ledger. If the worker does not know a row, the answer of that
--- claim was lost: it gives the row back, so that nobody has to wait until the lease passes.
+-- List what a worker has claimed according to the ledger. If the worker does not know a row, the answer to
+-- that claim was lost: the worker gives the row back, so that nobody has to wait until the lease passes.
 --
 -- Returns  up to p_limit rows of each range of days, the oldest lease first
 -- Locks    none: release() is fenced

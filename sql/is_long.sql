@@ -1,6 +1,6 @@
 -- is_long() -> boolean
 --
--- Say whether the ledger has more days than one statement may open, which is 64.
+-- Return whether the ledger has more days than one statement may open, which is 64.
 --
 -- Note     Up to 64 days, a statement is planned once and opens all days. Beyond, each call is planned for the
 --          days that its ids or spans() name: that takes half a millisecond, however many days there are.

@@ -1,6 +1,6 @@
 -- lock_holder(p_lock) -> at most one row
 --
--- Say who holds one of our advisory locks: any role can take them, and would stop our dispatcher.
+-- Return who holds one of our advisory locks: any role can take them, and would stop our dispatcher.
 --
 -- Args     p_lock integer: 1 the doorbell's, 2 the lead's
 -- Returns  pid (null: a prepared transaction), role, application, and is_ours: it is a session of a dispatcher,

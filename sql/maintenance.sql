@@ -1,6 +1,6 @@
 -- maintenance(p_days_ahead, p_retention, p_limit) -> what is not done
 --
--- Say which days are missing ahead, and which are still there after their retention. It also answers where no
+-- Return which days are missing ahead, and which are still there after their retention. It also answers where no
 -- dispatcher runs, or none can make or drop days. It writes nothing.
 --
 -- Args     p_days_ahead integer, after today (UTC); p_retention interval; p_limit integer, rows of each kind

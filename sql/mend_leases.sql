@@ -5,7 +5,7 @@
 --
 -- Moves    nothing: sending stays sending
 -- Args     p_lo and p_hi uuid, a range of stretches(); p_lease interval, the lease of a claim; p_limit rows. If
---          it returns as many: call again
+--          it returns p_limit: call again
 -- Note     Call it only when the clock is known to have been ahead: some worker's LEASE_S may be longer than
 --          the caller's. If the database refuses the batch, each row is tried alone, for a second in all
 -- Fence    status sending; settle() and release() of the attempt go on as before

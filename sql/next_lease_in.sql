@@ -1,6 +1,6 @@
 -- next_lease_in() -> the interval until the earliest lease ends
 --
--- Say how long it takes until the reaper has something to do.
+-- Return how long it takes until the reaper has something to do.
 --
 -- Returns  null: nothing is being sent; zero or less: a lease has passed; at most a year, before or after now
 -- Plan     notifications_leased, the first entry of each partition

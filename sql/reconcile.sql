@@ -1,6 +1,6 @@
 -- reconcile(p_limit) -> one row per lane
 --
--- Say what the ready set must hold, from the head of every lane on: ids that were lost are among it.
+-- Return what the ready set must hold, from the head of every lane on: also ids that were lost.
 --
 -- Args     p_limit ids per lane
 -- Returns  as due(); an id that the caller has offered and that comes back was lost: the caller counts it

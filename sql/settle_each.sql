@@ -1,4 +1,4 @@
--- settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be
+-- settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or whose row is locked or refused
 --
 -- Settle what settle() could not settle as one batch: halve it until each row at fault is alone.
 --
@@ -65,4 +65,4 @@ $$;
 
 comment on function notify.settle_each(uuid[], integer[], text[], text[], text[], integer[], integer[],
   integer[], text, jsonb, interval, timestamptz) is
-  'settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be';
+  'settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or whose row is locked or refused';

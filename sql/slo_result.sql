@@ -1,6 +1,6 @@
 -- slo_result(p_status, p_age) -> text
 --
--- Say how a notification that ended counts in slo_daily. Only here are the 10 s of the objective written.
+-- Return how a notification that ended counts in slo_daily. Only here are the 10 s of the objective written.
 --
 -- Args     p_status text: sent, failed or expired; p_age interval between when it could first be sent (the
 --          later of created_at and send_at) and its end
