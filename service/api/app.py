@@ -226,6 +226,6 @@ def http_logger() -> logging.Logger:
 
 
 def is_our_fault(record: logging.LogRecord) -> bool:
-    """Tell whether a record is about something else than a client that does not speak HTTP."""
+    """Return whether a record is about something else than a client that does not speak HTTP."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | web.RequestPayloadError)

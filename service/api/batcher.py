@@ -63,8 +63,8 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()  # in the order of their `until`
         self._waiting_bytes = 0
-        self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # with requests to answer
-        self._running: set[Flush] = set()  # these, and those without
+        self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # those with requests to answer
+        self._running: set[Flush] = set()  # all, also those with nobody waiting
 
     def submit(self, row: bytes, notification: NewNotification) -> asyncio.Future[Accepted]:
         """Queue one row, a JSON object, and return its future: Accepted, once it is committed.

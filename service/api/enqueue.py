@@ -64,7 +64,7 @@ async def read_body(request: web.Request) -> bytes:
 
 
 def is_json(request: web.Request) -> bool:
-    """Tell whether the content type is JSON in UTF-8, in any spelling."""
+    """Return whether the content type is JSON in UTF-8, in any spelling."""
     kind = request.content_type
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")

@@ -17,7 +17,7 @@ from service.model import Channel, DeadLetters
 IDS_MAX = 1000
 CODE_MAX_CHARS = 255
 LIMIT = 1000
-LIMIT_MAX = 100_000  # takes a second; a dry run counts so many if it names no limit
+LIMIT_MAX = 100_000  # takes a second; also the limit of a dry run that names none
 RATE_PER_S = 100.0
 RATE_PER_S_MIN, RATE_PER_S_MAX = 0.1, 10_000
 

@@ -1,4 +1,4 @@
-"""Running until told to stop: the signals, and the event loop."""
+"""Running until a signal asks us to stop: the signals, and the event loop."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def run_until_stopped(main: Main, early_signals: Sequence[int] = ()) -> int:
 
 
 def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
-    """Run until it ends, on a loop whose end waits for no name that is being looked up."""
+    """Run until it ends; closing the loop does not wait for names that are being looked up."""
     try:
         if sys.platform == "win32":
             return asyncio.run(work)

@@ -20,7 +20,7 @@ EXIT_CODES = {"sent": 0, "failed": 3, "expired": 4, "cancelled": 5}
 NOT_YET = 6
 # More than the API takes, which says what its limit is. Without one, @/dev/zero would never end.
 PAYLOAD_MAX_BYTES = 4 * 1024**2
-LOOK_S = (0.05, 1.0)  # between two looks: at first, and at most
+LOOK_S = (0.05, 1.0)  # between two looks: the first pause, and the longest
 
 
 def run(args: argparse.Namespace) -> int:

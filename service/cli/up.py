@@ -118,7 +118,7 @@ async def everything(
 
 
 async def started(inbox: Inbox, roles: AsyncExitStack) -> bool:
-    """Start the inbox, and say whether it runs; if its ports are taken, we go on without it."""
+    """Start the inbox, and return whether it runs; if its ports are taken, we go on without it."""
     try:
         await inbox.start()
     except StartError as error:

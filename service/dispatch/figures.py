@@ -71,7 +71,7 @@ class Figures:
 
 
 class FigureReader:
-    """Reads and shows one group of figures; shows NaN when it could not read them too often."""
+    """Reads and shows one group of figures; after MISSES_MAX failed reads it shows NaN."""
 
     def __init__(self, read: Callable[[], Awaitable[None]], readings: Iterable[Reading]) -> None:
         self._read = read

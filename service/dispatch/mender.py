@@ -33,11 +33,11 @@ class Mender:
 
     @property
     def reap_in_s(self) -> float:
-        """Return for how long a lease that seems to have passed may still be valid."""
+        """Return the seconds for which a lease that seems to have passed may still be valid."""
         return self._reap_from - time.monotonic()
 
     async def look(self) -> None:
-        """Read the clock; after each time that it was ahead, mend once what that left behind."""
+        """Read the clock; once after each time that it was ahead, repair due_at and lease_until."""
         now_s = await self.read_clock()
         newest = await self._store.born_ahead()
         ahead_s = 0.0 if newest is None else newest.timestamp() - now_s

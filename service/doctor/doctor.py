@@ -119,7 +119,7 @@ def not_seen(what: str, error: Exception) -> Finding:
 
 
 def webhook_finding(settings: Settings) -> Finding:
-    """Say whether webhooks are signed."""
+    """Return whether webhooks are signed."""
     count = len(settings.webhook_secret)
     found = f"signed with {count} secret{'s' * (count > 1)}" if count else "unsigned"
     return judged("webhooks", found, bool(count), "set WEBHOOK_SECRET, so that receivers can check")

@@ -85,12 +85,12 @@ class Connection(web.RequestHandler):
 
     @property
     def waits(self) -> bool:
-        """Tell whether we wait for the client, rather than the client for us."""
+        """Return whether we wait for the client, rather than the client for us."""
         return self.stage not in ("work", "closing")
 
     @property
     def is_between(self) -> bool:
-        """Tell whether what comes next is the head of a request."""
+        """Return whether what comes next is the head of a request."""
         return (
             self._request_count == self.served
             and not self._request_in_progress

@@ -15,7 +15,8 @@ from service.ledger.store import Store
 from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
 from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
 
-# How many characters are shown of each text. Of `status` and `outcome` constraints say what is in.
+# How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
+# their words.
 TEXTS = {
     "channel": 63,
     "recipient": RECIPIENT_MAX_CHARS,

@@ -86,7 +86,7 @@ def complete(future: "asyncio.Future[Any]", result: Result) -> None:
 
 
 def is_name(host: Any) -> bool:
-    """Tell whether a host is a name, which has to be looked up."""
+    """Return whether a host is a name, which has to be looked up."""
     if not isinstance(host, str) or not host:
         return False
     try:

@@ -22,7 +22,7 @@ SLOW_S = 1.0
 WAITING_MAX = 10_000  # calls that wait for a thread
 SILENT_WAITING_MAX = 1000
 SILENT_KNOWN_MAX = 10_000
-LATE_S = 10.0  # an answer that came too late is kept for so long
+LATE_S = 10.0  # how long an answer that came too late is kept
 
 Call = tuple[Any, ...]  # the arguments of getaddrinfo, the host first
 Result = list[Any] | Exception  # what getaddrinfo returns or raises

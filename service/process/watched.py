@@ -17,7 +17,7 @@ from service.process.cancelled import was_cancelled
 
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
-CALM_S = 60.0  # after running for so long the next pause is short again
+CALM_S = 60.0  # after a run of this length the next pause is short again
 LOOK_S = 1.0
 
 Run = Callable[[], Awaitable[None]]
@@ -59,7 +59,7 @@ async def how_it_ended(run: Run) -> BaseException:
 
 
 def task_ended(task: "asyncio.Task[None]") -> str | None:
-    """Say that a task has ended, and why; None: it runs. With its task bound it is a Look."""
+    """Say that a task has ended, and why; None: it runs. partial(task_ended, task) is a Look."""
     if not task.done():
         return None
     error = None if task.cancelled() else task.exception()
