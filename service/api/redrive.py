@@ -23,7 +23,7 @@ RATE_PER_S_MIN, RATE_PER_S_MAX = 0.1, 10_000
 
 
 class RedriveFilter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which of the failed ones: each field narrows. At least one is needed."""
+    """A choice of dead letters: each field narrows it. At least one is needed."""
 
     channel: Annotated[Channel | None, Meta(description=f"Use {EITHER}.")] = None
     last_error_code: Annotated[
@@ -74,7 +74,7 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = False
 
     def which(self) -> DeadLetters:
-        """Return which are meant, for the store."""
+        """Return the choice of dead letters, for the store."""
         narrowed = msgspec.structs.asdict(self.filter) if self.filter else {}
         return DeadLetters(ids=self.ids, **narrowed)
 

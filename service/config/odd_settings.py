@@ -36,7 +36,7 @@ def odd_settings(
 
 
 def meant(name: str) -> str | None:
-    """Give the setting that a name may be a mistake for; None: it is a setting, or like none."""
+    """Return the setting that a name perhaps means; None: it is a setting, or resembles none."""
     if name in NAMES or name in OTHERS:
         return None
     plain = name.upper().replace("-", "_").removeprefix(PREFIX)

@@ -23,7 +23,7 @@ from service.metrics import DispatcherMetrics, ProcessMetrics
 from service.process.cancelled import was_cancelled
 from service.process.watched import Look, Restarted, Run, task_ended, watched
 
-ELECTION_S = 1.0  # between two attempts to lead; a leader asks as often whether it still leads
+ELECTION_S = 1.0  # between two attempts to lead, or two questions whether we still lead
 
 
 class Dispatcher:

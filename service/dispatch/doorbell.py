@@ -14,7 +14,7 @@ from service.ledger.db import translated
 from service.logs.seldom import Seldom
 from service.model import LockHolder
 
-ARM_WAIT_MS = 5  # for open transactions of producers, which do not ring
+ARM_WAIT_MS = 5  # for producers' open transactions, which do not ring
 ARM_WAIT_LONG_MS = 20  # after a second of failures
 ARM_PATIENCE_S = 10.0  # then the log names the holder of the lock
 BELLS_MAX = 1000  # unread at once: producers that rang for one sleep are far fewer

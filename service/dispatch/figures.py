@@ -12,7 +12,7 @@ from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
 
-MISSES_MAX = 3  # failed reads in a row; then the figures are unknown
+MISSES_MAX = 3  # consecutive failed reads; then the figures are unknown
 
 
 class Figures:

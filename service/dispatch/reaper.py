@@ -15,7 +15,7 @@ REAP_MAX = 1000  # rows per call; if a call returns all of them, it is called ag
 REAP_PAUSE_MIN_S = 1.0  # also if leases expire more often
 # Until then the workers that still run have settled: at the latest 5 s after PostgreSQL is back a
 # worker gives up a silent connection, or an attempt to connect; it tries again within 1 s, and the
-# settle takes less than 1 s more. What is settled later all the same is stale, and counted.
+# settle takes less than 1 s more. What is settled even later is stale, and counted.
 SETTLE_GRACE_S = 7.0
 SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
@@ -59,7 +59,7 @@ class Reaper:
         That is when the next lease expires. Leases of claims from now on last for at least LEASE_S.
         """
         left = await self._store.next_lease_in()
-        self.heard()  # before anything is reaped, as that answer may have taken long
+        self.heard()  # first, as this answer may have taken long
         grace_s = self._reap_from - self._clock()
         if grace_s <= 0 and left is not None and left <= timedelta(0):
             await self._mender.read_clock()  # if it jumped ahead, leases only seem to have passed

@@ -96,7 +96,7 @@ async def ledger_findings(store: DoctorStore, settings: Settings) -> AsyncIterat
 
 
 async def looked(what: str, looking: Awaitable[Finding]) -> Finding:
-    """Wait for one finding. An error in making it becomes a finding: the others shall come too."""
+    """Wait for one finding. An error becomes a finding, so that the others still come."""
     try:
         return await looking
     except Exception as error:

@@ -44,7 +44,7 @@ AWAY = (
 
 
 def conninfo(url: str, role: str) -> str:
-    """Complete a DATABASE_URL; what the URL itself says wins, but for the encoding.
+    """Complete a DATABASE_URL; the URL's own parameters win, except the encoding.
 
     `role` becomes the application_name (at most 16 characters, as pg_activity shows no more):
     notify-api, notify-disp, notify-work, notify-maint.
@@ -54,7 +54,7 @@ def conninfo(url: str, role: str) -> str:
 
 
 def is_quiet(pgconn: AnyPGconn) -> bool:
-    """Return whether nothing has arrived on an idle connection: what arrives there is its end.
+    """Return whether nothing has arrived on an idle connection: all that can come is its end.
 
     It makes no round trip. A false alarm only costs a new connection.
     """

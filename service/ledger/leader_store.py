@@ -94,7 +94,7 @@ class LeaderStore(Store):
     async def mend_due(
         self, stretch: Stretch, lane: int, after: tuple[datetime, UUID] | None, limit: int
     ) -> tuple[int, tuple[datetime, UUID] | None]:
-        """Pull back what a clock that was ahead has put off.
+        """Pull back each due_at that was set while the clock was ahead.
 
         Returns how many rows, and the `after` to go on with; None: that was all.
         """

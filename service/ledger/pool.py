@@ -64,7 +64,7 @@ class Pool:
         """Lend a connection, and translate its errors.
 
         If one is dead, or read-only after a failover, the others probably are as well: all that are
-        as old are replaced, or each would cost a caller its time.
+        open are replaced, or each would cost one caller its time.
         """
         with translated():
             async with self._pool.connection() as conn:

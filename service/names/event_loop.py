@@ -19,7 +19,7 @@ ANSWER_MAX_S = 4.0
 
 
 class EventLoop(uvloop.Loop):
-    """Whoever wants a name looked up, or a connection to one, gets at least an OSError in time."""
+    """Answers each look-up and each connect to a name in time, if need be with an OSError."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,8 +16,8 @@ from typing import Any
 from service.process.descriptors import descriptors_max
 
 QUICK_MAX = 256  # calls that run at once and have not taken long yet
-THREADS_MAX = 1024  # with those that have taken long; fewer if there are few descriptors
-SILENT_MAX = 64  # and besides, calls for names that were silent
+THREADS_MAX = 1024  # also those whose call has taken long; fewer if there are few descriptors
+SILENT_MAX = 64  # in addition, calls for names that were silent
 SLOW_S = 1.0
 WAITING_MAX = 10_000  # calls that wait for a thread
 SILENT_WAITING_MAX = 1000

@@ -39,17 +39,15 @@ def alerted() -> set[str]:
 
 def test_every_job_of_the_table_is_shown():
     shown = {job.name for job in table()._jobs if job.is_shown}
-    assert not shown - {*JOBS}, (
-        f"service/metrics/dispatcher.py: JOBS lacks {shown - {*JOBS}}, unless is_shown=False is meant"
-    )
+    assert not shown - {*JOBS}, f"service/metrics/dispatcher.py: JOBS lacks {shown - {*JOBS}}"
     assert not {*JOBS} - shown, f"service/dispatch/jobs.py has no job { ({*JOBS} - shown) }"
 
 
 def test_every_job_of_the_table_is_a_task_whose_restarts_are_counted():
     missing = {job.name for job in table()._jobs} - {*TASKS}
     assert not missing, (
-        f"{missing} is missing: name it in JOBS (service/metrics/dispatcher.py), which TASKS holds; "
-        "only a job with is_shown=False is named in TASKS itself (service/metrics/process.py)"
+        f"{missing}: name it in JOBS of service/metrics/dispatcher.py, or, if is_shown=False, "
+        "in TASKS of service/metrics/process.py; never in both"
     )
 
 
