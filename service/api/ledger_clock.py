@@ -15,7 +15,7 @@ LOOK_AGAIN_S = 5.0  # while the ledger does not answer
 
 
 async def kept(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
-    """Read the ledger's clock at once and each minute, until cancelled. Who writes logs outages."""
+    """Read the ledger's clock each minute, until cancelled. The batcher logs outages."""
     while not was_cancelled():
         wait_s = LOOK_AGAIN_S
         with suppress(NotifyError):

@@ -47,9 +47,7 @@ class ReadySet:
         )
         self.keys: Keys | None = None
         self._epoch = os.urandom(16)
-        self._refused = (
-            False  # whether the last write was refused; a server that only reads counts as away
-        )
+        self._refused = False  # whether the last write was; a server that only reads counts as away
         self._deleted = Seldom("foreign_keys_deleted")
         self._overwritten = 0  # how often another leader's epoch replaced ours
         self._rival = Seldom("another_leader_offers_here")

@@ -11,7 +11,7 @@ from service.logs import logs
 from service.metrics import DispatcherMetrics
 from service.model import Reaped
 
-REAP_MAX = 1000  # rows per call; if a call returns all of them, it is called again
+REAP_MAX = 1000  # rows per call; if a call returns that many, it is called again
 REAP_PAUSE_MIN_S = 1.0  # also if leases expire more often
 # Until then the workers that still run have settled: at the latest 5 s after PostgreSQL is back a
 # worker gives up a silent connection, or an attempt to connect; it tries again within 1 s, and the

@@ -21,9 +21,7 @@ from prometheus_client import Counter, Gauge
 from service.http.problems import Problem, answer, body_of, of_status
 
 LOOK_S = 1.0
-RANK_S = (
-    0.1  # at least this long between two rankings, which newcomers ask for when there is no room
-)
+RANK_S = 0.1  # at least this long between two rankings for newcomers that find no room
 LINE_BYTES_MAX = 4096
 FIELD_BYTES_MAX = 8190
 FIELDS_MAX = 100
