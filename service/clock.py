@@ -25,7 +25,7 @@ class Clock:
         self._ledger: float | None = None  # at the last reading
         self._agreed: float | None = None  # when the ledger's and ours last agreed
 
-    def read(self, now_s: float, asked_at: float) -> float:
+    def take_reading(self, now_s: float, asked_at: float) -> float:
         """Take a reading of the ledger's clock that was asked for at `asked_at` (monotonic).
 
         Returns the seconds by which it jumped since the last reading: above 0 ahead, below 0 back.

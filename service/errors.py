@@ -13,7 +13,7 @@ class StartError(NotifyError):
     """A process cannot start: the state is in use, a port is taken, a server is missing."""
 
 
-class Ended(NotifyError):
+class UnexpectedEnd(NotifyError):
     """Something ended that must not, and cannot be restarted: the process must end, too."""
 
 

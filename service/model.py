@@ -93,7 +93,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
-    """Which dead letters are meant: those that match every field that is not None."""
+    """A choice of dead letters: those that match every field that is not None."""
 
     ids: list[UUID] | None = None
     channel: str | None = None

@@ -4,7 +4,7 @@
 --
 -- Args     p_since interval, how long ago they passed; p_limit integer, where the count stops
 -- Plan     notifications_leased, for each range of spans() in turn
--- Caller   checkup
+-- Caller   checkup()
 create or replace function notify.abandoned_leases(p_since interval, p_limit integer) returns integer
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set jit = off set max_parallel_workers_per_gather = 0

@@ -1,12 +1,12 @@
 -- are_mail_headers(p_headers) -> boolean
 --
--- Say whether a mail may have these headers: those that header_faults() of service/text/checks.py accepts.
+-- Return whether a mail may have these headers: those that header_faults() of service/text/checks.py accepts.
 --
 -- Args     p_headers jsonb, an object
 -- Returns  false: more than 50, a name that senders may not set or that comes twice, or a value that is not
 --          one line of at most 998 characters
 -- Note     Names are bound when it is created: see unmet_rule. Only the worker finds a token too long to fold.
--- Caller   unmet_mail_rule
+-- Caller   unmet_mail_rule()
 create or replace function notify.are_mail_headers(p_headers jsonb) returns boolean
 language sql immutable parallel safe
 begin atomic

@@ -3,8 +3,8 @@
 -- Take the doorbell's lock for this session, so that every later INSERT rings.
 --
 -- Args     p_wait_ms integer, how long to wait for producers in flight
--- Returns  true: this session holds it, and a look that begins now sees every row whose INSERT did not ring;
---          false: a producer that will not ring is still in flight, so look again
+-- Returns  true: this session holds the lock, and a look that begins now sees every row whose INSERT did not ring.
+--          false: the transaction of a producer that will not ring is still open, so look again
 -- Locks    advisory (1852798057, 1), exclusive, for the session; pg_advisory_unlock_all() disarms
 -- Note     While somebody else holds the lock, it cannot arm: lock_holder(1) says who that is.
 --          ops/adr/0002-doorbell.md says why this order loses no wake-up

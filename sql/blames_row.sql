@@ -1,12 +1,13 @@
 -- blames_row(p_sqlstate) -> boolean
 --
--- Say whether one row may have caused an error that was caught: by somebody's trigger, a constraint, an
+-- Return whether one row may have caused an error that was caught: by somebody's trigger, a constraint, an
 -- overflow, a value that cannot be read. The other rows of the batch are then tried without that row.
 --
 -- Returns  false if the SQLSTATE is one of the server's own (is_servers_own) and a write fails now. The SQLSTATE
 --          alone proves nothing: a trigger may raise any, and may call another server that is away
 -- Locks    none; a subtransaction for the write, which is a delta of 0 that fold_slo() deletes
--- Caller   claim_each(), settle_each(), release_each(), end_leases(), cancel(), requeue()
+-- Caller   claim_each(), settle_each(), release_each(), end_leases(), cancel(), requeue(), bring_forward(),
+--          mend_leases()
 create or replace function notify.blames_row(p_sqlstate text) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

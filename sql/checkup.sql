@@ -11,7 +11,7 @@
 --          oldest_transaction_age interval (null: none); finds_table: p_found is our table, so
 --          `insert into notifications` finds it in a new session of this role
 -- Plan     as abandoned_leases(); the catalog
--- Caller   Store.checkup
+-- Caller   DoctorStore.checkup
 create or replace function notify.checkup(p_found regclass)
 returns table (
   server_version_num integer, now_at timestamptz, is_replica boolean,

@@ -11,7 +11,7 @@
 -- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in): a row that is 'sending'
 --          is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most 100
 --          years; patience_in 0: the patience is over.
---          Status 'refused': a trigger left it out of the UPDATE, and it is as it was.
+--          Status 'refused': a trigger left it out of the UPDATE, and the row is unchanged.
 --          Fewer rows than ids: others have them, or they are gone.
 --          Texts are cast, because somebody may have given a column a domain type; a cast of text costs nothing
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
@@ -20,7 +20,7 @@
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use notifications_due, which is full of dead entries; without p_ids it uses that
 --          index
--- Caller   Store.claim, claim_each()
+-- Caller   workers' Store.claim, claim_each()
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
   p_patience interval)

@@ -11,7 +11,7 @@
 -- Locks    as claim(), in a subtransaction for each part: about 2 for each refused row and each halving
 -- Plan     as claim(). Constraint triggers that somebody deferred run at once, or they would refuse the
 --          whole call when it commits. A text that the client's encoding lacks makes its row refused
--- Caller   Store.claim, when claim() failed
+-- Caller   workers' Store.claim, when claim() failed
 create or replace function notify.claim_each(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
   p_patience interval, p_skip uuid[] default '{}',

@@ -6,7 +6,7 @@
 -- Returns  (action, partition), as drop_day(). If the last row is busy or emptied: call again soon
 -- Locks    as drop_day(), until the transaction ends. So that nobody waits long: several calls with a limit of 1
 -- Note     It also stops after ten days that could not be dropped.
--- Caller   Store.drop_days, keep_partitions()
+-- Caller   LeaderStore.drop_days, keep_partitions()
 create or replace function notify.drop_days(p_retention interval, p_limit integer)
 returns table (action text, partition text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

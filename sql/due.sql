@@ -1,6 +1,6 @@
 -- due(p_lanes, p_floors, p_limit) -> one row per lane
 --
--- Say which notifications should be in the ready set now. It writes nothing.
+-- Return which notifications should be in the ready set now. It writes nothing.
 --
 -- Args     p_lanes smallint[], the priorities to look at; p_floors double precision[], epoch ms, one for each
 --          lane: the look begins there, as no due row is expected earlier (null: it begins at the lane's
@@ -11,9 +11,9 @@
 -- Note     Times are kept within the range of a double and an interval: a row that was changed by hand may
 --          have 'infinity', and must not stop the others
 -- Plan     notifications_due, one ordered scan per lane: one scan over all lanes would also read future rows.
---          For a long ledger due_within() looks at each range in turn, and the results are merged. Bounds here
---          would slow both scans of each day and lane: by a tenth, if the call finds nothing
--- Caller   Store.due
+--          For a long ledger due_within() looks at each range in turn, and the results are merged. The short
+--          ledger's query has no bounds of ids: they would make both its scans of each day and lane a tenth slower
+-- Caller   LeaderStore.due, reconcile()
 create or replace function notify.due(
   p_lanes smallint[], p_floors double precision[], p_limit integer)
 returns table (

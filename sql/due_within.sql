@@ -1,6 +1,6 @@
 -- due_within(p_lo, p_hi, p_lanes, p_floors, p_limit) -> one row per lane
 --
--- Say which notifications of one range of ids are due.
+-- Return which notifications of one range of ids are due.
 --
 -- Args     p_lo, p_hi uuid, as spans() gives them; p_lanes, p_floors and p_limit as due()
 -- Returns  as due()

@@ -11,16 +11,16 @@
 --          hint. No row for an element: a trigger or rule that is not ours dropped it without an error.
 -- Raises   ND001: more than 1000 rows; 25006: the server is read-only; 57014: see Note
 -- Note     It tries a tenth of the elements as one INSERT. That stands only if each row came back in its place
---          with the id that it was given, and if it is still there when there are triggers or rules that are not
---          ours. Else it is undone and fewer are tried at once, down to one by one; after a success, more
---          again. 500 rows take some 15 ms more for the first refused one, 100 ms if every second one is.
+--          with the id that it was sent with and, if there are triggers or rules that are not ours, is still
+--          there. Else it is undone and fewer are tried at once, down to one by one; after a success, more
+--          again. The first refused row of 500 costs some 15 ms; if every second one is refused, they cost 100 ms.
 --          Triggers that are not ours may also be slow: with them it begins with four elements, so that p_within
 --          can end between two parts, and the elements before it stay inserted.
---          Any SQLSTATE is taken for its row's fault, even a deadlock: a trigger may raise what it likes. Only
+--          Every SQLSTATE counts as the row's fault, even a deadlock: a trigger may raise any. Only
 --          query_canceled is raised again: it is how statement_timeout ends a trigger that is too slow.
 --          Deferred constraints are checked at once, so that none can refuse the commit, which all elements
 --          share: call it alone in its transaction. Triggers run with our search_path.
--- Caller   Store.enqueue, when enqueue_all() failed
+-- Caller   ApiStore.enqueue, when enqueue_all() failed
 create or replace function notify.enqueue(p_rows jsonb, p_within interval)
 returns table (ord bigint, id uuid, created_at timestamptz, refusal jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -80,7 +80,7 @@ begin
           return next;
         end if;
       else
-        with given as materialized (
+        with input as materialized (
           select notify.new_id() as id, r.*
           from jsonb_to_recordset(v_part) as r(
             channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
@@ -89,12 +89,12 @@ begin
         queued as (
           insert into notify.notifications
             (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference)
-          select g.id, g.channel, g.recipient, coalesce(g.payload, 'null'), coalesce(g.priority, 2),
-            g.send_at, g.expires_at, g.max_attempts, g.reference
-          from given g
+          select i.id, i.channel, i.recipient, coalesce(i.payload, 'null'), coalesce(i.priority, 2),
+            i.send_at, i.expires_at, i.max_attempts, i.reference
+          from input i
           returning notifications.id, notifications.created_at
         )
-        select array(select g.id from given g), array_agg(q.id), array_agg(q.created_at)
+        select array(select i.id from input i), array_agg(q.id), array_agg(q.created_at)
         into v_ids, v_inserted, v_times
         from queued q;
         if v_inserted is distinct from v_ids or (v_has_strangers and v_size > (

@@ -5,11 +5,11 @@
 -- Moves    nothing -> queued
 -- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000
 -- Returns  (ord, id, created_at); ord is the element's place, from 1
--- Raises   what any of the rows raises; ND003: not every row came back as it was given, or there are triggers
---          or rules that are not ours. Then no row is inserted, and the caller asks enqueue(), which finds out
---          what each row does
--- Note     It has no subtransaction of its own, and asks has_strangers() only once: either costs every call
--- Caller   Store.enqueue
+-- Raises   what any of the rows raises; ND003: not every row came back as it was sent, or there are triggers
+--          or rules that are not ours. Then no row is inserted, and the caller calls enqueue(), which takes the
+--          rows apart
+-- Note     It opens no subtransaction, and calls has_strangers() only once: both would cost every call
+-- Caller   ApiStore.enqueue
 create or replace function notify.enqueue_all(p_rows jsonb)
 returns table (ord bigint, id uuid, created_at timestamptz)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -18,7 +18,7 @@ declare
   v_inserted integer;
 begin
   return query
-  with given as materialized (
+  with input as materialized (
     select notify.new_id() as id, r.*
     from rows from (jsonb_to_recordset(p_rows) as (
       channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
@@ -29,12 +29,12 @@ begin
   queued as (
     insert into notify.notifications
       (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference)
-    select g.id, g.channel, g.recipient, coalesce(g.payload, 'null'), coalesce(g.priority, 2),
-      g.send_at, g.expires_at, g.max_attempts, g.reference
-    from given g
+    select i.id, i.channel, i.recipient, coalesce(i.payload, 'null'), coalesce(i.priority, 2),
+      i.send_at, i.expires_at, i.max_attempts, i.reference
+    from input i
     returning notifications.id, notifications.created_at
   )
-  select g.ord, g.id, q.created_at from given g join queued q using (id) order by g.ord;
+  select i.ord, i.id, q.created_at from input i join queued q using (id) order by i.ord;
   get diagnostics v_inserted = row_count;
   if v_inserted <> jsonb_array_length(p_rows) or v_inserted > 1000 or notify.has_strangers() then
     raise exception using errcode = 'ND003', message = 'somebody else may have a say: ask enqueue()';

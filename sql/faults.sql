@@ -1,16 +1,17 @@
 -- faults(p_functions, p_tables, p_calls_all) -> one row per fault
 --
--- Name what the service needs of this database and lacks: what is missing, disabled, forbidden to our role, or
+-- Name what this database lacks that the service needs: what is missing, disabled, forbidden to our role, or
 -- fails when it is called.
 --
 -- Args     p_functions text[]: the functions of sql/, by signature: {new_id(),wake(), …}; p_tables text[]: the
 --          tables that migrations make; p_calls_all boolean: also call what locks each day's partition
 -- Returns  (fault, remedy, stops); remedy null: `notify migrate` repairs it, else what to do instead;
---          stops: rows would be refused, lost, or sent otherwise than meant. No row: all is well
+--          stops: with this fault rows would be refused, lost, or sent in a way that nobody asked
+--          for. No row: all is well
 -- Locks    ROW EXCLUSIVE on today's and the default partition, for 100 ms at most
 -- Note     It takes 3 ms, however long the queue is; only with p_calls_all it takes longer for more days. It
 --          changes nothing, and runs no trigger. tests/sql/test_faults.py compares its lists with the catalog
--- Caller   Store.missing, Store.faults, migrate
+-- Caller   Store.faults, Backend.faults
 create or replace function notify.faults(p_functions text[], p_tables text[], p_calls_all boolean)
 returns table (fault text, remedy text, stops boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -3,11 +3,12 @@
 -- Move the counts of what ended lately from slo_deltas into slo_daily.
 --
 -- Args     p_limit integer, rows of slo_deltas per call
--- Returns  (channel, priority, result, ended, deltas): how many notifications ended so (those that redrive() took
---          back are not subtracted), and from how many rows. If the deltas add up to p_limit: call again
+-- Returns  (channel, priority, result, ended, deltas): how many notifications ended with that result (those
+--          that redrive() took back are not subtracted), and how many rows were moved. If these add up to
+--          p_limit: call again
 -- Locks    rows of slo_deltas, skipping what is locked; rows of slo_daily, in the order of their key
 -- Plan     slo_deltas as a whole, which is a few pages; its rows by ctid
--- Caller   Store.fold_slo
+-- Caller   LeaderStore.fold_slo
 create or replace function notify.fold_slo(p_limit integer)
 returns table (channel text, priority smallint, result text, ended bigint, deltas bigint)
 language sql set search_path = pg_catalog, pg_temp as $$

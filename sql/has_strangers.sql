@@ -1,6 +1,6 @@
 -- has_strangers() -> boolean
 --
--- Say whether a trigger or rule that is not ours acts on what is inserted now: on the parent, on the default
+-- Return whether a trigger or rule that is not ours acts on what is inserted now: on the parent, on the default
 -- partition, on today's and on tomorrow's.
 --
 -- Plan     pg_trigger by its relation; 10 microseconds

@@ -1,12 +1,12 @@
 -- held(p_worker, p_limit) -> (id, attempt)
 --
--- List what a worker has claimed according to the ledger. If the worker does not know a row, the answer of that
--- claim was lost: it gives the row back, so that nobody has to wait until the lease passes.
+-- List what a worker has claimed according to the ledger. If the worker does not know a row, the answer to
+-- that claim was lost: the worker gives the row back, so that nobody has to wait until the lease passes.
 --
 -- Returns  up to p_limit rows of each range of days, the oldest lease first
 -- Locks    none: release() is fenced
 -- Plan     notifications_leased, which has an entry for each row that workers hold
--- Caller   Store.held
+-- Caller   workers' Store.held
 create or replace function notify.held(p_worker text, p_limit integer)
 returns table (id uuid, attempt integer)
 language plpgsql set search_path = pg_catalog, pg_temp

@@ -1,12 +1,12 @@
 -- is_http_url(p_url) -> boolean
 --
--- Say whether this is one absolute http or https URL in ASCII: one that HTTP_URL of service/text/checks.py takes.
+-- Return whether this is one absolute http or https URL in ASCII, as HTTP_URL of service/text/checks.py does.
 --
 -- Args     p_url text; the caller has checked its length
 -- Note     Names are bound when it is created: see unmet_rule. It checks in parts, because one pattern for the
 --          whole takes 2.2 microseconds a row, and the parts 0.6: only an authority that is more than a name
 --          needs the long pattern.
--- Caller   unmet_rule
+-- Caller   unmet_rule()
 create or replace function notify.is_http_url(p_url text) returns boolean
 language sql immutable parallel safe
 return case

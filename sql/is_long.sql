@@ -1,13 +1,14 @@
 -- is_long() -> boolean
 --
--- Say whether the ledger has more days than one statement may open, which is 64.
+-- Return whether the ledger has more days than one statement may open, which is 64.
 --
 -- Note     Up to 64 days, a statement is planned once and opens all days. Beyond, each call is planned for the
 --          days that its ids or spans() name: that takes half a millisecond, however many days there are.
 --          Functions that run for every batch ask instead whether quiet_days has rows, which it has only when
 --          the ledger is long: that is 4 microseconds quicker. A wrong answer costs time, nothing else
 -- Plan     65 entries of pg_inherits
--- Caller   spans(), tend_days() and the functions that are called seldom
+-- Caller   spans(), tend_days(), cancel(), end_leases(), gauges(), held(), next_lease_in(), page(), reap(),
+--          redrive()
 create or replace function notify.is_long() returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off
 set enable_bitmapscan = off as $$

@@ -1,11 +1,11 @@
 -- is_mailbox(p_address) -> boolean
 --
--- Say whether this is one address as name@domain: as mailbox() of service/text/checks.py does, but without IDNA.
+-- Return whether this is one address as name@domain, as mailbox() of service/text/checks.py does but without IDNA.
 --
 -- Args     p_address text of any length
 -- Note     Names are bound when it is created: see unmet_rule. It accepts every letter and sign beyond ASCII;
 --          only the edge and the workers know which of them a domain may have (IDNA 2008).
--- Caller   unmet_mail_rule
+-- Caller   unmet_mail_rule()
 create or replace function notify.is_mailbox(p_address text) returns boolean
 language sql immutable parallel safe
 return case

@@ -1,6 +1,6 @@
 -- is_servers_own(p_sqlstate) -> boolean
 --
--- Say whether an SQLSTATE is about the server itself: connections 08, read-only 25, rollbacks 40, resources 53,
+-- Return whether an SQLSTATE is about the server itself: connections 08, read-only 25, rollbacks 40, resources 53,
 -- operators 57, its system 58 and F0, a lock that did not come in time 55P03.
 --
 -- Returns  true even if a trigger raised it: a trigger may raise any SQLSTATE

@@ -10,7 +10,7 @@
 --          the value in the session and takes it FROM CURRENT, because ALTER DATABASE may not be able to read
 --          the text itself. The schema's comment keeps the old and the new value, so that a rollback of
 --          migrations/0001 can restore the old one.
--- Caller   migrate
+-- Caller   Backend.keep_path
 create or replace function notify.keep_path(p_theirs text) returns text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -7,7 +7,7 @@
 --          TEMPLATE has the id of its original; now_s double precision, seconds since 1970
 -- Note     If nobody may read the system identifier, the hash is of the other two. It runs with its owner's
 --          rights, because a role that may not read all three would get another id than the others
--- Caller   Store.ledger (dispatcher, doctor), workers' Store.ledger
+-- Caller   Store.ledger, workers' Store.ledger
 create or replace function notify.ledger() returns table (id text, now_s double precision)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,6 +1,6 @@
 -- lock_holder(p_lock) -> at most one row
 --
--- Say who holds one of our advisory locks: any role can take them, and would stop our dispatcher.
+-- Return who holds one of our advisory locks: any role can take them, and would stop our dispatcher.
 --
 -- Args     p_lock integer: 1 the doorbell's, 2 the lead's
 -- Returns  pid (null: a prepared transaction), role, application, and is_ours: it is a session of a dispatcher,
@@ -8,7 +8,7 @@
 --          write the ledger. A session that is not ours comes first. The caller is left out, and so are producers
 --          in flight, where it may see that they are: they share the doorbell's lock for their transaction
 -- Note     Every role may read pg_locks and whose a session is; what a session does takes pg_read_all_stats.
--- Caller   Leader.holder, Doorbell.holder, Store.lead_holder
+-- Caller   Leader.holder, Doorbell.arm, DoctorStore.lock_holder
 create or replace function notify.lock_holder(p_lock integer)
 returns table (pid integer, role text, application text, is_ours boolean)
 language sql set search_path = pg_catalog, pg_temp as $$

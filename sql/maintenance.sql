@@ -1,13 +1,13 @@
 -- maintenance(p_days_ahead, p_retention, p_limit) -> what is not done
 --
--- Say which days are missing ahead, and which are still there after their retention. It also answers where no
+-- Return which days are missing ahead, and which are still there after their retention. It also answers where no
 -- dispatcher runs, or none can make or drop days. It writes nothing.
 --
 -- Args     p_days_ahead integer, after today (UTC); p_retention interval; p_limit integer, rows of each kind
 -- Returns  (step, partition, cause): step make_days or drop_days; cause: what keeps the day, which is an object
 --          that depends on it, its rows, or its owner; null: not known
 -- Plan     the catalog; notifications_due, notifications_leased of the days that it names
--- Caller   Store.maintenance
+-- Caller   DoctorStore.maintenance
 create or replace function notify.maintenance(p_days_ahead integer, p_retention interval, p_limit integer)
 returns table (step text, partition text, cause text)
 language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$

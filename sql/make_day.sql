@@ -9,7 +9,7 @@
 -- Locks    ACCESS EXCLUSIVE on the new and the default partitions
 -- Note     CREATE … PARTITION OF would wait for a producer's open transaction, and every later INSERT would wait
 --          for it. So the table is made by LIKE, and then attached.
--- Caller   make_days, which sets lock_timeout
+-- Caller   make_days(), which sets lock_timeout
 create or replace function notify.make_day(p_day date, p_rows_max integer)
 returns table (action text, partition text, moved bigint)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -8,7 +8,7 @@
 -- Locks    as make_day()
 -- Note     A call is bounded: it makes at most ten past days, and no more once it has moved 25000 rows. The next
 --          call makes the rest.
--- Caller   Store.make_days, keep_partitions()
+-- Caller   LeaderStore.make_days, keep_partitions()
 create or replace function notify.make_days(p_days_ahead integer, p_retention interval)
 returns table (action text, partition text)
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '200ms' as $$

@@ -15,7 +15,7 @@
 -- Locks    the rows that are pulled back, in the order of their ids, skipping what is locked
 -- Plan     notifications_due, and the primary key of attempts; a custom plan, so that only the days in that
 --          range are planned
--- Caller   Store.mend_due
+-- Caller   LeaderStore.mend_due
 create or replace function notify.mend_due(
   p_lo uuid, p_hi uuid, p_lane smallint, p_after timestamptz, p_after_id uuid, p_limit integer)
 returns table (mended integer, following timestamptz, following_id uuid)

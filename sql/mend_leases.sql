@@ -5,13 +5,13 @@
 --
 -- Moves    nothing: sending stays sending
 -- Args     p_lo and p_hi uuid, a range of stretches(); p_lease interval, the lease of a claim; p_limit rows. If
---          it returns as many: call again
+--          it returns p_limit: call again
 -- Note     Call it only when the clock is known to have been ahead: some worker's LEASE_S may be longer than
 --          the caller's. If the database refuses the batch, each row is tried alone, for a second in all
 -- Fence    status sending; settle() and release() of the attempt go on as before
 -- Locks    the rows, latest lease first, skipping what is locked; a subtransaction for each row tried alone
 -- Plan     notifications_leased; a custom plan, so that only the days in that range are planned
--- Caller   Store.mend_leases
+-- Caller   LeaderStore.mend_leases
 create or replace function notify.mend_leases(p_lo uuid, p_hi uuid, p_lease interval, p_limit integer)
 returns integer
 language plpgsql set search_path = pg_catalog, pg_temp

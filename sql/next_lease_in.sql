@@ -1,10 +1,10 @@
 -- next_lease_in() -> the interval until the earliest lease ends
 --
--- Say how long it takes until the reaper has something to do.
+-- Return how long it takes until the reaper has something to do.
 --
 -- Returns  null: nothing is being sent; zero or less: a lease has passed; at most a year, before or after now
 -- Plan     notifications_leased, the first entry of each partition
--- Caller   Store.next_lease_in
+-- Caller   LeaderStore.next_lease_in
 create or replace function notify.next_lease_in() returns interval
 language plpgsql
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off

@@ -12,7 +12,7 @@
 --          Queued or sending rows are read from notifications_due or notifications_leased as a whole, as long
 --          as they are fewer than may be looked at. Page costs are 0, so that the planner always takes the
 --          index with the fewest rows; conditions that no index has are compared outside of the scan
--- Caller   Store.page
+-- Caller   ApiStore.page
 create or replace function notify.page(
   p_status text, p_channel text, p_reference text, p_before uuid, p_limit integer, p_look_max integer)
 returns table (ids uuid[], following uuid)

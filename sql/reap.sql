@@ -4,8 +4,8 @@
 -- fails by this is counted in `slo_deltas`.
 --
 -- Moves    sending -> queued, due at once the first time. If the attempt before ended the same way, it is due
---          after a backoff with jitter: a notification that kills its workers then comes back alone, and not
---          each time with the same others. sending -> failed when the attempts are used up
+--          after a backoff with jitter: a notification that kills its workers then comes back alone, not with
+--          the same others each time. sending -> failed when the attempts are used up
 -- Args     p_limit rows per call; p_grace interval after the server's start in which nothing is reaped,
 --          because nobody could settle while it was away
 -- Returns  (id, attempt, status). If there are p_limit rows: call again. Status 'refused': the database does not
@@ -13,7 +13,7 @@
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
 -- Locks    the rows, oldest lease of a range first, skipping what is locked (its worker is settling it)
 -- Plan     notifications_leased
--- Caller   Store.reap
+-- Caller   LeaderStore.reap
 create or replace function notify.reap(p_limit integer, p_grace interval)
 returns table (id uuid, attempt integer, status text)
 language plpgsql set search_path = pg_catalog, pg_temp

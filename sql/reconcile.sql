@@ -1,11 +1,11 @@
 -- reconcile(p_limit) -> one row per lane
 --
--- Say what the ready set must hold, from the head of every lane on: ids that were lost are among it.
+-- Return what the ready set must hold, from the head of every lane on: also ids that were lost.
 --
 -- Args     p_limit ids per lane
 -- Returns  as due(); an id that the caller has offered and that comes back was lost: the caller counts it
 -- Plan     as due()
--- Caller   Store.reconcile
+-- Caller   LeaderStore.reconcile
 create or replace function notify.reconcile(p_limit integer)
 returns table (
   priority smallint, ids uuid[], due_ms double precision[], next_due_in interval,

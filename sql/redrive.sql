@@ -23,7 +23,7 @@
 --          that the planner always takes the index with the fewest rows; the other conditions are compared
 --          outside of the scan
 -- Note     No argument has a default: with one, calls of the older redrive() would be ambiguous during a deploy
--- Caller   Store.redrive
+-- Caller   ApiStore.redrive
 create or replace function notify.redrive(
   p_look_max integer, p_after uuid, p_ids uuid[], p_channel text, p_code text, p_reference text,
   p_from timestamptz, p_until timestamptz, p_limit integer, p_attempts integer, p_rate double precision,

@@ -10,7 +10,7 @@
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids
--- Caller   Store.release, release_each()
+-- Caller   workers' Store.release, release_each()
 create or replace function notify.release(p_ids uuid[], p_attempts integer[], p_delay interval)
 returns table (id uuid, attempt integer)
 language plpgsql set search_path = pg_catalog, pg_temp

@@ -8,7 +8,7 @@
 -- Fence    as release()
 -- Locks    as release(), in a subtransaction for each part
 -- Plan     as release(). Constraint triggers that somebody deferred run at once
--- Caller   Store.release, when release() failed
+-- Caller   workers' Store.release, when release() failed
 create or replace function notify.release_each(
   p_ids uuid[], p_attempts integer[], p_delay interval,
   p_ends timestamptz default clock_timestamp() + interval '1 second')

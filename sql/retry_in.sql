@@ -1,6 +1,6 @@
 -- retry_in(p_outcome, p_is_counted, p_ended, p_schedule, p_asked) -> interval
 --
--- Say how long to wait after an attempt that did not deliver. ops/adr/0008-what-counts.md gives the reasons.
+-- Return how long to wait after an attempt that did not deliver. ops/adr/0008-what-counts.md gives the reasons.
 --
 -- Args     p_outcome text; p_is_counted boolean: the attempt is one of max_attempts; p_ended integer, how many
 --          attempts ended before, counted ones if it is counted, else those that are not; p_schedule jsonb,

@@ -1,4 +1,4 @@
--- settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be yet
+-- settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or whose row is locked
 --
 -- End a batch of attempts: each becomes a row of `attempts`, its notification moves on, and a notification that
 -- ended is counted in `slo_deltas`.
@@ -21,8 +21,8 @@
 -- Fence    (id, attempt) and status 'sending'
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
---          planner cannot use a partial index; and hash joins, because it takes a batch for one row
--- Caller   Store.settle, settle_each()
+--          planner cannot use a partial index. Hash joins only, because the planner estimates one row for a batch
+-- Caller   workers' Store.settle, settle_each()
 create or replace function notify.settle(
   p_ids uuid[], p_attempts integer[], p_outcomes text[], p_codes text[], p_excerpts text[],
   p_started_ago_ms integer[], p_took_ms integer[], p_retry_after_ms integer[],
@@ -40,9 +40,9 @@ declare
   v_hi uuid := v_ids[cardinality(v_ids)];
   v_sending constant text := 'sending';     -- a variable: see Plan
   v_again uuid[] := array(
-    select g.id from unnest(p_ids, p_outcomes) as g(id, outcome)
-    where g.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
-    order by g.id);
+    select i.id from unnest(p_ids, p_outcomes) as i(id, outcome)
+    where i.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
+    order by i.id);
   v_again_lo uuid := v_again[1];
   v_again_hi uuid := v_again[cardinality(v_again)];
   v_settled integer;
@@ -54,18 +54,18 @@ begin
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
   return query
-  with given as materialized (
+  with input as materialized (
     select distinct on (id, attempt) *
     from unnest(p_ids, p_attempts, p_outcomes, p_codes, p_excerpts,
       p_started_ago_ms, p_took_ms, p_retry_after_ms)
-      as g(id, attempt, outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)
+      as i(id, attempt, outcome, code, excerpt, started_ago_ms, took_ms, retry_after_ms)
   ),
   picked as materialized (
-    select g.*, n.max_attempts, n.expires_at, n.channel, n.priority,
+    select i.*, n.max_attempts, n.expires_at, n.channel, n.priority,
       notify.age(v_now, n.created_at, n.send_at) as age,
-      g.outcome not in ('throttled', 'unreachable', 'deferred')
+      i.outcome not in ('throttled', 'unreachable', 'deferred')
         or coalesce(n.first_claimed_at <= v_now - p_patience, p_patience <= '0') as is_counted
-    from given g join notify.notifications n on n.id = g.id and n.attempt = g.attempt
+    from input i join notify.notifications n on n.id = i.id and n.attempt = i.attempt
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_sending)
     order by n.id
     for update of n skip locked
@@ -156,4 +156,4 @@ $$;
 
 comment on function notify.settle(uuid[], integer[], text[], text[], text[], integer[], integer[],
   integer[], text, jsonb, interval) is
-  'settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be yet';
+  'settle(p_ids, p_attempts, ...) -> one row per attempt that was ended, or whose row is locked';

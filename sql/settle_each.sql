@@ -1,4 +1,4 @@
--- settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be
+-- settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or whose row is locked or refused
 --
 -- Settle what settle() could not settle as one batch: halve it until each row at fault is alone.
 --
@@ -9,7 +9,7 @@
 -- Fence    as settle()
 -- Locks    as settle(), in a subtransaction for each part
 -- Plan     as settle(). Constraint triggers that somebody deferred run at once
--- Caller   Store.settle, when settle() failed
+-- Caller   workers' Store.settle, when settle() failed
 create or replace function notify.settle_each(
   p_ids uuid[], p_attempts integer[], p_outcomes text[], p_codes text[], p_excerpts text[],
   p_started_ago_ms integer[], p_took_ms integer[], p_retry_after_ms integer[],
@@ -65,4 +65,4 @@ $$;
 
 comment on function notify.settle_each(uuid[], integer[], text[], text[], text[], integer[], integer[],
   integer[], text, jsonb, interval, timestamptz) is
-  'settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or could not be';
+  'settle_each(p_ids, p_attempts, ...) -> one row per attempt that was ended, or whose row is locked or refused';

@@ -1,12 +1,12 @@
 -- spans(p_all) -> the ranges of ids to look at
 --
--- Say where notifications may be that are being sent or are due: everywhere except in quiet days.
+-- Return the ranges of ids that may hold sending or due rows: all except those of quiet days.
 --
--- Args     p_all boolean: also where something is queued for later
+-- Args     p_all boolean: also the ranges in which rows are queued for later
 -- Returns  (lo, hi), both ends included, the oldest first; ids that have no day of their own are within them.
 --          If the ledger is not long: (null, null), which means everything, so that no bound is compared
 -- Plan     quiet_days, as a whole: a row per day
--- Caller   due, reap, next_lease_in, held, gauges, claim, claim_each, abandoned_leases, page
+-- Caller   due(), claim(), claim_each(), reap(), held(), next_lease_in(), gauges(), abandoned_leases(), page()
 create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,6 +1,6 @@
 -- stir() -> trigger, after a row of a quiet day became queued or sending
 --
--- End the quiet of the day, in the same transaction: the row may be due before the day was to be looked at again.
+-- Mark the day as awake, in the same transaction: the row may be due before the day's next look.
 --
 -- Note     Only partitions that tend_days() found quiet have it, so it costs the others nothing. It also runs for
 --          changes by hand and by replication (enable always). In an isolation level whose snapshot may be

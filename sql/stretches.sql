@@ -3,10 +3,10 @@
 -- Cut the ledger into ranges of up to p_days partitions each, so that a long scan plans, locks and opens a few
 -- partitions at a time. Together the ranges hold every id from p_from on and before p_until.
 --
--- Args     p_from, p_until uuid, without the end; p_days integer
+-- Args     p_from uuid; p_until uuid, exclusive; p_days integer
 -- Returns  (lo, hi): an id belongs to a range if lo <= id and id < hi
 -- Plan     the catalog of partitions alone
--- Caller   page, redrive, Store.stretches
+-- Caller   page(), redrive(), LeaderStore.stretches
 create or replace function notify.stretches(p_from uuid, p_until uuid, p_days integer)
 returns table (lo uuid, hi uuid)
 language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -7,7 +7,7 @@
 -- Returns  (action, partition): failed, and a warning says why. No row: all is well
 -- Locks    the rows
 -- Plan     primary keys; for each attempt its notification is looked up by itself, in the partition of its day
--- Caller   Store.sweep_default, keep_partitions()
+-- Caller   LeaderStore.sweep_default, keep_partitions()
 create or replace function notify.sweep_default(p_retention interval, p_limit integer)
 returns table (action text, partition text)
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'

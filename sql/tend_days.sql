@@ -8,7 +8,7 @@
 --          all days were tended within the last ten minutes
 -- Locks    as tend_day(), until the transaction ends
 -- Plan     the catalog and quiet_days
--- Caller   Store.tend_days
+-- Caller   LeaderStore.tend_days
 create or replace function notify.tend_days(p_limit integer)
 returns table (action text, partition text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

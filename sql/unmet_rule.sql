@@ -12,7 +12,7 @@
 --          A producer may choose the id, so that it can repeat an INSERT with ON CONFLICT DO NOTHING. The id
 --          must be within a day of the clock, because it names the partition.
 --          Times are bounded, because one row at 'infinity' would make claim() or due() fail for all.
--- Caller   accept
+-- Caller   accept()
 create or replace function notify.unmet_rule(
   p_id uuid, p_status text, p_attempt integer, p_is_ours_alone boolean, p_channel text,
   p_recipient text, p_payload jsonb, p_priority smallint, p_max_attempts integer, p_reference text,

@@ -12,7 +12,7 @@
 --          partitions, counted to 1000
 -- Plan     the catalog, and the head of each default partition
 -- Note     An autovacuum worker's own snapshot holds nothing back.
--- Caller   Store.vitals
+-- Caller   LeaderStore.vitals
 create or replace function notify.vitals()
 returns table (
   notify_usage double precision, oldest_transaction_age interval, xmin_age bigint,

@@ -92,7 +92,7 @@ class Claimer(Loop):
         """Read which ledger this is, and its clock: keys of Redis and signatures need them."""
         asked_at = time.monotonic()
         ledger, now_s = self._store.ledger()
-        self._clock.read(now_s, asked_at)
+        self._clock.take_reading(now_s, asked_at)
         self._metrics.clock_skew.set(self._clock.skew_s())
         self._hints.use(ledger)
         self._look_at = asked_at + LEDGER_EVERY_S

@@ -102,7 +102,7 @@ def held_ms(row: dict[str, object]) -> float:
 def accept(request: bytes) -> None:
     """Read a body as the edge does, refused or not."""
     with contextlib.suppress(Problem):
-        body.read(request, SETTINGS)
+        body.read_notification(request, SETTINGS)
 
 
 def took_ms(work: Callable[[], object]) -> float:

@@ -21,7 +21,7 @@ from service.api.measured import Handler, Measured
 from service.api.openapi import document
 from service.api.operate import OperateHandler
 from service.api.read import ReadHandler
-from service.api.turns import Turns
+from service.api.read_limit import ReadLimit
 from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway, TookTooLong
@@ -52,7 +52,7 @@ def create_app(
     `clock`: what times are compared with; None: this machine's. `inbox_url`: where the examples of
     the documentation send webhooks. Call it with the loop running.
     """
-    lists, lookups = Turns(LISTS_AT_ONCE, 200), Turns(LOOKUPS_AT_ONCE, 1000)
+    lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
     batcher = Batcher(store, metrics)
     enqueue = EnqueueHandler(settings, batcher, metrics, clock)
@@ -68,10 +68,10 @@ def create_app(
         app.router.add_post(path, measured.route(path, guarded(handler), *statuses))
 
     post("/notify", enqueue.post, 202, 503)
-    get("/notifications", in_turn(read.page, lists), 200, 503)
-    get("/notifications/{id}", in_turn(read.find, lookups), 200, 503)
+    get("/notifications", limited(read.page, lists), 200, 503)
+    get("/notifications/{id}", limited(read.find, lookups), 200, 503)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503)
-    post("/redrive", in_turn(operate.redrive, lists), 200, 503)
+    post("/redrive", limited(operate.redrive, lists), 200, 503)
     get("/healthz", health.alive, 200)
     get("/readyz", health.ReadyHandler(store).ready, 200, 503)
     get("/metrics", server_stats, 200)
@@ -142,12 +142,12 @@ def guarded(handler: Handler) -> Handler:
     return guard
 
 
-def in_turn(handler: Handler, turns: Turns) -> Handler:
-    """Make a handler wait for its turn."""
+def limited(handler: Handler, limit: ReadLimit) -> Handler:
+    """Make a handler wait until the limit admits it."""
 
     @wraps(handler)
     async def wait(request: web.Request) -> web.StreamResponse:
-        async with turns.turn():
+        async with limit.admitted():
             return await handler(request)
 
     return wait
@@ -226,6 +226,6 @@ def http_logger() -> logging.Logger:
 
 
 def is_our_fault(record: logging.LogRecord) -> bool:
-    """Tell whether a record is about something else than a client that does not speak HTTP."""
+    """Return whether a record is about something else than a client that does not speak HTTP."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | web.RequestPayloadError)

@@ -31,7 +31,7 @@ EACH_WITHIN_S = 2.0
 
 
 Flush = asyncio.Task[None]
-Outcome = Accepted | NotifyError
+Reply = Accepted | NotifyError
 
 
 class Waiting(NamedTuple):
@@ -42,14 +42,14 @@ class Waiting(NamedTuple):
     until: float  # by the loop's clock
     answer: asyncio.Future[Accepted]
 
-    def resolve(self, outcome: Outcome) -> None:
+    def resolve(self, reply: Reply) -> None:
         """Answer the request, once; if its client went away, the future was cancelled."""
         if self.answer.done():
             return
-        if isinstance(outcome, Accepted):
-            self.answer.set_result(outcome)
+        if isinstance(reply, Accepted):
+            self.answer.set_result(reply)
         else:
-            self.answer.set_exception(outcome)
+            self.answer.set_exception(reply)
 
 
 class Batcher:
@@ -63,8 +63,8 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()  # in the order of their `until`
         self._waiting_bytes = 0
-        self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # with requests to answer
-        self._running: set[Flush] = set()  # these, and those without
+        self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # those with requests to answer
+        self._running: set[Flush] = set()  # all, also those with nobody waiting
 
     def submit(self, row: bytes, notification: NewNotification) -> asyncio.Future[Accepted]:
         """Queue one row, a JSON object, and return its future: Accepted, once it is committed.
@@ -112,16 +112,16 @@ class Batcher:
             return
         self._watch(flush, deque(batch))
         try:
-            outcomes = await self._insert(batch)
+            replies = await self._insert(batch)
         except BaseException:
-            outcomes = [Problem("internal_error") for _ in batch]
+            replies = [Problem("internal_error") for _ in batch]
             raise
         finally:
             self._leave(flush)
-            for waiting, outcome in zip(batch, outcomes, strict=True):
-                waiting.resolve(outcome)
+            for waiting, reply in zip(batch, replies, strict=True):
+                waiting.resolve(reply)
         self._metrics.batch.observe(len(batch))
-        logs.transitions("enqueued", enqueued(batch, outcomes))
+        logs.transitions("enqueued", enqueued(batch, replies))
 
     def _take(self) -> list[Waiting]:
         """Take the oldest rows, as many as one INSERT may have; refuse those whose time is up."""
@@ -155,13 +155,13 @@ class Batcher:
         else:
             self._leave(flush)
 
-    async def _insert(self, batch: Sequence[Waiting]) -> list[Outcome]:
+    async def _insert(self, batch: Sequence[Waiting]) -> list[Reply]:
         """Insert the rows that can be inserted; returns what became of each row, in order."""
         try:
             by_ordinal = await self._store.enqueue(b"[" + b",".join([w.row for w in batch]) + b"]")
             self._note(by_ordinal.values())
-            outcomes = map(by_ordinal.get, range(1, len(batch) + 1))
-            return [o if isinstance(o, Accepted) else reason(o) for o in outcomes]
+            results = map(by_ordinal.get, range(1, len(batch) + 1))
+            return [r if isinstance(r, Accepted) else reason(r) for r in results]
         except Refused as refusal:
             return [refusal] if len(batch) == 1 else await self._insert_each(batch)
         except DatabaseAway as error:
@@ -171,38 +171,38 @@ class Batcher:
             logger.exception("enqueue_failed", rows=len(batch))
             return [Problem("internal_error") for _ in batch]
 
-    def _note(self, outcomes: Collection[Accepted | NotifyError]) -> None:
+    def _note(self, replies: Collection[Reply]) -> None:
         """Log whether the database is away for every row, as when its disk is full, or for some."""
-        away = [o for o in outcomes if isinstance(o, DatabaseAway)]
-        if away and len(away) == len(outcomes):
+        away = [r for r in replies if isinstance(r, DatabaseAway)]
+        if away and len(away) == len(replies):
             self._outage.away(away[0])
             return
         self._outage.back()
         if away:
             self._kept_out.happened(len(away), error=str(away[0]))
 
-    async def _insert_each(self, batch: Iterable[Waiting]) -> list[Outcome]:
+    async def _insert_each(self, batch: Iterable[Waiting]) -> list[Reply]:
         """Insert one by one: PostgreSQL refused the whole batch and does not say for which row.
 
         Only a deferred constraint trigger does this, at the commit. It takes EACH_WITHIN_S at most.
         """
         until = self._loop.time() + EACH_WITHIN_S
-        outcomes: list[Outcome] = []
+        replies: list[Reply] = []
         for waiting in batch:
             in_time = self._loop.time() < min(until, waiting.until)
-            outcomes += await self._insert([waiting]) if in_time else [not_tried()]
-        return outcomes
+            replies += await self._insert([waiting]) if in_time else [not_tried()]
+        return replies
 
 
-def reason(outcome: NotifyError | None) -> NotifyError:
+def reason(reply: NotifyError | None) -> NotifyError:
     """Return why a row is not in the ledger, for its client; None: the database dropped it."""
-    if outcome is None:
+    if reply is None:
         return Problem("dropped_by_database")
-    if isinstance(outcome, NotTried):
+    if isinstance(reply, NotTried):
         return not_tried()
-    if isinstance(outcome, DatabaseAway):
+    if isinstance(reply, DatabaseAway):
         return Problem("database_unavailable")
-    return outcome
+    return reply
 
 
 def not_tried() -> Problem:
@@ -210,13 +210,13 @@ def not_tried() -> Problem:
     return Problem("overloaded", "It was not accepted: its time was up before its turn. Try again.")
 
 
-def enqueued(batch: Iterable[Waiting], outcomes: Iterable[Outcome]) -> Iterator[logs.Row]:
+def enqueued(batch: Iterable[Waiting], replies: Iterable[Reply]) -> Iterator[logs.Row]:
     """Return a log row for each notification that is in the ledger now."""
-    for waiting, outcome in zip(batch, outcomes, strict=True):
-        if isinstance(outcome, Accepted):
+    for waiting, reply in zip(batch, replies, strict=True):
+        if isinstance(reply, Accepted):
             notification = waiting.notification
             row: dict[str, object] = {
-                "notification_id": outcome.id,
+                "notification_id": reply.id,
                 "channel": notification.channel,
                 "priority": notification.priority,
             }

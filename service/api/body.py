@@ -83,7 +83,9 @@ DECODERS = {
 }
 
 
-def read(body: bytes, settings: Settings, now: Callable[[], float] = time.time) -> NewNotification:
+def read_notification(
+    body: bytes, settings: Settings, now: Callable[[], float] = time.time
+) -> NewNotification:
     """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
     return BODY.read(body, lambda notification: checked(body, notification, settings, now))
 

@@ -4,7 +4,7 @@ import msgspec
 from aiohttp import web
 
 from service.api.batcher import Batcher
-from service.api.body import NewNotification, read
+from service.api.body import NewNotification, read_notification
 from service.api.views import Links, Receipt
 from service.clock import Clock
 from service.config.settings import Settings
@@ -34,7 +34,7 @@ class EnqueueHandler:
     async def post(self, request: web.Request) -> web.Response:
         """Answer 202, or raise Problem; either is counted."""
         try:
-            notification = read(await read_body(request), self._settings, self._now)
+            notification = read_notification(await read_body(request), self._settings, self._now)
             accepted = await self._enqueue(notification)
         except Problem as problem:
             self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
@@ -64,7 +64,7 @@ async def read_body(request: web.Request) -> bytes:
 
 
 def is_json(request: web.Request) -> bool:
-    """Tell whether the content type is JSON in UTF-8, in any spelling."""
+    """Return whether the content type is JSON in UTF-8, in any spelling."""
     kind = request.content_type
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")

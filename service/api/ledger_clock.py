@@ -15,7 +15,7 @@ LOOK_AGAIN_S = 5.0  # while the ledger does not answer
 
 
 async def kept(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
-    """Read it now and each minute, until cancelled. Outages are logged by those who write."""
+    """Read the ledger's clock each minute, until cancelled. The batcher logs outages."""
     while not was_cancelled():
         wait_s = LOOK_AGAIN_S
         with suppress(NotifyError):
@@ -26,8 +26,8 @@ async def kept(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
 
 
 async def look(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
-    """Read it once."""
+    """Read the ledger's clock once."""
     asked_at = time.monotonic()
     _, now_s = await store.ledger()
-    clock.read(now_s, asked_at)
+    clock.take_reading(now_s, asked_at)
     metrics.clock_skew.set(clock.skew_s())

@@ -8,7 +8,7 @@ from loguru import logger
 
 from service.api.enqueue import read_body
 from service.api.read import json_response, notification_id
-from service.api.redrive import Redrive, read
+from service.api.redrive import Redrive, read_redrive
 from service.api.views import Cancellation, Links, RedriveReport
 from service.config.settings import Settings
 from service.http.problems import Problem
@@ -41,7 +41,7 @@ class OperateHandler:
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
-        asked = read(await read_body(request))
+        asked = read_redrive(await read_body(request))
         redriven = await self._reads.redrive(
             asked.which(),
             after=asked.cursor,

@@ -17,13 +17,13 @@ from service.model import Channel, DeadLetters
 IDS_MAX = 1000
 CODE_MAX_CHARS = 255
 LIMIT = 1000
-LIMIT_MAX = 100_000  # takes a second; a dry run counts so many if it names no limit
+LIMIT_MAX = 100_000  # takes a second; also the limit of a dry run that names none
 RATE_PER_S = 100.0
 RATE_PER_S_MIN, RATE_PER_S_MAX = 0.1, 10_000
 
 
 class RedriveFilter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which of the failed ones: each field narrows. At least one is needed."""
+    """A choice of dead letters: each field narrows it. At least one is needed."""
 
     channel: Annotated[Channel | None, Meta(description=f"Use {EITHER}.")] = None
     last_error_code: Annotated[
@@ -74,7 +74,7 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = False
 
     def which(self) -> DeadLetters:
-        """Return which are meant, for the store."""
+        """Return the choice of dead letters, for the store."""
         narrowed = msgspec.structs.asdict(self.filter) if self.filter else {}
         return DeadLetters(ids=self.ids, **narrowed)
 
@@ -90,7 +90,7 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 BODY = Body(Redrive)
 
 
-def read(body: bytes) -> Redrive:
+def read_redrive(body: bytes) -> Redrive:
     """Read a body. Raises Problem."""
     return BODY.read(body, lambda asked: (asked, checked(body, asked)))
 

@@ -16,7 +16,7 @@ from service.errors import StartError
 from service.ledger.api_store import ApiStore
 from service.metrics import ApiMetrics, ProcessMetrics
 from service.process.ports import reason
-from service.process.watched import Look, ended, watched
+from service.process.watched import Look, task_ended, watched
 
 DRAIN_S = 10.0  # for requests in flight when the process is asked to stop
 
@@ -51,7 +51,7 @@ async def serving(
                 logger.info("api", url=base_url(settings))
             yield (
                 base_url(settings),
-                lambda: ended(task) or store.pool.ended() or reads.pool.ended(),
+                lambda: task_ended(task) or store.pool.ended() or reads.pool.ended(),
             )
         finally:
             task.cancel()

@@ -103,7 +103,7 @@ def bad_number(body: bytes, payload: msgspec.Raw) -> str | None:
 
 
 def has_large_number(body: bytes) -> bool:
-    """Tell whether something looks like a large number, within a string or not.
+    """Return whether something looks like a large number, within a string or not.
 
     The shape is tried first: among digits the regular expression takes ten times as long.
     """
@@ -114,12 +114,12 @@ def has_large_number(body: bytes) -> bool:
 
 
 def has_exponent(body: bytes) -> bool:
-    """Tell whether something looks like an exponent, within a string or not."""
+    """Return whether something looks like an exponent, within a string or not."""
     return b"0e" in body.translate(SHAPE)
 
 
 def in_range(payload: msgspec.Raw) -> bool:
-    """Tell whether every number of the payload fits a double or a long integer."""
+    """Return whether every number of the payload fits a double or a long integer."""
     try:
         decode_any(payload)
     except msgspec.ValidationError:
@@ -199,7 +199,7 @@ def fault(code: str, pointer: str) -> Fault:
 
 
 def is_storable(number: Number) -> bool:
-    """Tell whether a number stays within a double's range, and short when written out."""
+    """Return whether a number stays within a double's range, and short when written out."""
     mantissa, _, exponent = number.lower().partition("e")
     fraction = mantissa.partition(".")[2]
     if not exponent and not fraction:
@@ -219,7 +219,7 @@ def shown(name: str) -> str:
 
 
 def is_too_large(payload: msgspec.Raw) -> bool:
-    """Tell whether accept() would find the payload too large; costs nothing up to 4 KB."""
+    """Return whether accept() would find the payload too large; costs nothing up to 4 KB."""
     raw = bytes(payload)
     if len(raw) * GROWTH_MAX <= PAYLOAD_BYTES_MAX:
         return False

@@ -25,7 +25,7 @@ BASE_URL = re.compile(r"https?://[^/?#\\@\s]+(?:/[^?#\\\s]*)?", re.IGNORECASE)
 
 
 class NoRedirect(HTTPRedirectHandler):
-    """Take a 3xx for an answer: what is meant for one server is never sent to another."""
+    """Treat a 3xx as an answer: a request for one server is never sent to another."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follow none."""

@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         return args
 
     def knows(self, word: str) -> bool:
-        """Say whether this option, perhaps cut short, may stand before the command: --help."""
+        """Return whether this option, perhaps cut short, may stand before the command: --help."""
         return any(option.startswith(word) for option in self._option_string_actions)
 
     def check_option(self, name: str) -> None:

@@ -10,7 +10,7 @@ from service.text.printable import printable, printable_json
 
 
 def is_json(args: argparse.Namespace) -> bool:
-    """Say whether a document is wanted as JSON: by --json, or by a pipe without --no-json."""
+    """Return whether a document is wanted as JSON: by --json, or by a pipe without --no-json."""
     if args.json is not None:
         return bool(args.json)
     return not sys.stdout.isatty()

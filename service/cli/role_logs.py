@@ -2,7 +2,7 @@
 
 from loguru import logger
 
-from service.config.doubts import doubts
+from service.config.odd_settings import odd_settings
 from service.config.settings import Settings
 from service.logs import logs
 
@@ -15,5 +15,5 @@ def start_logs(role: str, settings: Settings) -> None:
     metrics = LogMetrics()
     push = Loki(settings.loki_url, metrics) if settings.loki_url else None
     logs.set_up(role, level=settings.log_level, style=settings.log_style, push=push, by_thread=True)
-    for line in doubts(settings):
+    for line in odd_settings(settings):
         logger.warning("setting_doubtful", hint=line)

@@ -76,7 +76,7 @@ def read_by_nobody() -> None:
 
 
 def complain(text: str) -> int:
-    """Say on one line why it was not done."""
+    """Print on one line why the command failed."""
     print(printable(f"notify: {text}"), file=sys.stderr)
     return 1
 

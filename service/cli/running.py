@@ -1,4 +1,4 @@
-"""Running until told to stop: the signals, and the event loop."""
+"""Running until a signal asks us to stop: the signals, and the event loop."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from typing import Any
 
 from loguru import logger
 
-from service.errors import Ended, NotifyError
+from service.errors import NotifyError, UnexpectedEnd
 from service.logs import logs
 
 LOGS_OUT_S = 0.1  # the thread that writes them needs a moment
@@ -23,21 +23,21 @@ Main = Callable[[asyncio.Event], Awaitable[None]]
 def run_until_stopped(main: Main, early_signals: Sequence[int] = ()) -> int:
     """Run `main(stop)`; a signal to end sets `stop`, a second one ends the process at once.
 
-    `early_signals` are those of end_by_signals(). Raises Ended when `main` or a thread ended
-    although nobody asked it to stop.
+    `early_signals` are those of end_by_signals(). Raises UnexpectedEnd when `main` or a thread
+    ended although nobody asked it to stop.
     """
     if early_signals:
         raise KeyboardInterrupt
     try:
         return on_our_loop(with_signals(main))
     except SystemExit as error:
-        raise Ended(f"something in it called exit({error.code})") from error
+        raise UnexpectedEnd(f"something in it called exit({error.code})") from error
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal may send more
 
 
 def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
-    """Run until it ends, on a loop whose end waits for no name that is being looked up."""
+    """Run until it ends; closing the loop does not wait for names that are being looked up."""
     try:
         if sys.platform == "win32":
             return asyncio.run(work)
@@ -50,7 +50,7 @@ def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
 
 
 async def with_signals(main: Main) -> int:
-    """Run `main`; raises Ended when anything but a signal ends it."""
+    """Run `main`; raises UnexpectedEnd when anything but a signal ends it."""
     stop = asyncio.Event()
     hurry = 0
 
@@ -75,11 +75,11 @@ async def with_signals(main: Main) -> int:
             raise
         except (Exception, asyncio.CancelledError) as error:
             logger.opt(exception=error).error("unexpected_error", task="main")
-            raise Ended(f"{type(error).__name__}: {logs.first_line(error)}") from error
+            raise UnexpectedEnd(f"{type(error).__name__}: {logs.first_line(error)}") from error
     if deaths:
-        raise Ended(deaths[0])
+        raise UnexpectedEnd(deaths[0])
     if not stop.is_set():
-        raise Ended("it stopped without being told to")
+        raise UnexpectedEnd("it stopped without being told to")
     return 0
 
 

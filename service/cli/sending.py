@@ -20,7 +20,7 @@ EXIT_CODES = {"sent": 0, "failed": 3, "expired": 4, "cancelled": 5}
 NOT_YET = 6
 # More than the API takes, which says what its limit is. Without one, @/dev/zero would never end.
 PAYLOAD_MAX_BYTES = 4 * 1024**2
-LOOK_S = (0.05, 1.0)  # between two looks: at first, and at most
+LOOK_S = (0.05, 1.0)  # between two looks: the first pause, and the longest
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,7 +46,7 @@ def waited(args: argparse.Namespace, base: str, id: str) -> int:
     """Look until it has ended; returns the exit code for how. Ctrl-C ends only the looking."""
     note(f"{id} queued")
     timeout_s = 60.0 if args.timeout is None else args.timeout
-    notification = ended(base, id, time.monotonic() + timeout_s)
+    notification = wait_for_end(base, id, time.monotonic() + timeout_s)
     if notification is None:
         note(f"{id} has not ended within {timeout_s:g} s, and goes on: notify status {id}")
         return NOT_YET
@@ -57,8 +57,8 @@ def waited(args: argparse.Namespace, base: str, id: str) -> int:
     return EXIT_CODES[notification["status"]]
 
 
-def ended(base: str, id: str, end: float) -> dict[str, Any] | None:
-    """Read it until it has ended; None: not before `end` (monotonic).
+def wait_for_end(base: str, id: str, end: float) -> dict[str, Any] | None:
+    """Ask until it has ended, or until `end` (monotonic): then return None.
 
     An API that does not answer is asked again: it may be restarting. Raises TryLater if it does
     not answer at the end either.
@@ -90,12 +90,12 @@ def payload(args: argparse.Namespace) -> Any:
         return mail
     if mail:
         raise ConfigError("give either JSON or --subject, --text and --html")
-    text = read(args.payload)
+    text = payload_text(args.payload)
     check(text)
     return msgspec.Raw(text.encode())
 
 
-def read(argument: str) -> str:
+def payload_text(argument: str) -> str:
     """Return the text of a payload: the argument, or what is in @file or stdin (`-`).
 
     Raises ConfigError.

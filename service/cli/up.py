@@ -95,7 +95,7 @@ async def everything(
     stop: asyncio.Event,
     is_own_database: bool,
 ) -> None:
-    """Start the roles from the end of the road on, so that they stop from its beginning on."""
+    """Start the API last: the roles stop in the opposite order, so that it stops first."""
     process = ProcessMetrics()
     async with AsyncExitStack() as roles:
         if inbox is not None and await started(inbox, roles):
@@ -118,7 +118,7 @@ async def everything(
 
 
 async def started(inbox: Inbox, roles: AsyncExitStack) -> bool:
-    """Start the inbox, and say whether it runs; if its ports are taken, we go on without it."""
+    """Start the inbox, and return whether it runs; if its ports are taken, we go on without it."""
     try:
         await inbox.start()
     except StartError as error:

@@ -39,7 +39,7 @@ def read_env_file(path: Path, environ: Mapping[str, str], ours: frozenset[str]) 
 
 
 def unreadable(path: Path) -> Iterator[int]:
-    """Number the lines that are no NAME=value."""
+    """Return the numbers of the lines that are no NAME=value."""
     bindings: Iterator[Binding] = parse_stream(io.StringIO(env_text(path)))
     for binding in bindings:
         if binding.error:

@@ -110,7 +110,7 @@ def url_fault(text: str, query: str) -> str | None:
 
 
 def is_authority(text: str, *, many: bool) -> bool:
-    """Say whether this is a host, with or without a user before it; `many`: hosts and commas."""
+    """Return whether this is a host, with or without a user before it; `many`: hosts and commas."""
     user, _, host = text.rpartition("@")
     # NFKC turns U+2100 into a/c: a parser that normalizes would see the host end there.
     plain = unicodedata.normalize("NFKC", re.sub("[@:]", "", text))
@@ -123,7 +123,7 @@ def is_authority(text: str, *, many: bool) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """Say whether this is a host, or an address in brackets, with a port or without."""
+    """Return whether this is a host, or an address in brackets, with a port or without."""
     match = HOST.fullmatch(text)
     if match is None or not 1 <= int(match[2] or 1) <= 65535:
         return False

@@ -15,7 +15,7 @@ COUNTS = (
 
 
 def is_readable(url: str) -> bool:
-    """Say whether libpq can read a URL and each parameter. Its own errors would quote the URL.
+    """Return whether libpq can read a URL and each parameter. Its own errors would quote the URL.
 
     libpq checks most parameters only when it connects: here to a socket that does not exist.
     """
@@ -37,7 +37,7 @@ def is_readable(url: str) -> bool:
 
 
 def are_addresses(text: str) -> bool:
-    """Say whether all that stands between the commas is an address, or nothing."""
+    """Return whether all that stands between the commas is an address, or nothing."""
     try:
         return all(ip_address(part) for part in text.split(",") if part)
     except ValueError:

@@ -12,14 +12,14 @@ REDIS_PARAMETER = (  # without those that redis-py reads when it connects: its e
 
 
 def is_redis_url(url: str) -> bool:
-    """Say whether redis-py can read a URL, and whether each parameter is one that we know."""
+    """Return whether redis-py can read a URL, and whether each parameter is one that we know."""
     query = urlsplit(url).query
     known = all(re.fullmatch(REDIS_PARAMETER, part) for part in query.split("&") if part)
     return known and is_readable(url)
 
 
 def is_readable(url: str) -> bool:
-    """Say whether redis-py can read a URL and each parameter. Its own errors would quote the URL.
+    """Return whether redis-py can read a URL and each parameter. Its own errors quote the URL.
 
     It checks most parameters only when it makes a connection: this makes one, and never opens it.
     """

@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def max_attempts(self) -> int:
-        """The attempts of a row that brings no number: the first, and MAX_RETRIES more."""
+        """The attempts of a row that does not say how many: the first, and MAX_RETRIES more."""
         return self.max_retries + 1
 
     @property

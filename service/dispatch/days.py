@@ -12,7 +12,7 @@ from service.ledger.leader_store import LeaderStore
 from service.metrics import DispatcherMetrics
 
 HOURLY_S = 3600.0
-SOON_S = 60.0  # after a step that somebody's lock kept from its work
+SOON_S = 60.0  # after a step that could not work because of somebody's lock
 AHEAD_DAYS = 7
 DROPPED_MAX = 100  # days per turn, each in a transaction of its own
 SWEPT_MAX = 25_000  # rows per turn

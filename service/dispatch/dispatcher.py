@@ -15,15 +15,15 @@ from service.dispatch.jobs import Jobs
 from service.dispatch.leader import Leader
 from service.dispatch.offering import Offering
 from service.dispatch.turns import Turns
-from service.errors import DatabaseAway, Ended, NotifyError
+from service.errors import DatabaseAway, NotifyError, UnexpectedEnd
 from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.logs.seldom import Seldom
 from service.metrics import DispatcherMetrics, ProcessMetrics
 from service.process.cancelled import was_cancelled
-from service.process.watched import Look, Restarted, Run, ended, watched
+from service.process.watched import Look, Restarted, Run, task_ended, watched
 
-ELECTION_S = 1.0  # between two attempts to lead; a leader asks as often whether it still leads
+ELECTION_S = 1.0  # between two attempts to lead, or two questions whether we still lead
 
 
 class Dispatcher:
@@ -99,8 +99,8 @@ class Dispatcher:
         try:
             while await self._leader.elect() and not was_cancelled():
                 self._jobs.reaper.heard()
-                if reason := next(filter(None, map(ended, tasks)), None):
-                    raise Ended(reason)
+                if reason := next(filter(None, map(task_ended, tasks)), None):
+                    raise UnexpectedEnd(reason)
                 await asyncio.sleep(ELECTION_S)
         finally:
             self._metrics.leading.set(0)
@@ -132,7 +132,7 @@ async def dispatching(settings: Settings, process: ProcessMetrics) -> AsyncItera
         dispatcher = Dispatcher(settings, store, DispatcherMetrics(), process.restarted)
         task = asyncio.create_task(dispatcher.run(), name="leader")
         try:
-            yield lambda: ended(task) or store.pool.ended()
+            yield lambda: task_ended(task) or store.pool.ended()
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -14,11 +14,11 @@ from service.ledger.db import translated
 from service.logs.seldom import Seldom
 from service.model import LockHolder
 
-ARM_WAIT_MS = 5  # for open transactions of producers, which do not ring
+ARM_WAIT_MS = 5  # for producers' open transactions, which do not ring
 ARM_WAIT_LONG_MS = 20  # after a second of failures
 ARM_PATIENCE_S = 10.0  # then the log names the holder of the lock
 BELLS_MAX = 1000  # unread at once: producers that rang for one sleep are far fewer
-DEAF_S = 5.0  # for so long we do not listen after too many bells
+DEAF_S = 5.0  # how long we do not listen after too many bells
 
 
 class Doorbell:
@@ -87,16 +87,16 @@ class Doorbell:
         return bool(row and row[0])
 
     async def wait(self, timeout_s: float) -> bool:
-        """Sleep until the bell rings or the time is up; says whether it rang."""
+        """Sleep until the bell rings or the time is up; returns whether it rang."""
         assert self._conn is not None
         with translated():
-            # The generator must run to its end: leaving it early loses the rest of the packet.
+            # The generator must run to its end: leaving it early would lose the rest of the packet.
             rings = [n async for n in self._conn.notifies(timeout=timeout_s, stop_after=1)]
         self._rang = self._rang or bool(rings)
         return bool(rings)
 
     def rang(self) -> bool:
-        """Say whether it rang since the last call of this, even if it woke nobody."""
+        """Return whether it rang since this was last called, even if it woke nobody."""
         rang, self._rang = self._rang, False
         return rang
 

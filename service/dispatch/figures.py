@@ -12,7 +12,7 @@ from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
 
-MISSES_MAX = 3  # failed reads in a row; then the figures are unknown
+MISSES_MAX = 3  # consecutive failed reads; then the figures are unknown
 
 
 class Figures:
@@ -71,7 +71,7 @@ class Figures:
 
 
 class FigureReader:
-    """Reads and shows one group of figures; shows NaN when it could not read them too often."""
+    """Reads and shows one group of figures; after MISSES_MAX failed reads it shows NaN."""
 
     def __init__(self, read: Callable[[], Awaitable[None]], readings: Iterable[Reading]) -> None:
         self._read = read

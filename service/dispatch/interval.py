@@ -10,7 +10,7 @@ from service.errors import NotifyError
 from service.logs.outage import Outage
 from service.process.cancelled import was_cancelled
 
-RETRY_S = 5.0  # after a failure: another session may well work
+RETRY_S = 5.0  # after a failure: with another session it may succeed
 
 
 async def every(

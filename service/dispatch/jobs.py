@@ -21,7 +21,7 @@ CLOCK_INTERVAL_S = 15.0
 VITALS_INTERVAL_S = 15.0
 REDIS_INTERVAL_S = 5.0
 SLO_INTERVAL_S = 10.0
-SLO_DELTAS_MAX = 1000  # rows per call; after a full batch it is called again
+SLO_DELTAS_MAX = 1000  # rows per call; if a call takes that many, it is called again
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class Leader:
         self._conn: Connection | None = None
 
     async def elect(self) -> bool:
-        """Say whether we lead, taking the lock if it is free. Raises DatabaseAway.
+        """Return whether we lead, taking the lock if it is free. Raises DatabaseAway.
 
         A session that failed is closed: its server may no longer be the primary.
         """

@@ -33,11 +33,11 @@ class Mender:
 
     @property
     def reap_in_s(self) -> float:
-        """Return for how long a lease that seems to have passed may still be valid."""
+        """Return the seconds for which a lease that seems to have passed may still be valid."""
         return self._reap_from - time.monotonic()
 
     async def look(self) -> None:
-        """Read the clock; after each time that it was ahead, mend once what that left behind."""
+        """Read the clock; once after each time that it was ahead, repair due_at and lease_until."""
         now_s = await self.read_clock()
         newest = await self._store.born_ahead()
         ahead_s = 0.0 if newest is None else newest.timestamp() - now_s
@@ -55,7 +55,7 @@ class Mender:
         """Read the clock. After a jump ahead every lease seems to have passed: do not reap yet."""
         asked_at = time.monotonic()
         _, now_s = await self._store.ledger()
-        jumped_s = self._clock.read(now_s, asked_at)
+        jumped_s = self._clock.take_reading(now_s, asked_at)
         self._metrics.clock_skew.set(self._clock.skew_s())
         if jumped_s:
             logger.warning("ledger_clock_jumped", seconds=round(jumped_s, 1))

@@ -18,7 +18,7 @@ from service.model import Lane
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The result of one look. `next_due_s` None: nothing is known to fall due later."""
+    """The result of one look. `next_due_s` None: as far as is known, nothing falls due later."""
 
     added: int
     is_stocked: bool  # some lane is above its low mark

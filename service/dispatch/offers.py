@@ -10,9 +10,9 @@ from service.model import LANES, Lane
 
 WINDOW_MAX = 10_000  # ids per lane in the ready set; more stays in PostgreSQL
 WINDOW_LOW = 5_000  # a lane with fewer is filled again
-GRACE_S = 2.0  # a row that is still queued so long after its id was seen is looked for again
-OVERLAP_MS = 5_000.0  # rows may be committed so much later than their due_at
-TICK_S = 1.0  # lanes above their low mark are looked at so often
+GRACE_S = 2.0  # a row that is still queued this long after its id was seen is looked for again
+OVERLAP_MS = 5_000.0  # rows may be committed up to this long after their due_at
+TICK_S = 1.0  # how often lanes above their low mark are looked at
 HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
 
 

@@ -47,7 +47,7 @@ class ReadySet:
         )
         self.keys: Keys | None = None
         self._epoch = os.urandom(16)
-        self._refused = False  # the last write was; a server that only reads counts as away
+        self._refused = False  # whether the last write was; a server that only reads counts as away
         self._deleted = Seldom("foreign_keys_deleted")
         self._overwritten = 0  # how often another leader's epoch replaced ours
         self._rival = Seldom("another_leader_offers_here")
@@ -55,10 +55,10 @@ class ReadySet:
     def use(self, ledger: str | None) -> None:
         """Offer the ids of this ledger from now on; None: it is not known yet which one."""
         self.keys = None if ledger is None else Keys(ledger)
-        self._overwritten = -1  # the first that we see is of the leader before us: no rival
+        self._overwritten = -1  # the first foreign epoch is the former leader's: ignore it
 
     async def survey(self) -> tuple[bool, dict[int, int]]:
-        """Say whether the sets are still as we left them, and how many ids each lane holds.
+        """Return whether the sets are still as we left them, and how many ids each lane holds.
 
         If they are not (a flush, an empty restart, another leader, a key of another type, more ids
         than we would add), they are ours from now on.
@@ -149,7 +149,7 @@ class ReadySet:
             await pipe.execute()
 
     async def is_offered_to(self) -> bool:
-        """Say whether a dispatcher offers here."""
+        """Return whether a dispatcher offers here."""
         with translated():
             return await self._redis.get(self._known().epoch) is not None
 

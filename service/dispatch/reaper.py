@@ -11,11 +11,11 @@ from service.logs import logs
 from service.metrics import DispatcherMetrics
 from service.model import Reaped
 
-REAP_MAX = 1000  # rows per call; as many as that, and it is called again
-REAP_PAUSE_MIN_S = 1.0  # however many leases pass
+REAP_MAX = 1000  # rows per call; if a call returns that many, it is called again
+REAP_PAUSE_MIN_S = 1.0  # also if leases expire more often
 # Until then the workers that still run have settled: at the latest 5 s after PostgreSQL is back a
 # worker gives up a silent connection, or an attempt to connect; it tries again within 1 s, and the
-# settle takes less than 1 s more. What is settled later all the same is stale, and counted.
+# settle takes less than 1 s more. What is settled even later is stale, and counted.
 SETTLE_GRACE_S = 7.0
 SETTLE_AGAIN_S = 4.0
 STALL_S = 3.0  # the leader hears from PostgreSQL each second
@@ -43,8 +43,8 @@ class Reaper:
     def heard(self) -> None:
         """Note that PostgreSQL answered. After a silence, live workers get a grace to settle in.
 
-        A silence during that grace does not start it anew, or a series of outages would put the
-        reaper off until its end; it only leaves workers time for one more try.
+        A silence during that grace does not begin it again, or nothing would be reaped as long as
+        outages follow each other; it only leaves workers time for one more try.
         """
         now = self._clock()
         if now - self._heard_at > STALL_S:
@@ -56,10 +56,10 @@ class Reaper:
     async def reap(self) -> float:
         """Take back every attempt whose lease has passed; return the seconds until the next run.
 
-        The next lease passes then. A lease that is given from now on lasts for at least LEASE_S.
+        That is when the next lease expires. Leases of claims from now on last for at least LEASE_S.
         """
         left = await self._store.next_lease_in()
-        self.heard()  # before anything is reaped, as that answer may have taken long
+        self.heard()  # first, as this answer may have taken long
         grace_s = self._reap_from - self._clock()
         if grace_s <= 0 and left is not None and left <= timedelta(0):
             await self._mender.read_clock()  # if it jumped ahead, leases only seem to have passed

@@ -20,8 +20,8 @@ SLEEP_MAX_S = 1.0
 AWAKE_PAUSE_S = (0.002, 0.010)  # after a look that found something: twice as long as it took
 STOCKED_PAUSE_S = 0.020  # while a lane is stocked: 50 looks per second cost 3 % of a core
 BLIND_PAUSE_S = 0.1  # between looks while no doorbell can be heard
-VAIN_PAUSE_S = (0.002, 0.1)  # after a bell that brought no row; doubled for each in a row
-FAILED_PAUSE_S = (0.1, 2.0)  # while a server is away; doubled for each failure in a row
+VAIN_PAUSE_S = (0.002, 0.1)  # after a bell without a new row; doubled for each consecutive one
+FAILED_PAUSE_S = (0.1, 2.0)  # while a server is away; doubled for each consecutive failure
 BUG_PAUSE_S = 2.0
 
 
@@ -34,7 +34,7 @@ class Turns:
         self._doorbell = Doorbell(direct_url)
         self._listening = Outage("doorbell")
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
-        self._vain_bells = 0  # in a row: they rang, and no row had come
+        self._vain_bells = 0  # consecutive: they rang, and no row had come
 
     async def run(self) -> None:
         """Take turn after turn, until cancelled; pause while a server is away."""

@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 # A pattern of the error's text, what is wrong, and what to do. The first rule that matches counts.
 # If several hosts failed, the text holds all of them: the rules begin with what comes last in a
-# login, so that the host which came farthest is the one that is named.
+# login, so that the host whose login went furthest is named.
 RULES = (
     ("no password supplied",
      "{where} asks for a password of {user}", "write one into {setting}"),

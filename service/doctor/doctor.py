@@ -96,7 +96,7 @@ async def ledger_findings(store: DoctorStore, settings: Settings) -> AsyncIterat
 
 
 async def looked(what: str, looking: Awaitable[Finding]) -> Finding:
-    """Wait for one finding. An error in making it becomes a finding: the others shall come too."""
+    """Wait for one finding. An error becomes a finding, so that the others still come."""
     try:
         return await looking
     except Exception as error:
@@ -119,7 +119,7 @@ def not_seen(what: str, error: Exception) -> Finding:
 
 
 def webhook_finding(settings: Settings) -> Finding:
-    """Say whether webhooks are signed."""
+    """Return whether webhooks are signed."""
     count = len(settings.webhook_secret)
     found = f"signed with {count} secret{'s' * (count > 1)}" if count else "unsigned"
     return judged("webhooks", found, bool(count), "set WEBHOOK_SECRET, so that receivers can check")

@@ -13,7 +13,7 @@ LISTEN_WAIT_S = 2.0
 
 
 async def lead_finding(store: DoctorStore) -> Finding:
-    """Say whether a dispatcher leads, or who holds the leader's lock instead."""
+    """Return whether a dispatcher leads, or who holds the leader's lock instead."""
     holder = await store.lock_holder(LEAD)
     if holder is None:
         return Finding(
@@ -29,7 +29,7 @@ async def lead_finding(store: DoctorStore) -> Finding:
 
 
 async def doorbell_finding(store: DoctorStore) -> Finding:
-    """Say whether a stranger keeps the dispatcher from sleeping."""
+    """Return whether a stranger keeps the dispatcher from sleeping."""
     holder = await store.lock_holder(BELL)
     if holder is None or holder.is_ours:
         return Finding("doorbell", "free" if holder is None else "armed")

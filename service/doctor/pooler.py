@@ -13,7 +13,7 @@ DATABASE = (
 
 
 async def pooler_finding(settings: Settings) -> Finding:
-    """Say whether a pooler stands between, and whether both URLs lead to the same database."""
+    """Return whether a pooler stands between, and whether both URLs lead to the same database."""
     url, direct_url = settings.database_url or "", settings.direct_url or ""
     try:
         if await shares_sessions(direct_url):

@@ -45,7 +45,7 @@ def locked(file: IO[str]) -> bool:
 
 
 def is_running(pid: str) -> bool:
-    """Say whether a process of that number exists."""
+    """Return whether a process with this number exists."""
     try:
         os.kill(int(pid), 0)
     except (ValueError, OverflowError, ProcessLookupError):

@@ -45,7 +45,7 @@ def kill_backends(data: Path) -> None:
 
 
 def is_server(pid: int, data: Path) -> bool:
-    """Say whether this process is a PostgreSQL server of this data directory."""
+    """Return whether this process is a PostgreSQL server of this data directory."""
     words = command_of(pid)
     return words[0].endswith(b"postgres") and os.fsencode(data) in words
 

@@ -41,7 +41,7 @@ def running_up(directory: Path) -> dict[str, Any]:
 
 
 def is_in_use(directory: Path) -> bool:
-    """Say whether the process that locked a state directory last still runs."""
+    """Return whether the process that locked a state directory last still runs."""
     try:
         return is_running((directory / "lock").read_text().strip())
     except OSError:

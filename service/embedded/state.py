@@ -64,7 +64,7 @@ class State:
         return self._keep("superuser_password", new_password)
 
     def has(self, step: str) -> bool:
-        """Say whether the cluster has this step of CATCH_UP, or was made with it."""
+        """Return whether the cluster has this step of CATCH_UP, or was made with it."""
         return step in self._kept
 
     def note(self, step: str) -> None:

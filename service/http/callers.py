@@ -81,7 +81,7 @@ class Callers:
         return None
 
     def serves(self, host: str) -> bool:
-        """Tell whether a Host header names us, and remember it if so."""
+        """Return whether a Host header names us, and remember it if so."""
         name = name_of(host)
         ours = (
             name in self._allowed
@@ -93,7 +93,7 @@ class Callers:
         return ours
 
     def _is_cross_site(self, headers: MultiMapping[str], host: str) -> bool:
-        """Tell whether a page of another origin asks. Programs send neither header."""
+        """Return whether a page of another origin asks. Programs send neither header."""
         if "Origin" not in headers and "Sec-Fetch-Site" not in headers:
             return False
         if not FROM_HERE.issuperset(headers.getall("Sec-Fetch-Site", ())):
@@ -101,7 +101,7 @@ class Callers:
         return any(self._is_foreign(origin, host) for origin in headers.getall("Origin", ()))
 
     def _is_foreign(self, origin: str, host: str) -> bool:
-        """Tell whether an Origin header names another origin than ours; `null` is one."""
+        """Return whether an Origin header names another origin than ours; `null` is one."""
         netloc = origin.partition("://")[2].lower()
         return netloc != host.lower() and name_of(netloc) not in self._allowed
 
@@ -117,7 +117,7 @@ def encoded(request: web.BaseRequest) -> str | None:
 
 
 def only(headers: MultiMapping[str], name: str, allowed: str) -> bool:
-    """Tell whether a header has no other value than the allowed one."""
+    """Return whether a header has no other value than the allowed one."""
     return all(value.strip().lower() in ("", allowed) for value in headers.getall(name))
 
 

@@ -21,7 +21,7 @@ from prometheus_client import Counter, Gauge
 from service.http.problems import Problem, answer, body_of, of_status
 
 LOOK_S = 1.0
-RANK_S = 0.1  # at least, between two rankings for newcomers that find no room
+RANK_S = 0.1  # at least this long between two rankings for newcomers that find no room
 LINE_BYTES_MAX = 4096
 FIELD_BYTES_MAX = 8190
 FIELDS_MAX = 100
@@ -85,12 +85,12 @@ class Connection(web.RequestHandler):
 
     @property
     def waits(self) -> bool:
-        """Tell whether we wait for the client, rather than the client for us."""
+        """Return whether we wait for the client, rather than the client for us."""
         return self.stage not in ("work", "closing")
 
     @property
     def is_between(self) -> bool:
-        """Tell whether what comes next is the head of a request."""
+        """Return whether what comes next is the head of a request."""
         return (
             self._request_count == self.served
             and not self._request_in_progress

@@ -15,7 +15,8 @@ from service.ledger.store import Store
 from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
 from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
 
-# How many characters are shown of each text. Of `status` and `outcome` constraints say what is in.
+# How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
+# their words.
 TEXTS = {
     "channel": 63,
     "recipient": RECIPIENT_MAX_CHARS,
@@ -33,7 +34,7 @@ REDRIVE_LOOK_MAX = 100_000
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
-# One more than is shown: then there are older ones.
+# It reads one more than is shown: if that one comes, there are older attempts.
 FIND_ATTEMPTS = f"""
 select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}

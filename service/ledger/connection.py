@@ -78,7 +78,7 @@ class Silent(psycopg.OperationalError):
     """No answer came in time: the connection may be dead without an error."""
 
 
-class Ended(psycopg.OperationalError):
+class EndedWhileIdle(psycopg.OperationalError):
     """The connection ended while nobody used it."""
 
 
@@ -156,7 +156,7 @@ class Connection(psycopg.AsyncConnection[Any]):
 
 
 async def lock_holder(conn: Connection, lock: int) -> LockHolder | None:
-    """Say who holds BELL or LEAD, a stranger before one of ours; None: nobody does."""
+    """Return who holds BELL or LEAD, a stranger rather than one of ours; None: nobody does."""
     cursor = conn.cursor(row_factory=class_row(LockHolder))
     await cursor.execute("select * from notify.lock_holder(%s)", [lock])
     return await cursor.fetchone()

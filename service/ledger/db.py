@@ -44,7 +44,7 @@ AWAY = (
 
 
 def conninfo(url: str, role: str) -> str:
-    """Complete a DATABASE_URL; what the URL itself says wins, but for the encoding.
+    """Complete a DATABASE_URL; the URL's own parameters win, except the encoding.
 
     `role` becomes the application_name (at most 16 characters, as pg_activity shows no more):
     notify-api, notify-disp, notify-work, notify-maint.
@@ -54,7 +54,7 @@ def conninfo(url: str, role: str) -> str:
 
 
 def is_quiet(pgconn: AnyPGconn) -> bool:
-    """Tell whether nothing has arrived on an idle connection: what arrives there is its end.
+    """Return whether nothing has arrived on an idle connection: all that can come is its end.
 
     It makes no round trip. A false alarm only costs a new connection.
     """
@@ -67,7 +67,7 @@ def is_quiet(pgconn: AnyPGconn) -> bool:
 
 
 def is_shared(pgconn: AnyPGconn, pid: int) -> bool:
-    """Tell whether a session with this process id is a pooler's: the login named another id."""
+    """Return whether a session with this process id is a pooler's: the login named another id."""
     return pgconn.backend_pid != pid
 
 
@@ -133,7 +133,7 @@ def translated() -> Iterator[None]:
 
 
 def is_not_the_rows(sqlstate: str) -> bool:
-    """Tell whether an error is the server's, or of SQL that fails for any row.
+    """Return whether an error is the server's, or of SQL that fails for any row.
 
     A trigger that reads a missing table (42P01) is for its owner to mend: the client may try again.
     A missing permission (42501) may be about the row.

@@ -85,7 +85,7 @@ class LeaderStore(Store):
         return await self._tuples("select action, partition from notify.tend_days(%s)", [limit])
 
     async def stretches(self, days: int) -> list[Stretch]:
-        """Cut the ledger into ranges of so many days each, oldest first."""
+        """Cut the ledger into ranges of up to `days` days each, oldest first."""
         return await self._tuples(
             "select lo, hi from notify.stretches(%s, %s, %s)",
             [UUID(int=0), UUID(int=2**128 - 1), days],
@@ -94,7 +94,7 @@ class LeaderStore(Store):
     async def mend_due(
         self, stretch: Stretch, lane: int, after: tuple[datetime, UUID] | None, limit: int
     ) -> tuple[int, tuple[datetime, UUID] | None]:
-        """Pull back what a clock that was ahead has put off.
+        """Pull back each due_at that was set while the clock was ahead.
 
         Returns how many rows, and the `after` to go on with; None: that was all.
         """

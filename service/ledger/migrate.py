@@ -54,7 +54,7 @@ def migrate(
 
 
 def mended(backend: Backend, migrations: MigrationList) -> Iterator[str]:
-    """Run every migration again if something of theirs is lost; yield what was and what is left.
+    """Run all migrations again if something they made is missing; yield what was and what still is.
 
     Each may run again, and does nothing where nothing is missing. Raises StartError when a fault
     that is left blocks the road.

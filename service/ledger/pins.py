@@ -78,7 +78,8 @@ select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('transaction_isol
 )"""
 
 # It lifts the limits that somebody may have set, and takes less time than any query. Its values
-# differ from ours on purpose: one that was equal would not be set for the session.
+# differ from ours on purpose: PINNING skips a value that is already set, and this one ends with the
+# transaction.
 BEGIN = """begin; set local statement_timeout = '1h';
 set local idle_in_transaction_session_timeout = '1h'"""
 

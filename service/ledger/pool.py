@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from service.ledger.connection import Connection, Ended, Silent
+from service.ledger.connection import Connection, EndedWhileIdle, Silent
 from service.ledger.db import conninfo, is_quiet, translated
 from service.model import PoolStats
 
@@ -64,7 +64,7 @@ class Pool:
         """Lend a connection, and translate its errors.
 
         If one is dead, or read-only after a failover, the others probably are as well: all that are
-        as old are replaced, or each would cost a caller its time.
+        open are replaced, or each would cost one caller its time.
         """
         with translated():
             async with self._pool.connection() as conn:
@@ -79,7 +79,7 @@ class Pool:
         if not is_quiet(conn.pgconn):
             conn.pgconn.finish()
             await self._replace_all(conn)
-            raise Ended("it ended while it was idle")
+            raise EndedWhileIdle("it ended while it was idle")
 
     async def _replace_all(self, conn: Connection) -> None:
         if conn.opened_at > self._drained_at:

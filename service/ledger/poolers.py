@@ -46,7 +46,7 @@ def pooled(settings: Settings) -> str:
 
 
 async def shares_sessions(url: str) -> bool:
-    """Tell whether connections change or share their sessions. Raises DatabaseAway."""
+    """Return whether connections change or share their sessions. Raises DatabaseAway."""
     async with connected(url) as first:
         if not first.pins:
             return False

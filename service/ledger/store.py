@@ -78,7 +78,7 @@ class Store:
         return gauges
 
     async def born_ahead(self) -> datetime | None:
-        """Say when the newest row was created, if that is a time to come."""
+        """Return when the newest row was created, if that is in the future."""
         [(newest,)] = await self._tuples("select notify.born_ahead()")
         return cast("datetime | None", newest)
 

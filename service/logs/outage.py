@@ -16,7 +16,7 @@ class Outage:
     """
 
     def __init__(self, what: str, *, role: str | None = None) -> None:
-        self.missed_at = -math.inf  # monotonic, when a connection to it was last found dead
+        self.missed_at = -math.inf  # monotonic, when a connection to it last proved to be dead
         self._fields = {"what": what} if role is None else {"what": what, "role": role}
         self._since: float | None = None
         self._without_answer: set[str] = set()  # connections that failed and got no answer since

@@ -52,7 +52,7 @@ class LogStream:
             self.wake.set()
 
     def stop(self) -> None:
-        """Write what waits, as far as it is read in time. Called by loguru."""
+        """Write what waits, as far as the reader takes it in time. Called by loguru."""
         self.stop_by = time.monotonic() + STOP_MAX_S
         self.stopping.set()
         self.wake.set()
@@ -87,7 +87,7 @@ class LogStream:
             self.backlog_bytes -= len(text)
 
     def write_piece(self, piece: bytes) -> None:
-        """Write it as soon as it is taken at once; give up after `stop_by`. Raises OSError."""
+        """Write it once that need not wait; give up after `stop_by`. Raises OSError."""
         while not taken(self.fd, piece, WAIT_S):
             if time.monotonic() > self.stop_by:
                 return

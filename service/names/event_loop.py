@@ -19,7 +19,7 @@ ANSWER_MAX_S = 4.0
 
 
 class EventLoop(uvloop.Loop):
-    """Whoever wants a name looked up, or a connection to one, gets at least an OSError in time."""
+    """Answers each look-up and each connect to a name in time, if need be with an OSError."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def complete(future: "asyncio.Future[Any]", result: Result) -> None:
 
 
 def is_name(host: Any) -> bool:
-    """Tell whether a host is a name, which has to be looked up."""
+    """Return whether a host is a name, which has to be looked up."""
     if not isinstance(host, str) or not host:
         return False
     try:

@@ -16,13 +16,13 @@ from typing import Any
 from service.process.descriptors import descriptors_max
 
 QUICK_MAX = 256  # calls that run at once and have not taken long yet
-THREADS_MAX = 1024  # with those that have taken long; fewer if there are few descriptors
-SILENT_MAX = 64  # and besides, calls for names that were silent
+THREADS_MAX = 1024  # also those whose call has taken long; fewer if there are few descriptors
+SILENT_MAX = 64  # in addition, calls for names that were silent
 SLOW_S = 1.0
 WAITING_MAX = 10_000  # calls that wait for a thread
 SILENT_WAITING_MAX = 1000
 SILENT_KNOWN_MAX = 10_000
-LATE_S = 10.0  # an answer that came too late is kept for so long
+LATE_S = 10.0  # how long an answer that came too late is kept
 
 Call = tuple[Any, ...]  # the arguments of getaddrinfo, the host first
 Result = list[Any] | Exception  # what getaddrinfo returns or raises

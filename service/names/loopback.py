@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a name or an address, in brackets or not, is this machine's own."""
+    """Return whether a name or an address, in brackets or not, is this machine's own."""
     address = address_of(name)
     return name.lower() == "localhost" if address is None else address.is_loopback
 

@@ -81,10 +81,10 @@ def parts(scheme: str, authority: str) -> tuple[str, str, str]:
 
     Raises ValueError if there is no host.
     """
-    found = HOST_PORT.fullmatch(authority.rpartition("@")[2])
-    if found is None:
+    match = HOST_PORT.fullmatch(authority.rpartition("@")[2])
+    if match is None:
         raise ValueError("no host")
-    return scheme.lower(), found[1].lower(), (found[2] or "").lstrip("0")
+    return scheme.lower(), match[1].lower(), (match[2] or "").lstrip("0")
 
 
 def name_of(host: str) -> str | None:
@@ -100,7 +100,7 @@ def name_of(host: str) -> str | None:
 
 
 def ipv6(text: str) -> str:
-    """Spell an IPv6 address in brackets, and one that maps an IPv4 address as that. ValueError."""
+    """Spell an IPv6 address in brackets, but an IPv4-mapped one as IPv4. Raises ValueError."""
     address = IPv6Address(text)
     return str(address.ipv4_mapped or f"[{address.compressed}]")
 

@@ -4,7 +4,7 @@ import asyncio
 
 
 def was_cancelled() -> bool:
-    """Tell whether this task was cancelled, even if CancelledError did not reach it.
+    """Return whether this task was cancelled, even if CancelledError did not reach it.
 
     asyncio.wait_for of Python 3.11, which redis-py writes with, swallows a cancellation that comes
     together with its answer (one in nine, when aimed at a turn). A loop that trusts the exception

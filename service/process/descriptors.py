@@ -31,7 +31,7 @@ def descriptors_max() -> int:
 def share(part: str, most: int) -> int:
     """Return how many descriptors a part of the process may have: its share, but at most `most`.
 
-    With a limit below 300 that is less than works well, but never nothing.
+    With a limit below 300 files a share may be too small to work well; it is at least 8.
     """
     return max(8, min(most, (descriptors_max() - RESERVE) * SHARES[part] // sum(SHARES.values())))
 

@@ -69,7 +69,7 @@ def taken(fd: int, data: bytes, wait_s: float) -> bool:
 
 
 def is_ready(fd: int, wait_s: float) -> bool:
-    """Tell whether a write would return at once, even if with an error."""
+    """Return whether a write would return at once, even if with an error."""
     if not hasattr(select, "poll"):  # Windows, whose select() knows sockets only
         return True
     poll = select.poll()

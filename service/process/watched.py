@@ -12,12 +12,12 @@ from contextlib import suppress
 
 from loguru import logger
 
-from service.errors import Ended
+from service.errors import UnexpectedEnd
 from service.process.cancelled import was_cancelled
 
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
-CALM_S = 60.0  # after running for so long the next pause is short again
+CALM_S = 60.0  # after a run of this length the next pause is short again
 LOOK_S = 1.0
 
 Run = Callable[[], Awaitable[None]]
@@ -55,11 +55,11 @@ async def how_it_ended(run: Run) -> BaseException:
         return error
     except (Exception, SystemExit) as error:
         return error
-    return Ended("it returned")
+    return UnexpectedEnd("it returned")
 
 
-def ended(task: "asyncio.Task[None]") -> str | None:
-    """Say that a task has ended, and why; None: it runs. With its task bound it is a Look."""
+def task_ended(task: "asyncio.Task[None]") -> str | None:
+    """Say that a task has ended, and why; None: it runs. partial(task_ended, task) is a Look."""
     if not task.done():
         return None
     error = None if task.cancelled() else task.exception()
@@ -67,9 +67,9 @@ def ended(task: "asyncio.Task[None]") -> str | None:
 
 
 async def until_stopped(stop: asyncio.Event, *looks: Look) -> None:
-    """Wait until `stop` is set. Raises Ended when something ended by itself."""
+    """Wait until `stop` is set. Raises UnexpectedEnd when something ended by itself."""
     while not stop.is_set():
         if reason := next(filter(None, (look() for look in looks)), None):
-            raise Ended(reason)
+            raise UnexpectedEnd(reason)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_S)

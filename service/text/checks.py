@@ -12,7 +12,7 @@ WITHOUT_CONTROL = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}  
 
 
 def is_ipv6(text: str) -> bool:
-    """Tell whether `text` is an IPv6 address."""
+    """Return whether `text` is an IPv6 address."""
     try:
         IPv6Address(text)
     except ValueError:

@@ -21,7 +21,7 @@ from service.cli.metrics_port import serve_metrics
 from service.cli.running import run_until_stopped
 from service.cli.up import everything
 from service.config.settings import Settings
-from service.errors import Ended
+from service.errors import UnexpectedEnd
 from service.logs import logs
 from service.logs.loki import Loki
 from service.metrics import JOBS, LogMetrics
@@ -96,7 +96,7 @@ class AllRoles:
             before = set(REGISTRY._collector_to_names)
             try:
                 assert run_until_stopped(main) == 0
-            except Ended as error:
+            except UnexpectedEnd as error:
                 self.ends.append(str(error))
             finally:
                 forget_metrics(before)
@@ -232,7 +232,7 @@ def test_the_death_of_any_thread_ends_the_process_with_a_line(error):
         threading.Thread(target=die, name="somebody's").start()
         await stop.wait()
 
-    with pytest.raises(Ended, match="^thread somebody's ended: " + type(error).__name__):
+    with pytest.raises(UnexpectedEnd, match="^thread somebody's ended: " + type(error).__name__):
         run_until_stopped(main)
 
 
@@ -258,7 +258,7 @@ def test_a_main_that_fails_or_returns_ends_with_a_line(error):
     async def give_up(stop):
         pass
 
-    with pytest.raises(Ended, match=type(error).__name__ + "|exit"):
+    with pytest.raises(UnexpectedEnd, match=type(error).__name__ + "|exit"):
         run_until_stopped(fail)
-    with pytest.raises(Ended, match="without being told"):
+    with pytest.raises(UnexpectedEnd, match="without being told"):
         run_until_stopped(give_up)

@@ -1,4 +1,4 @@
-"""Where a channel has to be told of: each failure names the place that was forgotten.
+"""Every place that a channel must be entered in: each failure names the one that was forgotten.
 
 "Add a channel" in ops/ARCHITECTURE.md is the list in the order of the work.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from service.api.body import read
+from service.api.body import read_notification
 from service.channels.table import CHANNELS
 from service.channels.words import WORDS, either
 from service.config.settings import Settings
@@ -55,7 +55,7 @@ def test_its_example_is_right(channel):
     where = f"service/channels/{channel}.py: the example"
     assert channel in CHANNELS, f"{where} is missing"
     body = msgspec.json.encode({"channel": channel, **CHANNELS[channel].example})
-    assert read(body, CONFIGURED).channel is channel, where
+    assert read_notification(body, CONFIGURED).channel is channel, where
 
 
 @each_channel
@@ -98,6 +98,27 @@ def test_it_may_have_waits_of_its_own(channel):
 def test_its_waits_are_explained(channel):
     line = f"RETRY_SCHEDULE_{channel.upper()}="
     assert line in text(".env.example").splitlines(), f".env.example: there is no line {line}"
+
+
+@each_channel
+def test_compose_passes_its_waits_on(channel):
+    name = f"RETRY_SCHEDULE_{channel.upper()}"
+    lines = [line.strip() for line in text("docker-compose.yml").splitlines()]
+    wanted = f"{name}: ${{{name}:-}}"
+    assert wanted in lines, f"docker-compose.yml: there is no line {wanted}"
+
+
+@each_channel
+def test_its_waits_are_promised(channel):
+    name = f"RETRY_SCHEDULE_{channel.upper()}"
+    assert name in text("ops/STABILITY.md").split(), f"ops/STABILITY.md: Settings lacks {name}"
+
+
+@each_channel
+def test_its_name_is_promised(channel):
+    lines = text("ops/STABILITY.md").splitlines()
+    [row] = [line for line in lines if line.startswith("| `channel` |")]
+    assert f"`{channel}`" in row, f"ops/STABILITY.md: the row `channel` lacks `{channel}`"
 
 
 @each_channel

@@ -83,7 +83,7 @@ PLACES: dict[str, Callable[[str], bool]] = {
     "service/http/problems.py: a code invalid_FIELD": lambda f: f"invalid_{f}" in KINDS,
     "service/model.py: Notification": lambda f: f in names(Notification),
     "service/cli/parser.py: an option of add_send(), among its fields": option,
-    "README.md: the table of Enqueue from SQL": (
+    "README.md: the table of Three ways in": (
         lambda f: bool(re.search(rf"^\| `{f}` \|", text("README.md"), re.MULTILINE))
     ),
     "this file: EXAMPLE": lambda f: f in EXAMPLE,

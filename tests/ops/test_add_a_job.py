@@ -45,7 +45,10 @@ def test_every_job_of_the_table_is_shown():
 
 def test_every_job_of_the_table_is_a_task_whose_restarts_are_counted():
     missing = {job.name for job in table()._jobs} - {*TASKS}
-    assert not missing, f"service/metrics/process.py: TASKS lacks {missing}"
+    assert not missing, (
+        f"{missing}: name it in JOBS of service/metrics/dispatcher.py, or, if is_shown=False, "
+        "in TASKS of service/metrics/process.py; never in both"
+    )
 
 
 def test_every_job_that_stops_is_alerted_or_has_its_reason():

@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 
-from service.api.body import read
+from service.api.body import read_notification
 from service.config.settings import Settings
 from service.http.problems import Problem
 from service.model import Outcome
@@ -24,7 +24,7 @@ def db(shared_db):
 
 @pytest.mark.parametrize("example", OK, ids=str)
 def test_what_is_well_is_accepted_by_both(db, example):
-    read(example.body, SETTINGS)
+    read_notification(example.body, SETTINGS)
     insert(
         db,
         channel=example.channel,
@@ -36,7 +36,7 @@ def test_what_is_well_is_accepted_by_both(db, example):
 @pytest.mark.parametrize("example", REFUSED, ids=str)
 def test_the_edge_refuses_with_the_code(example):
     with pytest.raises(Problem) as caught:
-        read(example.body, SETTINGS)
+        read_notification(example.body, SETTINGS)
     assert caught.value.code == example.code
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from service.api.body import NewNotification, read
+from service.api.body import NewNotification, read_notification
 from service.api.storable import is_too_large, stored_bytes
 from service.config.settings import Settings
 from service.http.problems import Problem
@@ -69,7 +69,7 @@ def line(payload: str) -> bytes:
 def row(body: bytes) -> NewNotification | None:
     """Read a body as the edge does; None: refused."""
     try:
-        return read(body, SETTINGS)
+        return read_notification(body, SETTINGS)
     except Problem:
         return None
 

@@ -20,7 +20,7 @@ class World:
         asked_at = self.true_s
         now_s = self.true_s + takes_s / 2 + self.ledger_off_s
         self.true_s += takes_s
-        return self.clock.read(now_s, asked_at)
+        return self.clock.take_reading(now_s, asked_at)
 
     @property
     def wrong_by_s(self) -> float:
@@ -65,9 +65,9 @@ def test_when_the_ledgers_clock_jumps_a_right_one_is_kept_until_it_is_back(world
 def test_a_machine_that_slept_believes_both_clocks_and_not_monotonic():
     slept_s = 0.0
     clock = Clock(own=lambda: 1000.0 + slept_s, monotonic=lambda: 5.0)
-    clock.read(1000.0, 5.0)
+    clock.take_reading(1000.0, 5.0)
     slept_s = HOUR_S
-    clock.read(1000.0 + HOUR_S, 5.0)
+    clock.take_reading(1000.0 + HOUR_S, 5.0)
     assert clock.now() == 1000.0 + HOUR_S
 
 

@@ -155,7 +155,7 @@ def post(**fields: Any) -> None:
     """Read a body of POST /notify."""
     good = {"channel": "email", "recipient": "a@b.example", "payload": {"subject": "", "text": ""}}
     with suppress(Problem):
-        body.read(msgspec.json.encode(good | fields), SETTINGS)
+        body.read_notification(msgspec.json.encode(good | fields), SETTINGS)
 
 
 def prepare(recipient: str = "a@b.example", **fields: Any) -> Mail | Verdict:
@@ -182,7 +182,7 @@ def test_no_long_field_of_a_notification_reaches_them(patterns, channel, field) 
 def test_no_long_field_of_a_redrive_reaches_them(patterns, field) -> None:
     for text in LONG:
         with watching(patterns) as seen, suppress(Problem):
-            redrive.read(msgspec.json.encode({"filter": {field: text}}))
+            redrive.read_redrive(msgspec.json.encode({"filter": {field: text}}))
         assert longest(seen) <= (LIMITS[f"RedriveFilter.{field}"], "~"), text[:20]
 
 

@@ -53,7 +53,7 @@ def test_a_timeout_is_for_waiting_alone(notify):
 
 def test_an_api_that_stays_away_is_told_with_the_id(stranger):
     with pytest.raises(TryLater, match=r"^ID was queued, and what became of it is not known"):
-        sending.ended(f"{stranger}/503", "ID", end=0)
+        sending.wait_for_end(f"{stranger}/503", "ID", end=0)
 
 
 def test_a_person_gets_words_and_a_pipe_json(bare, api, notify):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.body import NewNotification, checked, read
+from service.api.body import NewNotification, checked, read_notification
 from service.api.storable import LARGE_EXPONENT, has_exponent, has_large_number
 from service.config.settings import Settings
 from service.http.problems import KINDS, Problem
@@ -64,7 +64,9 @@ def refused(body: Any) -> Problem:
 
 
 def accepted(body: Any) -> NewNotification:
-    return read(body if isinstance(body, bytes) else json.dumps(body).encode(), SETTINGS)
+    return read_notification(
+        body if isinstance(body, bytes) else json.dumps(body).encode(), SETTINGS
+    )
 
 
 @pytest.mark.parametrize("name", NOT_JSON)
@@ -209,7 +211,7 @@ def test_the_list_of_faults_is_bounded() -> None:
 
 def test_email_without_smtp_url_is_refused() -> None:
     with pytest.raises(Problem) as caught:
-        read(json.dumps(MAIL).encode(), Settings())
+        read_notification(json.dumps(MAIL).encode(), Settings())
     assert caught.value.code == "channel_not_configured"
     assert caught.value.faults[0].pointer == "/channel"
 

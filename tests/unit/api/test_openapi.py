@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from service.api import read
-from service.api.body import NewNotification
-from service.api.body import read as read_body
+from service.api.body import NewNotification, read_notification
 from service.api.openapi import document
-from service.api.redrive import read as read_redrive
+from service.api.redrive import read_redrive
 from service.config.settings import Settings
 from service.http.problems import KINDS
 
@@ -58,7 +57,7 @@ def test_every_field_says_what_to_write() -> None:
 def test_the_examples_are_accepted_by_the_service_that_shows_them(settings: Settings) -> None:
     api = described(settings)
     for example in examples(api, "/notify"):
-        assert read_body(json.dumps(example).encode(), settings)
+        assert read_notification(json.dumps(example).encode(), settings)
     for example in examples(api, "/redrive"):
         assert read_redrive(json.dumps(example).encode())
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from service.api import decoding, storable
-from service.api.body import read
+from service.api.body import read_notification
 from service.config.settings import Settings
 from service.http.problems import Problem
 from service.limits import BODY_BYTES_MAX
@@ -24,7 +24,7 @@ def filled(item: str) -> str:
 
 def code_of(body: bytes) -> str:
     with pytest.raises(Problem) as caught:
-        read(body, Settings())
+        read_notification(body, Settings())
     return caught.value.code
 
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from service.config.doubts import doubts
+from service.config.odd_settings import odd_settings
 from service.config.settings import NAMES, Settings, read_settings
 
 NOWHERE = Path("/nonexistent/.env")
 STRONG = "whsec_" + "YWJj" * 8
 
 
-def doubts_of(env_file=NOWHERE, **environ):
-    return list(doubts(read_settings(environ, env_file), environ, env_file))
+def odd_lines(env_file=NOWHERE, **environ):
+    return list(odd_settings(read_settings(environ, env_file), environ, env_file))
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def doubts_of(env_file=NOWHERE, **environ):
 def test_a_slip_of_the_pen_is_told_with_what_may_be_meant(tmp_path, name, wanted):
     file = tmp_path / ".env"
     file.write_text(f"'{name}'=hunter2\n")
-    assert doubts_of(file) == [f"{name} in {file} is no setting: did you mean {wanted}?"]
+    assert odd_lines(file) == [f"{name} in {file} is no setting: did you mean {wanted}?"]
     if "_" in name:
-        assert doubts_of(**{name: "hunter2"}) == [f"{name} is no setting: did you mean {wanted}?"]
+        assert odd_lines(**{name: "hunter2"}) == [f"{name} is no setting: did you mean {wanted}?"]
 
 
 OF_OTHERS = """
@@ -46,25 +46,25 @@ MKL_NUM_THREADS SENTRY_DSN WEBHOOK_URL LANG LC_ALL SHELL TERM USER STATE PWD
 
 @pytest.mark.parametrize("name", [*OF_OTHERS.split(), *sorted(NAMES)])
 def test_what_is_ours_or_of_others_is_not_told(name):
-    assert list(doubts(Settings(), {name: "tcp://x"}, NOWHERE)) == []
+    assert list(odd_settings(Settings(), {name: "tcp://x"}, NOWHERE)) == []
 
 
 @pytest.mark.parametrize("secret", ["hello", "whsec_YQ==", f"{STRONG} hello", "MTIzNDU2Nzg5MDEy"])
 def test_a_secret_that_can_be_guessed_is_told_and_not_shown(secret):
-    [line] = doubts_of(WEBHOOK_SECRET=secret)
+    [line] = odd_lines(WEBHOOK_SECRET=secret)
     assert "fewer than 24 bytes" in line
     assert "hello" not in line
-    assert doubts_of(WEBHOOK_SECRET=STRONG) == []
+    assert odd_lines(WEBHOOK_SECRET=STRONG) == []
 
 
 def test_waits_that_no_attempt_comes_to_are_told():
-    [line] = doubts_of(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h")
+    [line] = odd_lines(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h")
     assert line == "RETRY_SCHEDULE has 7 waits, and MAX_RETRIES=3 uses the first 3"
-    assert doubts_of(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h", MAX_RETRIES="7") == []
-    assert doubts_of(MAX_RETRIES="1") == []
+    assert odd_lines(RETRY_SCHEDULE="5s,5m,30m,2h,5h,10h,10h", MAX_RETRIES="7") == []
+    assert odd_lines(MAX_RETRIES="1") == []
 
 
 def test_a_line_of_the_file_that_cannot_be_read_is_told(tmp_path):
     file = tmp_path / ".env"
     file.write_text("PORT: hunter2\n")
-    assert doubts_of(file) == [f"line 1 of {file} is no NAME=value"]
+    assert odd_lines(file) == [f"line 1 of {file} is no NAME=value"]

@@ -1,4 +1,4 @@
-"""Turns of reads: few run at once and few wait, so that they never slow POST /notify down."""
+"""A limit on reads: few run at once and few wait, so that they never slow POST /notify down."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from service.http.problems import Problem
 WAIT_S = 1.0  # with 3.5 s for its statement, a client gets an answer within 5 s
 
 
-class Turns:
+class ReadLimit:
     """At most `at_once` run; others wait, at most `waiting_max` of them, for WAIT_S."""
 
     def __init__(self, at_once: int, waiting_max: int) -> None:
@@ -18,8 +18,8 @@ class Turns:
         self._waiting = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn. Raises Problem when too many wait, or when it takes too long."""
+    async def admitted(self) -> AsyncIterator[None]:
+        """Wait until this read may run. Raises Problem if too many wait, or this takes too long."""
         if self._waiting >= self._waiting_max:
             raise Problem("overloaded")
         self._waiting += 1

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from service.api.app import READS_AT_ONCE
-from service.api.turns import Turns
+from service.api.read_limit import ReadLimit
 from service.http.problems import Problem
 from service.ledger.connection import STATEMENT_TIMEOUT_S
 from tests.integration.api.serving import LINE, Api
@@ -80,17 +80,17 @@ def test_a_read_that_takes_too_long_is_told_so(api: Api, db) -> None:
 
 def test_no_more_than_a_bounded_number_waits() -> None:
     async def fill() -> list[str]:
-        turns = Turns(1, 5)
+        limit = ReadLimit(1, 5)
         refused: list[str] = []
 
         async def wait() -> None:
             try:
-                async with turns.turn():
+                async with limit.admitted():
                     pass
             except Problem as problem:
                 refused.append(problem.code)
 
-        async with turns.turn():
+        async with limit.admitted():
             waiting = [asyncio.create_task(wait()) for _ in range(5 + 7)]
             await asyncio.sleep(0)
         await asyncio.gather(*waiting)
@@ -99,13 +99,13 @@ def test_no_more_than_a_bounded_number_waits() -> None:
     assert asyncio.run(fill()) == ["overloaded"] * 7
 
 
-def test_a_turn_is_given_on_after_an_error() -> None:
+def test_a_place_is_free_again_after_an_error() -> None:
     async def fail_and_go_on() -> None:
-        turns = Turns(1, 5)
+        limit = ReadLimit(1, 5)
         with pytest.raises(ValueError, match="x"):
-            async with turns.turn():
+            async with limit.admitted():
                 raise ValueError("x")
-        async with turns.turn():
+        async with limit.admitted():
             pass
 
     asyncio.run(fail_and_go_on())

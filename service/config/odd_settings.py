@@ -16,7 +16,7 @@ PREFIX = "NOTIFY_"
 OTHERS = frozenset({"REDIS_PASSWORD", "LOGLEVEL", "LOG_LEVELS"})
 
 
-def doubts(
+def odd_settings(
     settings: Settings, environ: Mapping[str, str] | None = None, env_file: Path | None = None
 ) -> Iterator[str]:
     """Give a line for what is set but not read, or may be a mistake. No value is shown."""
@@ -31,19 +31,19 @@ def doubts(
         wanted = meant(name)
         if wanted and "_" in wanted:  # many programs have names like HOST and PORT
             yield f"{name} is no setting: did you mean {wanted}?"
-    yield from secret_doubts(settings)
-    yield from schedule_doubts(settings)
+    yield from weak_secrets(settings)
+    yield from unused_waits(settings)
 
 
 def meant(name: str) -> str | None:
-    """Give the setting that a name may be a mistake for; None: it is a setting, or like none."""
+    """Return the setting that a name perhaps means; None: it is a setting, or resembles none."""
     if name in NAMES or name in OTHERS:
         return None
     plain = name.upper().replace("-", "_").removeprefix(PREFIX)
     return next(iter(get_close_matches(plain, NAMES, 1, ALIKE)), None)
 
 
-def secret_doubts(settings: Settings) -> Iterator[str]:
+def weak_secrets(settings: Settings) -> Iterator[str]:
     """Warn of secrets that can be guessed."""
     if any(len(key(secret)) < SECRET_BYTES_MIN for secret in settings.webhook_secret):
         yield (
@@ -52,7 +52,7 @@ def secret_doubts(settings: Settings) -> Iterator[str]:
         )
 
 
-def schedule_doubts(settings: Settings) -> Iterator[str]:
+def unused_waits(settings: Settings) -> Iterator[str]:
     """Warn of waits that are never used, as there are too few attempts."""
     longest = max(map(len, settings.retry_schedules.values()))
     if longest > max(settings.max_retries, len(Settings().retry_schedule)):
