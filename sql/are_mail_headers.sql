@@ -1,6 +1,6 @@
 -- are_mail_headers(p_headers) -> boolean
 --
--- Return whether a mail may have these headers: those that header_faults() of service/text/checks.py accepts.
+-- Return whether a mail may have these headers: those that header_faults() of service/channels/email.py accepts.
 --
 -- Args     p_headers jsonb, an object
 -- Returns  false: more than 50, a name that senders may not set or that comes twice, or a value that is not

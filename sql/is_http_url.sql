@@ -1,6 +1,6 @@
 -- is_http_url(p_url) -> boolean
 --
--- Return whether this is one absolute http or https URL in ASCII, as HTTP_URL of service/text/checks.py does.
+-- Return whether this is one absolute http or https URL in ASCII, as HTTP_URL of service/channels/webhook.py does.
 --
 -- Args     p_url text; the caller has checked its length
 -- Note     Names are bound when it is created: see unmet_rule. It checks in parts, because one pattern for the

@@ -1,6 +1,6 @@
 -- is_mailbox(p_address) -> boolean
 --
--- Return whether this is one address as name@domain, as mailbox() of service/text/checks.py does but without IDNA.
+-- Return whether this is one address as name@domain, as mailbox() of service/text/addresses.py does but without IDNA.
 --
 -- Args     p_address text of any length
 -- Note     Names are bound when it is created: see unmet_rule. It accepts every letter and sign beyond ASCII;

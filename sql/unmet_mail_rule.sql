@@ -1,6 +1,6 @@
 -- unmet_mail_rule(p_recipient, p_payload) -> {rule, column, hint}
 --
--- Name the first rule that a new mail breaks: email_faults() of service/api/body.py has the same rules.
+-- Name the first rule that a new mail breaks: service/channels/email.py has the same rules.
 --
 -- Args     p_recipient text, p_payload jsonb; unmet_rule() has checked their sizes before
 -- Returns  text[]; null: none
