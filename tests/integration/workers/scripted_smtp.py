@@ -5,6 +5,8 @@ import threading
 from collections import Counter
 from contextlib import suppress
 
+from tests.integration.workers.ending import end
+
 DROP = None  # no reply: the connection ends
 SILENT = "silent"
 FINE = {
@@ -44,17 +46,10 @@ class ScriptedSmtp:
 
     def close(self):
         """Stop listening and drop every connection."""
-        asyncio.run_coroutine_threadsafe(self.end(), self.loop).result()
+        asyncio.run_coroutine_threadsafe(end(self.server), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
-
-    async def end(self):
-        self.server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
     def reply(self, step):
         self.steps[step] += 1

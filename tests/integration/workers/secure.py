@@ -11,6 +11,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, StreamEnded
 
+from tests.integration.workers.ending import end
+
 HEAD = b"\r\n\r\n"
 
 
@@ -47,17 +49,10 @@ class Secure:
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
-        self.call(self.end())
+        self.call(end(self.server))
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
-
-    async def end(self) -> None:
-        self.server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

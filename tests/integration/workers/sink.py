@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from tests.integration.workers.ending import end
+
 
 @dataclass(frozen=True)
 class Request:
@@ -59,17 +61,10 @@ class Sink:
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
-        asyncio.run_coroutine_threadsafe(self.end(), self.loop).result()
+        asyncio.run_coroutine_threadsafe(end(self.server), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
-
-    async def end(self) -> None:
-        self.server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):

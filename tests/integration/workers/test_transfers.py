@@ -13,6 +13,7 @@ import pytest
 
 from service.config.settings import Settings
 from service.model import Outcome
+from tests.integration.workers.ending import end
 from tests.integration.workers.secure import Secure
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
@@ -65,13 +66,8 @@ class Scripted:
             await self.speak(self, reader, writer)
         writer.close()
 
-    async def end(self):
-        self.server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-
     def close(self):
-        self.call(self.end())
+        self.call(end(self.server))
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
