@@ -57,9 +57,10 @@ class Jobs:
     def tasks(self) -> Iterator[tuple[str, Run]]:
         """Name each job, and what runs it for as long as this dispatcher leads."""
         for job in self._jobs:
-            every_interval = partial(every, job.interval_s, self._outages[job.name], job.run_once)
-            done = [self._metrics.done(job.name)] if job.is_shown else []
-            yield job.name, partial(every_interval, *done)
+            run = partial(every, job.interval_s, self._outages[job.name], job.run_once)
+            if job.is_shown:
+                run = partial(run, self._metrics.done(job.name))
+            yield job.name, run
 
     async def fold_slo(self) -> None:
         """Move what has ended lately into slo_daily, and count it."""
