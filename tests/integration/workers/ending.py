@@ -2,16 +2,16 @@
 
 import asyncio
 
-STEPS_OF_A_CONNECTION = 3  # it is accepted, made, and its task begun: each a turn of the loop
+TURNS = 10  # of the loop; a connection takes four until its task has begun, and none comes now
 
 
 async def end(server: asyncio.Server) -> None:
     """Stop listening, and end every other task of this loop.
 
-    One that has not begun would leave the socket open that was accepted for it.
+    One that had not begun would leave the connection open that was accepted for it.
     """
     server.close()
-    for _ in range(STEPS_OF_A_CONNECTION):
+    for _ in range(TURNS):
         await asyncio.sleep(0)
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
