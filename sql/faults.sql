@@ -94,16 +94,26 @@ begin
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
   union all
   select format('column %s of notify.%s is missing', col, k.tab),
-    case when k.tab in ('quiet_days', 'ledger') then format('drop table notify.%s; then notify migrate', k.tab)
-      when col not in ('first_claimed_at', 'counted') then 'restore the table from a backup' end, true
+    case when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)
+      when col not in ('first_claimed_at', 'counted', 'producer', 'idempotency_key', 'is_test', 'emptied_at')
+        then 'restore the table from a backup' end, true
   from (values
     ('notifications', '{id,channel,recipient,payload,priority,status,attempt,max_attempts,send_at,due_at,
       expires_at,lease_until,claimed_by,reference,created_at,settled_at,last_error_code,last_error,
-      first_claimed_at}'::text[]),
+      first_claimed_at,producer,idempotency_key,is_test,emptied_at}'::text[]),
     ('attempts', '{notification_id,attempt,started_at,took_ms,outcome,code,excerpt,worker,counted}'),
     ('slo_deltas', '{id,day,channel,priority,result,count}'),
     ('quiet_days', '{day,until,queued,notifications_bytes,attempts_bytes,tended_at}'),
     ('ledger', '{is_only,id}'),
+    ('settings', '{is_only,environment,system_identifier,database_name,server_started_at,idempotency_window,
+      keys_turned_at,payload_days}'),
+    ('copies', '{system_identifier,database_name,environment,server_started_at,noticed_at}'),
+    ('producer_roles', '{role,producer}'),
+    ('idempotency_keys', '{producer,key,request,notification_id,created_at}'),
+    ('idempotency_keys_before', '{producer,key,request,notification_id,created_at}'),
+    ('api_keys', '{id,producer,kind,secret_sha256,scopes,channels,recipients,rate_per_s,burst,created_at,
+      created_by,expires_at,revoked_at,last_used_at}'),
+    ('audit', '{id,at,actor,key_id,verb,detail}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)
@@ -111,7 +121,7 @@ begin
   select format('column %I of notify.%s is somebody''s, NOT NULL and without a default', a.attname, k.tab),
     format('alter table notify.%s alter column %I drop not null', k.tab, a.attname), false
   from (values
-    ('notifications', '{id,channel,recipient,payload,priority,status,attempt,due_at,created_at}'::text[]),
+    ('notifications', '{id,channel,recipient,payload,priority,status,attempt,due_at,created_at,is_test}'::text[]),
     ('attempts', '{notification_id,attempt,started_at,outcome,worker,counted}'),
     ('slo_deltas', '{id,day,channel,priority,result,count}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols)
@@ -123,7 +133,9 @@ begin
   from (values ('notifications', 'id'), ('notifications', 'priority'), ('notifications', 'status'),
     ('notifications', 'attempt'), ('notifications', 'due_at'), ('notifications', 'created_at'),
     ('attempts', 'counted'), ('slo_daily', 'in_time'), ('slo_daily', 'late'), ('slo_daily', 'failed'),
-    ('slo_daily', 'expired'), ('ledger', 'is_only'), ('ledger', 'id')) as d(tab, col)
+    ('slo_daily', 'expired'), ('ledger', 'is_only'), ('ledger', 'id'), ('notifications', 'is_test'),
+    ('settings', 'is_only'), ('settings', 'idempotency_window'), ('settings', 'keys_turned_at'),
+    ('api_keys', 'kind'), ('api_keys', 'created_at'), ('audit', 'at'), ('audit', 'detail')) as d(tab, col)
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || d.tab)::regclass and a.attname = d.col and a.atthasdef)
   union all
@@ -132,7 +144,8 @@ begin
     ('notifications', 'attempt_is_within_max_attempts'), ('notifications', 'lease_if_and_only_if_sending'),
     ('notifications', 'settled_at_if_and_only_if_settled'), ('notifications', 'times_are_within_1970_and_9999'),
     ('notifications', 'texts_are_short'), ('attempts', 'outcome_is_known'),
-    ('slo_deltas', 'result_is_known'), ('ledger', 'there_is_only_one')) as k(tab, name)
+    ('slo_deltas', 'result_is_known'), ('ledger', 'there_is_only_one'), ('settings', 'there_is_only_one'),
+    ('api_keys', 'kind_is_known'), ('api_keys', 'secret_is_sha256')) as k(tab, name)
   where not exists (select from pg_constraint c
     where c.conrelid = ('notify.' || k.tab)::regclass and c.conname = k.name)
   union all

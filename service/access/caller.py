@@ -1,0 +1,32 @@
+"""Who calls the API: what their key says, or anybody where there are no keys."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CALLER = "caller"  # the item of a request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls, and what they may do.
+
+    `producer` None: the role of the API's own connection speaks. `channels` and `recipients` None:
+    all of them.
+    """
+
+    producer: str | None = None
+    key_id: str | None = None
+    kind: str = "live"  # or "test", or "team"
+    scopes: frozenset[str] = frozenset({"admin"})
+    channels: frozenset[str] | None = None
+    recipients: tuple[str, ...] | None = None
+
+
+ANYBODY = Caller()
+
+
+def caller_of(request: Mapping[str, Any]) -> Caller:
+    """Return who made a request."""
+    caller: Caller = request.get(CALLER, ANYBODY)
+    return caller
