@@ -37,6 +37,7 @@ def shared_db(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("delete from notify.attempts")
         connection.execute("delete from notify.slo_deltas")
         connection.execute("delete from notify.slo_daily")
+        connection.execute("delete from notify.idempotency_keys")
         yield connection
 
 
