@@ -15,6 +15,7 @@ from loguru import logger
 from prometheus_async.aio.web import server_stats
 
 from service.api import health
+from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
 from service.api.enqueue import EnqueueHandler
 from service.api.measured import Handler, Measured
@@ -29,13 +30,15 @@ from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
 from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
-from service.limits import BODY_BYTES_MAX
+from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
+from service.logs.outage import Outage
 from service.metrics import ApiMetrics
 from service.process.descriptors import connections_max
 
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
+BATCHES_AT_ONCE = 4
 
 
 def create_app(
@@ -54,8 +57,13 @@ def create_app(
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
-    batcher = Batcher(store, metrics)
+    outage = Outage("postgresql", role="api")
+    batcher = Batcher(store, metrics, outage=outage)
+    batches = Batcher(
+        store, metrics, rows_max=BATCH_ITEMS_MAX, bytes_max=BATCH_BODY_BYTES_MAX, outage=outage
+    )
     enqueue = EnqueueHandler(settings, batcher, metrics, clock)
+    batch = BatchHandler(settings, batches, metrics, clock, ReadLimit(BATCHES_AT_ONCE, 100))
     read = ReadHandler(reads)
     operate = OperateHandler(settings, store, reads, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
@@ -68,6 +76,7 @@ def create_app(
         app.router.add_post(path, measured.route(path, guarded(handler), *statuses))
 
     post("/notify", enqueue.post, 202, 503)
+    post("/notify/batch", batch.post, 200, 503)
     get("/notifications", limited(read.page, lists), 200, 503)
     get("/notifications/{id}", limited(read.find, lookups), 200, 503)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503)
@@ -83,6 +92,7 @@ def create_app(
     async def flush_at_the_end(app: web.Application) -> AsyncIterator[None]:
         yield
         await batcher.close()
+        await batches.close()
 
     app.cleanup_ctx.append(flush_at_the_end)
     return app

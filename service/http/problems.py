@@ -14,6 +14,8 @@ from service.channels.words import (
 )
 from service.errors import NotifyError
 from service.limits import (
+    BATCH_BODY_BYTES_MAX,
+    BATCH_ITEMS_MAX,
     BODY_BYTES_MAX,
     DIGITS_MAX,
     MAX_ATTEMPTS_MAX,
@@ -70,6 +72,11 @@ KINDS: Mapping[str, Kind] = {
     "body_too_large": Kind(
         413, f"The body is larger than {BODY_BYTES_MAX // 1024} KiB",
         "Send a link to what is larger."),
+    "batch_too_large": Kind(
+        413,
+        f"The batch is larger than {BATCH_BODY_BYTES_MAX // 1024**2} MiB, or has more than"
+        f" {BATCH_ITEMS_MAX} items",
+        "Send it in parts."),
     "unsupported_media_type": Kind(
         415, "The body is not declared as JSON in UTF-8", "Send Content-Type: application/json."),
     "unsupported_content_encoding": Kind(
@@ -81,6 +88,9 @@ KINDS: Mapping[str, Kind] = {
         421, "The service does not answer to this Host",
         "Use its address, or localhost; its operator may name others in ALLOWED_HOSTS."),
     "not_an_object": Kind(422, "The body is not a JSON object", "Send an object."),
+    "not_an_array": Kind(
+        422, "The body is not a JSON array",
+        "Send an array of notifications, or one a line as application/x-ndjson."),
     "missing_field": Kind(422, "A required field is missing", "Add the field at the pointer."),
     "unknown_field": Kind(
         422, "There is no such field", "Correct its name, or move it into payload."),
@@ -192,9 +202,9 @@ def invalid(faults: Sequence[Fault]) -> Problem:
     return Problem(faults[0].code, faults[0].detail, faults=faults)
 
 
-def body_of(problem: Problem) -> bytes:
-    """Write the document."""
-    document = ProblemDocument(
+def document_of(problem: Problem) -> ProblemDocument:
+    """Make the document of a problem."""
+    return ProblemDocument(
         type=f"/docs#{problem.code}",
         title=problem.kind.title,
         status=problem.kind.status,
@@ -202,7 +212,11 @@ def body_of(problem: Problem) -> bytes:
         detail=problem.detail,
         errors=problem.faults,
     )
-    return msgspec.json.encode(document)
+
+
+def body_of(problem: Problem) -> bytes:
+    """Write the document."""
+    return msgspec.json.encode(document_of(problem))
 
 
 def answer(problem: Problem) -> web.Response:

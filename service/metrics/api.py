@@ -13,12 +13,13 @@ class ApiMetrics:
         factory = MetricFactory(registry)
         self.enqueued = factory.counter(
             "api_jobs_enqueued_total",
-            "Notifications accepted by POST /notify, after their commit.",
+            "Notifications accepted by POST /notify and /notify/batch, after their commit.",
             channel=Channel,
         )
         self.enqueue_failed = factory.counter(
             "api_jobs_enqueue_failed_total",
-            "POST /notify that was not accepted: invalid (their mistake) or unavailable (ours).",
+            "Notifications, or whole requests, that were not accepted: invalid (their mistake) or"
+            " unavailable (ours).",
             reason=["invalid", "unavailable"],
         )
         self.batch = factory.histogram(

@@ -1,14 +1,10 @@
 import json
-import time
-from types import SimpleNamespace
 
 import pytest
 
 from tests import ledger
 from tests.integration.workers.webhooks import counts, webhooks
 from tests.waiting import wait_for
-from workers.channels.channel import Play
-from workers.plays import Plays
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PAYLOAD = json.dumps({"subject": "Hello", "text": "It works."})
@@ -102,13 +98,3 @@ def test_slow_plays_are_released_when_the_grace_is_over(db, start, monkeypatch):
     worker.stop()
     row = ledger.row(db, id_)
     assert (row.status, row.attempt, ledger.attempts_of(db, id_)) == ("queued", 1, [])
-
-
-def test_no_play_takes_longer_than_half_of_the_deadline():
-    plays, flight = Plays(deadline_s=4.0), SimpleNamespace(started_at=time.monotonic())
-    assert plays.start(Play("slow", 60.0), flight) is None
-    assert plays.start(Play("ok", 0.0), flight) == "ok"
-    assert 0 < plays.next_s(flight.started_at) <= 2.0
-    assert list(plays.ended(flight.started_at + 1.9)) == []
-    assert list(plays.ended(flight.started_at + 2.0)) == [(flight, "slow")]
-    assert plays.next_s(flight.started_at) == float("inf")
