@@ -37,7 +37,9 @@ FOR_MACHINES = {"alive", "ready", "metrics"}  # probes and Prometheus need no co
 async def made() -> web.Application:
     """Build the application; no handler of it is called."""
     nowhere = cast("Any", None)
-    return create_app(Settings(), nowhere, nowhere, ApiMetrics(CollectorRegistry()))
+    return create_app(
+        Settings(), nowhere, nowhere, ApiMetrics(CollectorRegistry()), keys=nowhere, ring=nowhere
+    )
 
 
 def routes() -> set[tuple[str, str]]:
