@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
+from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
 from service.api.body import NewNotification, read_notification
+from service.api.door import owe, refuse_unless_sendable
 from service.api.enqueue import refused
 from service.api.items import Bodies, elements, is_ndjson, lines
 from service.api.read_limit import ReadLimit
@@ -59,7 +62,9 @@ class BatchHandler:
         try:
             split = lines if is_ndjson(request) else elements
             async with self._bodies.read(request) as body, self._limit.admitted():
-                checked = await in_slices(self._check, split(body))
+                found = split(body)
+                owe(request, max(0, len(found) - 1))
+                checked = await in_slices(partial(self._check, caller_of(request)), found)
                 replies = await replies_to(self._submit(checked), checked)
         except Problem as problem:
             self._count_failed(problem)
@@ -70,12 +75,13 @@ class BatchHandler:
         report = BatchReport(accepted=accepted, refused=len(replies) - accepted, items=results)
         return web.Response(body=encode(report), headers={"Content-Type": "application/json"})
 
-    def _check(self, item: bytes) -> Checked | Problem:
+    def _check(self, caller: Caller, item: bytes) -> Checked | Problem:
         """Read one item as the body of a POST /notify."""
         if len(item) > BODY_BYTES_MAX:
             return Problem("body_too_large")
         try:
             notification = read_notification(item, self._settings, self._now)
+            refuse_unless_sendable(caller, notification.channel, notification.recipient)
         except Problem as problem:
             return problem
         return notification, encode(notification)

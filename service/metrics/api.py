@@ -44,9 +44,12 @@ class ApiMetrics:
         )
         self.requests_refused = factory.counter(
             "api_requests_refused_total",
-            "Requests that no route saw. code: of the problem that was answered.",
-            code=["unsupported_content_encoding", "foreign_host", "cross_site_request"],
-        )
+            "Requests that no handler saw. code: of the problem that was answered.",
+            code=[
+                "unsupported_content_encoding", "foreign_host", "cross_site_request",
+                "key_missing", "key_invalid", "scope_missing", "rate_limited",
+            ],
+        )  # fmt: skip
         self.clock_skew = factory.reading(
             "api_clock_skew_seconds",
             "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",

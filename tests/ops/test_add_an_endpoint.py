@@ -38,7 +38,9 @@ FOR_PROGRAMS = {"enqueue_batch"}  # `notify send` is for one
 async def made() -> web.Application:
     """Build the application; no handler of it is called."""
     nowhere = cast("Any", None)
-    return create_app(Settings(), nowhere, nowhere, ApiMetrics(CollectorRegistry()))
+    return create_app(
+        Settings(), nowhere, nowhere, ApiMetrics(CollectorRegistry()), keys=nowhere, ring=nowhere
+    )
 
 
 def routes() -> set[tuple[str, str]]:
