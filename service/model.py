@@ -63,6 +63,7 @@ class Notification:
     """A row of the table `notifications`. In a list, payload and attempts are None."""
 
     id: UUID
+    producer: str | None
     channel: str
     recipient: str
     payload: object

@@ -55,10 +55,21 @@ class Waiting(NamedTuple):
 class Batcher:
     """The rows that wait for their INSERT, bounded by number and bytes."""
 
-    def __init__(self, store: ApiStore, metrics: ApiMetrics) -> None:
+    def __init__(
+        self,
+        store: ApiStore,
+        metrics: ApiMetrics,
+        *,
+        rows_max: int = BATCH_ROWS_MAX,
+        bytes_max: int = BATCH_BYTES_MAX,
+        outage: Outage | None = None,
+    ) -> None:
+        """`rows_max`, `bytes_max`: of one INSERT; `outage`: shared with another batcher."""
         self._store = store
         self._metrics = metrics
-        self._outage = Outage("postgresql", role="api")
+        self._rows_max = rows_max
+        self._bytes_max = bytes_max
+        self._outage = outage or Outage("postgresql", role="api")
         self._kept_out = Seldom("kept_out_by_database")
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()  # in the order of their `until`
@@ -71,8 +82,7 @@ class Batcher:
 
         The future raises Problem or Refused; this call raises Problem when too much is waiting.
         """
-        too_much = self._waiting_bytes + len(row) > WAITING_BYTES_MAX
-        if too_much or len(self._waiting) >= WAITING_ROWS_MAX:
+        if not self.has_room(1, len(row)):
             raise Problem("overloaded")
         until = self._loop.time() + DEADLINE_S
         waiting = Waiting(row, notification, until, self._loop.create_future())
@@ -80,6 +90,13 @@ class Batcher:
         self._waiting_bytes += len(row)
         self._start_flush()
         return waiting.answer
+
+    def has_room(self, rows: int, bytes_: int) -> bool:
+        """Return whether so much more may wait."""
+        return (
+            len(self._waiting) + rows <= WAITING_ROWS_MAX
+            and self._waiting_bytes + bytes_ <= WAITING_BYTES_MAX
+        )
 
     async def close(self) -> None:
         """Wait until all requests are answered and all INSERTs have ended."""
@@ -128,7 +145,7 @@ class Batcher:
         batch: list[Waiting] = []
         batch_bytes = 0
         now = self._loop.time()
-        while self._waiting and len(batch) < BATCH_ROWS_MAX and batch_bytes < BATCH_BYTES_MAX:
+        while self._waiting and len(batch) < self._rows_max and batch_bytes < self._bytes_max:
             waiting = self._waiting.popleft()
             self._waiting_bytes -= len(waiting.row)
             if waiting.until <= now:

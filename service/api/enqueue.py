@@ -3,8 +3,10 @@
 import msgspec
 from aiohttp import web
 
+from service.access.caller import caller_of
 from service.api.batcher import Batcher
 from service.api.body import NewNotification, read_notification
+from service.api.door import refuse_unless_sendable
 from service.api.views import Links, Receipt
 from service.clock import Clock
 from service.config.settings import Settings
@@ -35,6 +37,7 @@ class EnqueueHandler:
         """Answer 202, or raise Problem; either is counted."""
         try:
             notification = read_notification(await read_body(request), self._settings, self._now)
+            refuse_unless_sendable(caller_of(request), notification.channel, notification.recipient)
             accepted = await self._enqueue(notification)
         except Problem as problem:
             self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()

@@ -60,6 +60,19 @@ def one_of(*words: str) -> Parser:
     return parse
 
 
+def switch(text: str) -> bool:
+    """Parse true or false, in any case."""
+    value: str = one_of("true", "false")(text)
+    return value == "true"
+
+
+def api_key(value: str) -> str:
+    """Parse a key of the API."""
+    if not re.fullmatch(r"nk_[0-9a-z]{1,99}_[0-9a-z]{1,99}", value):
+        raise ValueError("a key, nk_…, as `notify keys create` prints it")
+    return value
+
+
 def text(value: str) -> str:
     """Take any text."""
     return value

@@ -12,12 +12,13 @@ from service.errors import DatabaseAway, NotifyError, NotTried, Refused
 from service.ledger.columns import columns
 from service.ledger.db import is_not_the_rows
 from service.ledger.store import Store
-from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.limits import PRODUCER_MAX_CHARS, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
 from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
 # their words.
 TEXTS = {
+    "producer": PRODUCER_MAX_CHARS,
     "channel": 63,
     "recipient": RECIPIENT_MAX_CHARS,
     "reference": REFERENCE_MAX_CHARS,
@@ -35,20 +36,23 @@ ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
 # It reads one more than is shown: if that one comes, there are older attempts.
+SENDER = "select producer, channel from notify.notifications where id = %s"
 FIND_ATTEMPTS = f"""
 select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}
 """
 PAGE = f"""
 select ids, following from notify.page(
-  p_status => %(status)s, p_channel => %(channel)s, p_reference => %(reference)s,
-  p_before => %(before)s, p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
+  p_producer => %(producer)s, p_status => %(status)s, p_channel => %(channel)s,
+  p_reference => %(reference)s, p_before => %(before)s,
+  p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
 """
 # The status is asked again: it may have changed since. The bounds say which days to read.
 PAGE_ROWS = f"""
 select {SUMMARY}, null as payload from notify.notifications
 where id = any(%(ids)s) and id between %(first)s and %(last)s
   and (%(status)s::text is null or status = %(status)s)
+  and (%(producer)s::text is null or producer = %(producer)s)
 order by id desc
 """
 REDRIVE = """
@@ -116,6 +120,7 @@ class ApiStore(Store):
     async def page(
         self,
         *,
+        producer: str | None,
         status: str | None,
         channel: str | None,
         reference: str | None,
@@ -127,7 +132,8 @@ class ApiStore(Store):
         Returns the cursor to go on with as well, None at the end. A page may be short before the
         end, because only PAGE_LOOK_MAX rows are looked at.
         """
-        asked = {"status": status, "channel": channel, "reference": reference, "limit": limit}
+        asked = {"producer": producer, "status": status, "channel": channel,
+                 "reference": reference, "limit": limit}  # fmt: skip
         async with self.pool.connection() as conn:
             for _ in range(PAGE_TURNS_MAX):
                 page = await conn.execute(PAGE, asked | {"before": before})
@@ -138,9 +144,14 @@ class ApiStore(Store):
             if not ids:
                 return [], following
             cursor = conn.cursor(row_factory=class_row(Notification))
-            bounds = {"ids": ids, "first": ids[-1], "last": ids[0], "status": status}
+            bounds = asked | {"ids": ids, "first": ids[-1], "last": ids[0]}
             await cursor.execute(PAGE_ROWS, bounds, prepare=False)
             return await cursor.fetchall(), following
+
+    async def sender(self, id: UUID) -> tuple[str | None, str] | None:
+        """Read whose a notification is, and its channel; None: there is none."""
+        found = await self._tuples(SENDER, [id])
+        return found[0] if found else None
 
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Cancel what nobody is sending; returns what each notification that exists is now."""
