@@ -28,7 +28,8 @@ declare
   v_hi uuid;
 begin
   if v_before is null or (select h.is_in_use from notify.home(p_environment) h) then
-    raise exception using errcode = 'ND007', message = 'this ledger is at home here: nothing is discarded';
+    raise exception using errcode = 'ND007', message = 'nothing is discarded: this ledger is at home here',
+      hint = 'If the caller has another ENVIRONMENT than those who send from here, it has the wrong one.';
   end if;
   if notify.is_long() then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);

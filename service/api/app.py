@@ -73,7 +73,7 @@ def create_app(
     post("/notifications/{id}/cancel", operate.cancel, 200, 503)
     post("/redrive", limited(operate.redrive, lists), 200, 503)
     get("/healthz", health.alive, 200)
-    get("/readyz", health.ReadyHandler(store).ready, 200, 503)
+    get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)

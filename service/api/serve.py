@@ -42,7 +42,7 @@ async def serving(
         app = create_app(settings, store, reads, metrics, clock=clock, inbox_url=inbox_url)
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
-        look = partial(ledger_clock.kept, clock, store, metrics)
+        look = partial(ledger_clock.kept, clock, store, metrics, settings.environment)
         with logger.contextualize(role="api"):
             task = asyncio.create_task(watched("clock", look, process.restarted), name="clock")
         try:

@@ -2,7 +2,13 @@
 
 from typing import cast
 
+import psycopg
+
+from service.errors import Refused
+from service.ledger.db import one_line
 from service.ledger.store import Store
+
+NOT_A_COPY = "ND007"
 
 
 class AdoptStore(Store):
@@ -13,9 +19,14 @@ class AdoptStore(Store):
 
         Raises Refused where the ledger is at home.
         """
-        [(matched, discarded)] = await self._tuples(
-            "select matched, discarded from notify.discard(%s, %s)", [environment, limit]
-        )
+        try:
+            [(matched, discarded)] = await self._tuples(
+                "select matched, discarded from notify.discard(%s, %s)", [environment, limit]
+            )
+        except psycopg.DatabaseError as error:
+            if error.sqlstate != NOT_A_COPY:
+                raise
+            raise Refused(one_line(error)) from error
         return matched, discarded
 
     async def adopt(self, environment: str | None, discarded: int) -> str:

@@ -7,6 +7,8 @@ from uuid import UUID
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 
+from service.config.settings import Settings
+from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.store import Store
 from service.model import Folded, Lane, Reaped, Vitals
 
@@ -34,14 +36,9 @@ class UuidBytes(Loader):
 class LeaderStore(Store):
     """The leader's calls. Every method may raise DatabaseAway."""
 
-    async def keep_settings(
-        self, environment: str | None, idempotency_hours: float | None, payload_days: int | None
-    ) -> str:
+    async def keep_settings(self, settings: Settings) -> str:
         """Write into the ledger what SQL must know of the settings; returns what was done."""
-        [(done,)] = await self._tuples(
-            "select notify.keep_settings(%s, %s, %s)",
-            [environment, idempotency_hours, payload_days],
-        )
+        [(done,)] = await self._tuples(KEEP_SETTINGS, kept(settings))
         return cast("str", done)
 
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
