@@ -99,7 +99,7 @@ def create_app(
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
     post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
     get("/healthz", health.alive, 200)
-    get("/readyz", health.ReadyHandler(store).ready, 200, 503)
+    get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)

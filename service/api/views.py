@@ -173,7 +173,11 @@ class KeyList(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether work can be done, and what is missing if not."""
+    """Whether work can be done, and what is missing if not.
 
-    status: Literal["ready", "not ready"]
+    Status `degraded`: everything is accepted, and nothing is sent; `hint` says why, and what to do.
+    """
+
+    status: Literal["ready", "degraded", "not ready"]
     missing: list[str] = []
+    hint: str | msgspec.UnsetType = msgspec.UNSET
