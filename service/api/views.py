@@ -78,6 +78,8 @@ class Summary(msgspec.Struct, kw_only=True):
     due_at: datetime
     expires_at: datetime | None
     reference: str | None
+    idempotency_key: str | None
+    is_test: bool
     created_at: datetime
     settled_at: datetime | None
     last_error_code: str | None
