@@ -35,7 +35,9 @@ def test_what_is_in_time_by_the_ledger_is_accepted_whatever_our_clock_says(dsn, 
         return registry.get_sample_value("api_clock_skew_seconds")
 
     with serving(dsn, clock=clock) as api:
-        keeping = watched("clock", partial(ledger_clock.kept, clock, api.store, metrics), restarted)
+        keeping = watched(
+            "clock", partial(ledger_clock.kept, clock, api.store, metrics, None), restarted
+        )
         task = api.run(begun(keeping))
         wait_for(lambda: abs(skew() - off_s) < MINUTE_S)
         for after, member, status in (AGO, SOON, LAST, TOO_LATE):

@@ -68,6 +68,9 @@ def test_an_empty_value_counts_as_not_given(name):
         ("RETRY_SCHEDULE", "5s, 1m,10M,2h,1d", (5, 60, 600, 7200, 86400)),
         ("RETRY_SCHEDULE_EMAIL", "0.2s", (0.2,)),
         ("LOG_LEVEL", "WARNING", "warning"),
+        ("ENVIRONMENT", " Prod (Zürich, 2) ", "Prod (Zürich, 2)"),
+        ("ENVIRONMENT", "it's", "it's"),
+        ("ENVIRONMENT", "x" * 64, "x" * 64),
         (
             "WEBHOOK_SECRET",
             "whsec_YQ==,whsec_Yg== whsec_Yw==",
@@ -121,6 +124,8 @@ def test_a_value_is_read(variable, value, expected):
         ("LEASE_S", "1,5", "a number from 1 to 3600"),
         ("LOG_LEVEL", "loud", "debug or info or warning or error"),
         ("LOG_STYLE", "xml", "pretty or json"),
+        ("ENVIRONMENT", "a\tb", "a name of at most 64 printable characters"),
+        ("ENVIRONMENT", "prod\u202e", "a name of at most 64 printable characters"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(variable, value, allowed):
