@@ -237,6 +237,17 @@ def test_recipients_and_payloads_are_for_keys_that_may_see_them(api: Api, db) ->
     }  # fmt: skip
 
 
+def test_what_a_mail_server_answered_shows_no_recipient_either(api: Api, db) -> None:
+    [id] = ledger.enqueue(db)
+    db.execute("update notify.notifications set recipient = 'Ada@example.org', producer = 'shop'")
+    ledger.settle(db, ledger.claim(db, [id]), "temporary", code="450",
+                  excerpt="<ada@EXAMPLE.org>: try later")  # fmt: skip
+    one = api.get(f"/notifications/{id}", **bearer(key_of(api, db, "read"))).json
+    assert one["last_error"] == one["attempts"][0]["excerpt"] == "<A…@example.org>: try later"
+    whole = api.get(f"/notifications/{id}", **bearer(key_of(api, db, "admin"))).json
+    assert whole["last_error"] == "<ada@EXAMPLE.org>: try later"
+
+
 def test_channels_and_recipients_of_a_key_hold(api: Api, db) -> None:
     key = bearer(key_of(api, db, channels=["webhook", "email"], recipients=["*@example.com"]))
     assert api.post(MAIL, **key).status == 202

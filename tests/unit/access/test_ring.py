@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from service.errors import DatabaseAway
 
 
 def row(secret, **more):
-    values = {
+    values: dict[str, Any] = {
         "producer": "shop", "kind": "live", "scopes": ["send"], "channels": None,
         "recipients": None, "rate_per_s": None, "burst": None, "created_at": datetime.now(UTC),
         "created_by": "me", "expires_at": None, "revoked_at": None, "last_used_at": None,
@@ -138,6 +139,8 @@ def test_it_is_open_only_where_it_may_be_and_when_it_knows():
 
 def test_what_a_hand_wrote_gives_no_more_than_it_may():
     odd = row(minted(), kind="team", scopes=["send", None, "admin", "operate"], channels=[None])
+    nested = caller_with(row(minted(), scopes=[["admin"]], recipients=[["*@example.org"]]))
+    assert (nested.scopes, nested.recipients) == (frozenset(), ())
     caller = caller_with(odd)
     assert caller.scopes == {"send"}
     assert caller.recipients == ()
