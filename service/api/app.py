@@ -17,6 +17,8 @@ from prometheus_async.aio.web import server_stats
 from service.access.ring import KeyRing
 from service.access.scopes import ADMIN, ANY, CANCEL, OPERATE, READ, SEND
 from service.api import health
+from service.api.aside import Aside
+from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
 from service.api.door import Door
 from service.api.enqueue import EnqueueHandler
@@ -34,13 +36,15 @@ from service.http.connections import BoundedRunner, Limits
 from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
 from service.ledger.key_store import KeyStore
-from service.limits import BODY_BYTES_MAX
+from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
+from service.logs.outage import Outage
 from service.metrics import ApiMetrics
 from service.process.descriptors import connections_max
 
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
+BATCHES_AT_ONCE = 4
 
 
 def create_app(
@@ -62,8 +66,19 @@ def create_app(
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
-    batcher = Batcher(store, metrics)
+    outage = Outage("postgresql", role="api")
+    aside = Aside(Batcher(store, metrics, outage=outage))
+    batcher = Batcher(store, metrics, outage=outage, aside=aside)
+    batches = Batcher(
+        store,
+        metrics,
+        rows_max=BATCH_ITEMS_MAX,
+        bytes_max=BATCH_BODY_BYTES_MAX,
+        outage=outage,
+        aside=aside,
+    )
     enqueue = EnqueueHandler(settings, batcher, metrics, clock)
+    batch = BatchHandler(settings, batches, metrics, clock, ReadLimit(BATCHES_AT_ONCE, 100))
     read = ReadHandler(reads)
     operate = OperateHandler(settings, store, reads, metrics)
     key = KeysHandler(keys, clock)
@@ -80,7 +95,8 @@ def create_app(
         handler = guarded(door.admitted(handler, need))
         app.router.add_post(path, measured.route(path, handler, *statuses))
 
-    post("/notify", enqueue.post, 202, 503, need=SEND)
+    post("/notify", enqueue.post, 200, 202, 503, need=SEND)
+    post("/notify/batch", batch.post, 200, 503, need=SEND)
     get("/notifications", limited(read.page, lists), 200, 503, need=READ)
     get("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
@@ -90,7 +106,7 @@ def create_app(
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
     post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
     get("/healthz", health.alive, 200)
-    get("/readyz", health.ReadyHandler(store).ready, 200, 503)
+    get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
@@ -101,6 +117,8 @@ def create_app(
     async def flush_at_the_end(app: web.Application) -> AsyncIterator[None]:
         yield
         await batcher.close()
+        await batches.close()
+        await aside.close()
 
     app.cleanup_ctx.append(flush_at_the_end)
     return app

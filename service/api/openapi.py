@@ -13,6 +13,7 @@ from service.api.keys import NewKey, Rotation
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
 from service.api.views import (
+    BatchReport,
     Cancellation,
     Detail,
     KeyList,
@@ -25,20 +26,31 @@ from service.api.views import (
 from service.channels.table import CHANNELS
 from service.config.settings import Settings
 from service.http.problems import KINDS, ProblemDocument
-from service.limits import BODY_BYTES_MAX, REFERENCE_MAX_CHARS
+from service.limits import (
+    BATCH_BODY_BYTES_MAX,
+    BATCH_ITEMS_MAX,
+    BODY_BYTES_MAX,
+    IDEMPOTENCY_KEY_MAX_CHARS,
+    REFERENCE_MAX_CHARS,
+)
 from service.model import Channel, Status
 from service.text.checks import WITHOUT_CONTROL
 
 ABOUT = f"""\
 Durable notifications on PostgreSQL, delivered at least once. What is accepted (202) is committed.
 
-A client that hears 503, or nothing, cannot know whether its notification was accepted: the answer
-may have been lost after the commit. Sending it again may deliver it twice.
+A client that hears 503, or nothing, repeats its request with the same `Idempotency-Key`: the answer
+may have been lost after the commit. The same request with the same key counts once: it is answered
+as it was first, with 200 and `Idempotency-Replayed: true`. Another request with that key is refused
+(422). A key is its producer's own and counts for some time, a day unless the operator says
+otherwise. It may be a field of the body as well, and a column of an INSERT. Without one, sending
+again may deliver twice.
 
-Bodies are JSON in UTF-8 of at most {BODY_BYTES_MAX // 1024} KiB. Whole numbers are written without
-a fraction (`2`, not `2.0`). Of duplicate names in an object the last counts. Null means the same as
-leaving an optional field out. The payload is kept as PostgreSQL's jsonb: its value stays, its white
-space and the order of its names do not."""
+Bodies are JSON in UTF-8 of at most {BODY_BYTES_MAX // 1024} KiB. A batch holds up to
+{BATCH_ITEMS_MAX:,} such bodies, of {BATCH_BODY_BYTES_MAX // 1024**2} MiB together.
+Whole numbers are written without a fraction (`2`, not `2.0`). Of duplicate names in an object the
+last counts. Null means the same as leaving an optional field out. The payload is kept as
+PostgreSQL's jsonb: its value stays, its white space and the order of its names do not."""
 
 READ_PROBLEMS = (400, 401, 403, 415, 417, 421, 429, 503)
 MOVE_PROBLEMS = READ_PROBLEMS
@@ -69,7 +81,8 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     """
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
-        Receipt, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness, ProblemDocument,
+        Receipt, BatchReport, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness,
+        ProblemDocument,
         NewKey, KeyMade, KeyList, Rotation,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
@@ -82,7 +95,7 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
         "components": {
             "schemas": schemas,
             "responses": problem_responses(),
-            "securitySchemes": {"key": KEY},
+            "securitySchemes": {"key": BEARER},
         },
         "x-problems": problems(),
     })  # fmt: skip
@@ -92,11 +105,22 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
     """Describe every path a client uses, with these examples of bodies."""
     return {
         "/notify": {"post": operation(
-            SEND, "enqueue", "Deliver this to them", BODY_PROBLEMS,
+            SEND, "enqueue", "Deliver this to them", (409, *BODY_PROBLEMS),
             {"202": answer("Accepted: it is committed and will be delivered.", "Receipt",
-                           headers={"Location": header("Where to ask what became of it.")})},
+                           headers={"Location": header("Where to ask what became of it.")}),
+             "200": answer("The same request was accepted before: this is what it was answered.",
+                           "Receipt", headers={
+                               "Location": header("Where to ask what became of it."),
+                               "Idempotency-Replayed": header("true.")})},
+            parameters=[KEY],
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("NewNotification"), "examples": to_enqueue}}})},
+        "/notify/batch": {"post": operation(
+            SEND, "enqueue_batch", "Deliver these to them, each accepted or refused by itself",
+            BODY_PROBLEMS,
+            {"200": answer("What became of each, in their order. A 503 is about the whole batch.",
+                           "BatchReport")},
+            requestBody={"required": True, "content": batches(to_enqueue)})},
         "/notifications/{id}": {"get": operation(
             READ, "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
             {"200": answer("The notification.", "Detail")},
@@ -146,6 +170,23 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def batches(to_enqueue: Examples) -> dict[str, Any]:
+    """Describe the body of a batch: an array, or one notification a line."""
+    bodies = [example["value"] for example in to_enqueue.values()]
+    text = "".join(f"{msgspec.json.encode(body).decode()}\n" for body in bodies)
+    array = {"type": "array", "items": ref("NewNotification"), "maxItems": BATCH_ITEMS_MAX}
+    line = (
+        "One NewNotification a line; a wrong line costs only itself, and blank ones do not count."
+    )
+    return {
+        "application/json": {"schema": array, "examples": {"array": {"value": bodies}}},
+        "application/x-ndjson": {
+            "schema": {"type": "string", "description": line},
+            "examples": {"lines": {"value": text}},
+        },
+    }
+
+
 def operation(
     need: str | None,
     name: str,
@@ -184,6 +225,20 @@ def header(description: str) -> dict[str, Any]:
 def ref(name: str) -> dict[str, str]:
     """Refer to a schema."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Your own name for this request, such as a random UUID. Send it again with the "
+    "same to be sure that it counts once.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": IDEMPOTENCY_KEY_MAX_CHARS,
+        **WITHOUT_CONTROL,
+    },
+}
 
 
 def query_parameters() -> list[dict[str, Any]]:
@@ -234,7 +289,7 @@ def problems() -> dict[str, Any]:
     }
 
 
-KEY = {
+BEARER = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "nk_<id>_<secret>",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from service.http.problems import ProblemDocument
 from service.model import Channel, Outcome, Status
 
 
@@ -22,6 +23,28 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["queued"] = "queued"
     created_at: datetime
     links: Links
+
+
+class BatchItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one notification of a batch: it has an id, or a problem.
+
+    `index`: its place in the request, from 0; blank lines of NDJSON are not counted.
+    """
+
+    index: int
+    id: UUID | None = None
+    status: Literal["queued"] | None = None
+    created_at: datetime | None = None
+    links: Links | None = None
+    problem: ProblemDocument | None = None
+
+
+class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch, item by item, in the order of the request."""
+
+    accepted: int
+    refused: int
+    items: list[BatchItem]
 
 
 class AttemptView(msgspec.Struct, frozen=True):
@@ -55,6 +78,8 @@ class Summary(msgspec.Struct, kw_only=True):
     due_at: datetime
     expires_at: datetime | None
     reference: str | None
+    idempotency_key: str | None
+    is_test: bool
     created_at: datetime
     settled_at: datetime | None
     last_error_code: str | None
@@ -150,7 +175,11 @@ class KeyList(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether work can be done, and what is missing if not."""
+    """Whether work can be done, and what is missing if not.
 
-    status: Literal["ready", "not ready"]
+    Status `degraded`: everything is accepted, and nothing is sent; `hint` says why, and what to do.
+    """
+
+    status: Literal["ready", "degraded", "not ready"]
     missing: list[str] = []
+    hint: str | msgspec.UnsetType = msgspec.UNSET

@@ -46,6 +46,7 @@ def parser() -> Parser:
     add_services(commands)
     add_roles(commands)
     add_doctor(commands)
+    add_adopt(commands)
     add_top(commands)
     add_inbox(commands)
     add_send(commands)
@@ -130,6 +131,21 @@ def add_doctor(commands: Any) -> None:
     add_json(doctor)
 
 
+def add_adopt(commands: Any) -> None:
+    """Describe `notify adopt`."""
+    adopt = command(commands, "adopt", "service.cli.adopt", "send from a copy of a ledger",
+        "Nothing is sent from a database that was copied from another, or whose home has another "
+        "ENVIRONMENT than this one. This makes it the home of its ledger, under this ENVIRONMENT."
+    )  # fmt: skip
+    adopt.add_argument(
+        "--discard",
+        action="store_true",
+        help="first cancel what was queued or being sent when the copy was noticed",
+    )
+    add_state(adopt)
+    add_json(adopt)
+
+
 def add_top(commands: Any) -> None:
     """Describe `notify top`."""
     top = command(commands, "top", "service.cli.top", "watch who does what in PostgreSQL",
@@ -175,6 +191,9 @@ def add_send(commands: Any) -> None:
             "--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1"
         ),
         send.add_argument("--reference", help="your own name for it, to find it again"),
+        send.add_argument(
+            "--idempotency-key", metavar="KEY", help="send again with the same: it counts once"
+        ),
     ]
     send.set_defaults(mail=of_same_name(mail), fields=of_same_name(fields))
     send.add_argument("--wait", action="store_true", help="until it has ended; prints its story")

@@ -17,6 +17,7 @@ from service.config.parsers import (
     durations,
     host_names,
     mail_from,
+    name,
     number,
     one_of,
     postgres_url,
@@ -48,6 +49,7 @@ class Settings:
     database_direct_url: str | None = setting(postgres_url, None)
     redis_url: str | None = setting(redis_url, None)
     notify_state: str | None = setting(text, None)
+    environment: str | None = setting(name, None)
 
     host: str = setting(text, "127.0.0.1")
     port: int = setting(whole(1, 65535), 3000)
@@ -72,6 +74,7 @@ class Settings:
     reaping_interval_mins: float = setting(number(0.01, 1440), 1.0)
     reconciliation_interval_mins: float = setting(number(0.01, 1440), 1.0)
     gauges_interval_s: float = setting(number(0.5, 3600), 5.0)
+    idempotency_hours: float = setting(number(0.01, 720), 24.0)
     retention_days: int = setting(whole(1, 3650), 30)
     send_at_max_days: int = setting(whole(0, 365), 30)
 

@@ -13,12 +13,13 @@ class ApiMetrics:
         factory = MetricFactory(registry)
         self.enqueued = factory.counter(
             "api_jobs_enqueued_total",
-            "Notifications accepted by POST /notify, after their commit.",
+            "Notifications accepted by POST /notify and /notify/batch, after their commit.",
             channel=Channel,
         )
         self.enqueue_failed = factory.counter(
             "api_jobs_enqueue_failed_total",
-            "POST /notify that was not accepted: invalid (their mistake) or unavailable (ours).",
+            "Notifications, or whole requests, that were not accepted: invalid (their mistake) or"
+            " unavailable (ours).",
             reason=["invalid", "unavailable"],
         )
         self.batch = factory.histogram(
@@ -52,6 +53,11 @@ class ApiMetrics:
         self.clock_skew = factory.reading(
             "api_clock_skew_seconds",
             "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
+        )
+        self.ledger_is_copy = factory.reading(
+            "api_ledger_is_copy",
+            "1: nothing is sent of what this API accepts, as the ledger is not at home for it: it "
+            "was copied, or ENVIRONMENT is another; NaN: it was not read yet.",
         )
         self.operator_rows = factory.counter(
             "api_operator_rows_total",
