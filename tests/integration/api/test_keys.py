@@ -20,6 +20,7 @@ NOBODY = "01a202f8-7610-7e1c-908b-be00881bc450"
 # Every route that needs a key, and which scopes let it be used; the others get 403.
 ROUTES = {
     ("POST", "/notify"): {"send", "send:log", "admin"},
+    ("POST", "/notify/batch"): {"send", "send:log", "admin"},
     ("GET", "/notifications"): {"read", "read:payload", "operate", "admin"},
     ("GET", f"/notifications/{NOBODY}"): {"read", "read:payload", "operate", "admin"},
     ("POST", f"/notifications/{NOBODY}/cancel"): {"send", "send:log", "operate", "admin"},
@@ -30,7 +31,12 @@ ROUTES = {
     ("POST", "/keys/0/rotate"): {"admin"},
 }
 SCOPES = ["send", "send:log", "read", "read:payload", "operate", "admin"]
-BODIES = {"/notify": LINE, "/redrive": {"ids": [NOBODY]}, "/keys": {"producer": "x"}}
+BODIES = {
+    "/notify": LINE,
+    "/notify/batch": [LINE],
+    "/redrive": {"ids": [NOBODY]},
+    "/keys": {"producer": "x"},
+}
 
 
 def ask(api: Api, method: str, path: str, **headers: str):
@@ -259,6 +265,22 @@ def test_channels_and_recipients_of_a_key_hold(api: Api, db) -> None:
     assert api.post(MAIL, **one_channel).status == 202
     assert code(api.post(HOOK, **one_channel)) == (403, "scope_missing")
     assert ledger.row(db, api.post(MAIL, **key).json["id"]).channel == "email"
+
+
+def test_a_batch_is_held_to_the_same_item_by_item_and_costs_as_many(api: Api, db) -> None:
+    key = bearer(key_of(api, db, "send:email", recipients=["*@example.com"], rate_per_s=1, burst=3))
+    stray = MAIL | {"recipient": "me@example.org"}
+    items = api.post([MAIL, LINE, stray], to="/notify/batch", **key).json["items"]
+    codes = [(item.get("problem") or {}).get("code") for item in items]
+    assert codes == [None, "scope_missing", "recipient_not_allowed"]
+    assert code(api.post(MAIL, **key)) == (429, "rate_limited")
+
+
+def test_rows_of_a_test_key_are_marked_and_those_of_a_key_are_its_producers(api: Api, db) -> None:
+    for kind, producer in (("test", "shop"), ("live", "bank")):
+        key = bearer(key_of(api, db, kind=kind, producer=producer))
+        row = ledger.row(db, api.post(LINE, **key).json["id"])
+        assert (row.is_test, row.producer) == (kind == "test", producer)
 
 
 def test_a_team_key_without_a_list_sends_to_nobody(api: Api, db) -> None:
