@@ -54,7 +54,8 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = None
     rate_per_s: Annotated[
-        float | None, Meta(description="Requests a second; no limit if left out.")
+        float | None,
+        Meta(description="Requests a second, per process of the API; none: no limit."),
     ] = None
     burst: Annotated[
         int | None, Meta(description="Requests at once; those of a second if left out.")

@@ -71,6 +71,8 @@ def test_an_empty_value_counts_as_not_given(name):
         ("ENVIRONMENT", " Prod (Zürich, 2) ", "Prod (Zürich, 2)"),
         ("ENVIRONMENT", "it's", "it's"),
         ("ENVIRONMENT", "x" * 64, "x" * 64),
+        ("API_OPEN", "True", True),
+        ("NOTIFY_KEY", "nk_0123456789_abc", "nk_0123456789_abc"),
         (
             "WEBHOOK_SECRET",
             "whsec_YQ==,whsec_Yg== whsec_Yw==",
@@ -126,10 +128,18 @@ def test_a_value_is_read(variable, value, expected):
         ("LOG_STYLE", "xml", "pretty or json"),
         ("ENVIRONMENT", "a\tb", "a name of at most 64 printable characters"),
         ("ENVIRONMENT", "prod\u202e", "a name of at most 64 printable characters"),
+        ("API_OPEN", "yes", "true or false"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(variable, value, allowed):
     assert refusal(**{variable: value}) == f"{variable}={value}: must be {allowed}"
+
+
+@pytest.mark.parametrize("wrong", ["hunter2", "nk_hunter2", "nk_a_b\r\nX: y", "Bearer nk_a_b"])
+def test_a_wrong_key_is_refused_and_not_shown(wrong):
+    assert refusal(NOTIFY_KEY=wrong) == (
+        "NOTIFY_KEY=(hidden): must be a key, nk_…, as `notify keys create` prints it"
+    )
 
 
 URLS = ["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "SMTP_URL", "LOKI_URL"]
