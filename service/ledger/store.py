@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar, cast
 
 from psycopg.abc import Params
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from service.errors import NotifyError
 from service.ledger.faults import Fault
@@ -81,6 +82,13 @@ class Store:
         """Return when the newest row was created, if that is in the future."""
         [(newest,)] = await self._tuples("select notify.born_ahead()")
         return cast("datetime | None", newest)
+
+    async def record_use(
+        self, actor: str, key_id: str | None, verb: str, detail: dict[str, Any]
+    ) -> None:
+        """Write into the audit that somebody used a verb; no recipient belongs into `detail`."""
+        params = [actor, key_id, verb, Jsonb(detail)]
+        await self._tuples("select notify.record_use(%s, %s, %s, %s)", params)
 
     async def lock_room(self) -> tuple[int, int]:
         """Read how many locks the server has room for: per transaction, and in how many of them."""
