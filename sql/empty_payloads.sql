@@ -1,11 +1,10 @@
--- empty_payloads(p_days, p_limit) -> one row, if a day is due
+-- empty_payloads(p_age, p_limit) -> one row, if a day is due
 --
--- Take the payload out of notifications that ended p_days days ago: the next rows of the day that is due for it, the
--- oldest first. A day is due when its last moment is p_days ago. It is walked once; if rows were left in it, which
--- had not ended, or not long enough ago, it is walked again a day later.
+-- Take the payload out of notifications that ended longer ago than p_age: the next rows of the day that is due for it, the
+-- oldest first. A day is due when its last moment is that long ago. It is walked once; if rows were left in it,
+-- which had not ended, or not long enough ago, it is walked again a day later.
 --
--- Moves    no status; payload 'null' and emptied_at
--- Args     p_days integer; p_limit integer, rows to look at
+-- Args     p_age interval; p_limit integer, rows to look at
 -- Returns  (partition, emptied, is_done, total, left_over, took): how many rows this call emptied; whether it came to
 --          the end of the day. Since the first call of this day: how many were emptied, and how long it took in
 --          all. In this walk: how many could not be yet
@@ -15,14 +14,14 @@
 -- Note     Rows of the default partition are the day -infinity, which is walked each day. A day that is done is
 --          never read again. An UPDATE of each row leaves a dead one: ops/RUNBOOK.md says what that costs
 -- Caller   LeaderStore.empty_payloads
-create or replace function notify.empty_payloads(p_days integer, p_limit integer)
+create or replace function notify.empty_payloads(p_age interval, p_limit integer)
 returns table (partition text, emptied integer, is_done boolean, total bigint, left_over bigint, took interval)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_begun timestamptz := clock_timestamp();
-  v_before timestamptz := v_begun - p_days * interval '1 day';
+  v_before timestamptz := v_begun - p_age;
   v_least constant uuid := '00000000-0000-0000-0000-000000000000';
   v_day date;
   v_after uuid;
@@ -78,5 +77,5 @@ begin
 end
 $$;
 
-comment on function notify.empty_payloads(integer, integer) is
-  'empty_payloads(p_days, p_limit) -> one row, if a day is due';
+comment on function notify.empty_payloads(interval, integer) is
+  'empty_payloads(p_age, p_limit) -> one row, if a day is due';

@@ -11,7 +11,7 @@
 -- Returns  (ids, following): the ids, oldest first; the cursor for the next call, null at the end
 -- Plan     in the order of ids, one range of stretches() after the other: notifications_reference for a reference,
 --          else the primary key, as no index knows recipients. The recipient is compared outside of the scan
--- Caller   erase(), export()
+-- Caller   erase(), PersonStore.export
 create or replace function notify.find_person(
   p_recipients text[], p_reference text, p_after uuid, p_limit integer, p_look_max integer)
 returns table (ids uuid[], following uuid)

@@ -30,7 +30,8 @@ def ended(db, days_ago, status="sent", *, day=None, **columns):
 
 
 def call(db, *, limit=1000, days=DAYS):
-    return db.execute("select * from notify.empty_payloads(%s, %s)", [days, limit]).fetchone()
+    query = "select * from notify.empty_payloads(%s * interval '1 day', %s)"
+    return db.execute(query, [days, limit]).fetchone()
 
 
 def empty(db, **options):
