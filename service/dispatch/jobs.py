@@ -10,6 +10,7 @@ from service.dispatch.figures import FigureReader, Figures
 from service.dispatch.interval import every
 from service.dispatch.mender import Mender
 from service.dispatch.offering import Offering
+from service.dispatch.payloads import Payloads
 from service.dispatch.reaper import Reaper
 from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
@@ -21,6 +22,7 @@ CLOCK_INTERVAL_S = 15.0
 VITALS_INTERVAL_S = 15.0
 REDIS_INTERVAL_S = 5.0
 SLO_INTERVAL_S = 10.0
+PAYLOADS_INTERVAL_S = 60.0
 SLO_DELTAS_MAX = 1000  # rows per call; if a call takes that many, it is called again
 
 
@@ -50,6 +52,7 @@ class Jobs:
         self.reaper = Reaper(store, metrics, self.mender, settings.lease_s)
         self.figures = Figures(store, metrics)
         self.days = Days(store, metrics, settings.retention_days, self.mender.doubt_s)
+        self.payloads = Payloads(store, settings.payload_days, self.mender.doubt_s)
         self._jobs = list(self._table(settings, offering))
         # An outage may begin under one lead and end under the next.
         self._outages = {job.name: Outage(job.name) for job in self._jobs}
@@ -81,6 +84,7 @@ class Jobs:
         yield Job("clock", CLOCK_INTERVAL_S, self.mender.look)
         yield Job("slo", SLO_INTERVAL_S, self.fold_slo)
         yield Job("partitions", PARTITIONS_INTERVAL_S, self.days.keep)
+        yield Job("payloads", PAYLOADS_INTERVAL_S, self.payloads.empty)
         if offering is None:
             return
         yield Job("reconciler", settings.reconciliation_interval_mins * 60, offering.reconcile)
