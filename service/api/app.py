@@ -71,7 +71,7 @@ def create_app(
     get("/notifications", limited(read.page, lists), 200, 503)
     get("/notifications/{id}", limited(read.find, lookups), 200, 503)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503)
-    post("/redrive", limited(operate.redrive, lists), 200, 503)
+    post("/redrive", limited(operate.redrive, lists), 200, 409, 503)
     get("/healthz", health.alive, 200)
     get("/readyz", health.ReadyHandler(store).ready, 200, 503)
     get("/metrics", server_stats, 200)

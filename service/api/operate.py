@@ -42,6 +42,8 @@ class OperateHandler:
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
+        if asked.ids and (gone := await self._reads.emptied(asked.ids)):
+            raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
         redriven = await self._reads.redrive(
             asked.which(),
             after=asked.cursor,
