@@ -7,9 +7,10 @@ from uuid import UUID
 from service.ledger.store import Store
 from service.model import Erased, Use
 
-LOOK_MAX = 20_000  # rows per call
-ERASED_MAX = 1000  # rows per call
-LINES_MAX = 50  # per call: each may be 256 KiB and more
+# Per call, of which a slow disk has to bring all within the statement's time.
+LOOK_MAX = 5000  # rows
+ERASED_MAX = 200  # rows whose payload may be 256 KiB
+LINES_MAX = 50
 
 FIND = """
 select ids, following from notify.find_person(

@@ -1,6 +1,8 @@
 """Erasing a person: what says who it was goes, every figure stays, and what is left is told."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 import psycopg
 import pytest
@@ -150,6 +152,14 @@ def test_the_keys_go_from_both_tables_and_others_stay(db):
     assert {row(db, id).idempotency_key for id in ids} == {None}
 
 
+def test_a_request_that_is_repeated_with_a_forgotten_key_is_a_new_one(db):
+    enqueue(db, 1, recipient=WHO, idempotency_key="k")
+    assert enqueue(db, 1, recipient=WHO, idempotency_key="k") == []
+    assert erase(db) == {"matched": 1, "erased": 1, "cancelled": 1, "keys": 1}
+    [id] = enqueue(db, 1, recipient=WHO, idempotency_key="k")
+    assert row(db, id).status == "queued"
+
+
 @pytest.mark.parametrize("pieces", [{"limit": 2}, {"look": 1}, {"limit": 1000}])
 def test_pieces_of_any_size_do_the_same_over_all_days(db, pieces):
     ids = [put(db, "sent", id=old_id(db, days), recipient=WHO) for days in (40, 3, 2, 1)]
@@ -211,6 +221,26 @@ def test_what_is_being_sent_is_erased_when_it_has_ended(db):
     settle(db, got, "temporary", excerpt=SECRET)
     assert erase(db) == {"matched": 1, "erased": 1, "cancelled": 1, "attempts": 1}
     assert SECRET not in everything(db)
+
+
+def test_beside_workers_that_send_repeating_it_leaves_nothing(db, shared_url):
+    ids = enqueue(db, 200, recipient=WHO)
+    outcomes = cycle(("sent", "temporary", "permanent", "unknown"))
+
+    def work():
+        with psycopg.connect(shared_url, autocommit=True, row_factory=namedtuple_row) as own:
+            while got := claim(own, limit=7):
+                settle(own, got, next(outcomes), excerpt=SECRET, schedule=(0,))
+
+    with ThreadPoolExecutor(2) as pool:
+        working = [pool.submit(work) for _ in range(2)]
+        while erase(db, limit=50).get("matched"):
+            pass
+        for each in working:
+            each.result()
+    assert {row(db, id).recipient for id in ids} == {"erased"}
+    assert SECRET not in everything(db)
+    assert counted(db) == ended(db)
 
 
 def test_no_verb_moves_it_again(db):

@@ -3,6 +3,8 @@
 import pytest
 
 from service.dispatch import payloads
+from service.errors import TookTooLong
+from service.ledger.leader_store import LeaderStore
 from tests.ledger import put, row
 from tests.sql.long import old_id
 
@@ -56,3 +58,29 @@ def test_a_clock_that_is_ahead_empties_nothing_too_early(db, drive, old):
     dispatcher.jobs.payloads._doubt_s = doubt_s
     dispatcher.call(dispatcher.jobs.payloads.empty())
     assert kept(db, old) == old
+
+
+def test_a_step_that_takes_too_long_is_taken_again_with_fewer_rows(db, drive, old, monkeypatch):
+    dispatcher = drive(payload_days=10)
+    really, asked = dispatcher.store.empty_payloads, []
+
+    async def slow(age, rows):
+        asked.append(rows)
+        if rows > 100:
+            raise TookTooLong("canceling statement due to statement timeout")
+        return await really(age, rows)
+
+    monkeypatch.setattr(LeaderStore, "empty_payloads", lambda _, *args: slow(*args))
+    dispatcher.call(dispatcher.jobs.payloads.empty())
+    assert kept(db, old) == []
+    assert asked == [2000, 500, 125, 31, 62]
+
+
+def test_when_one_row_takes_too_long_the_job_fails(drive, monkeypatch):
+    async def slow(*_):
+        raise TookTooLong("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(LeaderStore, "empty_payloads", slow)
+    dispatcher = drive(payload_days=10)
+    with pytest.raises(TookTooLong):
+        dispatcher.call(dispatcher.jobs.payloads.empty())
