@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 
@@ -81,6 +81,7 @@ class Notification:
     settled_at: datetime | None
     last_error_code: str | None
     last_error: str | None
+    emptied_at: datetime | None
     attempts: list[Attempt] | None = None
 
 
@@ -115,6 +116,45 @@ class Redriven:
     expired: int  # left alone, because their expires_at has passed
     more: bool  # whether the limits left some out
     following: UUID | None  # the cursor to go on with, if there are more
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What one step of erasing a person did, in rows, and what it had to leave."""
+
+    matched: int
+    erased: int
+    cancelled: int  # of the erased: they were queued
+    attempts: int
+    keys: int
+    sending: int
+    locked: int  # another session is moving them at this moment
+    refused: int  # a trigger or a constraint that is not ours holds them
+    following: UUID | None  # the cursor to go on with, if there are more
+
+
+@dataclass(frozen=True, slots=True)
+class EmptiedPart:
+    """What one step of emptying payloads did to a day."""
+
+    partition: str
+    emptied: int
+    is_done: bool  # it came to the end of the day
+    total: int  # emptied since the first step of this day
+    left_over: int  # in this walk: they had not ended, or not long enough ago
+    took: timedelta  # since the first step of this day
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A row of the audit: who used which verb, with which key."""
+
+    id: int
+    at: datetime
+    actor: str
+    key_id: str | None
+    verb: str
+    detail: dict[str, Any]
 
 
 class Accepted(NamedTuple):

@@ -123,6 +123,7 @@ begin
     ('api_keys', '{id,producer,kind,secret_sha256,scopes,channels,recipients,rate_per_s,burst,created_at,
       created_by,expires_at,revoked_at,last_used_at}'),
     ('audit', '{id,at,actor,key_id,verb,detail}'),
+    ('emptied_days', '{day,following,emptied,left_over,took,looked_at}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)

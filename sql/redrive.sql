@@ -16,7 +16,8 @@
 --          of them were moved (others were locked, or refused by a trigger: a warning names them); how many
 --          stay failed because their expires_at has passed: they would expire at once; whether the limits left
 --          some out; if so, the cursor for the next call
--- Fence    status 'failed'. Earlier pairs (id, attempt) stay stale: the next claim has the next number
+-- Fence    status 'failed', and a payload: what was emptied does not match. Earlier pairs (id, attempt) stay
+--          stale: the next claim has the next number
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     a custom plan for each range of stretches(): the primary key for ids, notifications_reference for a
 --          reference, else notifications_failed, read in its order (no bitmap, no sort). Page costs are 0, so
@@ -64,7 +65,7 @@ begin
     v_opened_max := v_opened_max - 1;
     v_left := greatest(v_left - 500, 1);
     for v_id, v_fits, v_is_late in
-      select n.id, n.status = 'failed'
+      select n.id, n.status = 'failed' and n.emptied_at is null
           and (p_channel is null or n.channel = p_channel)
           and (p_code is null or coalesce(n.last_error_code = p_code, false))
           and (p_reference is null or coalesce(n.reference = p_reference, false))
@@ -107,7 +108,7 @@ begin
     v_hi := v_ids[matched];
     v_ids := array(
       select n.id from notify.notifications n
-      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'failed'
+      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = 'failed' and n.emptied_at is null
       order by n.id
       for update skip locked);
     v_now := clock_timestamp();

@@ -100,7 +100,7 @@ def create_app(
     get("/notifications", limited(read.page, lists), 200, 503, need=READ)
     get("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
-    post("/redrive", limited(operate.redrive, lists), 200, 503, need=OPERATE)
+    post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)
     post("/keys", key.create, 201, need=ADMIN)
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)

@@ -135,7 +135,8 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             {"200": answer("One page, no totals. Go on while there is a `next`.", "Page")},
             parameters=query_parameters())},
         "/redrive": {"post": operation(
-            OPERATE, "redrive", "Queue failed notifications again, or count them", BODY_PROBLEMS,
+            OPERATE, "redrive", "Queue failed notifications again, or count them",
+            (409, *BODY_PROBLEMS),
             {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("Redrive"), "examples": to_redrive}}})},

@@ -64,6 +64,8 @@ class OperateHandler:
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
+        if asked.ids and (gone := await self._reads.emptied(asked.ids)):
+            raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
         if not asked.dry_run:
             await self._record(request, "redrive", redrive_detail(asked))
         redriven = await self._reads.redrive(
@@ -105,9 +107,12 @@ def log_redrive(asked: Redrive, redriven: Redriven) -> None:
 
 
 def redrive_detail(asked: Redrive) -> dict[str, Any]:
-    """Return what the audit keeps of a redrive."""
+    """Return what the audit keeps of a redrive; not the reference, which may speak of a person."""
     ids = [str(id) for id in asked.ids] if asked.ids else None
-    which = {"filter": msgspec.to_builtins(narrowed(asked))} if ids is None else {"ids": ids}
+    fields = narrowed(asked)
+    if "reference" in fields:
+        fields["reference"] = "…"
+    which = {"filter": msgspec.to_builtins(fields)} if ids is None else {"ids": ids}
     return which | {"limit": asked.limit_or_default()}
 
 

@@ -84,13 +84,14 @@ class Summary(msgspec.Struct, kw_only=True):
     settled_at: datetime | None
     last_error_code: str | None
     last_error: str | None
+    emptied_at: datetime | None
     links: Links
 
 
 class Detail(Summary, kw_only=True):
     """A notification on its own, with its payload and its last 100 attempts, oldest first.
 
-    Without scope read:payload the payload is null.
+    Without scope read:payload the payload is null; with `emptied_at` it is gone since then.
     """
 
     payload: Any
@@ -130,6 +131,7 @@ class RedriveReport(msgspec.Struct, frozen=True):
 
     `matched`: failed ones that were meant, up to the limit. `redriven`: how many of them are queued
     again. `expired`: passed over on the way, as their expires_at has passed; they stay failed.
+    Whose payload was emptied does not match.
     `more`: whether the limit left some out, or too many were looked at in one go: then `next` is
     the cursor that goes on from there.
     """

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 
-from service.text.printable import printable, printable_json
+from service.text.printable import printable, printable_json, printable_lines
 
 
 def is_json(args: argparse.Namespace) -> bool:
@@ -23,6 +23,16 @@ def show(document: object) -> None:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
         text = json.dumps(document, indent=2)
+    print(text)
+
+
+def show_line(line: str) -> None:
+    """Print JSON that stands on one line already; only its strings hold what must be escaped."""
+    text = printable_lines(line)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = "".join([c if c.isascii() else json.dumps(c)[1:-1] for c in text])
     print(text)
 
 

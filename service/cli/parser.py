@@ -55,6 +55,7 @@ def parser() -> Parser:
     add_cancel(commands)
     add_redrive(commands)
     add_keys(commands)
+    add_privacy(commands)
     return root
 
 
@@ -294,6 +295,43 @@ def add_keys(commands: Any) -> None:
     )
     add_state(keys)
     add_json(keys)
+
+
+def add_privacy(commands: Any) -> None:
+    """Describe `notify erase`, `export` and `audit`, which speak to the database themselves."""
+    erase = command(commands, "erase", "service.cli.person", "take a person out of the ledger",
+        "What is queued for them is called off; recipient, payload, reference, idempotency key and "
+        "answers go from whatever has ended; status, times and counts stay. Prints the counts. "
+        "Exit code 1: something is left, such as what is being sent. Try --dry-run "
+        "first.", function="erase")  # fmt: skip
+    add_person(erase)
+    erase.add_argument("--dry-run", action="store_true", help="count them and change nothing")
+    add_state(erase)
+    add_form(erase)
+    export = command(commands, "export", "service.cli.person", "print all that is kept of a person",
+        "A JSON object on each line: a notification with its payload and its attempts, the oldest "
+        "first.", function="export")  # fmt: skip
+    add_person(export)
+    add_state(export)
+    audit = command(commands, "audit", "service.cli.person", "who cancelled, redrove, erased …",
+        "The last uses, newest first; of each by whom, with which key, and what "
+        "came of it.", function="audit")  # fmt: skip
+    audit.add_argument(
+        "--limit", type=whole, metavar="N", help="at most so many; default 50", default=50
+    )
+    add_state(audit)
+    add_json(audit)
+
+
+def add_person(command: argparse.ArgumentParser) -> None:
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--recipient",
+        type=filled,
+        metavar="R",
+        help="as it was enqueued; a mail address in any case and either spelling of its domain",
+    )
+    which.add_argument("--reference", type=filled, metavar="X", help="as it was enqueued, exactly")
 
 
 def add_state(command: argparse.ArgumentParser) -> None:

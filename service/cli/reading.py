@@ -18,7 +18,7 @@ HEAD = ("id", "status", "channel", "attempt", "created", "recipient", "last erro
 # In the order that a person reads them; what is empty is left out.
 STORY = (
     "producer", "reference", "idempotency_key", "is_test", "priority", "created_at", "send_at",
-    "expires_at", "due_at", "settled_at", "last_error_code", "last_error",
+    "expires_at", "due_at", "settled_at", "last_error_code", "last_error", "emptied_at",
 )  # fmt: skip
 # When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}

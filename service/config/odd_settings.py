@@ -33,6 +33,7 @@ def odd_settings(
             yield f"{name} is no setting: did you mean {wanted}?"
     yield from weak_secrets(settings)
     yield from unused_waits(settings)
+    yield from payload_days(settings)
 
 
 def meant(name: str) -> str | None:
@@ -60,3 +61,10 @@ def unused_waits(settings: Settings) -> Iterator[str]:
             f"RETRY_SCHEDULE has {longest} waits, and MAX_RETRIES={settings.max_retries} uses the "
             f"first {settings.max_retries}"
         )
+
+
+def payload_days(settings: Settings) -> Iterator[str]:
+    """Warn of payloads that are never emptied, as their notifications go first."""
+    days, retention = settings.payload_days, settings.retention_days
+    if days is not None and days >= retention:
+        yield f"PAYLOAD_DAYS={days} does nothing: RETENTION_DAYS={retention} drops the rows by then"

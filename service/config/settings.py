@@ -76,6 +76,7 @@ class Settings:
     gauges_interval_s: float = setting(number(0.5, 3600), 5.0)
     idempotency_hours: float = setting(number(0.01, 720), 24.0)
     retention_days: int = setting(whole(1, 3650), 30)
+    payload_days: int | None = setting(whole(1, 3650), None)
     send_at_max_days: int = setting(whole(0, 365), 30)
 
     webhook_secret: tuple[str, ...] = setting(secrets, ())

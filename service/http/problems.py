@@ -85,6 +85,9 @@ KINDS: Mapping[str, Kind] = {
         "waits for another attempt can be cancelled."),
     "already_settled": Kind(
         409, "It has come to its end", "There is nothing left to cancel."),
+    "payload_emptied": Kind(
+        409, "Its payload was emptied",
+        "There is nothing to send any more: enqueue it anew. Nothing was redriven."),
     "notification_locked": Kind(
         409, "Somebody is moving it at this moment", "Ask again."),
     "too_many_keys": Kind(

@@ -61,6 +61,12 @@ where id = any(%(ids)s) and id between %(first)s and %(last)s
   and (%(producer)s::text is null or producer = %(producer)s)
 order by id desc
 """
+EMPTIED = """
+select id from notify.notifications
+where id = any(%(ids)s) and id between %(first)s and %(last)s and status = 'failed'
+  and emptied_at is not null
+order by id
+"""
 REDRIVE = """
 select matched, redriven, expired, more, following from notify.redrive(
   p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
@@ -172,6 +178,11 @@ class ApiStore(Store):
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Cancel what nobody is sending; returns what each notification that exists is now."""
         return await self._rows(Cancelled, "select * from notify.cancel(%s)", [ids])
+
+    async def emptied(self, ids: list[UUID]) -> list[UUID]:
+        """Name the failed ones whose payload was emptied: they cannot be redriven."""
+        bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
+        return [id for (id,) in await self._tuples(EMPTIED, bounds)]
 
     async def redrive(
         self,

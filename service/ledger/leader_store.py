@@ -10,7 +10,7 @@ from psycopg.pq import Format
 from service.config.settings import Settings
 from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.store import Store
-from service.model import Folded, Lane, Reaped, Vitals
+from service.model import EmptiedPart, Folded, Lane, Reaped, Vitals
 
 Stretch = tuple[UUID, UUID]  # a range of ids, without its end
 
@@ -94,6 +94,13 @@ class LeaderStore(Store):
     async def tend_days(self, limit: int) -> list[Action]:
         """Note which of up to `limit` days of a long ledger are quiet."""
         return await self._tuples("select action, partition from notify.tend_days(%s)", [limit])
+
+    async def empty_payloads(self, age: timedelta, limit: int) -> EmptiedPart | None:
+        """Empty the payloads of the next rows that ended so long ago; None: no day is due."""
+        parts = await self._rows(
+            EmptiedPart, "select * from notify.empty_payloads(%s, %s)", [age, limit]
+        )
+        return parts[0] if parts else None
 
     async def stretches(self, days: int) -> list[Stretch]:
         """Cut the ledger into ranges of up to `days` days each, oldest first."""

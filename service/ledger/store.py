@@ -94,9 +94,12 @@ class Store:
         return cast("datetime | None", newest)
 
     async def record_use(
-        self, actor: str, key_id: str | None, verb: str, detail: dict[str, Any]
+        self, actor: str | None, key_id: str | None, verb: str, detail: dict[str, Any]
     ) -> None:
-        """Write into the audit that somebody used a verb; no recipient belongs into `detail`."""
+        """Write into the audit that somebody used a verb; no recipient belongs into `detail`.
+
+        `actor` None: the role that we have in the database.
+        """
         params = [actor, key_id, verb, Jsonb(detail)]
         await self._tuples("select notify.record_use(%s, %s, %s, %s)", params)
 

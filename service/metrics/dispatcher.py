@@ -10,7 +10,10 @@ from service.model import LANES, Channel
 TABLES = ("notifications", "attempts")
 RESULTS = ("in_time", "late", "failed", "expired")
 STEPS = ("make_days", "drop_days", "sweep_default", "tend_days")
-JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo", "clock", "turn_keys")
+JOBS = (
+    "reaper", "reconciler", "gauges", "vitals", "partitions", "payloads", "slo", "clock",
+    "turn_keys",
+)  # fmt: skip
 
 
 class DispatcherMetrics:

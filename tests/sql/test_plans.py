@@ -447,3 +447,58 @@ def test_keeping_partitions_reads_no_row_when_there_is_nothing_to_do(full):
     )
     assert seen.answer == []
     assert seen.read.total() == 0
+
+
+def test_finding_a_person_walks_the_key_no_further_than_it_may_look(full):
+    find = "select * from notify.find_person('{nobody}', null, %s, 1000, 20000)"
+    first = full.execute("select notify.id_floor(now() - interval '30 days') as id").fetchone().id
+    seen = touched(full, lambda: full.execute(find, [first]).fetchone())
+    assert (seen.answer.ids, seen.answer.following is None) == ([], False)
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.read.total() <= A_WALK
+
+
+def test_finding_a_reference_reads_no_more_than_there_are_of_it(full):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    find = "select * from notify.find_person(null, %s, null, 1000, 20000)"
+    seen = touched(full, lambda: full.execute(find, [reference]).fetchone())
+    assert (len(seen.answer.ids), seen.answer.following) == (1, None)
+    assert walked(seen) == {"notifications_reference"}
+    assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
+
+
+def test_erasing_reads_the_keys_of_what_it_found_and_of_its_days(full):
+    erase = "select * from notify.erase('{r}', null, null, %s, 20000, false)"
+    seen = touched(full, lambda: full.execute(erase, [BATCH]).fetchone())
+    assert seen.answer.matched == BATCH
+    assert seen.indexes <= {"notifications_pkey", "attempts_pkey", "audit_pkey"}
+    assert seen.read["SEQ SCAN"] == 0
+    assert seen.read.total() <= 5 * PAST_CUSTOM_PLANS * BATCH  # dead ones of the calls before
+
+
+def test_an_export_reads_the_keys_of_its_days_only(full):
+    rows, partitions = some(full, "sent", days_ago=3)
+    ids = [r.id for r in rows]
+    export = "select line from notify.export(%s)"
+    seen = touched(full, lambda: full.execute(export, [ids]).fetchall())
+    assert len(seen.answer) == BATCH
+    assert seen.indexes == {"notifications_pkey", "attempts_pkey"}
+    assert seen.partitions <= partitions | {
+        p.replace("notifications", "attempts") for p in partitions
+    }
+    assert seen.read.total() <= 2 * BATCH
+
+
+def test_emptying_reads_the_key_of_one_day_from_where_it_stopped(full):
+    full.execute(
+        "insert into notify.emptied_days values ('-infinity', null, 0, 0, '0', now())"
+        " on conflict do nothing"
+    )
+    empty = "select * from notify.empty_payloads('2 days', %s)"
+    seen = touched(full, lambda: full.execute(empty, [BATCH]).fetchone())
+    assert seen.answer.emptied + seen.answer.left_over == BATCH
+    days = {p for p in seen.partitions if p.startswith("notifications_2")}
+    assert days == {seen.answer.partition}
+    assert seen.indexes <= {"notifications_pkey", "emptied_days_pkey"}
+    assert seen.read["notifications_pkey"] <= 8 * BATCH

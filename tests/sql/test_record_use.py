@@ -44,10 +44,15 @@ def test_what_is_too_long_is_cut(db):
     assert row.detail == {"bytes": len(json.dumps({"ids": ["x" * 5000]}))}
 
 
-@pytest.mark.parametrize("actor, verb", [(None, "cancel"), ("shop", None)])
-def test_a_use_by_nobody_or_of_nothing_is_refused(db, actor, verb):
+def test_without_an_actor_it_is_the_role_that_calls(db):
+    record(db, None)
+    [row] = audit(db)
+    assert row.actor == db.info.user
+
+
+def test_a_use_of_nothing_is_refused(db):
     with pytest.raises(psycopg.errors.NotNullViolation):
-        record(db, actor, verb=verb)
+        record(db, verb=None)
 
 
 def test_rows_of_more_than_400_days_go_two_at_a_time(db):

@@ -39,6 +39,14 @@ def test_every_attempt_is_shown_with_what_came_of_it(api: Api, db) -> None:
     assert second["counted"] is False
 
 
+def test_one_whose_payload_was_emptied_says_since_when(api: Api, db) -> None:
+    id = ledger.put(db, "sent", payload="null", emptied_at="2026-01-01Z")
+    found = api.get(f"/notifications/{id}").json
+    assert (found["payload"], found["emptied_at"]) == (None, "2026-01-01T00:00:00Z")
+    [listed] = api.get("/notifications").json["items"]
+    assert listed["emptied_at"] == found["emptied_at"]
+
+
 def test_an_outcome_that_only_a_newer_release_knows_is_shown_as_it_is(api: Api, db) -> None:
     """Its workers write while this API still answers, or answers again after a step back."""
     id = api.post(HOOK).json["id"]

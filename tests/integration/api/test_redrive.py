@@ -208,3 +208,22 @@ def test_the_command_tells_what_the_service_refuses(api: Api, capsys) -> None:
     url = f"--url=http://127.0.0.1:{api.port}"
     assert main(["redrive", url, "--since", "yesterday"]) == 1
     assert "--since: Use RFC 3339" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_one_whose_payload_was_emptied_is_refused_by_name_and_none_is_moved(
+    api: Api, db, dry_run
+) -> None:
+    whole, emptied = failed(db, 2)
+    ledger.change(db, UUID(emptied), payload="null", emptied_at="2026-01-01Z")
+    answer = redrive(api, {"ids": [whole, emptied], "dry_run": dry_run})
+    assert (answer.status, answer.json["code"]) == (409, "payload_emptied")
+    assert emptied in answer.json["detail"]
+    assert [ledger.status(db, id) for id in (whole, emptied)] == ["failed", "failed"]
+    assert redrive(api, ALL).json["matched"] == 1
+    assert ledger.status(db, emptied) == "failed"
+
+
+def test_one_that_was_sent_and_emptied_is_no_dead_letter_and_no_problem(api: Api, db) -> None:
+    sent = ledger.put(db, "sent", payload="null", emptied_at="2026-01-01Z")
+    assert redrive(api, {"ids": [str(sent)]}).json["matched"] == 0

@@ -64,6 +64,12 @@ def test_waits_that_no_attempt_comes_to_are_told():
     assert odd_lines(MAX_RETRIES="1") == []
 
 
+def test_payloads_that_go_with_their_rows_anyway_are_told():
+    [line] = odd_lines(PAYLOAD_DAYS="30")
+    assert line == "PAYLOAD_DAYS=30 does nothing: RETENTION_DAYS=30 drops the rows by then"
+    assert odd_lines(PAYLOAD_DAYS="29") == []
+
+
 def test_a_line_of_the_file_that_cannot_be_read_is_told(tmp_path):
     file = tmp_path / ".env"
     file.write_text("PORT: hunter2\n")
