@@ -55,7 +55,7 @@ for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
     drop = None if path.stem in STAYS else DROP.format(name=path.stem)
     step(path.read_text(encoding="utf-8"), drop)
 # A function that is made new may be executed by PUBLIC.
-step("select notify.keep_rights()")
+step("do $$ begin perform notify.keep_rights(); end $$")
 # A first deploy needs its days at once; what goes wrong here, the hourly job tries again.
 step("""
 do $$ begin perform notify.keep_partitions(7, interval '10 years');

@@ -36,7 +36,7 @@ begin
       execute format('grant execute on routine %s to %s', v_function, v_role);
     end loop;
   end loop;
-  grant execute on function notify.new_id() to public;
+  grant execute on function notify.new_id to public;
 
   for v_role in
     select r.rolname

@@ -6,7 +6,7 @@
 --          that it is for; attribute null: for all of it
 -- Note     new_id() is the default of a column, and runs with the rights of whoever inserts. What triggers call runs
 --          with the owner's. A producer reads no table: RETURNING and ON CONFLICT (id) would need SELECT
--- Caller   grant_producer(), revoke_producer(), keep_rights()
+-- Caller   grant_producer(), revoke_producer(), rights_amiss()
 create or replace function notify.producer_rights()
 returns table (kind text, name text, privilege text, attribute text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -5,7 +5,7 @@
 -- Args     role name
 -- Raises   42501: only the owner revokes; 42704: there is no such role
 -- Note     USAGE of the schema stays with a role that has other rights in it
--- Caller   an operator
+-- Caller   the migration 9999 deploys it; an operator calls it
 create or replace function notify.revoke_producer(role name) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -5,7 +5,7 @@
 -- Returns  (fault, remedy); remedy null: `notify migrate` repairs it, by keep_rights(). No row: all is well
 -- Note     Rights of other roles are their owner's affair
 -- Plan     the catalog alone
--- Caller   faults()
+-- Caller   Store.faults, when it asks for all
 create or replace function notify.rights_amiss() returns table (fault text, remedy text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   with roles as (
@@ -33,7 +33,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     select r.id, r.name as role, w.kind, w.name, w.attribute, w.privilege
     from roles r, notify.producer_rights() w where r.id <> 0
     union all
-    select 0, 'public', 'function', 'notify.new_id()', null, 'execute'
+    select 0, 'public', w.kind, w.name, null, w.privilege
+    from notify.producer_rights() w where w.name ~ '^notify.new_id\('
   )
   select format('%s may %s%s %s', r.role, r.privilege, ' ' || r.attribute || ' of', r.name),
     case when r.kind <> 'function' or r.id <> 0 or not r.is_ours then format('revoke %s%s on %s %s from %I',
@@ -52,10 +53,6 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('notify_producer is a member of %s', m.roleid::regrole),
     format('revoke %s from notify_producer', m.roleid::regrole)
   from pg_auth_members m join roles r on r.id = m.member
-  union all
-  select format('notify.producer_roles names the role %I, which is not there', p.role),
-    format('delete from notify.producer_roles where role = %L', p.role)
-  from notify.producer_roles p where to_regrole(quote_ident(p.role)) is null
 $$;
 
 comment on function notify.rights_amiss() is 'rights_amiss() -> one row per right';
