@@ -107,8 +107,15 @@ def test_a_time_far_away_is_a_time(shop, since):
     assert ids(shop, "since => %s", [since]) == [id] * is_past
 
 
-@pytest.mark.parametrize("which", ["by_id => gen_random_uuid()", "by_reference => ''", "by_key => ''",
-                                   "by_id => '00000000-0000-0000-0000-000000000000'"])  # fmt: skip
+WHICH_IS_NONE = [
+    "by_id => gen_random_uuid()",
+    "by_id => '00000000-0000-0000-0000-000000000000'",
+    "by_reference => ''",
+    "by_key => ''",
+]
+
+
+@pytest.mark.parametrize("which", WHICH_IS_NONE)
 def test_what_is_not_there_is_no_row(shop, which):
     send(shop)
     assert ids(shop, which) == []
@@ -147,6 +154,8 @@ def test_a_role_that_changes_speaks_for_whom_it_became(db, dsn, shop):
 def test_whoever_was_not_granted_it_may_not_ask(db, dsn):
     with role(db) as user:
         db.execute(f"grant usage on schema notify to {user}")
-        with psycopg.connect(dsn, user=user, password="p") as session:
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                session.execute("select * from notify.outcomes()")
+        with (
+            psycopg.connect(dsn, user=user, password="p") as session,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            session.execute("select * from notify.outcomes()")

@@ -65,7 +65,7 @@ def test_every_argument_arrives_in_its_column(db, shop):
     [
         "notify.send('log', 'r', '{\"a\": 1}')",
         "notify.send('log', 'r', jsonb_build_object('a', 1))",
-        "notify.send('log', 'r', to_jsonb(array[1]), 'order-1', 3, now(), now() + interval '1 day')",
+        "notify.send('log', 'r', to_jsonb(array[1]), 'order-1', 3, now(), now() + '1 day')",
         "notify.send(payload => 'null', recipient => 'r', channel => 'log')",
         "notify.send('log'::varchar, 'r'::char(3), '1'::jsonb, priority => 1::smallint)",
         "notify.send('log', 'r', '1', null, null, null, null, null, null)",
@@ -92,7 +92,10 @@ def test_a_text_that_is_typed_needs_a_cast(shop):
 
 
 def test_there_is_one_signature(db):
-    query = "select count(*) as n from pg_proc where proname = 'send' and pronamespace = 'notify'::regnamespace"
+    query = (
+        "select count(*) as n from pg_proc"
+        " where proname = 'send' and pronamespace = 'notify'::regnamespace"
+    )
     assert db.execute(query).fetchone().n == 1
 
 
@@ -168,7 +171,10 @@ def test_a_row_that_somebody_drops_is_an_error_and_not_null(db, shop, name, key)
     db.execute(DROPS[name])
     with pytest.raises(psycopg.Error) as caught:
         send(shop, key)
-    assert caught.value.sqlstate in ("ND007", "0A000")  # RETURNING of a rule is PostgreSQL's to refuse
+    assert caught.value.sqlstate in (
+        "ND007",
+        "0A000",
+    )  # RETURNING of a rule is PostgreSQL's to refuse
 
 
 def test_a_key_that_is_repeated_gives_the_first_id(db, shop):
