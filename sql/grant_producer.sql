@@ -6,7 +6,8 @@
 -- Args     role name, which exists; producer text, whom it speaks for, 1 to 63 printable characters (null: as
 --          before; at first, for itself)
 -- Raises   42501: only the owner grants; 42704: there is no such role; 23514: producer is no name
--- Note     It may run again. Each deploy does so (see keep_rights), so that roles get what is new
+-- Note     It may run again. Each deploy does so for the roles in producer_roles (see keep_rights): they get what
+--          is new, and what a restore without privileges or a rollback took
 -- Caller   the migration 9999, by keep_rights(); an operator
 create or replace function notify.grant_producer(role name, producer text default null) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -26,10 +27,9 @@ begin
   loop
     execute v_statement;
   end loop;
-  if producer is not null then
-    insert into notify.producer_roles as p values (role, producer)
-    on conflict on constraint producer_roles_pkey do update set producer = excluded.producer;
-  end if;
+  insert into notify.producer_roles as p values (role, coalesce(producer, role))
+  on conflict on constraint producer_roles_pkey do update set producer = excluded.producer
+    where grant_producer.producer is not null;
 end
 $$;
 

@@ -6,8 +6,7 @@
 --          every schema of the owner, so each deploy calls this, in its own transaction. It may run again.
 --          Whoever may SELECT notifications keeps what it could call: those functions run with the caller's rights,
 --          and give nobody more. SECURITY DEFINER ones are for who may UPDATE notifications, which is the service
---          under a role that owns nothing. A grant that somebody made by hand stays. Producers get what is new of
---          theirs: they are who may execute send() without being the service
+--          under a role that owns nothing. A grant that somebody made by hand stays. Producers get what is theirs
 -- Caller   the migration 9999; ops/postgres/roles.sql
 create or replace function notify.keep_rights() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -39,13 +38,8 @@ begin
   grant execute on function notify.new_id to public;
 
   for v_role in
-    select r.rolname
-    from pg_proc p join pg_class c on c.oid = 'notify.notifications'::regclass, aclexplode(p.proacl) a
-      join pg_roles r on r.oid = a.grantee
-    where p.pronamespace = 'notify'::regnamespace and p.proname = 'send' and r.oid <> c.relowner
-      and not has_table_privilege(r.oid, c.oid, 'update')
-    union
-    select r.rolname from pg_roles r where r.rolname = 'notify_producer'
+    select r.rolname from pg_roles r
+    where r.rolname = 'notify_producer' or exists (select from notify.producer_roles p where p.role = r.rolname)
   loop
     perform notify.grant_producer(v_role);
   end loop;

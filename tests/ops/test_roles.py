@@ -44,9 +44,9 @@ def roles(dsn: str) -> Iterator[str]:
 
 
 def drop_roles(admin: psycopg.Connection) -> None:
-    for role in ("notify_reader", "notify_ops", "notify_producer"):
-        admin.execute(f"drop owned by {role}")
-        admin.execute(f"drop role {role}")
+    for name in ("notify_reader", "notify_ops", "notify_producer"):
+        admin.execute(f"drop owned by {name}")
+        admin.execute(f"drop role {name}")
 
 
 def connected(url: str, role: str, password: str) -> psycopg.Connection:
