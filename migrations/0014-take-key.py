@@ -1,4 +1,4 @@
-"""The trigger that takes idempotency keys, with the functions that it calls; 9999 deploys them too."""
+"""The trigger that takes idempotency keys, and what it calls; 9999 deploys the functions too."""
 
 from pathlib import Path
 
@@ -17,15 +17,31 @@ for name in ("request_hash", "known_key", "take_key"):
 step(
     """
 create or replace trigger "~take_key" before insert on notify.notifications
-for each row when (new.idempotency_key is not null) execute function notify.take_key()
+for each row when (
+  new.idempotency_key is not null and current_setting('notify.keys', true) is distinct from 'taken')
+execute function notify.take_key()
 """,
     'drop trigger if exists "~take_key" on notify.notifications',
 )
-# Nothing is deleted, so there is nothing to vacuum. And without statistics the planner counts pages,
-# and never takes a table that has grown since for a small one.
+# Nothing is deleted, so nothing is to be vacuumed. And without statistics the planner counts pages,
+# and never takes a table that has grown since for a small one. Keys are compared byte by byte: that
+# is quicker, and another version of the system's locales leaves the index as it is.
 step("""
-alter table notify.idempotency_keys set (autovacuum_enabled = off);
-alter table notify.idempotency_keys_before set (autovacuum_enabled = off)
+do $$
+declare
+  v_table text;
+begin
+  foreach v_table in array array['idempotency_keys', 'idempotency_keys_before'] loop
+    execute format('alter table notify.%I set (autovacuum_enabled = off)', v_table);
+    if exists (select from pg_attribute where attrelid = ('notify.' || v_table)::regclass
+      and attname in ('producer', 'key') and attcollation <> '"C"'::regcollation)
+    then
+      execute format('alter table notify.%I alter producer type text collate "C",
+        alter key type text collate "C"', v_table);
+    end if;
+  end loop;
+end
+$$
 """)
 # A row's texts are bounded by a CHECK as well: somebody's UPDATE runs no trigger.
 step(

@@ -63,6 +63,7 @@ class Notification:
     """A row of the table `notifications`. In a list, payload and attempts are None."""
 
     id: UUID
+    producer: str | None
     channel: str
     recipient: str
     payload: object
@@ -74,6 +75,8 @@ class Notification:
     due_at: datetime
     expires_at: datetime | None
     reference: str | None
+    idempotency_key: str | None
+    is_test: bool
     created_at: datetime
     settled_at: datetime | None
     last_error_code: str | None
@@ -119,6 +122,7 @@ class Accepted(NamedTuple):
 
     id: UUID
     created_at: datetime
+    replayed: bool = False  # the same request was here before: both are the first one's
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 -- enqueue(p_rows, p_within, p_lock_wait) -> one row per element that is accepted or refused
 --
--- Insert what enqueue_all() could not insert as one statement: a fault of one element, or somebody's own
+-- Insert what enqueue_all() or enqueue_keyed() could not insert as one statement: a fault of one element, or somebody's own
 -- trigger, stops that element alone.
 --
 -- Moves    nothing -> queued
@@ -25,7 +25,7 @@
 --          cannot deadlock, and who has no key waits for none.
 --          Deferred constraints are checked at once, so that none can refuse the commit, which all elements
 --          share: call it alone in its transaction. Triggers run with our search_path.
--- Caller   ApiStore.enqueue, when enqueue_all() failed
+-- Caller   ApiStore.enqueue, when enqueue_all() or enqueue_keyed() failed
 create or replace function notify.enqueue(p_rows jsonb, p_within interval, p_lock_wait interval)
 returns table (ord bigint, id uuid, created_at timestamptz, replayed boolean, refusal jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -4,7 +4,7 @@
 -- partition, on today's and on tomorrow's.
 --
 -- Plan     pg_trigger by its relation; 10 microseconds
--- Caller   enqueue_all(), enqueue()
+-- Caller   enqueue_all(), enqueue_keyed(), enqueue()
 create or replace function notify.has_strangers() returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,20 +1,22 @@
--- page(p_status, p_channel, p_reference, p_before, p_limit, p_look_max) -> one row
+-- page(p_producer, p_status, p_channel, p_reference, p_before, p_limit, p_look_max) -> one row
 --
 -- Find the newest notifications that match. It looks at a bounded number of rows: a page may be short or even
 -- empty though it is not the last.
 --
--- Args     p_status, p_channel, p_reference text: each narrows the search, null does not; p_before uuid, the
---          cursor (null: from the newest on); p_limit rows; p_look_max, the most rows to look at: each range
---          of days that is opened counts as 500 of them. In a long ledger it opens at most two ranges
+-- Args     p_producer, p_status, p_channel, p_reference text: each narrows the search, null does not; p_before
+--          uuid, the cursor (null: from the newest on); p_limit rows; p_look_max, the most rows to look at: each
+--          range of days that is opened counts as 500 of them. In a long ledger it opens at most two ranges
 -- Returns  (ids, following): the ids, newest first; the cursor for the next call, null at the end
 -- Plan     backwards in the order of ids, one range of stretches() after the other: notifications_reference for a
 --          reference, notifications_failed and notifications_ended for the rarer ends, else the primary key.
 --          Queued or sending rows are read from notifications_due or notifications_leased as a whole, as long
 --          as they are fewer than may be looked at. Page costs are 0, so that the planner always takes the
 --          index with the fewest rows; conditions that no index has are compared outside of the scan
+-- Note     The one without p_producer is for processes of the deploy before
 -- Caller   ApiStore.page
 create or replace function notify.page(
-  p_status text, p_channel text, p_reference text, p_before uuid, p_limit integer, p_look_max integer)
+  p_producer text, p_status text, p_channel text, p_reference text, p_before uuid, p_limit integer,
+  p_look_max integer)
 returns table (ids uuid[], following uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
@@ -51,14 +53,18 @@ begin
       if p_status = 'queued' then
         select count(*), array_agg(s.id order by s.id desc) filter (where s.fits) into v_seen, v_batch
         from (
-          select n.id, p_channel is null or n.channel = p_channel as fits from notify.notifications n
+          select n.id, (p_channel is null or n.channel = p_channel)
+            and (p_producer is null or coalesce(n.producer = p_producer, false)) as fits
+          from notify.notifications n
           where n.status = 'queued' and n.id >= v_lo and n.id < v_hi
           order by n.priority, n.due_at
           limit v_left) s;
       else
         select count(*), array_agg(s.id order by s.id desc) filter (where s.fits) into v_seen, v_batch
         from (
-          select n.id, p_channel is null or n.channel = p_channel as fits from notify.notifications n
+          select n.id, (p_channel is null or n.channel = p_channel)
+            and (p_producer is null or coalesce(n.producer = p_producer, false)) as fits
+          from notify.notifications n
           where n.status = 'sending' and n.id >= v_lo and n.id < v_hi
           order by n.lease_until
           limit v_left) s;
@@ -72,8 +78,9 @@ begin
     end if;
     for v_id, v_fits in
       select n.id, (p_status is null or n.status = p_status) and (p_channel is null or n.channel = p_channel)
+        and (p_producer is null or coalesce(n.producer = p_producer, false))
       from (
-        select n.id, n.status, n.channel from notify.notifications n
+        select n.id, n.status, n.channel, n.producer from notify.notifications n
         where n.id >= v_lo and n.id < v_hi
           and (not v_by_reference or n.reference = p_reference)
           and (not v_by_status or n.status = p_status)
@@ -96,6 +103,17 @@ begin
   end if;
   return next;
 end
+$$;
+
+comment on function notify.page(text, text, text, text, uuid, integer, integer) is
+  'page(p_producer, p_status, p_channel, p_reference, p_before, p_limit, p_look_max) -> one row';
+
+create or replace function notify.page(
+  p_status text, p_channel text, p_reference text, p_before uuid, p_limit integer, p_look_max integer)
+returns table (ids uuid[], following uuid)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select p.ids, p.following
+  from notify.page(null, p_status, p_channel, p_reference, p_before, p_limit, p_look_max) p
 $$;
 
 comment on function notify.page(text, text, text, uuid, integer, integer) is

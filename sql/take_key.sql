@@ -9,6 +9,8 @@
 --          takes over if it rolls back. Both tables of keys, against turn_keys()
 -- Note     Its trigger is named "~take_key", because triggers fire in the order of their names: it fires last,
 --          so that a row that another one drops or refuses takes no key.
+--          Where notify.keys is "taken" it does not fire: enqueue_keyed() has taken the keys by then. Who sets it
+--          in a session of their own gives up their own keys, nobody else's.
 --          Keys of before the last turn are only looked at. A transaction whose snapshot is older than the turn
 --          does not see them there: so at REPEATABLE READ and above it inserts into both tables, and an unseen
 --          key raises 40001.

@@ -9,7 +9,8 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
 from workers.breakers import Breakers
-from workers.channels.channel import Answer, Channel, Line
+from workers.channels.channel import Answer, Channel, Line, Play
+from workers.channels.simulator import Simulated, is_played
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
@@ -19,6 +20,7 @@ from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, unsent_result
 from workers.pace import Paces
+from workers.plays import Plays
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
 from workers.standing import Standing
@@ -69,6 +71,7 @@ class Sender(Loop):
         self._received = 0  # written by the claimer's thread only
         self._handed_on = 0  # written by this thread only
         self._transfers: Transfers[Flight] = Transfers(settings, names, doubts)
+        self._plays = Plays(settings.send_deadline_s)
         self._destinations: Destinations[Flight] = Destinations(
             settings.sends_per_thread, settings.num_threads
         )
@@ -100,7 +103,7 @@ class Sender(Loop):
         """Whether something is left to do, and the grace is not over."""
         if self._grace_ends is None:
             return True
-        has_work = bool(self._inbox) or self._transfers.is_busy
+        has_work = bool(self._inbox) or self._transfers.is_busy or bool(self._plays)
         return has_work and time.monotonic() < self._grace_ends
 
     def turn(self) -> None:
@@ -113,6 +116,9 @@ class Sender(Loop):
             except BaseException as error:  # as in _begin_all
                 self._broke(flight.claim, error)
         now = time.monotonic()
+        for flight, verdict in self._plays.ended(now):
+            self._settle(flight.claim, verdict, flight.started_at)
+            self._leave(flight, now, now - flight.started_at)
         for name, flight in self._destinations.overdue(now):
             self._park(name, flight, now)
         self._hand_on()
@@ -124,6 +130,7 @@ class Sender(Loop):
             for flight in self._transfers.abort():
                 self._settle(flight.claim, ABORTED, flight.started_at)
         self._release(self._inbox_emptied())
+        self._release(flight.claim for flight in self._plays.clear())
         self._release(flight.claim for flight in self._destinations.clear_queues())
         self._hand_on()
         self._transfers.close()
@@ -149,7 +156,7 @@ class Sender(Loop):
     def _begin(self, claim: Claim) -> None:
         """Begin a claim: its channel asks for a transfer, or for a line on standard output."""
         now = time.monotonic()
-        channel = self._channels.get(claim.channel)
+        channel = self._channel_of(claim)
         if self._stopping.is_set():
             self._release([claim])
         elif unsent := unsent_result(claim, now, self._deadline_s):
@@ -166,6 +173,11 @@ class Sender(Loop):
                 self._settle(claim, made)
             else:  # its channel's name stands for the destination that it lacks
                 self._find_place(claim, channel, claim.channel, now)
+
+    def _channel_of(self, claim: Claim) -> Channel | None:
+        """Return how a claim is delivered, or played."""
+        channel = self._channels.get(claim.channel)
+        return Simulated(channel) if channel is not None and is_played(claim) else channel
 
     def _find_place(self, claim: Claim, channel: Channel, destination: str, now: float) -> None:
         """Begin a transfer within its destination's share, or park the claim."""
@@ -194,6 +206,10 @@ class Sender(Loop):
             if not self._launch_one(flight):
                 flights += self._destinations.leave(flight.share, time.monotonic(), None)
 
+    def _leave(self, flight: Flight, now: float, took_s: float | None) -> None:
+        """Give a flight's place back, and let the next in its destination's queue begin."""
+        self._launch(self._destinations.leave(flight.share, now, took_s))
+
     def _launch_one(self, flight: Flight) -> bool:
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         now = flight.started_at = time.monotonic()
@@ -221,6 +237,8 @@ class Sender(Loop):
                 return made
             if isinstance(made, Line):
                 raise TypeError("a channel with destinations writes no lines")
+            if isinstance(made, Play):
+                return self._plays.start(made, flight)
             is_overdue = flight.claim.patience_ends <= flight.started_at
             return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else NAME_WAIT_S)
         except MemoryError as error:
@@ -235,7 +253,7 @@ class Sender(Loop):
                 took_s = now - flight.started_at
                 self._send_seconds[flight.claim.channel].observe(took_s)
         finally:
-            self._launch(self._destinations.leave(flight.share, now, took_s))
+            self._leave(flight, now, took_s)
 
     def _conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
         """Settle an attempt, or release it if nothing left this host; say whether it was settled.
@@ -312,9 +330,9 @@ class Sender(Loop):
 
     def _wait_s(self) -> float:
         """Return how long to wait for the sockets."""
-        if self._grace_ends is None:
-            return WAIT_S
-        return min(WAIT_S, max(0.0, self._grace_ends - time.monotonic()))
+        now = time.monotonic()
+        wait_s = min(WAIT_S, self._plays.next_s(now))
+        return wait_s if self._grace_ends is None else min(wait_s, max(0.0, self._grace_ends - now))
 
 
 def judged(channel: Channel, answer: Answer) -> Verdict:

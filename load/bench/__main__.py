@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from load.bench import (
+    batch,
     drain,
     enqueue,
     gauges,
@@ -30,6 +31,7 @@ SCENARIOS: dict[str, Callable[[Stack], Row]] = {
     "slow": webhooks.run_slow,
     "starving": starving.run,
     "enqueue": enqueue.run,
+    "batch": batch.run,
     "latency": latency.run,
     "inserts-8": inserts.run_8,
     "inserts-32": inserts.run_32,

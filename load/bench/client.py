@@ -1,6 +1,7 @@
 """A closed-loop HTTP client: each connection sends its next POST when the answer is there.
 
     python -m load.bench.client URL --connections 64 --seconds 5     prints one JSON object
+    … --items 1000      posts arrays of so many to POST /notify/batch
 
 A bare uvloop Protocol: some 10 microseconds a request, so that the server is what is measured.
 """
@@ -16,10 +17,11 @@ import uvloop
 
 BODY = b'{"channel": "log", "recipient": "bench", "payload": {"text": "hello", "number": 42}}'
 LENGTH = b"content-length: "
+WHOLE_BATCH = b',"refused":0,'
 
 
 class Connection(asyncio.Protocol):
-    """One connection; `took_s` has a time for each 202."""
+    """One connection; `took_s` has a time for each 202, or each batch that was accepted whole."""
 
     def __init__(self, request: bytes, ends: float) -> None:
         self.request = request
@@ -45,7 +47,7 @@ class Connection(asyncio.Protocol):
         if not is_whole(self.buffer):
             return
         now = time.perf_counter()
-        if self.buffer.startswith(b"HTTP/1.1 202"):
+        if self.buffer.startswith(b"HTTP/1.1 202") or WHOLE_BATCH in self.buffer:
             self.took_s.append(now - self.sent_at)
         else:
             self.refused += 1
@@ -72,13 +74,14 @@ def is_whole(answer: bytes) -> bool:
     return len(answer) >= end + 4 + size
 
 
-async def post_for(url: str, connections: int, seconds: float) -> dict[str, float]:
-    """Send for so long; returns counts, the rate and the times."""
+async def post_for(url: str, connections: int, seconds: float, items: int) -> dict[str, float]:
+    """Send for so long; returns counts, the rate of notifications and the times of requests."""
     parts = urlsplit(url)
+    body = b"[%b]" % b",".join([BODY] * items) if items else BODY
     request = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
-    ).encode() + BODY
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     pairs = [
@@ -91,9 +94,9 @@ async def post_for(url: str, connections: int, seconds: float) -> dict[str, floa
     lasted_s = time.perf_counter() - began
     took_ms = sorted(took * 1000 for _, client in pairs for took in client.took_s)
     return {
-        "accepted": len(took_ms),
+        "accepted": len(took_ms) * (items or 1),
         "refused": sum(client.refused for _, client in pairs),
-        "rate": len(took_ms) / lasted_s,
+        "rate": len(took_ms) * (items or 1) / lasted_s,
         "p50_ms": took_ms[len(took_ms) // 2] if took_ms else 0.0,
         "p99_ms": took_ms[len(took_ms) * 99 // 100] if took_ms else 0.0,
     }
@@ -105,9 +108,12 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--items", type=int, default=0, metavar="N", help="of each batch")
     args = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(post_for(args.url, args.connections, args.seconds))))
+        print(
+            json.dumps(runner.run(post_for(args.url, args.connections, args.seconds, args.items)))
+        )
 
 
 if __name__ == "__main__":

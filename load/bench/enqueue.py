@@ -28,10 +28,10 @@ def run(stack: Stack) -> Row:
     )
 
 
-def post(url: str, seconds: float) -> dict[str, float]:
+def post(url: str, seconds: float, connections: int = CONNECTIONS) -> dict[str, float]:
     """POST for so long. Raises BenchError if anything is refused."""
     counts = run_module(
-        "client", f"{url}/notify", "--connections", CONNECTIONS, "--seconds", seconds
+        "client", f"{url}/notify", "--connections", connections, "--seconds", seconds
     )
     if counts["refused"]:
         raise BenchError(f"{counts['refused']} requests were not answered 202")

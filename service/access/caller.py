@@ -26,7 +26,7 @@ class Caller:
 ANYBODY = Caller()
 
 
-def caller_of(request: Mapping[str, Any]) -> Caller:
+def caller_of(request: Mapping[Any, Any]) -> Caller:
     """Return who made a request."""
     caller: Caller = request.get(CALLER, ANYBODY)
     return caller

@@ -14,9 +14,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from loguru import logger
 from prometheus_async.aio.web import server_stats
 
+from service.access.ring import KeyRing
+from service.access.scopes import ADMIN, ANY, CANCEL, OPERATE, READ, SEND
 from service.api import health
+from service.api.aside import Aside
+from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
+from service.api.door import Door
 from service.api.enqueue import EnqueueHandler
+from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
 from service.api.openapi import document
 from service.api.operate import OperateHandler
@@ -29,13 +35,16 @@ from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
 from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
-from service.limits import BODY_BYTES_MAX
+from service.ledger.key_store import KeyStore
+from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
+from service.logs.outage import Outage
 from service.metrics import ApiMetrics
 from service.process.descriptors import connections_max
 
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
+BATCHES_AT_ONCE = 4
 
 
 def create_app(
@@ -44,45 +53,72 @@ def create_app(
     reads: ApiStore,
     metrics: ApiMetrics,
     *,
+    keys: KeyStore,
+    ring: KeyRing,
     clock: Clock | None = None,
     inbox_url: str | None = None,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: reads have their own, so as never to block `store`.
 
-    `clock`: what times are compared with; None: this machine's. `inbox_url`: where the examples of
-    the documentation send webhooks. Call it with the loop running.
+    `ring`: the keys in memory; somebody has to keep it. `clock`: what times are compared with;
+    None: this machine's. `inbox_url`: where the examples of the documentation send webhooks. Call
+    it with the loop running.
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
-    batcher = Batcher(store, metrics)
+    outage = Outage("postgresql", role="api")
+    aside = Aside(Batcher(store, metrics, outage=outage))
+    batcher = Batcher(store, metrics, outage=outage, aside=aside)
+    batches = Batcher(
+        store,
+        metrics,
+        rows_max=BATCH_ITEMS_MAX,
+        bytes_max=BATCH_BODY_BYTES_MAX,
+        outage=outage,
+        aside=aside,
+    )
     enqueue = EnqueueHandler(settings, batcher, metrics, clock)
+    batch = BatchHandler(settings, batches, metrics, clock, ReadLimit(BATCHES_AT_ONCE, 100))
     read = ReadHandler(reads)
     operate = OperateHandler(settings, store, reads, metrics)
+    key = KeysHandler(keys, clock)
+    door = Door(ring, lambda code: metrics.requests_refused.labels(code).inc())
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
 
-    def get(path: str, handler: Handler, *statuses: int) -> None:
+    def get(path: str, handler: Handler, *statuses: int, need: str | None = None) -> None:
+        if need is not None:  # else anybody may ask
+            handler = door.admitted(handler, need)
         app.router.add_get(path, measured.route(path, guarded(handler), *statuses))
 
-    def post(path: str, handler: Handler, *statuses: int) -> None:
-        app.router.add_post(path, measured.route(path, guarded(handler), *statuses))
+    def post(path: str, handler: Handler, *statuses: int, need: str) -> None:
+        handler = guarded(door.admitted(handler, need))
+        app.router.add_post(path, measured.route(path, handler, *statuses))
 
-    post("/notify", enqueue.post, 202, 503)
-    get("/notifications", limited(read.page, lists), 200, 503)
-    get("/notifications/{id}", limited(read.find, lookups), 200, 503)
-    post("/notifications/{id}/cancel", operate.cancel, 200, 503)
-    post("/redrive", limited(operate.redrive, lists), 200, 503)
+    post("/notify", enqueue.post, 200, 202, 503, need=SEND)
+    post("/notify/batch", batch.post, 200, 503, need=SEND)
+    get("/notifications", limited(read.page, lists), 200, 503, need=READ)
+    get("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ)
+    post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
+    post("/redrive", limited(operate.redrive, lists), 200, 503, need=OPERATE)
+    get("/keys", limited(key.list, lists), 200, need=ADMIN)
+    post("/keys", key.create, 201, need=ADMIN)
+    post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
+    post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
     get("/healthz", health.alive, 200)
-    get("/readyz", health.ReadyHandler(store).ready, 200, 503)
+    get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
     get("/", go_to_docs, 302)
-    app.router.add_route("*", "/{path:.*}", measured.route("other", guarded(elsewhere), 404))
+    other = guarded(door.admitted(elsewhere, ANY))
+    app.router.add_route("*", "/{path:.*}", measured.route("other", other, 404))
 
     async def flush_at_the_end(app: web.Application) -> AsyncIterator[None]:
         yield
         await batcher.close()
+        await batches.close()
+        await aside.close()
 
     app.cleanup_ctx.append(flush_at_the_end)
     return app

@@ -10,11 +10,24 @@ from service.api.body import NewNotification
 from service.api.examples import Examples
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
-from service.api.views import Cancellation, Detail, Page, Readiness, Receipt, RedriveReport
+from service.api.views import (
+    BatchReport,
+    Cancellation,
+    Detail,
+    Page,
+    Readiness,
+    Receipt,
+    RedriveReport,
+)
 from service.channels.table import CHANNELS
 from service.config.settings import Settings
 from service.http.problems import KINDS, ProblemDocument
-from service.limits import BODY_BYTES_MAX, REFERENCE_MAX_CHARS
+from service.limits import (
+    BATCH_BODY_BYTES_MAX,
+    BATCH_ITEMS_MAX,
+    BODY_BYTES_MAX,
+    REFERENCE_MAX_CHARS,
+)
 from service.model import Channel, Status
 from service.text.checks import WITHOUT_CONTROL
 
@@ -24,10 +37,11 @@ Durable notifications on PostgreSQL, delivered at least once. What is accepted (
 A client that hears 503, or nothing, cannot know whether its notification was accepted: the answer
 may have been lost after the commit. Sending it again may deliver it twice.
 
-Bodies are JSON in UTF-8 of at most {BODY_BYTES_MAX // 1024} KiB. Whole numbers are written without
-a fraction (`2`, not `2.0`). Of duplicate names in an object the last counts. Null means the same as
-leaving an optional field out. The payload is kept as PostgreSQL's jsonb: its value stays, its white
-space and the order of its names do not."""
+Bodies are JSON in UTF-8 of at most {BODY_BYTES_MAX // 1024} KiB. A batch holds up to
+{BATCH_ITEMS_MAX:,} such bodies, of {BATCH_BODY_BYTES_MAX // 1024**2} MiB together.
+Whole numbers are written without a fraction (`2`, not `2.0`). Of duplicate names in an object the
+last counts. Null means the same as leaving an optional field out. The payload is kept as
+PostgreSQL's jsonb: its value stays, its white space and the order of its names do not."""
 
 READ_PROBLEMS = (400, 415, 417, 421, 503)
 MOVE_PROBLEMS = (403, *READ_PROBLEMS)
@@ -58,7 +72,8 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     """
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
-        Receipt, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness, ProblemDocument,
+        Receipt, BatchReport, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness,
+        ProblemDocument,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
@@ -81,6 +96,12 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
                            headers={"Location": header("Where to ask what became of it.")})},
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("NewNotification"), "examples": to_enqueue}}})},
+        "/notify/batch": {"post": operation(
+            "enqueue_batch", "Deliver these to them, each accepted or refused by itself",
+            BODY_PROBLEMS,
+            {"200": answer("What became of each, in their order. A 503 is about the whole batch.",
+                           "BatchReport")},
+            requestBody={"required": True, "content": batches(to_enqueue)})},
         "/notifications/{id}": {"get": operation(
             "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
             {"200": answer("The notification.", "Detail")},
@@ -107,6 +128,23 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
         "/metrics": {"get": operation(
             "metrics", "For Prometheus", (), {"200": {"description": "The metrics."}})},
     }  # fmt: skip
+
+
+def batches(to_enqueue: Examples) -> dict[str, Any]:
+    """Describe the body of a batch: an array, or one notification a line."""
+    bodies = [example["value"] for example in to_enqueue.values()]
+    text = "".join(f"{msgspec.json.encode(body).decode()}\n" for body in bodies)
+    array = {"type": "array", "items": ref("NewNotification"), "maxItems": BATCH_ITEMS_MAX}
+    line = (
+        "One NewNotification a line; a wrong line costs only itself, and blank ones do not count."
+    )
+    return {
+        "application/json": {"schema": array, "examples": {"array": {"value": bodies}}},
+        "application/x-ndjson": {
+            "schema": {"type": "string", "description": line},
+            "examples": {"lines": {"value": text}},
+        },
+    }
 
 
 def operation(

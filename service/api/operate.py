@@ -1,13 +1,17 @@
 """What operators do: POST /notifications/{id}/cancel and POST /redrive."""
 
 from dataclasses import asdict
+from typing import Any
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
 from loguru import logger
 
+from service.access.caller import Caller, caller_of
+from service.access.scopes import may_send_on, sees_all
 from service.api.enqueue import read_body
-from service.api.read import json_response, notification_id
+from service.api.read import is_own, json_response, notification_id
 from service.api.redrive import Redrive, read_redrive
 from service.api.views import Cancellation, Links, RedriveReport
 from service.config.settings import Settings
@@ -17,6 +21,7 @@ from service.logs import logs
 from service.metrics import ApiMetrics
 from service.model import Cancelled, Redriven, Status
 
+ANYBODY = "anybody"  # the actor in the audit while there are no keys
 REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 
 
@@ -33,15 +38,34 @@ class OperateHandler:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Answer 200 if it will not be sent; ignore the body."""
-        results = await self._store.cancel([notification_id(request)])
+        id, caller = notification_id(request), caller_of(request)
+        if not sees_all(caller):
+            await self._refuse_unless_own(id, caller)
+        await self._record(request, "cancel", {"id": str(id)})
+        results = await self._store.cancel([id])
         if not results:
             raise Problem("notification_not_found")
         self._rows.labels("cancel").inc(results[0].was_cancelled)
         return json_response(cancellation(results[0]))
 
+    async def _refuse_unless_own(self, id: UUID, caller: Caller) -> None:
+        """Raise Problem unless a notification is what its caller sent, or could have sent."""
+        producer, channel = await self._store.sender(id) or (None, "")
+        if not is_own(producer, caller):
+            raise Problem("notification_not_found")
+        if not may_send_on(caller, channel):
+            raise Problem("scope_missing", f"It takes a key with scope send:{channel}.")
+
+    async def _record(self, request: web.Request, verb: str, detail: dict[str, Any]) -> None:
+        """Write into the audit what is asked for, before it is done."""
+        caller = caller_of(request)
+        await self._store.record_use(caller.producer or ANYBODY, caller.key_id, verb, detail)
+
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
+        if not asked.dry_run:
+            await self._record(request, "redrive", redrive_detail(asked))
         redriven = await self._reads.redrive(
             asked.which(),
             after=asked.cursor,
@@ -75,11 +99,22 @@ def log_redrive(asked: Redrive, redriven: Redriven) -> None:
     The ledger does not say which of them moved; a claim of each that did is logged later.
     """
     logs.transitions("redrive_asked", ({"notification_id": id} for id in asked.ids or ()))
-    narrowed = msgspec.structs.asdict(asked.filter) if asked.filter else {}
-    filters = {name: value for name, value in narrowed.items() if value is not None}
     counts = asdict(redriven)
     del counts["following"]
-    logger.info("redriven", **filters, **counts)
+    logger.info("redriven", **narrowed(asked), **counts)
+
+
+def redrive_detail(asked: Redrive) -> dict[str, Any]:
+    """Return what the audit keeps of a redrive."""
+    ids = [str(id) for id in asked.ids] if asked.ids else None
+    which = {"filter": msgspec.to_builtins(narrowed(asked))} if ids is None else {"ids": ids}
+    return which | {"limit": asked.limit_or_default()}
+
+
+def narrowed(asked: Redrive) -> dict[str, Any]:
+    """Return the fields of the filter that narrow it."""
+    fields = msgspec.structs.asdict(asked.filter) if asked.filter else {}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def report(redriven: Redriven) -> RedriveReport:

@@ -1,6 +1,7 @@
 """GET /notifications/{id} and GET /notifications."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,10 +10,13 @@ import msgspec
 from aiohttp import web
 from multidict import MultiMapping
 
+from service.access.caller import Caller, caller_of
+from service.access.scopes import sees_all, sees_payloads
 from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
 from service.http.problems import Fault, Problem, invalid
 from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
 from service.limits import REFERENCE_MAX_CHARS
+from service.logs.logs import masked
 from service.model import Channel, Notification, Status
 from service.text.checks import CONTROL
 
@@ -29,10 +33,11 @@ class ReadHandler:
 
     async def find(self, request: web.Request) -> web.Response:
         """Answer one notification."""
+        caller = caller_of(request)
         notification = await self._store.find(notification_id(request))
-        if notification is None:
+        if notification is None or not (sees_all(caller) or is_own(notification.producer, caller)):
             raise Problem("notification_not_found")
-        return json_response(detail(notification))
+        return json_response(detail(visible(notification, caller)))
 
     async def page(self, request: web.Request) -> web.Response:
         """Answer a page of the list, with the link to the next one."""
@@ -40,10 +45,26 @@ class ReadHandler:
         limit = query.pop("limit", PAGE_ROWS)
         before = query.pop("cursor", None)
         filters = {name: query.get(name) for name in ("status", "channel", "reference")}
-        rows, cursor = await self._store.page(**filters, limit=limit, before=before)
+        caller = caller_of(request)
+        rows, cursor = await self._store.page(
+            producer=None if sees_all(caller) else caller.producer,
+            **filters, limit=limit, before=before,
+        )  # fmt: skip
         following = str(cursor) if cursor else None
-        items = [Summary(**shared(row)) for row in rows]
+        items = [Summary(**shared(visible(row, caller))) for row in rows]
         return json_response(Page(items, following, PageLinks(next_link(request, following))))
+
+
+def is_own(producer: str | None, caller: Caller) -> bool:
+    """Return whether a notification is its caller's own."""
+    return producer is not None and producer == caller.producer
+
+
+def visible(notification: Notification, caller: Caller) -> Notification:
+    """Return what a caller may see of a notification."""
+    if sees_payloads(caller):
+        return notification
+    return replace(notification, payload=None, recipient=masked(notification.recipient))
 
 
 def notification_id(request: web.Request) -> UUID:

@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from aiohttp import web
 from loguru import logger
 
+from service.access.ring import KeyRing
 from service.api import ledger_clock
 from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.clock import Clock
 from service.config.settings import Settings
-from service.errors import StartError
+from service.errors import DatabaseAway, StartError
 from service.ledger.api_store import ApiStore
+from service.ledger.key_store import KeyStore
 from service.metrics import ApiMetrics, ProcessMetrics
+from service.names.loopback import is_loopback
 from service.process.ports import reason
 from service.process.watched import Look, task_ended, watched
 
@@ -39,24 +42,60 @@ async def serving(
         process.show(f"{role}-reads", reads.pool.stats)
         metrics = ApiMetrics()
         clock = Clock()
-        app = create_app(settings, store, reads, metrics, clock=clock, inbox_url=inbox_url)
+        keys = KeyStore(store.pool.connection)
+        ring = KeyRing(keys, may_be_open=may_be_open(settings))
+        with logger.contextualize(role="api"):
+            await refuse_unguarded(settings, ring)
+        app = create_app(
+            settings, store, reads, metrics, keys=keys, ring=ring, clock=clock, inbox_url=inbox_url
+        )
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
-        look = partial(ledger_clock.kept, clock, store, metrics)
+        look = partial(ledger_clock.kept, clock, store, metrics, settings.environment)
         with logger.contextualize(role="api"):
-            task = asyncio.create_task(watched("clock", look, process.restarted), name="clock")
+            tasks = [
+                asyncio.create_task(watched("clock", look, process.restarted), name="clock"),
+                asyncio.create_task(watched("keys", ring.kept, process.restarted), name="keys"),
+            ]
         try:
             with logger.contextualize(role="api"):  # each connection inherits it
                 await listen(runner, settings)
                 logger.info("api", url=base_url(settings))
             yield (
                 base_url(settings),
-                lambda: task_ended(task) or store.pool.ended() or reads.pool.ended(),
+                lambda: (
+                    next(filter(None, map(task_ended, tasks)), None)
+                    or store.pool.ended()
+                    or reads.pool.ended()
+                ),
             )
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
+            with suppress(DatabaseAway):
+                await ring.note_uses()
+
+
+def may_be_open(settings: Settings) -> bool:
+    """Return whether anybody may call while there are no keys."""
+    return is_loopback(settings.host) or settings.api_open
+
+
+async def refuse_unguarded(settings: Settings, ring: KeyRing) -> None:
+    """Refuse to listen where others are while no key exists. Raises StartError.
+
+    While the database is away nobody knows: requests are refused until it is back.
+    """
+    with suppress(DatabaseAway):
+        await ring.read()
+        if not may_be_open(settings) and not ring.has_keys:
+            raise StartError(
+                f"HOST={settings.host} lets others in, and there is no key yet: anybody could send."
+                " Make one (notify keys create --producer NAME --scope admin), or set API_OPEN=true"
+                " if what stands in front asks who calls"
+            )
 
 
 async def listen(runner: web.AppRunner, settings: Settings) -> None:

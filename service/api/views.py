@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from service.http.problems import ProblemDocument
 from service.model import Channel, Outcome, Status
 
 
@@ -22,6 +23,28 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["queued"] = "queued"
     created_at: datetime
     links: Links
+
+
+class BatchItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one notification of a batch: it has an id, or a problem.
+
+    `index`: its place in the request, from 0; blank lines of NDJSON are not counted.
+    """
+
+    index: int
+    id: UUID | None = None
+    status: Literal["queued"] | None = None
+    created_at: datetime | None = None
+    links: Links | None = None
+    problem: ProblemDocument | None = None
+
+
+class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch, item by item, in the order of the request."""
+
+    accepted: int
+    refused: int
+    items: list[BatchItem]
 
 
 class AttemptView(msgspec.Struct, frozen=True):
@@ -41,9 +64,10 @@ class AttemptView(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """A notification in a list."""
+    """A notification in a list. Without scope read:payload the recipient is masked: `a…@host`."""
 
     id: UUID
+    producer: str | None
     channel: Channel
     recipient: str
     priority: int
@@ -54,6 +78,8 @@ class Summary(msgspec.Struct, kw_only=True):
     due_at: datetime
     expires_at: datetime | None
     reference: str | None
+    idempotency_key: str | None
+    is_test: bool
     created_at: datetime
     settled_at: datetime | None
     last_error_code: str | None
@@ -62,7 +88,10 @@ class Summary(msgspec.Struct, kw_only=True):
 
 
 class Detail(Summary, kw_only=True):
-    """A notification on its own, with its payload and its last 100 attempts, oldest first."""
+    """A notification on its own, with its payload and its last 100 attempts, oldest first.
+
+    Without scope read:payload the payload is null.
+    """
 
     payload: Any
     attempts: list[AttemptView]
@@ -112,8 +141,45 @@ class RedriveReport(msgspec.Struct, frozen=True):
     next: UUID | None
 
 
-class Readiness(msgspec.Struct, frozen=True):
-    """Whether work can be done, and what is missing if not."""
+class KeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key, without its secret. Null: all channels or recipients, no limit, no end.
 
-    status: Literal["ready", "not ready"]
+    `last_used_at` is some minutes old at most.
+    """
+
+    id: str
+    producer: str
+    kind: str
+    scopes: list[str]
+    channels: list[str] | None
+    recipients: list[str] | None
+    rate_per_s: float | None
+    burst: int | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class KeyMade(KeyView, frozen=True, kw_only=True):
+    """A new API key. `key` is what clients send, and is shown this once."""
+
+    key: str
+
+
+class KeyList(msgspec.Struct, frozen=True):
+    """The API keys, newest first; the last 1000."""
+
+    items: list[KeyView]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether work can be done, and what is missing if not.
+
+    Status `degraded`: everything is accepted, and nothing is sent; `hint` says why, and what to do.
+    """
+
+    status: Literal["ready", "degraded", "not ready"]
     missing: list[str] = []
+    hint: str | msgspec.UnsetType = msgspec.UNSET

@@ -13,14 +13,17 @@ from typing import Any
 from service.config.env_file import read_env_file
 from service.config.parsers import (
     Parser,
+    api_key,
     durations,
     host_names,
     mail_from,
+    name,
     number,
     one_of,
     postgres_url,
     redis_url,
     secrets,
+    switch,
     text,
     url,
     whole,
@@ -46,10 +49,13 @@ class Settings:
     database_direct_url: str | None = setting(postgres_url, None)
     redis_url: str | None = setting(redis_url, None)
     notify_state: str | None = setting(text, None)
+    environment: str | None = setting(name, None)
 
     host: str = setting(text, "127.0.0.1")
     port: int = setting(whole(1, 65535), 3000)
     allowed_hosts: tuple[str, ...] = setting(host_names, ())
+    api_open: bool = setting(switch, False)
+    notify_key: str | None = setting(api_key, None)
     connections_max: int | None = setting(whole(1, 65536), None)
     metrics_port: int = setting(whole(1, 65535), 9100)
 
@@ -145,7 +151,7 @@ def read_settings(
 
 def shown(name: str, value: str) -> str:
     """Show a wrong value, unless it may hold a password, or be a password in the wrong place."""
-    private = name.endswith("_URL") or "SECRET" in name or re.search(PRIVATE, value)
+    private = name.endswith(("_URL", "_KEY")) or "SECRET" in name or re.search(PRIVATE, value)
     return "(hidden)" if private else value
 
 

@@ -14,8 +14,11 @@ from service.channels.words import (
 )
 from service.errors import NotifyError
 from service.limits import (
+    BATCH_BODY_BYTES_MAX,
+    BATCH_ITEMS_MAX,
     BODY_BYTES_MAX,
     DIGITS_MAX,
+    IDEMPOTENCY_KEY_MAX_CHARS,
     MAX_ATTEMPTS_MAX,
     NESTING_MAX,
     PAYLOAD_BYTES_MAX,
@@ -51,12 +54,29 @@ KINDS: Mapping[str, Kind] = {
     "malformed_request": Kind(
         400, "The request is not HTTP as we read it",
         "Check the request line, the headers and their length, and that the port speaks no TLS."),
+    "key_missing": Kind(
+        401, "A key is needed",
+        "Send Authorization: Bearer nk_…, a key that `notify keys create` or an admin has made."),
+    "key_invalid": Kind(
+        401, "The key is not valid",
+        "Send one header Authorization: Bearer nk_…. The key may be mistyped, revoked or expired: "
+        "ask who made it."),
+    "scope_missing": Kind(
+        403, "The key may not do this", "Use a key that has the scope."),
+    "channel_not_allowed": Kind(
+        403, "The key may not send on this channel", "Use one of the channels it was made for."),
+    "recipient_not_allowed": Kind(
+        403, "The key may not send to this recipient",
+        "Use a recipient on the key's list, or ask its admin for another key."),
     "cross_site_request": Kind(
         403, "A web page of another origin asks", "Ask from a program, or from /docs."),
     "not_found": Kind(404, "There is nothing at this path", "See the paths on this page."),
     "notification_not_found": Kind(
         404, "There is no such notification",
         "Check the id. Notifications are deleted some weeks after they were created."),
+    "key_not_found": Kind(
+        404, "There is no such key", "Check the id: of a key nk_<id>_… it is the middle part. What "
+        "is revoked or expired cannot be rotated."),
     "method_not_allowed": Kind(
         405, "This path has no such method", "Use one of those in the Allow header."),
     "already_sending": Kind(
@@ -67,9 +87,20 @@ KINDS: Mapping[str, Kind] = {
         409, "It has come to its end", "There is nothing left to cancel."),
     "notification_locked": Kind(
         409, "Somebody is moving it at this moment", "Ask again."),
+    "too_many_keys": Kind(
+        409, "The producer has two valid keys of this kind and scopes",
+        "Revoke one of them first: two are for changing from one to the next."),
+    "idempotency_key_in_flight": Kind(
+        409, "A request with this idempotency key is being accepted at this moment",
+        "Try again after Retry-After, with the same key: then there is an answer."),
     "body_too_large": Kind(
         413, f"The body is larger than {BODY_BYTES_MAX // 1024} KiB",
         "Send a link to what is larger."),
+    "batch_too_large": Kind(
+        413,
+        f"The batch is larger than {BATCH_BODY_BYTES_MAX // 1024**2} MiB, or has more than"
+        f" {BATCH_ITEMS_MAX} items",
+        "Send it in parts."),
     "unsupported_media_type": Kind(
         415, "The body is not declared as JSON in UTF-8", "Send Content-Type: application/json."),
     "unsupported_content_encoding": Kind(
@@ -81,6 +112,9 @@ KINDS: Mapping[str, Kind] = {
         421, "The service does not answer to this Host",
         "Use its address, or localhost; its operator may name others in ALLOWED_HOSTS."),
     "not_an_object": Kind(422, "The body is not a JSON object", "Send an object."),
+    "not_an_array": Kind(
+        422, "The body is not a JSON array",
+        "Send an array of notifications, or one a line as application/x-ndjson."),
     "missing_field": Kind(422, "A required field is missing", "Add the field at the pointer."),
     "unknown_field": Kind(
         422, "There is no such field", "Correct its name, or move it into payload."),
@@ -105,6 +139,13 @@ KINDS: Mapping[str, Kind] = {
     "invalid_reference": Kind(
         422, "The reference is wrong",
         f"Use 1 to {REFERENCE_MAX_CHARS} characters, without control characters."),
+    "invalid_idempotency_key": Kind(
+        422, "The idempotency key is wrong",
+        f"Use 1 to {IDEMPOTENCY_KEY_MAX_CHARS} characters, without control characters, in the "
+        "header Idempotency-Key or in the field."),
+    "idempotency_key_reused": Kind(
+        422, "The idempotency key was used for another request",
+        "Use a new key for a new request; repeat a request with its key only unchanged."),
     "nul_character": Kind(
         422, "A string contains U+0000", "Remove it: PostgreSQL cannot store it."),
     "lone_surrogate": Kind(
@@ -128,13 +169,16 @@ KINDS: Mapping[str, Kind] = {
     "unknown_parameter": Kind(422, "There is no such query parameter", "Correct its name."),
     "invalid_parameter": Kind(
         422, "A query parameter is wrong", "The detail says what is allowed."),
+    "rate_limited": Kind(
+        429, "The key goes faster than it may", "Try again after Retry-After."),
     "internal_error": Kind(
         500, "Something went wrong here",
-        "It was logged. Trying again may create a second notification."),
+        "It was logged. Trying again may create a second notification, unless the request has an "
+        "idempotency key."),
     "database_unavailable": Kind(
         503, "The database cannot be reached",
-        "Try again after Retry-After. It may have been accepted all the same, if the answer of the "
-        "database was lost."),
+        "Try again after Retry-After, with the same idempotency key. It may have been accepted all "
+        "the same, if the answer of the database was lost."),
     "overloaded": Kind(
         503, "More is waiting than can be done in time", "Try again after Retry-After."),
 }  # fmt: skip
@@ -183,7 +227,7 @@ class Problem(NotifyError):
         self.detail = detail or self.kind.advice
         self.faults = faults[:FAULTS_MAX]
         self.headers = dict(headers or {})
-        if self.kind.status == 503:
+        if self.kind.status == 503 or code == "idempotency_key_in_flight":
             self.headers["Retry-After"] = str(RETRY_AFTER_S)
 
 
@@ -192,9 +236,9 @@ def invalid(faults: Sequence[Fault]) -> Problem:
     return Problem(faults[0].code, faults[0].detail, faults=faults)
 
 
-def body_of(problem: Problem) -> bytes:
-    """Write the document."""
-    document = ProblemDocument(
+def document_of(problem: Problem) -> ProblemDocument:
+    """Make the document of a problem."""
+    return ProblemDocument(
         type=f"/docs#{problem.code}",
         title=problem.kind.title,
         status=problem.kind.status,
@@ -202,7 +246,11 @@ def body_of(problem: Problem) -> bytes:
         detail=problem.detail,
         errors=problem.faults,
     )
-    return msgspec.json.encode(document)
+
+
+def body_of(problem: Problem) -> bytes:
+    """Write the document."""
+    return msgspec.json.encode(document_of(problem))
 
 
 def answer(problem: Problem) -> web.Response:

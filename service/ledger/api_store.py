@@ -8,19 +8,26 @@ import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.rows import class_row
 
-from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.ledger.columns import columns
 from service.ledger.db import is_not_the_rows
 from service.ledger.store import Store
-from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.limits import (
+    IDEMPOTENCY_KEY_MAX_CHARS,
+    PRODUCER_MAX_CHARS,
+    RECIPIENT_MAX_CHARS,
+    REFERENCE_MAX_CHARS,
+)
 from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
 # their words.
 TEXTS = {
+    "producer": PRODUCER_MAX_CHARS,
     "channel": 63,
     "recipient": RECIPIENT_MAX_CHARS,
     "reference": REFERENCE_MAX_CHARS,
+    "idempotency_key": IDEMPOTENCY_KEY_MAX_CHARS,
     "last_error_code": 100,
     "last_error": 500,
 }
@@ -35,20 +42,23 @@ ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
 # It reads one more than is shown: if that one comes, there are older attempts.
+SENDER = "select producer, channel from notify.notifications where id = %s"
 FIND_ATTEMPTS = f"""
 select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}
 """
 PAGE = f"""
 select ids, following from notify.page(
-  p_status => %(status)s, p_channel => %(channel)s, p_reference => %(reference)s,
-  p_before => %(before)s, p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
+  p_producer => %(producer)s, p_status => %(status)s, p_channel => %(channel)s,
+  p_reference => %(reference)s, p_before => %(before)s,
+  p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
 """
 # The status is asked again: it may have changed since. The bounds say which days to read.
 PAGE_ROWS = f"""
 select {SUMMARY}, null as payload from notify.notifications
 where id = any(%(ids)s) and id between %(first)s and %(last)s
   and (%(status)s::text is null or status = %(status)s)
+  and (%(producer)s::text is null or producer = %(producer)s)
 order by id desc
 """
 REDRIVE = """
@@ -59,12 +69,17 @@ select matched, redriven, expired, more, following from notify.redrive(
   p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s)
 """
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
+ENQUEUE_KEYED = "select ord, id, created_at, replayed from notify.enqueue_keyed(%s::jsonb, '10 ms')"
+KEY = b'"idempotency_key"'  # in a row that has one; elsewhere it does no harm
 # Row security makes this fail, and then no row is to blame.
 MAY_SEE_ROWS = "select from notify.notifications limit 0"
 # A demoted primary, or a time limit; any other SQLSTATE may be about one row.
 ABOUT_THE_SERVER = ("25006", "57014")
-# 2 s is less than statement_timeout, which would cancel the rows before a slow one as well.
-ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
+# 2 s is less than statement_timeout, which would cancel the rows before a slow one as well. Who
+# holds a key was waited for by enqueue_keyed() already.
+ENQUEUE = """
+select ord, id, created_at, replayed, refusal from notify.enqueue(%s::jsonb, '2 s', '1 ms')
+"""
 
 
 class JsonText(Loader):
@@ -77,27 +92,32 @@ class JsonText(Loader):
 class ApiStore(Store):
     """The API's calls. Every method may raise DatabaseAway."""
 
-    async def enqueue(self, rows: bytes) -> dict[int, Accepted | NotifyError]:
+    async def enqueue(
+        self, rows: bytes, *, is_in_haste: bool = False
+    ) -> dict[int, Accepted | NotifyError]:
         """Insert a JSON array of rows as one commit; returns what became of each by its place.
 
-        Places count from 1. Refused, DatabaseAway or NotTried: the row is not in the ledger. A
-        place that is missing: somebody's trigger dropped the row without an error. Raises Refused
-        if nothing was tried, because the array is no jsonb.
+        Places count from 1. Refused, DatabaseAway, NotTried or KeyInFlight: the row is not in the
+        ledger. A place that is missing: somebody's trigger dropped the row without an error. Raises
+        Refused if nothing was tried, because the array is no jsonb; KeyInFlight, only if
+        `is_in_haste`, when an open transaction holds a key: then nothing is inserted.
         """
         async with self.pool.connection() as conn:
             text = rows.decode()
             try:
-                cursor = await conn.execute(ENQUEUE_ALL, [text])
-                return {n: Accepted(id, at) for n, id, at in await cursor.fetchall()}
+                cursor = await conn.execute(ENQUEUE_KEYED if KEY in rows else ENQUEUE_ALL, [text])
+                return {n: Accepted(*accepted) for n, *accepted in await cursor.fetchall()}
             except psycopg.Error as error:
+                if is_in_haste and isinstance(error, psycopg.errors.LockNotAvailable):
+                    raise KeyInFlight("a key is in an open transaction") from error
                 if error.sqlstate is None or error.sqlstate in ABOUT_THE_SERVER:
                     raise
                 if isinstance(error, psycopg.errors.InsufficientPrivilege):
                     await conn.execute(MAY_SEE_ROWS)
             cursor = await conn.execute(ENQUEUE, [text])
             return {
-                place: Accepted(id, created_at) if refused is None else not_accepted(**refused)
-                for place, id, created_at, refused in await cursor.fetchall()
+                place: Accepted(*accepted) if refused is None else not_accepted(**refused)
+                for place, *accepted, refused in await cursor.fetchall()
             }
 
     async def find(self, id: UUID) -> Notification | None:
@@ -116,6 +136,7 @@ class ApiStore(Store):
     async def page(
         self,
         *,
+        producer: str | None,
         status: str | None,
         channel: str | None,
         reference: str | None,
@@ -127,7 +148,8 @@ class ApiStore(Store):
         Returns the cursor to go on with as well, None at the end. A page may be short before the
         end, because only PAGE_LOOK_MAX rows are looked at.
         """
-        asked = {"status": status, "channel": channel, "reference": reference, "limit": limit}
+        asked = {"producer": producer, "status": status, "channel": channel,
+                 "reference": reference, "limit": limit}  # fmt: skip
         async with self.pool.connection() as conn:
             for _ in range(PAGE_TURNS_MAX):
                 page = await conn.execute(PAGE, asked | {"before": before})
@@ -138,9 +160,14 @@ class ApiStore(Store):
             if not ids:
                 return [], following
             cursor = conn.cursor(row_factory=class_row(Notification))
-            bounds = {"ids": ids, "first": ids[-1], "last": ids[0], "status": status}
+            bounds = asked | {"ids": ids, "first": ids[-1], "last": ids[0]}
             await cursor.execute(PAGE_ROWS, bounds, prepare=False)
             return await cursor.fetchall(), following
+
+    async def sender(self, id: UUID) -> tuple[str | None, str] | None:
+        """Read whose a notification is, and its channel; None: there is none."""
+        found = await self._tuples(SENDER, [id])
+        return found[0] if found else None
 
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Cancel what nobody is sending; returns what each notification that exists is now."""
@@ -172,6 +199,8 @@ def not_accepted(
     """Say why enqueue() did not insert a row."""
     if code == "ND002":
         return NotTried(message)
+    if code == "ND006":
+        return KeyInFlight(message)
     if is_not_the_rows(code):
         return DatabaseAway(message)
     return Refused(message, constraint=constraint, column=column, hint=hint)

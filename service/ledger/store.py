@@ -6,8 +6,10 @@ from typing import Any, Self, TypeVar, cast
 
 from psycopg.abc import Params
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from service.errors import NotifyError
+from service.home import Home
 from service.ledger.faults import Fault
 from service.ledger.pool import Pool
 from service.ledger.schema import current_migration, functions, tables
@@ -50,6 +52,15 @@ class Store:
         [(id, now_s)] = await self._tuples("select id, now_s from notify.ledger()")
         return id, now_s
 
+    async def home(self, environment: str | None) -> Home:
+        """Say whether the ledger is at home here, for a role of this ENVIRONMENT."""
+        [home] = await self._rows(Home, "select * from notify.home(%s)", [environment])
+        return home
+
+    async def notice_copy(self, environment: str | None) -> None:
+        """Note that it is not: what is created from now on stays when a copy is adopted."""
+        await self._tuples("select notify.notice_copy(%s)", [environment])
+
     async def missing(self) -> list[str]:
         """Say what is missing before work can be done; empty: ready. Never raises."""
         try:
@@ -81,6 +92,13 @@ class Store:
         """Return when the newest row was created, if that is in the future."""
         [(newest,)] = await self._tuples("select notify.born_ahead()")
         return cast("datetime | None", newest)
+
+    async def record_use(
+        self, actor: str, key_id: str | None, verb: str, detail: dict[str, Any]
+    ) -> None:
+        """Write into the audit that somebody used a verb; no recipient belongs into `detail`."""
+        params = [actor, key_id, verb, Jsonb(detail)]
+        await self._tuples("select notify.record_use(%s, %s, %s, %s)", params)
 
     async def lock_room(self) -> tuple[int, int]:
         """Read how many locks the server has room for: per transaction, and in how many of them."""

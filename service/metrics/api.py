@@ -13,12 +13,13 @@ class ApiMetrics:
         factory = MetricFactory(registry)
         self.enqueued = factory.counter(
             "api_jobs_enqueued_total",
-            "Notifications accepted by POST /notify, after their commit.",
+            "Notifications accepted by POST /notify and /notify/batch, after their commit.",
             channel=Channel,
         )
         self.enqueue_failed = factory.counter(
             "api_jobs_enqueue_failed_total",
-            "POST /notify that was not accepted: invalid (their mistake) or unavailable (ours).",
+            "Notifications, or whole requests, that were not accepted: invalid (their mistake) or"
+            " unavailable (ours).",
             reason=["invalid", "unavailable"],
         )
         self.batch = factory.histogram(
@@ -43,12 +44,20 @@ class ApiMetrics:
         )
         self.requests_refused = factory.counter(
             "api_requests_refused_total",
-            "Requests that no route saw. code: of the problem that was answered.",
-            code=["unsupported_content_encoding", "foreign_host", "cross_site_request"],
-        )
+            "Requests that no handler saw. code: of the problem that was answered.",
+            code=[
+                "unsupported_content_encoding", "foreign_host", "cross_site_request",
+                "key_missing", "key_invalid", "scope_missing", "rate_limited",
+            ],
+        )  # fmt: skip
         self.clock_skew = factory.reading(
             "api_clock_skew_seconds",
             "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
+        )
+        self.ledger_is_copy = factory.reading(
+            "api_ledger_is_copy",
+            "1: nothing is sent of what this API accepts, as the ledger is not at home for it: it "
+            "was copied, or ENVIRONMENT is another; NaN: it was not read yet.",
         )
         self.operator_rows = factory.counter(
             "api_operator_rows_total",

@@ -93,7 +93,7 @@ def redriving(db: Any) -> Call:
 
 ONE = '[{"channel": "log", "recipient": "r", "payload": {}}]'
 ODD = ONE.replace("]", ', {"channel": "?", "recipient": "r", "payload": {}}]')
-CLAIM = "(%s::uuid[], 500, 'w:1', '30 s', 4, '1 hour')"
+CLAIM = "(%s::uuid[], 500, 'w:1', '30 s', 4, '1 hour', null)"
 CALLS: dict[str, Callable[[Any], Call]] = {
     "enqueue_all": plain(f"notify.enqueue_all('{ONE}')"),
     "enqueue": plain(f"notify.enqueue('{ODD}', '2 s')"),
@@ -131,7 +131,7 @@ CALLS: dict[str, Callable[[Any], Call]] = {
     "sweep_default": plain("notify.sweep_default('10 years', 1000)"),
     "maintenance": plain("notify.maintenance(7, '10 years', 100)"),
 } | {
-    f"page of {status}": plain(f"notify.page({status}, null, {reference}, null, 50, 20000)")
+    f"page of {status}": plain(f"notify.page(null, {status}, null, {reference}, null, 50, 20000)")
     for status, reference in (
         ("null", "null"), ("'queued'", "null"), ("'sending'", "null"), ("'failed'", "null"),
         ("'sent'", "null"), ("null", "'none'"),

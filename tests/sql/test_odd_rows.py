@@ -14,6 +14,7 @@ from tests.ledger import cancel, change, claim, due, enqueue, put, row, settle
 MIGRATIONS = schema_root() / "migrations"
 BOUNDS = "do" + (MIGRATIONS / "0006-bounds.sql").read_text().partition("\ndo")[2]
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+WHOLE = {"producer": None, "status": None, "channel": None, "reference": None}
 
 
 @pytest.fixture
@@ -56,7 +57,10 @@ def test_reads_show_a_time_that_clients_can_read(unbounded, dsn, odd):
     change(unbounded, id, due_at=odd, created_at=odd, send_at=odd, expires_at=odd, settled_at=odd)
     unbounded.execute("update notify.attempts set started_at = %s", [odd])
     page = read(
-        dsn, lambda s: s.page(status=None, channel=None, reference=None, limit=9, before=None)
+        dsn,
+        lambda s: s.page(
+            producer=None, status=None, channel=None, reference=None, limit=9, before=None
+        ),
     )
     assert len(page) == 2
     found = read(dsn, lambda s: s.find(id))
@@ -77,7 +81,10 @@ def test_a_page_of_rows_with_long_texts_is_short(unbounded, dsn):
             reference=None,
         )
     page = read(
-        dsn, lambda s: s.page(status=None, channel=None, reference=None, limit=50, before=None)
+        dsn,
+        lambda s: s.page(
+            producer=None, status=None, channel=None, reference=None, limit=50, before=None
+        ),
     )
     assert len(msgspec.json.encode(page)) < 50 * 4000
 

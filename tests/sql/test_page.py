@@ -18,17 +18,21 @@ def db(shared_db):
     return shared_db
 
 
-def page(db, status=None, channel=None, reference=None, *, before=None, limit=50, look=LOOK_MAX):
-    query = "select ids, following from notify.page(%s, %s, %s, %s, %s, %s)"
-    return db.execute(query, [status, channel, reference, before, limit, look]).fetchone()
+def page(
+    db, status=None, channel=None, reference=None, *, producer=None, before=None, limit=50,
+    look=LOOK_MAX,
+):  # fmt: skip
+    query = "select ids, following from notify.page(%s, %s, %s, %s, %s, %s, %s)"
+    return db.execute(query, [producer, status, channel, reference, before, limit, look]).fetchone()
 
 
-def pages(db, *filters, limit=50, look=LOOK_MAX):
+def pages(db, *filters, limit=50, look=LOOK_MAX, producer=None):
     """Follow the cursors to the end."""
-    found = [page(db, *filters, limit=limit, look=look)]
+    how = {"limit": limit, "look": look, "producer": producer}
+    found = [page(db, *filters, **how)]
     while found[-1].following is not None:
         assert len(found) < 1000
-        found.append(page(db, *filters, before=found[-1].following, limit=limit, look=look))
+        found.append(page(db, *filters, before=found[-1].following, **how))
     return found
 
 
@@ -64,6 +68,30 @@ def test_every_filter_finds_each_row_once_newest_first(db, limit, look):
         found = pages(db, status, channel, reference, limit=limit, look=look)
         assert [id for p in found for id in p.ids] == [r.id for r in wanted]
         assert all(len(p.ids) <= limit for p in found)
+
+
+def test_a_producer_sees_its_own_alone_under_every_filter(db):
+    some_of_each(db)
+    db.execute(
+        "update notify.notifications n set producer = case mod(o.place, 3) when 0 then 'shop'"
+        " when 1 then 'bank' end from (select id, row_number() over (order by id) as place"
+        " from notify.notifications) o where n.id = o.id"
+    )
+    for filters in FILTERS:
+        everybodys = {id for p in pages(db, *filters) for id in p.ids}
+        own = [id for p in pages(db, *filters, producer="shop", limit=7) for id in p.ids]
+        wanted = db.execute(
+            "select id from notify.notifications where producer = 'shop' and id = any(%s)"
+            " order by id desc", [list(everybodys)],
+        ).fetchall()  # fmt: skip
+        assert own == [row.id for row in wanted]
+        assert pages(db, *filters, producer="nobody")[-1] == ([], None)
+
+
+def test_the_call_of_the_deploy_before_still_answers(db):
+    ids = sorted((insert(db).id for _ in range(3)), reverse=True)
+    query = "select ids, following from notify.page(null, null, null, null, 2, 20000)"
+    assert db.execute(query).fetchone() == (ids[:2], ids[1])
 
 
 def test_nothing_at_all_is_one_empty_page(db):

@@ -269,7 +269,7 @@ def walked(seen):
 
 
 def page(db, status=None, channel=None, reference=None, before=None):
-    query = "select * from notify.page(%s, %s, %s, %s, 50, %s)"
+    query = "select * from notify.page(null, %s, %s, %s, %s, 50, %s)"
     return db.execute(query, [status, channel, reference, before, LOOK_MAX]).fetchone()
 
 

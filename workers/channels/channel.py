@@ -42,7 +42,15 @@ class Line:
     text: str
 
 
-Transfer = Post | Mail | Line
+@dataclass(frozen=True, slots=True)
+class Play:
+    """An end that is played: nothing leaves this process. `takes_s`: how long it holds its slot."""
+
+    verdict: Verdict
+    takes_s: float
+
+
+Transfer = Post | Mail | Line | Play
 
 # Our number beside libcurl's: an HTTP/2 stream that was refused, or left out by a GOAWAY. It was
 # not processed (RFC 9113 section 8.7), and libcurl cannot begin it anew: it has read its body.

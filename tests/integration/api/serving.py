@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +12,15 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from service.access.ring import KeyRing
 from service.api.app import READS_AT_ONCE, create_app, create_runner
+from service.api.serve import may_be_open
 from service.clock import Clock
 from service.config.settings import Settings
+from service.errors import DatabaseAway
 from service.http.connections import Limits
 from service.ledger.api_store import ApiStore
+from service.ledger.key_store import KeyStore
 from service.metrics import ApiMetrics
 
 LIMIT_S = 60.0
@@ -108,7 +112,14 @@ class Stack:
         reads = ApiStore(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
         self._reads = await reads.__aenter__()
         metrics = ApiMetrics(registry)
-        app = create_app(self._settings, self._store, self._reads, metrics, clock=self._clock)
+        keys = KeyStore(self._store.pool.connection)
+        ring = KeyRing(keys, may_be_open=may_be_open(self._settings))
+        with suppress(DatabaseAway):
+            await ring.read()
+        app = create_app(
+            self._settings, self._store, self._reads, metrics,
+            keys=keys, ring=ring, clock=self._clock,
+        )  # fmt: skip
         self._runner = create_runner(
             app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits
         )
@@ -116,10 +127,13 @@ class Stack:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         port = self._runner.addresses[0][1]
+        self._kept = asyncio.create_task(ring.kept())
         return Api(port, registry, self._store, self._reads, asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Stop in order."""
+        self._kept.cancel()
+        await asyncio.gather(self._kept, return_exceptions=True)
         await self._runner.cleanup()
         await self._reads.__aexit__(None, None, None)
         await self._store.__aexit__(None, None, None)

@@ -55,7 +55,7 @@ def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
             assert len(found.attempts) == 1
             assert timedelta(minutes=59) < await store.next_lease_in() < timedelta(hours=1)
             page, _ = await store.page(
-                status="queued", channel=None, reference=None, limit=9, before=None
+                producer=None, status="queued", channel=None, reference=None, limit=9, before=None
             )
             assert [n.id for n in page] == [later]
             assert [c.status for c in await store.cancel([later])] == ["cancelled"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.api import read
+from service.api import items, read
 from service.api.body import NewNotification, read_notification
 from service.api.openapi import document
 from service.api.redrive import read_redrive
@@ -91,3 +91,12 @@ def test_the_docs_page_needs_nothing_from_elsewhere() -> None:
     page = files("service.api").joinpath("docs.html").read_text()
     assert not re.search(r'(src|href)="(https?:)?//', page)
     assert 'fetch("/openapi.json")' in page
+
+
+def test_the_examples_of_a_batch_are_what_it_takes() -> None:
+    content = API["paths"]["/notify/batch"]["post"]["requestBody"]["content"]
+    array = content["application/json"]["examples"]["array"]["value"]
+    lines = content["application/x-ndjson"]["examples"]["lines"]["value"]
+    assert [json.loads(line) for line in lines.splitlines()] == array
+    for item in (*items.elements(json.dumps(array).encode()), *items.lines(lines.encode())):
+        assert read_notification(item, SETTINGS)

@@ -1,0 +1,163 @@
+"""The keys that are valid, in memory: a request asks no database, and a revocation is soon felt.
+
+They are read again each LOOK_S, and an unknown id makes them be read at once. What was not
+confirmed for CONFIRMED_S is not believed: then a request waits for the next reading, and while the
+database is away there is none. So a key that is revoked works for CONFIRMED_S at most.
+"""
+
+import asyncio
+import hmac
+import math
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from loguru import logger
+
+from service.access.allowance import Allowance
+from service.access.caller import Caller
+from service.access.key import ApiKey, Secret
+from service.access.scopes import FOR_ALL_PRODUCERS
+from service.errors import NotifyError
+from service.process.cancelled import was_cancelled
+
+LOOK_S = 2.0
+CONFIRMED_S = 4.0
+APART_S = 0.5  # between two readings for unknown ids, however many ask
+NOTE_USES_S = 60.0
+NOBODY = bytes(32)  # compared with when the id is unknown, so that this takes as long
+
+
+class Keys(Protocol):
+    """Where the keys are kept. Every method may raise DatabaseAway."""
+
+    async def valid(self) -> tuple[list[ApiKey], bool]:
+        """Read the valid keys, and whether there are any at all: revoked ones count."""
+
+    async def use(self, ids: list[str]) -> None:
+        """Note that these were used just now."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A key in memory."""
+
+    caller: Caller
+    secret_sha256: bytes
+    allowance: Allowance | None
+
+
+class KeyRing:
+    """The valid keys.
+
+    Threads: one event loop.
+    """
+
+    def __init__(
+        self, keys: Keys, *, may_be_open: bool, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Know nothing yet. `may_be_open`: whether anybody may call while no key exists."""
+        self.is_open = False  # whether anybody may call
+        self.has_keys = True  # whether there are any, or it is not known yet
+        self._keys = keys
+        self._may_be_open = may_be_open
+        self._now = now
+        self._held: dict[str, Held] = {}
+        self._began_at = self._confirmed_at = -math.inf
+        self._reading: asyncio.Task[None] | None = None
+        self._used: set[str] = set()
+        self._noted_at = now()
+        self._was_open: bool | None = None
+
+    async def confirm(self) -> None:
+        """Read the keys again if they are not fresh. Raises DatabaseAway."""
+        if self._now() - self._confirmed_at > CONFIRMED_S:
+            await self.read()
+
+    async def find(self, secret: Secret) -> Held | None:
+        """Return the valid key that this is; None: it is none. Raises DatabaseAway."""
+        await self.confirm()
+        if secret.id not in self._held:
+            await self._read_anew()
+        held = self._held.get(secret.id)
+        is_right = hmac.compare_digest(secret.sha256, held.secret_sha256 if held else NOBODY)
+        if held is None or not is_right:
+            return None
+        self._used.add(secret.id)
+        return held
+
+    async def read(self) -> None:
+        """Read the keys; calls of the same time share one reading. Raises DatabaseAway."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._reading)
+
+    async def _read_anew(self) -> None:
+        """Wait for a reading that begins from now on, and not too soon after another."""
+        asked_at = self._now()
+        while self._confirmed_at < asked_at:
+            if (wait_s := self._began_at + APART_S - self._now()) > 0:
+                await asyncio.sleep(wait_s)
+            await self.read()
+
+    async def _read(self) -> None:
+        began_at = self._began_at = self._now()
+        keys, are_there = await self._keys.valid()
+        self._held = dict(self._hold(keys))
+        self.has_keys = are_there
+        self.is_open = self._may_be_open and not are_there
+        self._confirmed_at = began_at
+        self._tell()
+
+    def _hold(self, keys: Iterable[ApiKey]) -> Iterable[tuple[str, Held]]:
+        for key in keys:
+            before = self._held.get(key.id)
+            allowance = before.allowance if before else None
+            if key.rate_per_s is None:
+                allowance = None
+            elif allowance is None or allowance.terms != (key.rate_per_s, key.burst):
+                allowance = Allowance(key.rate_per_s, key.burst, self._now)
+            yield (
+                key.id,
+                Held(caller=caller_with(key), secret_sha256=key.secret_sha256, allowance=allowance),
+            )
+
+    def _tell(self) -> None:
+        """Log whether anybody may call, at the start and whenever that changes."""
+        if self.is_open != self._was_open:
+            self._was_open = self.is_open
+            logger.info("anybody_may_call" if self.is_open else "keys_needed")
+
+    async def note_uses(self) -> None:
+        """Write down which keys were used since the last time. Raises DatabaseAway."""
+        self._noted_at = self._now()
+        used, self._used = self._used, set()
+        if used:
+            await self._keys.use(sorted(used))
+
+    async def kept(self) -> None:
+        """Read the keys every LOOK_S until cancelled, and note their uses each minute."""
+        while not was_cancelled():
+            with suppress(NotifyError):  # the batcher logs outages
+                await self.read()
+                if self._now() - self._noted_at > NOTE_USES_S:
+                    await self.note_uses()
+            if not was_cancelled():
+                await asyncio.sleep(LOOK_S)
+
+
+def caller_with(key: ApiKey) -> Caller:
+    """Return who calls with a key: whatever somebody's hand wrote, it gives no more than it may."""
+    scopes = frozenset(filter(None, key.scopes))
+    recipients = () if key.recipients is None and key.kind == "team" else key.recipients
+    return Caller(
+        producer=key.producer,
+        key_id=key.id,
+        kind=key.kind,
+        scopes=scopes if key.kind == "live" else scopes - FOR_ALL_PRODUCERS,
+        channels=None if key.channels is None else frozenset(filter(None, key.channels)),
+        recipients=None if recipients is None else tuple(filter(None, recipients)),
+    )

@@ -1,0 +1,166 @@
+"""POST /notify/batch: many notifications in one request, each accepted or refused by itself."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from time import perf_counter
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from service.access.caller import Caller, caller_of
+from service.api.batcher import Batcher
+from service.api.body import NewNotification, read_notification
+from service.api.door import owe, refuse_unless_sendable
+from service.api.enqueue import refused, row_of
+from service.api.items import Bodies, elements, is_ndjson, lines
+from service.api.read_limit import ReadLimit
+from service.api.views import BatchItem, BatchReport, Links
+from service.clock import Clock
+from service.config.settings import Settings
+from service.errors import Refused
+from service.http.problems import Problem, document_of
+from service.limits import BODY_BYTES_MAX
+from service.metrics import ApiMetrics
+from service.model import Accepted, Channel
+
+# How long the loop is kept from everybody else at once. Each costs a POST /notify beside it some
+# of these, as it waits for several turns of the loop.
+SLICE_S = 0.0005
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+Checked = tuple[NewNotification, bytes]  # with its row
+Reply = Accepted | Problem
+
+encode = msgspec.json.Encoder().encode
+
+
+class BatchHandler:
+    """Check each item, enqueue the good ones together, answer after the commit."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        batcher: Batcher,
+        metrics: ApiMetrics,
+        clock: Clock,
+        limit: ReadLimit,
+    ) -> None:
+        """`batcher`: of batches alone, so that no POST /notify waits behind their rows."""
+        self._settings = settings
+        self._batcher = batcher
+        self._now = clock.now
+        self._limit = limit
+        self._bodies = Bodies()
+        self._enqueued = {channel: metrics.enqueued.labels(channel) for channel in Channel}
+        self._failed = metrics.enqueue_failed
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Answer 200 with a result for each item, or raise Problem; either is counted."""
+        caller = caller_of(request)
+        try:
+            split = lines if is_ndjson(request) else elements
+            async with self._bodies.read(request) as body, self._limit.admitted():
+                found = split(body)
+                owe(request, max(0, len(found) - 1))
+                checked = await in_slices(partial(self._check, caller), found)
+                replies = await replies_to(self._submit(checked, caller), checked)
+        except Problem as problem:
+            self._count_failed(problem)
+            raise
+        self._count(checked, replies)
+        results = await in_slices(result, enumerate(replies))
+        accepted = sum(isinstance(reply, Accepted) for reply in replies)
+        report = BatchReport(accepted=accepted, refused=len(replies) - accepted, items=results)
+        return web.Response(body=encode(report), headers={"Content-Type": "application/json"})
+
+    def _check(self, caller: Caller, item: bytes) -> Checked | Problem:
+        """Read one item as the body of a POST /notify."""
+        if len(item) > BODY_BYTES_MAX:
+            return Problem("body_too_large")
+        try:
+            notification = read_notification(item, self._settings, self._now)
+            refuse_unless_sendable(caller, notification.channel, notification.recipient)
+        except Problem as problem:
+            return problem
+        return notification, row_of(notification, caller)
+
+    def _submit(
+        self, checked: Iterable[Checked | Problem], caller: Caller
+    ) -> list[asyncio.Future[Accepted]]:
+        """Queue all good items, which one INSERT takes. Raises Problem if there is no room."""
+        good = [item for item in checked if not isinstance(item, Problem)]
+        if not self._batcher.has_room(len(good), sum(len(row) for _, row in good)):
+            raise Problem("overloaded")
+        return [
+            self._batcher.submit(row, notification, caller.producer) for notification, row in good
+        ]
+
+    def _count(self, checked: Iterable[Checked | Problem], replies: Iterable[Reply]) -> None:
+        """Count items as if each had been a request."""
+        for item, reply in zip(checked, replies, strict=True):
+            if isinstance(reply, Problem):
+                self._count_failed(reply)
+            elif not isinstance(item, Problem):
+                self._enqueued[item[0].channel].inc()
+
+    def _count_failed(self, problem: Problem) -> None:
+        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
+
+
+async def in_slices(work: Callable[[Input], Output], inputs: Iterable[Input]) -> list[Output]:
+    """Do some work for each input, and let others have their turn each SLICE_S."""
+    results: list[Output] = []
+    ends = perf_counter() + SLICE_S
+    for value in inputs:
+        results.append(work(value))
+        if perf_counter() > ends:
+            await asyncio.sleep(0)
+            ends = perf_counter() + SLICE_S
+    return results
+
+
+async def replies_to(
+    futures: Iterable[asyncio.Future[Accepted]], checked: Sequence[Checked | Problem]
+) -> list[Reply]:
+    """Wait for what became of the good items; returns what became of each item, in order.
+
+    Raises Problem if nothing can be enqueued now: then the whole batch is to be sent again.
+    """
+    submitted = [await reply_to(future) for future in futures]
+    if submitted and all(is_unavailable(reply) for reply in submitted):
+        assert isinstance(submitted[0], Problem)
+        raise submitted[0]
+    rest = iter(submitted)
+    return [item if isinstance(item, Problem) else next(rest) for item in checked]
+
+
+async def reply_to(future: asyncio.Future[Accepted]) -> Reply:
+    """Wait for what became of one item."""
+    try:
+        return await future
+    except Refused as refusal:
+        return refused(refusal)
+    except Problem as problem:
+        return problem
+
+
+def is_unavailable(reply: Reply) -> bool:
+    """Return whether trying again later is right."""
+    return isinstance(reply, Problem) and reply.kind.status == 503
+
+
+def result(numbered: tuple[int, Reply]) -> BatchItem:
+    """Describe what became of one item."""
+    index, reply = numbered
+    if isinstance(reply, Problem):
+        return BatchItem(index=index, problem=document_of(reply))
+    return BatchItem(
+        index=index,
+        id=reply.id,
+        status="queued",
+        created_at=reply.created_at,
+        links=Links(f"/notifications/{reply.id}"),
+    )

@@ -1,0 +1,125 @@
+"""The door: once there are keys, a request brings one, and comes as far as its scopes let it."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from aiohttp import web
+
+from service.access.allowance import Allowance
+from service.access.caller import CALLER, Caller
+from service.access.key import brought
+from service.access.recipients import is_allowed
+from service.access.ring import Held, KeyRing
+from service.access.scopes import ADMIN, SEND, may, may_send_on
+from service.api.measured import Handler
+from service.errors import DatabaseAway
+from service.http.problems import Problem
+
+ALLOWANCE = "allowance"  # the item of a request whose key has a limit
+CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
+
+
+class Door:
+    """Lets requests in whose key may do what they ask."""
+
+    def __init__(self, ring: KeyRing, refused: Callable[[str], None]) -> None:
+        """`refused` is called with the code of each refusal."""
+        self._ring = ring
+        self._refused = refused
+
+    def admitted(self, handler: Handler, need: str) -> Handler:
+        """Let only those reach a handler whose key has a scope. No middleware: see guarded()."""
+
+        @wraps(handler)
+        async def admit(request: web.Request) -> web.StreamResponse:
+            if self._ring.is_open and need != ADMIN:
+                return await handler(request)
+            held = await self._held(request, need)
+            if held is None:
+                return await handler(request)
+            request[CALLER] = held.caller
+            if held.allowance is None:
+                self._demand(held.caller, need)
+                return await handler(request)
+            return await self._within(held.allowance, held.caller, request, handler, need)
+
+        return admit
+
+    async def _held(self, request: web.Request, need: str) -> Held | None:
+        """Return the key that a request brings; None: anybody may call. Raises Problem."""
+        authorizations = request.headers.getall("Authorization", ())
+        secret = brought(authorizations)
+        try:
+            await self._ring.confirm()
+            if self._ring.is_open and need != ADMIN:
+                return None
+            held = None if secret is None else await self._ring.find(secret)
+        except DatabaseAway:
+            raise Problem("database_unavailable") from None
+        if not authorizations:
+            raise self._refusal("key_missing", CHALLENGE)
+        if held is None:
+            raise self._refusal("key_invalid", f'{CHALLENGE}, error="invalid_token"')
+        return held
+
+    def _demand(self, caller: Caller, need: str) -> None:
+        """Raise Problem unless a caller has a scope."""
+        if not may(caller, need):
+            challenge = f'{CHALLENGE}, error="insufficient_scope"'
+            raise self._refusal("scope_missing", challenge, f"It takes a key with scope {need}.")
+
+    async def _within(
+        self,
+        allowance: Allowance,
+        caller: Caller,
+        request: web.Request,
+        handler: Handler,
+        need: str,
+    ) -> web.StreamResponse:
+        """Answer a request of a key that has a limit, and say how much of it is left."""
+        request[ALLOWANCE] = allowance
+        try:
+            self._take(allowance)
+            self._demand(caller, need)
+            response = await handler(request)
+        except Problem as problem:
+            problem.headers.update(allowance.fields())
+            raise
+        response.headers.update(allowance.fields())
+        return response
+
+    def _take(self, allowance: Allowance) -> None:
+        """Raise Problem if a key goes too fast."""
+        if not allowance.take():
+            self._refused("rate_limited")
+            raise Problem("rate_limited", headers={"Retry-After": str(allowance.wait_s())})
+
+    def _refusal(self, code: str, challenge: str, detail: str = "") -> Problem:
+        self._refused(code)
+        return Problem(code, detail, headers={"WWW-Authenticate": challenge})
+
+
+def sending_fault(caller: Caller, channel: str, recipient: str) -> str | None:
+    """Return the code of what keeps a caller from sending there; None: nothing does.
+
+    `recipient` as it is stored. Every way in asks this for each notification.
+    """
+    if not may_send_on(caller, channel):
+        return "scope_missing"
+    if caller.channels is not None and channel not in caller.channels:
+        return "channel_not_allowed"
+    return None if is_allowed(caller.recipients, channel, recipient) else "recipient_not_allowed"
+
+
+def refuse_unless_sendable(caller: Caller, channel: str, recipient: str) -> None:
+    """Raise Problem if a caller may not send there."""
+    if code := sending_fault(caller, channel, recipient):
+        detail = f"It takes a key with scope {SEND}:{channel}." if code == "scope_missing" else ""
+        raise Problem(code, detail)
+
+
+def owe(request: web.Request, count: int) -> None:
+    """Charge the limit of a request's key for more than one: for what else a batch holds."""
+    allowance: Allowance | None = request.get(ALLOWANCE)
+    if allowance is not None:
+        allowance.owe(count)

@@ -1,0 +1,120 @@
+"""The body of POST /notify/batch: how it is read, and how it comes apart into items."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from service.api.decoding import broken
+from service.api.enqueue import JSON_TYPES, is_json
+from service.api.storable import too_deep
+from service.http.problems import Problem, invalid
+from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX
+
+NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson"})
+NDJSON_UTF8 = ("utf-8", "utf8")
+BODIES_BYTES_MAX = 32 * 1024 * 1024
+LINES_MAX = 2 * BATCH_ITEMS_MAX  # blank ones included
+BLANKS = b" \t\r"
+
+NONE = msgspec.Raw()
+# An array of so many values and no more: a list's decoder would read millions before it counts.
+Items = msgspec.defstruct(
+    "Items",
+    [(f"item_{place}", msgspec.Raw, NONE) for place in range(BATCH_ITEMS_MAX)],
+    array_like=True,
+    forbid_unknown_fields=True,
+)
+decode_items = msgspec.json.Decoder(Items).decode
+
+
+@dataclass(slots=True)
+class Bodies:
+    """The bodies of batches that are in memory, whole or not: together BODIES_BYTES_MAX at most."""
+
+    held_bytes: int = 0
+
+    @asynccontextmanager
+    async def read(self, request: web.Request) -> AsyncIterator[bytes]:
+        """Read a body, which counts until the context ends. Raises Problem."""
+        parts: list[bytes] = []
+        try:
+            await self._receive(request, parts)
+            yield b"".join(parts)
+        finally:
+            self.held_bytes -= sum(map(len, parts))
+
+    async def _receive(self, request: web.Request, parts: list[bytes]) -> None:
+        """Add what comes to `parts`, until the body ends or there is too much of it."""
+        left = BATCH_BODY_BYTES_MAX
+        if (request.content_length or 0) > left:
+            raise too_large()
+        try:
+            async for part in request.content.iter_any():
+                parts.append(part)
+                self.held_bytes += len(part)
+                left -= len(part)
+                if left < 0:
+                    raise too_large()
+                if self.held_bytes > BODIES_BYTES_MAX:
+                    raise Problem("overloaded")
+        except (web.RequestPayloadError, ConnectionError):
+            raise Problem("unreadable_body") from None
+        if not parts:
+            raise Problem("empty_body", "Send an array of notifications, or one a line.")
+
+
+def is_ndjson(request: web.Request) -> bool:
+    """Return whether the body is one JSON value a line. Raises Problem if it is no JSON at all."""
+    if request.headers.get("Content-Type") in JSON_TYPES or is_json(request):
+        return False
+    is_utf8 = (request.charset or "utf-8").lower() in NDJSON_UTF8
+    if request.content_type in NDJSON_TYPES and is_utf8:
+        return True
+    raise Problem(
+        "unsupported_media_type", "Send Content-Type: application/json or application/x-ndjson."
+    )
+
+
+def lines(body: bytes) -> list[bytes]:
+    """Return the lines of NDJSON that are not blank. Raises Problem if there are too many."""
+    found = body.split(b"\n", LINES_MAX)
+    items = [line for line in found[:LINES_MAX] if line.strip(BLANKS)]
+    if len(found) > LINES_MAX or len(items) > BATCH_ITEMS_MAX:
+        raise too_many()
+    return items
+
+
+def elements(body: bytes) -> list[bytes]:
+    """Return the elements of a JSON array, not looked at yet. Raises Problem."""
+    try:
+        array = decode_items(body)
+    except msgspec.ValidationError as error:
+        raise (too_many() if "length" in str(error) else Problem("not_an_array")) from None
+    except msgspec.DecodeError as error:
+        raise malformed(body, f"{error}.") from None
+    except RecursionError:
+        raise invalid([too_deep("")]) from None
+    return [bytes(item) for item in msgspec.structs.astuple(array) if item is not NONE]
+
+
+def malformed(body: bytes, reason: str) -> Problem:
+    """Explain a body that is not JSON, or that has characters which nobody can decode."""
+    try:
+        faults = broken(body)
+    except (ValueError, RecursionError):
+        faults = []
+    return invalid(faults) if faults else Problem("invalid_json", reason)
+
+
+def too_large() -> Problem:
+    """Return the problem of too many bytes."""
+    sentence = f"Send at most {BATCH_BODY_BYTES_MAX // 1024**2} MiB at once."
+    return Problem("batch_too_large", sentence)
+
+
+def too_many() -> Problem:
+    """Return the problem of too many items, or lines."""
+    return Problem("batch_too_large", f"Send at most {BATCH_ITEMS_MAX} notifications at once.")
