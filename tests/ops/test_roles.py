@@ -12,8 +12,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from service.ledger.migrate import migrate
+from tests import producers
 from tests.ledger import enqueue, row
-from tests.producers import role
 
 ROLES_SQL = Path(__file__).resolve().parents[2] / "ops" / "postgres" / "roles.sql"
 PSQL = shutil.which("psql")
@@ -75,7 +75,6 @@ def test_the_reader_sees_the_ledger_and_the_days_to_come(roles, db):
         "insert into notify.notifications (channel, recipient, payload) values ('log', 'r', '{}')",
         "update notify.notifications set status = 'cancelled'",
         "delete from notify.attempts",
-        "select * from notify.claim(null, 10, 'w:1', interval '30 seconds', 4, interval '1 hour')",
         "select * from notify.cancel(array(select id from notify.notifications))",
         "create table notify.mine (n integer)",
     ],
@@ -90,8 +89,19 @@ def test_nobody_of_them_changes_anything(roles, db, role, password, statement):
             session.execute(statement)
 
 
+def test_nobody_of_them_claims(roles, db):
+    enqueue(db)
+    claim = "select * from notify.claim(null, 10, 'w:1', '30 s', 4, '1 hour')"
+    for role, password in (("notify_reader", "a reader's"), ("notify_ops", "an operator's")):
+        with connected(roles, role, password) as session:
+            for is_read_only in ("on", "off"):
+                session.execute(f"set default_transaction_read_only = {is_read_only}")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    session.execute(claim)
+
+
 def test_a_member_of_the_producers_sends_and_sees_its_own(roles, db):
-    with role(db) as shop:
+    with producers.role(db) as shop:
         db.execute(SQL("grant notify_producer to {}").format(Identifier(shop)))
         with connected(roles, shop, "p") as session:
             [id] = session.execute("select send('log', 'r', '{}')").fetchone()
