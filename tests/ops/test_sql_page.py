@@ -76,7 +76,7 @@ def url(dsn: str, session: psycopg.Connection) -> dict[str, str]:
     }
 
 
-def sent(db: psycopg.Connection) -> list[tuple]:
+def sent(db: psycopg.Connection) -> list[tuple[object, ...]]:
     query = (
         "select producer, channel, recipient, payload, reference, idempotency_key"
         " from notify.notifications"
@@ -84,7 +84,7 @@ def sent(db: psycopg.Connection) -> list[tuple]:
     return [tuple(row) for row in db.execute(query)]
 
 
-def order(n: int = 42, reference: str | None = "order-42") -> tuple:
+def order(n: int = 42, reference: str | None = "order-42") -> tuple[object, ...]:
     hook = "https://example.org/hooks/orders"
     return ("shop", "webhook", hook, {"order": n}, reference, f"order-{n}")
 
