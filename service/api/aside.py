@@ -34,18 +34,20 @@ class Aside:
 
     def __init__(self, queue: Queue) -> None:
         self.submit = queue.submit
+        self.take_over = queue.take_over
         self.close = queue.close
-        self._queue = queue
         self._now = asyncio.get_running_loop().time
         self._until: dict[str | None, float] = {}  # by producer
 
-    def has(self, producer: str | None) -> bool:
-        """Return whether the rows with keys of a producer go here now."""
-        return bool(self._until) and self._until.get(producer, 0.0) > self._now()
+    def wants(self, notification: NewNotification, producer: str | None) -> bool:
+        """Return whether a row goes here now."""
+        if not self._until or notification.idempotency_key is None:
+            return False
+        return self._until.get(producer, 0.0) > self._now()
 
     def take(self, rows: Iterable[Any], producer: str | None) -> None:
         """Take over the rows of a producer that met a key in flight."""
         now = self._now()
         self._until = {name: until for name, until in self._until.items() if until > now}
         self._until[producer] = now + ASIDE_S
-        self._queue.take_over(rows)
+        self.take_over(rows)

@@ -92,7 +92,7 @@ class Batcher:
         `producer`: who asks; None: anybody. The future raises Problem or Refused; this call raises
         Problem when too much is waiting.
         """
-        if self._aside and notification.idempotency_key is not None and self._aside.has(producer):
+        if self._aside and self._aside.wants(notification, producer):
             return self._aside.submit(row, notification, producer)
         if not self.has_room(1, len(row)):
             raise Problem("overloaded")
@@ -167,6 +167,7 @@ class Batcher:
     def _take(self) -> list[Waiting]:
         """Take the oldest rows, as many as one INSERT may have; refuse those whose time is up."""
         batch: list[Waiting] = []
+        goes_aside: list[Waiting] = []
         batch_bytes = 0
         now = self._loop.time()
         while self._waiting and len(batch) < self._rows_max and batch_bytes < self._bytes_max:
@@ -174,9 +175,13 @@ class Batcher:
             self._waiting_bytes -= len(waiting.row)
             if waiting.until <= now:
                 waiting.resolve(not_tried())
+            elif self._aside and self._aside.wants(waiting.notification, waiting.producer):
+                goes_aside.append(waiting)
             else:
                 batch.append(waiting)
                 batch_bytes += len(waiting.row)
+        if self._aside and goes_aside:
+            self._aside.take_over(goes_aside)
         return batch
 
     def _watch(self, flush: Flush, unanswered: deque[Waiting]) -> None:

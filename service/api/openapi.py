@@ -26,6 +26,7 @@ from service.limits import (
     BATCH_BODY_BYTES_MAX,
     BATCH_ITEMS_MAX,
     BODY_BYTES_MAX,
+    IDEMPOTENCY_KEY_MAX_CHARS,
     REFERENCE_MAX_CHARS,
 )
 from service.model import Channel, Status
@@ -34,8 +35,12 @@ from service.text.checks import WITHOUT_CONTROL
 ABOUT = f"""\
 Durable notifications on PostgreSQL, delivered at least once. What is accepted (202) is committed.
 
-A client that hears 503, or nothing, cannot know whether its notification was accepted: the answer
-may have been lost after the commit. Sending it again may deliver it twice.
+A client that hears 503, or nothing, repeats its request with the same `Idempotency-Key`: the answer
+may have been lost after the commit. The same request with the same key counts once: it is answered
+as it was first, with 200 and `Idempotency-Replayed: true`. Another request with that key is refused
+(422). A key is its producer's own and counts for some time, a day unless the operator says
+otherwise. It may be a field of the body as well, and a column of an INSERT. Without one, sending
+again may deliver twice.
 
 Bodies are JSON in UTF-8 of at most {BODY_BYTES_MAX // 1024} KiB. A batch holds up to
 {BATCH_ITEMS_MAX:,} such bodies, of {BATCH_BODY_BYTES_MAX // 1024**2} MiB together.
@@ -91,9 +96,14 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
     """Describe every path a client uses, with these examples of bodies."""
     return {
         "/notify": {"post": operation(
-            "enqueue", "Deliver this to them", BODY_PROBLEMS,
+            "enqueue", "Deliver this to them", (409, *BODY_PROBLEMS),
             {"202": answer("Accepted: it is committed and will be delivered.", "Receipt",
-                           headers={"Location": header("Where to ask what became of it.")})},
+                           headers={"Location": header("Where to ask what became of it.")}),
+             "200": answer("The same request was accepted before: this is what it was answered.",
+                           "Receipt", headers={
+                               "Location": header("Where to ask what became of it."),
+                               "Idempotency-Replayed": header("true.")})},
+            parameters=[KEY],
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("NewNotification"), "examples": to_enqueue}}})},
         "/notify/batch": {"post": operation(
@@ -169,6 +179,20 @@ def header(description: str) -> dict[str, Any]:
 def ref(name: str) -> dict[str, str]:
     """Refer to a schema."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Your own name for this request, such as a random UUID. Send it again with the "
+    "same to be sure that it counts once.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": IDEMPOTENCY_KEY_MAX_CHARS,
+        **WITHOUT_CONTROL,
+    },
+}
 
 
 def query_parameters() -> list[dict[str, Any]]:

@@ -189,6 +189,9 @@ def add_send(commands: Any) -> None:
             "--max-attempts", type=integer, metavar="N", help="default: MAX_RETRIES + 1"
         ),
         send.add_argument("--reference", help="your own name for it, to find it again"),
+        send.add_argument(
+            "--idempotency-key", metavar="KEY", help="send again with the same: it counts once"
+        ),
     ]
     send.set_defaults(mail=of_same_name(mail), fields=of_same_name(fields))
     send.add_argument("--wait", action="store_true", help="until it has ended; prints its story")

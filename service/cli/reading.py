@@ -17,8 +17,8 @@ PAGE_MAX = 200
 HEAD = ("id", "status", "channel", "attempt", "created", "recipient", "last error")
 # In the order that a person reads them; what is empty is left out.
 STORY = (
-    "reference", "priority", "created_at", "send_at", "expires_at", "due_at", "settled_at",
-    "last_error_code", "last_error",
+    "producer", "reference", "idempotency_key", "is_test", "priority", "created_at", "send_at",
+    "expires_at", "due_at", "settled_at", "last_error_code", "last_error",
 )  # fmt: skip
 # When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}
@@ -99,7 +99,7 @@ def story(item: dict[str, Any]) -> Iterator[str]:
     yield f"{item['id']}  {item['status']}"
     yield f"{'to':16}{item.get('channel')} {item.get('recipient')}"
     for name in STORY:
-        if item.get(name) is not None and (name, item["status"]) not in PASSED:
+        if item.get(name) not in (None, False) and (name, item["status"]) not in PASSED:
             yield f"{name.replace('_', ' '):16}{item[name]}"
     for attempt in item.get("attempts") or ():
         took = "?" if attempt.get("took_ms") is None else attempt["took_ms"]

@@ -74,6 +74,7 @@ class Settings:
     reaping_interval_mins: float = setting(number(0.01, 1440), 1.0)
     reconciliation_interval_mins: float = setting(number(0.01, 1440), 1.0)
     gauges_interval_s: float = setting(number(0.5, 3600), 5.0)
+    idempotency_hours: float = setting(number(0.01, 720), 24.0)
     retention_days: int = setting(whole(1, 3650), 30)
     send_at_max_days: int = setting(whole(0, 365), 30)
 

@@ -23,6 +23,7 @@ HOME_INTERVAL_S = 5.0
 VITALS_INTERVAL_S = 15.0
 REDIS_INTERVAL_S = 5.0
 SLO_INTERVAL_S = 10.0
+KEYS_INTERVAL_S = 60.0
 SLO_DELTAS_MAX = 1000  # rows per call; if a call takes that many, it is called again
 
 
@@ -80,6 +81,10 @@ class Jobs:
             if sum(row.deltas for row in folded) < SLO_DELTAS_MAX:
                 return
 
+    async def turn_keys(self) -> None:
+        """Forget idempotency keys whose window has passed."""
+        await self._store.turn_keys()
+
     def _table(self, settings: Settings, offering: Offering | None) -> Iterator[Job]:
         show, guarded = self._metrics, self.fuse.guarded
         queue = FigureReader(self.figures.read_queue, show.queue)
@@ -90,6 +95,7 @@ class Jobs:
         yield Job("vitals", VITALS_INTERVAL_S, vitals.look)
         yield Job("clock", CLOCK_INTERVAL_S, guarded(self.mender.look))
         yield Job("slo", SLO_INTERVAL_S, self.fold_slo)
+        yield Job("turn_keys", KEYS_INTERVAL_S, self.turn_keys)
         yield Job("partitions", PARTITIONS_INTERVAL_S, self.days.keep)
         if offering is None:
             return

@@ -7,4 +7,4 @@ KEEP_SETTINGS = "select notify.keep_settings(%s, %s, %s)"
 
 def kept(settings: Settings) -> list[object]:
     """Give the arguments of keep_settings(): environment, hours of a key, days of a payload."""
-    return [settings.environment, None, None]
+    return [settings.environment, settings.idempotency_hours, None]

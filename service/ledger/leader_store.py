@@ -65,6 +65,10 @@ class LeaderStore(Store):
         [vitals] = await self._rows(Vitals, "select * from notify.vitals()")
         return vitals
 
+    async def turn_keys(self) -> None:
+        """Forget the idempotency keys whose window has passed, if it is time and none is in use."""
+        await self._tuples("select notify.turn_keys()")
+
     async def fold_slo(self, limit: int) -> list[Folded]:
         """Move up to `limit` rows of slo_deltas into slo_daily."""
         return await self._rows(Folded, "select * from notify.fold_slo(%s)", [limit])

@@ -10,7 +10,7 @@ from service.model import LANES, Channel
 TABLES = ("notifications", "attempts")
 RESULTS = ("in_time", "late", "failed", "expired")
 STEPS = ("make_days", "drop_days", "sweep_default", "tend_days")
-JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo", "clock")
+JOBS = ("reaper", "reconciler", "gauges", "vitals", "partitions", "slo", "clock", "turn_keys")
 
 
 class DispatcherMetrics:

@@ -131,7 +131,7 @@ def test_what_a_producer_may_set_has_bounds_in_every_row(db, kind):
 @pytest.mark.parametrize("place", CALLS)
 def test_what_a_producer_may_set_is_stored_by(db, place):
     query, rows = CALLS[place]
-    examples = [EXAMPLE | {"idempotency_key": f"order-{n}"} for n in range(rows)]
+    examples = [EXAMPLE | {"idempotency_key": f"order-{n:02}"} for n in range(rows)]
     db.execute(query, [msgspec.json.encode(examples).decode()])
     stored = db.execute("select * from notify.notifications").fetchall()
     assert len(stored) == rows

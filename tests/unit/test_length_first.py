@@ -60,6 +60,7 @@ READERS = re.compile(r"/(json|multidict|msgspec)/|/(enum|contextlib)\.py$|^<")
 LIMITS = {
     "NewNotification.recipient": 2048,
     "NewNotification.reference": 255,
+    "NewNotification.idempotency_key": 255,
     "NewNotification.payload": None,
     "RedriveFilter.last_error_code": 255,
     "RedriveFilter.reference": 255,

@@ -35,7 +35,9 @@ class Ledger:
         self.go.set()
         self.came = asyncio.Event()
 
-    async def enqueue(self, rows: bytes) -> dict[int, Accepted | NotifyError]:
+    async def enqueue(
+        self, rows: bytes, *, is_in_haste: bool = False
+    ) -> dict[int, Accepted | NotifyError]:
         given = json.loads(rows)
         self.inserts.append(given)
         self.came.set()

@@ -130,6 +130,13 @@ INVALID = {
     "NUL in a name of the payload": (
         LINE | {"payload": {"a\0": 1}}, "nul_character", "/payload/a\0"),
     "NUL in the recipient": (LINE | {"recipient": "a\0"}, "nul_character", "/recipient"),
+    "an empty key": (LINE | {"idempotency_key": ""}, "invalid_idempotency_key", "/idempotency_key"),
+    "a long key": (
+        LINE | {"idempotency_key": "x" * 256}, "invalid_idempotency_key", "/idempotency_key"
+    ),
+    "a key of two lines": (
+        LINE | {"idempotency_key": "a\nb"}, "invalid_idempotency_key", "/idempotency_key"
+    ),
     "NUL in the reference": (LINE | {"reference": "a\0"}, "nul_character", "/reference"),
     "half a surrogate pair": (line(b'["\\ud800"]'), "lone_surrogate", "/payload/0"),
     "the wrong half first": (line(b'"\\ude00\\ud83d"'), "lone_surrogate", "/payload"),
@@ -191,7 +198,8 @@ def test_every_code_of_a_body_is_in_these_tables() -> None:
     tried = {case[1] for case in [*NOT_JSON.values(), *INVALID.values()]}
     elsewhere = {"unreadable_body", "malformed_request", "channel_not_configured",
                  "dropped_by_database", "refused_by_database", "unknown_parameter",
-                 "invalid_parameter", "ids_or_filter", "invalid_field", "not_an_array"}  # fmt: skip
+                 "invalid_parameter", "ids_or_filter", "idempotency_key_reused", "invalid_field",
+                 "not_an_array"}  # fmt: skip
     assert tried | elsewhere == {c for c, kind in KINDS.items() if kind.status in (400, 422)}
 
 
