@@ -170,6 +170,10 @@ begin
   left join pg_index i on i.indexrelid = to_regclass('notify.' || n)
   where i.indisvalid is not true;
 
+  if p_calls_all then
+    return query select r.fault, r.remedy, false from notify.rights_amiss() r;
+  end if;
+
   for v_table, v_column, v_sequence in
     select t, a.attname, pg_get_serial_sequence('notify.' || t, a.attname)::regclass
     from unnest(p_tables) as t join pg_attribute a on a.attrelid = ('notify.' || t)::regclass

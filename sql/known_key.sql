@@ -6,7 +6,7 @@
 -- Returns  (notification_id, created_at, request): the id and time that it was answered with, and its
 --          request_hash(). No row: the key is free, or too old to matter, or taken by an open transaction
 -- Plan     the primary keys of idempotency_keys and idempotency_keys_before
--- Caller   take_key(), accept(), enqueue_keyed(), enqueue()
+-- Caller   take_key(), accept(), enqueue_keyed(), enqueue(), send(), outcomes()
 create or replace function notify.known_key(p_producer text, p_key text)
 returns table (notification_id uuid, created_at timestamptz, request bigint)
 language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -51,7 +51,21 @@ def older_postgres() -> Path | None:
     return next(iter(sorted(Path("/usr/lib/postgresql").glob("1[5-7]/bin"))), None)
 
 
+def first(*patterns: str) -> Path | None:
+    """Find the first file that there is; the patterns are below /usr."""
+    return next((path for pattern in patterns for path in Path("/usr").glob(pattern)), None)
+
+
 OLDER_POSTGRES = older_postgres()
+# Drivers of other languages, where npm and Debian put them.
+NODE_PG = first("lib/node_modules/pg", "local/lib/node_modules/pg", "share/nodejs/pg")
+NODE_MODULES = NODE_PG.parent if NODE_PG else Path()
+JDBC = first("share/java/postgresql.jar") or Path()
+GO_MODULES = Path("/usr/share/gocode")
+PGX = first("share/gocode/src/github.com/jackc/pgx")
+RUBY_PG = first("lib/ruby/vendor_ruby/pg.rb", "lib/*/ruby/vendor_ruby/*/pg_ext.so")
+PHP_PG = first("lib/php/*/pdo_pgsql.so")
+EXAMPLE = "the example of ops/SQL.md in "
 NEEDS = {
     "prometheus": Need(
         on_path("prometheus", "promtool"),
@@ -86,6 +100,27 @@ NEEDS = {
         find_spec("schemathesis") is not None,
         "thousands of made-up requests, held against what /openapi.json says",
         "pip install -e '.[contract]'",
+    ),
+    "node": Need(
+        on_path("node") and NODE_PG is not None,
+        EXAMPLE + "Node",
+        "apt-get install nodejs npm; npm install -g pg",
+    ),
+    "java": Need(
+        on_path("java") and JDBC.is_file(),
+        EXAMPLE + "Java",
+        "apt-get install default-jdk-headless libpostgresql-jdbc-java",
+    ),
+    "go": Need(
+        on_path("go") and PGX is not None,
+        EXAMPLE + "Go",
+        "apt-get install golang-go golang-github-jackc-pgx-v4-dev",
+    ),
+    "ruby": Need(
+        on_path("ruby") and RUBY_PG is not None, EXAMPLE + "Ruby", "apt-get install ruby-pg"
+    ),
+    "php": Need(
+        on_path("php") and PHP_PG is not None, EXAMPLE + "PHP", "apt-get install php-cli php-pgsql"
     ),
     "descriptors": Need(
         descriptors() >= DESCRIPTORS_MIN,

@@ -82,6 +82,9 @@ PLACES: dict[str, Callable[[str], bool]] = {
     "sql/unmet_rule.sql: an argument p_FIELD, and a rule": (
         lambda f: len(re.findall(rf"\bp_{f}\b", text("sql/unmet_rule.sql"))) > 1
     ),
+    "sql/producer_rights.sql: in the list of columns": (
+        lambda f: bool(re.search(rf"[{{, \n]{f}[,}}]", text("sql/producer_rights.sql")))
+    ),
     "service/http/problems.py: a code invalid_FIELD": lambda f: f"invalid_{f}" in KINDS,
     "service/model.py: Notification": lambda f: f in names(Notification),
     "service/cli/parser.py: an option of add_send(), among its fields": option,

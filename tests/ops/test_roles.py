@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from service.ledger.migrate import migrate
-from tests.ledger import enqueue
+from tests import producers
+from tests.ledger import enqueue, row
 
 ROLES_SQL = Path(__file__).resolve().parents[2] / "ops" / "postgres" / "roles.sql"
 PSQL = shutil.which("psql")
@@ -42,9 +44,9 @@ def roles(dsn: str) -> Iterator[str]:
 
 
 def drop_roles(admin: psycopg.Connection) -> None:
-    for role in ("notify_reader", "notify_ops"):
-        admin.execute(f"drop owned by {role}")
-        admin.execute(f"drop role {role}")
+    for name in ("notify_reader", "notify_ops", "notify_producer"):
+        admin.execute(f"drop owned by {name}")
+        admin.execute(f"drop role {name}")
 
 
 def connected(url: str, role: str, password: str) -> psycopg.Connection:
@@ -73,7 +75,6 @@ def test_the_reader_sees_the_ledger_and_the_days_to_come(roles, db):
         "insert into notify.notifications (channel, recipient, payload) values ('log', 'r', '{}')",
         "update notify.notifications set status = 'cancelled'",
         "delete from notify.attempts",
-        "select * from notify.claim(null, 10, 'w:1', interval '30 seconds', 4, interval '1 hour')",
         "select * from notify.cancel(array(select id from notify.notifications))",
         "create table notify.mine (n integer)",
     ],
@@ -86,6 +87,42 @@ def test_nobody_of_them_changes_anything(roles, db, role, password, statement):
         session.execute("set default_transaction_read_only = off")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute(statement)
+
+
+def test_nobody_of_them_claims(roles, db):
+    enqueue(db)
+    claim = "select * from notify.claim(null, 10, 'w:1', '30 s', 4, '1 hour')"
+    for role, password in (("notify_reader", "a reader's"), ("notify_ops", "an operator's")):
+        with connected(roles, role, password) as session:
+            for is_read_only in ("on", "off"):
+                session.execute(f"set default_transaction_read_only = {is_read_only}")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    session.execute(claim)
+
+
+def test_a_member_of_the_producers_sends_and_sees_its_own(roles, db):
+    with producers.role(db) as shop:
+        db.execute(SQL("grant notify_producer to {}").format(Identifier(shop)))
+        with connected(roles, shop, "p") as session:
+            [id] = session.execute("select send('log', 'r', '{}')").fetchone()
+            assert row(db, id).producer == shop
+            assert session.execute("select id from outcomes()").fetchall() == [(id,)]
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute("select * from notifications")
+    assert db.execute("select * from notify.rights_amiss()").fetchall() == []
+
+
+def test_nobody_logs_in_as_the_group_of_producers(roles, db):
+    query = "select rolcanlogin from pg_roles where rolname = 'notify_producer'"
+    assert db.execute(query).fetchone() == (False,)
+
+
+def test_the_reader_neither_sends_nor_speaks_for_a_producer(roles):
+    with connected(roles, "notify_reader", "a reader's") as reader:
+        reader.execute("set default_transaction_read_only = off")
+        for call in ("send('log', 'r', '{}')", "outcomes()"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(f"select notify.{call}")
 
 
 def test_operators_see_the_queries_of_others(roles, db):
@@ -106,5 +143,7 @@ def test_it_may_come_before_the_first_migration(empty_dsn):
             migrate(empty_dsn)
             with connected(empty_dsn, "notify_reader", "a reader's") as reader:
                 assert reader.execute("select count(*) from notifications").fetchone() == (0,)
+                assert reader.execute("select queued from notify.gauges()").fetchone() == (0,)
+            assert admin.execute("select * from notify.rights_amiss()").fetchall() == []
         finally:
             drop_roles(admin)

@@ -88,6 +88,14 @@ def test_producers_may_set_what_the_readme_and_the_api_offer():
     assert names(columns) == list(OPENAPI["components"]["schemas"]["NewNotification"]["properties"])
 
 
+def test_functions_have_the_arguments_that_are_promised(db):
+    for function, arguments in tables("SQL")[2]:
+        name = names(function)[0]
+        query = "select proargnames[:pronargs] as given from pg_proc where oid = %s::regproc"
+        given = db.execute(query, [name]).fetchone().given
+        assert [word for word in names(arguments) if word != "max_attempts"] == given, name
+
+
 def test_columns_have_the_words_that_are_promised():
     words = {"channel": list(Channel), "status": list(Status), "outcome": list(Outcome)}
     assert by_name(tables("SQL")[1]) == words

@@ -223,13 +223,17 @@ def test_what_a_role_may_not_is_told_with_what_to_grant(dsn, db):
         for grant, word in [
             ("usage on schema public", ""),
             ("select on public._yoyo_migration", "permission denied for schema notify"),
-            ("usage on schema notify", "may not insert notify.notifications: grant select, insert"),
+            ("usage on schema notify", "permission denied for function faults"),
+            (
+                "execute on all functions in schema notify",
+                "may not insert notify.notifications: grant select, insert",
+            ),
             ("select, insert, update, delete on all tables in schema notify", ""),
         ]:
             db.execute(SQL("grant " + grant + " to {}").format(role))
             assert word in " ".join(missing(url))
         assert missing(url) == []
-        db.execute("revoke execute on function notify.wake from public")
+        db.execute(SQL("revoke execute on function notify.wake from {}").format(role))
         [line] = missing(url)
         assert "may not execute notify.wake()" in line
         db.execute(line.partition(": ")[2])

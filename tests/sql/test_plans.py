@@ -343,6 +343,55 @@ def test_a_redrive_that_finds_nothing_ends_after_a_bounded_look(full, which):
     assert seen.read["SEQ SCAN"] == 0
 
 
+WHO = "producer_roles_pkey"  # for whom the role speaks
+
+
+def outcomes(db, which, given):
+    query = f"select o.id from notify.outcomes({which}) o"
+    return [o.id for o in db.execute(query, [given]).fetchall()]
+
+
+@pytest.fixture(scope="module")
+def owned(full):
+    """Let this session's role be the producer of every thousandth row, which have a reference."""
+    full.execute(
+        "update notify.notifications set producer = session_user where reference is not null"
+    )
+    full.execute("vacuum analyze notify.notifications")
+    return full
+
+
+def test_a_producer_reads_one_of_its_outcomes_by_the_key_of_its_day(owned):
+    query = "select id from notify.notifications where reference is not null limit 1 offset 50"
+    id = owned.execute(query).fetchone().id
+    seen = touched(owned, lambda: outcomes(owned, "by_id => %s", id))
+    assert seen.answer == [id]
+    assert seen.indexes == {"notifications_pkey", WHO}
+    assert len(seen.partitions - {"producer_roles"}) == 1
+    assert seen.read.total() == 1
+
+
+def test_a_producer_reads_no_more_of_a_reference_than_there_is_of_it(owned):
+    query = "select reference, id from notify.notifications where reference is not null limit 1"
+    one = owned.execute(query).fetchone()
+    for reference, found in ((one.reference, [one.id]), ("nobody's", [])):
+        seen = touched(owned, lambda given=reference: outcomes(owned, "by_reference => %s", given))
+        assert seen.answer == found
+        assert seen.read["SEQ SCAN"] == 0
+        assert seen.read["notifications_reference"] == len(found)
+        assert seen.read.total() <= 2 * len(found) + A_LOOK_AT_THE_ENDS
+
+
+def test_a_producer_reads_of_a_time_the_days_since_then_and_a_bounded_number_of_rows(owned):
+    since = ago(owned, "2 days")
+    seen = touched(owned, lambda: outcomes(owned, "since => %s", since))
+    assert 0 < len(seen.answer) < ROWS / 1000
+    assert seen.indexes == {"notifications_pkey", WHO}
+    assert seen.read.total() <= 3 * ROWS / DAYS + len(seen.answer) + A_LOOK_AT_THE_ENDS
+    seen = touched(owned, lambda: outcomes(owned, "since => %s", "-infinity"))
+    assert seen.read.total() <= 100_000 + 2 * len(seen.answer) + A_LOOK_AT_THE_ENDS + 100
+
+
 ONE_NOTIFICATION = [
     query.text for query in queries("postgres") if query.dashboard == "one-notification.json"
 ]

@@ -1,0 +1,26 @@
+-- producer_rights() -> one row per right
+--
+-- Name what a producer's role may do. Nothing else is a producer's.
+--
+-- Returns  (kind, name, privilege, attribute): a word of GRANT for the object, its name, the privilege, and the column
+--          that it is for; attribute null: for all of it
+-- Note     new_id() is the default of a column, and runs with the rights of whoever inserts. What triggers call runs
+--          with the owner's. A producer reads no table: RETURNING and ON CONFLICT (id) would need SELECT
+-- Caller   grant_producer(), revoke_producer(), rights_amiss()
+create or replace function notify.producer_rights()
+returns table (kind text, name text, privilege text, attribute text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+  values ('schema', 'notify', 'usage', null::text)
+  union all
+  select 'table', 'notify.notifications', 'insert', unnest('{id,channel,recipient,payload,priority,send_at,
+    expires_at,max_attempts,reference,idempotency_key}'::text[])
+  union all
+  select 'function', p.oid::regprocedure::text, 'execute', null
+  from pg_proc p
+  where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'send', 'outcomes');
+end
+$$;
+
+comment on function notify.producer_rights() is 'producer_rights() -> one row per right';

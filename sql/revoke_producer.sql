@@ -1,0 +1,28 @@
+-- revoke_producer(role) -> nothing
+--
+-- Take from a role what grant_producer() gave it, and the producer's name. What it sent stays, and is delivered.
+--
+-- Args     role name
+-- Raises   42501: only the owner revokes; 42704: there is no such role
+-- Note     USAGE of the schema stays with a role that has other rights in it
+-- Caller   the migration 9999 deploys it; an operator calls it
+create or replace function notify.revoke_producer(role name) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_statement text;
+begin
+  perform notify.check_grant(role);
+  for v_statement in
+    select format('revoke %s%s on %s %s from %I', r.privilege, ' (' || r.attribute || ')', r.kind, r.name, role)
+    from notify.producer_rights() r
+    where r.kind <> 'schema' or not exists (
+      select from pg_class c, aclexplode(c.relacl) a
+      where c.relnamespace = 'notify'::regnamespace and a.grantee = quote_ident(role)::regrole)
+  loop
+    execute v_statement;
+  end loop;
+  delete from notify.producer_roles p where p.role = revoke_producer.role;
+end
+$$;
+
+comment on function notify.revoke_producer(name) is 'revoke_producer(role) -> nothing';

@@ -1,0 +1,58 @@
+-- rights_amiss() -> one row per right
+--
+-- Name what PUBLIC and notify_producer may do here and should not, and what a producer should be able to do.
+--
+-- Returns  (fault, remedy); remedy null: `notify migrate` repairs it, by keep_rights(). No row: all is well
+-- Note     Rights of other roles are their owner's affair
+-- Plan     the catalog alone
+-- Caller   Store.faults, when it asks for all
+create or replace function notify.rights_amiss() returns table (fault text, remedy text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with roles as (
+    select 0::oid as id, 'public'::text as name
+    union all
+    select r.oid, r.rolname from pg_roles r where r.rolname = 'notify_producer'
+  ), objects as (
+    select 'function' as kind, p.oid::regprocedure::text as name, null::name as attribute, p.proowner as owner,
+      coalesce(p.proacl, acldefault('f', p.proowner)) as acl
+    from pg_proc p where p.pronamespace = 'notify'::regnamespace
+    union all
+    select case c.relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass::text, null, c.relowner, c.relacl
+    from pg_class c where c.relnamespace = 'notify'::regnamespace and c.relacl is not null
+    union all
+    select 'table', c.oid::regclass::text, a.attname, c.relowner, a.attacl
+    from pg_class c join pg_attribute a on a.attrelid = c.oid
+    where c.relnamespace = 'notify'::regnamespace and a.attacl is not null and not a.attisdropped
+    union all
+    select 'schema', n.nspname, null, n.nspowner, n.nspacl from pg_namespace n where n.nspname = 'notify'
+  ), rights as (
+    select r.id, r.name as role, o.kind, o.name, o.attribute::text, lower(a.privilege_type) as privilege,
+      o.owner = (select c.relowner from pg_class c where c.oid = 'notify.notifications'::regclass) as is_ours
+    from objects o, aclexplode(o.acl) a join roles r on r.id = a.grantee
+  ), wanted as (
+    select r.id, r.name as role, w.kind, w.name, w.attribute, w.privilege
+    from roles r, notify.producer_rights() w where r.id <> 0
+    union all
+    select 0, 'public', w.kind, w.name, null, w.privilege
+    from notify.producer_rights() w where w.name ~ '^notify.new_id\('
+  )
+  select format('%s may %s%s %s', r.role, r.privilege, ' ' || r.attribute || ' of', r.name),
+    case when r.kind <> 'function' or r.id <> 0 or not r.is_ours then format('revoke %s%s on %s %s from %I',
+      r.privilege, ' (' || r.attribute || ')', r.kind, r.name, r.role) end
+  from rights r
+  where (r.id, r.privilege) <> (0, 'usage')              -- without more, it lets nobody do anything
+    and not exists (select from wanted w where (w.id, w.kind, w.name, w.privilege) = (r.id, r.kind, r.name, r.privilege)
+      and w.attribute is not distinct from r.attribute)
+  union all
+  select format('%s may not %s%s %s', w.role, w.privilege, ' ' || w.attribute || ' of', w.name), null
+  from wanted w
+  where not exists (select from rights r
+    where (w.id, w.kind, w.name, w.privilege) = (r.id, r.kind, r.name, r.privilege)
+      and w.attribute is not distinct from r.attribute)
+  union all
+  select format('notify_producer is a member of %s', m.roleid::regrole),
+    format('revoke %s from notify_producer', m.roleid::regrole)
+  from pg_auth_members m join roles r on r.id = m.member
+$$;
+
+comment on function notify.rights_amiss() is 'rights_amiss() -> one row per right';

@@ -1,0 +1,51 @@
+-- send(channel, recipient, payload, ...) -> uuid
+--
+-- Queue one notification, in the caller's transaction, and return its id: what INSERT ... RETURNING id does for a
+-- role that may read no table. A repeated idempotency_key gives the first id again.
+--
+-- Moves    nothing -> queued
+-- Args     as the columns of their names, without p_: they are called by name; null is the column's default.
+--          options jsonb, an object: what may be said besides, which is max_attempts
+-- Returns  the id; of the first request, if this one repeats it
+-- Raises   what accept() and take_key() raise; 23514 options_are_known; ND007: a trigger or rule that is not ours
+--          dropped the row
+-- Note     It gets no other arguments, ever: a second signature would make calls ambiguous. New ones are options.
+--          priority is an integer, because PostgreSQL does not find a smallint for the literal 2
+-- Caller   the migration 9999 deploys it; producers call it
+create or replace function notify.send(
+  channel text, recipient text, payload jsonb, reference text default null, priority integer default 2,
+  send_at timestamptz default null, expires_at timestamptz default null, idempotency_key text default null,
+  options jsonb default '{}')
+returns uuid
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_id uuid;
+  v_max_attempts jsonb := nullif(options -> 'max_attempts', 'null');
+begin
+  if (case jsonb_typeof(options) when 'object' then options - 'max_attempts' <> '{}' else options is not null end) then
+    perform notify.refuse('options_are_known', 'options', 'Give an object with max_attempts, or leave it out.');
+  end if;
+  if jsonb_typeof(v_max_attempts) <> 'number' or v_max_attempts::text !~ '^[0-9]{1,3}$' then
+    perform notify.refuse('max_attempts_is_1_to_100', 'max_attempts',
+      'Use 1 to 100, or leave it out for the service''s default.');
+  end if;
+  insert into notify.notifications
+    (channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, idempotency_key)
+  values (send.channel, send.recipient, send.payload, least(greatest(coalesce(send.priority, 2), -1), 4),
+    send.send_at, send.expires_at, v_max_attempts::integer, send.reference, send.idempotency_key)
+  returning id into v_id;
+  if v_id is null then
+    v_id := (
+      select k.notification_id from notify.known_key(notify.producer_of(notify.speaking_role()), send.idempotency_key) k);
+  end if;
+  if v_id is null then
+    raise exception using errcode = 'ND007', message = 'the notification was dropped by a trigger or rule that'
+      ' is not the service''s', hint = 'See \d notify.notifications for it.';
+  end if;
+  return v_id;
+end
+$$;
+
+comment on function notify.send(text, text, jsonb, text, integer, timestamptz, timestamptz, text, jsonb) is
+  'send(channel, recipient, payload, ...) -> uuid';

@@ -1,0 +1,61 @@
+"""An owner lets a role send, without being able to create roles."""
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from tests.ledger import row
+from tests.producers import producer, role
+
+SEND = "select notify.send('log', 'r', '{}') as id"
+
+
+def producer_of(db, session):
+    return row(db, session.execute(SEND).fetchone().id).producer
+
+
+def test_a_role_is_its_own_producer(db, dsn):
+    with producer(db, dsn) as session:
+        assert producer_of(db, session) == session.info.user
+
+
+def test_a_role_speaks_for_the_producer_that_was_named(db, dsn):
+    with producer(db, dsn, "shop") as session:
+        assert producer_of(db, session) == "shop"
+
+
+def test_granting_again_keeps_the_name_or_takes_the_new_one(db, dsn):
+    with producer(db, dsn, "shop") as session:
+        db.execute("select notify.grant_producer(%s)", [session.info.user])
+        assert producer_of(db, session) == "shop"
+        db.execute("select notify.grant_producer(%s, producer => 'store')", [session.info.user])
+        assert producer_of(db, session) == "store"
+
+
+def test_two_roles_of_one_producer_share_outcomes(db, dsn):
+    with producer(db, dsn, "shop") as one, producer(db, dsn, "shop") as two:
+        id = one.execute(SEND).fetchone().id
+        assert [o.id for o in two.execute("select * from notify.outcomes()")] == [id]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 64, "a\nb", "a\u0085b", " shop", "shop "])
+def test_what_is_no_name_is_refused(db, name):
+    with role(db) as user, pytest.raises(psycopg.errors.CheckViolation) as caught:
+        db.execute("select notify.grant_producer(%s, %s)", [user, name])
+    assert caught.value.diag.constraint_name == "producer_is_1_to_63_printable_characters"
+
+
+@pytest.mark.parametrize("name", ["x" * 63, "é" * 63, "Bob's shop; drop table", "%I"])
+def test_what_is_a_name_is_taken(db, dsn, name):
+    with producer(db, dsn, name) as session:
+        assert producer_of(db, session) == name
+
+
+def test_a_role_with_an_odd_name_is_granted_to_as_it_is_spelt(db):
+    name = f'O"Neil; x {db.info.backend_pid}'
+    db.execute(SQL("create role {}").format(Identifier(name)))
+    db.execute("select notify.grant_producer(%s)", [name])
+    may = "select has_function_privilege(oid, 'notify.outcomes', 'execute') as may from pg_roles"
+    may = may.replace("'notify.outcomes'", "'notify.outcomes'::regproc::oid")
+    assert db.execute(may + " where rolname = %s", [name]).fetchone().may
+    db.execute(SQL("drop owned by {0}; drop role {0}").format(Identifier(name)))

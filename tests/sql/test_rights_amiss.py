@@ -1,0 +1,89 @@
+"""Each right that is too much or too little is named, with what mends it."""
+
+import pytest
+
+from service.ledger.migrate import migrate
+from tests.producers import role
+
+# By what somebody did: what is said of it. `migrate` mends those that no statement stands behind.
+TOO_MUCH = {
+    "grant select on notify.notifications to public": "public may select notify.notifications",
+    "grant insert on notify.notifications to notify_producer":
+        "notify_producer may insert notify.notifications",
+    "grant insert (status) on notify.notifications to notify_producer":
+        "notify_producer may insert status of notify.notifications",
+    "grant select (id) on notify.notifications to notify_producer":
+        "notify_producer may select id of notify.notifications",
+    "grant select on notify.api_keys to notify_producer":
+        "notify_producer may select notify.api_keys",
+    "grant usage on sequence notify.audit_id_seq to notify_producer":
+        "notify_producer may usage notify.audit_id_seq",
+    "grant create on schema notify to public": "public may create notify",
+    "grant execute on function notify.cancel to notify_producer":
+        "notify_producer may execute notify.cancel(uuid[])",
+    "grant pg_read_all_data to notify_producer": "notify_producer is a member of pg_read_all_data",
+}  # fmt: skip
+BY_MIGRATE = {
+    "grant execute on function notify.cancel to public": "public may execute notify.cancel(uuid[])",
+    "create function notify.theirs() returns int language sql return 1":
+        "public may execute notify.theirs()",
+    "revoke execute on function notify.new_id from public":
+        "public may not execute notify.new_id()",
+    "revoke usage on schema notify from notify_producer": "notify_producer may not usage notify",
+    "revoke insert (reference) on notify.notifications from notify_producer":
+        "notify_producer may not insert reference of notify.notifications",
+    "revoke execute on function notify.outcomes from notify_producer":
+        "notify_producer may not execute notify.outcomes("
+        "uuid,text,text,timestamp with time zone)",
+}  # fmt: skip
+
+
+@pytest.fixture
+def group(db):
+    """The group notify_producer, as ops/postgres/roles.sql makes it."""
+    db.execute("create role notify_producer; select notify.keep_rights()")
+    yield
+    db.execute("drop owned by notify_producer; drop role notify_producer")
+
+
+def amiss(db):
+    return db.execute("select fault, remedy from notify.rights_amiss()").fetchall()
+
+
+def test_a_fresh_ledger_has_nothing_amiss(db, group):
+    assert amiss(db) == []
+
+
+@pytest.mark.parametrize("act", TOO_MUCH)
+def test_what_is_too_much_is_named_with_the_statement_that_takes_it(db, group, act):
+    db.execute(act)
+    [found] = amiss(db)
+    assert found.fault == TOO_MUCH[act]
+    db.execute(found.remedy)
+    db.execute("select notify.keep_rights()")  # REVOKE INSERT ON a table takes the columns', too
+    assert amiss(db) == []
+
+
+@pytest.mark.parametrize("act", BY_MIGRATE)
+def test_what_a_deploy_would_have_kept_is_mended_by_migrate(db, dsn, group, act):
+    db.execute(act)
+    [found] = amiss(db)
+    assert (found.fault, found.remedy) == (BY_MIGRATE[act], None)
+    said = []
+    migrate(dsn, say=said.append)
+    assert said == [f"mended: {found.fault}"]
+    assert amiss(db) == []
+
+
+def test_a_function_of_somebody_else_is_theirs_to_revoke(db):
+    with role(db) as user:
+        db.execute("create function notify.theirs() returns int language sql return 1")
+        db.execute(f"alter function notify.theirs() owner to {user}")
+        [found] = amiss(db)
+        assert found.remedy == "revoke execute on function notify.theirs() from public"
+        db.execute(found.remedy)
+        assert amiss(db) == []
+
+
+def test_without_the_group_only_public_is_looked_at(db):
+    assert amiss(db) == []
