@@ -1,16 +1,19 @@
 """POST /notify/batch: each item is accepted or refused by itself, in one round trip."""
 
+import asyncio
 import json
 import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 
+import psycopg
 import pytest
 
-from service.api import items
+from service.api import batch, items
 from service.api.batcher import Batcher
 from service.http.connections import Limits
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
@@ -301,6 +304,40 @@ def test_a_batch_is_refused_as_a_whole_when_too_much_waits(api: Api, db, monkeyp
     assert code(post(api, [LINE] * 3)) == (503, "overloaded")
     assert db.execute(COUNT).fetchone().n == 0
     assert codes(post(api, [LINE] * 2)) == [None] * 2
+
+
+def test_a_single_request_does_not_wait_behind_a_batch(api: Api, dsn: str, db) -> None:
+    db.execute(
+        "create function held() returns trigger language plpgsql as"
+        " $$ begin perform pg_advisory_xact_lock(7); return new; end $$;"
+        "create trigger held before insert on notify.notifications"
+        " for each row when (new.reference = 'held') execute function held()"
+    )
+    waiting = "select count(*) as n from pg_locks where locktype = 'advisory' and not granted"
+    with psycopg.connect(dsn) as holder, ThreadPoolExecutor(1) as beside:
+        holder.execute("select pg_advisory_xact_lock(7)")
+        held = beside.submit(post, api, [LINE | {"reference": "held"}] * 10)
+        wait_for(lambda: db.execute(waiting).fetchone().n == 1)
+        assert [api.post(LINE).status for _ in range(5)] == [202] * 5
+        assert not held.done()
+        holder.rollback()
+        assert codes(held.result(LIMIT_S)) == [None] * 10
+
+
+def test_others_have_their_turn_while_items_are_checked(monkeypatch) -> None:
+    monkeypatch.setattr(batch, "SLICE_S", 0.0)
+    turns: list[str] = []
+
+    async def others() -> None:
+        for _ in range(3):
+            turns.append("other")
+            await asyncio.sleep(0)
+
+    async def both() -> None:
+        await asyncio.gather(batch.in_slices(turns.append, ["item"] * 3), others())
+
+    asyncio.run(both())
+    assert turns == ["item", "other"] * 3
 
 
 def test_a_client_that_leaves_changes_nothing(api: Api, db, monkeypatch) -> None:
