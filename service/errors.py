@@ -45,6 +45,10 @@ class NotTried(NotifyError):
     """No time was left to insert a row: it is not in the ledger."""
 
 
+class KeyInFlight(NotifyError):
+    """An open transaction holds the idempotency key of a row: it is not in the ledger by us."""
+
+
 class Refused(NotifyError):
     """The database refused a row. `constraint` names the broken rule, `column` the field."""
 

@@ -12,4 +12,5 @@ DIGITS_MAX = 4300  # of an integer: Python reads no longer ones, nor do many oth
 PRODUCER_MAX_CHARS = 63  # as many as a role's name has
 RECIPIENT_MAX_CHARS = 2048
 REFERENCE_MAX_CHARS = 255
+IDEMPOTENCY_KEY_MAX_CHARS = 255
 MAX_ATTEMPTS_MAX = 100  # what a row may bring as max_attempts

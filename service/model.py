@@ -75,6 +75,8 @@ class Notification:
     due_at: datetime
     expires_at: datetime | None
     reference: str | None
+    idempotency_key: str | None
+    is_test: bool
     created_at: datetime
     settled_at: datetime | None
     last_error_code: str | None
@@ -120,6 +122,7 @@ class Accepted(NamedTuple):
 
     id: UUID
     created_at: datetime
+    replayed: bool = False  # the same request was here before: both are the first one's
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 -- Insert many notifications as one statement: the requests of the same few milliseconds share a commit.
 --
 -- Moves    nothing -> queued
--- Args     p_rows jsonb, an array of objects with the columns a producer may set; at most 1000
+-- Args     p_rows jsonb, an array of objects with the columns a producer may set, and producer and is_test;
+--          at most 1000. Those that have idempotency keys are dearer here than in enqueue_keyed()
 -- Returns  (ord, id, created_at); ord is the element's place, from 1
 -- Raises   what any of the rows raises; ND003: not every row came back as it was sent, or there are triggers
 --          or rules that are not ours. Then no row is inserted, and the caller calls enqueue(), which takes the
@@ -15,6 +16,7 @@ returns table (ord bigint, id uuid, created_at timestamptz)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
+  v_producer text := notify.producer_of(notify.speaking_role());
   v_inserted integer;
 begin
   return query
@@ -22,15 +24,19 @@ begin
     select notify.new_id() as id, r.*
     from rows from (jsonb_to_recordset(p_rows) as (
       channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
-      expires_at timestamptz, max_attempts integer, reference text
+      expires_at timestamptz, max_attempts integer, reference text, idempotency_key text,
+      producer text, is_test boolean
     )) with ordinality as r(
-      channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, ord)
+      channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
+      idempotency_key, producer, is_test, ord)
   ),
   queued as (
     insert into notify.notifications
-      (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference)
+      (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
+       idempotency_key, producer, is_test)
     select i.id, i.channel, i.recipient, coalesce(i.payload, 'null'), coalesce(i.priority, 2),
-      i.send_at, i.expires_at, i.max_attempts, i.reference
+      i.send_at, i.expires_at, i.max_attempts, i.reference,
+      i.idempotency_key, coalesce(i.producer, v_producer), coalesce(i.is_test, false)
     from input i
     returning notifications.id, notifications.created_at
   )

@@ -4,7 +4,7 @@
 -- partition, on today's and on tomorrow's.
 --
 -- Plan     pg_trigger by its relation; 10 microseconds
--- Caller   enqueue_all(), enqueue()
+-- Caller   enqueue_all(), enqueue_keyed(), enqueue()
 create or replace function notify.has_strangers() returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -17,7 +17,7 @@ begin
         to_regclass('notify.notifications' || to_char(v_now, '_YYYYMMDD')),
         to_regclass('notify.notifications' || to_char(v_now + interval '1 day', '_YYYYMMDD')))
       and not t.tgisinternal
-      and t.tgfoid not in ('notify.accept'::regproc, 'notify.wake'::regproc))
+      and t.tgfoid not in ('notify.accept'::regproc, 'notify.take_key'::regproc, 'notify.wake'::regproc))
     or (select c.relhasrules from pg_class c where c.oid = 'notify.notifications'::regclass);
 end
 $$;

@@ -9,6 +9,7 @@ from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway
 from service.logs import logs
+from service.logs.copied import Copied
 from service.metrics import WorkerMetrics
 from workers.claim import Claim
 from workers.hints import NOTHING, Hints, Ids
@@ -20,7 +21,8 @@ from workers.store import Store
 WAIT_S = 0.25
 POLL_S = 0.05  # between empty claims without the ready set
 CLAIM_MAX = 1000
-LEDGER_EVERY_S = 60.0  # between looks at which ledger this is, and at its clock
+LEDGER_EVERY_S = 60.0  # between looks at which ledger this is, at its home and at its clock
+COPY_EVERY_S = 5.0  # the same while it is a copy: somebody may have adopted it
 ASK_PAUSE_S = 1.0  # between questions for claims whose answer was lost
 
 
@@ -41,6 +43,7 @@ class Claimer(Loop):
         super().__init__("claimer", metrics)
         self._store = store
         self._clock = clock
+        self._copied = Copied(settings.environment, metrics.ledger_is_copy)
         self._look_at = -math.inf
         self._hints = hints
         self._slots = slots
@@ -72,6 +75,9 @@ class Claimer(Loop):
             self._give_back()
         if not self._store.is_connected or time.monotonic() >= self._look_at:
             self._look_at_ledger()
+        if self._copied.is_copy:  # its ids in Redis may be the original's: they are left there
+            self._stopping.wait(WAIT_S)
+            return
         room = min(CLAIM_MAX, self._slots.free(WAIT_S))
         if room <= 0:
             return
@@ -89,13 +95,16 @@ class Claimer(Loop):
                 self._stopping.wait(POLL_S)
 
     def _look_at_ledger(self) -> None:
-        """Read which ledger this is, and its clock: keys of Redis and signatures need them."""
+        """Read which ledger this is, its home, and its clock for Redis's keys and signatures."""
         asked_at = time.monotonic()
         ledger, now_s = self._store.ledger()
         self._clock.take_reading(now_s, asked_at)
         self._metrics.clock_skew.set(self._clock.skew_s())
         self._hints.use(ledger)
-        self._look_at = asked_at + LEDGER_EVERY_S
+        self._copied.see(self._store.home())
+        if self._copied.is_copy:
+            self._store.notice_copy()
+        self._look_at = asked_at + (COPY_EVERY_S if self._copied.is_copy else LEDGER_EVERY_S)
 
     def _claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
         """Claim; return what to send, and what had expired.

@@ -17,6 +17,7 @@ from prometheus_async.aio.web import server_stats
 from service.access.ring import KeyRing
 from service.access.scopes import ADMIN, ANY, CANCEL, OPERATE, READ, SEND
 from service.api import health
+from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
 from service.api.door import Door
@@ -66,9 +67,15 @@ def create_app(
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
     outage = Outage("postgresql", role="api")
-    batcher = Batcher(store, metrics, outage=outage)
+    aside = Aside(Batcher(store, metrics, outage=outage))
+    batcher = Batcher(store, metrics, outage=outage, aside=aside)
     batches = Batcher(
-        store, metrics, rows_max=BATCH_ITEMS_MAX, bytes_max=BATCH_BODY_BYTES_MAX, outage=outage
+        store,
+        metrics,
+        rows_max=BATCH_ITEMS_MAX,
+        bytes_max=BATCH_BODY_BYTES_MAX,
+        outage=outage,
+        aside=aside,
     )
     enqueue = EnqueueHandler(settings, batcher, metrics, clock)
     batch = BatchHandler(settings, batches, metrics, clock, ReadLimit(BATCHES_AT_ONCE, 100))
@@ -88,7 +95,7 @@ def create_app(
         handler = guarded(door.admitted(handler, need))
         app.router.add_post(path, measured.route(path, handler, *statuses))
 
-    post("/notify", enqueue.post, 202, 503, need=SEND)
+    post("/notify", enqueue.post, 200, 202, 503, need=SEND)
     post("/notify/batch", batch.post, 200, 503, need=SEND)
     get("/notifications", limited(read.page, lists), 200, 503, need=READ)
     get("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ)
@@ -99,7 +106,7 @@ def create_app(
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
     post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
     get("/healthz", health.alive, 200)
-    get("/readyz", health.ReadyHandler(store).ready, 200, 503)
+    get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
@@ -111,6 +118,7 @@ def create_app(
         yield
         await batcher.close()
         await batches.close()
+        await aside.close()
 
     app.cleanup_ctx.append(flush_at_the_end)
     return app

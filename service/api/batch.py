@@ -13,7 +13,7 @@ from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
 from service.api.body import NewNotification, read_notification
 from service.api.door import owe, refuse_unless_sendable
-from service.api.enqueue import refused
+from service.api.enqueue import refused, row_of
 from service.api.items import Bodies, elements, is_ndjson, lines
 from service.api.read_limit import ReadLimit
 from service.api.views import BatchItem, BatchReport, Links
@@ -59,13 +59,14 @@ class BatchHandler:
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer 200 with a result for each item, or raise Problem; either is counted."""
+        caller = caller_of(request)
         try:
             split = lines if is_ndjson(request) else elements
             async with self._bodies.read(request) as body, self._limit.admitted():
                 found = split(body)
                 owe(request, max(0, len(found) - 1))
-                checked = await in_slices(partial(self._check, caller_of(request)), found)
-                replies = await replies_to(self._submit(checked), checked)
+                checked = await in_slices(partial(self._check, caller), found)
+                replies = await replies_to(self._submit(checked, caller), checked)
         except Problem as problem:
             self._count_failed(problem)
             raise
@@ -84,14 +85,18 @@ class BatchHandler:
             refuse_unless_sendable(caller, notification.channel, notification.recipient)
         except Problem as problem:
             return problem
-        return notification, encode(notification)
+        return notification, row_of(notification, caller)
 
-    def _submit(self, checked: Iterable[Checked | Problem]) -> list[asyncio.Future[Accepted]]:
+    def _submit(
+        self, checked: Iterable[Checked | Problem], caller: Caller
+    ) -> list[asyncio.Future[Accepted]]:
         """Queue all good items, which one INSERT takes. Raises Problem if there is no room."""
         good = [item for item in checked if not isinstance(item, Problem)]
         if not self._batcher.has_room(len(good), sum(len(row) for _, row in good)):
             raise Problem("overloaded")
-        return [self._batcher.submit(row, notification) for notification, row in good]
+        return [
+            self._batcher.submit(row, notification, caller.producer) for notification, row in good
+        ]
 
     def _count(self, checked: Iterable[Checked | Problem], replies: Iterable[Reply]) -> None:
         """Count items as if each had been a request."""

@@ -11,8 +11,9 @@ from typing import NamedTuple, cast
 
 from loguru import logger
 
+from service.api.aside import Aside
 from service.api.body import NewNotification
-from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.http.problems import Problem
 from service.ledger.api_store import ApiStore
 from service.logs import logs
@@ -31,7 +32,7 @@ EACH_WITHIN_S = 2.0
 
 
 Flush = asyncio.Task[None]
-Reply = Accepted | NotifyError
+Reply = Accepted | NotifyError | None  # None: another batcher has taken the row over
 
 
 class Waiting(NamedTuple):
@@ -41,8 +42,9 @@ class Waiting(NamedTuple):
     notification: NewNotification  # the same, for the log
     until: float  # by the loop's clock
     answer: asyncio.Future[Accepted]
+    producer: str | None
 
-    def resolve(self, reply: Reply) -> None:
+    def resolve(self, reply: Accepted | NotifyError) -> None:
         """Answer the request, once; if its client went away, the future was cancelled."""
         if self.answer.done():
             return
@@ -63,13 +65,18 @@ class Batcher:
         rows_max: int = BATCH_ROWS_MAX,
         bytes_max: int = BATCH_BYTES_MAX,
         outage: Outage | None = None,
+        aside: Aside | None = None,
     ) -> None:
-        """`rows_max`, `bytes_max`: of one INSERT; `outage`: shared with another batcher."""
+        """`rows_max`, `bytes_max`: of one INSERT; `outage`: shared with another batcher.
+
+        `aside`: where rows go that would wait for a key in flight; None: they wait here.
+        """
         self._store = store
         self._metrics = metrics
         self._rows_max = rows_max
         self._bytes_max = bytes_max
         self._outage = outage or Outage("postgresql", role="api")
+        self._aside = aside
         self._kept_out = Seldom("kept_out_by_database")
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()  # in the order of their `until`
@@ -77,15 +84,20 @@ class Batcher:
         self._flushes: dict[Flush, asyncio.TimerHandle | None] = {}  # those with requests to answer
         self._running: set[Flush] = set()  # all, also those with nobody waiting
 
-    def submit(self, row: bytes, notification: NewNotification) -> asyncio.Future[Accepted]:
+    def submit(
+        self, row: bytes, notification: NewNotification, producer: str | None = None
+    ) -> asyncio.Future[Accepted]:
         """Queue one row, a JSON object, and return its future: Accepted, once it is committed.
 
-        The future raises Problem or Refused; this call raises Problem when too much is waiting.
+        `producer`: who asks; None: anybody. The future raises Problem or Refused; this call raises
+        Problem when too much is waiting.
         """
+        if self._aside and notification.idempotency_key is not None and self._aside.has(producer):
+            return self._aside.submit(row, notification, producer)
         if not self.has_room(1, len(row)):
             raise Problem("overloaded")
         until = self._loop.time() + DEADLINE_S
-        waiting = Waiting(row, notification, until, self._loop.create_future())
+        waiting = Waiting(row, notification, until, self._loop.create_future(), producer)
         self._waiting.append(waiting)
         self._waiting_bytes += len(row)
         self._start_flush()
@@ -97,6 +109,17 @@ class Batcher:
             len(self._waiting) + rows <= WAITING_ROWS_MAX
             and self._waiting_bytes + bytes_ <= WAITING_BYTES_MAX
         )
+
+    def take_over(self, rows: Iterable[Waiting]) -> None:
+        """Queue rows that another batcher was asked to insert."""
+        for waiting in rows:
+            if self.has_room(1, len(waiting.row)):
+                self._waiting.append(waiting)
+                self._waiting_bytes += len(waiting.row)
+            else:
+                waiting.resolve(Problem("overloaded"))
+        self._waiting = deque(sorted(self._waiting, key=lambda waiting: waiting.until))
+        self._start_flush()
 
     async def close(self) -> None:
         """Wait until all requests are answered and all INSERTs have ended."""
@@ -136,7 +159,8 @@ class Batcher:
         finally:
             self._leave(flush)
             for waiting, reply in zip(batch, replies, strict=True):
-                waiting.resolve(reply)
+                if reply is not None:
+                    waiting.resolve(reply)
         self._metrics.batch.observe(len(batch))
         logs.transitions("enqueued", enqueued(batch, replies))
 
@@ -175,10 +199,14 @@ class Batcher:
     async def _insert(self, batch: Sequence[Waiting]) -> list[Reply]:
         """Insert the rows that can be inserted; returns what became of each row, in order."""
         try:
-            by_ordinal = await self._store.enqueue(b"[" + b",".join([w.row for w in batch]) + b"]")
+            by_ordinal = await self._store.enqueue(
+                b"[" + b",".join([w.row for w in batch]) + b"]", is_in_haste=self._aside is not None
+            )
             self._note(by_ordinal.values())
             results = map(by_ordinal.get, range(1, len(batch) + 1))
             return [r if isinstance(r, Accepted) else reason(r) for r in results]
+        except KeyInFlight:
+            return await self._insert_apart(batch)
         except Refused as refusal:
             return [refusal] if len(batch) == 1 else await self._insert_each(batch)
         except DatabaseAway as error:
@@ -188,7 +216,24 @@ class Batcher:
             logger.exception("enqueue_failed", rows=len(batch))
             return [Problem("internal_error") for _ in batch]
 
-    def _note(self, replies: Collection[Reply]) -> None:
+    async def _insert_apart(self, batch: Sequence[Waiting]) -> list[Reply]:
+        """Insert what has no key, then the rest of each producer; who meets a key goes aside."""
+        parts: dict[tuple[str | None, ...], list[int]] = {(): []}
+        for place, waiting in enumerate(batch):
+            has_key = waiting.notification.idempotency_key is not None
+            parts.setdefault((waiting.producer,) if has_key else (), []).append(place)
+        if max(map(len, parts.values())) == len(batch):
+            assert self._aside
+            self._aside.take(batch, batch[0].producer)
+            return [None] * len(batch)
+        replies: list[Reply] = [None] * len(batch)
+        for places in filter(None, parts.values()):
+            part = await self._insert([batch[place] for place in places])
+            for place, reply in zip(places, part, strict=True):
+                replies[place] = reply
+        return replies
+
+    def _note(self, replies: Collection[Accepted | NotifyError]) -> None:
         """Log whether the database is away for every row, as when its disk is full, or for some."""
         away = [r for r in replies if isinstance(r, DatabaseAway)]
         if away and len(away) == len(replies):
@@ -217,6 +262,8 @@ def reason(reply: NotifyError | None) -> NotifyError:
         return Problem("dropped_by_database")
     if isinstance(reply, NotTried):
         return not_tried()
+    if isinstance(reply, KeyInFlight):
+        return Problem("idempotency_key_in_flight")
     if isinstance(reply, DatabaseAway):
         return Problem("database_unavailable")
     return reply
@@ -230,7 +277,7 @@ def not_tried() -> Problem:
 def enqueued(batch: Iterable[Waiting], replies: Iterable[Reply]) -> Iterator[logs.Row]:
     """Return a log row for each notification that is in the ledger now."""
     for waiting, reply in zip(batch, replies, strict=True):
-        if isinstance(reply, Accepted):
+        if isinstance(reply, Accepted) and not reply.replayed:
             notification = waiting.notification
             row: dict[str, object] = {
                 "notification_id": reply.id,

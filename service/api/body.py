@@ -1,5 +1,6 @@
 """The body of POST /notify, and every check of it that needs no database."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,12 @@ from service.channels.table import CHANNELS
 from service.channels.words import EITHER, payloads, recipients
 from service.config.settings import Settings
 from service.http.problems import Fault
-from service.limits import MAX_ATTEMPTS_MAX, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.limits import (
+    IDEMPOTENCY_KEY_MAX_CHARS,
+    MAX_ATTEMPTS_MAX,
+    RECIPIENT_MAX_CHARS,
+    REFERENCE_MAX_CHARS,
+)
 from service.model import DEFAULT_PRIORITY, LANES, Channel
 from service.text.checks import CONTROL, WITHOUT_CONTROL
 
@@ -71,9 +77,18 @@ class NewNotification(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
             extra_json_schema=WITHOUT_CONTROL,
         ),
     ] = None
+    idempotency_key: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=IDEMPOTENCY_KEY_MAX_CHARS)] | None,
+        Meta(
+            description="Your name for this request, as the header Idempotency-Key, 1 to "
+            f"{IDEMPOTENCY_KEY_MAX_CHARS} characters: the same again counts once.",
+            extra_json_schema=WITHOUT_CONTROL,
+        ),
+    ] = None
 
 
 BODY = Body(NewNotification, open_at="/payload")
+UNPRINTABLE = re.compile(f"{CONTROL.pattern}|[\ud800-\udfff]")  # a header may be no UTF-8
 SEND_AT_AGE_MAX = timedelta(days=365)  # older is a mistake
 EXPIRES_AT_MAX = timedelta(days=3650)
 DECODERS = {
@@ -84,19 +99,29 @@ DECODERS = {
 
 
 def read_notification(
-    body: bytes, settings: Settings, now: Callable[[], float] = time.time
+    body: bytes, settings: Settings, now: Callable[[], float] = time.time, key: str | None = None
 ) -> NewNotification:
-    """Turn a body into a row. Raises Problem, with as many faults as are cheap to find."""
-    return BODY.read(body, lambda notification: checked(body, notification, settings, now))
+    """Turn a body into a row. Raises Problem, with as many faults as are cheap to find.
+
+    `key`: what the header Idempotency-Key says.
+    """
+    return BODY.read(body, lambda notification: checked(body, notification, settings, now, key))
 
 
 def checked(
-    body: bytes, notification: NewNotification, settings: Settings, now: Callable[[], float]
+    body: bytes,
+    notification: NewNotification,
+    settings: Settings,
+    now: Callable[[], float],
+    key: str | None = None,
 ) -> tuple[NewNotification, list[Fault]]:
     """Check what types cannot; returns the row that is stored if there is no fault."""
     if refused := unstorable(body, notification.payload):
         return notification, refused
     faults: list[Fault] = []
+    if key is not None or notification.idempotency_key is not None:
+        faults += key_faults(notification, key)
+        notification.idempotency_key = notification.idempotency_key or key
     if notification.send_at is not None or notification.expires_at is not None:
         faults += time_faults(notification, settings, datetime.fromtimestamp(now(), UTC))
     if notification.reference is not None and CONTROL.search(notification.reference):
@@ -118,14 +143,34 @@ def checked(
 def time_faults(
     notification: NewNotification, settings: Settings, now: datetime
 ) -> Iterator[Fault]:
-    """Check the order of the times. The database checks it again, by its own clock."""
+    """Check the order of the times. The database checks it again, by its own clock.
+
+    Of a request with a key it alone does: it knows whether this is a repetition, which counts as
+    what it was when it came first.
+    """
     send_at, expires_at = notification.send_at or now, notification.expires_at
+    if notification.idempotency_key is not None:
+        now, expires_at = min(now, send_at), None
     if not now - SEND_AT_AGE_MAX <= send_at <= now + timedelta(days=settings.send_at_max_days):
         sentence = f"Use a time within {settings.send_at_max_days} days."
         yield Fault("invalid_send_at", sentence, "/send_at")
     elif expires_at is not None and not max(now, send_at) < expires_at <= now + EXPIRES_AT_MAX:
         sentence = "Use a time in the future, after send_at and within ten years."
         yield Fault("invalid_expires_at", sentence, "/expires_at")
+
+
+def key_faults(notification: NewNotification, header: str | None) -> Iterator[Fault]:
+    """Check the idempotency key of the header and of the body."""
+    field = notification.idempotency_key
+    if header is not None and field not in (None, header):
+        sentence = "Give it as the header Idempotency-Key or as the field, not two different ones."
+        yield Fault("invalid_idempotency_key", sentence, "/idempotency_key")
+    key = header if header is not None else field or ""
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_CHARS or UNPRINTABLE.search(key):
+        sentence = f"Use 1 to {IDEMPOTENCY_KEY_MAX_CHARS} characters, without control characters."
+        yield Fault(
+            "invalid_idempotency_key", sentence, "" if field is None else "/idempotency_key"
+        )
 
 
 def missing_setting(channel: Declaration, settings: Settings) -> str | None:

@@ -1,9 +1,11 @@
 """POST /notify."""
 
+from functools import lru_cache
+
 import msgspec
 from aiohttp import web
 
-from service.access.caller import caller_of
+from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
 from service.api.body import NewNotification, read_notification
 from service.api.door import refuse_unless_sendable
@@ -34,22 +36,54 @@ class EnqueueHandler:
         self._failed = metrics.enqueue_failed
 
     async def post(self, request: web.Request) -> web.Response:
-        """Answer 202, or raise Problem; either is counted."""
+        """Answer 202, for a repetition 200, or raise Problem; all but repetitions are counted."""
+        caller = caller_of(request)
         try:
-            notification = read_notification(await read_body(request), self._settings, self._now)
-            refuse_unless_sendable(caller_of(request), notification.channel, notification.recipient)
-            accepted = await self._enqueue(notification)
+            key = key_of(request) if "Idempotency-Key" in request.headers else None
+            notification = read_notification(
+                await read_body(request), self._settings, self._now, key
+            )
+            refuse_unless_sendable(caller, notification.channel, notification.recipient)
+            accepted = await self._enqueue(notification, caller)
         except Problem as problem:
             self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
             raise
-        self._enqueued[notification.channel].inc()
+        if not accepted.replayed:
+            self._enqueued[notification.channel].inc()
         return receipt(accepted)
 
-    async def _enqueue(self, notification: NewNotification) -> Accepted:
+    async def _enqueue(self, notification: NewNotification, caller: Caller) -> Accepted:
+        row = row_of(notification, caller)
         try:
-            return await self._batcher.submit(encode(notification), notification)
+            return await self._batcher.submit(row, notification, caller.producer)
         except Refused as refusal:
             raise refused(refusal) from None
+
+
+def key_of(request: web.Request) -> str:
+    """Read the header Idempotency-Key: a string in quotation marks, as drafted, or without."""
+    first, *others = request.headers.getall("Idempotency-Key")
+    if others:
+        sentence = "Send one header Idempotency-Key, not several."
+        raise invalid([Fault("invalid_idempotency_key", sentence, "")])
+    is_quoted = len(first) > 1 and first[0] == first[-1] == '"'
+    return first[1:-1] if is_quoted else first
+
+
+def row_of(notification: NewNotification, caller: Caller) -> bytes:
+    """Write the row: what the client said, and what the key says of it."""
+    row = encode(notification)
+    said = said_of(caller.producer, caller.kind == "test")
+    return row[:-1] + said if said else row
+
+
+@lru_cache(maxsize=1024)
+def said_of(producer: str | None, is_test: bool) -> bytes:
+    """Write the end of a row whose producer or kind is not the default; empty: both are."""
+    said: dict[str, object] = {} if producer is None else {"producer": producer}
+    if is_test:
+        said["is_test"] = True
+    return b"," + encode(said)[1:] if said else b""
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -77,12 +111,15 @@ def is_json(request: web.Request) -> bool:
 
 
 def receipt(accepted: Accepted) -> web.Response:
-    """Render the 202."""
+    """Render the 202; for a repetition the same, as 200."""
     path = f"/notifications/{accepted.id}"
+    headers = {"Content-Type": "application/json", "Location": path}
+    if accepted.replayed:
+        headers["Idempotency-Replayed"] = "true"
     return web.Response(
         body=encode(Receipt(id=accepted.id, created_at=accepted.created_at, links=Links(path))),
-        status=202,
-        headers={"Content-Type": "application/json", "Location": path},
+        status=200 if accepted.replayed else 202,
+        headers=headers,
     )
 
 
@@ -91,6 +128,8 @@ def refused(refusal: Refused) -> Problem:
     code = f"invalid_{refusal.column}"
     if refusal.constraint == "payload_is_at_most_256_kib":
         code = "payload_too_large"
+    elif refusal.constraint == "idempotency_key_reused":
+        code = refusal.constraint
     elif code not in KINDS:
         code = "refused_by_database"
     pointer = f"/{refusal.column}" if refusal.column else ""

@@ -15,14 +15,19 @@ async def alive(request: web.Request) -> web.Response:
 class ReadyHandler:
     """Answer whether work can be done."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, environment: str | None) -> None:
         self._store = store
+        self._environment = environment
 
     async def ready(self, request: web.Request) -> web.Response:
-        """Answer 200, or 503 with what is missing."""
-        missing = await self._store.missing()
-        response = json_response(Readiness("not ready" if missing else "ready", missing))
-        if missing:
+        """Answer 200, also in a copy of a ledger, or 503 with what is missing."""
+        if missing := await self._store.missing():
+            response = json_response(Readiness("not ready", missing))
             response.set_status(503)
             response.headers["Retry-After"] = "1"
-        return response
+            return response
+        home = await self._store.home(self._environment)
+        if home.is_home:
+            return json_response(Readiness("ready"))
+        hint = f"{home.fault(self._environment)}, and nothing is sent: {home.remedy}"
+        return json_response(Readiness("degraded", hint=hint))

@@ -51,7 +51,7 @@ async def serving(
         )
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
-        look = partial(ledger_clock.kept, clock, store, metrics)
+        look = partial(ledger_clock.kept, clock, store, metrics, settings.environment)
         with logger.contextualize(role="api"):
             tasks = [
                 asyncio.create_task(watched("clock", look, process.restarted), name="clock"),

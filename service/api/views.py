@@ -78,6 +78,8 @@ class Summary(msgspec.Struct, kw_only=True):
     due_at: datetime
     expires_at: datetime | None
     reference: str | None
+    idempotency_key: str | None
+    is_test: bool
     created_at: datetime
     settled_at: datetime | None
     last_error_code: str | None
@@ -173,7 +175,11 @@ class KeyList(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether work can be done, and what is missing if not."""
+    """Whether work can be done, and what is missing if not.
 
-    status: Literal["ready", "not ready"]
+    Status `degraded`: everything is accepted, and nothing is sent; `hint` says why, and what to do.
+    """
+
+    status: Literal["ready", "degraded", "not ready"]
     missing: list[str] = []
+    hint: str | msgspec.UnsetType = msgspec.UNSET

@@ -45,6 +45,7 @@ def parser() -> Parser:
     add_services(commands)
     add_roles(commands)
     add_doctor(commands)
+    add_adopt(commands)
     add_top(commands)
     add_inbox(commands)
     add_send(commands)
@@ -126,6 +127,21 @@ def add_doctor(commands: Any) -> None:
     )  # fmt: skip
     add_state(doctor)
     add_json(doctor)
+
+
+def add_adopt(commands: Any) -> None:
+    """Describe `notify adopt`."""
+    adopt = command(commands, "adopt", "service.cli.adopt", "send from a copy of a ledger",
+        "Nothing is sent from a database that was copied from another, or whose home has another "
+        "ENVIRONMENT than this one. This makes it the home of its ledger, under this ENVIRONMENT."
+    )  # fmt: skip
+    adopt.add_argument(
+        "--discard",
+        action="store_true",
+        help="first cancel what was queued or being sent when the copy was noticed",
+    )
+    add_state(adopt)
+    add_json(adopt)
 
 
 def add_top(commands: Any) -> None:

@@ -20,7 +20,7 @@ def migrate(args: argparse.Namespace) -> int:
 
     settings = prepared(args, "migrate", "database_url")
     messages: list[str] = []
-    applied = apply(settings.direct_url or "", say=messages.append)
+    applied = apply(settings.direct_url or "", settings=settings, say=messages.append)
     if args.json:
         show({"applied": applied, "found": messages})
     else:

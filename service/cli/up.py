@@ -56,7 +56,11 @@ def run(args: argparse.Namespace) -> int:
                 verbose=args.verbose,
                 out=cast(TextIO, Printer()),
             )
-        migrate(settings.direct_url or "", say=lambda line: logger.warning("schema", found=line))
+        migrate(
+            settings.direct_url or "",
+            settings=settings,
+            say=lambda line: logger.warning("schema", found=line),
+        )
         return run_until_stopped(
             lambda stop: everything(settings, servers, inbox, stop, is_own), early_signals
         )

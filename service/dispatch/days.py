@@ -49,6 +49,8 @@ class Days:
         retention_days: int,
         doubt_s: Callable[[], Awaitable[float]] = without_doubt,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        may_drop: Callable[[], bool] = lambda: True,  # not in a copy
     ) -> None:
         self._store = store
         self._metrics = metrics
@@ -56,6 +58,7 @@ class Days:
         # How far the ledger's clock may be ahead: a day that is dropped too early is lost for good.
         self._doubt_s = doubt_s
         self._clock = clock
+        self._may_drop = may_drop
         self._has_looked = False
         self._steps = (
             Step("make_days", self._make),
@@ -104,6 +107,8 @@ class Days:
 
     async def _drop(self) -> Actions:
         """Drop one day per transaction: each locks the whole ledger until it ends."""
+        if not self._may_drop():
+            return []
         last_action: dict[str, str] = {}  # by partition
         retention = await self._retention_now()
         for _ in range(DROPPED_MAX):
@@ -124,6 +129,8 @@ class Days:
         return done
 
     async def _sweep(self) -> Actions:
+        if not self._may_drop():
+            return []
         return await self._store.sweep_default(await self._retention_now(), SWEPT_MAX)
 
     async def _retention_now(self) -> timedelta:

@@ -24,6 +24,7 @@ from service.process.cancelled import was_cancelled
 from service.process.watched import Look, Restarted, Run, task_ended, watched
 
 ELECTION_S = 1.0  # between two attempts to lead, or two questions whether we still lead
+STAND_BACK_S = 3.0  # in a copy, after a minute's lead
 
 
 class Dispatcher:
@@ -44,8 +45,12 @@ class Dispatcher:
         self._offering = self._turns = None
         if settings.redis_url:
             self._offering = Offering(store, settings.redis_url, metrics)
-            self._turns = Turns(settings.direct_url, self._offering, metrics)
         self._jobs = Jobs(settings, store, metrics, self._offering)
+        self._fuse = fuse = self._jobs.fuse
+        if self._offering:
+            self._turns = Turns(
+                settings.direct_url, self._offering, metrics, lambda: not fuse.is_blown
+            )
 
     async def run(self) -> None:
         """Lead when nobody else does, until cancelled."""
@@ -69,6 +74,8 @@ class Dispatcher:
                     outage.back()
                     if leads:
                         await self._lead()
+                        if self._fuse.is_blown:
+                            await self._stand_back()
                     else:
                         await self._see_who_leads()
                 except DatabaseAway as error:
@@ -90,6 +97,7 @@ class Dispatcher:
 
     async def _lead(self) -> None:
         """Do the leader's work until the lead is lost."""
+        await self._fuse.begin()
         logger.info("leading")
         self._metrics.leading.set(1)
         self._metrics.lead_held_by_stranger.set(0)
@@ -98,6 +106,8 @@ class Dispatcher:
         tasks = [self._start(name, run) for name, run in self._tasks()]
         try:
             while await self._leader.elect() and not was_cancelled():
+                if self._fuse.has_led_enough:
+                    return
                 self._jobs.reaper.heard()
                 if reason := next(filter(None, map(task_ended, tasks)), None):
                     raise UnexpectedEnd(reason)
@@ -111,6 +121,11 @@ class Dispatcher:
             if self._turns:
                 await self._turns.close()
             logger.info("lead_given_up")
+
+    async def _stand_back(self) -> None:
+        """Let another dispatcher lead, if there is one: its ENVIRONMENT may be the right one."""
+        await self._leader.close()
+        await asyncio.sleep(STAND_BACK_S)
 
     def _tasks(self) -> Iterator[tuple[str, Run]]:
         """Name everything that a leader runs at the same time."""

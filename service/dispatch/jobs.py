@@ -7,6 +7,7 @@ from functools import partial
 from service.config.settings import Settings
 from service.dispatch.days import Days
 from service.dispatch.figures import FigureReader, Figures
+from service.dispatch.fuse import Fuse
 from service.dispatch.interval import every
 from service.dispatch.mender import Mender
 from service.dispatch.offering import Offering
@@ -18,6 +19,7 @@ from service.process.watched import Run
 
 PARTITIONS_INTERVAL_S = 3600.0
 CLOCK_INTERVAL_S = 15.0
+HOME_INTERVAL_S = 5.0
 VITALS_INTERVAL_S = 15.0
 REDIS_INTERVAL_S = 5.0
 SLO_INTERVAL_S = 10.0
@@ -46,10 +48,17 @@ class Jobs:
     ) -> None:
         self._store = store
         self._metrics = metrics
+        self.fuse = Fuse(settings, store, metrics, offering)
         self.mender = Mender(store, metrics, settings.lease_s)
         self.reaper = Reaper(store, metrics, self.mender, settings.lease_s)
         self.figures = Figures(store, metrics)
-        self.days = Days(store, metrics, settings.retention_days, self.mender.doubt_s)
+        self.days = Days(
+            store,
+            metrics,
+            settings.retention_days,
+            self.mender.doubt_s,
+            may_drop=lambda: not self.fuse.is_blown,
+        )
         self._jobs = list(self._table(settings, offering))
         # An outage may begin under one lead and end under the next.
         self._outages = {job.name: Outage(job.name) for job in self._jobs}
@@ -72,17 +81,19 @@ class Jobs:
                 return
 
     def _table(self, settings: Settings, offering: Offering | None) -> Iterator[Job]:
-        show = self._metrics
+        show, guarded = self._metrics, self.fuse.guarded
         queue = FigureReader(self.figures.read_queue, show.queue)
         vitals = FigureReader(self.figures.read_vitals, show.vitals)
-        yield Job("reaper", settings.reaping_interval_mins * 60, self.reaper.reap)
+        yield Job("home", HOME_INTERVAL_S, self.fuse.keep, is_shown=False)
+        yield Job("reaper", settings.reaping_interval_mins * 60, guarded(self.reaper.reap))
         yield Job("gauges", settings.gauges_interval_s, queue.look)
         yield Job("vitals", VITALS_INTERVAL_S, vitals.look)
-        yield Job("clock", CLOCK_INTERVAL_S, self.mender.look)
+        yield Job("clock", CLOCK_INTERVAL_S, guarded(self.mender.look))
         yield Job("slo", SLO_INTERVAL_S, self.fold_slo)
         yield Job("partitions", PARTITIONS_INTERVAL_S, self.days.keep)
         if offering is None:
             return
-        yield Job("reconciler", settings.reconciliation_interval_mins * 60, offering.reconcile)
+        reconcile = guarded(offering.reconcile)
+        yield Job("reconciler", settings.reconciliation_interval_mins * 60, reconcile)
         read_redis = partial(self.figures.read_redis, offering)
-        yield Job("redis", REDIS_INTERVAL_S, read_redis, is_shown=False)
+        yield Job("redis", REDIS_INTERVAL_S, guarded(read_redis), is_shown=False)

@@ -6,6 +6,7 @@ ops/adr/0002-doorbell.md proves that no wake-up is lost between these steps.
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 from loguru import logger
 
@@ -28,7 +29,14 @@ BUG_PAUSE_S = 2.0
 class Turns:
     """Takes one turn after the other, and owns the doorbell."""
 
-    def __init__(self, direct_url: str, offering: Offering, metrics: DispatcherMetrics) -> None:
+    def __init__(
+        self,
+        direct_url: str,
+        offering: Offering,
+        metrics: DispatcherMetrics,
+        may_offer: Callable[[], bool],
+    ) -> None:
+        self._may_offer = may_offer
         self._offering = offering
         self._metrics = metrics
         self._doorbell = Doorbell(direct_url)
@@ -42,6 +50,10 @@ class Turns:
         pause_s = first_s
         while not was_cancelled():
             try:
+                if not self._may_offer():
+                    await self._doorbell.close()
+                    await asyncio.sleep(SLEEP_MAX_S)
+                    continue
                 await self.turn()
                 self._dispatching.back()
                 pause_s = first_s

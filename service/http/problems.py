@@ -18,6 +18,7 @@ from service.limits import (
     BATCH_ITEMS_MAX,
     BODY_BYTES_MAX,
     DIGITS_MAX,
+    IDEMPOTENCY_KEY_MAX_CHARS,
     MAX_ATTEMPTS_MAX,
     NESTING_MAX,
     PAYLOAD_BYTES_MAX,
@@ -89,6 +90,9 @@ KINDS: Mapping[str, Kind] = {
     "too_many_keys": Kind(
         409, "The producer has two valid keys of this kind and scopes",
         "Revoke one of them first: two are for changing from one to the next."),
+    "idempotency_key_in_flight": Kind(
+        409, "A request with this idempotency key is being accepted at this moment",
+        "Try again after Retry-After, with the same key: then there is an answer."),
     "body_too_large": Kind(
         413, f"The body is larger than {BODY_BYTES_MAX // 1024} KiB",
         "Send a link to what is larger."),
@@ -135,6 +139,13 @@ KINDS: Mapping[str, Kind] = {
     "invalid_reference": Kind(
         422, "The reference is wrong",
         f"Use 1 to {REFERENCE_MAX_CHARS} characters, without control characters."),
+    "invalid_idempotency_key": Kind(
+        422, "The idempotency key is wrong",
+        f"Use 1 to {IDEMPOTENCY_KEY_MAX_CHARS} characters, without control characters, in the "
+        "header Idempotency-Key or in the field."),
+    "idempotency_key_reused": Kind(
+        422, "The idempotency key was used for another request",
+        "Use a new key for a new request; repeat a request with its key only unchanged."),
     "nul_character": Kind(
         422, "A string contains U+0000", "Remove it: PostgreSQL cannot store it."),
     "lone_surrogate": Kind(
@@ -162,11 +173,12 @@ KINDS: Mapping[str, Kind] = {
         429, "The key goes faster than it may", "Try again after Retry-After."),
     "internal_error": Kind(
         500, "Something went wrong here",
-        "It was logged. Trying again may create a second notification."),
+        "It was logged. Trying again may create a second notification, unless the request has an "
+        "idempotency key."),
     "database_unavailable": Kind(
         503, "The database cannot be reached",
-        "Try again after Retry-After. It may have been accepted all the same, if the answer of the "
-        "database was lost."),
+        "Try again after Retry-After, with the same idempotency key. It may have been accepted all "
+        "the same, if the answer of the database was lost."),
     "overloaded": Kind(
         503, "More is waiting than can be done in time", "Try again after Retry-After."),
 }  # fmt: skip
@@ -215,7 +227,7 @@ class Problem(NotifyError):
         self.detail = detail or self.kind.advice
         self.faults = faults[:FAULTS_MAX]
         self.headers = dict(headers or {})
-        if self.kind.status == 503:
+        if self.kind.status == 503 or code == "idempotency_key_in_flight":
             self.headers["Retry-After"] = str(RETRY_AFTER_S)
 
 

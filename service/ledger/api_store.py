@@ -8,11 +8,16 @@ import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.rows import class_row
 
-from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.ledger.columns import columns
 from service.ledger.db import is_not_the_rows
 from service.ledger.store import Store
-from service.limits import PRODUCER_MAX_CHARS, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.limits import (
+    IDEMPOTENCY_KEY_MAX_CHARS,
+    PRODUCER_MAX_CHARS,
+    RECIPIENT_MAX_CHARS,
+    REFERENCE_MAX_CHARS,
+)
 from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
@@ -22,6 +27,7 @@ TEXTS = {
     "channel": 63,
     "recipient": RECIPIENT_MAX_CHARS,
     "reference": REFERENCE_MAX_CHARS,
+    "idempotency_key": IDEMPOTENCY_KEY_MAX_CHARS,
     "last_error_code": 100,
     "last_error": 500,
 }
@@ -63,12 +69,17 @@ select matched, redriven, expired, more, following from notify.redrive(
   p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s)
 """
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
+ENQUEUE_KEYED = "select ord, id, created_at, replayed from notify.enqueue_keyed(%s::jsonb, '10 ms')"
+KEY = b'"idempotency_key"'  # in a row that has one; elsewhere it does no harm
 # Row security makes this fail, and then no row is to blame.
 MAY_SEE_ROWS = "select from notify.notifications limit 0"
 # A demoted primary, or a time limit; any other SQLSTATE may be about one row.
 ABOUT_THE_SERVER = ("25006", "57014")
-# 2 s is less than statement_timeout, which would cancel the rows before a slow one as well.
-ENQUEUE = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '2 s')"
+# 2 s is less than statement_timeout, which would cancel the rows before a slow one as well. Who
+# holds a key was waited for by enqueue_keyed() already.
+ENQUEUE = """
+select ord, id, created_at, replayed, refusal from notify.enqueue(%s::jsonb, '2 s', '1 ms')
+"""
 
 
 class JsonText(Loader):
@@ -81,27 +92,32 @@ class JsonText(Loader):
 class ApiStore(Store):
     """The API's calls. Every method may raise DatabaseAway."""
 
-    async def enqueue(self, rows: bytes) -> dict[int, Accepted | NotifyError]:
+    async def enqueue(
+        self, rows: bytes, *, is_in_haste: bool = False
+    ) -> dict[int, Accepted | NotifyError]:
         """Insert a JSON array of rows as one commit; returns what became of each by its place.
 
-        Places count from 1. Refused, DatabaseAway or NotTried: the row is not in the ledger. A
-        place that is missing: somebody's trigger dropped the row without an error. Raises Refused
-        if nothing was tried, because the array is no jsonb.
+        Places count from 1. Refused, DatabaseAway, NotTried or KeyInFlight: the row is not in the
+        ledger. A place that is missing: somebody's trigger dropped the row without an error. Raises
+        Refused if nothing was tried, because the array is no jsonb; KeyInFlight, only if
+        `is_in_haste`, when an open transaction holds a key: then nothing is inserted.
         """
         async with self.pool.connection() as conn:
             text = rows.decode()
             try:
-                cursor = await conn.execute(ENQUEUE_ALL, [text])
-                return {n: Accepted(id, at) for n, id, at in await cursor.fetchall()}
+                cursor = await conn.execute(ENQUEUE_KEYED if KEY in rows else ENQUEUE_ALL, [text])
+                return {n: Accepted(*accepted) for n, *accepted in await cursor.fetchall()}
             except psycopg.Error as error:
+                if is_in_haste and isinstance(error, psycopg.errors.LockNotAvailable):
+                    raise KeyInFlight("a key is in an open transaction") from error
                 if error.sqlstate is None or error.sqlstate in ABOUT_THE_SERVER:
                     raise
                 if isinstance(error, psycopg.errors.InsufficientPrivilege):
                     await conn.execute(MAY_SEE_ROWS)
             cursor = await conn.execute(ENQUEUE, [text])
             return {
-                place: Accepted(id, created_at) if refused is None else not_accepted(**refused)
-                for place, id, created_at, refused in await cursor.fetchall()
+                place: Accepted(*accepted) if refused is None else not_accepted(**refused)
+                for place, *accepted, refused in await cursor.fetchall()
             }
 
     async def find(self, id: UUID) -> Notification | None:
@@ -183,6 +199,8 @@ def not_accepted(
     """Say why enqueue() did not insert a row."""
     if code == "ND002":
         return NotTried(message)
+    if code == "ND006":
+        return KeyInFlight(message)
     if is_not_the_rows(code):
         return DatabaseAway(message)
     return Refused(message, constraint=constraint, column=column, hint=hint)

@@ -7,6 +7,8 @@ from uuid import UUID
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 
+from service.config.settings import Settings
+from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.store import Store
 from service.model import Folded, Lane, Reaped, Vitals
 
@@ -33,6 +35,11 @@ class UuidBytes(Loader):
 
 class LeaderStore(Store):
     """The leader's calls. Every method may raise DatabaseAway."""
+
+    async def keep_settings(self, settings: Settings) -> str:
+        """Write into the ledger what SQL must know of the settings; returns what was done."""
+        [(done,)] = await self._tuples(KEEP_SETTINGS, kept(settings))
+        return cast("str", done)
 
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
         """Look at what is due in these lanes, each from its floor (epoch ms; None: the head)."""

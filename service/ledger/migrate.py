@@ -15,6 +15,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.exceptions import LockTimeout
 from yoyo.migrations import MigrationList, default_migration_table
 
+from service.config.settings import Settings
 from service.errors import DatabaseAway, StartError, Unfit
 from service.ledger.db import POOLER_REFUSES, one_line
 from service.ledger.schema import schema_root
@@ -30,13 +31,18 @@ SHORT_NAME = {  # what to say about it, by what keep_path() returned
 
 
 def migrate(
-    url: str, *, wait_s: float = 60, say: Callable[[str], object] = lambda line: None
+    url: str,
+    *,
+    settings: Settings | None = None,
+    wait_s: float = 60,
+    say: Callable[[str], object] = lambda line: None,
 ) -> list[str]:
     """Apply what is missing and return its names in order; [] when the database was current.
 
     `url` is a postgresql:// URL, and a direct one: a transaction pooler breaks the lock. `wait_s`
-    is how long another migration may take. `say` is called with a line for each thing that was
-    mended, or that somebody else has to mend. Raises DatabaseAway when the server cannot be
+    is how long another migration may take. What SQL must know of the `settings` is written where
+    the ledger is at home; None: it stays as it was. `say` is called with a line for each thing that
+    was mended, or that somebody else has to mend. Raises DatabaseAway when the server cannot be
     reached, StartError when it is too old, refuses, or the road is still blocked; what was applied
     stays.
     """
@@ -50,6 +56,8 @@ def migrate(
                 say(line)
             if backend.path_is in SHORT_NAME:
                 say(SHORT_NAME[backend.path_is])
+            if settings is not None and (news := kept_at_home(backend, settings)):
+                say(news)
             return [migration.id for migration in missing]
 
 
@@ -69,6 +77,19 @@ def mended(backend: Backend, migrations: MigrationList) -> Iterator[str]:
     yield from (str(fault) for fault in faults if not fault.stops)
     if blocked := "; ".join(str(fault) for fault in faults if fault.stops):
         raise StartError(f"migrated, but not ready: {blocked}")
+
+
+def kept_at_home(backend: Backend, settings: Settings) -> str | None:
+    """Let the ledger keep what SQL must know of the settings; say what is new about its home."""
+    done = backend.keep_settings(settings)
+    if done == "declared":
+        return f"this ledger's home is called {settings.environment} from now on"
+    if done == "moved":
+        return f"{settings.environment} is on another server, or its database has another name"
+    if done == "copy":
+        home = backend.home(settings.environment)
+        return f"{home.fault(settings.environment)}, and nothing is sent: {home.remedy}"
+    return None
 
 
 def whole(url: str) -> DatabaseURI:

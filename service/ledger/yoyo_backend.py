@@ -18,7 +18,9 @@ from yoyo.connections import DatabaseURI
 from yoyo.exceptions import LockTimeout
 from yoyo.migrations import MigrationList
 
+from service.config.settings import Settings
 from service.errors import Unfit
+from service.home import Home
 from service.ledger.db import (
     SCHEMA_MISSING,
     check_encoding,
@@ -28,6 +30,7 @@ from service.ledger.db import (
     pins_errors,
 )
 from service.ledger.faults import Fault
+from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.pins import session_pins
 from service.ledger.poolers import shares_sessions
 from service.ledger.schema import STRANGERS, functions, tables
@@ -121,6 +124,19 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         call = "select notify.keep_path(%s)"
         done: str = self.connection.execute(call, theirs or [None]).fetchone()[0]
         return done
+
+    def keep_settings(self, settings: Settings) -> str:
+        """Write into the ledger what SQL must know of the settings; returns what was done."""
+        done: str = self.connection.execute(KEEP_SETTINGS, kept(settings)).fetchone()[0]
+        return done
+
+    def home(self, environment: str | None) -> Home:
+        """Say whether the ledger is at home here, for this ENVIRONMENT."""
+        call = "select is_home, environment, is_place, is_in_use from notify.home(%s)"
+        is_home, declared, is_place, is_in_use = self.connection.execute(
+            call, [environment]
+        ).fetchone()
+        return Home(is_home=is_home, environment=declared, is_place=is_place, is_in_use=is_in_use)
 
     def faults(self) -> list[Fault]:
         """Say what is missing or in the way, and which functions differ from sql/."""

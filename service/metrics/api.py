@@ -54,6 +54,11 @@ class ApiMetrics:
             "api_clock_skew_seconds",
             "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
         )
+        self.ledger_is_copy = factory.reading(
+            "api_ledger_is_copy",
+            "1: nothing is sent of what this API accepts, as the ledger is not at home for it: it "
+            "was copied, or ENVIRONMENT is another; NaN: it was not read yet.",
+        )
         self.operator_rows = factory.counter(
             "api_operator_rows_total",
             "Notifications that an operator cancelled or redrove.",

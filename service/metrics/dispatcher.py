@@ -130,6 +130,11 @@ class DispatcherMetrics:
             "dispatcher_clock_skew_seconds",
             "How far this machine's clock is ahead of the ledger's.",
         )
+        self.ledger_is_copy = factory.reading(
+            "dispatcher_ledger_is_copy",
+            "1: the leader neither offers nor reaps, as the ledger is not at home for it: it was "
+            "copied, or ENVIRONMENT is another.",
+        )
         self.created_ahead = factory.reading(
             "db_created_ahead_seconds",
             "How far the newest notification was created ahead of the ledger's clock, which then "
@@ -167,5 +172,6 @@ class DispatcherMetrics:
             self.maintenance_failed,
             self.clock_skew,
             self.created_ahead,
+            self.ledger_is_copy,
         ):
             reading.forget()

@@ -116,6 +116,11 @@ class WorkerMetrics:
             "worker_clock_skew_seconds",
             "How far this machine's clock is ahead of the ledger's; NaN: it was not read yet.",
         )
+        self.ledger_is_copy = factory.reading(
+            "worker_ledger_is_copy",
+            "1: this worker sends nothing, as the ledger is not at home for it: it was copied, or "
+            "ENVIRONMENT is another; NaN: it was not read yet.",
+        )
         self.loop_errors = factory.counter(
             "worker_loop_errors_total",
             "Errors nobody expected, survived by a thread.",

@@ -37,11 +37,13 @@ EXAMPLE = {
     "expires_at": TOMORROW + timedelta(days=1),
     "max_attempts": 7,
     "reference": "order-42",
+    "idempotency_key": "order-42",
 }
 CALLS = {
     "sql/enqueue_all.sql": ("select id from notify.enqueue_all(%s::jsonb)", 2),
-    "sql/enqueue.sql, one row": ("select id from notify.enqueue(%s::jsonb, '9 s')", 1),
-    "sql/enqueue.sql, several rows": ("select id from notify.enqueue(%s::jsonb, '9 s')", 20),
+    "sql/enqueue_keyed.sql": ("select id from notify.enqueue_keyed(%s::jsonb, '9 s')", 2),
+    "sql/enqueue.sql, one row": ("select id from notify.enqueue(%s::jsonb, '9 s', '9 s')", 1),
+    "sql/enqueue.sql, several rows": ("select id from notify.enqueue(%s::jsonb, '9 s', '9 s')", 20),
 }
 BOUNDS = {"text": "texts_are_short", "timestamptz": "times_are_within_1970_and_9999"}
 OURS = ("status", "outcome")  # words of ours: constraints say which
@@ -126,11 +128,12 @@ def test_what_a_producer_may_set_has_bounds_in_every_row(db, kind):
 @pytest.mark.parametrize("place", CALLS)
 def test_what_a_producer_may_set_is_stored_by(db, place):
     query, rows = CALLS[place]
-    db.execute(query, [msgspec.json.encode([EXAMPLE] * rows).decode()])
+    examples = [EXAMPLE | {"idempotency_key": f"order-{n}"} for n in range(rows)]
+    db.execute(query, [msgspec.json.encode(examples).decode()])
     stored = db.execute("select * from notify.notifications").fetchall()
     assert len(stored) == rows
-    for row in stored:
-        lost = [field for field in EXAMPLE if getattr(row, field) != EXAMPLE[field]]
+    for row, example in zip(sorted(stored, key=lambda row: row.id), examples, strict=True):
+        lost = [field for field in example if getattr(row, field) != example[field]]
         assert not lost, f"{place}: {lost} is not stored"
 
 

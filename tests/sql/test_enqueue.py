@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from psycopg.rows import namedtuple_row
 
 from tests.ledger import ago, row
 
@@ -14,8 +15,14 @@ def db(shared_db):
     return shared_db
 
 
+@pytest.fixture
+def other_db(shared_url):
+    with psycopg.connect(shared_url, autocommit=True, row_factory=namedtuple_row) as other:
+        yield other
+
+
 def enqueue(db, *rows):
-    query = "select * from notify.enqueue(%s::jsonb, '20 s')"
+    query = "select * from notify.enqueue(%s::jsonb, '20 s', '10 ms') order by ord"
     return db.execute(query, [json.dumps(rows, default=str)]).fetchall()
 
 
@@ -106,7 +113,7 @@ def test_what_is_no_column_of_ours_spoils_only_itself(db, fields):
 
 
 def test_what_is_not_tried_in_time_is_said_and_not_inserted(db):
-    query = "select * from notify.enqueue(%s::jsonb, '-1 s')"
+    query = "select * from notify.enqueue(%s::jsonb, '-1 s', null)"
     rows = [minimal(), minimal(channel="fax"), minimal()]
     got = db.execute(query, [json.dumps(rows)]).fetchall()
     assert [(g.ord, g.refusal["code"]) for g in got] == [(1, "ND002"), (2, "ND002"), (3, "ND002")]
@@ -162,7 +169,92 @@ def test_names_and_operators_are_not_looked_up_in_the_callers_path(db):
     assert stored(db) == {got.id}
 
 
+def keyed(*names):
+    return [minimal(idempotency_key=name) for name in names]
+
+
+def test_what_was_here_comes_back_as_it_was_answered_first(db):
+    a, b = enqueue(db, *keyed("a", "b"))
+    again = enqueue(db, *keyed("c", "b"), minimal(), *keyed("a", "a", "d", "d"))
+    assert [g.ord for g in again] == list(range(1, 8))
+    assert [g.replayed for g in again] == [False, True, False, True, True, False, True]
+    assert [(g.id, g.created_at) for g in (again[1], again[3], again[4])] == [
+        (g.id, g.created_at) for g in (b, a, a)
+    ]
+    assert again[6].id == again[5].id
+    assert len(stored(db)) == 5
+
+
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_a_key_of_another_request_is_refused_alone(db, n):
+    enqueue(db, *keyed("k"))
+    *rest, bad = enqueue(db, *[minimal()] * (n - 1), minimal(idempotency_key="k", reference="x"))
+    assert [g.refusal for g in rest] == [None] * (n - 1)
+    assert (bad.refusal["code"], bad.refusal["constraint"]) == ("ND004", "idempotency_key_reused")
+    assert bad.refusal["hint"]
+
+
+def test_keys_in_flight_are_refused_alone_and_all_others_go_on(db, other_db):
+    with other_db.transaction():
+        enqueue(other_db, *keyed("b", "d"))
+        got = enqueue(db, *keyed("a", "b", "c", "d"), minimal())
+        assert [g.refusal and g.refusal["code"] for g in got] == [
+            None, "ND006", None, "ND006", None
+        ]  # fmt: skip
+    assert len(stored(db)) == 5
+    assert [g.replayed for g in enqueue(db, *keyed("b", "d"))] == [True, True]
+
+
+def test_a_lock_that_is_not_about_a_key_is_waited_for_as_the_session_says(db, other_db):
+    with other_db.transaction():
+        other_db.execute("lock table notify.notifications in access exclusive mode")
+        with db.transaction():
+            db.execute("set local lock_timeout = '20ms'")
+            [got] = enqueue(db, minimal())
+        assert got.refusal["code"] == "55P03"
+
+
+def test_a_refused_row_uses_up_no_key(db):
+    bad, good = enqueue(db, minimal(idempotency_key="a", channel="fax"), *keyed("b"))
+    assert (bad.refusal["column"], good.refusal) == ("channel", None)
+    assert [g.replayed for g in enqueue(db, *keyed("a"))] == [False]
+
+
+def test_a_key_older_than_the_window_is_taken_over(db):
+    enqueue(db, *keyed("a"))
+    db.execute("update notify.idempotency_keys set created_at = created_at - interval '25 hours'")
+    assert [g.replayed for g in enqueue(db, *keyed("a"))] == [False]
+    assert len(stored(db)) == 2
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_a_row_that_somebodys_trigger_drops_is_no_replay(db, rows):
+    db.execute("""
+        create function public.theirs() returns trigger language plpgsql as $$ begin
+          return null;
+        end $$;
+        create trigger zz before insert on notify.notifications
+        for each row execute function public.theirs();
+    """)
+    try:
+        assert enqueue(db, *keyed(*(f"k{n}" for n in range(rows)))) == []
+    finally:
+        db.execute("drop function public.theirs cascade")
+
+
+def test_a_row_is_its_callers_or_whose_the_api_says(db):
+    got = enqueue(db, minimal(), minimal(producer="shop", is_test=True))
+    rows = [row(db, g.id) for g in got]
+    assert [(r.producer, r.is_test) for r in rows] == [(db.info.user, False), ("shop", True)]
+
+
 def test_old_code_runs_beside_the_new_function(db):
+    query = "select ord, id, created_at, refusal from notify.enqueue(%s::jsonb, '20 s')"
+    [got] = db.execute(query, [json.dumps([minimal()])]).fetchall()
+    assert (got.ord, got.refusal, stored(db)) == (1, None, {got.id})
+
+
+def test_older_code_runs_beside_the_new_function(db):
     old = "create function notify.enqueue(p_rows jsonb) returns integer language sql as 'select 1'"
     db.execute(old)
     try:

@@ -48,7 +48,9 @@ class Driven:
         self.dispatcher = Dispatcher(self.settings, self.store, metrics)
         self.jobs = self.dispatcher._jobs
         if offering := self.dispatcher._offering:
-            self.dispatcher._turns = self._kind(self.settings.direct_url, offering, metrics)
+            self.dispatcher._turns = self._kind(
+                self.settings.direct_url, offering, metrics, lambda: not self.jobs.fuse.is_blown
+            )
 
     async def _close(self) -> None:
         await self.dispatcher.close()
