@@ -107,6 +107,47 @@ def test_what_only_the_database_refuses_costs_that_item_alone(api: Api, db) -> N
     assert codes(answer) == [None, "refused_by_database", "dropped_by_database", None]
 
 
+def test_a_batch_that_is_repeated_with_its_keys_counts_once(api: Api, db) -> None:
+    keyed = [LINE | {"idempotency_key": key} for key in ("a", "b", "a")]
+    first, again = post(api, keyed), post(api, [*keyed, LINE | {"idempotency_key": "c"}])
+    assert codes(first) == [None] * 3
+    assert codes(again) == [None] * 4
+    ids = [item["id"] for item in first.json["items"]]
+    assert ids[0] == ids[2] != ids[1]
+    assert [item["id"] for item in again.json["items"]][:3] == ids
+    assert [item.get("replayed") for item in first.json["items"]] == [None, None, True]
+    assert [item.get("replayed") for item in again.json["items"]] == [True, True, True, None]
+    assert db.execute(COUNT).fetchone().n == 3
+    assert api.metric("api_jobs_enqueued_total", channel="log") == 3
+
+
+def test_a_key_for_another_request_costs_that_item_alone(api: Api, db) -> None:
+    key = {"idempotency_key": "a"}
+    answer = post(api, [LINE | key, HOOK | key, LINE, LINE | {"idempotency_key": ""}])
+    assert codes(answer) == [None, "idempotency_key_reused", None, "invalid_idempotency_key"]
+    assert db.execute(COUNT).fetchone().n == 2
+
+
+def test_a_key_in_an_open_transaction_costs_that_item_alone(api: Api, dsn: str, db) -> None:
+    insert = (
+        "insert into notify.notifications (channel, recipient, payload, idempotency_key)"
+        " values ('log', 'me', 'null', 'open')"
+    )
+    with psycopg.connect(dsn) as producer:
+        producer.execute(insert)
+        answer = post(api, [LINE, LINE | {"idempotency_key": "open"}, LINE])
+        assert codes(answer) == [None, "idempotency_key_in_flight", None]
+        producer.rollback()
+    assert codes(post(api, [LINE | {"idempotency_key": "open"}])) == [None]
+
+
+def test_one_key_for_a_whole_batch_is_refused_by_name(api: Api, db) -> None:
+    answer = post(api, [LINE], **{"Idempotency-Key": "a"})
+    assert code(answer) == (422, "invalid_idempotency_key")
+    assert "each" in answer.json["detail"]
+    assert db.execute(COUNT).fetchone().n == 0
+
+
 def test_each_accepted_item_has_its_line_in_the_log(api: Api, db) -> None:
     from loguru import logger
 
