@@ -138,6 +138,14 @@ class KeyRing:
         if used:
             await self._keys.use(sorted(used))
 
+    async def close(self) -> None:
+        """End a reading that is under way, and write down the last uses if the database answers."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        with suppress(NotifyError):
+            await self.note_uses()
+
     async def kept(self) -> None:
         """Read the keys every LOOK_S until cancelled, and note their uses each minute."""
         while not was_cancelled():

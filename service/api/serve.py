@@ -74,8 +74,7 @@ async def serving(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
-            with suppress(DatabaseAway):
-                await ring.note_uses()
+            await ring.close()
 
 
 def may_be_open(settings: Settings) -> bool:

@@ -17,8 +17,8 @@ PAGE_MAX = 200
 HEAD = ("id", "status", "channel", "attempt", "created", "recipient", "last error")
 # In the order that a person reads them; what is empty is left out.
 STORY = (
-    "reference", "priority", "created_at", "send_at", "expires_at", "due_at", "settled_at",
-    "last_error_code", "last_error",
+    "producer", "reference", "priority", "created_at", "send_at", "expires_at", "due_at",
+    "settled_at", "last_error_code", "last_error",
 )  # fmt: skip
 # When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}

@@ -31,6 +31,8 @@ COMMANDS = {
     "cancel": ("cancel", "cancel"),
     "redrive": ("redrive", "redrive"),
 }
+# Through the API alone for programs: `notify keys` does the same in the database.
+FOR_PROGRAMS = {"keys", "create_key", "revoke_key", "rotate_key"}
 FOR_MACHINES = {"alive", "ready", "metrics"}  # probes and Prometheus need no command
 FOR_PROGRAMS = {"enqueue_batch"}  # `notify send` is for one
 

@@ -12,8 +12,9 @@ from ops.dashboards.queries import loki, sql
 
 LEDGER_ROW = f"""
 select n.channel, n.priority, n.attempt || ' of ' || coalesce(n.max_attempts::text, '?') as attempt,
-  n.reference, n.created_at, n.send_at, n.due_at, n.expires_at, n.lease_until, n.claimed_by,
-  n.settled_at, n.last_error_code, n.last_error, octet_length(n.payload::text) as payload_bytes
+  n.producer, n.reference, n.created_at, n.send_at, n.due_at, n.expires_at, n.lease_until,
+  n.claimed_by, n.settled_at, n.last_error_code, n.last_error,
+  octet_length(n.payload::text) as payload_bytes
 from notify.notifications n
 where n.id = {THIS}
 """
