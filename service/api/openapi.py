@@ -170,7 +170,7 @@ def batches(to_enqueue: Examples) -> dict[str, Any]:
     return {
         "application/json": {"schema": array, "examples": {"array": {"value": bodies}}},
         "application/x-ndjson": {
-            "schema": {"type": "string", "description": line},
+            "schema": {"type": "string", "minLength": 1, "description": line},
             "examples": {"lines": {"value": text}},
         },
     }
