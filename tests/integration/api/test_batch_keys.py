@@ -9,10 +9,10 @@ from service.access.key import Secret, minted
 from tests.integration.api.serving import HOOK, LINE, MAIL, Api, serving
 
 MADE = """
-insert into notify.api_keys (id, producer, secret_sha256, created_by, scopes, channels, recipients,
-  rate_per_s, burst)
-values (%(id)s, 'shop', %(sha256)s, 'a test', %(scopes)s, %(channels)s, %(recipients)s,
-  %(rate_per_s)s, %(burst)s)
+insert into notify.api_keys (id, producer, kind, secret_sha256, created_by, scopes, channels,
+  recipients, rate_per_s, burst)
+values (%(id)s, %(producer)s, %(kind)s, %(sha256)s, 'a test', %(scopes)s, %(channels)s,
+  %(recipients)s, %(rate_per_s)s, %(burst)s)
 """
 
 
@@ -20,7 +20,7 @@ def a_key(db: Connection[Any], **rights: Any) -> Secret:
     """Make a key that may send, within these bounds."""
     secret = minted()
     unbound = dict.fromkeys(("channels", "recipients", "rate_per_s", "burst"))
-    values = unbound | {"scopes": ["send"]} | rights
+    values = unbound | {"producer": "shop", "kind": "live", "scopes": ["send"]} | rights
     db.execute(MADE, values | {"id": secret.id, "sha256": secret.sha256})
     return secret
 
@@ -48,6 +48,30 @@ def test_channels_and_recipients_of_a_key_are_asked_for_each_item(dsn: str, db) 
             None,
             "missing_field",
         ]
+
+
+def test_rows_are_their_keys_producers_and_tests_if_the_key_is_one(dsn: str, db) -> None:
+    keys = a_key(db), a_key(db, producer="staging", kind="test")
+    with serving(dsn) as api:
+        for key in keys:
+            assert codes(post(api, key, [LINE, MAIL])) == [None, None]
+    rows = db.execute("select producer, is_test from notify.notifications order by id").fetchall()
+    assert [(row.producer, row.is_test) for row in rows] == [
+        ("shop", False),
+        ("shop", False),
+        ("staging", True),
+        ("staging", True),
+    ]
+
+
+def test_the_same_idempotency_key_of_two_producers_is_two(dsn: str, db) -> None:
+    keys = a_key(db), a_key(db, producer="staging")
+    with serving(dsn) as api:
+        for key in keys:
+            for _ in range(2):
+                assert codes(post(api, key, [LINE | {"idempotency_key": "a"}])) == [None]
+    rows = db.execute("select producer from notify.notifications order by id").fetchall()
+    assert [row.producer for row in rows] == ["shop", "staging"]
 
 
 def test_a_scope_for_one_channel_lets_that_channel_in(dsn: str, db) -> None:
