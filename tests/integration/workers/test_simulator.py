@@ -51,7 +51,7 @@ def test_each_outcome_is_played_on_each_channel(db, start, word, status, attempt
 
 def test_what_a_test_key_enqueued_is_played_whoever_it_is_for(db, start, capfd):
     start(**MAIL_SETTINGS)
-    (posted,) = webhooks(db, 1, "http://127.0.0.1:1/hook", is_test=True)
+    (posted,) = webhooks(db, 1, "https://example.org/hook", is_test=True)
     (mailed,) = ledger.enqueue(
         db, channel="email", recipient="you@example.org", payload=PAYLOAD, is_test=True
     )
