@@ -25,9 +25,7 @@ from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 
-# How long the loop is kept from everybody else at once. Each costs a POST /notify beside it some
-# of these, as it waits for several turns of the loop.
-SLICE_S = 0.0005
+SLICE_S = 0.0005  # for which a batch keeps the loop: a POST /notify waits for several turns of it
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -61,6 +59,7 @@ class BatchHandler:
     async def post(self, request: web.Request) -> web.Response:
         """Answer 200 with a result for each item, or raise Problem; either is counted."""
         caller = caller_of(request)
+        found: list[bytes] = []
         try:
             refuse_key_of_all(request)
             split = lines if is_ndjson(request) else elements
@@ -70,7 +69,7 @@ class BatchHandler:
                 checked = await in_slices(partial(self._check, caller), found)
                 replies = await replies_to(self._submit(checked, caller), checked)
         except Problem as problem:
-            self._count_failed(problem)
+            self._count_failed(problem, max(1, len(found)))
             raise
         self._count(checked, replies)
         results = await in_slices(result, enumerate(replies))
@@ -113,8 +112,8 @@ class BatchHandler:
             elif not isinstance(item, Problem) and not reply.replayed:
                 self._enqueued[item[0].channel].inc()
 
-    def _count_failed(self, problem: Problem) -> None:
-        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
+    def _count_failed(self, problem: Problem, items: int = 1) -> None:
+        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc(items)
 
 
 def refuse_key_of_all(request: web.Request) -> None:
@@ -144,9 +143,9 @@ async def replies_to(
     Raises Problem if nothing can be enqueued now: then the whole batch is to be sent again.
     """
     replies = [await reply_to(item) for item in submitted]
-    unavailable = [reply for reply in replies if is_unavailable(reply)]
-    if unavailable and len(unavailable) == len(replies):
-        raise unavailable[0]
+    ours = [reply for reply in replies if is_our_fault(reply)]
+    if ours and len(ours) == len(replies):
+        raise ours[0]
     rest = iter(replies)
     return [item if isinstance(item, Problem) else next(rest) for item in checked]
 
@@ -163,9 +162,9 @@ async def reply_to(submitted: Submitted) -> Reply:
         return problem
 
 
-def is_unavailable(reply: Reply) -> TypeGuard[Problem]:
-    """Return whether trying again later is right."""
-    return isinstance(reply, Problem) and reply.kind.status == 503
+def is_our_fault(reply: Reply) -> TypeGuard[Problem]:
+    """Return whether the item may be right, and the service is at fault."""
+    return isinstance(reply, Problem) and reply.kind.status >= 500
 
 
 def result(numbered: tuple[int, Reply]) -> BatchItem:
