@@ -60,6 +60,21 @@ def one_of(*words: str) -> Parser:
     return parse
 
 
+def switch(value: str) -> bool:
+    """Parse true or false."""
+    if value.lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return value.lower() == "true"
+
+
+def ports(value: str) -> tuple[int, ...]:
+    """Parse ports, separated by spaces or commas."""
+    words = value.replace(",", " ").split()
+    if not all(re.fullmatch(r"[0-9]{1,5}", word) and 1 <= int(word) <= 65535 for word in words):
+        raise ValueError("ports from 1 to 65535, separated by spaces")
+    return tuple(map(int, words))
+
+
 def text(value: str) -> str:
     """Take any text."""
     return value
