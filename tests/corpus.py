@@ -72,7 +72,7 @@ OK = [
         "http://[2A00:DB8::1]/",
         "http://[::ffff:8.8.8.8]/",
         "http://a/[::zz]",
-        "http://" + "a" * 2041,
+        "http://a/" + "b" * 2039,
     ),
     *addresses(
         None,
@@ -120,6 +120,7 @@ REFUSED = [
         "http://[2001:DB8::1]/",
         "http://[::ffff:192.0.2.1]/",
         "http://[64:ff9b::a00:1]/",
+        "http://" + "a" * 2041,  # no name is so long, so the guard reads none
     ),
     *urls(
         "invalid_recipient",
