@@ -67,13 +67,12 @@ OK = [
         "http://1.2.3.4:1/",
         "http://a:65535",
         "http://a:00001/[]{}|^`<>\"'",
-        "http://[::1]:3080/",
-        "http://[::]",
-        "http://[1:2:3:4:5:6:7:8]/",
-        "http://[2001:DB8::1]/",
-        "http://[::ffff:192.0.2.1]/",
+        "http://[2606::1]:3080/",
+        "http://[2606:2:3:4:5:6:7:8]/",
+        "http://[2A00:DB8::1]/",
+        "http://[::ffff:8.8.8.8]/",
         "http://a/[::zz]",
-        "http://" + "a" * 2041,
+        "http://a/" + "b" * 2039,
     ),
     *addresses(
         None,
@@ -108,6 +107,21 @@ OK = [
 ]
 
 REFUSED = [
+    *urls(
+        "address_not_allowed",
+        None,
+        "http://0/",
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://0xa9fea9fe/",
+        "http://u:p@192.0.2.1.:1/",
+        "http://[::]",
+        "http://[1:2:3:4:5:6:7:8]/",
+        "http://[2001:DB8::1]/",
+        "http://[::ffff:192.0.2.1]/",
+        "http://[64:ff9b::a00:1]/",
+        "http://" + "a" * 2041,  # no name is so long, so the guard reads none
+    ),
     *urls(
         "invalid_recipient",
         "webhook_recipient_is_a_url",

@@ -14,6 +14,7 @@ from service.config.settings import Settings
 from service.doctor.doctor import examine
 from service.doctor.finding import Finding
 from service.metrics import WorkerMetrics
+from service.names.guard import LOOPBACK
 from tests import ledger
 from tests.integration.api.serving import Api, serving
 from tests.integration.dispatch.driving import Driven
@@ -108,6 +109,7 @@ def road(
 ) -> Iterator[Road]:
     """Run every role on a database; `direct_url` goes past the pooler, if there is one."""
     quick: dict[str, Any] = {
+        "webhook_allow": LOOPBACK,
         "reaping_interval_mins": 0.01,
         "lease_s": 20.0,
         "shutdown_grace_s": 5.0,

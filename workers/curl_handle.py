@@ -119,6 +119,7 @@ def set_common(easy: Any, deadline_s: float) -> None:
     easy.setopt(pycurl.DNS_CACHE_TIMEOUT, ADDRESSES_KEPT_S)
     easy.setopt(pycurl.MAXLIFETIME_CONN, LIFETIME_S)
     easy.setopt(pycurl.PROXY, "")  # the environment must not route our traffic
+    easy.setopt(pycurl.NOPROXY, "")  # nor past a proxy of ours
     easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     easy.setopt(pycurl.TIMEOUT_MS, int(deadline_s * 1000))
     easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(min(deadline_s, CONNECT_MAX_S) * 1000))

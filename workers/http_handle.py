@@ -1,11 +1,18 @@
 """The easy handle for webhooks: one POST after another, and what became of each."""
 
+import os
 import re
+import socket
+from errno import EAFNOSUPPORT
+from typing import Any
 
+import certifi
 import pycurl
 
+from service.channels.webhook import ADVICE
 from service.config.settings import Settings
-from workers.channels.channel import REFUSED_STREAM, Answer, Post
+from service.names.origin import Server, server
+from workers.channels.channel import NO_WAY_OUT, NOT_ALLOWED, REFUSED_STREAM, Answer, Post
 from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
 from workers.shortage import short_of
 
@@ -17,7 +24,21 @@ HTTP2_STREAM = 92
 # libcurl's words for a stream that a GOAWAY with one of these errors left out. Errors that libcurl
 # finds itself, perhaps in an answer, have the same words and other numbers.
 LEFT_OUT = re.compile(r"reset by curl \(error 0x(?:0|2|4|7|a|b|c|d) ")
-NOT_HANDED_OVER = (0, pycurl.E_SSL_CONNECT_ERROR, REFUSED_STREAM)
+NOT_HANDED_OVER = (0, pycurl.E_SSL_CONNECT_ERROR, REFUSED_STREAM, NO_WAY_OUT)
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+# libcurl's own words would tell a sender which address it was, or where the proxy is.
+OUR_WORDS = {NOT_ALLOWED: ADVICE, NO_WAY_OUT: "the proxy did not connect us to the receiver"}
+
+
+class Opened:
+    """A socket of which pycurl takes a duplicate: ours closes when nobody has it any more."""
+
+    def __init__(self, made: socket.socket) -> None:
+        self._made = made
+        self.fileno = made.fileno
+
+    def __del__(self) -> None:
+        self._made.close()
 
 
 class HttpHandle(Handle):
@@ -26,6 +47,15 @@ class HttpHandle(Handle):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._received = 0  # bytes of the answer
+        self._url = ""
+        self._guard = settings.guard
+        self._was_refused = False  # an address, by the guard
+        self._was_open = False  # another was tried
+        self._proxy_url = settings.webhook_proxy_url
+        if self._proxy_url:
+            self._send_through(self._proxy_url)
+        else:
+            self.easy.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         self.easy.setopt(pycurl.FOLLOWLOCATION, 0)
         self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
@@ -40,6 +70,8 @@ class HttpHandle(Handle):
         info = self.easy.getinfo
         status = info(pycurl.RESPONSE_CODE)
         error = self._named(error, error_text) if error else 0
+        if error in OUR_WORDS:
+            return Answer(error=error, error_text=OUR_WORDS[error])
         return Answer(
             error=0 if self._received >= BODY_READ_BYTES else error,
             error_text=error_text,
@@ -68,22 +100,63 @@ class HttpHandle(Handle):
     def was_refused(self, answer: Answer) -> bool:
         return answer.error == REFUSED_STREAM and not answer.status
 
+    def _send_through(self, proxy_url: str) -> None:
+        """Send everything through an egress proxy.
+
+        Also http:// goes through a CONNECT: else an answer could be the proxy's or the receiver's.
+        """
+        self.easy.setopt(pycurl.PROXY, proxy_url)
+        self.easy.setopt(pycurl.PROXYPORT, proxy_server(proxy_url).port)  # if it names none
+        self.easy.setopt(pycurl.HTTPPROXYTUNNEL, 1)
+        self.easy.setopt(pycurl.PROXY_CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
+
+    def _open(self, _purpose: int, address: Any) -> Opened | int:
+        """Make the socket for an address that is about to be connected (libcurl's callback).
+
+        It is called for each address that libcurl tries, in the thread of the transfer.
+        """
+        if address.family not in INTERNET or not self._guard.permits(self._url, *address.addr[:2]):
+            self._was_refused = True
+            return int(pycurl.SOCKET_BAD)
+        try:
+            made = socket.socket(address.family, address.socktype, address.protocol)
+        except OSError as error:
+            self._was_open |= error.errno != EAFNOSUPPORT  # this host has no IPv6
+            return int(pycurl.SOCKET_BAD)
+        self._was_open = True
+        return Opened(made)
+
     def _arm(self, post: Post) -> None:
         self._kept.clear()
         self._received = 0
+        self._url = post.url
+        self._was_refused = self._was_open = False
         self.easy.setopt(pycurl.URL, post.url)
         self.easy.setopt(pycurl.HTTPHEADER, post.headers)
         self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
         self._unsent = memoryview(post.body)
 
     def _named(self, error: int, error_text: str) -> int:
-        """Return the number of an error that libcurl gives in words only."""
+        """Return the number of an error that libcurl gives in words only, or that is ours."""
+        if error == pycurl.E_COULDNT_CONNECT and self._was_refused and not self._was_open:
+            return NOT_ALLOWED
+        if self._proxy_url and self._is_proxys_fault(error):
+            return NO_WAY_OUT
         if error == pycurl.E_SEND_FAIL_REWIND and not self._is_reused():
             return REFUSED_STREAM
         if error == HTTP2_STREAM and LEFT_OUT.search(error_text):
             return REFUSED_STREAM
         is_out = self.easy.getinfo(pycurl.REQUEST_SIZE) > 0
         return self._alerted(error, error_text, is_out=is_out)
+
+    def _is_proxys_fault(self, error: int) -> bool:
+        """Return whether it was the proxy that failed us, not this host, and not the receiver."""
+        answer = self.easy.getinfo(pycurl.HTTP_CONNECTCODE)
+        if 200 <= answer < 300 or self.easy.getinfo(pycurl.REQUEST_SIZE) > 0:
+            return False
+        if error in DROPPED and self._is_reused():  # an old tunnel
+            return False
+        return answer > 0 or short_of(self.easy, error) is None
 
     def _take(self, data: bytes) -> int | None:
         """Keep the first bytes of the answer; end the transfer when it is too long to be read."""
@@ -106,3 +179,10 @@ class HttpHandle(Handle):
         """Return how long the transfer took from where its connection was ready."""
         info = self.easy.getinfo
         return float(info(pycurl.TOTAL_TIME) - info(pycurl.PRETRANSFER_TIME))
+
+
+def proxy_server(url: str) -> Server:
+    """Return the server that WEBHOOK_PROXY_URL leads to."""
+    known = server(url)
+    assert known is not None  # the setting was checked
+    return known

@@ -99,7 +99,7 @@ class Names:
         if isinstance(result, Exception):
             places, error = (), str(result)
         else:
-            places, error = permitted(host, addresses(result)), "it has no address"
+            places, error = addresses(result), "it has no address"
         with self._lock:
             lookup = self._running.pop(host)
             self._keep(host, places, error, time.monotonic())
@@ -124,12 +124,3 @@ class Names:
 def call_for(host: str) -> Call:
     """Return the arguments of getaddrinfo."""
     return host, None, socket.AF_UNSPEC, socket.SOCK_STREAM
-
-
-def permitted(host: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """Return to which of a name's addresses we may connect: to all.
-
-    To refuse some, do it here. All addresses of a name pass through here before libcurl gets them,
-    and libcurl looks nothing up itself; addresses written as numbers, and localhost, do not.
-    """
-    return addresses

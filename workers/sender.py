@@ -9,7 +9,7 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
 from workers.breakers import Breakers
-from workers.channels.channel import Answer, Channel, Line, Play
+from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play
 from workers.channels.simulator import Simulated, is_played
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
@@ -256,13 +256,17 @@ class Sender(Loop):
             self._leave(flight, now, took_s)
 
     def _conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
-        """Settle an attempt, or release it if nothing left this host; say whether it was settled.
+        """Settle an attempt, or release it if nothing left this host; say whether it was sent.
 
         Beyond its patience it is settled in any case, or what can never leave would never end.
         """
         claim, short = flight.claim, answer.short_of
         if answer.unresolved_s is not None and claim.patience_ends > now:
             self._put_off(flight, answer.unresolved_s)
+            return False
+        if answer.error == NOT_ALLOWED:  # our own answer: it says nothing about the destination
+            self._standing.not_sent(flight)
+            self._settle(claim, judged(flight.channel, answer), flight.started_at)
             return False
         if short is None or claim.patience_ends <= now:
             self._settle(claim, self._judged(flight, answer, now), flight.started_at)

@@ -7,7 +7,7 @@ reply to a mail, so that one slow server would hold up all transfers.
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Generic, TypeVar
@@ -17,10 +17,10 @@ import pycurl
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.names.origin import Server, name_of, server
-from workers.channels.channel import Answer, Mail, Post
+from workers.channels.channel import NOT_ALLOWED, Answer, Mail, Post
 from workers.curl_handle import Handle
 from workers.doubts import LIFETIME_S, Doubts
-from workers.http_handle import HttpHandle
+from workers.http_handle import HttpHandle, proxy_server
 from workers.multi import Multi, Result
 from workers.name_queue import NAME_WAIT_S, NameQueue
 from workers.names import Names, Resolution
@@ -64,6 +64,8 @@ class Transfers(Generic[Tag]):
         """`names`, `doubts`: what is known of receivers in this process."""
         self._settings = settings
         self._mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
+        url = settings.webhook_proxy_url
+        self._proxy = proxy_server(url) if url else None
         self._multi = Multi(settings.sends_per_thread)
         self._names: NameQueue[Running[Tag]] = NameQueue(names or Names(), self._multi.wake)
         self._doubts = doubts or Doubts()
@@ -104,17 +106,25 @@ class Transfers(Generic[Tag]):
         return self._resolved(running, resolution)
 
     def _server_of(self, transfer: Post | Mail) -> Server | None:
-        """Return the server that a transfer leads to."""
-        return server(transfer.url) if isinstance(transfer, Post) else self._mail_server
+        """Return the server that a transfer leads to; what is looked up and connected is its proxy.
+
+        A proxy looks receivers' names up itself.
+        """
+        if not isinstance(transfer, Post):
+            return self._mail_server
+        known, proxy = server(transfer.url), self._proxy
+        return replace(known, name=proxy.name, port=proxy.port) if known and proxy else known
 
     def _resolved(self, running: Running[Tag], resolution: Resolution | None) -> Answer | None:
         """Begin a transfer whose name was looked up. An Answer: it cannot begin."""
+        is_proxy = self._proxy is not None and isinstance(running.transfer, Post)
+        error = pycurl.E_COULDNT_RESOLVE_PROXY if is_proxy else UNRESOLVED
         if resolution is None:
             asked_s = self._names.asked_s(running.server.name or "", time.monotonic())
-            return Answer(error=UNRESOLVED, error_text="no answer yet", unresolved_s=asked_s)
+            return Answer(error=error, error_text="no answer yet", unresolved_s=asked_s)
         if resolution.error:
             return Answer(
-                error=UNRESOLVED, error_text=resolution.error, short_of=short_of(None, UNRESOLVED)
+                error=error, error_text=resolution.error, short_of=short_of(None, UNRESOLVED)
             )
         running.resolution = resolution
         return self._admit(running)
@@ -309,6 +319,8 @@ class Transfers(Generic[Tag]):
 
     def _doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:
         """Learn whether connections to an origin may be used again."""
+        if answer.error == NOT_ALLOWED:
+            return
         if handle.has_failed(answer):
             if answer.short_of is None:
                 self._doubts.failed(running.server.origin, time.monotonic())

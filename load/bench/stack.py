@@ -89,6 +89,7 @@ class Stack:
             "PORT": port,
             "METRICS_PORT": port,
             "WEBHOOK_SECRET": SECRET,
+            "WEBHOOK_ALLOW": "127.0.0.0/8",
             **env,
         }
         with running([NOTIFY, name], name, self.directory, settings, cwd=self.directory) as process:

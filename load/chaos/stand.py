@@ -138,6 +138,7 @@ class Stand:
                 "PORT": port,
                 "METRICS_PORT": port,
                 "LOG_STYLE": "json",
+                "WEBHOOK_ALLOW": "127.0.0.0/8",
                 **TIMES,
             },
         )

@@ -13,6 +13,7 @@ from service.api.decoding import Body, Timestamp, member_faults
 from service.api.storable import unstorable
 from service.channels.declaration import Declaration, Payload
 from service.channels.table import CHANNELS
+from service.channels.webhook import ADDRESS_NOT_ALLOWED, ADVICE
 from service.channels.words import EITHER, payloads, recipients
 from service.config.settings import Settings
 from service.http.problems import Fault
@@ -135,6 +136,9 @@ def checked(
         recipient = channel.recipient(recipient)
     except ValueError as error:
         faults.append(Fault("invalid_recipient", str(error), "/recipient"))
+    else:
+        if notification.channel is Channel.WEBHOOK and settings.guard.refuses(recipient):
+            faults.append(Fault(ADDRESS_NOT_ALLOWED, ADVICE, "/recipient"))
     if channel.payload is not None:
         faults += payload_faults(notification.payload, channel.payload)
     return (notification, faults) if faults else (stored(notification, recipient), [])

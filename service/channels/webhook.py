@@ -2,9 +2,10 @@
 
 recipient  1 to 2048 characters of printable ASCII without `\\` or blanks:
            http(s)://[user[:password]@]host[:port][/…|?…|#…], one @ at most before the path;
-           host of [A-Za-z0-9._-] or [IPv6]*, port 1 to 65535
+           host of [A-Za-z0-9._-] or [IPv6]*, port 1 to 65535;
+           an address that the guard permits*: service/names/guard.py
 
-Marked *: what SQL cannot check.
+Marked *: what SQL cannot check. The workers check all of it again, for rows that SQL inserted.
 """
 
 import re
@@ -13,6 +14,10 @@ from service.channels.declaration import Declaration
 from service.channels.words import WORDS
 from service.limits import RECIPIENT_MAX_CHARS
 from service.text.checks import is_ipv6
+
+ADDRESS_NOT_ALLOWED = "address_not_allowed"
+# One sentence for every refusal of the guard, so that nobody learns what there is behind it.
+ADVICE = "This service does not send to that address: see WEBHOOK_ALLOW of the one who runs it."
 
 # Backslashes are left out on purpose: URL parsers disagree on where they end the host.
 HTTP_URL = re.compile(

@@ -1,6 +1,7 @@
 """What `notify up` prints when it is up: where everything is, and a first command to try."""
 
 from service.inbox.inbox import Inbox
+from service.names.guard import Guard
 
 BANNER = """
 notify is up.  Ctrl-C stops it.
@@ -8,7 +9,8 @@ notify is up.  Ctrl-C stops it.
   API     {api}
   Docs    {api}/docs"""
 OWN_DATABASE = """
-  SQL     psql '{database_url}'"""
+  SQL     psql '{database_url}'
+  Guard   webhooks may go to this machine (127.0.0.0/8 and ::1), as its database is our own"""
 OWN_INBOX = """
   Inbox   http://127.0.0.1:{http}/ and smtp://127.0.0.1:{smtp}: what arrives is printed here"""
 TRY_IT = """
@@ -20,7 +22,7 @@ Try it, in another terminal:
 BODY = '{{"channel": "{}", "recipient": "{}", "payload": {{"n": 1}}}}'
 
 
-def banner(api: str, database_url: str | None, inbox: Inbox | None) -> str:
+def banner(api: str, database_url: str | None, inbox: Inbox | None, guard: Guard) -> str:
     """Say where everything is. `database_url` None: it is the user's own, and holds a password."""
     lines = BANNER.format(api=api)
     body = BODY.format("log", "hello")
@@ -28,5 +30,7 @@ def banner(api: str, database_url: str | None, inbox: Inbox | None) -> str:
         lines += OWN_DATABASE.format(database_url=database_url)
     if inbox:
         lines += OWN_INBOX.format(http=inbox.http_port, smtp=inbox.smtp_port)
-        body = BODY.format("webhook", f"http://127.0.0.1:{inbox.http_port}/hello")
+        hook = f"http://127.0.0.1:{inbox.http_port}/hello"
+        if not guard.refuses(hook):
+            body = BODY.format("webhook", hook)
     return lines + TRY_IT.format(api=api, body=body)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.config.settings import Settings, read_settings
 from service.errors import ConfigError
+from service.names.guard import LOOPBACK
 
 OPTIONS = ("port", "host", "state", "database_url")
 VARIABLES = {"state": "NOTIFY_STATE"}
@@ -54,7 +55,15 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
     kept = kept_settings(directory) | inbox_settings(directory)
     settings = replace(settings, **{k: v for k, v in kept.items() if not getattr(settings, k)})
     required(settings, "database_url")
-    return settings
+    return with_loopback(settings)
+
+
+def with_loopback(settings: Settings) -> Settings:
+    """Let webhooks reach this machine, as a `notify up` with a database of its own does.
+
+    It is for trying out, and its inbox listens here.
+    """
+    return replace(settings, webhook_allow=settings.webhook_allow | LOOPBACK)
 
 
 def inbox_settings(directory: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from service.cli.banner import banner
 from service.cli.own_servers import server_looks, with_servers
 from service.cli.role_logs import start_logs
 from service.cli.running import end_by_signals, run_until_stopped
-from service.cli.settings import settings_for
+from service.cli.settings import settings_for, with_loopback
 from service.cli.working import working
 from service.config.postgres_url import place
 from service.config.settings import Settings
@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
         if not is_own:
             print(whose_database(settings), file=sys.stderr, flush=True)
         settings, servers = with_servers(settings, stack)
+        if is_own:
+            settings = with_loopback(settings)
         start_logs("up", settings)
         inbox = None
         if servers is not None and not args.no_inbox:
@@ -110,13 +112,15 @@ async def everything(
         dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
         worker_ended = await roles.enter_async_context(working(settings))
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
+        if inbox_url and settings.guard.refuses(inbox_url):
+            inbox_url = None  # the examples in /docs must work
         api, api_ended = await roles.enter_async_context(
             serving(settings, process, inbox_url=inbox_url)
         )
         if servers is not None:
             roles.enter_context(written_down(servers.state.directory, api, mail_to))
         own = settings.database_url if is_own_database else None
-        print(banner(api, own, inbox), file=cast(TextIO, Printer()), flush=True)
+        print(banner(api, own, inbox, settings.guard), file=cast(TextIO, Printer()), flush=True)
         looks = (dispatcher_ended, worker_ended, api_ended, *server_looks(servers))
         await until_stopped(stop, *looks)
 

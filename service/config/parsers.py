@@ -75,6 +75,14 @@ def api_key(value: str) -> str:
     return value
 
 
+def ports(value: str) -> tuple[int, ...]:
+    """Parse ports, separated by spaces or commas."""
+    words = value.replace(",", " ").split()
+    if not all(re.fullmatch(r"[0-9]{1,5}", word) and 1 <= int(word) <= 65535 for word in words):
+        raise ValueError("ports from 1 to 65535, separated by spaces")
+    return tuple(map(int, words))
+
+
 def text(value: str) -> str:
     """Take any text."""
     return value

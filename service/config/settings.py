@@ -20,6 +20,7 @@ from service.config.parsers import (
     name,
     number,
     one_of,
+    ports,
     postgres_url,
     redis_url,
     secrets,
@@ -30,6 +31,7 @@ from service.config.parsers import (
 )
 from service.errors import ConfigError
 from service.model import Channel
+from service.names.guard import Guard, Places, guard, places
 
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's key=value, a secret, or a long text
 # A claim may take this long (workers/ledger_session.py), and its lease begins before it.
@@ -80,6 +82,11 @@ class Settings:
     send_at_max_days: int = setting(whole(0, 365), 30)
 
     webhook_secret: tuple[str, ...] = setting(secrets, ())
+    webhook_private: bool = setting(switch, False)
+    webhook_allow: Places = setting(places, Places())  # noqa: RUF009 - it is frozen
+    webhook_deny: Places = setting(places, Places())  # noqa: RUF009 - it is frozen
+    webhook_ports: tuple[int, ...] = setting(ports, ())
+    webhook_proxy_url: str | None = setting(url("http", "https"), None)
     smtp_url: str | None = setting(url("smtp", "smtps", query="tls=optional|"), None)
     mail_from: str | None = setting(mail_from, None)
 
@@ -97,6 +104,13 @@ class Settings:
         """Per channel, the seconds before the second, third … attempt; the last wait repeats."""
         own = {channel: getattr(self, f"retry_schedule_{channel}") for channel in Channel}
         return {channel: waits or self.retry_schedule for channel, waits in own.items()}
+
+    @property
+    def guard(self) -> Guard:
+        """Where webhooks may go."""
+        return guard(
+            self.webhook_private, self.webhook_allow, self.webhook_deny, self.webhook_ports
+        )
 
     @property
     def direct_url(self) -> str | None:

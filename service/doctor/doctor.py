@@ -10,6 +10,7 @@ from service.doctor.connection_fault import connection_fault
 from service.doctor.database import checkup_findings, producers_finding, waiting_finding
 from service.doctor.days import day_findings
 from service.doctor.finding import Finding, judged
+from service.doctor.guard import guard_finding
 from service.doctor.home import home_finding
 from service.doctor.locks import doorbell_finding, lead_finding, listen_finding
 from service.doctor.mail import mail_finding
@@ -86,6 +87,7 @@ async def ledger_findings(store: DoctorStore, settings: Settings) -> AsyncIterat
         for finding in await all_looked(what, looking):
             yield finding
     yield await looked("home", home_finding(store, settings.environment))
+    yield await looked("receivers", guard_finding(store, settings))
     for what, look in (
         ("ledger's clock", clock_finding),
         ("oldest transaction", transaction_finding),

@@ -127,6 +127,9 @@ KINDS: Mapping[str, Kind] = {
         f"Ask its operator to configure it: {needs_in_advice()}."),
     "invalid_recipient": Kind(
         422, "The recipient is wrong", f"Use {recipients_in_advice()}."),
+    "address_not_allowed": Kind(
+        422, "Webhooks to this address are not sent",
+        "Use a public address, or ask the operator of this service to allow it."),
     "invalid_payload": Kind(
         422, "The payload is wrong", payloads_in_advice()),
     "payload_too_large": Kind(

@@ -12,6 +12,17 @@ SCHEMA_FOUND = """
 select relnamespace::regnamespace::text from pg_catalog.pg_class
 where oid = pg_catalog.to_regclass('notifications')
 """
+# Scheme, host and port; a user stands before them, and is left out by who reads it.
+RECEIVERS = """
+select pg_catalog.substring(newest.recipient, '^[A-Za-z]+://[^/?#]*') as place, pg_catalog.count(*)
+from (
+  select n.recipient, n.channel, n.status, n.is_test from notify.notifications n
+  where n.id >= notify.id_floor(pg_catalog.now() - %s)
+  order by n.id desc limit %s
+) newest
+where newest.channel = 'webhook' and newest.status <> 'failed' and not newest.is_test
+group by place order by count desc, place limit %s
+"""
 
 
 class DoctorStore(Store):
@@ -34,6 +45,15 @@ class DoctorStore(Store):
         """Read how the server stands, and what of the ledger is overdue."""
         [checkup] = await self._rows(Checkup, CHECKUP)
         return checkup
+
+    async def receivers(
+        self, period: timedelta, rows_max: int, limit: int
+    ) -> list[tuple[str | None, int]]:
+        """Count webhooks by receiver: (scheme, user, host and port; how many), the most first.
+
+        Of the newest rows of a period only, and without those that failed or were tests.
+        """
+        return await self._tuples(RECEIVERS, [period, rows_max, limit])
 
     async def schema_found(self) -> str | None:
         """Name the schema in which this role finds `notifications`; None: in none."""

@@ -64,6 +64,7 @@ class Roles:
                 PORT=str(port),
                 METRICS_PORT=str(free_port()),
                 WEBHOOK_SECRET=SECRET,
+                WEBHOOK_ALLOW="127.0.0.0/8",
                 RETRY_SCHEDULE="0.05s",
             )
             for role in ("api", "dispatcher", "worker")

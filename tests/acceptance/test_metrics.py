@@ -99,7 +99,7 @@ def test_one_process_shows_all_of_it(start: Start, state: Path) -> None:
 
 
 def test_each_role_serves_its_own(start: Start, dsn: str, redis_url: str) -> None:
-    env = {"DATABASE_URL": dsn, "REDIS_URL": redis_url}
+    env = {"DATABASE_URL": dsn, "REDIS_URL": redis_url, "WEBHOOK_ALLOW": "127.0.0.0/8"}
     urls = {}
     ports = {"api": "PORT", "dispatcher": "METRICS_PORT", "worker": "METRICS_PORT"}
     for role, variable in ports.items():

@@ -123,6 +123,7 @@ def watched(
             "LOKI_URL": loki.url,
             "SMTP_URL": f"smtp://127.0.0.1:{ports.smtp}",
             "MAIL_FROM": "notify@example.org",
+            "WEBHOOK_ALLOW": "127.0.0.0/8",
             "PORT": str(ports.api),
             "LOG_LEVEL": "debug",
             "RETRY_SCHEDULE": "3s",

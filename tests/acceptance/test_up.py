@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import threading
+import urllib.error
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -98,6 +99,7 @@ def test_a_newcomer_sees_a_webhook_and_a_mail_arrive(
 
     assert [a["webhook-id"] for a in arrived] == [hook]
     assert arrived[0]["body"] == '{"hello": "world"}'
+    assert "webhooks may go to this machine" in up.command.output
     assert mail in up.command.says("Hello")
     assert re.search(rf"{caught}.*signed ok", up.command.output)
     assert get(f"{up.api}/notifications?reference=r1")["items"][0]["id"] == hook
@@ -313,4 +315,8 @@ def test_up_says_whose_database_it_migrates_and_who_named_it(
     assert f"the DATABASE_URL of {tmp_path / '.env'};" in first
     password = empty_dsn.partition("@")[0].rpartition(":")[2]
     assert password not in said
+    refused = {"channel": "webhook", "recipient": "http://127.0.0.1/", "payload": 1}
+    with pytest.raises(urllib.error.HTTPError, match="422"):
+        post(f"http://127.0.0.1:{port}/notify", refused)
+    assert "Guard" not in said
     assert up.stop() == 0

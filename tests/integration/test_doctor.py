@@ -23,6 +23,7 @@ from service.doctor.finding import Finding
 from service.doctor.transactions import Oldest, transaction_finding
 from service.inbox.inbox import Inbox
 from service.ledger.doctor_store import DoctorStore
+from service.names.guard import LOOPBACK
 from tests.ledger import ago, put
 
 SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4"
@@ -264,3 +265,33 @@ def test_a_finding_that_fails_stops_none_of_the_others(dsn, db, function):
     assert failed
     assert without.keys() >= findings.keys() - CHECKED
     assert {"oldest transaction", "LISTEN", "Redis", "webhooks", "mail"} <= without.keys() - failed
+
+
+def test_the_guard_names_the_receivers_that_it_refuses(dsn, db, resolver):
+    resolver.answers |= {"in.test": ["10.0.0.1"], "mixed.test": ["10.0.0.1", "8.8.8.8"]}
+    hooks = (
+        ["http://user:hunter2@127.0.0.1:8080/token"] * 3
+        + ["http://in.test/a", "http://in.test/b", "https://mixed.test/", "https://8.8.8.8/"]
+        + ["http://a.gone.test/"]
+    )
+    for url in hooks:
+        put(db, "sent", channel="webhook", recipient=url)
+    put(db, "failed", channel="webhook", recipient="http://10.9.9.9/")
+    put(db, "queued", channel="log", recipient="http://10.8.8.8/")
+    found = examined(database_url=dsn)["receivers"]
+    assert found.found == (
+        "2 of 5 of the last day are refused: http://127.0.0.1:8080 (3), http://in.test (2)"
+    )
+    assert "WEBHOOK_ALLOW" in found.advice
+    settings = {"webhook_allow": LOOPBACK, "webhook_private": True}
+    found = examined(database_url=dsn, **settings)["receivers"]
+    assert found == Finding("receivers", "none of 5 of the last day is refused")
+
+
+def test_behind_a_proxy_the_guard_judges_by_the_url_alone(dsn, db, resolver):
+    resolver.answers["in.test"] = ["10.0.0.1"]
+    for url in ("http://in.test/a", "http://10.0.0.1/"):
+        put(db, "sent", channel="webhook", recipient=url)
+    found = examined(database_url=dsn, webhook_proxy_url="http://proxy.test:3128")["receivers"]
+    assert found.found == "1 of 2 of the last day are refused: http://10.0.0.1 (1)"
+    assert not resolver.asked

@@ -19,6 +19,7 @@ from service.logs import logs
 from service.logs.loki import Loki
 from service.metrics import ApiMetrics, LogMetrics, WorkerMetrics
 from service.model import Channel
+from service.names.guard import LOOPBACK
 from tests.integration.dispatch.driving import Driven
 from tests.memory import holds_flat
 from workers.runner import Worker
@@ -90,7 +91,9 @@ def test_a_batch_of_the_api(
 def test_a_claim_and_its_settle(
     dsn: str, registry: CollectorRegistry, pushed: Loki, capfdbinary: Any
 ) -> None:
-    worker = Worker(Settings(database_url=dsn, num_threads=1), WorkerMetrics(registry))
+    worker = Worker(
+        Settings(webhook_allow=LOOPBACK, database_url=dsn, num_threads=1), WorkerMetrics(registry)
+    )
     with psycopg.connect(dsn, autocommit=True) as db, ExitStack() as ends:
         for thread in worker._threads:
             ends.callback(thread.close)

@@ -13,6 +13,7 @@ from service.dispatch.ready_set import CARD_MAX
 from service.errors import DatabaseAway, Refused
 from service.metrics import WorkerMetrics
 from service.model import LANES
+from service.names.guard import LOOPBACK
 from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue, status
 from tests.waiting import wait_for
@@ -133,7 +134,10 @@ def registry():
 @pytest.fixture
 def worker(dsn, redis_url, registry):
     """Give a worker that has not started."""
-    worker = Worker(Settings(database_url=dsn, redis_url=redis_url), WorkerMetrics(registry))
+    worker = Worker(
+        Settings(database_url=dsn, redis_url=redis_url, webhook_allow=LOOPBACK),
+        WorkerMetrics(registry),
+    )
     yield worker
     if not worker.alive:  # what its threads own they close themselves
         worker._claimer.stop()

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from service.config.settings import Settings
 from service.doctor.redis import redis_findings, server_finding
 from service.metrics import WorkerMetrics
+from service.names.guard import LOOPBACK
 from tests.integration.dispatch.driving import Driven
 from tests.integration.dispatch.servers import Valkey, free_port
 from tests.ledger import enqueue
@@ -45,7 +46,7 @@ def test_a_user_with_the_rights_of_env_example_is_enough(db, dsn, valkey, monkey
     monkeypatch.setattr("workers.hints.IDLE_S", 3600.0)  # nobody looks for what is due
     url = with_rules(valkey, *RULES)
     registry = CollectorRegistry()
-    settings = Settings(database_url=dsn, redis_url=url)
+    settings = Settings(database_url=dsn, redis_url=url, webhook_allow=LOOPBACK)
     worker = Worker(settings, WorkerMetrics(registry))
     worker.start()
     with Driven(dsn, url) as driven, driven.running():
@@ -161,7 +162,9 @@ def test_a_dispatcher_that_offers_elsewhere_is_noticed(db, dsn, redis_url, keys,
     monkeypatch.setattr("workers.hints.LOOK_EVERY_S", 0.0)
     other = re.sub(r"/0$", "/1", redis_url)
     registry = CollectorRegistry()
-    worker = Worker(Settings(database_url=dsn, redis_url=other), WorkerMetrics(registry))
+    worker = Worker(
+        Settings(database_url=dsn, redis_url=other, webhook_allow=LOOPBACK), WorkerMetrics(registry)
+    )
     worker.start()
 
     def alone():

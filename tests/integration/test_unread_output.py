@@ -57,6 +57,7 @@ def role(dsn, redis_url):
         port = str(free_port())
         env = {
             "PATH": os.environ["PATH"],
+            "WEBHOOK_ALLOW": "127.0.0.0/8",
             "DATABASE_URL": dsn,
             "REDIS_URL": redis_url,
             "PORT": port,

@@ -25,6 +25,7 @@ from service.errors import UnexpectedEnd
 from service.logs import logs
 from service.logs.loki import Loki
 from service.metrics import JOBS, LogMetrics
+from service.names.guard import LOOPBACK
 from tests import ledger
 from tests.acceptance.conftest import free_port
 from tests.loki import fake_loki
@@ -57,6 +58,7 @@ class AllRoles:
             redis_url=redis_url,
             port=free_port(),
             metrics_port=free_port(),
+            webhook_allow=LOOPBACK,
             shutdown_grace_s=1.0,
         )
         self.hit: list[str] = []

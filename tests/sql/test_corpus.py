@@ -12,7 +12,7 @@ from service.model import Outcome
 from tests.corpus import OK, REFUSED
 from tests.ledger import insert
 from tests.unit.workers.claims import a_claim
-from workers.channels.email import EmailChannel
+from workers.channels import channels
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.com")
 
@@ -61,6 +61,6 @@ def test_what_sql_cannot_know_fails_at_the_worker_with_the_same_code(db, example
         recipient=example.recipient,
         payload=json.dumps(example.payload),
     )
-    claim = a_claim(example.payload, channel="email", recipient=example.recipient)
-    verdict = EmailChannel(SETTINGS).prepare(claim)
+    claim = a_claim(example.payload, channel=example.channel, recipient=example.recipient)
+    verdict = channels(SETTINGS)[example.channel].prepare(claim)
     assert (verdict.outcome, verdict.code) == (Outcome.PERMANENT, example.code)

@@ -52,9 +52,13 @@ class Play:
 
 Transfer = Post | Mail | Line | Play
 
-# Our number beside libcurl's: an HTTP/2 stream that was refused, or left out by a GOAWAY. It was
+# Our numbers beside libcurl's. An HTTP/2 stream that was refused, or left out by a GOAWAY. It was
 # not processed (RFC 9113 section 8.7), and libcurl cannot begin it anew: it has read its body.
 REFUSED_STREAM = 1092
+# Nothing was connected, as the address guard refuses every address of the receiver.
+NOT_ALLOWED = 1093
+# The egress proxy of WEBHOOK_PROXY_URL did not connect us to the receiver.
+NO_WAY_OUT = 1094
 
 
 class Phase(IntEnum):

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pycurl
 
-from service.channels.webhook import http_url
+from service.channels.webhook import ADDRESS_NOT_ALLOWED, ADVICE, http_url
 from service.config.settings import Settings
 from service.model import Outcome
 from service.names.origin import origin
 from service.signature import key, signature
-from workers.channels.channel import REFUSED_STREAM, Answer, Post
+from workers.channels.channel import NO_WAY_OUT, NOT_ALLOWED, REFUSED_STREAM, Answer, Post
 from workers.claim import Claim, Verdict
 from workers.outcome import Meaning, by_class, excerpt
 
@@ -44,6 +44,9 @@ ERRORS: dict[int, Meaning] = {
     pycurl.E_GOT_NOTHING: (Outcome.UNREACHABLE, "no_answer"),
     pycurl.E_SEND_FAIL_REWIND: (Outcome.UNREACHABLE, "no_answer"),  # on a connection used before
     REFUSED_STREAM: (Outcome.UNREACHABLE, "refused_stream"),
+    NOT_ALLOWED: (Outcome.PERMANENT, ADDRESS_NOT_ALLOWED),
+    NO_WAY_OUT: (Outcome.UNREACHABLE, "proxy_failed"),
+    pycurl.E_COULDNT_RESOLVE_PROXY: (Outcome.UNREACHABLE, "proxy_failed"),
     pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.TEMPORARY, "not_http"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "not_http"),
 }
@@ -56,6 +59,7 @@ class WebhookChannel:
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self._now = now
+        self._guard = settings.guard
         self._keys = tuple(key(secret) for secret in settings.webhook_secret)
 
     def destination(self, claim: Claim) -> str:
@@ -72,6 +76,8 @@ class WebhookChannel:
             url = http_url(claim.recipient)
         except ValueError as error:
             return Verdict(outcome=Outcome.PERMANENT, code="bad_url", excerpt=str(error))
+        if self._guard.refuses(url):
+            return Verdict(outcome=Outcome.PERMANENT, code=ADDRESS_NOT_ALLOWED, excerpt=ADVICE)
         body = claim.payload.encode()
         now = int(self._now())
         headers = [

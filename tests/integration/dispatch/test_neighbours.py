@@ -18,6 +18,7 @@ from service.dispatch.doorbell import BELLS_MAX, Doorbell
 from service.dispatch.offering import Offering
 from service.dispatch.turns import BLIND_PAUSE_S, VAIN_PAUSE_S
 from service.metrics import WorkerMetrics
+from service.names.guard import LOOPBACK
 from tests.integration.dispatch.test_running import leader, sleeping, times, wait_until_seen
 from tests.ledger import enqueue
 from tests.waiting import LIMIT_S, wait_for
@@ -60,7 +61,7 @@ def ring(db, count, size=0):
 @pytest.fixture
 def worker(dsn, redis_url):
     """Run a worker."""
-    settings = Settings(database_url=dsn, redis_url=redis_url)
+    settings = Settings(database_url=dsn, redis_url=redis_url, webhook_allow=LOOPBACK)
     worker = Worker(settings, WorkerMetrics(CollectorRegistry()))
     worker.start()
     yield worker

@@ -21,6 +21,7 @@ from service.config.settings import Settings
 from service.embedded.servers import EmbeddedServers
 from service.ledger.migrate import migrate
 from service.metrics import WorkerMetrics
+from service.names.guard import LOOPBACK
 from tests.integration.dispatch.driving import Driven
 from tests.integration.embedded.processes import descendants
 from tests.integration.workers.sink import Sink
@@ -55,6 +56,7 @@ class WorkerProcess:
         self.log = directory / "worker.log"
         program = Path(sys.executable).with_name("notify")
         settings = {"DATABASE_URL": dsn, "LEASE_S": f"{LEASE_S:g}", "SEND_DEADLINE_S": "3"}
+        settings["WEBHOOK_ALLOW"] = "127.0.0.0/8"
         env = os.environ | settings | {"SHUTDOWN_GRACE_S": "1", "LOG_STYLE": "json"}
         with self.log.open("w") as stderr:
             self.process = subprocess.Popen(
@@ -96,7 +98,8 @@ def worker_process(dsn, tmp_path):
 def worker_here(dsn, **settings):
     """Run a worker's threads in this process."""
     worker = Worker(
-        Settings(database_url=dsn, **(QUICK | settings)), WorkerMetrics(CollectorRegistry())
+        Settings(database_url=dsn, webhook_allow=LOOPBACK, **(QUICK | settings)),
+        WorkerMetrics(CollectorRegistry()),
     )
     worker.start()
     try:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
+from service.names.guard import LOOPBACK
 from tests.integration.workers.sink import Sink
 from workers.runner import Worker
 
@@ -43,6 +44,7 @@ def build(dsn: str, registry: CollectorRegistry) -> Iterator[Callable[..., Worke
     def build(**chosen: Any) -> Worker:
         quick: dict[str, Any] = {
             "database_url": dsn,
+            "webhook_allow": LOOPBACK,
             "retry_schedule": (0.05,),
             "shutdown_grace_s": 5.0,
             "send_deadline_s": 20.0,  # so that a busy machine's late answers change nothing

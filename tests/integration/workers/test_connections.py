@@ -15,6 +15,7 @@ from hyperframe.frame import GoAwayFrame
 
 from service.config.settings import Settings
 from service.model import Outcome
+from service.names.guard import LOOPBACK
 from tests.integration.workers.secure import Secure
 from tests.integration.workers.test_transfers import answers, post, scripted
 from workers.channels.channel import Mail
@@ -28,7 +29,7 @@ REFUSED_STREAM, INTERNAL_ERROR, CANCEL = 7, 2, 8
 
 @pytest.fixture
 def transfers():
-    transfers = Transfers(Settings(send_deadline_s=10.0))
+    transfers = Transfers(Settings(webhook_allow=LOOPBACK, send_deadline_s=10.0))
     yield transfers
     transfers.close()
 
@@ -239,7 +240,7 @@ def test_after_a_failure_a_new_connection_is_made_until_one_answers(transfers, s
 
 def test_a_failure_is_known_to_the_other_threads():
     doubts = Doubts()
-    one, other = (Transfers(Settings(), doubts=doubts) for _ in range(2))
+    one, other = (Transfers(Settings(webhook_allow=LOOPBACK), doubts=doubts) for _ in range(2))
     with scripted(numbered([200, 200, 500])) as server:
         url = f"http://127.0.0.1:{server.port}/"
         for transfers in (one, other, one, other):

@@ -9,6 +9,7 @@ import pytest
 
 from service.config.settings import Settings
 from service.model import Outcome
+from service.names.guard import LOOPBACK
 from tests.integration.workers.scripted_smtp import ScriptedSmtp
 from tests.integration.workers.secure import Secure
 from tests.unit.workers.claims import a_claim
@@ -21,7 +22,7 @@ TEMPORARY, PERMANENT, UNKNOWN = Outcome.TEMPORARY, Outcome.PERMANENT, Outcome.UN
 
 
 def judged(url):
-    settings = Settings(send_deadline_s=0.5)
+    settings = Settings(webhook_allow=LOOPBACK, send_deadline_s=0.5)
     channel, transfers = WebhookChannel(settings), Transfers(settings)
     post = channel.prepare(a_claim({}, recipient=url))
     assert isinstance(post, Post)

@@ -7,6 +7,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service.config.settings import Settings
 from service.errors import RedisAway
+from service.names.guard import LOOPBACK
 from service.names.lookups import QUICK_MAX
 from tests import ledger
 from tests.integration.dispatch.servers import Valkey
@@ -109,7 +110,7 @@ def test_a_stop_does_not_wait_for_names(db, start, port, resolver):
 
 @pytest.fixture
 def transfers():
-    transfers = Transfers(Settings(send_deadline_s=5.0))
+    transfers = Transfers(Settings(webhook_allow=LOOPBACK, send_deadline_s=5.0))
     yield transfers
     transfers.close()
 
@@ -181,7 +182,9 @@ def test_a_name_that_moved_is_followed(transfers, port, resolver, monkeypatch):
 
 
 def test_the_mail_server_is_a_name_like_any_other(resolver):
-    transfers = Transfers(Settings(send_deadline_s=5.0, smtp_url="smtp://mail.dead.test:1"))
+    transfers = Transfers(
+        Settings(webhook_allow=LOOPBACK, send_deadline_s=5.0, smtp_url="smtp://mail.dead.test:1")
+    )
     mail = Mail(mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n")
     assert transfers.start(mail, None, 0.01) is None
     [(_, answer)] = wait_for(lambda: list(transfers.wait(0.1)))

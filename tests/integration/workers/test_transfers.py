@@ -13,6 +13,7 @@ import pytest
 
 from service.config.settings import Settings
 from service.model import Outcome
+from service.names.guard import LOOPBACK
 from tests.integration.workers.ending import end
 from tests.integration.workers.secure import Secure
 from tests.waiting import wait_for
@@ -27,7 +28,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 @pytest.fixture
 def transfers(monkeypatch):
     monkeypatch.setattr("workers.http_handle.DEAD_MAX_S", math.inf)  # however slow the machine is
-    transfers = Transfers(Settings(send_deadline_s=5.0, smtp_url="smtp://127.0.0.1:1"))
+    transfers = Transfers(
+        Settings(webhook_allow=LOOPBACK, send_deadline_s=5.0, smtp_url="smtp://127.0.0.1:1")
+    )
     yield transfers
     transfers.close()
 
@@ -202,7 +205,7 @@ def test_half_a_line_at_once_looks_like_a_dead_connection(transfers, part):
 
 
 def test_silence_on_a_used_connection_is_no_reason_to_begin_anew():
-    silent = Transfers(Settings(send_deadline_s=0.5))
+    silent = Transfers(Settings(webhook_allow=LOOPBACK, send_deadline_s=0.5))
 
     async def speak(server, reader, writer):
         while True:

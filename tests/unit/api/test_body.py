@@ -16,7 +16,7 @@ from service.config.settings import Settings
 from service.http.problems import KINDS, Problem
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.com")
-HOOK = {"channel": "webhook", "recipient": "http://127.0.0.1:3080/hook", "payload": {"n": 1}}
+HOOK = {"channel": "webhook", "recipient": "http://hooks.example:3080/hook", "payload": {"n": 1}}
 MAIL = {"channel": "email", "recipient": "me@example.com", "payload": {"subject": "s", "text": "t"}}
 LINE = {"channel": "log", "recipient": "me", "payload": None}
 
@@ -95,6 +95,8 @@ INVALID = {
     "a relative URL": (HOOK | {"recipient": "/hook"}, "invalid_recipient", "/recipient"),
     "an ftp URL": (HOOK | {"recipient": "ftp://a/"}, "invalid_recipient", "/recipient"),
     "a URL with a space": (HOOK | {"recipient": "http://a/b c"}, "invalid_recipient", "/recipient"),
+    "an address of this machine": (
+        HOOK | {"recipient": "http://127.1/"}, "address_not_allowed", "/recipient"),
     "a URL with port 0": (HOOK | {"recipient": "http://a:0/"}, "invalid_recipient", "/recipient"),
     "two addresses": (MAIL | {"recipient": "a@b.com,c@d.com"}, "invalid_recipient", "/recipient"),
     "a display name": (MAIL | {"recipient": "A <a@b.com>"}, "invalid_recipient", "/recipient"),
@@ -239,7 +241,7 @@ FINE = {
     "the smallest that is written out": line(b"1e-400"),
     "an exponent in a text": LINE | {"payload": "9e999999"},
     "a URL with a user": HOOK | {"recipient": "https://user:pass@example.com:8443/a?b#c"},
-    "an IPv6 address": HOOK | {"recipient": "http://[::1]:3080/"},
+    "an IPv6 address": HOOK | {"recipient": "http://[2606::1]:3080/"},
     "a private mail server": MAIL | {"recipient": "ops@localhost"},
     "an allowed header": mail(headers={"X-Tag": "a", "list-id": "b", "Auto-Submitted": "c"}),
     "a mail of HTML only": MAIL | {"payload": {"subject": "s", "html": "<p>"}},

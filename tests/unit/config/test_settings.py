@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 
 from service.config.settings import LEASE_SPARE_S, Settings, read_settings, retired_settings
 from service.errors import ConfigError
+from service.names.guard import LOOPBACK, Places
 from workers.ledger_session import STATEMENT_TIMEOUT_S
 
 EXAMPLE = Path(__file__).resolve().parents[3] / ".env.example"
@@ -39,7 +40,9 @@ def test_the_example_as_it_stands_is_the_default():
 
 def test_every_number_and_word_of_the_example_is_written_out():
     written = {name for name, value in dotenv_values(EXAMPLE).items() if value}
-    with_default = {s.name.upper() for s in fields(Settings) if s.default not in (None, ())}
+    with_default = {
+        s.name.upper() for s in fields(Settings) if s.default not in (None, (), Places())
+    }
     assert written == with_default
 
 
@@ -74,6 +77,12 @@ def test_an_empty_value_counts_as_not_given(name):
         ("ENVIRONMENT", "x" * 64, "x" * 64),
         ("API_OPEN", "True", True),
         ("NOTIFY_KEY", "nk_0123456789_abc", "nk_0123456789_abc"),
+        ("WEBHOOK_PRIVATE", "True", True),
+        ("WEBHOOK_PRIVATE", "false", False),
+        ("WEBHOOK_ALLOW", "127.0.0.0/8, ::1", LOOPBACK),
+        ("WEBHOOK_DENY", "Bad.example.", Places(names=frozenset({"bad.example"}))),
+        ("WEBHOOK_PORTS", "80,443  8443", (80, 443, 8443)),
+        ("WEBHOOK_PROXY_URL", "http://u:p@proxy:3128", "http://u:p@proxy:3128"),
         (
             "WEBHOOK_SECRET",
             "whsec_YQ==,whsec_Yg== whsec_Yw==",
@@ -131,6 +140,22 @@ def test_a_value_is_read(variable, value, expected):
         ("ENVIRONMENT", "a\tb", "a name of at most 64 printable characters"),
         ("ENVIRONMENT", "prod\u202e", "a name of at most 64 printable characters"),
         ("API_OPEN", "yes", "true or false"),
+        ("WEBHOOK_PRIVATE", "maybe", "true or false"),
+        ("WEBHOOK_PRIVATE", "1", "true or false"),
+        ("WEBHOOK_PORTS", "80,0", "ports from 1 to 65535, separated by spaces"),
+        ("WEBHOOK_PORTS", "8000-8100", "ports from 1 to 65535, separated by spaces"),
+        ("WEBHOOK_PORTS", "\uff18\uff10", "ports from 1 to 65535, separated by spaces"),
+        (
+            "WEBHOOK_ALLOW",
+            "10.0.0.1/8",
+            "CIDRs as 10.1.0.0/16, with no bits set beyond their length",
+        ),
+        (
+            "WEBHOOK_DENY",
+            "*.example",
+            "names, suffixes such as .example.org, addresses or CIDRs such as 10.1.0.0/16, "
+            "separated by spaces",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(variable, value, allowed):
@@ -144,7 +169,9 @@ def test_a_wrong_key_is_refused_and_not_shown(wrong):
     )
 
 
-URLS = ["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "SMTP_URL", "LOKI_URL"]
+URLS = [
+    "DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "SMTP_URL", "LOKI_URL", "WEBHOOK_PROXY_URL",
+]  # fmt: skip
 WRONG = [
     "{scheme}://u:hunter2%zz@h/d",
     "{scheme}://u:hunter2%@h/d",
@@ -233,7 +260,10 @@ def test_what_libpq_takes_is_taken(value):
 @pytest.mark.parametrize("variable", URLS)
 @pytest.mark.parametrize("form", WRONG)
 def test_no_refusal_shows_a_part_of_a_url(variable, form):
-    scheme = {"DATABASE": "postgresql", "REDIS": "redis", "SMTP": "smtp", "LOKI": "http"}
+    scheme = {
+        "DATABASE": "postgresql", "REDIS": "redis", "SMTP": "smtp", "LOKI": "http",
+        "WEBHOOK": "http",
+    }  # fmt: skip
     value = form.format(scheme=scheme[variable.partition("_")[0]])
     try:
         read(**{variable: value, "MAIL_FROM": "a@b.example"})
