@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests import before
 from tests.pgbouncer import PROGRAM
 
 PROCESSES_MAX = 8  # each has a PostgreSQL and a Valkey of its own
@@ -77,6 +78,11 @@ NEEDS = {
         on_path("make"),
         "the Makefile, read by make itself",
         "apt-get install make",
+    ),
+    "before": Need(
+        before.is_here(),
+        "a deploy beside the code of the release before, and back to it",
+        "git clone (with its history)",
     ),
     "locust": Need(find_spec("locust") is not None, "the stress test", "pip install -e '.[load]'"),
     "pg_activity": Need(
