@@ -93,6 +93,16 @@ NEEDS = {
         "thousands of made-up requests, held against what /openapi.json says",
         "pip install -e '.[contract]'",
     ),
+    "kubernetes_validate": Need(
+        find_spec("kubernetes_validate") is not None,
+        "ops/kubernetes/ held against Kubernetes' own schemas",
+        "pip install -e '.[contract]'",
+    ),
+    "kubectl": Need(
+        on_path("kubectl"),
+        "ops/kubernetes/ built by kubectl itself",
+        "apt-get install kubernetes-client",
+    ),
     "descriptors": Need(
         descriptors() >= DESCRIPTORS_MIN,
         "more transfers at once than select() could watch",
