@@ -1,30 +1,50 @@
 -- accept() -> trigger, before each inserted row
 --
--- Check what a producer said, set our own times, and turn send_at into the first due_at.
+-- Check what a producer said, say who it is, set our own times, and turn send_at into the first due_at.
 --
 -- Raises   check_violation with a named constraint, the column, and a hint that says what to write
 -- Note     The rules are checked here and not by CHECK, because CHECKs run again on every claim and settle
 --          (4 microseconds a row, three times). Only what a transition must keep true is a CHECK.
---          It runs with the producer's search_path, which may be hostile. So it qualifies every function,
---          operator and type with pg_catalog or notify, and leaves the work to unmet_rule(), whose names are
---          bound when it is created.
+--          A row belongs to the producer of the role that speaks (see producer_of). Only a role that may read
+--          the API's keys, as the API does, may name another.
+--          A refused row that repeats a request, by its idempotency key, is dropped without an error: it was
+--          accepted when it came first, before its expires_at had passed or the rules had become stricter.
+--          It runs with its owner's rights, so that it may look who the producer is, and with the producer's
+--          search_path, which may be hostile. So it qualifies every function, operator and type with pg_catalog
+--          or notify, and leaves the work to unmet_rule(), whose names are bound when it is created.
 -- Caller   trigger accept on notifications
 create or replace function notify.accept() returns trigger
-language plpgsql as $$
+language plpgsql security definer as $$
 declare
   v_unmet pg_catalog.text[];
+  v_role pg_catalog.text := pg_catalog.current_setting('role');
 begin
+  if v_role operator(pg_catalog.=) 'none' then
+    v_role := session_user;
+  end if;
+  if new.producer is null
+    or not pg_catalog.has_table_privilege(v_role, 'notify.api_keys'::pg_catalog.regclass, 'select') then
+    new.producer := coalesce(
+      (select r.producer from notify.producer_roles r where r.role operator(pg_catalog.=) v_role), v_role);
+  end if;
   new.created_at := pg_catalog.clock_timestamp();
   new.due_at := greatest(new.send_at, new.created_at);
   v_unmet := notify.unmet_rule(new.id, new.status, new.attempt,
     new.lease_until is null and new.claimed_by is null and new.settled_at is null
-      and new.first_claimed_at is null and new.last_error is null and new.last_error_code is null,
+      and new.first_claimed_at is null and new.last_error is null and new.last_error_code is null
+      and new.emptied_at is null,
     new.channel, new.recipient, new.payload, new.priority, new.max_attempts, new.reference,
-    new.send_at, new.due_at, new.expires_at, new.created_at);
+    new.send_at, new.due_at, new.expires_at, new.created_at, new.producer, new.idempotency_key);
   if v_unmet is null and new.channel operator(pg_catalog.=) 'email' then
     v_unmet := notify.unmet_mail_rule(new.recipient, new.payload);
   end if;
   if v_unmet is not null then
+    if new.idempotency_key is not null and exists (
+      select from notify.known_key(new.producer, new.idempotency_key) k
+      where k.request operator(pg_catalog.=) notify.request_hash(new.channel, new.recipient, new.payload,
+        new.priority, new.send_at, new.expires_at, new.max_attempts, new.reference, new.is_test)) then
+      return null;
+    end if;
     perform notify.refuse(v_unmet[1], v_unmet[2], v_unmet[3]);
   end if;
   return new;

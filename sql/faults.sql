@@ -84,14 +84,23 @@ begin
     and 'session_replication_role=replica' = any (s.setconfig)
   union all
   select format('trigger %s of notify.%s is %s', g.name, c.relname,
-      case when t.oid is null then 'missing' else 'disabled' end), null, g.name = 'accept'
-  from (values ('accept'), ('wake')) as g(name)
-  join pg_class c on c.oid = 'notify.notifications'::regclass or g.name = 'accept' and c.oid in (
+      case when t.oid is null then 'missing' else 'disabled' end), null, g.name <> 'wake'
+  from (values ('accept', 'accept'), ('~take_key', 'take_key'), ('wake', 'wake')) as g(name, calls)
+  join pg_class c on c.oid = 'notify.notifications'::regclass or g.name <> 'wake' and c.oid in (
     'notify.notifications_default'::regclass,
     to_regclass('notify.notifications' || v_today)) and c.relispartition
   left join pg_trigger t on t.tgrelid = c.oid and t.tgname = g.name
-    and t.tgfoid = ('notify.' || g.name)::regproc
+    and t.tgfoid = ('notify.' || g.calls)::regproc
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
+  union all
+  select format('trigger %s of %s fires after "~take_key": a row that it drops keeps its idempotency key',
+      t.tgname, t.tgrelid::regclass),
+    format('alter trigger %I on %s rename to …, a name before "~take_key"', t.tgname, t.tgrelid::regclass), false
+  from pg_trigger t
+  where t.tgrelid in ('notify.notifications'::regclass, 'notify.notifications_default'::regclass,
+      to_regclass('notify.notifications' || v_today))
+    and t.tgname > '~take_key' and t.tgtype & 7 = 7          -- before, insert, for each row
+    and not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'
   union all
   select format('column %s of notify.%s is missing', col, k.tab),
     case when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)
@@ -179,7 +188,7 @@ begin
   foreach v_call in array array[
     'new_id()',
     'unmet_rule(notify.new_id(), ''queued'', 0, true, ''webhook'', ''https://a.example/'', ''{}'', 2::smallint,
-      3, ''r'', null, now(), null, now())',
+      3, ''r'', null, now(), null, now(), ''p'', ''k'')',
     'unmet_mail_rule(''a@b.example'', ''{"subject": "s", "text": "t"}'')'
   ] || case when p_calls_all then array[
     'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'')',

@@ -9,14 +9,14 @@
 -- Note     The names in its body, and in every function that it calls, are bound when it is created: a producer's
 --          search_path and standard_conforming_strings change nothing. It is one expression, which PostgreSQL
 --          inlines into accept(). SET search_path would cost each row 1.5 microseconds on PostgreSQL 15.
---          A producer may choose the id, so that it can repeat an INSERT with ON CONFLICT DO NOTHING. The id
---          must be within a day of the clock, because it names the partition.
+--          A producer may choose the id. It must be within a day of the clock, because it names the partition.
 --          Times are bounded, because one row at 'infinity' would make claim() or due() fail for all.
 -- Caller   accept()
 create or replace function notify.unmet_rule(
   p_id uuid, p_status text, p_attempt integer, p_is_ours_alone boolean, p_channel text,
   p_recipient text, p_payload jsonb, p_priority smallint, p_max_attempts integer, p_reference text,
-  p_send_at timestamptz, p_due_at timestamptz, p_expires_at timestamptz, p_now timestamptz)
+  p_send_at timestamptz, p_due_at timestamptz, p_expires_at timestamptz, p_now timestamptz,
+  p_producer text, p_idempotency_key text)
 returns text[]
 language sql stable parallel safe
 return case
@@ -47,6 +47,14 @@ return case
       'Use 1 to 255 characters, or leave it out.']
   when p_reference ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then
     array['reference_is_printable', 'reference', 'Leave out control characters.']
+  when octet_length(p_producer) > 1020 or length(p_producer) not between 1 and 255
+    or p_producer ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then
+    array['producer_is_1_to_255_printable_characters', 'producer',
+      'Leave it out: it is that of the role, or of the API''s key.']
+  when octet_length(p_idempotency_key) > 1020 or length(p_idempotency_key) not between 1 and 255
+    or p_idempotency_key ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then
+    array['idempotency_key_is_1_to_255_printable_characters', 'idempotency_key',
+      'Use 1 to 255 characters, without control characters, or leave it out.']
   when p_send_at not between p_now - interval '1 year' and p_now + interval '1 year' then
     array['send_at_is_within_a_year', 'send_at', 'Use a time within a year.']
   when p_expires_at <= p_due_at then
@@ -65,5 +73,5 @@ return case
   end;
 
 comment on function notify.unmet_rule(uuid, text, integer, boolean, text, text, jsonb, smallint, integer,
-  text, timestamptz, timestamptz, timestamptz, timestamptz) is
+  text, timestamptz, timestamptz, timestamptz, timestamptz, text, text) is
   'unmet_rule(p_id, p_status, ...) -> {rule, column, hint}';

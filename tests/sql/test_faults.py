@@ -40,6 +40,14 @@ TAKEN = {
         "alter table notify.notifications disable trigger user",
         "trigger accept .* is disabled",
     ),
+    "what takes keys": (
+        'drop trigger "~take_key" on notify.notifications',
+        "trigger ~take_key .* is missing",
+    ),
+    "what takes keys, switched off": (
+        'alter table notify.notifications disable trigger "~take_key"',
+        "trigger ~take_key .* is disabled",
+    ),
     "the check of today": (
         f"do $$ begin execute 'alter table {TODAY} || ' disable trigger accept'; end $$",
         "trigger accept of notify.notifications_2.* is disabled",
@@ -325,3 +333,20 @@ def test_whatever_the_tables_have_is_missed_when_it_is_gone(dsn, db):
                 "select fault from notify.faults(%s, %s, true)", [list(functions()), tables()]
             ).fetchall()
             assert found, taking
+
+
+def test_a_trigger_that_fires_after_the_keys_are_taken_is_told_with_its_name(dsn, db):
+    db.execute(
+        "create function public.theirs() returns trigger language plpgsql as"
+        " $$ begin return null; end $$"
+    )
+    for name in ('"~theirs"', "theirs"):
+        db.execute(
+            f"create trigger {name} before insert on notify.notifications"
+            " for each row execute function public.theirs()"
+        )
+    [line] = all_faults(dsn)
+    assert "trigger ~theirs of notify.notifications fires after" in line
+    assert missing(dsn) == []
+    db.execute('alter trigger "~theirs" on notify.notifications rename to aa_theirs')
+    assert all_faults(dsn) == []

@@ -96,7 +96,7 @@ def test_accept_runs_it_inlined(shared_db):
     plan = shared_db.execute(
         "explain (verbose) select notify.unmet_rule(n.id, n.status, n.attempt, true, n.channel,"
         " n.recipient, n.payload, n.priority, n.max_attempts, n.reference, n.send_at, n.due_at,"
-        " n.expires_at, n.created_at) from notify.notifications n"
+        " n.expires_at, n.created_at, n.producer, n.idempotency_key) from notify.notifications n"
     ).fetchall()
     assert not any("unmet_rule(" in line[0] or "is_http_url(" in line[0] for line in plan)
 

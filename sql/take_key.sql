@@ -1,0 +1,66 @@
+-- take_key() -> trigger, before each inserted row that has an idempotency key
+--
+-- Take the producer's key for the row, in the same transaction. If the same request has taken it, the row is
+-- dropped without an error: it is in the ledger already.
+--
+-- Raises   ND004: another request has taken the key; constraint idempotency_key_reused, and a hint. 40001, at
+--          REPEATABLE READ and above: the key was taken by a transaction that this one cannot see
+-- Locks    the key, until the transaction ends: a second transaction with the same key waits for the first, and
+--          takes over if it rolls back. Both tables of keys, against turn_keys()
+-- Note     Its trigger is named "~take_key", because triggers fire in the order of their names: it fires last,
+--          so that a row that another one drops or refuses takes no key.
+--          Keys of before the last turn are only looked at. A transaction whose snapshot is older than the turn
+--          does not see them there: so at REPEATABLE READ and above it inserts into both tables, and an unseen
+--          key raises 40001.
+--          Keys are older than the window if turn_keys() did not come by: then they are taken over.
+--          It runs with its owner's rights and the producer's search_path: see accept(). On a table of
+--          somebody's own it would let them take the keys of others.
+-- Plan     the primary keys of idempotency_keys and idempotency_keys_before; one statement for a new key
+-- Caller   trigger "~take_key" on notifications
+create or replace function notify.take_key() returns trigger
+language plpgsql security definer as $$
+declare
+  v_request constant pg_catalog.int8 := notify.request_hash(new.channel, new.recipient, new.payload,
+    new.priority, new.send_at, new.expires_at, new.max_attempts, new.reference, new.is_test);
+  v_first pg_catalog.int8;
+begin
+  if tg_table_schema operator(pg_catalog.<>) 'notify' then
+    raise exception 'notify.take_key() is for notify.notifications alone';
+  end if;
+  insert into notify.idempotency_keys (producer, key, request, notification_id, created_at)
+  select new.producer, new.idempotency_key, v_request, new.id, new.created_at
+  where not exists (
+    select from notify.idempotency_keys_before b
+    where b.producer operator(pg_catalog.=) new.producer and b.key operator(pg_catalog.=) new.idempotency_key)
+  on conflict (producer, key) do nothing;
+  while not found loop
+    v_first := (select k.request from notify.known_key(new.producer, new.idempotency_key) as k);
+    if v_first operator(pg_catalog.=) v_request then
+      return null;
+    elsif v_first is not null then
+      raise exception using
+        errcode = 'ND004', schema = 'notify', table = 'notifications', column = 'idempotency_key',
+        constraint = 'idempotency_key_reused',
+        message = 'notifications: idempotency_key was used for another request',
+        hint = 'Use a new key for a new request; repeat a request with the same key only unchanged.';
+    end if;
+    insert into notify.idempotency_keys as k (producer, key, request, notification_id, created_at)
+    values (new.producer, new.idempotency_key, v_request, new.id, new.created_at)
+    on conflict (producer, key) do update
+      set request = excluded.request, notification_id = excluded.notification_id,
+        created_at = excluded.created_at
+      where k.created_at operator(pg_catalog.<=) (pg_catalog.clock_timestamp() operator(pg_catalog.-) coalesce(
+        (select s.idempotency_window from notify.settings s), '24 hours'::pg_catalog.interval));
+  end loop;
+  if pg_catalog.current_setting('transaction_isolation')
+    operator(pg_catalog.=) any ('{repeatable read,serializable}'::pg_catalog.text[]) then
+    insert into notify.idempotency_keys_before (producer, key, request, notification_id, created_at)
+    values (new.producer, new.idempotency_key, v_request, new.id, new.created_at)
+    on conflict (producer, key) do nothing;
+  end if;
+  return new;
+end
+$$;
+
+comment on function notify.take_key() is
+  'take_key() -> trigger, before each inserted row that has an idempotency key';

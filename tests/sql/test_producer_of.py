@@ -1,0 +1,98 @@
+"""Who a producer is: the role that speaks, or what it was granted as."""
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+INSERT = (
+    "insert into notify.notifications (channel, recipient, payload, producer)"
+    " values ('log', 'r', '1', %s)"
+)
+
+
+@pytest.fixture
+def role(db):
+    name = f"shop_{db.info.backend_pid}"
+    for statement in (
+        "create role {}",
+        "grant usage on schema notify to {}",
+        "grant insert on notify.notifications to {}",
+    ):
+        db.execute(SQL(statement).format(Identifier(name)))
+    yield name
+    db.execute("reset role")
+    db.execute(SQL("drop owned by {}; drop role {}").format(Identifier(name), Identifier(name)))
+
+
+def producer_of(db, role):
+    return db.execute("select notify.producer_of(%s) as name", [role]).fetchone().name
+
+
+def become(db, role):
+    db.execute(SQL("set role {}").format(Identifier(role)))
+
+
+def inserted(db, producer=None):
+    """Say to whom a row belongs that the role of the session inserts."""
+    db.execute(INSERT, [producer])
+    db.execute("reset role")
+    query = "select producer from notify.notifications order by id desc limit 1"
+    return db.execute(query).fetchone().producer
+
+
+def test_a_role_is_its_own_producer_unless_it_was_granted_as_another(db):
+    assert producer_of(db, "till") == "till"
+    db.execute("insert into notify.producer_roles values ('till', 'shop')")
+    assert producer_of(db, "till") == "shop"
+
+
+def test_a_row_belongs_to_the_role_that_speaks(db, role):
+    assert inserted(db) == db.info.user
+    become(db, role)
+    assert inserted(db) == role
+    db.execute("insert into notify.producer_roles values (%s, 'shop')", [role])
+    become(db, role)
+    assert inserted(db) == "shop"
+
+
+def test_a_producer_cannot_name_another(db, role):
+    become(db, role)
+    assert inserted(db, "bank") == role
+
+
+def test_who_may_read_the_apis_keys_speaks_for_other_producers(db, role):
+    assert inserted(db, "bank") == "bank"
+    db.execute(SQL("grant select on notify.api_keys to {}").format(Identifier(role)))
+    become(db, role)
+    assert inserted(db, "bank") == "bank"
+
+
+def test_a_function_with_its_owners_rights_speaks_for_the_session(db, role):
+    """Or every table's trigger that runs as its owner would hide who inserted."""
+    db.execute(
+        "create function public.tell() returns void language sql security definer as"
+        f" $$ {INSERT % 'null'} $$"
+    )
+    become(db, role)
+    db.execute("select public.tell()")
+    db.execute("reset role")
+    query = "select producer from notify.notifications"
+    assert [r.producer for r in db.execute(query)] == [role]
+
+
+@pytest.mark.parametrize("producer", ["", "p" * 256, "a\nb"])
+def test_a_producer_without_a_proper_name_is_refused(db, producer):
+    with pytest.raises(Exception, match="producer_is_1_to_255_printable_characters"):
+        db.execute(INSERT, [producer])
+
+
+def test_a_role_of_any_name_is_a_producer(db):
+    odd = f'odd "{db.info.backend_pid} ü'
+    db.execute(SQL("create role {}").format(Identifier(odd)))
+    try:
+        db.execute(SQL("grant usage on schema notify to {}").format(Identifier(odd)))
+        db.execute(SQL("grant insert on notify.notifications to {}").format(Identifier(odd)))
+        become(db, odd)
+        assert inserted(db) == odd
+    finally:
+        db.execute("reset role")
+        db.execute(SQL("drop owned by {}; drop role {}").format(Identifier(odd), Identifier(odd)))
