@@ -7,6 +7,7 @@
 -- Args     as claim(); p_skip uuid[], refused lately, which are left out when p_ids is null; p_ends
 --          timestamptz: after it no batch is halved
 -- Returns  as claim(), and error: why a row is 'refused', PostgreSQL's message
+-- Note     The second function is for workers of before, as that of claim()
 -- Fence    as claim()
 -- Locks    as claim(), in a subtransaction for each part: about 2 for each refused row and each halving
 -- Plan     as claim(). Constraint triggers that somebody deferred run at once, or they would refuse the
@@ -14,11 +15,11 @@
 -- Caller   workers' Store.claim, when claim() failed
 create or replace function notify.claim_each(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
-  p_patience interval, p_skip uuid[] default '{}',
-  p_ends timestamptz default clock_timestamp() + interval '1 second')
+  p_patience interval, p_environment text, p_skip uuid[] default '{}',
+  p_ends timestamptz default clock_timestamp() + interval '1 second', p_takes_tests boolean default true)
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
-  expires_in interval, patience_in interval, error text)
+  expires_in interval, patience_in interval, is_test boolean, error text)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
@@ -45,6 +46,7 @@ begin
           select n.id from notify.notifications n
           where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
             and n.id <> all (p_skip) and (v_lo is null or n.id between v_lo and v_hi)
+            and (p_takes_tests or not n.is_test)
           order by n.due_at, n.id
           limit p_limit
         ) d
@@ -56,7 +58,8 @@ begin
     -- The sort makes sure that no row is returned before the text of the last one has been converted.
     return query
     select c.*, case c.status when 'refused' then 'a trigger left it out' end
-    from notify.claim(v_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience) c
+    from notify.claim(v_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment,
+      p_takes_tests) c
     where convert_to(concat(c.recipient, c.payload), pg_client_encoding()) is not null
     order by c.id;
     return;
@@ -81,19 +84,40 @@ begin
       null;     -- the caller leaves it out for a while, by p_skip
     end;
     return query
-    select v_ids[1], 'refused', null::integer, null, null, null, null::interval, null::interval, v_error;
+    select v_ids[1], 'refused', null::integer, null, null, null, null::interval, null::interval,
+      null::boolean, v_error;
   elsif clock_timestamp() < p_ends then
     return query
     select * from notify.claim_each(v_ids[:v_half], p_limit, p_worker, p_lease, p_max_attempts,
-      p_patience, p_skip, p_ends);
+      p_patience, p_environment, p_skip, p_ends, p_takes_tests);
     get diagnostics v_found = row_count;
     return query
     select * from notify.claim_each(v_ids[v_half + 1:], p_limit - v_found, p_worker, p_lease,
-      p_max_attempts, p_patience, p_skip, p_ends);
+      p_max_attempts, p_patience, p_environment, p_skip, p_ends, p_takes_tests);
   end if;
+end
+$$;
+
+comment on function notify.claim_each(uuid[], integer, text, interval, integer, interval, text, uuid[],
+  timestamptz, boolean) is
+  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused';
+
+create or replace function notify.claim_each(
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
+  p_patience interval, p_skip uuid[] default '{}',
+  p_ends timestamptz default clock_timestamp() + interval '1 second')
+returns table (
+  id uuid, status text, attempt integer, channel text, recipient text, payload text,
+  expires_in interval, patience_in interval, error text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+  select c.id, c.status, c.attempt, c.channel, c.recipient, c.payload, c.expires_in, c.patience_in, c.error
+  from notify.claim_each(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience,
+    notify.environment_here(), p_skip, p_ends, false) c;
 end
 $$;
 
 comment on function notify.claim_each(uuid[], integer, text, interval, integer, interval, uuid[],
   timestamptz) is
-  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused';
+  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> as the other, for workers of before';

@@ -192,6 +192,8 @@ begin
     'unmet_mail_rule(''a@b.example'', ''{"subject": "s", "text": "t"}'')'
   ] || case when p_calls_all then array[
     'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'')',
+    'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'', null)',
+    'home(null)',
     'settle(''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''w:1'', ''{"default": [1]}'', ''1 s'')',
     'due(''{}'', ''{}'', 1)'
   ] end loop

@@ -104,6 +104,12 @@ def load_schema(**where: Any) -> None:
     migrate(url_of(SimpleNamespace(**where), where["dbname"]))
 
 
+def settle_in(url: str) -> None:
+    """Let a clone of the migrated database be at home: its name is not that of its template."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("update notify.settings set database_name = current_database()")
+
+
 def bring_to_today(dsn: str) -> None:
     """Give a clone the days of today: the template was migrated before midnight."""
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -129,6 +135,7 @@ def dsn(clone: psycopg.Connection[Any], migrated: NoopExecutor) -> str:
     clone.execute(path.format(Identifier(name)))
     clone.commit()
     url = url_of(migrated, name)
+    settle_in(url)
     if datetime.now(UTC).date() != TEMPLATE.day:
         bring_to_today(url)
     return url

@@ -104,11 +104,13 @@ def claim(
     lease: str = "30 seconds",
     max_attempts: int = 4,
     patience: str = "1 hour",
+    environment: str | None = None,
 ) -> list[Any]:
     """Claim `ids`, or whatever is due."""
+    asked = None if ids is None else list(ids)
     return db.execute(
-        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s, %s::interval)",
-        [None if ids is None else list(ids), limit, worker, lease, max_attempts, patience],
+        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s, %s::interval, %s)",
+        [asked, limit, worker, lease, max_attempts, patience, environment],
     ).fetchall()
 
 
@@ -149,7 +151,8 @@ def claim_each(
 ) -> list[Any]:
     """Claim as above, but a row at fault does not stop the others."""
     return db.execute(
-        "select * from notify.claim_each(%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', %s::uuid[])",
+        "select * from notify.claim_each("
+        "%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', null, %s::uuid[])",
         [None if ids is None else list(ids), limit, list(skip)],
     ).fetchall()
 

@@ -22,6 +22,7 @@ class Claim:
     lease_ends: float
     expires_at: float | None
     patience_ends: float = math.inf  # from then on every answer counts as an attempt
+    is_test: bool = False  # played by the worker, never sent outside
 
     @property
     def key(self) -> Key:

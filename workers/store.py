@@ -14,6 +14,7 @@ import psycopg
 
 from service.config.settings import Settings
 from service.errors import DatabaseAway, NotifyError
+from service.home import Home
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model import Status
@@ -31,9 +32,9 @@ REFUSED = "refused"  # PostgreSQL does not let us move the row
 CLAIMING = """
 select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
-  pg_catalog.date_part('epoch', patience_in), {error}
+  pg_catalog.date_part('epoch', patience_in), is_test, {error}
 from notify.{function}(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
-  pg_catalog.make_interval(secs => %s){skip})
+  pg_catalog.make_interval(secs => %s), %s::pg_catalog.text{skip})
 """
 CLAIM = CLAIMING.format(function="claim", error="null", skip="")
 CLAIM_EACH = CLAIMING.format(function="claim_each", error="error", skip=", %s::pg_catalog.uuid[]")
@@ -55,6 +56,8 @@ RELEASE = RELEASING.format(function="release", error="null")
 RELEASE_EACH = RELEASING.format(function="release_each", error="error")
 SKIPPED = "a trigger left it out"
 LEDGER = "select id, now_s from notify.ledger()"
+HOME = "select is_home, environment, is_place, is_in_use from notify.home(%s::pg_catalog.text)"
+NOTICE_COPY = "select notify.notice_copy(%s::pg_catalog.text)"
 HELD = "select id, attempt from notify.held(%s, %s)"
 HELD_MAX = 10_000
 
@@ -101,13 +104,21 @@ class Store:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
         asked_at = time.monotonic()  # before the call: so the lease never seems longer than it is
         settings = self._settings
-        args = (limit, self.worker, settings.lease_s, settings.max_attempts, self._patience_s)
+        args = (
+            limit,
+            self.worker,
+            settings.lease_s,
+            settings.max_attempts,
+            self._patience_s,
+            settings.environment,
+        )
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
         expired: list[Claim] = []
         refusals: list[Refusal] = []
         for row in self._claimed(ids, args):
-            id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s, error = row
+            (id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s,
+             is_test, error) = row  # fmt: skip
             if status == REFUSED:
                 refusals.append(Refusal(id_, None, error or SKIPPED))
                 continue
@@ -120,6 +131,7 @@ class Store:
                 lease_ends=lease_ends,
                 expires_at=None if expires_in_s is None else asked_at + expires_in_s,
                 patience_ends=asked_at + patience_s,
+                is_test=is_test,
             )
             (claims if status == Status.SENDING else expired).append(claim)
         if refusals:
@@ -186,6 +198,18 @@ class Store:
         """Read which ledger this is, and its clock, in seconds since 1970."""
         ((id, now_s),) = self._session.rows(LEDGER, ())
         return id, now_s
+
+    def home(self) -> Home:
+        """Say whether the ledger is at home here, for us."""
+        [row] = self._session.rows(HOME, (self._settings.environment,))
+        is_home, environment, is_place, is_in_use = row
+        return Home(
+            is_home=is_home, environment=environment, is_place=is_place, is_in_use=is_in_use
+        )
+
+    def notice_copy(self) -> None:
+        """Note that it is not: what is created from now on stays when a copy is adopted."""
+        self._session.rows(NOTICE_COPY, (self._settings.environment,))
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

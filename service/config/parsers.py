@@ -21,6 +21,7 @@ DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of ano
 Parser = Callable[[str], Any]
 NEED_HOST = ("smtp", "smtps", "http", "https", "redis", "rediss")  # libpq may use a local socket
 WAITS_MAX = 100
+NAME_MAX_CHARS = 64
 WAIT_MAX_S = 30 * 86400
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])")
@@ -62,6 +63,13 @@ def one_of(*words: str) -> Parser:
 
 def text(value: str) -> str:
     """Take any text."""
+    return value
+
+
+def name(value: str) -> str:
+    """Take a short name as it is: capitals count."""
+    if not value.isprintable() or len(value) > NAME_MAX_CHARS:
+        raise ValueError(f"a name of at most {NAME_MAX_CHARS} printable characters")
     return value
 
 

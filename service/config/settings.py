@@ -16,6 +16,7 @@ from service.config.parsers import (
     durations,
     host_names,
     mail_from,
+    name,
     number,
     one_of,
     postgres_url,
@@ -46,6 +47,7 @@ class Settings:
     database_direct_url: str | None = setting(postgres_url, None)
     redis_url: str | None = setting(redis_url, None)
     notify_state: str | None = setting(text, None)
+    environment: str | None = setting(name, None)
 
     host: str = setting(text, "127.0.0.1")
     port: int = setting(whole(1, 65535), 3000)

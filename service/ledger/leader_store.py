@@ -34,6 +34,16 @@ class UuidBytes(Loader):
 class LeaderStore(Store):
     """The leader's calls. Every method may raise DatabaseAway."""
 
+    async def keep_settings(
+        self, environment: str | None, idempotency_hours: float | None, payload_days: int | None
+    ) -> str:
+        """Write into the ledger what SQL must know of the settings; returns what was done."""
+        [(done,)] = await self._tuples(
+            "select notify.keep_settings(%s, %s, %s)",
+            [environment, idempotency_hours, payload_days],
+        )
+        return cast("str", done)
+
     async def due(self, lanes: list[int], floors: list[float | None], limit: int) -> list[Lane]:
         """Look at what is due in these lanes, each from its floor (epoch ms; None: the head)."""
         return await self._lanes(

@@ -8,6 +8,7 @@ from psycopg.abc import Params
 from psycopg.rows import class_row
 
 from service.errors import NotifyError
+from service.home import Home
 from service.ledger.faults import Fault
 from service.ledger.pool import Pool
 from service.ledger.schema import current_migration, functions, tables
@@ -49,6 +50,15 @@ class Store:
         """Read which ledger this is, and its clock, in seconds since 1970."""
         [(id, now_s)] = await self._tuples("select id, now_s from notify.ledger()")
         return id, now_s
+
+    async def home(self, environment: str | None) -> Home:
+        """Say whether the ledger is at home here, for a role of this ENVIRONMENT."""
+        [home] = await self._rows(Home, "select * from notify.home(%s)", [environment])
+        return home
+
+    async def notice_copy(self, environment: str | None) -> None:
+        """Note that it is not: what is created from now on stays when a copy is adopted."""
+        await self._tuples("select notify.notice_copy(%s)", [environment])
 
     async def missing(self) -> list[str]:
         """Say what is missing before work can be done; empty: ready. Never raises."""

@@ -122,6 +122,15 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         done: str = self.connection.execute(call, theirs or [None]).fetchone()[0]
         return done
 
+    def keep_settings(
+        self, environment: str | None, idempotency_hours: float | None, payload_days: int | None
+    ) -> str:
+        """Write into the ledger what SQL must know of the settings; returns what was done."""
+        call = "select notify.keep_settings(%s, %s, %s)"
+        args = [environment, idempotency_hours, payload_days]
+        done: str = self.connection.execute(call, args).fetchone()[0]
+        return done
+
     def faults(self) -> list[Fault]:
         """Say what is missing or in the way, and which functions differ from sql/."""
         try:

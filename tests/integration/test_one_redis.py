@@ -9,7 +9,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
 from service.keys import Keys
-from tests.conftest import url_of
+from tests.conftest import settle_in, url_of
 from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue
 from tests.waiting import wait_for
@@ -36,7 +36,9 @@ def second_dsn(dsn, servers, database_server, migrated):
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         template = Identifier(migrated.template_dbname)
         admin.execute(SQL("create database {} template {}").format(name, template))
-        yield url_of(database_server, name.as_string().strip('"'))
+        url = url_of(database_server, name.as_string().strip('"'))
+        settle_in(url)
+        yield url
         admin.execute(SQL("drop database {} with (force)").format(name))
 
 

@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
-from tests.conftest import url_of
+from tests.conftest import settle_in, url_of
 from tests.ledger import unbind
 from tests.sql.faults import FAULTS, heal
 from tests.sql.long import connected, ledger_of, tend
@@ -25,7 +25,9 @@ def shared_url(servers: Any, database_server: Any, migrated: Any) -> Iterator[st
                 Identifier(name), Identifier(migrated.template_dbname)
             )
         )
-        yield url_of(database_server, name)
+        url = url_of(database_server, name)
+        settle_in(url)
+        yield url
         admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 
 

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
-from tests.conftest import url_of
+from tests.conftest import settle_in, url_of
 
 EACH = 100  # days per transaction: each of them holds locks on two new tables
 MAKE = """
@@ -30,6 +30,7 @@ def ledger_of(days: int, servers: Any, database_server: Any, migrated: Any) -> I
             )
         )
         url = url_of(database_server, name)
+        settle_in(url)
         with connected(url) as db:
             for first in range(1, days + 1, EACH):
                 db.execute(MAKE, [first, min(first + EACH - 1, days)])

@@ -93,7 +93,7 @@ def redriving(db: Any) -> Call:
 
 ONE = '[{"channel": "log", "recipient": "r", "payload": {}}]'
 ODD = ONE.replace("]", ', {"channel": "?", "recipient": "r", "payload": {}}]')
-CLAIM = "(%s::uuid[], 500, 'w:1', '30 s', 4, '1 hour')"
+CLAIM = "(%s::uuid[], 500, 'w:1', '30 s', 4, '1 hour', null)"
 CALLS: dict[str, Callable[[Any], Call]] = {
     "enqueue_all": plain(f"notify.enqueue_all('{ONE}')"),
     "enqueue": plain(f"notify.enqueue('{ODD}', '2 s')"),

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.copies import discard, move_database
 from tests.ledger import (
     ago,
     attempts_of,
@@ -106,6 +107,14 @@ def by_looking(db, id):
     db.execute("select * from notify.keep_partitions(7, '0 days')")
 
 
+def by_discard(db, id):
+    with db.transaction():
+        move_database(db)
+        discard(db)
+        db.execute("update notify.settings set database_name = current_database()")
+        db.execute("delete from notify.copies")
+
+
 def current(db, id):
     return SimpleNamespace(id=id, attempt=row(db, id).attempt)
 
@@ -130,6 +139,7 @@ MOVES = {
     "bring_forward": (by_bring_forward, {}),
     "mend_leases": (by_mend_leases, {}),
     "cancel": (by_cancel, {"queued": "cancelled"}),
+    "discard": (by_discard, {"queued": "cancelled", "sending": "cancelled"}),
     "redrive": (by_redrive, {"failed": "queued"}),
     "redrive of all": (by_redrive_of_all, {"failed": "queued"}),
     "due, reconcile, gauges, vitals, fold_slo, keep_partitions, a dry run": (by_looking, {}),

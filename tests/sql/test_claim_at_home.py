@@ -1,0 +1,87 @@
+"""A claim cannot get around the fuse: in a copy it gives out nothing, and moves nothing."""
+
+import pytest
+
+from tests.copies import (
+    adopt,
+    claim_each_of_before,
+    claim_of_before,
+    declare,
+    move_database,
+    move_server,
+    restart,
+)
+from tests.ledger import ago, change, claim, claim_each, enqueue, put, row, status
+
+NEW = {"claim": claim, "claim_each": claim_each}
+OLD = {"claim of before": claim_of_before, "claim_each of before": claim_each_of_before}
+CLAIMS = NEW | OLD
+
+
+@pytest.fixture(params=[True, False], ids=["by id", "of any"])
+def asked(request):
+    """Return the ids to ask for: those given, or any."""
+    return lambda ids: ids if request.param else None
+
+
+@pytest.mark.parametrize("verb", CLAIMS.values(), ids=CLAIMS)
+@pytest.mark.parametrize("move", [move_database, move_server])
+def test_in_a_copy_nothing_is_claimed_by_any_signature(db, verb, move, asked):
+    due = enqueue(db, 3)
+    expired = put(db, "queued", expires_at=ago(db, "1 second"))
+    move(db)
+    before = [row(db, id) for id in (*due, expired)]
+    assert verb(db, asked([*due, expired])) == []
+    assert [row(db, id) for id in (*due, expired)] == before
+
+
+@pytest.mark.parametrize("verb", CLAIMS.values(), ids=CLAIMS)
+def test_at_home_each_signature_claims(db, verb, asked):
+    ids = enqueue(db, 3)
+    restart(db)
+    assert {c.id for c in verb(db, asked(ids))} == set(ids)
+
+
+def test_a_caller_of_another_environment_is_refused_alone(db, asked):
+    first, second = enqueue(db, 2)
+    declare(db, "production")
+    for wrong in ("staging", None):
+        assert claim(db, asked([first]), environment=wrong) == []
+    assert len(claim(db, asked([first]), environment="production", limit=1)) == 1
+    assert len(claim_of_before(db, [second])) == 1
+
+
+@pytest.mark.parametrize("verb", OLD.values(), ids=OLD)
+@pytest.mark.parametrize("move", [move_database, move_server])
+def test_workers_of_before_are_judged_by_the_place_alone(db, verb, move, asked):
+    ids = enqueue(db)
+    declare(db, "production")
+    move(db)
+    assert verb(db, asked(ids)) == []
+    assert len(claim(db, asked(ids), environment="production")) == 1
+
+
+@pytest.mark.parametrize("verb", OLD.values(), ids=OLD)
+def test_workers_of_before_never_get_a_test_row_and_those_behind_it_move(db, verb, asked):
+    tests = enqueue(db, 150)
+    for id in tests:
+        change(db, id, is_test=True)
+    [live] = enqueue(db)
+    assert [c.id for c in verb(db, asked([*tests, live]))] == [live]
+    assert {status(db, id) for id in tests} == {"queued"}
+
+
+@pytest.mark.parametrize("verb", NEW.values(), ids=NEW)
+def test_workers_of_now_learn_which_row_is_a_test(db, verb, asked):
+    test, live = enqueue(db, 2)
+    change(db, test, is_test=True)
+    assert {c.id: c.is_test for c in verb(db, asked([test, live]))} == {test: True, live: False}
+
+
+def test_in_a_copy_everything_is_accepted_as_before(db):
+    declare(db, "production")
+    move_server(db)
+    [id] = enqueue(db, channel="webhook", recipient="https://example.org/")
+    assert status(db, id) == "queued"
+    adopt(db, "staging")
+    assert [c.id for c in claim(db, environment="staging")] == [id]
