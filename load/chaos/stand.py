@@ -148,7 +148,6 @@ class Stand:
                 "REDIS_URL": moved(self.servers.valkey.url, self.redis_link.ports[0]),
                 "SMTP_URL": f"smtp://127.0.0.1:{self.sink.ports[1]}",
                 "MAIL_FROM": "chaos@example.com",
-                "WEBHOOK_ALLOW": "127.0.0.0/8",  # the sink
                 "PORT": port,
                 "METRICS_PORT": port,
                 "LOG_STYLE": "json",
