@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests import before
 from tests.pgbouncer import PROGRAM
 
 PROCESSES_MAX = 8  # each has a PostgreSQL and a Valkey of its own
@@ -92,6 +93,11 @@ NEEDS = {
         "the Makefile, read by make itself",
         "apt-get install make",
     ),
+    "before": Need(
+        before.is_here(),
+        "a deploy beside the code of the release before, and back to it",
+        "git clone (with its history)",
+    ),
     "locust": Need(find_spec("locust") is not None, "the stress test", "pip install -e '.[load]'"),
     "pg_activity": Need(
         find_spec("pgactivity") is not None, "notify top", "pip install -e '.[ops]'"
@@ -121,6 +127,16 @@ NEEDS = {
     ),
     "php": Need(
         on_path("php") and PHP_PG is not None, EXAMPLE + "PHP", "apt-get install php-cli php-pgsql"
+    ),
+    "kubernetes_validate": Need(
+        find_spec("kubernetes_validate") is not None,
+        "ops/kubernetes/ held against Kubernetes' own schemas",
+        "pip install -e '.[contract]'",
+    ),
+    "kubectl": Need(
+        on_path("kubectl"),
+        "ops/kubernetes/ built by kubectl itself",
+        "apt-get install kubernetes-client",
     ),
     "descriptors": Need(
         descriptors() >= DESCRIPTORS_MIN,

@@ -1,6 +1,8 @@
 """Everything that runs during chaos, on loopback, started and stopped in one place."""
 
 import json
+import os
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -11,10 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from load.chaos.processes import ChaosError, Instrument, Role, Stopped
+from load.chaos.processes import NOTIFY, ChaosError, Instrument, Role, Stopped
 from load.chaos.servers import Servers, port_of
 from service.embedded.ports import free_port
-from service.ledger.migrate import migrate
 
 # Far shorter than in production, so that recovery fits into minutes.
 LEASE_S = 6.0
@@ -58,7 +59,10 @@ class Stand:
         workers: int = 3,
         replica: bool = False,
         programs: Path | None = None,
+        code: Path | None = None,
     ) -> None:
+        """Prepare. `programs`: the bin/ of another PostgreSQL; `code`: other than ours."""
+        self.code = code
         self.replica = replica
         self.directory = directory
         self.exits = ExitStack()
@@ -74,7 +78,7 @@ class Stand:
         """Start all, and wait until the APIs answer."""
         self.exits.callback(self.servers.stop)
         self.servers.start()
-        migrate(self.servers.database_url)
+        self.migrate(self.code)
         self.postgres_link = self.instrument("link", port_of(self.servers.database_url))
         self.database_url = moved(self.servers.database_url, self.postgres_link.ports[0])
         if self.replica:  # past the link: the URL names both
@@ -84,8 +88,17 @@ class Stand:
         self.sink = self.instrument("sink", self.arrivals_file)
         for command, count in self.counts.items():
             for number in range(1, count + 1):
-                self.add(f"{command}-{number}", command)
+                self.add(f"{command}-{number}", command, self.code)
         wait_until(lambda: all(map(self.answers, self.apis)), START_MAX_S, "the APIs answer")
+
+    def migrate(self, code: Path | None = None) -> None:
+        """Bring the ledger to the schema of this code; None: of ours."""
+        subprocess.run(
+            [NOTIFY, "migrate"],
+            cwd=self.directory,
+            env=os.environ | {"DATABASE_URL": self.servers.database_url} | path_to(code),
+            check=True,
+        )
 
     def heal(self) -> None:
         """Let everything run and answer again."""
@@ -123,8 +136,8 @@ class Stand:
         self.exits.callback(instrument.close)
         return instrument
 
-    def add(self, name: str, command: str) -> None:
-        """Start a role that ends with the stand."""
+    def add(self, name: str, command: str, code: Path | None = None) -> Role:
+        """Start a role that ends with the stand; `code`: where its code is, if it is not ours."""
         port = str(free_port())
         role = Role(
             name,
@@ -140,11 +153,13 @@ class Stand:
                 "LOG_STYLE": "json",
                 "WEBHOOK_ALLOW": "127.0.0.0/8",
                 **TIMES,
+                **path_to(code),
             },
         )
         self.exits.callback(role.kill)
         self.roles.append(role)
         role.start()
+        return role
 
     def called(self, command: str) -> list[Role]:
         """Return the roles that run this command."""
@@ -184,8 +199,8 @@ class Stand:
 
     @contextmanager
     def producing(self, seed: int, rate: float) -> Iterator[None]:
-        """Produce until the context ends; what was answered is in `offered`."""
-        urls = [self.url(api) for api in self.apis]
+        """Produce for all APIs that run until the context ends; the answers are in `offered`."""
+        urls = [self.url(api) for api in self.apis if api.runs]
         producers = Instrument(
             "producers",
             seed,
@@ -222,6 +237,11 @@ def scratch_stand(**counts: Any) -> Iterator[Stand]:
             yield stand
         finally:
             stand.close()
+
+
+def path_to(code: Path | None) -> dict[str, str]:
+    """Give the environment in which `notify` is of this code; None: of ours."""
+    return {"PYTHONPATH": str(code)} if code else {}
 
 
 def moved(url: str, port: int) -> str:

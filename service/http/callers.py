@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from aiohttp import web
 from multidict import MultiMapping
 
-from service.http.connections import Handler
+from service.http.connections import UNREADABLE, Handler
 from service.http.problems import Problem, answer, of_status
 from service.names.loopback import address_of, is_loopback
 
@@ -36,9 +36,11 @@ def protected(
     """Refuse a request with a fault before anything reads it; add headers that bind browsers."""
 
     async def protect(request: web.BaseRequest) -> web.StreamResponse:
-        code = fault(request)
+        response: web.StreamResponse
         try:
-            if code is None:
+            if UNREADABLE in request:
+                response = answer(Problem("malformed_request"))
+            elif (code := fault(request)) is None:
                 response = await handler(request)
             else:
                 refused(code)

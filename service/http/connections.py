@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import ERROR
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
@@ -26,10 +27,12 @@ LINE_BYTES_MAX = 4096
 FIELD_BYTES_MAX = 8190
 FIELDS_MAX = 100
 LINGER_S = 1.0  # to read the rest of a body that nobody wants
+# On a request that only stands for one that could not be made.
+UNREADABLE = web.RequestKey("unreadable", bool)
 FULL_DOCUMENT = body_of(Problem("overloaded", "All connections are taken."))
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-    b"Content-Type: application/problem+json\r\n"
+    b"Content-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(FULL_DOCUMENT), FULL_DOCUMENT)
 )
 
@@ -213,7 +216,11 @@ class BoundedServer(web.Server):
         connection.served += 1
         if connection.served == 1:
             self._silent.pop(connection, None)
-        request: web.BaseRequest = self._request(message, body, connection, *more)
+        try:
+            request: web.BaseRequest = self._request(message, body, connection, *more)
+        except ValueError:  # aiohttp's parser took the target, and yarl finds no name in it
+            request = self._request(ERROR, body, connection, *more)
+            request[UNREADABLE] = True
         return request
 
     def _make_room(self) -> bool:

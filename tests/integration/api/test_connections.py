@@ -65,6 +65,12 @@ def answer(connection: socket.socket) -> bytes:
     return said
 
 
+def parted(connection: socket.socket) -> tuple[str, bytes]:
+    """Read one answer: its head in small letters, and its body."""
+    head, _, body = answer(connection).partition(b"\r\n\r\n")
+    return head.decode().lower(), body
+
+
 HALF_HEADS = {
     "nothing at all": b"",
     "half a request line": b"POST /noti",
@@ -247,7 +253,11 @@ def test_when_all_are_being_served_a_newcomer_is_told_to_come_back(dsn: str, con
             connection.sendall(WHOLE)
         wait_for(lambda: api.metric("api_requests_in_progress") == MANY)
         newcomer = connect(api)
-        assert newcomer.recv(65536).startswith(b"HTTP/1.1 503 ")
+        head, body = parted(newcomer)
+        assert head.startswith("http/1.1 503 ")
+        assert "content-type: application/problem+json" in head.split("\r\n")
+        assert "x-content-type-options: nosniff" in head.split("\r\n")
+        assert json.loads(body)["code"] == "overloaded"
         holder.rollback()
         for connection in busy:
             assert answer(connection).startswith(b"HTTP/1.1 202 ")

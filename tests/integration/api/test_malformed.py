@@ -16,6 +16,8 @@ MALFORMED = {
     "an unknown method": b"FOO / HTTP/1.1\r\n" + LOCAL + b"\r\n",
     "a broken URL": b"GET http://[::1/x HTTP/1.1\r\n" + LOCAL + b"\r\n",
     "a port that is none": b"GET http://localhost:99999/ HTTP/1.1\r\n" + LOCAL + b"\r\n",
+    "a host that is no name": b"GET http://xn--/ HTTP/1.1\r\n" + LOCAL + b"\r\n",
+    "a proxy's host that is no name": b"CONNECT xn--a:443 HTTP/1.1\r\n" + LOCAL + b"\r\n",
     "bytes in the path": b"GET /\xff\xfe?\xff HTTP/1.1\r\n" + LOCAL + b"\r\n",
     "no Host": b"GET /readyz HTTP/1.1\r\n\r\n",
     "two Hosts": b"GET /readyz HTTP/1.1\r\n" + LOCAL + LOCAL + b"\r\n",
