@@ -27,6 +27,9 @@ GRACE_S = 86_400
 GRACE_MAX_S = 30 * 86_400
 
 
+Scope = Annotated[str, Meta(extra_json_schema={"enum": list(rights.SCOPES)})]
+
+
 class NewKey(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What a new key may do."""
 
@@ -40,15 +43,7 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         ),
     ]
     scopes: Annotated[
-        Annotated[
-            list[str],
-            Meta(
-                min_length=1,
-                max_length=len(rights.SCOPES),
-                extra_json_schema={"items": {"enum": list(rights.SCOPES)}},
-            ),
-        ]
-        | None,
+        Annotated[list[Scope], Meta(min_length=1, max_length=len(rights.SCOPES))] | None,
         Meta(description=f"Use some of {', '.join(rights.SCOPES)}; send if left out."),
     ] = None
     kind: Annotated[
