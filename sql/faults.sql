@@ -48,7 +48,7 @@ begin
     format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all functions'
       else 'select, insert, update, delete on all tables' end, current_user), r.stops
   from (
-    select t as name, may, t = 'notifications' and may in ('select', 'insert') or t = 'quiet_days' and may = 'select' as stops
+    select t as name, may, t = 'notifications' and may in ('select', 'insert') or t in ('quiet_days', 'api_keys') and may = 'select' as stops
     from unnest(p_tables) as t, unnest('{select,insert,update,delete}'::text[]) as may
     where t !~ '_default$' and not has_table_privilege('notify.' || t, may)
     union all

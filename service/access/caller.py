@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CALLER = "caller"  # the item of a request
+from aiohttp import web
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Caller:
 
 
 ANYBODY = Caller()
+CALLER = web.RequestKey("caller", Caller)  # the item of a request
 
 
 def caller_of(request: Mapping[Any, Any]) -> Caller:

@@ -12,7 +12,7 @@ from service.model import Channel
 KINDS = ("live", "test", "team")
 SCOPES = (SEND, *(f"{SEND}:{channel}" for channel in Channel), READ, PAYLOAD, OPERATE, ADMIN)
 RECIPIENTS_MAX = 100
-RATE_MAX_PER_S = 100_000.0
+RATE_MIN_PER_S, RATE_MAX_PER_S = 0.001, 100_000.0
 BURST_MAX = 1_000_000
 PRODUCER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]+(?: [^\s\x00-\x1f\x7f-\x9f]+)*")
 
@@ -68,7 +68,7 @@ def rate_faults(rate_per_s: float | None, burst: int | None) -> Faults:
     if rate_per_s is None:
         if burst is not None:
             yield "burst", "Give a rate as well."
-    elif not (math.isfinite(rate_per_s) and 0.001 <= rate_per_s <= RATE_MAX_PER_S):
-        yield "rate_per_s", f"Use 0.001 to {RATE_MAX_PER_S:g} requests a second."
+    elif not (math.isfinite(rate_per_s) and RATE_MIN_PER_S <= rate_per_s <= RATE_MAX_PER_S):
+        yield "rate_per_s", f"Use {RATE_MIN_PER_S:g} to {RATE_MAX_PER_S:g} requests a second."
     if burst is not None and not 1 <= burst <= BURST_MAX:
         yield "burst", f"Use 1 to {BURST_MAX} requests."

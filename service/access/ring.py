@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -129,14 +129,25 @@ class KeyRing:
         """Log whether anybody may call, at the start and whenever that changes."""
         if self.is_open != self._was_open:
             self._was_open = self.is_open
-            logger.info("anybody_may_call" if self.is_open else "keys_needed")
+            if self.is_open:
+                logger.info("anybody_may_call", until="notify keys create")
+            else:
+                logger.info("keys_needed")
 
     async def note_uses(self) -> None:
         """Write down which keys were used since the last time. Raises DatabaseAway."""
         self._noted_at = self._now()
-        used, self._used = self._used, set()
-        if used:
-            await self._keys.use(sorted(used))
+        if used := sorted(self._used):
+            await self._keys.use(used)
+            self._used.difference_update(used)
+
+    async def close(self) -> None:
+        """End a reading that is under way, and write down the last uses if the database answers."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        with suppress(NotifyError):
+            await self.note_uses()
 
     async def kept(self) -> None:
         """Read the keys every LOOK_S until cancelled, and note their uses each minute."""
@@ -151,13 +162,18 @@ class KeyRing:
 
 def caller_with(key: ApiKey) -> Caller:
     """Return who calls with a key: whatever somebody's hand wrote, it gives no more than it may."""
-    scopes = frozenset(filter(None, key.scopes))
+    scopes = frozenset(texts(key.scopes))
     recipients = () if key.recipients is None and key.kind == "team" else key.recipients
     return Caller(
         producer=key.producer,
         key_id=key.id,
         kind=key.kind,
         scopes=scopes if key.kind == "live" else scopes - FOR_ALL_PRODUCERS,
-        channels=None if key.channels is None else frozenset(filter(None, key.channels)),
-        recipients=None if recipients is None else tuple(filter(None, recipients)),
+        channels=None if key.channels is None else frozenset(texts(key.channels)),
+        recipients=None if recipients is None else tuple(texts(recipients)),
     )
+
+
+def texts(values: Iterable[object]) -> Iterator[str]:
+    """Return the texts of an array of PostgreSQL, which may hold nulls, and further arrays."""
+    return (value for value in values if isinstance(value, str))

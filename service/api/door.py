@@ -15,7 +15,7 @@ from service.api.measured import Handler
 from service.errors import DatabaseAway
 from service.http.problems import Problem
 
-ALLOWANCE = "allowance"  # the item of a request whose key has a limit
+ALLOWANCE = web.RequestKey("allowance", Allowance)  # the item of a request whose key has a limit
 CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
 
 
@@ -120,6 +120,6 @@ def refuse_unless_sendable(caller: Caller, channel: str, recipient: str) -> None
 
 def owe(request: web.Request, count: int) -> None:
     """Charge the limit of a request's key for more than one: for what else a batch holds."""
-    allowance: Allowance | None = request.get(ALLOWANCE)
+    allowance = request.get(ALLOWANCE)
     if allowance is not None:
         allowance.owe(count)

@@ -39,6 +39,22 @@ def redriving(now: datetime) -> Examples:
     return {name: {"value": body} for name, body in bodies.items()}
 
 
+def making_keys() -> Examples:
+    """Return bodies of POST /keys by name."""
+    team = {"kind": "team", "recipients": ["*@example.org", "https://hooks.example.org/*"]}
+    bodies: dict[str, dict[str, Any]] = {
+        "producer": {"producer": "shop", "scopes": ["send", "read"]},
+        "operator": {"producer": "ops", "scopes": ["operate"], "rate_per_s": 10, "burst": 20},
+        "staging": {"producer": "staging", "scopes": ["send"]} | team,
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def rotating() -> Examples:
+    """Return bodies of POST /keys/{id}/rotate by name."""
+    return {"tomorrow": {"value": {"grace_s": 86400}}, "leaked": {"value": {"grace_s": 0}}}
+
+
 def rfc3339(at: datetime) -> str:
     """Write a time as clients do, in whole seconds."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

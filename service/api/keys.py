@@ -36,28 +36,40 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             min_length=1,
             max_length=PRODUCER_MAX_CHARS,
             description=f"Whose it is: 1 to {PRODUCER_MAX_CHARS} characters.",
+            extra_json_schema={"pattern": f"^{rights.PRODUCER.pattern}$"},
         ),
     ]
     scopes: Annotated[
-        Annotated[list[str], Meta(min_length=1, max_length=len(rights.SCOPES))] | None,
+        Annotated[
+            list[str],
+            Meta(
+                min_length=1,
+                max_length=len(rights.SCOPES),
+                extra_json_schema={"items": {"enum": list(rights.SCOPES)}},
+            ),
+        ]
+        | None,
         Meta(description=f"Use some of {', '.join(rights.SCOPES)}; send if left out."),
     ] = None
-    kind: Annotated[str | None, Meta(description="Use live (the default), test or team.")] = None
+    kind: Annotated[
+        Annotated[str, Meta(extra_json_schema={"enum": list(rights.KINDS)})] | None,
+        Meta(description="Use live (the default), test or team."),
+    ] = None
     channels: Annotated[
         Annotated[list[Channel], Meta(min_length=1, max_length=len(Channel))] | None,
         Meta(description="Use some of the channels; all if left out."),
     ] = None
     recipients: Annotated[
         Annotated[list[str], Meta(min_length=1, max_length=rights.RECIPIENTS_MAX)] | None,
-        Meta(
-            description="Patterns such as *@example.org or https://example.org/*; all if left out."
-        ),
+        Meta(description="Such as *@example.org or https://example.org/*; all if left out."),
     ] = None
     rate_per_s: Annotated[
-        float | None, Meta(description="Requests a second; no limit if left out.")
+        Annotated[float, Meta(ge=rights.RATE_MIN_PER_S, le=rights.RATE_MAX_PER_S)] | None,
+        Meta(description="Requests a second, per process of the API; none: no limit."),
     ] = None
     burst: Annotated[
-        int | None, Meta(description="Requests at once; those of a second if left out.")
+        Annotated[int, Meta(ge=1, le=rights.BURST_MAX)] | None,
+        Meta(description="Requests at once, beside a rate; those of a second if left out."),
     ] = None
     expires_at: Annotated[
         Timestamp | None, Meta(description="Use RFC 3339 with an offset; never if left out.")

@@ -5,15 +5,19 @@ from typing import Any
 
 import msgspec
 
+from service.access.scopes import ADMIN, CANCEL, OPERATE, READ, SEND
 from service.api import examples
 from service.api.body import NewNotification
 from service.api.examples import Examples
+from service.api.keys import NewKey, Rotation
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
 from service.api.views import (
     BatchReport,
     Cancellation,
     Detail,
+    KeyList,
+    KeyMade,
     Page,
     Readiness,
     Receipt,
@@ -48,8 +52,8 @@ Whole numbers are written without a fraction (`2`, not `2.0`). Of duplicate name
 last counts. Null means the same as leaving an optional field out. The payload is kept as
 PostgreSQL's jsonb: its value stays, its white space and the order of its names do not."""
 
-READ_PROBLEMS = (400, 415, 417, 421, 503)
-MOVE_PROBLEMS = (403, *READ_PROBLEMS)
+READ_PROBLEMS = (400, 401, 403, 415, 417, 421, 429, 503)
+MOVE_PROBLEMS = READ_PROBLEMS
 BODY_PROBLEMS = (413, 422, *MOVE_PROBLEMS)
 
 
@@ -79,6 +83,7 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
         Receipt, BatchReport, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness,
         ProblemDocument,
+        NewKey, KeyMade, KeyList, Rotation,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
@@ -87,7 +92,11 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},
         "paths": paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now)),
-        "components": {"schemas": schemas, "responses": problem_responses()},
+        "components": {
+            "schemas": schemas,
+            "responses": problem_responses(),
+            "securitySchemes": {"key": BEARER},
+        },
         "x-problems": problems(),
     })  # fmt: skip
 
@@ -96,7 +105,7 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
     """Describe every path a client uses, with these examples of bodies."""
     return {
         "/notify": {"post": operation(
-            "enqueue", "Deliver this to them", (409, *BODY_PROBLEMS),
+            SEND, "enqueue", "Deliver this to them", (409, *BODY_PROBLEMS),
             {"202": answer("Accepted: it is committed and will be delivered.", "Receipt",
                            headers={"Location": header("Where to ask what became of it.")}),
              "200": answer("The same request was accepted before: this is what it was answered.",
@@ -107,36 +116,57 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("NewNotification"), "examples": to_enqueue}}})},
         "/notify/batch": {"post": operation(
-            "enqueue_batch", "Deliver these to them, each accepted or refused by itself",
+            SEND, "enqueue_batch", "Deliver these to them, each accepted or refused by itself",
             BODY_PROBLEMS,
             {"200": answer("What became of each, in their order. A 503 is about the whole batch.",
                            "BatchReport")},
             requestBody={"required": True, "content": batches(to_enqueue)})},
         "/notifications/{id}": {"get": operation(
-            "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
+            READ, "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
             {"200": answer("The notification.", "Detail")},
             parameters=[ID])},
         "/notifications/{id}/cancel": {"post": operation(
-            "cancel", "Call it off, if nobody is sending it", (404, 409, *MOVE_PROBLEMS),
+            CANCEL, "cancel", "Call it off, if nobody is sending it", (404, 409, *MOVE_PROBLEMS),
             {"200": answer("It will not be sent, whether it was called off now or before.",
                            "Cancellation")},
             parameters=[ID])},
         "/notifications": {"get": operation(
-            "page", "List notifications, newest first", (422, *READ_PROBLEMS),
+            READ, "page", "List notifications, newest first", (422, *READ_PROBLEMS),
             {"200": answer("One page, no totals. Go on while there is a `next`.", "Page")},
             parameters=query_parameters())},
         "/redrive": {"post": operation(
-            "redrive", "Queue failed notifications again, or count them", BODY_PROBLEMS,
+            OPERATE, "redrive", "Queue failed notifications again, or count them", BODY_PROBLEMS,
             {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("Redrive"), "examples": to_redrive}}})},
+        "/keys": {
+            "get": operation(
+                ADMIN, "keys", "List the API keys, without their secrets", READ_PROBLEMS,
+                {"200": answer("The keys, newest first.", "KeyList")}),
+            "post": operation(
+                ADMIN, "create_key", "Make an API key", (409, *BODY_PROBLEMS),
+                {"201": answer("The key, which is shown this once.", "KeyMade")},
+                requestBody={"required": True, "content": {"application/json": {
+                    "schema": ref("NewKey"), "examples": examples.making_keys()}}})},
+        "/keys/{id}/revoke": {"post": operation(
+            ADMIN, "revoke_key", "End an API key for good", (404, *MOVE_PROBLEMS),
+            {"200": answer("It has ended: the service takes it for some seconds at most.",
+                           "KeyView")},
+            parameters=[KEY_ID])},
+        "/keys/{id}/rotate": {"post": operation(
+            ADMIN, "rotate_key", "Make a successor, and let the old key end after a grace",
+            (404, 409, *BODY_PROBLEMS),
+            {"201": answer("The successor, which is shown this once.", "KeyMade")},
+            parameters=[KEY_ID],
+            requestBody={"required": True, "content": {"application/json": {
+                "schema": ref("Rotation"), "examples": examples.rotating()}}})},
         "/healthz": {"get": operation(
-            "alive", "Is the process running", (), {"200": {"description": "It is."}})},
+            None, "alive", "Is the process running", (), {"200": {"description": "It is."}})},
         "/readyz": {"get": operation(
-            "ready", "Can work be done", (),
+            None, "ready", "Can work be done", (),
             {"200": answer("Yes.", "Readiness"), "503": answer("Not yet.", "Readiness")})},
         "/metrics": {"get": operation(
-            "metrics", "For Prometheus", (), {"200": {"description": "The metrics."}})},
+            None, "metrics", "For Prometheus", (), {"200": {"description": "The metrics."}})},
     }  # fmt: skip
 
 
@@ -158,11 +188,27 @@ def batches(to_enqueue: Examples) -> dict[str, Any]:
 
 
 def operation(
-    name: str, summary: str, problems: tuple[int, ...], responses: dict[str, Any], **more: Any
+    need: str | None,
+    name: str,
+    summary: str,
+    problems: tuple[int, ...],
+    responses: dict[str, Any],
+    **more: Any,
 ) -> dict[str, Any]:
-    """Describe one method of one path."""
+    """Describe one method of one path. `need`: the scope that its key must have, if any."""
     failures = {str(status): {"$ref": f"#/components/responses/{status}"} for status in problems}
-    return {"operationId": name, "summary": summary, "responses": responses | failures, **more}
+    described = {"operationId": name, "summary": summary, "responses": responses | failures}
+    return described | keyed(need) | more
+
+
+def keyed(need: str | None) -> dict[str, Any]:
+    """Say which key an operation needs: but for the keys themselves, none while there are none."""
+    if need is None:
+        return {"security": []}
+    security: list[dict[str, list[str]]] = [{"key": []}]
+    if need != ADMIN:
+        security.append({})
+    return {"description": f"Needs a key with scope {need}.", "security": security}
 
 
 def answer(description: str, schema: str, **more: Any) -> dict[str, Any]:
@@ -228,8 +274,10 @@ def problem_response(status: int) -> dict[str, Any]:
         "description": "One of the codes " + ", ".join(codes),
         "content": {"application/problem+json": {"schema": ref("ProblemDocument")}},
     }
-    if status == 503:
+    if status in (429, 503):
         response["headers"] = {"Retry-After": header("Seconds.")}
+    if status == 401:
+        response["headers"] = {"WWW-Authenticate": header("What is expected: a bearer key.")}
     return response
 
 
@@ -241,4 +289,13 @@ def problems() -> dict[str, Any]:
     }
 
 
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "nk_<id>_<secret>",
+    "description": "`notify keys create` makes the first key. Until there is one, anybody who "
+    "reaches the API on this machine may call.",
+}
+KEY_ID = {"name": "id", "in": "path", "required": True,
+          "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}

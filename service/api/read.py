@@ -1,5 +1,6 @@
 """GET /notifications/{id} and GET /notifications."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -64,7 +65,23 @@ def visible(notification: Notification, caller: Caller) -> Notification:
     """Return what a caller may see of a notification."""
     if sees_payloads(caller):
         return notification
-    return replace(notification, payload=None, recipient=masked(notification.recipient))
+    whole = notification.recipient
+    return replace(
+        notification,
+        payload=None,
+        recipient=masked(whole),
+        last_error=without(whole, notification.last_error),
+        attempts=[
+            replace(a, excerpt=without(whole, a.excerpt)) for a in notification.attempts or ()
+        ],
+    )
+
+
+def without(recipient: str, answer: str | None) -> str | None:
+    """Mask a recipient in what its server answered: mail servers repeat the address."""
+    if not answer or not recipient:
+        return answer
+    return re.sub(re.escape(recipient), lambda _: masked(recipient), answer, flags=re.IGNORECASE)
 
 
 def notification_id(request: web.Request) -> UUID:

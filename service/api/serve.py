@@ -74,8 +74,7 @@ async def serving(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
-            with suppress(DatabaseAway):
-                await ring.note_uses()
+            await ring.close()
 
 
 def may_be_open(settings: Settings) -> bool:
@@ -93,8 +92,9 @@ async def refuse_unguarded(settings: Settings, ring: KeyRing) -> None:
         if not may_be_open(settings) and not ring.has_keys:
             raise StartError(
                 f"HOST={settings.host} lets others in, and there is no key yet: anybody could send."
-                " Make one (notify keys create --producer NAME --scope admin), or set API_OPEN=true"
-                " if what stands in front asks who calls"
+                " Make one first (notify keys create --producer NAME --scope admin; for a notify up"
+                " with its own database, while it runs without HOST), or set API_OPEN=true if what"
+                " stands in front asks who calls"
             )
 
 

@@ -30,6 +30,11 @@ MEANINGS = {
     503: "it cannot do it now: try again later",
     504: "a proxy waited too long for the API",
 }
+# What a command can do about a problem, where the API's own words are for its clients.
+ADVICE = {
+    "key_missing": "set NOTIFY_KEY, here or in .env, to one that `notify keys create` has printed",
+    "key_invalid": "NOTIFY_KEY is mistyped, revoked or expired: ask for another one",
+}
 # The first that fits: an SSLCertVerificationError is an SSLError, and most are an OSError.
 CAUSES: Sequence[tuple[type | tuple[type, ...], str]] = (
     (ConnectionRefusedError,
@@ -60,7 +65,8 @@ def problem_line(problem: Mapping[str, Any], code: int, typed: Typed) -> str:
     if problem.get("code") == "not_found":
         return f"{MEANINGS[404]} (not_found)"
     faults = [fault_line(fault, typed) for fault in problem["errors"]]
-    text = f"{problem['title']}: {' '.join(faults) or problem['detail']}"
+    advice = ADVICE.get(str(problem.get("code")))
+    text = f"{problem['title']}: {advice or ' '.join(faults) or problem['detail']}"
     return f"{text} ({problem.get('code', code)})"
 
 

@@ -16,6 +16,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 import msgspec
 
 from service.cli.answers import UNTYPED, Typed, no_answer, refusal, stranger
+from service.config.settings import read_setting
 from service.errors import ConfigError, NobodyListens, NotifyError, TryLater
 
 TIMEOUT_S = 10
@@ -71,7 +72,7 @@ def ask(
         raise ConfigError("--url: give http://host:port, without user and password")
     url = base_url.rstrip("/") + path
     data = None if body is None else msgspec.json.encode(body)
-    headers = {"User-Agent": "notify", "Content-Type": "application/json"}
+    headers = {"User-Agent": "notify", "Content-Type": "application/json"} | bearer()
     try:
         with opener.open(Request(url, data, headers), timeout=TIMEOUT_S) as response:
             return answer(base_url, response)
@@ -84,6 +85,12 @@ def ask(
     except (OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise kind_of(reason)(no_answer(base_url, reason, TIMEOUT_S)) from None
+
+
+def bearer() -> dict[str, str]:
+    """Return the header that brings NOTIFY_KEY, of the environment or .env, if it is set."""
+    key = read_setting("notify_key")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def answer(base_url: str, response: HTTPResponse) -> dict[str, Any]:

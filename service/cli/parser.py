@@ -5,10 +5,11 @@ from typing import Any, NoReturn
 
 from service.channels.words import CHANNELS, EITHER, recipients_in_help
 from service.cli.mistakes import Parser
-from service.cli.values import filled, finite, integer, port_number, seconds, whole
+from service.cli.values import filled, finite, integer, port_number, seconds, span, whole
 
 # As service/model.py has them: importing it would take each command 30 ms.
 STATUSES = ["queued", "sending", "sent", "failed", "cancelled", "expired"]
+KEY_VERBS = ["create", "list", "revoke", "rotate"]
 ENVIRONMENT = "Settings come from the environment or ./.env; .env.example explains each of them."
 EXAMPLES = """examples:
   notify up                                   everything, here and now
@@ -53,6 +54,7 @@ def parser() -> Parser:
     add_list(commands)
     add_cancel(commands)
     add_redrive(commands)
+    add_keys(commands)
     return root
 
 
@@ -261,6 +263,37 @@ def add_redrive(commands: Any) -> None:
     redrive.add_argument("--dry-run", action="store_true", help="count them and change nothing")
     add_url(redrive)
     add_form(redrive)
+
+
+def add_keys(commands: Any) -> None:
+    """Describe `notify keys`."""
+    keys = command(commands, "keys", "service.cli.keys", "make, list, revoke, rotate API keys",
+        "In the database of DATABASE_URL, or of the notify up of this state directory. Once there "
+        "is one key, every request to the API needs one. A new one is printed once. rotate makes a "
+        "successor, and lets the old one go on for --grace.")  # fmt: skip
+    keys.add_argument("verb", choices=KEY_VERBS, metavar="VERB", help=", ".join(KEY_VERBS))
+    keys.add_argument("id", nargs="?", metavar="ID", help="revoke, rotate: of which key")
+    keys.add_argument("--producer", type=filled, metavar="NAME", help="create: whose key it is")
+    keys.add_argument(
+        "--scope", action="extend", nargs="+", metavar="SCOPE",
+        help="send (the default), send:CHANNEL, read, read:payload, operate, admin",
+    )  # fmt: skip
+    keys.add_argument("--kind", metavar="KIND", help="live (the default), test, team")
+    keys.add_argument(
+        "--recipient", action="extend", nargs="+", metavar="PATTERN",
+        help="only to such: '*@example.org', 'https://hooks.example.org/*'",
+    )  # fmt: skip
+    keys.add_argument(
+        "--channel", action="extend", nargs="+", metavar="CHANNEL", help="only on these"
+    )
+    keys.add_argument("--expires", type=span, metavar="TIME", help="ends after: 12h, 90d")
+    keys.add_argument("--rate", type=finite, metavar="N", help="at most so many requests a second")
+    keys.add_argument("--burst", type=whole, metavar="N", help="and so many at once")
+    keys.add_argument(
+        "--grace", type=span, metavar="TIME", help="rotate: the old one ends after; default 24h"
+    )
+    add_state(keys)
+    add_json(keys)
 
 
 def add_state(command: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """What the text of an option must be: each function returns its value, or says what is wrong."""
 
 import argparse
+from datetime import timedelta
 from math import isfinite
 
 
@@ -42,6 +43,16 @@ def finite(text: str) -> float:
     if not isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return value
+
+
+def span(text: str) -> timedelta:
+    """Parse a length of time: 30m, 24h, 90d; 0 is none."""
+    number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    if text == "0":
+        return timedelta(0)
+    if unit is None or not number.isascii() or not number.isdigit() or len(number) > 6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 30m, 24h or 90d")
+    return min(timedelta(seconds=int(number) * unit), timedelta(days=36500))
 
 
 def seconds(text: str) -> float:

@@ -61,10 +61,11 @@ def one_of(*words: str) -> Parser:
     return parse
 
 
-def switch(text: str) -> bool:
-    """Parse true or false, in any case."""
-    value: str = one_of("true", "false")(text)
-    return value == "true"
+def switch(value: str) -> bool:
+    """Parse true or false."""
+    if value.lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return value.lower() == "true"
 
 
 def api_key(value: str) -> str:

@@ -6,7 +6,7 @@ The names, units, defaults and reasons are in `.env.example`; a test keeps the t
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -131,23 +131,32 @@ def read_settings(
     An empty value counts as not set. Raises ConfigError with one line on the first wrong value.
     """
     texts = all_values(environ, env_file)
-    values = {}
-    for spec in fields(Settings):
-        name = spec.name.upper()
-        raw = texts.get(name, "").strip()
-        if not raw:
-            continue
-        if len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'":
-            raise ConfigError(
-                f"{name}: stands in quotes, which belong to its value here: leave them out"
-            )
-        try:
-            values[spec.name] = spec.metadata["parse"](raw)
-        except ValueError as error:
-            raise ConfigError(f"{name}={shown(name, raw)}: must be {error}") from None
-    settings = Settings(**values)
+    values = {spec.name: parsed(spec, texts) for spec in fields(Settings)}
+    settings = Settings(**{name: value for name, value in values.items() if value is not None})
     check_relations(settings)
     return settings
+
+
+def read_setting(name: str) -> Any:
+    """Read one setting alone, whatever is wrong with others; None: it is not set."""
+    [spec] = [spec for spec in fields(Settings) if spec.name == name]
+    return parsed(spec, all_values(None, None))
+
+
+def parsed(spec: Field[Any], texts: Mapping[str, str]) -> Any:
+    """Parse one setting; None: it is not set. Raises ConfigError."""
+    name = spec.name.upper()
+    raw = texts.get(name, "").strip()
+    if not raw:
+        return None
+    if len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'":
+        raise ConfigError(
+            f"{name}: stands in quotes, which belong to its value here: leave them out"
+        )
+    try:
+        return spec.metadata["parse"](raw)
+    except ValueError as error:
+        raise ConfigError(f"{name}={shown(name, raw)}: must be {error}") from None
 
 
 def shown(name: str, value: str) -> str:

@@ -31,8 +31,9 @@ COMMANDS = {
     "cancel": ("cancel", "cancel"),
     "redrive": ("redrive", "redrive"),
 }
+# Of /notify/batch, `notify send` does one; `notify keys` does in the database what /keys does.
+FOR_PROGRAMS = {"enqueue_batch", "keys", "create_key", "revoke_key", "rotate_key"}
 FOR_MACHINES = {"alive", "ready", "metrics"}  # probes and Prometheus need no command
-FOR_PROGRAMS = {"enqueue_batch"}  # `notify send` is for one
 
 
 async def made() -> web.Application:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 ROLES = ("migrate", "api", "dispatcher", "worker")
-OF_OTHERS = {"DATABASE_DIRECT_URL", "NOTIFY_STATE"}  # without a pooler; without embedded servers
+# Without a pooler; without embedded servers; of who calls, not of a role.
+OF_OTHERS = {"DATABASE_DIRECT_URL", "NOTIFY_STATE", "NOTIFY_KEY"}
 PORTS = {
     "postgres": "5432:5432",
     "redis": "6379:6379",
@@ -108,7 +109,7 @@ def test_the_roles_are_given_every_setting_and_no_other(name):
 def test_a_setting_that_is_not_in_the_env_file_is_empty_and_so_the_default():
     ours = {"DATABASE_URL", "REDIS_URL", "LOKI_URL", "HOST", "PORT", "METRICS_PORT", "LOG_STYLE"}
     for name, value in SERVICES["worker"]["environment"].items():
-        assert name in ours | {"ALLOWED_HOSTS"} or value == f"${{{name}:-}}", name
+        assert name in ours | {"ALLOWED_HOSTS", "API_OPEN"} or value == f"${{{name}:-}}", name
 
 
 def test_the_stack_answers_to_this_machine_and_its_own_network_and_to_no_pages_name():
@@ -119,6 +120,12 @@ def test_the_stack_answers_to_this_machine_and_its_own_network_and_to_no_pages_n
     for host in ("localhost:3000", "127.0.0.1:3000", "api:3000", "172.18.0.7:9100"):
         assert callers.serves(host)
     assert not callers.serves("rebound.example:3000")
+
+
+def test_the_api_is_open_for_the_reason_that_its_port_is_this_machines_alone():
+    """It may be closed by the env file, once there is a key."""
+    assert SERVICES["api"]["environment"]["API_OPEN"] == "${API_OPEN:-true}"
+    assert SERVICES["api"]["ports"] == ["127.0.0.1:3000:3000"]
 
 
 def test_a_stop_has_more_time_than_the_longest_default_grace():

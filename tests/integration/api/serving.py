@@ -32,6 +32,8 @@ LINE = {"channel": "log", "recipient": "me", "payload": None}
 class Api:
     """One running edge: its port, its metrics, and its stores."""
 
+    ring: KeyRing
+
     def __init__(
         self, port: int, registry: CollectorRegistry, store: ApiStore, reads: ApiStore, loop: Any
     ) -> None:
@@ -58,14 +60,21 @@ class Api:
             json=json.loads(data) if is_json else None,
         )
 
-    def get(self, path: str) -> SimpleNamespace:
+    def get(self, path: str, **headers: str) -> SimpleNamespace:
         """GET."""
-        return self.ask("GET", path)
+        return self.ask("GET", path, **headers)
 
-    def post(self, body: Any, content_type: str = "application/json") -> SimpleNamespace:
-        """POST /notify: bytes as they are, anything else as JSON."""
+    def post(
+        self, body: Any, content_type: str = "application/json", *, to: str = "/notify",
+        **headers: str,
+    ) -> SimpleNamespace:  # fmt: skip
+        """POST: bytes as they are, anything else as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.ask("POST", "/notify", data, **{"Content-Type": content_type})
+        return self.ask("POST", to, data, **{"Content-Type": content_type}, **headers)
+
+    def read_keys(self) -> None:
+        """Read the keys now, as the edge does every two seconds."""
+        self.run(self.ring.read())
 
     def metric(self, name: str, **labels: str) -> float:
         """Read one of the edge's metrics."""
@@ -113,7 +122,7 @@ class Stack:
         self._reads = await reads.__aenter__()
         metrics = ApiMetrics(registry)
         keys = KeyStore(self._store.pool.connection)
-        ring = KeyRing(keys, may_be_open=may_be_open(self._settings))
+        self._ring = ring = KeyRing(keys, may_be_open=may_be_open(self._settings))
         with suppress(DatabaseAway):
             await ring.read()
         app = create_app(
@@ -128,12 +137,15 @@ class Stack:
         await site.start()
         port = self._runner.addresses[0][1]
         self._kept = asyncio.create_task(ring.kept())
-        return Api(port, registry, self._store, self._reads, asyncio.get_running_loop())
+        api = Api(port, registry, self._store, self._reads, asyncio.get_running_loop())
+        api.ring = ring
+        return api
 
     async def close(self) -> None:
         """Stop in order."""
         self._kept.cancel()
         await asyncio.gather(self._kept, return_exceptions=True)
         await self._runner.cleanup()
+        await self._ring.close()
         await self._reads.__aexit__(None, None, None)
         await self._store.__aexit__(None, None, None)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.api.serving import Api
+from tests.keys import make
 
 LIMIT_S = 240
 HOOKS = str(Path(__file__).with_name("beyond_schemas.py"))
@@ -38,10 +39,17 @@ def test_the_document_is_valid_openapi(api: Api) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs("schemathesis")
-def test_no_made_up_request_is_answered_otherwise_than_described(api: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["anybody", "an admin"])
+def test_no_made_up_request_is_answered_otherwise_than_described(
+    api: Api, db, tmp_path: Path, who: str
+) -> None:
     program = Path(sys.executable).with_name("schemathesis")
+    key = []
+    if who == "an admin":
+        key = ["--header", f"Authorization: Bearer {make(db, 'admin')}"]
+        api.read_keys()
     ran = subprocess.run(
-        [program, "run", f"http://127.0.0.1:{api.port}/openapi.json", "--checks", CHECKS,
+        [program, "run", f"http://127.0.0.1:{api.port}/openapi.json", "--checks", CHECKS, *key,
          "--phases", "examples,coverage,fuzzing", "--max-examples", "50", "--seed", "1",
          "--suppress-health-check", "all", "--no-color"],
         cwd=tmp_path, env=os.environ | {"SCHEMATHESIS_HOOKS": HOOKS},

@@ -17,7 +17,10 @@ from tests.acceptance.conftest import NOTIFY
 from tests.integration.api.serving import Api, serving
 from tests.waiting import LIMIT_S
 
-SETTINGS = ("DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "SMTP_URL", "PORT", "NOTIFY_DEBUG")
+SETTINGS = (
+    "DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "SMTP_URL", "PORT", "NOTIFY_KEY",
+    "NOTIFY_DEBUG",
+)  # fmt: skip
 
 
 class Done(NamedTuple):

@@ -68,6 +68,8 @@ def test_an_empty_value_counts_as_not_given(name):
         ("RETRY_SCHEDULE", "5s, 1m,10M,2h,1d", (5, 60, 600, 7200, 86400)),
         ("RETRY_SCHEDULE_EMAIL", "0.2s", (0.2,)),
         ("LOG_LEVEL", "WARNING", "warning"),
+        ("API_OPEN", "True", True),
+        ("NOTIFY_KEY", "nk_0123456789_abc", "nk_0123456789_abc"),
         (
             "WEBHOOK_SECRET",
             "whsec_YQ==,whsec_Yg== whsec_Yw==",
@@ -121,10 +123,18 @@ def test_a_value_is_read(variable, value, expected):
         ("LEASE_S", "1,5", "a number from 1 to 3600"),
         ("LOG_LEVEL", "loud", "debug or info or warning or error"),
         ("LOG_STYLE", "xml", "pretty or json"),
+        ("API_OPEN", "yes", "true or false"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(variable, value, allowed):
     assert refusal(**{variable: value}) == f"{variable}={value}: must be {allowed}"
+
+
+@pytest.mark.parametrize("wrong", ["hunter2", "nk_hunter2", "nk_a_b\r\nX: y", "Bearer nk_a_b"])
+def test_a_wrong_key_is_refused_and_not_shown(wrong):
+    assert refusal(NOTIFY_KEY=wrong) == (
+        "NOTIFY_KEY=(hidden): must be a key, nk_…, as `notify keys create` prints it"
+    )
 
 
 URLS = ["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "SMTP_URL", "LOKI_URL"]

@@ -1,0 +1,23 @@
+"""The last use of a key is written down, and waits for nobody."""
+
+from tests.keys import make
+
+USE = "select notify.use_keys(%s)"
+
+
+def test_those_that_were_used_get_the_time(db):
+    used, other = make(db), make(db)
+    db.execute(USE, [[used.id, "nobody"]])
+    rows = dict(db.execute("select id, last_used_at from notify.api_keys").fetchall())
+    assert rows[used.id] is not None
+    assert rows[other.id] is None
+
+
+def test_a_row_that_somebody_holds_is_left_for_the_next_time(db, other_db):
+    held, free = make(db), make(db)
+    with db.transaction():
+        db.execute("select from notify.api_keys where id = %s for update", [held.id])
+        other_db.execute(USE, [[held.id, free.id]])
+    rows = dict(db.execute("select id, last_used_at from notify.api_keys").fetchall())
+    assert rows[free.id] is not None
+    assert rows[held.id] is None

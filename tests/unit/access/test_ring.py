@@ -1,0 +1,148 @@
+"""The keys in memory: read together, read again for an unknown id, and soon doubted."""
+
+import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from service.access import ring as module
+from service.access.key import ApiKey, minted
+from service.access.ring import KeyRing, caller_with
+from service.errors import DatabaseAway
+
+
+def row(secret, **more):
+    values: dict[str, Any] = {
+        "producer": "shop", "kind": "live", "scopes": ["send"], "channels": None,
+        "recipients": None, "rate_per_s": None, "burst": None, "created_at": datetime.now(UTC),
+        "created_by": "me", "expires_at": None, "revoked_at": None, "last_used_at": None,
+    }  # fmt: skip
+    return ApiKey(id=secret.id, secret_sha256=secret.sha256, **values | more)
+
+
+class Ledger:
+    """Stands in for the table: counts how often it is asked."""
+
+    def __init__(self, *rows):
+        self.rows = list(rows)
+        self.asked = 0
+        self.used = []
+        self.is_away = False
+
+    async def valid(self):
+        self.asked += 1
+        rows = list(self.rows)
+        await asyncio.sleep(0)
+        if self.is_away:
+            raise DatabaseAway("away")
+        return rows, bool(rows)
+
+    async def use(self, ids):
+        self.used.append(ids)
+
+
+def run(work):
+    return asyncio.run(work)
+
+
+def test_many_unknown_ids_share_few_readings(monkeypatch):
+    monkeypatch.setattr(module, "APART_S", 0.05)
+
+    async def work():
+        ledger = Ledger(row(minted()))
+        ring = KeyRing(ledger, may_be_open=True)
+        found = await asyncio.gather(*(ring.find(minted()) for _ in range(500)))
+        return found, ledger.asked
+
+    found, asked = run(work())
+    assert found == [None] * 500
+    assert asked <= 3
+
+
+def test_a_key_that_is_made_while_a_reading_is_under_way_is_found(monkeypatch):
+    monkeypatch.setattr(module, "APART_S", 0.0)
+
+    async def work():
+        ledger, new = Ledger(row(minted())), minted()
+        ring = KeyRing(ledger, may_be_open=True)
+        await ring.read()
+        under_way = asyncio.create_task(ring.read())
+        await asyncio.sleep(0)
+        ledger.rows.append(row(new))
+        held = await ring.find(new)
+        await under_way
+        return held
+
+    assert run(work()).caller.producer == "shop"
+
+
+def test_a_known_key_asks_nobody_and_a_wrong_secret_is_none():
+    async def work():
+        secret = minted()
+        ledger = Ledger(row(secret))
+        ring = KeyRing(ledger, may_be_open=True)
+        await ring.read()
+        held = [await ring.find(secret) for _ in range(10)]
+        wrong = await ring.find(secret._replace(secret=minted().secret))
+        await ring.note_uses()
+        await ring.note_uses()
+        return held, wrong, ledger, secret
+
+    held, wrong, ledger, secret = run(work())
+    assert None not in held
+    assert wrong is None
+    assert ledger.asked == 1
+    assert ledger.used == [[secret.id]]
+
+
+def test_what_is_not_confirmed_is_not_believed():
+    async def work():
+        now = SimpleNamespace(s=0.0)
+        secret = minted()
+        ledger = Ledger(row(secret))
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: now.s)
+        await ring.read()
+        ledger.is_away = True
+        now.s = module.CONFIRMED_S
+        assert await ring.find(secret)
+        now.s += 0.01
+        with pytest.raises(DatabaseAway):
+            await ring.find(secret)
+        ledger.is_away, ledger.rows = False, [row(minted())]
+        now.s += 1
+        return await ring.find(secret)
+
+    assert run(work()) is None
+
+
+def test_a_revocation_is_felt_within_five_seconds():
+    assert module.CONFIRMED_S < 5
+    assert module.LOOK_S < module.CONFIRMED_S
+
+
+def test_it_is_open_only_where_it_may_be_and_when_it_knows():
+    async def work(*, may_be_open):
+        ledger = Ledger()
+        ring = KeyRing(ledger, may_be_open=may_be_open)
+        states = [ring.is_open]
+        await ring.read()
+        states.append(ring.is_open)
+        ledger.rows = [row(minted())]
+        await ring.read()
+        return [*states, ring.is_open]
+
+    assert run(work(may_be_open=True)) == [False, True, False]
+    assert run(work(may_be_open=False)) == [False, False, False]
+
+
+def test_what_a_hand_wrote_gives_no_more_than_it_may():
+    odd = row(minted(), kind="team", scopes=["send", None, "admin", "operate"], channels=[None])
+    nested = caller_with(row(minted(), scopes=[["admin"]], recipients=[["*@example.org"]]))
+    assert (nested.scopes, nested.recipients) == (frozenset(), ())
+    caller = caller_with(odd)
+    assert caller.scopes == {"send"}
+    assert caller.recipients == ()
+    assert caller.channels == frozenset()
+    assert caller_with(row(minted())).recipients is None
