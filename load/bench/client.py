@@ -2,14 +2,18 @@
 
     python -m load.bench.client URL --connections 64 --seconds 5     prints one JSON object
     … --items 1000      posts arrays of so many to POST /notify/batch
+    … --keys            gives each request an Idempotency-Key of its own
 
 A bare uvloop Protocol: some 10 microseconds a request, so that the server is what is measured.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
+import os
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +27,7 @@ WHOLE_BATCH = b',"refused":0,'
 class Connection(asyncio.Protocol):
     """One connection; `took_s` has a time for each 202, or each batch that was accepted whole."""
 
-    def __init__(self, request: bytes, ends: float) -> None:
+    def __init__(self, request: Callable[[], bytes], ends: float) -> None:
         self.request = request
         self.ends = ends
         self.took_s: list[float] = []
@@ -39,7 +43,7 @@ class Connection(asyncio.Protocol):
     def send(self) -> None:
         """Send a request."""
         self.sent_at = time.perf_counter()
-        self.transport.write(self.request)
+        self.transport.write(self.request())
 
     def data_received(self, data: bytes) -> None:
         """Count a whole answer, and go on until the time has passed."""
@@ -74,14 +78,26 @@ def is_whole(answer: bytes) -> bool:
     return len(answer) >= end + 4 + size
 
 
-async def post_for(url: str, connections: int, seconds: float, items: int) -> dict[str, float]:
+def requests(head: bytes, body: bytes, has_keys: bool) -> Callable[[], bytes]:
+    """Make what gives the next request."""
+    if not has_keys:
+        request = b"%b\r\n%b" % (head, body)
+        return lambda: request
+    run, numbers = os.urandom(12).hex().encode(), itertools.count()
+    return lambda: b"%bIdempotency-Key: %b-%011d\r\n\r\n%b" % (head, run, next(numbers), body)
+
+
+async def post_for(
+    url: str, connections: int, seconds: float, items: int, has_keys: bool
+) -> dict[str, float]:
     """Send for so long; returns counts, the rate of notifications and the times of requests."""
     parts = urlsplit(url)
     body = b"[%b]" % b",".join([BODY] * items) if items else BODY
-    request = (
+    head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    ).encode()
+    request = requests(head, body, has_keys)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     pairs = [
@@ -109,11 +125,11 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--items", type=int, default=0, metavar="N", help="of each batch")
+    parser.add_argument("--keys", action="store_true", help="an Idempotency-Key each")
     args = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(
-            json.dumps(runner.run(post_for(args.url, args.connections, args.seconds, args.items)))
-        )
+        work = post_for(args.url, args.connections, args.seconds, args.items, args.keys)
+        print(json.dumps(runner.run(work)))
 
 
 if __name__ == "__main__":

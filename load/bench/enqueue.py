@@ -28,10 +28,10 @@ def run(stack: Stack) -> Row:
     )
 
 
-def post(url: str, seconds: float, connections: int = CONNECTIONS) -> dict[str, float]:
-    """POST for so long. Raises BenchError if anything is refused."""
+def post(url: str, seconds: float, connections: int = CONNECTIONS, *more: str) -> dict[str, float]:
+    """POST for so long; `more`: options of the client. Raises BenchError if anything is refused."""
     counts = run_module(
-        "client", f"{url}/notify", "--connections", connections, "--seconds", seconds
+        "client", f"{url}/notify", "--connections", connections, "--seconds", seconds, *more
     )
     if counts["refused"]:
         raise BenchError(f"{counts['refused']} requests were not answered 202")

@@ -12,9 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.api import batcher
+from service.api.aside import Aside
 from service.api.batcher import Batcher
 from service.api.body import NewNotification
-from service.errors import DatabaseAway, NotifyError, NotTried, Refused
+from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.http.problems import Problem
 from service.logs import logs
 from service.metrics import ApiMetrics
@@ -301,3 +302,49 @@ def test_close_waits_for_what_was_submitted() -> None:
         assert all(answer.done() for answer in answers)
 
     run(test)
+
+
+class Holding(Ledger):
+    """Somebody's open transaction holds the keys of "held" rows."""
+
+    async def enqueue(
+        self, rows: bytes, *, is_in_haste: bool = False
+    ) -> dict[int, Accepted | NotifyError]:
+        given = json.loads(rows)
+        self.inserts.append(given)
+        if "held" in given and is_in_haste:
+            raise KeyInFlight("held")
+        found = {"held": KeyInFlight("held")}
+        return {n: found.get(row) or became(row) for n, row in enumerate(given, 1)}
+
+
+def test_rows_that_wait_for_a_key_go_aside_and_no_others() -> None:
+    async def test() -> None:
+        ledger, metrics = Holding(), ApiMetrics(CollectorRegistry())
+        aside = Aside(Batcher(ledger, metrics))  # type: ignore[arg-type]
+        road = Batcher(ledger, metrics, aside=aside)  # type: ignore[arg-type]
+        keyed = msgspec.structs.replace(NOTIFICATION, idempotency_key="k")
+
+        def submit(row: str, notification: NewNotification, producer: str) -> Awaitable[Any]:
+            return road.submit(json.dumps(row).encode(), notification, producer)
+
+        first = [
+            submit("held", keyed, "shop"), submit("1", NOTIFICATION, "shop"),
+            submit("2", keyed, "shop"), submit("3", keyed, "bank"),
+        ]  # fmt: skip
+        answers = await asyncio.gather(*first, return_exceptions=True)
+        assert [a.id.int for a in answers[1:]] == [1, 2, 3]
+        assert answers[0].code == "idempotency_key_in_flight"
+        assert ledger.inserts == [
+            ["held", "1", "2", "3"], ["1"], ["held", "2"], ["3"], ["held", "2"]
+        ]  # fmt: skip
+        await asyncio.gather(
+            submit("4", keyed, "shop"),
+            submit("5", NOTIFICATION, "shop"),
+            submit("6", keyed, "bank"),
+        )
+        assert sorted(ledger.inserts[5:]) == [["4"], ["5", "6"]]
+        await road.close()
+        await aside.close()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
