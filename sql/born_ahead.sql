@@ -5,7 +5,7 @@
 -- Returns  created_at of the newest row whose id and created_at are more than 5 s ahead; null: there is none
 -- Note     An id that a producer made may be a day ahead though the clock is right; created_at is always ours
 -- Plan     primary keys; a custom plan, so that only the days from today on are planned
--- Caller   Store.born_ahead
+-- Caller   Store.born_ahead, notice_copy()
 create or replace function notify.born_ahead() returns timestamptz
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan set enable_seqscan = off as $$

@@ -5,7 +5,8 @@
 --
 -- Args     p_environment text, the caller's ENVIRONMENT; null or '': none
 -- Returns  timestamptz; null: the ledger is at home here
--- Note     After another start of the server it is noticed anew: the files of a server may have been copied
+-- Note     If this server's clock is behind that of the original, the time is that of the newest row.
+--          After another start of the server it is noticed anew: the files of a server may have been copied
 --          together with an old notice
 -- Caller   Store.notice_copy, workers' Store.notice_copy, discard()
 create or replace function notify.notice_copy(p_environment text) returns timestamptz
@@ -19,7 +20,8 @@ begin
   insert into notify.copies as c
     (system_identifier, database_name, environment, server_started_at, noticed_at)
   values (coalesce(notify.server_identifier(), 0), current_database(), left(coalesce(p_environment, ''), 255),
-    pg_postmaster_start_time(), clock_timestamp())
+    pg_postmaster_start_time(),
+    greatest(clock_timestamp(), notify.born_ahead() + interval '1 microsecond'))
   on conflict (system_identifier, database_name, environment) do update set
     server_started_at = excluded.server_started_at,
     noticed_at = case when c.server_started_at = excluded.server_started_at

@@ -12,7 +12,7 @@ CLIENTS = 2  # as many connections as a worker has
 CLAIM_AND_SETTLE = f"""
 select array_agg(id) as ids, array_agg(attempt) as attempts from notify.claim(
   (select ids from bench_batches where number = (select nextval('bench_taken'))),
-  {BATCH_ROWS}, 'pgbench', interval '30 s', 4, interval '1 hour') \\gset
+  {BATCH_ROWS}, 'pgbench', interval '30 s', 4, interval '1 hour', null) \\gset
 select count(*) from notify.settle(:ids::uuid[], :attempts::integer[],
   array_fill('sent'::text, array[{BATCH_ROWS}]), array_fill(null::text, array[{BATCH_ROWS}]),
   array_fill(null::text, array[{BATCH_ROWS}]), array_fill(0, array[{BATCH_ROWS}]),

@@ -6,6 +6,7 @@ import pytest
 from tests.copies import adopt, declare, discard, home, move_database, move_server, notice, restart
 from tests.ledger import ago, attempts_of, claim, enqueue, put, restore, row, status
 from tests.sql.long import old_id
+from tests.sql.test_born_ahead import id_in
 
 
 @pytest.fixture
@@ -45,6 +46,13 @@ def test_what_was_accepted_after_the_notice_stays(copy):
     own = enqueue(copy, 3)
     assert discard(copy) == (2, 2)
     assert {status(copy, id) for id in own} == {"queued"}
+
+
+def test_what_the_original_accepted_by_a_clock_that_is_ahead_of_ours_is_cancelled(copy):
+    ahead = id_in(copy, "1 hour")
+    restore(copy, id=ahead, created_at=ago(copy, "-1 hour"))
+    assert discard(copy) == (3, 3)
+    assert status(copy, ahead) == "cancelled"
 
 
 def test_an_attempt_under_way_is_neither_ended_nor_counted(copy):

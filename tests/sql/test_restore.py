@@ -13,6 +13,7 @@ from service.embedded.account import servers_account
 from service.embedded.programs import postgres_programs
 from service.embedded.servers import EmbeddedServers
 from service.ledger.migrate import migrate
+from tests.copies import adopt
 from tests.ledger import claim, enqueue, settle
 from tests.scratch import scratch
 from tests.selection import OLDER_POSTGRES
@@ -73,8 +74,9 @@ def moved(both, source, target, *how):
 
 
 def lives(url):
-    """One way to the end: a row is accepted, claimed and settled."""
+    """One way to the end: a row is accepted, claimed and settled, once the copy is adopted."""
     with psycopg.connect(url, autocommit=True, row_factory=namedtuple_row) as db:
+        adopt(db)
         [id] = enqueue(db)
         assert id in [s.id for s in settle(db, claim(db, limit=100))]
 
