@@ -3,6 +3,7 @@
 -- Take the payload out of notifications that have ended; of a person that is to be erased, all else that says who
 -- it was. A batch that the database refuses is halved until the row at fault is alone.
 --
+-- Moves    nothing: the status stays
 -- Args     p_ids uuid[], ended, locked by the caller, in order; p_is_person boolean: also recipient (then 'erased'),
 --          reference, idempotency key, last error and the answers in attempts; p_ends timestamptz: after it no
 --          batch is halved
