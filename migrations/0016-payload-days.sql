@@ -1,4 +1,4 @@
--- depends: 0013-edge
+-- depends: 0014-take-key
 
 set local search_path = pg_catalog, pg_temp;
 
