@@ -5,8 +5,8 @@
 -- Raises   check_violation with a named constraint, the column, and a hint that says what to write
 -- Note     The rules are checked here and not by CHECK, because CHECKs run again on every claim and settle
 --          (4 microseconds a row, three times). Only what a transition must keep true is a CHECK.
---          A row belongs to the producer of the role that speaks (see producer_of). Only a role that may read
---          the API's keys, as the API does, may name another.
+--          A row belongs to the producer of the role that speaks (see producer_of). Only a role that may
+--          update the API's keys, as the API does, may name another.
 --          A refused row that repeats a request, by its idempotency key, is dropped without an error: it was
 --          accepted when it came first, before its expires_at had passed or the rules had become stricter.
 --          It runs with its owner's rights, so that it may look who the producer is, and with the producer's
@@ -23,7 +23,7 @@ begin
     v_role := session_user;
   end if;
   if new.producer is null
-    or not pg_catalog.has_table_privilege(v_role, 'notify.api_keys'::pg_catalog.regclass, 'select') then
+    or not pg_catalog.has_table_privilege(v_role, 'notify.api_keys'::pg_catalog.regclass, 'update') then
     new.producer := coalesce(
       (select r.producer from notify.producer_roles r where r.role operator(pg_catalog.=) v_role), v_role);
   end if;

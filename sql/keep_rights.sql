@@ -1,6 +1,7 @@
 -- keep_rights() -> nothing
 --
--- Take EXECUTE from PUBLIC on all of our functions but new_id(), and give it to whom the tables' rights imply.
+-- Take EXECUTE from PUBLIC on all of our functions but new_id(), and give it to whom the tables' rights imply. Take
+-- the hashes of API keys from the roles that only read.
 --
 -- Note     A function that is made new may be executed by PUBLIC. ALTER DEFAULT PRIVILEGES could only forbid that for
 --          every schema of the owner, so each deploy calls this, in its own transaction. It may run again.
@@ -36,6 +37,9 @@ begin
     end loop;
   end loop;
   grant execute on function notify.new_id to public;
+  for v_role in select r.rolname from pg_roles r where r.rolname in ('notify_reader', 'notify_ops') loop
+    execute format('revoke select on notify.api_keys from %I', v_role);
+  end loop;
 
   for v_role in
     select r.rolname from pg_roles r

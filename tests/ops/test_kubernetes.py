@@ -36,7 +36,6 @@ ROLES = {
     if kind in ("Deployment", "Job")
 }
 STAYING = ("api", "dispatcher", "worker")
-OF_OTHER_BRANCHES = {"ENVIRONMENT"}
 SETTINGS = BY_NAME["ConfigMap", "notify"]["data"]
 SECRETS = BY_NAME["Secret", "notify"]["stringData"]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -56,7 +55,7 @@ def test_every_role_is_there_and_every_file_but_the_secret_is_applied():
 
 
 def test_each_name_in_the_environment_is_a_setting_and_its_value_is_taken():
-    assert SETTINGS.keys() | SECRETS.keys() <= NAMES | OF_OTHER_BRANCHES
+    assert SETTINGS.keys() | SECRETS.keys() <= NAMES
     assert SETTINGS.keys().isdisjoint(SECRETS)
     settings = read_settings(SETTINGS | SECRETS, Path("/nonexistent"))
     assert settings.database_url

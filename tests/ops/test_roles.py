@@ -64,6 +64,8 @@ def test_the_reader_sees_the_ledger_and_the_days_to_come(roles, db):
         assert reader.execute("select queued from notify.gauges()").fetchone() == (3,)
         assert reader.execute("select count(*) from of_a_later_migration").fetchone() == (0,)
         assert reader.execute("show statement_timeout").fetchone() == ("10s",)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("select secret_sha256 from notify.api_keys")
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,15 @@ def test_a_producer_cannot_name_another(db, role):
     assert inserted(db, "bank") == role
 
 
-def test_who_may_read_the_apis_keys_speaks_for_other_producers(db, role):
-    assert inserted(db, "bank") == "bank"
+def test_who_may_only_read_the_apis_keys_speaks_for_nobody_else(db, role):
     db.execute(SQL("grant select on notify.api_keys to {}").format(Identifier(role)))
+    become(db, role)
+    assert inserted(db, "bank") == role
+
+
+def test_who_may_update_the_apis_keys_speaks_for_other_producers(db, role):
+    assert inserted(db, "bank") == "bank"
+    db.execute(SQL("grant update on notify.api_keys to {}").format(Identifier(role)))
     become(db, role)
     assert inserted(db, "bank") == "bank"
 

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+from psycopg import Connection
+
 from tests.integration.api.serving import Api
+from tests.keys import bearer, make
 
 
 def examples(document: Any) -> list[tuple[str, str, str, str, Any]]:
@@ -22,11 +25,14 @@ def pasted(value: Any) -> bytes:
     return value.encode() if isinstance(value, str) else json.dumps(value).encode()
 
 
-def test_every_body_is_taken(api: Api) -> None:
+def test_every_body_is_taken(api: Api, db: Connection[Any]) -> None:
+    key, other = bearer(make(db, "admin")), make(db, "send", producer="other")
+    api.read_keys()
     found = examples(api.get("/openapi.json").json)
-    assert {path for _, _, path, _, _ in found} >= {"/notify", "/redrive"}
+    assert {path for _, _, path, _, _ in found} >= {"/notify", "/notify/batch", "/redrive", "/keys"}
     for name, method, path, media, value in found:
-        answer = api.ask(method, path, pasted(value), **{"Content-Type": media})
+        place = path.replace("{id}", other.id)  # only keys have bodies at such paths
+        answer = api.ask(method, place, pasted(value), **{"Content-Type": media}, **key)
         assert 200 <= answer.status < 300, f"{method} {path}, {name}: {answer.body!r}"
         assert not answer.json.get("refused"), f"{method} {path}, {name}: {answer.body!r}"
 
