@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -25,14 +25,13 @@ from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 
-# How long the loop is kept from everybody else at once. Each costs a POST /notify beside it some
-# of these, as it waits for several turns of the loop.
-SLICE_S = 0.0005
+SLICE_S = 0.0005  # for which a batch keeps the loop: a POST /notify waits for several turns of it
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
 Checked = tuple[NewNotification, bytes]  # with its row
 Reply = Accepted | Problem
+Submitted = asyncio.Future[Accepted] | Problem
 
 encode = msgspec.json.Encoder().encode
 
@@ -60,7 +59,9 @@ class BatchHandler:
     async def post(self, request: web.Request) -> web.Response:
         """Answer 200 with a result for each item, or raise Problem; either is counted."""
         caller = caller_of(request)
+        found: list[bytes] = []
         try:
+            refuse_key_of_all(request)
             split = lines if is_ndjson(request) else elements
             async with self._bodies.read(request) as body, self._limit.admitted():
                 found = split(body)
@@ -68,7 +69,7 @@ class BatchHandler:
                 checked = await in_slices(partial(self._check, caller), found)
                 replies = await replies_to(self._submit(checked, caller), checked)
         except Problem as problem:
-            self._count_failed(problem)
+            self._count_failed(problem, max(1, len(found)))
             raise
         self._count(checked, replies)
         results = await in_slices(result, enumerate(replies))
@@ -87,27 +88,39 @@ class BatchHandler:
             return problem
         return notification, row_of(notification, caller)
 
-    def _submit(
-        self, checked: Iterable[Checked | Problem], caller: Caller
-    ) -> list[asyncio.Future[Accepted]]:
+    def _submit(self, checked: Iterable[Checked | Problem], caller: Caller) -> list[Submitted]:
         """Queue all good items, which one INSERT takes. Raises Problem if there is no room."""
         good = [item for item in checked if not isinstance(item, Problem)]
         if not self._batcher.has_room(len(good), sum(len(row) for _, row in good)):
             raise Problem("overloaded")
-        return [
-            self._batcher.submit(row, notification, caller.producer) for notification, row in good
-        ]
+        return [self._submit_one(*item, caller.producer) for item in good]
+
+    def _submit_one(
+        self, notification: NewNotification, row: bytes, producer: str | None
+    ) -> Submitted:
+        """Queue one item; a Problem: it goes aside (service/api/aside.py), where no room is."""
+        try:
+            return self._batcher.submit(row, notification, producer)
+        except Problem as problem:
+            return problem
 
     def _count(self, checked: Iterable[Checked | Problem], replies: Iterable[Reply]) -> None:
         """Count items as if each had been a request."""
         for item, reply in zip(checked, replies, strict=True):
             if isinstance(reply, Problem):
                 self._count_failed(reply)
-            elif not isinstance(item, Problem):
+            elif not isinstance(item, Problem) and not reply.replayed:
                 self._enqueued[item[0].channel].inc()
 
-    def _count_failed(self, problem: Problem) -> None:
-        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
+    def _count_failed(self, problem: Problem, items: int = 1) -> None:
+        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc(items)
+
+
+def refuse_key_of_all(request: web.Request) -> None:
+    """Raise Problem for a header that names one request, not each notification."""
+    if "Idempotency-Key" in request.headers:
+        sentence = "Give each notification an idempotency_key of its own, in place of the header."
+        raise Problem("invalid_idempotency_key", sentence)
 
 
 async def in_slices(work: Callable[[Input], Output], inputs: Iterable[Input]) -> list[Output]:
@@ -123,33 +136,35 @@ async def in_slices(work: Callable[[Input], Output], inputs: Iterable[Input]) ->
 
 
 async def replies_to(
-    futures: Iterable[asyncio.Future[Accepted]], checked: Sequence[Checked | Problem]
+    submitted: Iterable[Submitted], checked: Sequence[Checked | Problem]
 ) -> list[Reply]:
     """Wait for what became of the good items; returns what became of each item, in order.
 
     Raises Problem if nothing can be enqueued now: then the whole batch is to be sent again.
     """
-    submitted = [await reply_to(future) for future in futures]
-    if submitted and all(is_unavailable(reply) for reply in submitted):
-        assert isinstance(submitted[0], Problem)
-        raise submitted[0]
-    rest = iter(submitted)
+    replies = [await reply_to(item) for item in submitted]
+    ours = [reply for reply in replies if is_our_fault(reply)]
+    if ours and len(ours) == len(replies):
+        raise ours[0]
+    rest = iter(replies)
     return [item if isinstance(item, Problem) else next(rest) for item in checked]
 
 
-async def reply_to(future: asyncio.Future[Accepted]) -> Reply:
+async def reply_to(submitted: Submitted) -> Reply:
     """Wait for what became of one item."""
+    if isinstance(submitted, Problem):
+        return submitted
     try:
-        return await future
+        return await submitted
     except Refused as refusal:
         return refused(refusal)
     except Problem as problem:
         return problem
 
 
-def is_unavailable(reply: Reply) -> bool:
-    """Return whether trying again later is right."""
-    return isinstance(reply, Problem) and reply.kind.status == 503
+def is_our_fault(reply: Reply) -> TypeGuard[Problem]:
+    """Return whether the item may be right, and the service is at fault."""
+    return isinstance(reply, Problem) and reply.kind.status >= 500
 
 
 def result(numbered: tuple[int, Reply]) -> BatchItem:
@@ -163,4 +178,5 @@ def result(numbered: tuple[int, Reply]) -> BatchItem:
         status="queued",
         created_at=reply.created_at,
         links=Links(f"/notifications/{reply.id}"),
+        replayed=reply.replayed or None,
     )

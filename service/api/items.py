@@ -39,30 +39,28 @@ class Bodies:
     @asynccontextmanager
     async def read(self, request: web.Request) -> AsyncIterator[bytes]:
         """Read a body, which counts until the context ends. Raises Problem."""
-        parts: list[bytes] = []
+        body = bytearray()  # no list of parts: a client may send two bytes at a time
         try:
-            await self._receive(request, parts)
-            yield b"".join(parts)
+            await self._receive(request, body)
+            yield bytes(body)
         finally:
-            self.held_bytes -= sum(map(len, parts))
+            self.held_bytes -= len(body)
 
-    async def _receive(self, request: web.Request, parts: list[bytes]) -> None:
-        """Add what comes to `parts`, until the body ends or there is too much of it."""
-        left = BATCH_BODY_BYTES_MAX
-        if (request.content_length or 0) > left:
+    async def _receive(self, request: web.Request, body: bytearray) -> None:
+        """Add what comes to `body`, until it ends or there is too much of it."""
+        if (request.content_length or 0) > BATCH_BODY_BYTES_MAX:
             raise too_large()
         try:
             async for part in request.content.iter_any():
-                parts.append(part)
+                body += part
                 self.held_bytes += len(part)
-                left -= len(part)
-                if left < 0:
+                if len(body) > BATCH_BODY_BYTES_MAX:
                     raise too_large()
                 if self.held_bytes > BODIES_BYTES_MAX:
                     raise Problem("overloaded")
         except (web.RequestPayloadError, ConnectionError):
             raise Problem("unreadable_body") from None
-        if not parts:
+        if not body:
             raise Problem("empty_body", "Send an array of notifications, or one a line.")
 
 

@@ -82,8 +82,7 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
         Receipt, BatchReport, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness,
-        ProblemDocument,
-        NewKey, KeyMade, KeyList, Rotation,
+        ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
@@ -181,7 +180,7 @@ def batches(to_enqueue: Examples) -> dict[str, Any]:
     return {
         "application/json": {"schema": array, "examples": {"array": {"value": bodies}}},
         "application/x-ndjson": {
-            "schema": {"type": "string", "description": line},
+            "schema": {"type": "string", "minLength": 1, "description": line},
             "examples": {"lines": {"value": text}},
         },
     }

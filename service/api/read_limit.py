@@ -1,4 +1,4 @@
-"""A limit on reads: few run at once and few wait, so that they never slow POST /notify down."""
+"""A limit on reads and batches: few run at once and few wait, so that POST /notify stays fast."""
 
 import asyncio
 from collections.abc import AsyncIterator

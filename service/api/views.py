@@ -28,7 +28,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 class BatchItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one notification of a batch: it has an id, or a problem.
 
-    `index`: its place in the request, from 0; blank lines of NDJSON are not counted.
+    `index`: its place in the request, from 0; blank lines of NDJSON are not counted. `replayed`: it
+    was here before, under its idempotency key; the id is the first one's.
     """
 
     index: int
@@ -36,6 +37,7 @@ class BatchItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Literal["queued"] | None = None
     created_at: datetime | None = None
     links: Links | None = None
+    replayed: Literal[True] | None = None
     problem: ProblemDocument | None = None
 
 

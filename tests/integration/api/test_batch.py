@@ -1,16 +1,19 @@
 """POST /notify/batch: each item is accepted or refused by itself, in one round trip."""
 
+import asyncio
 import json
 import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 
+import psycopg
 import pytest
 
-from service.api import items
+from service.api import batch, items
 from service.api.batcher import Batcher
 from service.http.connections import Limits
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
@@ -102,6 +105,47 @@ def test_what_only_the_database_refuses_costs_that_item_alone(api: Api, db) -> N
     )
     answer = post(api, [LINE | {"reference": r} for r in ("a", "order", "nothing", "b")])
     assert codes(answer) == [None, "refused_by_database", "dropped_by_database", None]
+
+
+def test_a_batch_that_is_repeated_with_its_keys_counts_once(api: Api, db) -> None:
+    keyed = [LINE | {"idempotency_key": key} for key in ("a", "b", "a")]
+    first, again = post(api, keyed), post(api, [*keyed, LINE | {"idempotency_key": "c"}])
+    assert codes(first) == [None] * 3
+    assert codes(again) == [None] * 4
+    ids = [item["id"] for item in first.json["items"]]
+    assert ids[0] == ids[2] != ids[1]
+    assert [item["id"] for item in again.json["items"]][:3] == ids
+    assert [item.get("replayed") for item in first.json["items"]] == [None, None, True]
+    assert [item.get("replayed") for item in again.json["items"]] == [True, True, True, None]
+    assert db.execute(COUNT).fetchone().n == 3
+    assert api.metric("api_jobs_enqueued_total", channel="log") == 3
+
+
+def test_a_key_for_another_request_costs_that_item_alone(api: Api, db) -> None:
+    key = {"idempotency_key": "a"}
+    answer = post(api, [LINE | key, HOOK | key, LINE, LINE | {"idempotency_key": ""}])
+    assert codes(answer) == [None, "idempotency_key_reused", None, "invalid_idempotency_key"]
+    assert db.execute(COUNT).fetchone().n == 2
+
+
+def test_a_key_in_an_open_transaction_costs_that_item_alone(api: Api, dsn: str, db) -> None:
+    insert = (
+        "insert into notify.notifications (channel, recipient, payload, idempotency_key)"
+        " values ('log', 'me', 'null', 'open')"
+    )
+    with psycopg.connect(dsn) as producer:
+        producer.execute(insert)
+        answer = post(api, [LINE, LINE | {"idempotency_key": "open"}, LINE])
+        assert codes(answer) == [None, "idempotency_key_in_flight", None]
+        producer.rollback()
+    assert codes(post(api, [LINE | {"idempotency_key": "open"}])) == [None]
+
+
+def test_one_key_for_a_whole_batch_is_refused_by_name(api: Api, db) -> None:
+    answer = post(api, [LINE], **{"Idempotency-Key": "a"})
+    assert code(answer) == (422, "invalid_idempotency_key")
+    assert "each" in answer.json["detail"]
+    assert db.execute(COUNT).fetchone().n == 0
 
 
 def test_each_accepted_item_has_its_line_in_the_log(api: Api, db) -> None:
@@ -303,6 +347,40 @@ def test_a_batch_is_refused_as_a_whole_when_too_much_waits(api: Api, db, monkeyp
     assert codes(post(api, [LINE] * 2)) == [None] * 2
 
 
+def test_a_single_request_does_not_wait_behind_a_batch(api: Api, dsn: str, db) -> None:
+    db.execute(
+        "create function held() returns trigger language plpgsql as"
+        " $$ begin perform pg_advisory_xact_lock(7); return new; end $$;"
+        "create trigger held before insert on notify.notifications"
+        " for each row when (new.reference = 'held') execute function held()"
+    )
+    waiting = "select count(*) as n from pg_locks where locktype = 'advisory' and not granted"
+    with psycopg.connect(dsn) as holder, ThreadPoolExecutor(1) as beside:
+        holder.execute("select pg_advisory_xact_lock(7)")
+        held = beside.submit(post, api, [LINE | {"reference": "held"}] * 10)
+        wait_for(lambda: db.execute(waiting).fetchone().n == 1)
+        assert [api.post(LINE).status for _ in range(5)] == [202] * 5
+        assert not held.done()
+        holder.rollback()
+        assert codes(held.result(LIMIT_S)) == [None] * 10
+
+
+def test_others_have_their_turn_while_items_are_checked(monkeypatch) -> None:
+    monkeypatch.setattr(batch, "SLICE_S", 0.0)
+    turns: list[str] = []
+
+    async def others() -> None:
+        for _ in range(3):
+            turns.append("other")
+            await asyncio.sleep(0)
+
+    async def both() -> None:
+        await asyncio.gather(batch.in_slices(turns.append, ["item"] * 3), others())
+
+    asyncio.run(both())
+    assert turns == ["item", "other"] * 3
+
+
 def test_a_client_that_leaves_changes_nothing(api: Api, db, monkeypatch) -> None:
     begun, left = threading.Event(), threading.Event()
     take = Batcher._take
@@ -330,6 +408,7 @@ def test_a_database_that_goes_away_is_a_503_for_the_whole_batch(linked) -> None:
     answer = post(api, [LINE, {}, LINE])
     assert code(answer) == (503, "database_unavailable")
     assert answer.headers["Retry-After"] == "1"
+    assert api.metric("api_jobs_enqueue_failed_total", reason="unavailable") == 3
     assert code(post(api, [LINE])) == (503, "database_unavailable")
     assert codes(post(api, [{}])) == ["missing_field"]
     link.restore()

@@ -49,6 +49,21 @@ def test_each_outcome_is_played_on_each_channel(db, start, word, status, attempt
     assert settled(db, mailed) == (status, mails)
 
 
+def test_what_a_test_key_enqueued_is_played_whoever_it_is_for(db, start, capfd):
+    start(**MAIL_SETTINGS)
+    (posted,) = webhooks(db, 1, "https://example.org/hook", is_test=True)
+    (mailed,) = ledger.enqueue(
+        db, channel="email", recipient="you@example.org", payload=PAYLOAD, is_test=True
+    )
+    (line,) = ledger.enqueue(db, channel="log", recipient="me", is_test=True)
+    (failed,) = webhooks(db, 1, "https://simulator.notify/perm-fail", is_test=True)
+    assert settled(db, posted) == ("sent", [("sent", "200", "simulated")])
+    assert settled(db, mailed) == ("sent", [("sent", "250", "simulated")])
+    assert settled(db, line) == ("sent", [("sent", None, "simulated")])
+    assert settled(db, failed) == ("failed", [("permanent", "410", "simulated")])
+    assert capfd.readouterr().out == ""
+
+
 def test_a_line_that_is_played_is_not_written(db, start, capfd):
     start()
     (id_,) = ledger.enqueue(db, channel="log", recipient="ok@simulator.notify")
