@@ -27,7 +27,7 @@ def before(db):
 def test_before_its_time_nothing_is_turned(db):
     send(db)
     assert not turn(db)
-    make_time(db, "23:59:00")
+    make_time(db, "23:00:00")
     assert not turn(db)
     assert (keys(db), before(db)) == (["k"], [])
 
