@@ -24,8 +24,7 @@ begin
   end if;
   if new.producer is null
     or not pg_catalog.has_table_privilege(v_role, 'notify.api_keys'::pg_catalog.regclass, 'update') then
-    new.producer := coalesce(
-      (select r.producer from notify.producer_roles r where r.role operator(pg_catalog.=) v_role), v_role);
+    new.producer := notify.producer_of(v_role);
   end if;
   new.created_at := pg_catalog.clock_timestamp();
   new.due_at := greatest(new.send_at, new.created_at);

@@ -30,6 +30,7 @@ begin
   insert into notify.producer_roles as p values (role, coalesce(producer, role))
   on conflict on constraint producer_roles_pkey do update set producer = excluded.producer
     where grant_producer.producer is not null;
+  perform notify.name_producers();
 end
 $$;
 

@@ -47,6 +47,7 @@ begin
   loop
     perform notify.grant_producer(v_role);
   end loop;
+  perform notify.name_producers();
 end
 $$;
 

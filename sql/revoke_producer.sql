@@ -22,6 +22,7 @@ begin
     execute v_statement;
   end loop;
   delete from notify.producer_roles p where p.role = revoke_producer.role;
+  perform notify.name_producers();
 end
 $$;
 

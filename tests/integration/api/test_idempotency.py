@@ -206,6 +206,7 @@ def test_an_open_transaction_of_one_producer_stalls_no_other(
 ) -> None:
     """All that it holds is in flight, and all that others ask is done before it ends."""
     other_db.execute("insert into notify.producer_roles values (session_user, 'shop')")
+    other_db.execute("select notify.name_producers()")
     met = []
     take = Aside.take
     monkeypatch.setattr(Aside, "take", lambda *args: met.append(args) or take(*args))

@@ -1,0 +1,21 @@
+-- name_producers() -> nothing
+--
+-- Write producer_of() anew from notify.producer_roles. Who changes that table by hand calls it.
+--
+-- Locks    the row of notify.settings: two of it at once would both write the function
+-- Caller   grant_producer(), revoke_producer(), keep_rights()
+create or replace function notify.name_producers() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_cases text;
+begin
+  perform from notify.settings for update;
+  select string_agg(format(' when %L then %L', r.role, r.producer), '' order by r.role) into v_cases
+  from notify.producer_roles r
+  where r.role <> r.producer;
+  execute 'create or replace function notify.producer_of(p_role text) returns text'
+    ' language sql immutable parallel safe return ' || coalesce('case p_role' || v_cases || ' else p_role end', 'p_role');
+end
+$$;
+
+comment on function notify.name_producers() is 'name_producers() -> nothing';
