@@ -28,6 +28,7 @@ from service.embedded.state import State
 from service.keys import Keys
 from service.ledger.migrate import migrate
 from service.metrics import WorkerMetrics
+from service.names.guard import LOOPBACK
 from tests import ledger
 from tests.conftest import as_superuser, settle_in
 from tests.copies import claim_each_of_before, claim_of_before, declare
@@ -44,6 +45,7 @@ QUICK: dict[str, Any] = {
     "lease_s": 20.0,
     "shutdown_grace_s": 5.0,
     "retention_days": 30,
+    "webhook_allow": LOOPBACK,  # or the guard would keep from the sink what the fuse must keep
 }
 
 

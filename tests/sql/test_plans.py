@@ -48,10 +48,11 @@ select t.relname as partition, coalesce(parent.relname, i.indexrelname) as index
 from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
 left join pg_inherits h on h.inhrelid = i.indexrelid
 left join pg_class parent on parent.oid = h.inhparent
-where t.schemaname = 'notify' and t.relname <> 'quiet_days' -- a row per day, no notification
+where t.schemaname = 'notify'
+  and t.relname not in ('quiet_days', 'settings') -- a row per day, and one row; no notification
 union all
 select relname, 'SEQ SCAN', seq_scan, seq_tup_read from pg_stat_user_tables
-where schemaname = 'notify' and relname <> 'quiet_days'
+where schemaname = 'notify' and relname not in ('quiet_days', 'settings')
 """
 
 
