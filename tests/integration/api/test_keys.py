@@ -227,6 +227,25 @@ def test_a_key_for_one_channel_cancels_on_that_channel_alone(api: Api, db) -> No
     assert answer.status == 200
 
 
+@pytest.mark.parametrize(
+    ("limits", "refusal"),
+    [
+        ({"kind": "test"}, "scope_missing"),
+        ({"kind": "team", "recipients": ["*@example.org"]}, "recipient_not_allowed"),
+        ({"recipients": ["*@example.org"]}, "recipient_not_allowed"),
+        ({"channels": ["webhook"]}, "channel_not_allowed"),
+    ],
+)
+def test_a_key_cancels_only_what_it_could_have_sent(
+    api: Api, db, limits: dict[str, object], refusal: str
+) -> None:
+    [id] = ledger.enqueue(db)
+    db.execute("update notify.notifications set producer = 'shop' where id = %s", [id])
+    key = bearer(key_of(api, db, **limits))
+    assert code(ask(api, "POST", f"/notifications/{id}/cancel", **key)) == (403, refusal)
+    assert ledger.row(db, id).status == "queued"
+
+
 def test_recipients_and_payloads_are_for_keys_that_may_see_them(api: Api, db) -> None:
     id = api.post(MAIL).json["id"]
     db.execute("update notify.notifications set producer = 'shop'")
