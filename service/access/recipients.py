@@ -21,7 +21,8 @@ from service.text.addresses import address
 URL = re.compile(r"(https?)://(\*\.)?([^/?#*@\\]+)([/?#].*)?", re.IGNORECASE | re.DOTALL)
 MAIL = re.compile(r"([^@]+)@(\*\.)?([^@*/\\]+)", re.DOTALL)
 SLASH = r"(?:[/\\]|%2f|%5c)"
-DOT_SEGMENT = re.compile(rf"{SLASH}(?:\.|%2e){{1,2}}(?={SLASH}|$)", re.IGNORECASE)
+# Some servers take /..;x/ for /../ as well: they cut what stands behind the semicolon.
+DOT_SEGMENT = re.compile(rf"{SLASH}(?:\.|%2e){{1,2}}(?={SLASH}|;|%3b|$)", re.IGNORECASE)
 KNOWN_MAX = 4096
 
 

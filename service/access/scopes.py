@@ -4,8 +4,8 @@
 |------------------|------------------------------------------------------------------------------|
 | `send`           | POST /notify and /notify/batch; cancel what its own producer sent            |
 | `send:<channel>` | the same, on one channel                                                     |
-| `read`           | GET /notifications and one: its own producer's, recipients masked, no payload |
-| `read:payload`   | `read`, with whole recipients and payloads                                   |
+| `read`           | GET /notifications and one: its own producer's, masked, no payload or answer |
+| `read:payload`   | `read`, with whole recipients, payloads and answers; a test key's: of tests  |
 | `operate`        | `read`, cancel and redrive, of every producer                                |
 | `admin`          | everything, and /keys                                                        |
 """

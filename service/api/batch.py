@@ -75,7 +75,8 @@ class BatchHandler:
         results = await in_slices(result, enumerate(replies))
         accepted = sum(isinstance(reply, Accepted) for reply in replies)
         report = BatchReport(accepted=accepted, refused=len(replies) - accepted, items=results)
-        return web.Response(body=encode(report), headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"} | retry_after(replies)
+        return web.Response(body=encode(report), headers=headers)
 
     def _check(self, caller: Caller, item: bytes) -> Checked | Problem:
         """Read one item as the body of a POST /notify."""
@@ -165,6 +166,13 @@ async def reply_to(submitted: Submitted) -> Reply:
 def is_our_fault(reply: Reply) -> TypeGuard[Problem]:
     """Return whether the item may be right, and the service is at fault."""
     return isinstance(reply, Problem) and reply.kind.status >= 500
+
+
+def retry_after(replies: Iterable[Reply]) -> dict[str, str]:
+    """Return the header that the problems of some items speak of, if there are such."""
+    name = "Retry-After"
+    waits = {r.headers[name] for r in replies if isinstance(r, Problem) and name in r.headers}
+    return {name: max(waits, key=int)} if waits else {}
 
 
 def result(numbered: tuple[int, Reply]) -> BatchItem:

@@ -60,11 +60,17 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = None
     rate_per_s: Annotated[
         Annotated[float, Meta(ge=rights.RATE_MIN_PER_S, le=rights.RATE_MAX_PER_S)] | None,
-        Meta(description="Requests a second, per process of the API; none: no limit."),
+        Meta(
+            description=f"Use {rights.RATE_MIN_PER_S:g} to {rights.RATE_MAX_PER_S:g} requests a "
+            "second, for each process of the API; no limit if left out."
+        ),
     ] = None
     burst: Annotated[
         Annotated[int, Meta(ge=1, le=rights.BURST_MAX)] | None,
-        Meta(description="Requests at once, beside a rate; those of a second if left out."),
+        Meta(
+            description=f"Use 1 to {rights.BURST_MAX} requests at once, beside a rate; those of a "
+            "second if left out."
+        ),
     ] = None
     expires_at: Annotated[
         Timestamp | None, Meta(description="Use RFC 3339 with an offset; never if left out.")

@@ -118,7 +118,8 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             SEND, "enqueue_batch", "Deliver these to them, each accepted or refused by itself",
             BODY_PROBLEMS,
             {"200": answer("What became of each, in their order. A 503 is about the whole batch.",
-                           "BatchReport")},
+                           "BatchReport", headers={"Retry-After": header(
+                               "Seconds; when some of them are to be sent again.")})},
             requestBody={"required": True, "content": batches(to_enqueue)})},
         "/notifications/{id}": {"get": operation(
             READ, "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
@@ -274,8 +275,9 @@ def problem_response(status: int) -> dict[str, Any]:
         "description": "One of the codes " + ", ".join(codes),
         "content": {"application/problem+json": {"schema": ref("ProblemDocument")}},
     }
-    if status in (429, 503):
-        response["headers"] = {"Retry-After": header("Seconds.")}
+    if status in (409, 429, 503):
+        which = "Seconds; with idempotency_key_in_flight." if status == 409 else "Seconds."
+        response["headers"] = {"Retry-After": header(which)}
     if status == 401:
         response["headers"] = {"WWW-Authenticate": header("What is expected: a bearer key.")}
     return response

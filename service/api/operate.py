@@ -9,7 +9,8 @@ from aiohttp import web
 from loguru import logger
 
 from service.access.caller import Caller, caller_of
-from service.access.scopes import may_send_on, sees_all
+from service.access.scopes import sees_all
+from service.api.door import refuse_unless_sendable
 from service.api.enqueue import read_body
 from service.api.read import is_own, json_response, notification_id
 from service.api.redrive import Redrive, read_redrive
@@ -22,6 +23,7 @@ from service.metrics import ApiMetrics
 from service.model import Cancelled, Redriven, Status
 
 ANYBODY = "anybody"  # the actor in the audit while there are no keys
+NOTHING = (None, "", "", False)  # whose a notification is that does not exist
 REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 
 
@@ -50,11 +52,12 @@ class OperateHandler:
 
     async def _refuse_unless_own(self, id: UUID, caller: Caller) -> None:
         """Raise Problem unless a notification is what its caller sent, or could have sent."""
-        producer, channel = await self._store.sender(id) or (None, "")
+        producer, channel, recipient, is_test = await self._store.sender(id) or NOTHING
         if not is_own(producer, caller):
             raise Problem("notification_not_found")
-        if not may_send_on(caller, channel):
-            raise Problem("scope_missing", f"It takes a key with scope send:{channel}.")
+        if caller.kind == "test" and not is_test:
+            raise Problem("scope_missing", "A test key cancels what a test key has sent.")
+        refuse_unless_sendable(caller, channel, recipient)
 
     async def _record(self, request: web.Request, verb: str, detail: dict[str, Any]) -> None:
         """Write into the audit what is asked for, before it is done."""

@@ -62,26 +62,31 @@ def is_own(producer: str | None, caller: Caller) -> bool:
 
 
 def visible(notification: Notification, caller: Caller) -> Notification:
-    """Return what a caller may see of a notification."""
-    if sees_payloads(caller):
+    """Return what a caller may see of a notification. A test key sees payloads of tests alone."""
+    if sees_payloads(caller) and (caller.kind != "test" or notification.is_test):
         return notification
     whole = notification.recipient
     return replace(
         notification,
         payload=None,
         recipient=masked(whole),
-        last_error=without(whole, notification.last_error),
+        last_error=own_words(whole, notification.last_error_code, notification.last_error),
         attempts=[
-            replace(a, excerpt=without(whole, a.excerpt)) for a in notification.attempts or ()
+            replace(a, excerpt=own_words(whole, a.code, a.excerpt))
+            for a in notification.attempts or ()
         ],
     )
 
 
-def without(recipient: str, answer: str | None) -> str | None:
-    """Mask a recipient in what its server answered: mail servers repeat the address."""
-    if not answer or not recipient:
-        return answer
-    return re.sub(re.escape(recipient), lambda _: masked(recipient), answer, flags=re.IGNORECASE)
+def own_words(recipient: str, code: str | None, text: str | None) -> str | None:
+    """Return what we say of an attempt, with its recipient masked; None: the receiver said it.
+
+    A receiver repeats what it got: the path of its URL, the address in another spelling, the
+    payload. Its status is the code, and tells no more than that.
+    """
+    if not text or (code and code.isdigit()):
+        return None
+    return re.sub(re.escape(recipient), lambda _: masked(recipient), text, flags=re.IGNORECASE)
 
 
 def notification_id(request: web.Request) -> UUID:

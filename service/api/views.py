@@ -66,7 +66,11 @@ class AttemptView(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """A notification in a list. Without scope read:payload the recipient is masked: `a…@host`."""
+    """A notification in a list.
+
+    Without scope read:payload the recipient is masked, `a…@host`, and of a receiver's answer only
+    the code is shown: `last_error` is null.
+    """
 
     id: UUID
     producer: str | None

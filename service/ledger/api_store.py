@@ -42,7 +42,7 @@ ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
 # It reads one more than is shown: if that one comes, there are older attempts.
-SENDER = "select producer, channel from notify.notifications where id = %s"
+SENDER = "select producer, channel, recipient, is_test from notify.notifications where id = %s"
 FIND_ATTEMPTS = f"""
 select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}
@@ -170,8 +170,11 @@ class ApiStore(Store):
             await cursor.execute(PAGE_ROWS, bounds, prepare=False)
             return await cursor.fetchall(), following
 
-    async def sender(self, id: UUID) -> tuple[str | None, str] | None:
-        """Read whose a notification is, and its channel; None: there is none."""
+    async def sender(self, id: UUID) -> tuple[str | None, str, str, bool] | None:
+        """Read whose a notification is, its channel, its recipient, and whether it is a test.
+
+        None: there is none.
+        """
         found = await self._tuples(SENDER, [id])
         return found[0] if found else None
 

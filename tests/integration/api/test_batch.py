@@ -137,8 +137,11 @@ def test_a_key_in_an_open_transaction_costs_that_item_alone(api: Api, dsn: str, 
         producer.execute(insert)
         answer = post(api, [LINE, LINE | {"idempotency_key": "open"}, LINE])
         assert codes(answer) == [None, "idempotency_key_in_flight", None]
+        assert answer.headers["Retry-After"] == "1"
         producer.rollback()
-    assert codes(post(api, [LINE | {"idempotency_key": "open"}])) == [None]
+    answer = post(api, [LINE | {"idempotency_key": "open"}])
+    assert codes(answer) == [None]
+    assert "Retry-After" not in answer.headers
 
 
 def test_one_key_for_a_whole_batch_is_refused_by_name(api: Api, db) -> None:

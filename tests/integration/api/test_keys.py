@@ -227,6 +227,25 @@ def test_a_key_for_one_channel_cancels_on_that_channel_alone(api: Api, db) -> No
     assert answer.status == 200
 
 
+@pytest.mark.parametrize(
+    ("limits", "refusal"),
+    [
+        ({"kind": "test"}, "scope_missing"),
+        ({"kind": "team", "recipients": ["*@example.org"]}, "recipient_not_allowed"),
+        ({"recipients": ["*@example.org"]}, "recipient_not_allowed"),
+        ({"channels": ["webhook"]}, "channel_not_allowed"),
+    ],
+)
+def test_a_key_cancels_only_what_it_could_have_sent(
+    api: Api, db, limits: dict[str, object], refusal: str
+) -> None:
+    [id] = ledger.enqueue(db)
+    db.execute("update notify.notifications set producer = 'shop' where id = %s", [id])
+    key = bearer(key_of(api, db, **limits))
+    assert code(ask(api, "POST", f"/notifications/{id}/cancel", **key)) == (403, refusal)
+    assert ledger.row(db, id).status == "queued"
+
+
 def test_recipients_and_payloads_are_for_keys_that_may_see_them(api: Api, db) -> None:
     id = api.post(MAIL).json["id"]
     db.execute("update notify.notifications set producer = 'shop'")
@@ -243,15 +262,36 @@ def test_recipients_and_payloads_are_for_keys_that_may_see_them(api: Api, db) ->
     }  # fmt: skip
 
 
-def test_what_a_mail_server_answered_shows_no_recipient_either(api: Api, db) -> None:
+@pytest.mark.parametrize(
+    ("recipient", "status", "answers"),
+    [
+        ("Ada@example.org", "450", ("<ada@EXAMPLE.org>: try later", None)),
+        ("ada@bücher.example", "550", ("ada@xn--bcher-kva.example: who?", None)),
+        ("https://example.org/in/token", "404", ('Cannot POST /in/token: {"pin": 1}', None)),
+        ("Ada@example.org", "bad_address", ("no ada@example.org", "no A…@example.org")),
+    ],
+)
+def test_what_a_receiver_answered_is_for_keys_that_may_see_payloads(
+    api: Api, db, recipient: str, status: str, answers: tuple[str, str | None]
+) -> None:
+    answer, shown = answers
     [id] = ledger.enqueue(db)
-    db.execute("update notify.notifications set recipient = 'Ada@example.org', producer = 'shop'")
-    ledger.settle(db, ledger.claim(db, [id]), "temporary", code="450",
-                  excerpt="<ada@EXAMPLE.org>: try later")  # fmt: skip
-    one = api.get(f"/notifications/{id}", **bearer(key_of(api, db, "read"))).json
-    assert one["last_error"] == one["attempts"][0]["excerpt"] == "<A…@example.org>: try later"
-    whole = api.get(f"/notifications/{id}", **bearer(key_of(api, db, "admin"))).json
-    assert whole["last_error"] == "<ada@EXAMPLE.org>: try later"
+    change = "update notify.notifications set recipient = %s, producer = 'shop'"
+    db.execute(change, [recipient])
+    ledger.settle(db, ledger.claim(db, [id]), "permanent", code=status, excerpt=answer)
+    for scope, text in (("read", shown), ("operate", shown), ("read:payload", answer)):
+        me = bearer(key_of(api, db, scope))
+        one = api.get(f"/notifications/{id}", **me).json
+        [item] = api.get("/notifications", **me).json["items"]
+        assert one["last_error"] == item["last_error"] == text
+        assert (one["attempts"][0]["code"], one["attempts"][0]["excerpt"]) == (status, text)
+
+
+@pytest.mark.parametrize(("kind", "payload"), [("live", None), ("test", LINE["payload"])])
+def test_a_test_key_sees_payloads_of_tests_alone(api: Api, db, kind: str, payload: object) -> None:
+    id = api.post(LINE, **bearer(key_of(api, db, kind=kind))).json["id"]
+    key = bearer(key_of(api, db, "read:payload", kind="test"))
+    assert api.get(f"/notifications/{id}", **key).json["payload"] == payload
 
 
 def test_channels_and_recipients_of_a_key_hold(api: Api, db) -> None:

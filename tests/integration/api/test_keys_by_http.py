@@ -110,6 +110,14 @@ def test_what_a_key_cannot_be_is_refused_with_its_field(api, db, admin, body, po
     assert db.execute("select count(*) from notify.api_keys").fetchone() == (1,)
 
 
+def test_a_limit_that_is_out_of_range_is_told_the_range(api: Api, admin) -> None:
+    details = [
+        create(api, admin, **limit).json["errors"][0]["detail"]
+        for limit in ({"rate_per_s": 0}, {"rate_per_s": 1, "burst": 0})
+    ]
+    assert ["0.001 to 100000" in details[0], "1 to 1000000" in details[1]] == [True, True]
+
+
 def test_each_verb_is_in_the_audit_with_who_asked(api: Api, db, admin) -> None:
     made = create(api, admin).json
     api.post({}, to=f"/keys/{made['id']}/rotate", **admin)

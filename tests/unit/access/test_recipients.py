@@ -49,6 +49,8 @@ def test_whatever_reaches_the_origin_matches(url):
         "https://a.hooks.example.org/in",
         "https://hooks.example.org/a/../b",
         "https://hooks.example.org/%2e%2E/b",
+        "https://hooks.example.org/a/..;/b",
+        "https://hooks.example.org/a/..%3Bx/b",
         "https://hooks.example.org/a%2f..%2fb",
         "//hooks.example.org/in",
         "hooks.example.org/in",
