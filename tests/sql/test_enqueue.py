@@ -144,6 +144,7 @@ def test_what_row_level_security_hides_is_refused_alone(db):
     try:
         db.execute("grant usage on schema notify to stranger")
         db.execute("grant insert, select on notify.notifications to stranger")
+        db.execute("grant execute on all functions in schema notify to stranger")
         db.execute("set role stranger")
         first, hidden, last = enqueue(db, *(minimal(reference=r) for r in ("own", "x", "own")))
     finally:

@@ -61,6 +61,7 @@ def test_a_role_without_any_rights_to_our_tables_may_ask(db):
     db.execute("create role asker")
     try:
         db.execute("grant usage on schema notify to asker")
+        db.execute("grant execute on all functions in schema notify to asker")
         db.execute("revoke execute on function pg_control_system() from public")
         restart(db)
         db.execute("set role asker")

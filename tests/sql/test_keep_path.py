@@ -160,6 +160,7 @@ def test_a_role_that_does_not_own_the_database_leaves_it(empty_dsn, db):
     with db.transaction():
         db.execute("create role nobodys")
         db.execute("grant usage on schema notify to nobodys")
+        db.execute("grant execute on function notify.keep_path(text) to nobodys")
         db.execute("set local role nobodys")
         assert (
             db.execute("select notify.keep_path(null) as done").fetchone().done == "not the owner"

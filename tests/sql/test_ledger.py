@@ -36,6 +36,7 @@ def test_every_role_that_may_ask_hears_the_same_name(db):
     db.execute("create role asker")
     try:
         db.execute("grant usage on schema notify to asker")
+        db.execute("grant execute on function notify.ledger() to asker")
         named = ledger(db).id
         db.execute("set role asker")
         assert ledger(db).id == named

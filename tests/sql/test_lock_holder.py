@@ -29,11 +29,12 @@ def session(dsn, **how):
 
 @pytest.fixture
 def producer(db):
-    """Name a role that may only INSERT."""
+    """Name a role that may only INSERT, and ask."""
     role = Identifier(f"producer_of_{db.info.dbname}")
     db.execute(SQL("create role {} login password 'p'").format(role))
     db.execute(SQL("grant usage on schema notify to {}").format(role))
     db.execute(SQL("grant insert on notify.notifications to {}").format(role))
+    db.execute(SQL("grant execute on all functions in schema notify to {}").format(role))
     yield role.as_string(None).strip('"')
     db.execute(SQL("drop owned by {}").format(role))
     db.execute(SQL("drop role {}").format(role))

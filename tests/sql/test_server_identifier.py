@@ -14,6 +14,7 @@ def test_a_role_that_may_not_read_it_gets_it_from_the_owner(db):
     db.execute("create role asker")
     try:
         db.execute("grant usage on schema notify to asker")
+        db.execute("grant execute on all functions in schema notify to asker")
         named = identifier(db)
         db.execute("revoke execute on function pg_control_system() from public; set role asker")
         assert identifier(db) == named

@@ -13,6 +13,9 @@ def test_it_is_that_of_set_role_else_that_of_the_session(db):
     try:
         assert speaking(db) == db.info.user
         db.execute(SQL("grant usage on schema notify to {}").format(Identifier(name)))
+        db.execute(
+            SQL("grant execute on all functions in schema notify to {}").format(Identifier(name))
+        )
         db.execute(SQL("set role {}").format(Identifier(name)))
         assert speaking(db) == name
     finally:

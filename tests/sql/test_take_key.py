@@ -316,6 +316,8 @@ def test_a_producer_reads_no_keys_and_takes_none_of_anothers(db, producer):
 
 def test_the_function_serves_no_table_of_somebodys_own(db, producer):
     hostile = producer("hostile")
+    may_call = SQL("grant execute on function notify.take_key() to {}")  # by somebody's mistake
+    db.execute(may_call.format(Identifier(hostile.info.user)))
     hostile.execute(
         "create temp table mine (id uuid, channel text, recipient text, payload jsonb,"
         " priority smallint, send_at timestamptz, expires_at timestamptz, max_attempts integer,"

@@ -20,6 +20,7 @@ def a_role(db, dsn, name):
     db.execute(f"create role {name} login password 'x'")
     db.execute(f"grant usage on schema notify to {name}")
     db.execute(f"grant select on all tables in schema notify to {name}")
+    db.execute(f"grant execute on all functions in schema notify to {name}")
     target = make_conninfo(dsn, user=name, password="x")
     try:
         with psycopg.connect(target, autocommit=True, row_factory=namedtuple_row) as session:
