@@ -57,8 +57,24 @@ where migration_id like '9999-sql-%' and migration_hash not like 'replaced %'
 for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
     drop = None if path.stem in STAYS else DROP.format(name=path.stem)
     step(path.read_text(encoding="utf-8"), drop)
-# A function that is made new may be executed by PUBLIC.
-step("do $$ begin perform notify.keep_rights(); end $$")
+# A function that is made new may be executed by PUBLIC. What stays after a rollback may be again:
+# accept() of before runs with the rights of whoever inserts.
+step(
+    "do $$ begin perform notify.keep_rights(); end $$",
+    f"""
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select oid from pg_proc
+    where pronamespace = 'notify'::regnamespace and proname = any ('{{{",".join(STAYS)}}}')
+  loop
+    execute format('grant execute on function %s to public', v_function);
+  end loop;
+end $$
+""",
+)
 # A first deploy needs its days at once; what goes wrong here, the hourly job tries again.
 step("""
 do $$ begin perform notify.keep_partitions(7, interval '10 years');

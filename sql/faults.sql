@@ -172,6 +172,14 @@ begin
 
   if p_calls_all then
     return query select r.fault, r.remedy, false from notify.rights_amiss() r;
+    -- Each deploy would grant to whoever gets such a name next. By jsonb, as a column may be missing.
+    if has_table_privilege('notify.producer_roles', 'select') then
+      return query
+      select format('no role is called %s, which may send as %s', p.row ->> 'role', p.row ->> 'producer'),
+        format('delete from notify.producer_roles where role = %L', p.row ->> 'role'), false
+      from (select to_jsonb(r) as row from notify.producer_roles r) p
+      where not exists (select from pg_roles r where r.rolname = p.row ->> 'role');
+    end if;
   end if;
 
   for v_table, v_column, v_sequence in

@@ -17,6 +17,8 @@
 --          Keys are older than the window if turn_keys() did not come by: then they are taken over.
 --          It runs with its owner's rights and the producer's search_path: see accept(). On a table of
 --          somebody's own it would let them take the keys of others.
+--          It assigns a column to itself at its end: of a row that comes back as it went in PostgreSQL keeps a copy
+--          until the statement ends, its payload included (ExecBRInsertTriggers)
 -- Plan     the primary keys of idempotency_keys and idempotency_keys_before; one statement for a new key
 -- Caller   trigger "~take_key" on notifications
 create or replace function notify.take_key() returns trigger
@@ -60,6 +62,7 @@ begin
     values (new.producer, new.idempotency_key, v_request, new.id, new.created_at)
     on conflict (producer, key) do nothing;
   end if;
+  new.idempotency_key := new.idempotency_key;
   return new;
 end
 $$;

@@ -12,6 +12,7 @@ from service.ledger.doctor_store import DoctorStore
 from service.ledger.migrate import migrate
 from service.ledger.schema import functions, tables
 from tests.ledger import claim, enqueue, keep_partitions, settle
+from tests.producers import role
 from tests.sql.test_migrate import catalog
 
 TODAY = "notify.notifications' || to_char(now() at time zone 'utc', '_YYYYMMDD')"
@@ -354,3 +355,18 @@ def test_a_trigger_that_fires_after_the_keys_are_taken_is_told_with_its_name(dsn
     assert missing(dsn) == []
     db.execute('alter trigger "~theirs" on notify.notifications rename to aa_theirs')
     assert all_faults(dsn) == []
+
+
+def test_a_producers_name_that_no_role_has_any_more_is_named_before_somebody_gets_it(db):
+    def named():
+        query = "select fault, remedy from notify.faults(%s, %s, true)"
+        rows = db.execute(query, [list(functions()), tables()]).fetchall()
+        return [row for row in rows if "no role is called" in row.fault]
+
+    with role(db) as user:
+        db.execute("select notify.grant_producer(%s, 'shop')", [user])
+        assert named() == []
+    [found] = named()
+    assert found.fault == f"no role is called {user}, which may send as shop"
+    db.execute(found.remedy)
+    assert named() == []

@@ -21,6 +21,8 @@ from service.errors import DatabaseAway, StartError
 from service.ledger.migrate import check_version, migrate, start_errors
 from service.ledger.schema import current_migration, schema_root
 from tests.ledger import enqueue, row
+from tests.producers import role as new_role
+from tests.sql.test_keep_rights import callable_by
 from tests.waiting import wait_for
 
 ROOT = schema_root()
@@ -188,6 +190,16 @@ def test_the_latest_step_can_be_rolled_back_and_applied_again(empty_dsn):
         assert migrate(empty_dsn) == [current_migration()]
         assert row(db, id) and row(db, between)
     assert catalog(empty_dsn) == before
+
+
+def test_after_a_rollback_whoever_inserts_may_call_what_the_accept_of_before_calls(empty_dsn):
+    """It runs with their rights: without EXECUTE a role that has INSERT alone could not send."""
+    migrate(empty_dsn)
+    with connect(empty_dsn) as db, new_role(db) as user:
+        assert yoyo(empty_dsn, "rollback", "--revision", current_migration()).returncode == 0
+        assert callable_by(db, user) >= {"unmet_rule", "unmet_mail_rule", "is_http_url"}
+        migrate(empty_dsn)
+        assert callable_by(db, user) == {"new_id"}
 
 
 def test_a_rollback_drops_every_overload(empty_dsn):
