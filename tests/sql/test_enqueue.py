@@ -215,6 +215,13 @@ def test_a_lock_that_is_not_about_a_key_is_waited_for_as_the_session_says(db, ot
         assert got.refusal["code"] == "55P03"
 
 
+def test_keys_are_taken_whatever_the_role_has_set(db):
+    db.execute("set notify.keys = 'taken'")
+    [first] = enqueue(db, *keyed("a"))
+    [again] = enqueue(db, *keyed("a"))
+    assert (again.id, again.replayed) == (first.id, True)
+
+
 def test_a_refused_row_uses_up_no_key(db):
     bad, good = enqueue(db, minimal(idempotency_key="a", channel="fax"), *keyed("b"))
     assert (bad.refusal["column"], good.refusal) == ("channel", None)

@@ -95,8 +95,8 @@ INVALID = {
     "a relative URL": (HOOK | {"recipient": "/hook"}, "invalid_recipient", "/recipient"),
     "an ftp URL": (HOOK | {"recipient": "ftp://a/"}, "invalid_recipient", "/recipient"),
     "a URL with a space": (HOOK | {"recipient": "http://a/b c"}, "invalid_recipient", "/recipient"),
-    "an address of this machine": (
-        HOOK | {"recipient": "http://127.1/"}, "address_not_allowed", "/recipient"),
+    "an address of the network itself": (
+        HOOK | {"recipient": "http://0xa9fea9fe/"}, "address_not_allowed", "/recipient"),
     "a URL with port 0": (HOOK | {"recipient": "http://a:0/"}, "invalid_recipient", "/recipient"),
     "two addresses": (MAIL | {"recipient": "a@b.com,c@d.com"}, "invalid_recipient", "/recipient"),
     "a display name": (MAIL | {"recipient": "A <a@b.com>"}, "invalid_recipient", "/recipient"),
