@@ -30,6 +30,7 @@ declare
   v_hi uuid;
   v_ids uuid[];
   v_context text;
+  v_sending constant text := 'sending';     -- a variable: no partial index can be used then
 begin
   select f.ids, f.following into v_asked, following
   from notify.find_person(p_recipients, p_reference, p_after, p_limit, p_look_max) f;
@@ -78,7 +79,7 @@ begin
   from notify.blank(v_ids, true, clock_timestamp() + interval '1 second') b;
   refused := refused + cardinality(v_ids) - erased;
   select least(count(*), matched - erased - refused) into sending from notify.notifications n
-  where n.id = any (v_asked) and n.id between v_lo and v_hi and n.status = 'sending';
+  where n.id = any (v_asked) and n.id between v_lo and v_hi and n.status = (select v_sending);
   locked := matched - erased - refused - sending;
   if erased > 0 then
     perform notify.record_use(null, null, 'erase', jsonb_build_object(

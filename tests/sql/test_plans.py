@@ -366,7 +366,7 @@ def test_a_producer_reads_one_of_its_outcomes_by_the_key_of_its_day(owned):
     assert seen.answer == [id]
     assert seen.indexes == {"notifications_pkey"}
     assert len(seen.partitions) == 1
-    assert seen.read.total() == 1
+    assert 1 <= seen.read.total() <= 2  # what a vacuum could not take yet counts as well
 
 
 def test_a_producer_reads_no_more_of_a_reference_than_there_is_of_it(owned):
@@ -519,7 +519,8 @@ def test_erasing_reads_the_keys_of_what_it_found_and_of_its_days(full):
     erase = "select * from notify.erase('{r}', null, null, %s, 20000, false)"
     seen = touched(full, lambda: full.execute(erase, [BATCH]).fetchone())
     assert seen.answer.matched == BATCH
-    assert seen.indexes <= {"notifications_pkey", "attempts_pkey", "audit_pkey"}
+    keys = {"idempotency_keys_pkey", "idempotency_keys_before_pkey"}
+    assert seen.indexes <= {"notifications_pkey", "attempts_pkey", "audit_pkey"} | keys
     assert seen.read["SEQ SCAN"] == 0
     assert seen.read.total() <= 5 * PAST_CUSTOM_PLANS * BATCH  # dead ones of the calls before
 
