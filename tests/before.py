@@ -1,9 +1,9 @@
 """The code of the release before this one, as git has it: what a deploy meets."""
 
 import subprocess
-import tarfile
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMIT = "7af871227a17882a6ed52e88043c9aca1d83ae05"  # the last one without migrations/0013
@@ -25,8 +25,9 @@ def is_here() -> bool:
 def unpack(directory: Path) -> Path:
     """Write that code into a directory, which goes into PYTHONPATH."""
     packed = subprocess.run(
-        ["git", "archive", COMMIT, *PARTS], cwd=ROOT, capture_output=True, check=True
-    )
-    with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
-        archive.extractall(directory, filter="data")
+        ["git", "archive", "--format=zip", COMMIT, *PARTS],
+        cwd=ROOT, capture_output=True, check=True,
+    )  # fmt: skip
+    with ZipFile(BytesIO(packed.stdout)) as archive:
+        archive.extractall(directory)
     return directory
