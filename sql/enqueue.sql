@@ -84,13 +84,9 @@ begin
         insert into notify.notifications
           (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
            idempotency_key, producer, is_test)
-        select v_ids[1], r.channel, r.recipient, coalesce(r.payload, 'null'),
-          coalesce(r.priority, 2), r.send_at, r.expires_at, r.max_attempts, r.reference,
-          r.idempotency_key, coalesce(r.producer, v_producer), coalesce(r.is_test, false)
-        from jsonb_to_recordset(v_part) as r(
-          channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
-          expires_at timestamptz, max_attempts integer, reference text, idempotency_key text,
-          producer text, is_test boolean)
+        select v_ids[1], r.channel, r.recipient, r.payload, r.priority, r.send_at, r.expires_at, r.max_attempts,
+          r.reference, r.idempotency_key, r.producer, r.is_test
+        from notify.rows_of(v_part, v_producer) r
         returning array[notifications.id], array[notifications.created_at] into v_inserted, v_times;
         if v_has_strangers and v_inserted is not null and not exists (
           select from notify.notifications n where n.id = v_inserted[1]) then
@@ -101,16 +97,9 @@ begin
           insert into notify.notifications
             (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
              idempotency_key, producer, is_test)
-          select v_ids[r.n], r.channel, r.recipient, coalesce(r.payload, 'null'), coalesce(r.priority, 2),
-            r.send_at, r.expires_at, r.max_attempts, r.reference,
-            r.idempotency_key, coalesce(r.producer, v_producer), coalesce(r.is_test, false)
-          from rows from (jsonb_to_recordset(v_part) as (
-            channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
-            expires_at timestamptz, max_attempts integer, reference text, idempotency_key text,
-            producer text, is_test boolean
-          )) with ordinality as r(
-            channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
-            idempotency_key, producer, is_test, n)
+          select v_ids[r.ord], r.channel, r.recipient, r.payload, r.priority, r.send_at, r.expires_at, r.max_attempts,
+            r.reference, r.idempotency_key, r.producer, r.is_test
+          from notify.rows_of(v_part, v_producer) r
           returning notifications.id, notifications.created_at
         )
         select array_agg(q.id), array_agg(q.created_at) into v_inserted, v_times from queued q;

@@ -21,22 +21,14 @@ declare
 begin
   return query
   with input as materialized (
-    select notify.new_id() as id, r.*
-    from rows from (jsonb_to_recordset(p_rows) as (
-      channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
-      expires_at timestamptz, max_attempts integer, reference text, idempotency_key text,
-      producer text, is_test boolean
-    )) with ordinality as r(
-      channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
-      idempotency_key, producer, is_test, ord)
+    select notify.new_id() as id, r.* from notify.rows_of(p_rows, v_producer) r
   ),
   queued as (
     insert into notify.notifications
       (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
        idempotency_key, producer, is_test)
-    select i.id, i.channel, i.recipient, coalesce(i.payload, 'null'), coalesce(i.priority, 2),
-      i.send_at, i.expires_at, i.max_attempts, i.reference,
-      i.idempotency_key, coalesce(i.producer, v_producer), coalesce(i.is_test, false)
+    select i.id, i.channel, i.recipient, i.payload, i.priority, i.send_at, i.expires_at, i.max_attempts, i.reference,
+      i.idempotency_key, i.producer, i.is_test
     from input i
     returning notifications.id, notifications.created_at
   )

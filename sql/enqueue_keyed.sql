@@ -36,16 +36,7 @@ begin
   perform set_config('lock_timeout', (extract(epoch from p_lock_wait) * 1000)::integer::text, true),
     set_config('notify.keys', case when v_takes_keys then 'taken' else '' end, true);
   with input as materialized (
-    select notify.new_id() as id, r.channel, r.recipient, coalesce(r.payload, 'null') as payload,
-      coalesce(r.priority, 2::smallint) as priority, r.send_at, r.expires_at, r.max_attempts, r.reference,
-      r.idempotency_key, coalesce(r.producer, v_producer) as producer, coalesce(r.is_test, false) as is_test, r.ord
-    from rows from (jsonb_to_recordset(p_rows) as (
-      channel text, recipient text, payload jsonb, priority smallint, send_at timestamptz,
-      expires_at timestamptz, max_attempts integer, reference text, idempotency_key text,
-      producer text, is_test boolean
-    )) with ordinality as r(
-      channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
-      idempotency_key, producer, is_test, ord)
+    select notify.new_id() as id, r.* from notify.rows_of(p_rows, v_producer) r
   ),
   queued as (
     insert into notify.notifications

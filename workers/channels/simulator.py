@@ -50,8 +50,8 @@ class Simulated:
         return made if isinstance(made, Verdict) else play(claim)
 
     def judge(self, answer: Answer) -> Verdict:
-        """Nothing answers: this is never asked for."""
-        raise NotImplementedError
+        """Judge as the channel does; nothing answers what is played."""
+        return self.channel.judge(answer)
 
 
 def is_played(claim: Claim) -> bool:
