@@ -38,12 +38,13 @@ def erase(args: argparse.Namespace) -> int:
                 counts.update({name: getattr(erased, name) for name in COUNTS})
         return 0
 
+    is_whole = False
     try:
         on_our_loop(run())
-    except BaseException:
-        if counts["erased"]:  # what is erased by then stays erased
+        is_whole = True
+    finally:
+        if counts["erased"] and not is_whole:  # what is erased by then stays erased
             note(summary(counts))
-        raise
     if is_json(args):
         show(dict(counts))
     else:
