@@ -20,11 +20,12 @@ from service.access.allowance import Allowance
 from service.access.caller import Caller
 from service.access.key import ApiKey, Secret
 from service.access.scopes import FOR_ALL_PRODUCERS
-from service.errors import NotifyError
+from service.errors import DatabaseAway, NotifyError
 from service.process.cancelled import was_cancelled
 
 LOOK_S = 2.0
 CONFIRMED_S = 4.0
+READ_MAX_S = 2.0  # that a request waits: it is to be answered within 5 s
 APART_S = 0.5  # between two readings for unknown ids, however many ask
 NOTE_USES_S = 60.0
 NOBODY = bytes(32)  # compared with when the id is unknown, so that this takes as long
@@ -59,10 +60,10 @@ class KeyRing:
         self, keys: Keys, *, may_be_open: bool, now: Callable[[], float] = time.monotonic
     ) -> None:
         """Know nothing yet. `may_be_open`: whether anybody may call while no key exists."""
-        self.is_open = False  # whether anybody may call
         self.has_keys = True  # whether there are any, or it is not known yet
         self._keys = keys
         self._may_be_open = may_be_open
+        self._is_open = False
         self._now = now
         self._held: dict[str, Held] = {}
         self._began_at = self._confirmed_at = -math.inf
@@ -71,9 +72,17 @@ class KeyRing:
         self._noted_at = now()
         self._was_open: bool | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may call, as far as is known for sure."""
+        return self._is_open and self._is_fresh()
+
+    def _is_fresh(self) -> bool:
+        return self._now() - self._confirmed_at <= CONFIRMED_S
+
     async def confirm(self) -> None:
         """Read the keys again if they are not fresh. Raises DatabaseAway."""
-        if self._now() - self._confirmed_at > CONFIRMED_S:
+        if not self._is_fresh():
             await self.read()
 
     async def find(self, secret: Secret) -> Held | None:
@@ -93,7 +102,11 @@ class KeyRing:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
             self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(self._reading)
+        try:
+            async with asyncio.timeout(READ_MAX_S):
+                await asyncio.shield(self._reading)
+        except TimeoutError:
+            raise DatabaseAway("the keys were not read in time") from None
 
     async def _read_anew(self) -> None:
         """Wait for a reading that begins from now on, and not too soon after another."""
@@ -108,7 +121,7 @@ class KeyRing:
         keys, are_there = await self._keys.valid()
         self._held = dict(self._hold(keys))
         self.has_keys = are_there
-        self.is_open = self._may_be_open and not are_there
+        self._is_open = self._may_be_open and not are_there
         self._confirmed_at = began_at
         self._tell()
 
@@ -127,9 +140,9 @@ class KeyRing:
 
     def _tell(self) -> None:
         """Log whether anybody may call, at the start and whenever that changes."""
-        if self.is_open != self._was_open:
-            self._was_open = self.is_open
-            if self.is_open:
+        if self._is_open != self._was_open:
+            self._was_open = self._is_open
+            if self._is_open:
                 logger.info("anybody_may_call", until="notify keys create")
             else:
                 logger.info("keys_needed")

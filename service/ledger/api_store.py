@@ -41,8 +41,8 @@ REDRIVE_LOOK_MAX = 100_000
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
-# It reads one more than is shown: if that one comes, there are older attempts.
 SENDER = "select producer, channel, recipient, is_test from notify.notifications where id = %s"
+# It reads one more than is shown: if that one comes, there are older attempts.
 FIND_ATTEMPTS = f"""
 select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}

@@ -137,6 +137,46 @@ def test_it_is_open_only_where_it_may_be_and_when_it_knows():
     assert run(work(may_be_open=False)) == [False, False, False]
 
 
+def test_an_open_door_that_is_not_confirmed_is_closed():
+    """Or a first key would close nothing where the keys cannot be read any more."""
+
+    async def work():
+        now = SimpleNamespace(s=0.0)
+        ledger = Ledger()
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: now.s)
+        await ring.read()
+        ledger.is_away = True
+        now.s = module.CONFIRMED_S
+        states = [ring.is_open]
+        now.s += 0.01
+        states.append(ring.is_open)
+        with pytest.raises(DatabaseAway):
+            await ring.confirm()
+        return states
+
+    assert run(work()) == [True, False]
+
+
+def test_a_reading_that_hangs_keeps_nobody_waiting(monkeypatch):
+    monkeypatch.setattr(module, "READ_MAX_S", 0.01)
+
+    class Hanging(Ledger):
+        async def valid(self):
+            self.asked += 1
+            await asyncio.Event().wait()
+
+    async def work():
+        ledger = Hanging()
+        ring = KeyRing(ledger, may_be_open=True)
+        for _ in range(2):
+            with pytest.raises(DatabaseAway):
+                await ring.find(minted())
+        await ring.close()
+        return ledger.asked
+
+    assert run(work()) == 1
+
+
 def test_what_a_hand_wrote_gives_no_more_than_it_may():
     odd = row(minted(), kind="team", scopes=["send", None, "admin", "operate"], channels=[None])
     nested = caller_with(row(minted(), scopes=[["admin"]], recipients=[["*@example.org"]]))
