@@ -31,6 +31,16 @@ NOTE_USES_S = 60.0
 NOBODY = bytes(32)  # compared with when the id is unknown, so that this takes as long
 
 
+class Outage(Protocol):
+    """What is told whether the database answers; a room above makes it."""
+
+    def away(self, error: Exception, connection: str = "") -> None:
+        """Note that it failed."""
+
+    def back(self, connection: str = "") -> None:
+        """Note that it answered."""
+
+
 class Keys(Protocol):
     """Where the keys are kept. Every method may raise DatabaseAway."""
 
@@ -57,11 +67,17 @@ class KeyRing:
     """
 
     def __init__(
-        self, keys: Keys, *, may_be_open: bool, now: Callable[[], float] = time.monotonic
+        self,
+        keys: Keys,
+        *,
+        may_be_open: bool,
+        outage: Outage | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Know nothing yet. `may_be_open`: whether anybody may call while no key exists."""
         self.has_keys = True  # whether there are any, or it is not known yet
         self._keys = keys
+        self._outage = outage
         self._may_be_open = may_be_open
         self._is_open = False
         self._now = now
@@ -118,7 +134,14 @@ class KeyRing:
 
     async def _read(self) -> None:
         began_at = self._began_at = self._now()
-        keys, are_there = await self._keys.valid()
+        try:
+            keys, are_there = await self._keys.valid()
+        except NotifyError as error:
+            if self._outage:
+                self._outage.away(error, "keys")
+            raise
+        if self._outage:
+            self._outage.back("keys")
         self._held = dict(self._hold(keys))
         self.has_keys = are_there
         self._is_open = self._may_be_open and not are_there
@@ -165,7 +188,7 @@ class KeyRing:
     async def kept(self) -> None:
         """Read the keys every LOOK_S until cancelled, and note their uses each minute."""
         while not was_cancelled():
-            with suppress(NotifyError):  # the batcher logs outages
+            with suppress(NotifyError):  # it is logged where it happens
                 await self.read()
                 if self._now() - self._noted_at > NOTE_USES_S:
                     await self.note_uses()

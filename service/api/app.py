@@ -55,18 +55,19 @@ def create_app(
     *,
     keys: KeyStore,
     ring: KeyRing,
+    outage: Outage | None = None,
     clock: Clock | None = None,
     inbox_url: str | None = None,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: reads have their own, so as never to block `store`.
 
-    `ring`: the keys in memory; somebody has to keep it. `clock`: what times are compared with;
-    None: this machine's. `inbox_url`: where the examples of the documentation send webhooks. Call
-    it with the loop running.
+    `ring`: the keys in memory; somebody has to keep it. `outage`: shared with it. `clock`: what
+    times are compared with; None: this machine's. `inbox_url`: where the examples of the
+    documentation send webhooks. Call it with the loop running.
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
-    outage = Outage("postgresql", role="api")
+    outage = outage or Outage("postgresql", role="api")
     aside = Aside(Batcher(store, metrics, outage=outage))
     batcher = Batcher(store, metrics, outage=outage, aside=aside)
     batches = Batcher(
@@ -82,7 +83,7 @@ def create_app(
     read = ReadHandler(reads)
     operate = OperateHandler(settings, store, reads, metrics)
     key = KeysHandler(keys, clock)
-    door = Door(ring, lambda code: metrics.requests_refused.labels(code).inc())
+    door = Door(ring, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
 

@@ -1,6 +1,5 @@
 """The door: once there are keys, a request brings one, and comes as far as its scopes let it."""
 
-from collections.abc import Callable
 from functools import wraps
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from service.access.scopes import ADMIN, SEND, may, may_send_on
 from service.api.measured import Handler
 from service.errors import DatabaseAway
 from service.http.problems import Problem
+from service.metrics import ApiMetrics
 
 ALLOWANCE = web.RequestKey("allowance", Allowance)  # the item of a request whose key has a limit
 CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
@@ -22,10 +22,10 @@ CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
 class Door:
     """Lets requests in whose key may do what they ask."""
 
-    def __init__(self, ring: KeyRing, refused: Callable[[str], None]) -> None:
-        """`refused` is called with the code of each refusal."""
+    def __init__(self, ring: KeyRing, metrics: ApiMetrics) -> None:
         self._ring = ring
-        self._refused = refused
+        self._requests_refused = metrics.requests_refused
+        self._enqueue_failed = metrics.enqueue_failed
 
     def admitted(self, handler: Handler, need: str) -> Handler:
         """Let only those reach a handler whose key has a scope. No middleware: see guarded()."""
@@ -55,6 +55,8 @@ class Door:
                 return None
             held = None if secret is None else await self._ring.find(secret)
         except DatabaseAway:
+            if need == SEND:
+                self._enqueue_failed.labels("unavailable").inc()
             raise Problem("database_unavailable") from None
         if not authorizations:
             raise self._refusal("key_missing", CHALLENGE)
@@ -91,11 +93,11 @@ class Door:
     def _take(self, allowance: Allowance) -> None:
         """Raise Problem if a key goes too fast."""
         if not allowance.take():
-            self._refused("rate_limited")
+            self._requests_refused.labels("rate_limited").inc()
             raise Problem("rate_limited", headers={"Retry-After": str(allowance.wait_s())})
 
     def _refusal(self, code: str, challenge: str, detail: str = "") -> Problem:
-        self._refused(code)
+        self._requests_refused.labels(code).inc()
         return Problem(code, detail, headers={"WWW-Authenticate": challenge})
 
 

@@ -16,6 +16,7 @@ from service.config.settings import Settings
 from service.errors import DatabaseAway, StartError
 from service.ledger.api_store import ApiStore
 from service.ledger.key_store import KeyStore
+from service.logs.outage import Outage
 from service.metrics import ApiMetrics, ProcessMetrics
 from service.names.loopback import is_loopback
 from service.process.ports import reason
@@ -43,12 +44,14 @@ async def serving(
         metrics = ApiMetrics()
         clock = Clock()
         keys = KeyStore(store.pool.connection)
-        ring = KeyRing(keys, may_be_open=may_be_open(settings))
+        outage = Outage("postgresql", role="api")
+        ring = KeyRing(keys, may_be_open=may_be_open(settings), outage=outage)
         with logger.contextualize(role="api"):
             await refuse_unguarded(settings, ring)
         app = create_app(
-            settings, store, reads, metrics, keys=keys, ring=ring, clock=clock, inbox_url=inbox_url
-        )
+            settings, store, reads, metrics,
+            keys=keys, ring=ring, outage=outage, clock=clock, inbox_url=inbox_url,
+        )  # fmt: skip
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()
         look = partial(ledger_clock.kept, clock, store, metrics, settings.environment)

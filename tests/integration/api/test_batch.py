@@ -408,11 +408,11 @@ def test_a_database_that_goes_away_is_a_503_for_the_whole_batch(linked) -> None:
     api, link = linked
     assert codes(post(api, [LINE])) == [None]
     link.cut()
+    assert codes(post(api, [{}])) == ["missing_field"]
     answer = post(api, [LINE, {}, LINE])
     assert code(answer) == (503, "database_unavailable")
     assert answer.headers["Retry-After"] == "1"
     assert api.metric("api_jobs_enqueue_failed_total", reason="unavailable") == 3
     assert code(post(api, [LINE])) == (503, "database_unavailable")
-    assert codes(post(api, [{}])) == ["missing_field"]
     link.restore()
     wait_for(lambda: post(api, [LINE]).status == 200)

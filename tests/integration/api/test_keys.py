@@ -378,6 +378,22 @@ def test_while_the_database_is_away_a_key_is_believed_for_seconds(dsn: str, db) 
         ahead_s[0] += 4.1
         assert code(api.post({}, **key)) == (503, "database_unavailable")
         assert code(api.post({})) == (503, "database_unavailable")
+        assert api.metric("api_jobs_enqueue_failed_total", reason="unavailable") == 2
+
+
+def test_who_found_no_keys_lets_nobody_in_once_they_cannot_be_read(dsn: str, db) -> None:
+    ahead_s = [0.0]
+    with serving(dsn) as api:
+        api.ring._now = lambda: time.monotonic() + ahead_s[0]
+        api.read_keys()
+        assert api.post(LINE).status == 202
+        db.execute("alter table notify.api_keys rename to api_keys_hidden")
+        try:
+            ahead_s[0] += 4.1
+            assert code(api.post(LINE)) == (503, "database_unavailable")
+        finally:
+            db.execute("alter table notify.api_keys_hidden rename to api_keys")
+        wait_for(lambda: api.post(LINE).status == 202)
 
 
 def test_before_the_first_reading_nobody_is_let_in(dsn: str) -> None:

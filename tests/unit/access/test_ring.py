@@ -157,6 +157,26 @@ def test_an_open_door_that_is_not_confirmed_is_closed():
     assert run(work()) == [True, False]
 
 
+def test_an_outage_is_told_by_whoever_reads_the_keys():
+    told = []
+    outage = SimpleNamespace(
+        away=lambda error, connection: told.append(f"away: {error}, {connection}"),
+        back=lambda connection: told.append(f"back: {connection}"),
+    )
+
+    async def work():
+        ledger = Ledger()
+        ring = KeyRing(ledger, may_be_open=True, outage=outage)
+        ledger.is_away = True
+        with pytest.raises(DatabaseAway):
+            await ring.read()
+        ledger.is_away = False
+        await ring.read()
+
+    run(work())
+    assert told == ["away: away, keys", "back: keys"]
+
+
 def test_a_reading_that_hangs_keeps_nobody_waiting(monkeypatch):
     monkeypatch.setattr(module, "READ_MAX_S", 0.01)
 
