@@ -1,4 +1,4 @@
--- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment) -> up to p_limit rows
+-- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes) -> up to p_limit rows
 --
 -- Give due notifications to one worker, each under a numbered lease. Those that have expired are counted in
 -- `slo_deltas` instead.
@@ -8,10 +8,10 @@
 -- Args     p_ids uuid[] from the ready set (null: any that are due, urgent first); p_worker text
 --          "host:pid-token"; p_lease interval; p_max_attempts integer, for rows that have none;
 --          p_patience interval, from the first claim on, in which the answer "not now" is not counted;
---          p_environment text, the worker's ENVIRONMENT (null: none): see is_home(); p_takes_tests boolean,
---          whether the worker plays rows of is_test
--- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in, is_test): a row that is
---          'sending' is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most
+--          p_environment text, the worker's ENVIRONMENT (null: none): see is_home(); p_takes text[],
+--          which kinds of rows the worker knows besides: tests, which are rows of is_test
+-- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in, is_test, traceparent): a
+--          row that is 'sending' is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most
 --          100 years; patience_in 0: the patience is over.
 --          No row where the ledger is a copy: what is due there is somebody else's to send.
 --          Status 'refused': a trigger left it out of the UPDATE, and the row is unchanged.
@@ -23,14 +23,14 @@
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use notifications_due, which is full of dead entries; without p_ids it uses that
 --          index
--- Note     The second function is for workers of before, which name no ENVIRONMENT and do not know is_test
+-- Note     The others are for workers of before, which know no traceparent, and no ENVIRONMENT and is_test
 -- Caller   workers' Store.claim, claim_each()
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
-  p_patience interval, p_environment text, p_takes_tests boolean default true)
+  p_patience interval, p_environment text, p_takes text[])
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
-  expires_in interval, patience_in interval, is_test boolean)
+  expires_in interval, patience_in interval, is_test boolean, traceparent text)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
@@ -42,6 +42,7 @@ declare
   v_hi uuid;
   v_far timestamptz := v_now + interval '100 years';
   v_past timestamptz := v_now - p_patience;
+  v_takes_tests boolean := 'tests' = any (p_takes);
   v_has_expired boolean;
   v_moved integer;
   v_queued constant text := 'queued';       -- variables: see Plan
@@ -65,7 +66,7 @@ begin
         cross join lateral (
           select n.id, n.expires_at from notify.notifications n
           where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
-            and (v_lo is null or n.id between v_lo and v_hi) and (p_takes_tests or not n.is_test)
+            and (v_lo is null or n.id between v_lo and v_hi) and (v_takes_tests or not n.is_test)
           order by n.due_at, n.id
           limit p_limit
           for update skip locked
@@ -81,7 +82,7 @@ begin
     from (
       select n.id, n.expires_at from notify.notifications n
       where n.id = any (v_ids) and n.id between v_lo and v_hi
-        and n.status = (select v_queued) and n.due_at <= v_now and (p_takes_tests or not n.is_test)
+        and n.status = (select v_queued) and n.due_at <= v_now and (v_takes_tests or not n.is_test)
       order by n.id
       limit p_limit
       for update skip locked
@@ -106,12 +107,12 @@ begin
   where n.id = any (v_ids) and n.id between v_lo and v_hi
   returning n.id, n.status::text, n.attempt, n.channel::text, n.recipient::text, n.payload::text,
     case when n.expires_at > v_now then least(n.expires_at, v_far) - v_now end,
-    greatest(least(n.first_claimed_at, v_now), v_past) - v_past, n.is_test;
+    greatest(least(n.first_claimed_at, v_now), v_past) - v_past, n.is_test, n.traceparent::text;
 
   get diagnostics v_moved = row_count;
   if v_moved < cardinality(v_ids) then
     return query
-    select n.id, 'refused', n.attempt, n.channel::text, null, null, null::interval, null::interval, n.is_test
+    select n.id, 'refused', n.attempt, n.channel::text, null, null, null::interval, null::interval, n.is_test, null
     from notify.notifications n
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_queued);
   end if;
@@ -126,8 +127,26 @@ begin
 end
 $$;
 
+comment on function notify.claim(uuid[], integer, text, interval, integer, interval, text, text[]) is
+  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes) -> up to p_limit rows';
+
+create or replace function notify.claim(
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
+  p_patience interval, p_environment text, p_takes_tests boolean default true)
+returns table (
+  id uuid, status text, attempt integer, channel text, recipient text, payload text,
+  expires_in interval, patience_in interval, is_test boolean)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+  select c.id, c.status, c.attempt, c.channel, c.recipient, c.payload, c.expires_in, c.patience_in, c.is_test
+  from notify.claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment,
+    case when p_takes_tests then '{tests}'::text[] else '{}' end) c;
+end
+$$;
+
 comment on function notify.claim(uuid[], integer, text, interval, integer, interval, text, boolean) is
-  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment) -> up to p_limit rows';
+  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment) -> as the other, for workers of before';
 
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
@@ -140,7 +159,7 @@ begin
   return query
   select c.id, c.status, c.attempt, c.channel, c.recipient, c.payload, c.expires_in, c.patience_in
   from notify.claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience,
-    notify.environment_here(), false) c;
+    notify.environment_here(), '{}'::text[]) c;
 end
 $$;
 

@@ -7,7 +7,7 @@
 -- Args     as claim(); p_skip uuid[], refused lately, which are left out when p_ids is null; p_ends
 --          timestamptz: after it no batch is halved
 -- Returns  as claim(), and error: why a row is 'refused', PostgreSQL's message
--- Note     The second function is for workers of before, as that of claim()
+-- Note     The others are for workers of before, as those of claim()
 -- Fence    as claim()
 -- Locks    as claim(), in a subtransaction for each part: about 2 for each refused row and each halving
 -- Plan     as claim(). Constraint triggers that somebody deferred run at once, or they would refuse the
@@ -15,11 +15,11 @@
 -- Caller   workers' Store.claim, when claim() failed
 create or replace function notify.claim_each(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
-  p_patience interval, p_environment text, p_skip uuid[] default '{}',
-  p_ends timestamptz default clock_timestamp() + interval '1 second', p_takes_tests boolean default true)
+  p_patience interval, p_environment text, p_takes text[], p_skip uuid[],
+  p_ends timestamptz default clock_timestamp() + interval '1 second')
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
-  expires_in interval, patience_in interval, is_test boolean, error text)
+  expires_in interval, patience_in interval, is_test boolean, traceparent text, error text)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
@@ -46,7 +46,7 @@ begin
           select n.id from notify.notifications n
           where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
             and n.id <> all (p_skip) and (v_lo is null or n.id between v_lo and v_hi)
-            and (p_takes_tests or not n.is_test)
+            and ('tests' = any (p_takes) or not n.is_test)
           order by n.due_at, n.id
           limit p_limit
         ) d
@@ -59,7 +59,7 @@ begin
     return query
     select c.*, case c.status when 'refused' then 'a trigger left it out' end
     from notify.claim(v_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment,
-      p_takes_tests) c
+      p_takes) c
     where convert_to(concat(c.recipient, c.payload), pg_client_encoding()) is not null
     order by c.id;
     return;
@@ -85,22 +85,42 @@ begin
     end;
     return query
     select v_ids[1], 'refused', null::integer, null, null, null, null::interval, null::interval,
-      null::boolean, v_error;
+      null::boolean, null, v_error;
   elsif clock_timestamp() < p_ends then
     return query
     select * from notify.claim_each(v_ids[:v_half], p_limit, p_worker, p_lease, p_max_attempts,
-      p_patience, p_environment, p_skip, p_ends, p_takes_tests);
+      p_patience, p_environment, p_takes, p_skip, p_ends);
     get diagnostics v_found = row_count;
     return query
     select * from notify.claim_each(v_ids[v_half + 1:], p_limit - v_found, p_worker, p_lease,
-      p_max_attempts, p_patience, p_environment, p_skip, p_ends, p_takes_tests);
+      p_max_attempts, p_patience, p_environment, p_takes, p_skip, p_ends);
   end if;
+end
+$$;
+
+comment on function notify.claim_each(uuid[], integer, text, interval, integer, interval, text, text[], uuid[],
+  timestamptz) is
+  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused';
+
+create or replace function notify.claim_each(
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
+  p_patience interval, p_environment text, p_skip uuid[] default '{}',
+  p_ends timestamptz default clock_timestamp() + interval '1 second', p_takes_tests boolean default true)
+returns table (
+  id uuid, status text, attempt integer, channel text, recipient text, payload text,
+  expires_in interval, patience_in interval, is_test boolean, error text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+  select c.id, c.status, c.attempt, c.channel, c.recipient, c.payload, c.expires_in, c.patience_in, c.is_test, c.error
+  from notify.claim_each(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment,
+    case when p_takes_tests then '{tests}'::text[] else '{}' end, p_skip, p_ends) c;
 end
 $$;
 
 comment on function notify.claim_each(uuid[], integer, text, interval, integer, interval, text, uuid[],
   timestamptz, boolean) is
-  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused';
+  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> as the other, for workers of before';
 
 create or replace function notify.claim_each(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
@@ -114,7 +134,7 @@ begin
   return query
   select c.id, c.status, c.attempt, c.channel, c.recipient, c.payload, c.expires_in, c.patience_in, c.error
   from notify.claim_each(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience,
-    notify.environment_here(), p_skip, p_ends, false) c;
+    notify.environment_here(), '{}'::text[], p_skip, p_ends) c;
 end
 $$;
 

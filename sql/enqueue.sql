@@ -4,7 +4,8 @@
 -- trigger, stops that element alone.
 --
 -- Moves    nothing -> queued
--- Args     p_rows jsonb, an array of objects with the columns a producer may set, and producer and is_test;
+-- Args     p_rows jsonb, an array of objects with the columns a producer may set, and producer, is_test and
+--          traceparent;
 --          at most 1000; p_within interval: elements that are not tried within it are refused as ND002;
 --          p_lock_wait interval: how long one element waits for an idempotency key that an open transaction
 --          holds (null: for as long as lock_timeout says); then it is refused as ND006
@@ -83,9 +84,9 @@ begin
       if v_size = 1 then                        -- no WITH: it cannot be used where somebody made a rule
         insert into notify.notifications
           (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
-           idempotency_key, producer, is_test)
+           idempotency_key, producer, is_test, traceparent)
         select v_ids[1], r.channel, r.recipient, r.payload, r.priority, r.send_at, r.expires_at, r.max_attempts,
-          r.reference, r.idempotency_key, r.producer, r.is_test
+          r.reference, r.idempotency_key, r.producer, r.is_test, r.traceparent
         from notify.rows_of(v_part, v_producer) r
         returning array[notifications.id], array[notifications.created_at] into v_inserted, v_times;
         if v_has_strangers and v_inserted is not null and not exists (
@@ -96,9 +97,9 @@ begin
         with queued as (
           insert into notify.notifications
             (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
-             idempotency_key, producer, is_test)
+             idempotency_key, producer, is_test, traceparent)
           select v_ids[r.ord], r.channel, r.recipient, r.payload, r.priority, r.send_at, r.expires_at, r.max_attempts,
-            r.reference, r.idempotency_key, r.producer, r.is_test
+            r.reference, r.idempotency_key, r.producer, r.is_test, r.traceparent
           from notify.rows_of(v_part, v_producer) r
           returning notifications.id, notifications.created_at
         )

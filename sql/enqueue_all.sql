@@ -3,7 +3,8 @@
 -- Insert many notifications as one statement: the requests of the same few milliseconds share a commit.
 --
 -- Moves    nothing -> queued
--- Args     p_rows jsonb, an array of objects with the columns a producer may set, and producer and is_test;
+-- Args     p_rows jsonb, an array of objects with the columns a producer may set, and producer, is_test and
+--          traceparent;
 --          at most 1000. Those that have idempotency keys are dearer here than in enqueue_keyed()
 -- Returns  (ord, id, created_at); ord is the element's place, from 1
 -- Raises   what any of the rows raises; ND003: not every row came back as it was sent, or there are triggers
@@ -26,9 +27,9 @@ begin
   queued as (
     insert into notify.notifications
       (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
-       idempotency_key, producer, is_test)
+       idempotency_key, producer, is_test, traceparent)
     select i.id, i.channel, i.recipient, i.payload, i.priority, i.send_at, i.expires_at, i.max_attempts, i.reference,
-      i.idempotency_key, i.producer, i.is_test
+      i.idempotency_key, i.producer, i.is_test, i.traceparent
     from input i
     returning notifications.id, notifications.created_at
   )

@@ -3,7 +3,8 @@
 -- Insert many notifications as one statement, as enqueue_all() does, and take their idempotency keys.
 --
 -- Moves    nothing -> queued
--- Args     p_rows jsonb, an array of objects with the columns a producer may set, and producer and is_test;
+-- Args     p_rows jsonb, an array of objects with the columns a producer may set, and producer, is_test and
+--          traceparent;
 --          at most 1000; p_lock_wait interval: how long it waits for a key that an open transaction holds
 -- Returns  (ord, id, created_at, replayed); ord is the element's place, from 1. replayed: the same request was
 --          here before; id and created_at are the first one's
@@ -41,9 +42,9 @@ begin
   queued as (
     insert into notify.notifications
       (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference,
-       idempotency_key, producer, is_test)
+       idempotency_key, producer, is_test, traceparent)
     select i.id, i.channel, i.recipient, i.payload, i.priority, i.send_at, i.expires_at, i.max_attempts, i.reference,
-      i.idempotency_key, i.producer, i.is_test
+      i.idempotency_key, i.producer, i.is_test, i.traceparent
     from input i
     where i.idempotency_key is null or coalesce(
       (select k.request from notify.idempotency_keys k where k.producer = i.producer and k.key = i.idempotency_key),

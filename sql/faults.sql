@@ -84,8 +84,9 @@ begin
     and 'session_replication_role=replica' = any (s.setconfig)
   union all
   select format('trigger %s of notify.%s is %s', g.name, c.relname,
-      case when t.oid is null then 'missing' else 'disabled' end), null, g.name <> 'wake'
-  from (values ('accept', 'accept'), ('~take_key', 'take_key'), ('wake', 'wake')) as g(name, calls)
+      case when t.oid is null then 'missing' else 'disabled' end), null, g.name not in ('wake', 'tell_end')
+  from (values ('accept', 'accept'), ('+accept', 'accept'), ('~take_key', 'take_key'), ('wake', 'wake'),
+    ('tell_end', 'tell_end')) as g(name, calls)
   join pg_class c on c.oid = 'notify.notifications'::regclass or g.name <> 'wake' and c.oid in (
     'notify.notifications_default'::regclass,
     to_regclass('notify.notifications' || v_today)) and c.relispartition
@@ -104,12 +105,13 @@ begin
   union all
   select format('column %s of notify.%s is missing', col, k.tab),
     case when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)
-      when col not in ('first_claimed_at', 'counted', 'producer', 'idempotency_key', 'is_test', 'emptied_at')
+      when col not in ('first_claimed_at', 'counted', 'producer', 'idempotency_key', 'is_test', 'emptied_at',
+          'transaction_id', 'traceparent', 'notify_on_end')
         then 'restore the table from a backup' end, true
   from (values
     ('notifications', '{id,channel,recipient,payload,priority,status,attempt,max_attempts,send_at,due_at,
       expires_at,lease_until,claimed_by,reference,created_at,settled_at,last_error_code,last_error,
-      first_claimed_at,producer,idempotency_key,is_test,emptied_at}'::text[]),
+      first_claimed_at,producer,idempotency_key,is_test,emptied_at,transaction_id,traceparent,notify_on_end}'::text[]),
     ('attempts', '{notification_id,attempt,started_at,took_ms,outcome,code,excerpt,worker,counted}'),
     ('slo_deltas', '{id,day,channel,priority,result,count}'),
     ('quiet_days', '{day,until,queued,notifications_bytes,attempts_bytes,tended_at}'),
@@ -131,7 +133,7 @@ begin
   select format('column %I of notify.%s is somebody''s, NOT NULL and without a default', a.attname, k.tab),
     format('alter table notify.%s alter column %I drop not null', k.tab, a.attname), false
   from (values
-    ('notifications', '{id,channel,recipient,payload,priority,status,attempt,due_at,created_at,is_test}'::text[]),
+    ('notifications', '{id,channel,recipient,payload,priority,status,attempt,due_at,created_at,is_test,notify_on_end}'::text[]),
     ('attempts', '{notification_id,attempt,started_at,outcome,worker,counted}'),
     ('slo_deltas', '{id,day,channel,priority,result,count}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols)
@@ -143,7 +145,7 @@ begin
   from (values ('notifications', 'id'), ('notifications', 'priority'), ('notifications', 'status'),
     ('notifications', 'attempt'), ('notifications', 'due_at'), ('notifications', 'created_at'),
     ('attempts', 'counted'), ('slo_daily', 'in_time'), ('slo_daily', 'late'), ('slo_daily', 'failed'),
-    ('slo_daily', 'expired'), ('ledger', 'is_only'), ('ledger', 'id'), ('notifications', 'is_test'),
+    ('slo_daily', 'expired'), ('ledger', 'is_only'), ('ledger', 'id'), ('notifications', 'is_test'), ('notifications', 'notify_on_end'),
     ('settings', 'is_only'), ('settings', 'idempotency_window'), ('settings', 'keys_turned_at'),
     ('api_keys', 'kind'), ('api_keys', 'created_at'), ('audit', 'at'), ('audit', 'detail')) as d(tab, col)
   where not exists (select from pg_attribute a
@@ -205,7 +207,7 @@ begin
     'unmet_mail_rule(''a@b.example'', ''{"subject": "s", "text": "t"}'')'
   ] || case when p_calls_all then array[
     'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'')',
-    'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'', null)',
+    'claim(''{}'', 1, ''w:1'', ''1 s'', 1, ''1 s'', null, ''{}''::text[])',
     'home(null)',
     'settle(''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''w:1'', ''{"default": [1]}'', ''1 s'')',
     'due(''{}'', ''{}'', 1)'

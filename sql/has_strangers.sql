@@ -17,7 +17,8 @@ begin
         to_regclass('notify.notifications' || to_char(v_now, '_YYYYMMDD')),
         to_regclass('notify.notifications' || to_char(v_now + interval '1 day', '_YYYYMMDD')))
       and not t.tgisinternal
-      and t.tgfoid not in ('notify.accept'::regproc, 'notify.take_key'::regproc, 'notify.wake'::regproc))
+      and t.tgfoid not in ('notify.accept'::regproc, 'notify.take_key'::regproc, 'notify.wake'::regproc,
+        'notify.tell_end'::regproc))
     or (select c.relhasrules from pg_class c where c.oid = 'notify.notifications'::regclass);
 end
 $$;

@@ -15,7 +15,7 @@ begin
   values ('schema', 'notify', 'usage', null::text)
   union all
   select 'table', 'notify.notifications', 'insert', unnest('{id,channel,recipient,payload,priority,send_at,
-    expires_at,max_attempts,reference,idempotency_key}'::text[])
+    expires_at,max_attempts,reference,idempotency_key,traceparent,notify_on_end}'::text[])
   union all
   select 'function', p.oid::regprocedure::text, 'execute', null
   from pg_proc p

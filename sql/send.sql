@@ -5,7 +5,8 @@
 --
 -- Moves    nothing -> queued
 -- Args     as the columns of their names, without p_: they are called by name; null is the column's default.
---          options jsonb, an object: what may be said besides, which is max_attempts
+--          options jsonb, an object: what may be said besides, which is max_attempts, traceparent (W3C Trace
+--          Context) and notify_on_end, a boolean: see tell_end()
 -- Returns  the id; of the first request, if this one repeats it
 -- Raises   what accept() and take_key() raise; 23514 options_are_known; ND007: a trigger or rule that is not ours
 --          dropped the row
@@ -23,17 +24,24 @@ declare
   v_id uuid;
   v_max_attempts jsonb := nullif(options -> 'max_attempts', 'null');
 begin
-  if (case jsonb_typeof(options) when 'object' then options - 'max_attempts' <> '{}' else options is not null end) then
-    perform notify.refuse('options_are_known', 'options', 'Give an object with max_attempts, or leave it out.');
+  if (case jsonb_typeof(options)
+      when 'object' then options - '{max_attempts,traceparent,notify_on_end}'::text[] <> '{}'
+      else options is not null end)
+    or jsonb_typeof(options -> 'traceparent') not in ('string', 'null')
+    or jsonb_typeof(options -> 'notify_on_end') not in ('boolean', 'null') then
+    perform notify.refuse('options_are_known', 'options',
+      'Give an object with max_attempts, traceparent (text) and notify_on_end (true or false), or leave it out.');
   end if;
   if jsonb_typeof(v_max_attempts) <> 'number' or v_max_attempts::text !~ '^[0-9]{1,3}$' then
     perform notify.refuse('max_attempts_is_1_to_100', 'max_attempts',
       'Use 1 to 100, or leave it out for the service''s default.');
   end if;
   insert into notify.notifications
-    (channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, idempotency_key)
+    (channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, idempotency_key,
+    traceparent, notify_on_end)
   values (send.channel, send.recipient, send.payload, least(greatest(coalesce(send.priority, 2), -1), 4),
-    send.send_at, send.expires_at, v_max_attempts::integer, send.reference, send.idempotency_key)
+    send.send_at, send.expires_at, v_max_attempts::integer, send.reference, send.idempotency_key,
+    options ->> 'traceparent', coalesce((options ->> 'notify_on_end')::boolean, false))
   returning id into v_id;
   if v_id is null then
     v_id := (

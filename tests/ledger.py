@@ -109,7 +109,8 @@ def claim(
     """Claim `ids`, or whatever is due."""
     asked = None if ids is None else list(ids)
     return db.execute(
-        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s, %s::interval, %s)",
+        "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s, %s::interval, %s,"
+        " '{tests}'::text[])",
         [asked, limit, worker, lease, max_attempts, patience, environment],
     ).fetchall()
 
@@ -152,7 +153,7 @@ def claim_each(
     """Claim as above, but a row at fault does not stop the others."""
     return db.execute(
         "select * from notify.claim_each("
-        "%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', null, %s::uuid[])",
+        "%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', null, '{tests}'::text[], %s::uuid[])",
         [None if ids is None else list(ids), limit, list(skip)],
     ).fetchall()
 

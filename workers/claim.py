@@ -23,6 +23,7 @@ class Claim:
     expires_at: float | None
     patience_ends: float = math.inf  # from then on every answer counts as an attempt
     is_test: bool = False  # played, never sent: see workers/channels/simulator.py
+    traceparent: str | None = None  # W3C Trace Context, of whoever enqueued it
 
     @property
     def key(self) -> Key:

@@ -32,9 +32,9 @@ REFUSED = "refused"  # PostgreSQL does not let us move the row
 CLAIMING = """
 select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
-  pg_catalog.date_part('epoch', patience_in), is_test, {error}
+  pg_catalog.date_part('epoch', patience_in), is_test, traceparent, {error}
 from notify.{function}(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
-  pg_catalog.make_interval(secs => %s), %s::pg_catalog.text{skip})
+  pg_catalog.make_interval(secs => %s), %s::pg_catalog.text, '{{tests}}'::pg_catalog.text[]{skip})
 """
 CLAIM = CLAIMING.format(function="claim", error="null", skip="")
 CLAIM_EACH = CLAIMING.format(function="claim_each", error="error", skip=", %s::pg_catalog.uuid[]")
@@ -118,7 +118,7 @@ class Store:
         refusals: list[Refusal] = []
         for row in self._claimed(ids, args):
             (id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s,
-             is_test, error) = row  # fmt: skip
+             is_test, traceparent, error) = row  # fmt: skip
             if status == REFUSED:
                 refusals.append(Refusal(id_, None, error or SKIPPED))
                 continue
@@ -132,6 +132,7 @@ class Store:
                 expires_at=None if expires_in_s is None else asked_at + expires_in_s,
                 patience_ends=asked_at + patience_s,
                 is_test=is_test,
+                traceparent=traceparent,
             )
             (claims if status == Status.SENDING else expired).append(claim)
         if refusals:

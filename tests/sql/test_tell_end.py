@@ -1,0 +1,36 @@
+"""tell_end(): whose producer asked for it hears that something has ended, and nobody else does."""
+
+import pytest
+
+from tests.ledger import cancel, claim, enqueue, settle
+
+
+@pytest.fixture
+def bell(other_db):
+    other_db.execute("listen notify_end")
+    return other_db
+
+
+def rings(bell) -> list[str]:
+    return [note.payload for note in bell.notifies(timeout=0.2)]
+
+
+def test_a_batch_with_one_that_asked_rings_once_and_carries_nothing(db, bell):
+    ids = enqueue(db, 3, notify_on_end=True) + enqueue(db)
+    settle(db, claim(db, ids))
+    assert rings(bell) == [""]
+
+
+def test_a_row_that_did_not_ask_rings_nothing(db, bell):
+    settle(db, claim(db, enqueue(db)))
+    assert rings(bell) == []
+
+
+def test_an_attempt_that_is_tried_again_is_no_end(db, bell):
+    settle(db, claim(db, enqueue(db, notify_on_end=True)), "temporary")
+    assert rings(bell) == []
+
+
+def test_what_is_cancelled_has_ended_too(db, bell):
+    cancel(db, enqueue(db, notify_on_end=True))
+    assert rings(bell) == [""]
