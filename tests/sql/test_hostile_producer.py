@@ -10,10 +10,10 @@ import pytest
 from service.ledger.schema import functions, tables
 from tests.ledger import claim, row, settle
 from tests.producers import producer
+from tests.sql.test_producer_rights import CALLED
 from tests.sql.test_search_path import IN_TEMP, PATHS, TRAP, insert
 
 SECRET = "hunter2"
-OF_OURS = {"new_id", "send", "outcomes"}
 DENIED = psycopg.errors.InsufficientPrivilege
 
 
@@ -143,7 +143,7 @@ def test_every_other_function_is_refused(db, hostile):
     calls = db.execute(query).fetchall()
     assert {c.name for c in calls} >= {f.partition("(")[0] for f in functions()}
     for call in calls:
-        if call.name not in OF_OURS:
+        if call.name not in CALLED:
             with pytest.raises(DENIED, match="permission denied for function"):
                 hostile.execute(call.call)
 
@@ -197,6 +197,13 @@ LOOKS = [
     "select * from notify.outcomes('{id}') o where pg_temp.leak(o.id)",
     "explain (analyze, verbose) select * from notify.outcomes(by_reference => 'hunter2')",
     "explain (analyze, verbose) select * from notify.outcomes()",
+    "select * from notify.outcomes o where pg_temp.leak(o.*::text)",
+    "select * from notify.outcomes o where pg_temp.leak(o.reference) and id = '{id}'",
+    "select * from notify.outcome_of('hunter2') o where pg_temp.leak(o.id)",
+    "select * from notify.validate('log', 'r', '1', 'hunter2', idempotency_key => 'hunter2') o"
+    " where pg_temp.leak(o.*::text)",
+    "explain (verbose) select * from notify.outcomes",
+    "explain (analyze, verbose) select * from notify.outcome_of('nobody')",
     "select most_common_vals from pg_stats where schemaname = 'notify'",
     "select query from pg_stat_activity where query ~ 'hunter'",
 ]
