@@ -68,10 +68,6 @@ TAKEN = {
     ),
     "a table": ("drop table notify.slo_deltas", "notify.slo_deltas is missing"),
     "a view": ("drop view notify.outcomes cascade", r"notify.outcome_of\(text\) is missing"),
-    "a view that no function needs": (
-        "drop function notify.outcome_of; drop view notify.outcomes",
-        "outcome_of|view",
-    ),
     "a column": (
         "alter table notify.notifications drop first_claimed_at",
         "column first_claimed_at of notify.notifications is missing",

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,9 +15,9 @@ ARGUMENTS = (
     "channel", "recipient", "payload", "reference", "priority", "send_at", "expires_at",
     "idempotency_key", "options",
 )  # fmt: skip
-PLAIN = {"channel": "log", "recipient": "r", "payload": "{}"}
+PLAIN: dict[str, Any] = {"channel": "log", "recipient": "r", "payload": "{}"}
 # Each differs from PLAIN in this.
-ODD = [
+ODD: list[dict[str, Any]] = [
     {"channel": None}, {"recipient": None}, {"payload": None}, {"channel": "", "payload": None},
     {"channel": "Log"}, {"channel": "email", "payload": None}, {"channel": "webhook"},
     {"recipient": ""}, {"recipient": "a\nb"}, {"payload": '"' + "x" * 262_144 + '"'},
