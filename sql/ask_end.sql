@@ -2,10 +2,12 @@
 --
 -- Ask to be rung when notifications end, and say which have ended already.
 --
+-- Moves    nothing; it sets notify_on_end
 -- Args     p_ids uuid[]
 -- Returns  (id, state): 'ended'; 'asked': notify_end rings when it ends (see tell_end); 'unasked': somebody is
 --          moving it at this moment, or a trigger or constraint that is not ours is in the way: look again. No row
 --          for an id: there is no such notification
+-- Fence    settled_at null: what has ended rings no more
 -- Locks    the rows that were not asked for yet, in the order of their ids, skipping what is locked
 -- Note     Who listens before this call and finds 'asked' misses no end. The flag is set once, by an UPDATE of no
 --          indexed column; the commit waits for no disk, as a claim that finds the row locked passes it over. A

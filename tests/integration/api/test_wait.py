@@ -29,15 +29,20 @@ LISTENING = LISTENERS + " and query ~ '^listen'"
 ASKED = "select notify_on_end from notify.notifications where id = %s"
 
 
+Ask = Callable[[UUID | str, int], Future[Any]]
+
+
 @pytest.fixture
-def waiting(api: Api) -> Iterator[Callable[[UUID | str, int], Future[Any]]]:
+def waiting(api: Api) -> Iterator[Ask]:
     """Ask in a thread; gives a future of the answer, with the time that it took as `took_s`."""
     with asking(api) as ask:
         yield ask
 
 
 @contextmanager
-def asking(api: Api) -> Iterator[Callable[[UUID | str, int], Future[Any]]]:
+def asking(api: Api) -> Iterator[Ask]:
+    """Do so, of an edge that is not the fixture's."""
+
     def timed(id: UUID | str, wait_s: int) -> SimpleNamespace:
         began = time.monotonic()
         answer = api.get(f"/notifications/{id}?wait={wait_s}")
@@ -45,7 +50,7 @@ def asking(api: Api) -> Iterator[Callable[[UUID | str, int], Future[Any]]]:
         return answer
 
     with ThreadPoolExecutor(max_workers=20) as pool:
-        yield lambda id, wait_s=30: pool.submit(timed, id, wait_s)
+        yield lambda id, wait_s: pool.submit(timed, id, wait_s)
 
 
 def ends_of(api: Api) -> int:
