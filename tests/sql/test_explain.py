@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -27,8 +28,8 @@ from tests.producers import producer
 from tests.sql.faults import FAULTS, constraint
 
 URL = "https://hooks.example/orders/s3cret"
-WEBHOOK = {"channel": "webhook", "recipient": URL, "payload": "{}"}
-MAIL = {
+WEBHOOK: dict[str, Any] = {"channel": "webhook", "recipient": URL, "payload": "{}"}
+MAIL: dict[str, Any] = {
     "channel": "email", "recipient": "ada@Example.org",
     "payload": '{"subject": "s", "text": "t"}',
 }  # fmt: skip
@@ -83,7 +84,7 @@ def test_the_present_rate_says_how_long_that_takes(road):
 
 
 def test_one_that_failed_and_is_tried_again_says_when_and_why(road):
-    [id] = enqueue(road, **WEBHOOK)
+    [id] = enqueue(road, 1, **WEBHOOK)
     settle(road, claim(road, [id]), "temporary", code="503", excerpt="body of the receiver")
     got = first(road, id)
     assert (got.code, got.until) == ("waiting_for_retry", row(road, id).due_at)
@@ -92,7 +93,7 @@ def test_one_that_failed_and_is_tried_again_says_when_and_why(road):
 
 
 def test_one_whose_receiver_says_not_now_says_that_it_costs_no_attempt(road):
-    [id] = enqueue(road, **WEBHOOK)
+    [id] = enqueue(road, 1, **WEBHOOK)
     settle(road, claim(road, [id]), "throttled", code="429")
     got = explain(road, id)
     assert next(iter(got)) == "waiting_for_retry"
@@ -118,7 +119,7 @@ def test_one_that_was_given_back_says_so(road):
     ],
 )
 def test_one_whose_destination_is_kept_back_says_which_until_when_and_why(road, word, says):
-    [id] = enqueue(road, **WEBHOOK)
+    [id] = enqueue(road, 1, **WEBHOOK)
     release(road, claim(road, [id]), "10 s")
     note(road, state("https://hooks.example", word))
     got = first(road, id)
@@ -132,14 +133,14 @@ def test_one_whose_destination_is_kept_back_says_which_until_when_and_why(road, 
 
 
 def test_a_destination_of_others_is_none_of_its_own(road):
-    [id] = enqueue(road, **WEBHOOK)
+    [id] = enqueue(road, 1, **WEBHOOK)
     note(road, state("https://other.example"), state("https://hooks.example:8443"))
     assert "destination_parked" not in explain(road, id)
 
 
 def test_a_url_that_is_left_alone_keeps_no_other_back(road):
-    [id] = enqueue(road, **WEBHOOK)
-    [other] = enqueue(road, **WEBHOOK | {"recipient": "https://hooks.example/other"})
+    [id] = enqueue(road, 1, **WEBHOOK)
+    [other] = enqueue(road, 1, **WEBHOOK | {"recipient": "https://hooks.example/other"})
     url_hash = hashlib.sha256(URL.encode()).hexdigest()
     note(road, state("https://hooks.example", "url", in_s=900, url_hash=url_hash))
     got = explain(road, id)["destination_parked"]
@@ -148,7 +149,7 @@ def test_a_url_that_is_left_alone_keeps_no_other_back(road):
 
 
 def test_a_mail_waits_for_its_domain_or_for_the_server_of_all(road):
-    [id] = enqueue(road, **MAIL)
+    [id] = enqueue(road, 1, **MAIL)
     note(road, state("example.org", channel="email"), state("other.example", channel="email"))
     assert "example.org" in explain(road, id)["destination_parked"].sentence
     note(road, state("", channel="email"), ended=(state("example.org", channel="email"),))
@@ -157,7 +158,7 @@ def test_a_mail_waits_for_its_domain_or_for_the_server_of_all(road):
 
 
 def test_what_a_dead_worker_said_of_destinations_does_not_count(road):
-    [id] = enqueue(road, **WEBHOOK)
+    [id] = enqueue(road, 1, **WEBHOOK)
     beat(road, "w:2")
     note(road, state("https://hooks.example"), worker="w:2")
     assert "destination_parked" in explain(road, id)
@@ -166,7 +167,7 @@ def test_what_a_dead_worker_said_of_destinations_does_not_count(road):
 
 
 def test_a_test_does_not_wait_for_a_destination(road):
-    [id] = enqueue(road, **WEBHOOK)
+    [id] = enqueue(road, 1, **WEBHOOK)
     change(road, id, is_test=True)
     note(road, state("https://hooks.example"))
     got = explain(road, id)
@@ -217,11 +218,15 @@ def test_one_whose_worker_died_and_that_was_taken_back_says_so(road):
 
 @pytest.mark.parametrize(
     ("code", "says"),
-    [("410", "gone for good"), ("connect_failed", "nothing answered"), ("x\x1b[1m", "the code is x?[1m"),
-     (None, "nobody wrote down why")],
-)  # fmt: skip
+    [
+        ("410", "gone for good"),
+        ("connect_failed", "nothing answered"),
+        ("x\x1b[1m", "the code is x?[1m"),
+        (None, "nobody wrote down why"),
+    ],
+)
 def test_one_that_failed_says_why_and_what_helps(road, code, says):
-    [id] = enqueue(road, **WEBHOOK)
+    [id] = enqueue(road, 1, **WEBHOOK)
     settle(road, claim(road, [id]), "permanent", code=code, excerpt=URL)
     got = first(road, id)
     assert (got.code, got.command) == ("failed", f"notify redrive {id}")
@@ -339,7 +344,7 @@ def test_without_a_dispatcher_that_is_said(db):
 
 
 def test_a_channel_that_no_worker_can_send_on(road):
-    [id] = enqueue(road, **MAIL)
+    [id] = enqueue(road, 1, **MAIL)
     got = first(road, id)
     assert got.code == "channel_not_configured"
     assert "SMTP_URL" in got.sentence
