@@ -5,7 +5,7 @@
 -- Args     p_code text: an HTTP status, an SMTP reply, or a word of ours
 -- Returns  one row; advice null: nothing but another attempt
 -- Note     Never what the receiver wrote: it repeats what it got, and who may read this may not read that
--- Caller   explain_queued(), explain_ended()
+-- Caller   explain_queued(), explain_parked(), explain_ended()
 create or replace function notify.failure_means(p_code text) returns table (meaning text, advice text)
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   select coalesce(k.meaning, 'the code is ' || left(regexp_replace(p_code, '[^\u0020-\u007e]', '?', 'g'), 100),

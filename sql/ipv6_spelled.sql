@@ -7,13 +7,16 @@
 -- Note     ipv6() of service/names/origin.py does the same. inet's own text writes more addresses as IPv4
 -- Caller   destination_of()
 create or replace function notify.ipv6_spelled(p_host text) returns text
-language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp as $$
 declare
   v_address inet;
   v_hex text;
   v_text text;
   v_before text;
 begin
+  if strpos(p_host, '.') > 0 and p_host !~ ':(\d{1,3}\.){3}\d{1,3}$' then
+    return null;                            -- inet also takes three numbers for an address
+  end if;
   v_address := p_host::inet;
   if family(v_address) <> 6 then
     return null;

@@ -100,6 +100,7 @@ def create_app(
     post("/notify/batch", batch.post, 200, 503, need=SEND)
     get("/notifications", limited(read.page, lists), 200, 503, need=READ)
     get("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ)
+    get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
     post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)

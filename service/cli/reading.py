@@ -1,10 +1,12 @@
-"""`notify status` and `notify list`: what became of notifications."""
+"""`notify status`, `notify explain` and `notify list`: what became of notifications, and why."""
 
 import argparse
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import ceil
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +38,18 @@ def status(args: argparse.Namespace) -> int:
         say(story(notification))
     if notification["status"] == "queued":
         note(next_try(str(notification.get("due_at")), datetime.now(UTC)))
+    return 0
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Print why one notification is where it is."""
+    from service.cli import client
+
+    answer = shaped(client.explain(base_url(args), an_id(args.id)), "id", "reasons")
+    if is_json(args):
+        show(answer)
+    else:
+        say(line for reason in answer["reasons"] for line in told(reason))
     return 0
 
 
@@ -108,6 +122,13 @@ def story(item: dict[str, Any]) -> Iterator[str]:
             f"{'attempt ' + str(attempt.get('attempt')):16}{attempt.get('started_at')}"
             f"  {attempt.get('outcome')} in {took} ms  {answer}".rstrip()
         )
+
+
+def told(reason: dict[str, Any]) -> Iterator[str]:
+    """Write one reason for a person, and below it the command that would help."""
+    yield from wrap(str(reason.get("sentence")), width=max(40, get_terminal_size().columns - 1))
+    if reason.get("command"):
+        yield f"    {reason['command']}"
 
 
 def an_id(text: str) -> str:

@@ -1,0 +1,105 @@
+"""notify.destination_of() and what it spells with: the same words as the workers'."""
+
+from itertools import product
+
+import pytest
+
+from service.names.origin import ipv6, name_or_ipv4, origin
+from tests.corpus import OK, REFUSED
+from workers.channels.email import domain
+
+URLS = [
+    "http://hooks.example", "HTTP://HOOKS.example/a/b?c#d", "http://hooks.example:80",
+    "http://hooks.example:080/x", "http://hooks.example:00080", "http://hooks.example:",
+    "http://hooks.example./", "http://hooks.example..", "http://.", "http://./", "http://hooks.example.:80",
+    "http://user:secret@hooks.example/", "http://a@b@hooks.example:80?x=@other.example",
+    "http://hooks.example\\@other.example/", "https://h:443/", "https://h:80/", "https://h:0443/",
+    "http://h:08080/", "http://h:0", "ftp://h:21", "http://h_1", "", "h", "mailto:a@b", "http://",
+    "http:///x", "http://:80/", "http://[::1]:80/", "http://[zz]/", "http://[1.2.3.4]/",
+    "http://h:12345678901234567", "http://é.example", "http://h%41", "x://y",
+]  # fmt: skip
+HOSTS = [
+    "127.1", "0x7f.1", "0177.0.0.1", "2130706433", "0x7F000001", "127.0.1", "017700000001",
+    "256.1.1.1", "1.2.3.4.5", "1.2.3.256", "4294967296", "4294967295", "0x", "0", "08.1", "1..2",
+    "1.256", "1.16777216", "1.16777215", "0xg", "1e3", "127.0.0.1.", "0x100000000", "0000000000001",
+]  # fmt: skip
+ADDRESSES = [
+    "::", "::1", "1::", "0:0:0:0::0001", "2001:DB8::A", "2001:db8:0:0:1:0:0:1", "::1.2.3.4",
+    "1:0:0:2:0:0:0:3", "::ffff:127.0.0.1", "::ffff:7f00:1", "fe80::1", "1:2:3:4:5:6:7:8", "1:2",
+    "64:ff9b::1.2.3.4", "0:1:2:3:4:5:6:7", "1:2:3:4:5:6:7:0", "0:0:1:2:3:4:5:6", ":::", "1.2.3.4",
+    "::ffff:0:0", "::fffe:1:2", "1:0:3:4:5:6:7:8", "12345::", "::ffff:1.2.3",
+]  # fmt: skip
+
+
+def spelled(db, channel, recipient):
+    query = "select notify.destination_of(%s, %s) as name"
+    return db.execute(query, [channel, recipient]).fetchone().name
+
+
+def theirs(channel, recipient):
+    """Name a destination as workers do."""
+    if channel == "email":
+        return domain(recipient.rpartition("@")[2])
+    return origin(recipient)
+
+
+def test_whatever_is_accepted_has_the_destination_that_workers_use(shared_db):
+    accepted = {
+        (e.channel, e.recipient)
+        for e in [*OK, *REFUSED]
+        if e.rule is None and e.channel in ("webhook", "email")
+    }
+    assert len(accepted) > 30
+    for channel, recipient in sorted(accepted):
+        is_beyond = channel == "email" and not recipient.rpartition("@")[2].isascii()
+        expected = None if is_beyond else theirs(channel, recipient)
+        assert spelled(shared_db, channel, recipient) == expected, recipient
+
+
+def test_each_spelling_of_a_url_has_the_origin_that_workers_use(shared_db):
+    urls = [*URLS, *(f"http://{host}/" for host in HOSTS), *(f"http://[{a}]:8/" for a in ADDRESSES)]
+    got = {url: spelled(shared_db, "webhook", url) for url in urls}
+    assert got == {url: origin(url) if url.isascii() else None for url in urls}
+
+
+def test_numbers_are_the_address_that_workers_take_them_for(shared_db):
+    query = "select h, notify.ipv4_spelled(h) as got from unnest(%s::text[]) as h"
+    hosts = [host.lower().removesuffix(".") for host in HOSTS]
+    assert {r.h: r.got for r in shared_db.execute(query, [hosts])} == {
+        host: name_or_ipv4(host) for host in hosts
+    }
+
+
+def test_addresses_are_compressed_as_workers_do(shared_db):
+    query = "select h, notify.ipv6_spelled(h) as got from unnest(%s::text[]) as h"
+
+    def ours(text):
+        try:
+            return ipv6(text)
+        except ValueError:
+            return None
+
+    assert {r.h: r.got for r in shared_db.execute(query, [ADDRESSES])} == {
+        text: ours(text) for text in ADDRESSES
+    }
+
+
+def test_any_run_of_zeros_is_compressed_as_workers_do(shared_db):
+    texts = [":".join(groups) for groups in product("01", repeat=8)]
+    query = "select h, notify.ipv6_spelled(h) as got from unnest(%s::text[]) as h"
+    assert {r.h: r.got for r in shared_db.execute(query, [texts])} == {t: ipv6(t) for t in texts}
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["a@example.org", "a@EXAMPLE.org.", '"a@b"@example.org', "a@b@example.org", "a@x", "a"],
+)
+def test_a_mail_has_the_domain_that_workers_use(shared_db, recipient):
+    name = recipient.rpartition("@")[2] if "@" in recipient else None
+    assert spelled(shared_db, "email", recipient) == (domain(name) if name else None)
+
+
+def test_what_only_workers_spell_has_none_here(shared_db):
+    assert spelled(shared_db, "email", "a@bücher.example") is None
+    assert spelled(shared_db, "log", "https://h") is None
+    assert spelled(shared_db, "sms", "1") is None
