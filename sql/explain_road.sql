@@ -65,7 +65,7 @@ begin
       quote_literal(v_settings.environment)), null::timestamptz, 'notify doctor';
   elsif p_row.status = 'queued' and v_able = 0 then
     return query select 'channel_not_configured', format(
-      'None of the %s workers that run can send on channel %s: %s', v_at_home, quote_ident(left(p_row.channel, 63)),
+      'None of the %s workers that are heard of can send on channel %s: %s', v_at_home, quote_ident(left(p_row.channel, 63)),
       case p_row.channel when 'email' then 'set SMTP_URL and MAIL_FROM for them.' else 'they do not know it.' end),
       null::timestamptz, 'notify doctor';
   end if;
