@@ -1,10 +1,20 @@
 """Notifications explained, and workers that say that they live: short calls for tests."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg import Connection
+
+URL = "https://hooks.example/orders/s3cret"
+WEBHOOK: dict[str, Any] = {"channel": "webhook", "recipient": URL, "payload": "{}"}
+MAIL: dict[str, Any] = {
+    "channel": "email", "recipient": "ada@Example.org",
+    "payload": '{"subject": "s", "text": "t"}',
+}  # fmt: skip
 
 
 def explain(db: Connection[Any], id: UUID) -> dict[str, Any]:
@@ -58,3 +68,16 @@ def state(destination: str, state: str = "breaker", **more: Any) -> dict[str, An
         "channel": "webhook", "destination": destination, "state": state, "url_hash": "",
         "code": "connect_failed", "ago_s": 60, "in_s": None,
     } | more  # fmt: skip
+
+
+@contextmanager
+def leading(dsn: str) -> Iterator[None]:
+    """Let a dispatcher lead."""
+    with psycopg.connect(dsn, autocommit=True, application_name="notify-disp") as leader:
+        leader.execute("select notify.lead()")
+        yield
+
+
+def utc(at: Any) -> str:
+    """Write a time as sentences have it."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

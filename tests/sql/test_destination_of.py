@@ -1,11 +1,11 @@
 """notify.destination_of() and what it spells with: the same words as the workers'."""
 
-from itertools import product
-
 import pytest
 
-from service.names.origin import ipv6, name_or_ipv4, origin
+from service.names.origin import origin
 from tests.corpus import OK, REFUSED
+from tests.sql.test_ipv4_spelled import HOSTS
+from tests.sql.test_ipv6_spelled import ADDRESSES
 from workers.channels.email import domain
 
 URLS = [
@@ -17,17 +17,6 @@ URLS = [
     "http://h:08080/", "http://h:0", "ftp://h:21", "http://h_1", "", "h", "mailto:a@b", "http://",
     "http:///x", "http://:80/", "http://[::1]:80/", "http://[zz]/", "http://[1.2.3.4]/",
     "http://h:12345678901234567", "http://é.example", "http://h%41", "x://y",
-]  # fmt: skip
-HOSTS = [
-    "127.1", "0x7f.1", "0177.0.0.1", "2130706433", "0x7F000001", "127.0.1", "017700000001",
-    "256.1.1.1", "1.2.3.4.5", "1.2.3.256", "4294967296", "4294967295", "0x", "0", "08.1", "1..2",
-    "1.256", "1.16777216", "1.16777215", "0xg", "1e3", "127.0.0.1.", "0x100000000", "0000000000001",
-]  # fmt: skip
-ADDRESSES = [
-    "::", "::1", "1::", "0:0:0:0::0001", "2001:DB8::A", "2001:db8:0:0:1:0:0:1", "::1.2.3.4",
-    "1:0:0:2:0:0:0:3", "::ffff:127.0.0.1", "::ffff:7f00:1", "fe80::1", "1:2:3:4:5:6:7:8", "1:2",
-    "64:ff9b::1.2.3.4", "0:1:2:3:4:5:6:7", "1:2:3:4:5:6:7:0", "0:0:1:2:3:4:5:6", ":::", "1.2.3.4",
-    "::ffff:0:0", "::fffe:1:2", "1:0:3:4:5:6:7:8", "12345::", "::ffff:1.2.3",
 ]  # fmt: skip
 
 
@@ -60,34 +49,6 @@ def test_each_spelling_of_a_url_has_the_origin_that_workers_use(shared_db):
     urls = [*URLS, *(f"http://{host}/" for host in HOSTS), *(f"http://[{a}]:8/" for a in ADDRESSES)]
     got = {url: spelled(shared_db, "webhook", url) for url in urls}
     assert got == {url: origin(url) if url.isascii() else None for url in urls}
-
-
-def test_numbers_are_the_address_that_workers_take_them_for(shared_db):
-    query = "select h, notify.ipv4_spelled(h) as got from unnest(%s::text[]) as h"
-    hosts = [host.lower().removesuffix(".") for host in HOSTS]
-    assert {r.h: r.got for r in shared_db.execute(query, [hosts])} == {
-        host: name_or_ipv4(host) for host in hosts
-    }
-
-
-def test_addresses_are_compressed_as_workers_do(shared_db):
-    query = "select h, notify.ipv6_spelled(h) as got from unnest(%s::text[]) as h"
-
-    def ours(text):
-        try:
-            return ipv6(text)
-        except ValueError:
-            return None
-
-    assert {r.h: r.got for r in shared_db.execute(query, [ADDRESSES])} == {
-        text: ours(text) for text in ADDRESSES
-    }
-
-
-def test_any_run_of_zeros_is_compressed_as_workers_do(shared_db):
-    texts = [":".join(groups) for groups in product("01", repeat=8)]
-    query = "select h, notify.ipv6_spelled(h) as got from unnest(%s::text[]) as h"
-    assert {r.h: r.got for r in shared_db.execute(query, [texts])} == {t: ipv6(t) for t in texts}
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,11 @@ def test_no_more_than_a_thousand_come_at_once(db):
     assert len(noted(db)) == 1000
 
 
-@pytest.mark.parametrize("table", ["workers", "destination_state"])
-def test_a_lock_is_waited_for_no_longer_than_a_moment(db, other_db, table):
-    call = {"workers": beat, "destination_state": lambda db: note(db, A)}[table]
+@pytest.mark.parametrize(
+    ("table", "call"),
+    [("workers", beat), ("destination_state", lambda db: note(db, A))],
+)
+def test_a_lock_is_waited_for_no_longer_than_a_moment(db, other_db, table, call):
     with other_db.transaction():
         other_db.execute(f"lock table notify.{table} in access exclusive mode")
         with pytest.raises(psycopg.errors.LockNotAvailable):
