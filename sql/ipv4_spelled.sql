@@ -7,7 +7,7 @@
 -- Note     name_or_ipv4() of service/names/origin.py does the same
 -- Caller   destination_of()
 create or replace function notify.ipv4_spelled(p_host text) returns text
-language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare
   v_parts text[] := string_to_array(p_host, '.');
   v_last integer := cardinality(v_parts);
@@ -16,7 +16,7 @@ declare
   v_address bigint := 0;
   v_digits text;
 begin
-  if v_last not between 1 and 4 then
+  if v_last is null or v_last not between 1 and 4 then
     return p_host;
   end if;
   for i in 1..v_last loop
