@@ -1,5 +1,7 @@
 """notify.explain(): each notification explained to whom it belongs."""
 
+from uuid import uuid4
+
 import psycopg
 import pytest
 
@@ -24,6 +26,7 @@ def test_a_producer_sees_its_own_rows_explained_and_no_others(road, dsn):
     with producer(road, dsn, "shop") as shop, producer(road, dsn, "other") as other:
         id = shop.execute("select notify.send('log', 'r', '{}') as id").fetchone().id
         assert list(explain(shop, id)) == ["next", "enqueued"]
+        assert explain(other, id) == explain(other, uuid4())
         assert list(explain(other, id)) == ["not_found"]
         assert list(explain(road, id)) == ["next", "enqueued"]
         for table in ("workers", "destination_state"):

@@ -1,5 +1,7 @@
 """A worker tells the ledger that it lives, and what only it knows; nothing else waits for that."""
 
+import os
+import subprocess
 import time
 
 import psycopg
@@ -8,7 +10,8 @@ from loguru import logger
 
 from service.process.distribution import installed_version
 from tests import ledger
-from tests.explaining import explain, first
+from tests.acceptance.conftest import NOTIFY, free_port
+from tests.explaining import explain, first, silence
 from tests.integration.workers.webhooks import counts, webhooks
 from tests.waiting import wait_for
 from workers import heart
@@ -112,3 +115,18 @@ def test_a_schema_without_its_functions_holds_up_no_notification(db, start, quic
     wait_for(lambda: counts(db, ids) == {"sent": 3})
     db.execute("alter function notify.beat_later rename to beat")
     wait_for(lambda: beats(db))
+
+
+def test_a_worker_that_was_killed_is_said_to_be_dead(db, dsn, sink, tmp_path):
+    environ = os.environ | {
+        "DATABASE_URL": dsn, "WEBHOOK_ALLOW": "127.0.0.0/8", "METRICS_PORT": str(free_port()),
+    }  # fmt: skip
+    [id] = webhooks(db, 1, sink.url + "/held")
+    with subprocess.Popen([NOTIFY, "worker"], env=environ, cwd=tmp_path) as worker:
+        wait_for(lambda: bool(sink.requests and beats(db)))
+        assert first(db, id).code == "leased"
+        worker.kill()
+    silence(db, "31 s", beats(db)[0].worker)
+    got = first(db, id)
+    assert got.code == "worker_died"
+    assert f":{worker.pid}-" in got.sentence
