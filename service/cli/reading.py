@@ -49,7 +49,7 @@ def explain(args: argparse.Namespace) -> int:
     if is_json(args):
         show(answer)
     else:
-        say(line for reason in answer["reasons"] for line in told(reason))
+        say(line for reason in answer["reasons"] for line in reason_lines(reason))
     return 0
 
 
@@ -124,7 +124,7 @@ def story(item: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def told(reason: dict[str, Any]) -> Iterator[str]:
+def reason_lines(reason: dict[str, Any]) -> Iterator[str]:
     """Write one reason for a person, and below it the command that would help."""
     yield from wrap(str(reason.get("sentence")), width=max(40, get_terminal_size().columns - 1))
     if reason.get("command"):
