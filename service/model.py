@@ -88,6 +88,16 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """One reason why a notification is where it is."""
+
+    code: str  # a word that stays
+    sentence: str
+    until: datetime | None
+    command: str | None  # that would help
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """What a notification is after cancel() tried to cancel it."""
 

@@ -126,6 +126,8 @@ begin
       created_by,expires_at,revoked_at,last_used_at}'),
     ('audit', '{id,at,actor,key_id,verb,detail}'),
     ('emptied_days', '{day,following,emptied,left_over,took,looked_at}'),
+    ('workers', '{worker,host,version,environment,channels,patience,slots,in_flight,settled,per_s,started_at,beat_at}'),
+    ('destination_state', '{worker,channel,destination,state,url_hash,code,since,until}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)

@@ -24,7 +24,7 @@ begin
   select case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure::text, 'execute', null
   from pg_proc p
   where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'id_floor', 'send', 'outcomes',
-    'outcome_of', 'validate', 'wait', 'unended', 'producer_of', 'speaking_role');
+    'outcome_of', 'validate', 'explain', 'wait', 'unended', 'producer_of', 'speaking_role');
 end
 $$;
 

@@ -117,6 +117,7 @@ def create_app(
             made("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ),
         ),
     )  # fmt: skip
+    get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
     post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)

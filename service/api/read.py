@@ -1,8 +1,8 @@
-"""GET /notifications/{id} and GET /notifications."""
+"""GET /notifications/{id}, GET /notifications/{id}/explain and GET /notifications."""
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,7 +13,16 @@ from multidict import MultiMapping
 
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all, sees_payloads
-from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
+from service.api.views import (
+    AttemptView,
+    Detail,
+    Explanation,
+    Links,
+    Page,
+    PageLinks,
+    Reason,
+    Summary,
+)
 from service.http.problems import Fault, Problem, invalid
 from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
 from service.limits import REFERENCE_MAX_CHARS
@@ -43,6 +52,15 @@ class ReadHandler:
         if notification is None or not (sees_all(caller) or is_own(notification.producer, caller)):
             raise Problem("notification_not_found")
         return notification
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Answer why one notification is where it is."""
+        id, caller = notification_id(request), caller_of(request)
+        sender = await self._store.sender(id)
+        if sender is None or not (sees_all(caller) or is_own(sender[0], caller)):
+            raise Problem("notification_not_found")
+        reasons = [Reason(**asdict(sentence)) for sentence in await self._store.explain(id)]
+        return json_response(Explanation(id, reasons, Links(f"/notifications/{id}/explain")))
 
     async def page(self, request: web.Request) -> web.Response:
         """Answer a page of the list, with the link to the next one."""

@@ -60,6 +60,7 @@ def parser() -> Parser:
     add_inbox(commands)
     add_send(commands)
     add_status(commands)
+    add_explain(commands)
     add_list(commands)
     add_cancel(commands)
     add_redrive(commands)
@@ -207,6 +208,16 @@ def add_status(commands: Any) -> None:
     add_wait(status)
     add_url(status)
     add_form(status)
+
+
+def add_explain(commands: Any) -> None:
+    """Describe `notify explain`."""
+    explain = command(commands, "explain", "service.cli.reading", "say why one is where it is",
+        "In plain sentences, the most important first, each with the command that would help.",
+        function="explain")  # fmt: skip
+    explain.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
+    add_url(explain)
+    add_form(explain)
 
 
 def add_list(commands: Any) -> None:

@@ -206,6 +206,26 @@ def test_what_a_worker_holds_is_read_from_the_leases_only(full):
     assert seen.read.total() <= 2 * sending.n + DAYS
 
 
+def test_how_many_are_ahead_is_read_from_the_due_index_and_no_further_than_the_limit(full):
+    query = "select notify.ahead_of(3::smallint, now(), notify.new_id(), %s) as n"
+    seen = touched(full, lambda: full.execute(query, [BATCH]).fetchone())
+    assert seen.answer.n == BATCH
+    assert seen.indexes == {"notifications_due"}
+    assert seen.read.total() <= 2 * BATCH + A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "sent", "failed"])
+def test_an_explanation_reads_its_row_and_what_is_ahead_of_it(full, status):
+    [row, *_], _ = some(full, status, days_ago=3)
+    before = "select count(*) as n from notify.notifications where status = 'queued'"
+    most = 2 * full.execute(before).fetchone().n if status == "queued" else A_LOOK_AT_THE_ENDS
+    query = "select * from notify.explain(%s)"
+    seen = touched(full, lambda: full.execute(query, [row.id]).fetchall())
+    assert seen.answer[-1].code == "enqueued"
+    assert seen.read["SEQ SCAN"] == 0
+    assert seen.read.total() <= most + 8
+
+
 @pytest.mark.parametrize("status", ["queued", "sending", "sent"])
 def test_a_cancel_reads_the_key_of_its_days_only(full, status):
     rows, partitions = some(full, status, days_ago=3)
