@@ -40,7 +40,10 @@ class Worker:
     Threads: start and stop are called by one at a time; alive and ended by any.
     """
 
-    def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: WorkerMetrics, sandbox: str | None = None
+    ) -> None:
+        """`sandbox`: the inbox that takes everything that is sent; None: there is none."""
         self._settings = settings = within_descriptors(settings)
         # The token, because a restarted container has the same host and process id as before.
         self._name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
@@ -57,7 +60,9 @@ class Worker:
             store=Store(settings, metrics, self._name, "settler", outage),
             slots=slots,
         )
-        self._senders = senders(settings, metrics, self._clock, slots, self._settler.inbox)
+        self._senders = senders(
+            settings, metrics, self._clock, slots, self._settler.inbox, sandbox=sandbox
+        )
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
         self._claimer = Claimer(
             settings,
@@ -110,10 +115,16 @@ class Worker:
 
 
 def senders(
-    settings: Settings, metrics: WorkerMetrics, clock: Clock, slots: Slots, outbox: Outbox
+    settings: Settings,
+    metrics: WorkerMetrics,
+    clock: Clock,
+    slots: Slots,
+    outbox: Outbox,
+    *,
+    sandbox: str | None = None,
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
-    by_name = channels(settings, clock.now)
+    by_name = channels(settings, clock.now, sandbox)
     breakers, paces = Breakers(settings, metrics), Paces()
     shortages, names, doubts = Shortages(metrics), Names(), Doubts()
     return [
