@@ -12,7 +12,6 @@ from pathlib import Path
 from service.cli.settings import state_directory
 from service.config.settings import Settings
 from service.errors import ConfigError
-from service.inbox.inbox import Inbox
 from service.ledger.sandbox_home import SANDBOX
 from service.names.guard import Places
 
@@ -52,11 +51,11 @@ def own_state(directory: Path) -> Path:
     return directory.with_name(f"{directory.name}-sandbox")
 
 
-def for_its_worker(settings: Settings, inbox: Inbox) -> Settings:
-    """Let a worker connect the inbox, and nothing else; its mail server is the inbox already."""
+def for_its_worker(settings: Settings, port: int) -> Settings:
+    """Let webhooks connect the inbox on a port of this machine, and nothing else."""
     return replace(
         settings,
         webhook_allow=Places(networks=(HERE,)),
         webhook_deny=ELSEWHERE,
-        webhook_ports=(inbox.http_port,),
+        webhook_ports=(port,),
     )

@@ -137,7 +137,7 @@ async def everything(
         dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
         if is_sandbox and inbox is not None:
-            work = working(for_its_worker(settings, inbox), sandbox=inbox_url)
+            work = working(for_its_worker(settings, inbox.http_port), sandbox=inbox_url)
         else:
             work = working(settings)
         worker_ended = await roles.enter_async_context(work)

@@ -5,6 +5,7 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,14 @@ class Mail:
 
 def read_mail(source: bytes) -> Mail:
     """Read the subject, the first plain text and the first HTML of a mail."""
-    mail = message_from_bytes(source)
+    try:
+        return shown(message_from_bytes(source))
+    except RecursionError:  # bodies within bodies within bodies
+        return shown(BytesHeaderParser().parsebytes(source))
+
+
+def shown(mail: "Message[str, str]") -> Mail:
+    """Give what people read of a mail that was parsed."""
     return Mail(
         subject=decoded(mail, "Subject"),
         text=part(mail, "text/plain"),

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from email import message_from_bytes
+from email.parser import BytesHeaderParser
 from typing import cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
@@ -79,7 +79,7 @@ class SmtpInbox:
     ) -> str:
         """Take a mail."""
         content = envelope.original_content or b""
-        mail = message_from_bytes(content)
+        mail = BytesHeaderParser().parsebytes(content)  # a body may be nested without end
         head, _, body = content.partition(b"\r\n\r\n")
         message_id = decoded(mail, "Message-ID")
         for address in envelope.rcpt_tos:
