@@ -19,7 +19,11 @@ begin
   union all
   select 'function', p.oid::regprocedure::text, 'execute', null
   from pg_proc p
-  where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'send', 'send_many', 'outcomes');
+  where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'send', 'send_many', 'outcomes',
+    'on_change', 'off_change', 'check_watch', 'keep_watch', 'drop_watch', 'open_watch', 'watched', 'watch_query',
+    'watch_triggers')
+  union all
+  select 'table', 'notify.watches', 'select', null;
 end
 $$;
 
