@@ -3,9 +3,11 @@
 import asyncio
 import io
 import json
+import re
 import smtplib
 from collections.abc import Callable, Coroutine
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,6 +20,7 @@ from service.inbox.inbox import Inbox
 from service.model import Known
 from tests.waiting import LIMIT_S
 
+OPS = Path(__file__).resolve().parents[2] / "ops"
 ID = "01a202fe-4dde-77b7-a3d8-a0b97bfc4b6{}"
 
 
@@ -379,5 +382,32 @@ def test_who_asks_leaves_no_trace_among_the_arrivals() -> None:
         assert (await case.get())["arrivals"] == []
         await case.post("/arrivals")  # a webhook to somebody's path of that name
         assert len((await case.get())["arrivals"]) == 1
+
+    run(test)
+
+
+def test_the_page_shows_what_is_answered() -> None:
+    """What ops/SANDBOX.md and ops/STABILITY.md say of it."""
+    page = (OPS / "SANDBOX.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    shown = json.loads(example)
+    explained = re.findall(r"^\| (`.*?) \|", page.partition("| parameter |")[2], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (parameters|document|an arrival) \| (.*) \|$",
+        (OPS / "STABILITY.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    names = {what: re.findall(r"`(\w+)`", cell) for what, cell in rows}
+    assert sorted(re.findall(r"`(\w+)`", " ".join(explained))) == sorted(names["parameters"])
+
+    async def test(case: Case) -> None:
+        await case.post(webhook_id=case.knows(1))
+        answer = await case.get()
+        assert list(answer) == list(shown) == names["document"]
+        [arrival] = answer["arrivals"]
+        assert list(arrival) == list(shown["arrivals"][0]) == names["an arrival"]
+        all_of_them = "".join(f"&{name}=" for name in [*names["parameters"], "another"])
+        problem = await case.get(f"?{all_of_them}", 422)
+        assert [error["parameter"] for error in problem["errors"]] == ["another"]
 
     run(test)
