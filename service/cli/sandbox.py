@@ -12,7 +12,7 @@ from pathlib import Path
 from service.cli.settings import state_directory
 from service.config.settings import Settings
 from service.errors import ConfigError
-from service.ledger.sandbox_home import SANDBOX
+from service.home import SANDBOX
 from service.names.guard import Places
 
 IPV4, IPV6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")

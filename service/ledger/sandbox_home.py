@@ -1,17 +1,17 @@
 """Which ledgers a sandbox may have: an empty database, or one that a sandbox has made.
 
-Else it would swallow what others are waiting for. The name below is declared as the ENVIRONMENT of
-its ledger (sql/home.sql): no sandbox sends from another ledger, and nobody else from a sandbox's.
+Else it would swallow what others are waiting for. SANDBOX is declared as the ENVIRONMENT of its
+ledger (sql/home.sql): no sandbox sends from another ledger, and nobody else from a sandbox's.
 """
 
 import psycopg
 
 from service.config.postgres_url import place
 from service.errors import StartError
+from service.home import SANDBOX
 from service.ledger.db import conninfo
 from service.ledger.migrate import start_errors
 
-SANDBOX = "notify up --sandbox"
 IS_LEDGER = "select to_regclass('notify.notifications') is not null"
 # Ledgers of older releases have no such table, or no such column.
 HAS_SETTINGS = "select to_regclass('notify.settings') is not null"

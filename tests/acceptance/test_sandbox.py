@@ -73,8 +73,8 @@ def test_its_ledger_and_others_keep_apart(start: Start, state: Path) -> None:
     later = up.sends(channel="webhook", recipient=hook, payload=1, send_at=tomorrow)
     assert up.command.stop() == 0
     outside = Up(start, state)  # the same state, without a sandbox
-    said = outside.command.says("at home here as notify up --sandbox")
-    assert "nothing is sent" in said
+    said = outside.command.says("this ledger is a sandbox's, and nothing is sent")
+    assert "start it with --sandbox" in said
     assert get(f"{outside.api}/readyz")["status"] == "degraded"
     assert get(f"{outside.api}/healthz") == {"status": "alive"}
     assert get(f"{outside.api}/notifications/{later}")["id"] == later

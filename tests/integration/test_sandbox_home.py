@@ -5,8 +5,9 @@ import pytest
 
 from service.config.settings import Settings
 from service.errors import NotifyError, StartError
+from service.home import SANDBOX
 from service.ledger.migrate import migrate
-from service.ledger.sandbox_home import SANDBOX, refuse_others_ledger
+from service.ledger.sandbox_home import refuse_others_ledger
 
 
 def name_of(dsn: str) -> str | None:

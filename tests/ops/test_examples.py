@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,8 +110,7 @@ def test_fastapi_with_sqlalchemys_asyncio(db, dsn, shop, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES / "fastapi")
     sys.modules.pop("shop", None)
     shop.execute("create table orders (id bigint primary key, total numeric not null)")
-    import shop as example
-
+    example = import_module("shop")
     with ExitStack() as stack:
         stack.callback(sys.modules.pop, "shop")
         client = stack.enter_context(TestClient(example.app))

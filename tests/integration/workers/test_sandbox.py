@@ -3,6 +3,7 @@
 import json
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -63,7 +64,7 @@ def work(dsn, sink):
         worker.stop()
 
 
-def enqueued(db, recipient: str, channel: str = "webhook") -> str:
+def enqueued(db, recipient: str, channel: str = "webhook") -> UUID:
     return ledger.enqueue(db, channel=channel, recipient=recipient, payload='{"n": 1}')[0]
 
 
