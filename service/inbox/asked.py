@@ -13,7 +13,7 @@ from service.http.callers import Callers
 from service.http.problems import Problem, answer
 from service.http.query import Parameters, parameters
 from service.inbox.arrivals import Arrival, Arrivals
-from service.inbox.mails import read_mail
+from service.inbox.mails import encodable, read_mail
 
 LIMIT, LIMIT_MAX = 100, 1_000
 WAIT_MAX_S = 30.0
@@ -187,11 +187,6 @@ def json_of(body: bytes) -> msgspec.Raw | None:
     except (msgspec.DecodeError, RecursionError, ValueError):
         return None
     return msgspec.Raw(body)
-
-
-def encodable(text: str) -> str:
-    """Spell out what is no Unicode: a header may hold any bytes."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def seconds(text: str) -> float:

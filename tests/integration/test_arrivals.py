@@ -361,9 +361,10 @@ NESTED = b"".join(
         b"Message-ID: " + b"<" * 900 + b"\r\n\r\nx",
         b"Content-Type: text/plain; charset=utf-16\r\n\r\n\x00\xd8x",
         b"Content-Type: text/plain; charset=hex\r\n\r\nzz",
+        b"Subject: " + b"=?utf-8?q?a?=\r\n " * 60_000 + b"\r\n\r\nx",  # each word is joined to all
         NESTED,
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_a_mail_that_is_none_arrives_all_the_same(source: bytes) -> None:
     async def test(case: Case) -> None:
