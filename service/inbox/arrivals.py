@@ -82,6 +82,11 @@ class Arrivals:
         return self._news
 
     @property
+    def last(self) -> int:
+        """The number of the newest; 0: nothing has arrived."""
+        return self._last
+
+    @property
     def before_first(self) -> int:
         """The number before the oldest that is kept."""
         return self._last - len(self._kept)

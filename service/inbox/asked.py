@@ -93,6 +93,8 @@ class ArrivalsHandler:
         fields = {"after": 0, "id": None, "reference": None, "recipient": None, "limit": LIMIT}
         values["after"] = values.pop("since", 0)
         question = Question(**(fields | values))
+        if question.limit == 0:
+            return self._answer(question, [], self._arrivals.last)
         if not wait_s:
             return self._answer(question, *await self._look(question, question.after))
         if self._waiters >= WAITERS_MAX:

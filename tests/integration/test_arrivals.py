@@ -200,10 +200,17 @@ def test_since_goes_on_where_the_answer_before_ended_and_misses_nothing() -> Non
         assert ids(await case.get(f"?reference=even&since={even['next']}")) == [
             ID.format(2), ID.format(4)
         ]  # fmt: skip
-        nothing = await case.get("?limit=0")
-        assert (nothing["arrivals"], ids(await case.get(f"?since={nothing['next']}"))) == (
-            [], ids(await case.get())
-        )  # fmt: skip
+
+    run(test)
+
+
+def test_a_limit_of_none_gives_the_place_behind_the_newest() -> None:
+    async def test(case: Case) -> None:
+        await case.post(webhook_id=case.knows(1))
+        now = await case.get("?limit=0&wait=30")
+        assert now["arrivals"] == []
+        await case.post(webhook_id=case.knows(2))
+        assert ids(await case.get(f"?since={now['next']}")) == [ID.format(2)]
 
     run(test)
 
