@@ -136,7 +136,8 @@ async def everything(
             inbox = mail_to = None
         dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
-        if is_sandbox and inbox is not None:
+        if is_sandbox:
+            assert inbox is not None  # it was needed: a sandbox must never send elsewhere
             work = working(for_its_worker(settings, inbox.http_port), sandbox=inbox_url)
         else:
             work = working(settings)
