@@ -276,3 +276,13 @@ class LockHolder:
         if self.pid is None:
             return "a prepared transaction (see pg_prepared_xacts)"
         return f"pid {self.pid}, role {self.role}, application {self.application or '(none)'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the ledger knows of a notification that arrived in the inbox."""
+
+    id: UUID
+    channel: str
+    recipient: str
+    reference: str | None

@@ -43,7 +43,10 @@ class Worker:
     Threads: start and stop are called by one at a time; alive and ended by any.
     """
 
-    def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: WorkerMetrics, sandbox: str | None = None
+    ) -> None:
+        """`sandbox`: the inbox that takes everything that is sent; None: there is none."""
         self._settings = settings = within_descriptors(settings)
         # The token, because a restarted container has the same host and process id as before.
         self._name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
@@ -62,7 +65,8 @@ class Worker:
         )
         parkings = Parkings()
         self._senders = senders(
-            settings, metrics, self._clock, slots, self._settler.inbox, parkings=parkings
+            settings, metrics, self._clock, slots, self._settler.inbox,
+            parkings=parkings, sandbox=sandbox,
         )
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
         self._claimer = Claimer(
@@ -134,9 +138,10 @@ def senders(
     outbox: Outbox,
     *,
     parkings: Parkings,
+    sandbox: str | None = None,
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
-    by_name = channels(settings, clock.now)
+    by_name = channels(settings, clock.now, sandbox)
     breakers, paces = Breakers(settings, metrics), Paces()
     shortages, names, doubts = Shortages(metrics), Names(), Doubts()
     return [

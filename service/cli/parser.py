@@ -87,6 +87,11 @@ def add_up(commands: Any) -> None:
     add_state(up)
     add_port(up)
     up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
+    up.add_argument(
+        "--sandbox", action="store_true",
+        help="for tests: everything goes to the inbox, whatever its recipient; GET /arrivals there "
+        "says what arrived",
+    )  # fmt: skip
     add_inbox_ports(up, "inbox-")
     up.add_argument(
         "-v", "--verbose", action="store_true", help="the inbox prints headers and bodies too"

@@ -26,8 +26,8 @@ def test_a_producer_sets_what_a_client_sets_and_what_is_said_by_sql_alone(shared
 
 
 CALLED = {
-    "new_id", "id_floor", "send", "outcomes", "outcome_of", "validate", "explain", "wait",
-    "unended", "producer_of", "speaking_role",
+    "new_id", "id_floor", "send", "send_many", "outcomes", "outcome_of", "validate", "explain",
+    "wait", "unended", "producer_of", "speaking_role",
 }  # fmt: skip
 
 
