@@ -173,7 +173,7 @@ begin
   select 'index notify.' || n || case when i.indexrelid is null then ' is missing' else ' is not valid' end,
     case when i.indexrelid is not null then 'drop index notify.' || n || '; then notify migrate' end, false
   from unnest('{notifications_due,notifications_leased,notifications_failed,notifications_reference,
-    notifications_ended}'::text[]) as n
+    notifications_ended,watch_faults_watch}'::text[]) as n
   left join pg_index i on i.indexrelid = to_regclass('notify.' || n)
   where i.indisvalid is not true
   union all

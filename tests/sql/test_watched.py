@@ -23,7 +23,9 @@ def orders(db):
 def writer(db, dsn, orders):
     """A session that may change orders, and has no right of ours."""
     with role(db) as user:
-        db.execute(SQL("grant select, insert, update, delete on orders to {}").format(Identifier(user)))
+        db.execute(
+            SQL("grant select, insert, update, delete on orders to {}").format(Identifier(user))
+        )
         with psycopg.connect(
             dsn, user=user, password="p", autocommit=True, row_factory=namedtuple_row
         ) as session:
@@ -53,7 +55,11 @@ def test_an_insert_an_update_and_a_delete_are_told(db, orders):
     [payload, *_] = [t.payload for t in told(db)]
     assert set(payload) == {"table", "op", "at", "old", "new"}
     assert payload["table"] == "public.orders"
-    assert before < datetime.fromisoformat(payload["at"]) < datetime.now(timezone.utc).replace(year=9998)
+    assert (
+        before
+        < datetime.fromisoformat(payload["at"])
+        < datetime.now(timezone.utc).replace(year=9998)
+    )
 
 
 def test_only_the_events_that_were_named_are_told(db, orders):
@@ -108,7 +114,9 @@ class TestColumnsConditionReference:
         db.execute("update orders set status = 'paid'")
         assert len(told(db)) == 2
 
-    def test_a_null_that_becomes_a_value_is_a_change_and_a_null_that_stays_is_none(self, db, orders):
+    def test_a_null_that_becomes_a_value_is_a_change_and_a_null_that_stays_is_none(
+        self, db, orders
+    ):
         watch(db, columns=["status"])
         db.execute("update orders set status = null where id = 1")
         db.execute("update orders set status = null where id = 1")
@@ -190,7 +198,7 @@ class TestPairing:
         assert (row.op, row.old["name"], row.new["name"]) == ("update", "A", "a")
 
     @pytest.mark.parametrize(
-        "of", ["text collate \"C\"", "date", "numeric", "inet", "char(3)", "bytea", "int[]", "uuid"]
+        "of", ['text collate "C"', "date", "numeric", "inet", "char(3)", "bytea", "int[]", "uuid"]
     )
     def test_a_key_of_any_type_pairs(self, db, of):
         value = {"date": "2026-01-01", "inet": "::1", "int[]": "{1}", "numeric": "1.0",
@@ -326,7 +334,9 @@ class TestPartitions:
         ]  # fmt: skip
 
     def test_a_row_that_moves_and_keeps_its_key_is_an_update(self, db):
-        db.execute("create table p (id int, kind int, primary key (id, kind)) partition by list (kind)")
+        db.execute(
+            "create table p (id int, kind int, primary key (id, kind)) partition by list (kind)"
+        )
         db.execute("create table p1 partition of p for values in (1)")
         db.execute("create table p2 partition of p for values in (2)")
         db.execute("insert into p values (1, 1)")
@@ -416,7 +426,9 @@ class TestValues:
         }  # fmt: skip
 
     def test_a_json_that_jsonb_cannot_hold_fails_by_name(self, db):
-        with pytest.raises(psycopg.errors.UntranslatableCharacter, match="watch 1 of public.things"):
+        with pytest.raises(
+            psycopg.errors.UntranslatableCharacter, match="watch 1 of public.things"
+        ):
             new_one(db, "v json", "'\"\\u0000\"'")
 
 
@@ -429,10 +441,14 @@ class TestNames:
     def test_any_name_of_a_table_and_its_columns_works(self, db, name):
         known = {"schema": Identifier(name), "n": Identifier(name)}
         db.execute(SQL("create schema {schema}").format(**known))
-        db.execute(SQL("create table {schema}.{n} ({n} text primary key, other int)").format(**known))
-        quoted = db.execute(
-            "select format('%%I.%%I', %(n)s::text, %(n)s::text) as q", {"n": name}
-        ).fetchone().q
+        db.execute(
+            SQL("create table {schema}.{n} ({n} text primary key, other int)").format(**known)
+        )
+        quoted = (
+            db.execute("select format('%%I.%%I', %(n)s::text, %(n)s::text) as q", {"n": name})
+            .fetchone()
+            .q
+        )
         watch(db, quoted, reference=name)
         watch(db, quoted, columns=[name], recipient="chosen")
         db.execute(SQL("insert into {schema}.{n} values ('x', 1)").format(**known))
@@ -468,7 +484,9 @@ class TestLater:
 
     def test_a_new_column_takes_a_name_that_is_free_again(self, db, orders):
         watch(db, columns=["total"])
-        db.execute("alter table orders rename total to total_before; alter table orders add total int")
+        db.execute(
+            "alter table orders rename total to total_before; alter table orders add total int"
+        )
         db.execute("update orders set total_before = 1")
         assert told(db) == []
         db.execute("update orders set total = 2 where id = 1")
@@ -493,7 +511,9 @@ class TestLater:
         db.execute("alter table orders drop status")
         with pytest.raises(psycopg.errors.UndefinedColumn) as caught:
             db.execute("insert into orders values (4, 5)")
-        assert str(caught.value).startswith(f"watch {id} of public.orders: column new.status does not")
+        assert str(caught.value).startswith(
+            f"watch {id} of public.orders: column new.status does not"
+        )
         assert f"select notify.off_change({id})" in caught.value.diag.message_hint
 
     def test_a_dropped_key_fails_by_name(self, db, orders):
@@ -535,7 +555,8 @@ class TestRights:
         db.execute("create table secrets (id int); insert into secrets values (1)")
         watch(db, condition="new.id in (select id from public.secrets)")
         with pytest.raises(
-            psycopg.errors.InsufficientPrivilege, match="watch 1 .*permission denied for table secrets"
+            psycopg.errors.InsufficientPrivilege,
+            match="watch 1 .*permission denied for table secrets",
         ):
             writer.execute("update orders set total = 1")
         db.execute("update orders set total = 1")
@@ -570,7 +591,9 @@ class TestRights:
         writer.execute("update orders set total = 1")
         assert sorted(t.new["id"] for t in told(db)) == [1, 2]
 
-    def test_functions_of_other_schemas_are_not_found_by_a_hostile_search_path(self, db, orders, writer):
+    def test_functions_of_other_schemas_are_not_found_by_a_hostile_search_path(
+        self, db, orders, writer
+    ):
         watch(db, condition="lower(new.status) = 'open'")
         db.execute(
             "create schema trap; grant usage on schema trap to public;"
