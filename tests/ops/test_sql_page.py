@@ -19,7 +19,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "ops" / "SQL.md").read_text(encodi
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 IN_SQL = [text for language, text in BLOCKS if language == "sql"]
 BY_LANGUAGE = {language: text for language, text in BLOCKS if language != "sql"}
-SEND, TRIGGER, INSERT, OUTCOMES = IN_SQL
+SEND, TRIGGER, INSERT, WATCH, OUTCOMES = IN_SQL
 ORDERS = """
 create table public.orders (id bigint primary key, total numeric);
 alter table public.orders owner to {0};
@@ -128,6 +128,20 @@ def test_an_insert_from_a_table_is_harmless_to_repeat(db, shop):
     shop.execute("insert into orders (id) values (42), (43)")
     assert [shop.execute(INSERT).rowcount for _ in range(2)] == [2, 0]
     assert sent(db) == [order(42, None), order(43, None)]
+
+
+def test_a_watch_tells_what_the_page_says(db, shop):
+    shop.execute(WATCH)
+    shop.execute("insert into orders values (42, 101), (43, 5); update orders set total = 6")
+    told = db.execute(
+        "select payload - 'at' as payload, reference from notify.notifications order by id"
+    ).fetchall()
+    first = {"id": 42, "total": 101}
+    assert [tuple(row) for row in told] == [
+        ({"table": "public.orders", "op": "insert", "old": None, "new": first}, "42"),
+        ({"table": "public.orders", "op": "update", "old": first,
+          "new": {"id": 42, "total": 6}}, "42"),
+    ]  # fmt: skip
 
 
 def test_outcomes_are_found_as_the_page_says(dsn, shop):

@@ -13,7 +13,9 @@ from tests.sql.watching import ORDERS, ops, told, watch
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("older_postgres")]
 WAYS = pytest.mark.parametrize(
-    ("source", "target"), [("newer", "older"), ("older", "newer"), ("newer", "newer")], indirect=True
+    ("source", "target"),
+    [("newer", "older"), ("older", "newer"), ("newer", "newer")],
+    indirect=True,
 )
 
 
@@ -61,7 +63,9 @@ def test_a_table_that_is_restored_alone_is_silent_and_named(both, source, target
         text = dumped.stdout.decode()
         before, _, rest = text.partition("COPY ")
         statements = [*before.splitlines(), *rest.partition("\\.\n")[2].splitlines()]
-        kept = "\n".join(s for s in statements if not s.startswith(("\\", "SET transaction_timeout")))
+        kept = "\n".join(
+            s for s in statements if not s.startswith(("\\", "SET transaction_timeout"))
+        )
         db.execute(kept)
         db.execute("insert into public.orders values (2, 'open', 5)")
     with connect(target) as db:
