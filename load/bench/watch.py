@@ -19,8 +19,8 @@ insert into public.items
 select i, 'open', i, 'a note of thirty characters', now() from generate_series(1, {rows}) as i
 """
 WATCH = """
-select notify.on_change('public.items', '{update}', 'webhook', 'https://example.org/hooks', condition => %s,
-  reference => 'id')
+select notify.on_change('public.items', '{update}', 'webhook', 'https://example.org/hooks',
+  condition => %s, reference => 'id')
 """
 UPDATE = "update public.items set total = total + 1"
 INSERT = """

@@ -17,7 +17,8 @@ def test_a_table_of_the_same_name_that_came_later_gets_no_ticket(db, id):
     db.execute(
         "create trigger o before insert on orders for each statement"
         f" execute function notify.open_watch('{id}');"
-        "create trigger w after insert on orders referencing new table as new_rows for each statement"
+        "create trigger w after insert on orders referencing new table as new_rows for each"
+        " statement"
         f" execute function notify.watched('{id}', 'insert', '', '', '', '', '', 'fail')"
     )
     db.execute("insert into orders values (1)")

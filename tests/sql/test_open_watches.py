@@ -1,4 +1,4 @@
-"""notify.open_watches(): the schema is open to PUBLIC while there are watches, for three functions."""
+"""notify.open_watches(): PUBLIC may call three functions while there are watches."""
 
 from service.ledger.migrate import migrate
 from tests.producers import role
@@ -7,7 +7,8 @@ from tests.sql.watching import ORDERS, watch
 OPENED = {"put_watched", "note_watch_fault", "watch_query"}
 CALLABLE = """
 select p.proname from pg_proc p where p.pronamespace = 'notify'::regnamespace
-  and has_function_privilege(%(role)s, p.oid, 'execute') and has_schema_privilege(%(role)s, 'notify', 'usage')
+  and has_function_privilege(%(role)s, p.oid, 'execute')
+  and has_schema_privilege(%(role)s, 'notify', 'usage')
 """
 
 

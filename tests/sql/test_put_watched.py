@@ -68,10 +68,10 @@ def test_triggers_on_a_table_of_ones_own_get_no_ticket_of_anothers_watch(db, hos
     )
     hostile.execute("insert into own.mine values (1)")
     assert told(db) == []
-    with pytest.raises(DENIED, match=f"watch {id} of own.mine: only a statement"):
-        with hostile.transaction():
-            hostile.execute("select set_config(%s, %s, true)", [f"notify.watch_{id}", "0" * 64])
-            hostile.execute("insert into own.mine values (2)")
+    refused = pytest.raises(DENIED, match=f"watch {id} of own.mine: only a statement")
+    with refused, hostile.transaction():
+        hostile.execute("select set_config(%s, %s, true)", [f"notify.watch_{id}", "0" * 64])
+        hostile.execute("insert into own.mine values (2)")
 
 
 def test_after_the_statement_its_ticket_is_gone(db, dsn, hostile, id):

@@ -17,7 +17,10 @@ def plan(db, event, rows):
     """Explain the query over materialized rows, as many as asked for."""
     query = db.execute(QUERY, [event, None]).fetchone().q
     query = query.replace("$1", "'t'").replace("$2", "now()")
-    rows = f"select i as id, ''::text as status, 1.0::numeric(10,2) as total from generate_series(1, {rows}) i"
+    rows = (
+        "select i as id, ''::text as status, 1.0::numeric(10,2) as total"
+        f" from generate_series(1, {rows}) i"
+    )
     db.execute("set jit = off")
     db.execute(
         f"create temporary table old_rows as {rows}; create temporary table new_rows as {rows}"

@@ -1,8 +1,7 @@
 """What a watch tells of each way to change a table, and with whose rights."""
 
-import json
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -55,11 +54,7 @@ def test_an_insert_an_update_and_a_delete_are_told(db, orders):
     [payload, *_] = [t.payload for t in told(db)]
     assert set(payload) == {"table", "op", "at", "old", "new"}
     assert payload["table"] == "public.orders"
-    assert (
-        before
-        < datetime.fromisoformat(payload["at"])
-        < datetime.now(timezone.utc).replace(year=9998)
-    )
+    assert before < datetime.fromisoformat(payload["at"]) < datetime.now(UTC) + timedelta(1)
 
 
 def test_only_the_events_that_were_named_are_told(db, orders):
@@ -427,7 +422,7 @@ class TestValues:
 
     def test_a_json_that_jsonb_cannot_hold_fails_by_name(self, db):
         with pytest.raises(
-            psycopg.errors.UntranslatableCharacter, match="watch 1 of public.things"
+            psycopg.errors.UntranslatableCharacter, match=r"watch 1 of public.things"
         ):
             new_one(db, "v json", "'\"\\u0000\"'")
 
@@ -520,7 +515,7 @@ class TestLater:
         watch(db)
         db.execute("alter table orders drop constraint orders_pkey")
         with pytest.raises(
-            psycopg.errors.ObjectNotInPrerequisiteState, match="watch 1 .*has no primary key"
+            psycopg.errors.ObjectNotInPrerequisiteState, match=r"watch 1 .*has no primary key"
         ):
             db.execute("update orders set total = 1")
 
@@ -556,7 +551,7 @@ class TestRights:
         watch(db, condition="new.id in (select id from public.secrets)")
         with pytest.raises(
             psycopg.errors.InsufficientPrivilege,
-            match="watch 1 .*permission denied for table secrets",
+            match=r"watch 1 .*permission denied for table secrets",
         ):
             writer.execute("update orders set total = 1")
         db.execute("update orders set total = 1")

@@ -23,8 +23,8 @@ def test_triggers_without_a_watch_are_named_and_dropped_as_told(db, id):
     db.execute("delete from notify.kept_watches")
     found = amiss(db)
     assert len(found) == 3
-    assert f"trigger notify_watch_{id}_open of public.orders names no watch of that table, and does" \
-        " nothing" in [f.fault for f in found]  # fmt: skip
+    assert f"trigger notify_watch_{id}_open of public.orders names no watch of that table," \
+        " and does nothing" in [f.fault for f in found]  # fmt: skip
     for fault in found:
         db.execute(fault.remedy)
     assert amiss(db) == []

@@ -21,8 +21,8 @@ def watch(db: Connection[Any], table: str = "orders", **options: Any) -> int:
 def told(db: Connection[Any], producer: str | None = None) -> list[Any]:
     """Read what was told, in order: rows of op, old, new, reference, payload."""
     return db.execute(
-        "select payload ->> 'op' as op, payload -> 'old' as old, payload -> 'new' as new, reference,"
-        " payload, producer, channel, recipient from notify.notifications"
+        "select payload ->> 'op' as op, payload -> 'old' as old, payload -> 'new' as new,"
+        " reference, payload, producer, channel, recipient from notify.notifications"
         " where %(p)s::text is null or producer = %(p)s order by id",
         {"p": producer},
     ).fetchall()
