@@ -63,7 +63,8 @@ ROW = row(
         stat(
             "Watches' faults",
             "Statements of the last 30 days that a watch with on_error 'skip' could not tell, "
-            "counted up to 1000: select * from notify.watch_faults.",
+            "counted up to 1000. Red: mend or turn off the watches that "
+            "notify.watches shows; why is in notify.watch_faults.",
             Looks(unit="short", empty=NOBODY_LEADS, steps=calm_until(1, 1000)),
             prom("max(db_watch_faults)"),
         ),
