@@ -45,7 +45,7 @@ begin
 
   return query
   select format('%s may not %s notify.%s', current_user, r.may, r.name),
-    format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all functions'
+    format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all routines'
       else 'select, insert, update, delete on all tables' end, current_user), r.stops
   from (
     select t as name, may, t = 'notifications' and may in ('select', 'insert') or t in ('quiet_days', 'api_keys') and may = 'select' as stops

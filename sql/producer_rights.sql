@@ -5,8 +5,8 @@
 -- Returns  (kind, name, privilege, attribute): a word of GRANT for the object, its name, the privilege, and the column
 --          that it is for; attribute null: for all of it
 -- Note     new_id() is the default of a column, and runs with the rights of whoever inserts; so do producer_of() and
---          speaking_role() in the view outcomes, and unended() and pause() in wait(). They tell no more than the
---          catalog tells everybody. What triggers call runs with the owner's.
+--          speaking_role() in the view outcomes: they tell no more than the catalog tells everybody; and unended()
+--          in wait(). What triggers call runs with the owner's.
 --          A producer reads that view and no table: RETURNING and ON CONFLICT (id) would need SELECT
 -- Caller   grant_producer(), revoke_producer(), rights_amiss()
 create or replace function notify.producer_rights()
@@ -24,7 +24,7 @@ begin
   select case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure::text, 'execute', null
   from pg_proc p
   where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'id_floor', 'send', 'outcomes',
-    'outcome_of', 'validate', 'wait', 'unended', 'pause', 'producer_of', 'speaking_role',
+    'outcome_of', 'validate', 'wait', 'unended', 'producer_of', 'speaking_role',
     'on_change', 'off_change', 'check_watch', 'keep_watch', 'drop_watch', 'open_watch', 'watched', 'watch_query',
     'watch_triggers')
   union all

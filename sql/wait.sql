@@ -1,9 +1,10 @@
 -- wait(ids, timeout, pending), a procedure
 --
--- Wait until notifications of the caller's have ended. It looks, commits and sleeps, so that it holds neither a
--- snapshot nor a lock between two looks.
+-- Wait until notifications of the caller's have ended. It looks, commits and sleeps, so that it holds no lock on the
+-- ledger meanwhile, and no snapshot for longer than a second.
 --
--- Args     ids uuid[], at most 1000; timeout interval, from 0, which is one look, to a day; pending is for its result
+-- Args     ids uuid[], at most 1000; timeout interval, from 0, which is one look, to a day; pending is for its result: leave it
+--          out, but in PL/pgSQL, which wants a variable there
 -- Returns  pending uuid[]: what has not ended in time; {}: all have
 -- Raises   2D000: it is called inside a transaction block or a function, where it cannot commit; 22023: timeout;
 --          what unended() raises
@@ -17,7 +18,6 @@ declare
   v_until pg_catalog.timestamptz;
   v_pause_s pg_catalog.float8 := 0.05;
   v_left_s pg_catalog.float8;
-  v_nothing pg_catalog.text;
 begin
   if pg_catalog.pg_current_xact_id_if_assigned() is not null then
     raise exception 'notify.wait() inside a transaction would wait for what nobody can see yet'
@@ -35,7 +35,7 @@ begin
     commit;
     v_left_s := pg_catalog.date_part('epoch', v_until operator(pg_catalog.-) pg_catalog.clock_timestamp());
     exit when pending operator(pg_catalog.=) '{}' or v_left_s operator(pg_catalog.<=) 0;
-    v_nothing := notify.pause(least(v_pause_s, v_left_s));
+    perform pg_catalog.pg_sleep(least(v_pause_s, v_left_s));
     v_pause_s := least(v_pause_s operator(pg_catalog.*) 1.5, 1);
   end loop;
 end

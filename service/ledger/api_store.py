@@ -30,6 +30,8 @@ TEXTS = {
     "idempotency_key": IDEMPOTENCY_KEY_MAX_CHARS,
     "last_error_code": 100,
     "last_error": 500,
+    "transaction_id": 20,
+    "traceparent": 55,
 }
 ATTEMPT_TEXTS = {"code": 100, "excerpt": 500, "worker": 250}
 SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))
@@ -138,6 +140,13 @@ class ApiStore(Store):
             attempts = conn.cursor(row_factory=class_row(Attempt))
             await attempts.execute(FIND_ATTEMPTS, [id])
             return replace(notification, attempts=(await attempts.fetchall())[::-1])
+
+    async def ask_end(self, ids: list[UUID]) -> dict[UUID, str]:
+        """Ask that notify_end rings when they end; says of each that exists whether it has.
+
+        By id: "ended", "asked", or "unasked" if somebody is moving it: ask again.
+        """
+        return dict(await self._tuples("select id, state from notify.ask_end(%s)", [ids]))
 
     async def page(
         self,

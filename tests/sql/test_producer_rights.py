@@ -20,10 +20,22 @@ def test_a_producer_sets_what_a_client_sets_and_its_own_id(shared_db):
     assert {column for (column,) in columns} == {"id", *NewNotification.__struct_fields__}
 
 
-def test_a_producer_may_call_three_functions_and_read_no_table(shared_db):
+CALLED = {
+    "new_id", "id_floor", "send", "outcomes", "outcome_of", "validate", "wait",
+    "unended", "producer_of", "speaking_role",
+    "on_change", "off_change", "check_watch", "keep_watch", "drop_watch", "open_watch", "watched",
+    "watch_query", "watch_triggers",
+}  # fmt: skip
+
+
+def test_a_producer_may_call_these_functions_and_read_two_views_and_no_table(shared_db):
     rights = shared_db.execute(
         "select kind, name, privilege from notify.producer_rights()"
     ).fetchall()
-    assert {privilege for kind, _, privilege in rights if kind == "table"} == {"insert"}
-    called = {name.split("(")[0] for kind, name, _ in rights if kind == "function"}
-    assert called == {"notify.new_id", "notify.send", "notify.outcomes"}
+    tables = {(name, privilege) for kind, name, privilege in rights if kind == "table"}
+    views = {"notify.outcomes", "notify.watches"}
+    assert tables == {("notify.notifications", "insert"), *((view, "select") for view in views)}
+    query = "select relkind from pg_class where oid = any (%s::text[]::regclass[])"
+    assert [row.relkind for row in shared_db.execute(query, [list(views)])] == ["v", "v"]
+    called = {name.split("(")[0] for kind, name, _ in rights if kind in ("function", "procedure")}
+    assert called == {f"notify.{name}" for name in CALLED}
