@@ -41,10 +41,60 @@ create table if not exists notify.watch_secret (
 insert into notify.watch_secret (secret)
 select uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) where not exists (select from notify.watch_secret);
 
--- The role that speaks is as in sql/speaking_role.sql: a function in a view needs EXECUTE of whoever reads it.
-create or replace view notify.watches with (security_barrier) as
-select w.id, w.producer, w.made_by, w.relation, w.events, w.channel, w.recipient, w.columns, w.condition, w.reference,
-  w.on_error, w.created_at, (select count(*) from notify.watch_faults f where f.watch_id = w.id) as faults
-from (select case current_setting('role') when 'none' then session_user else current_setting('role') end as role) as speaks
-join notify.kept_watches w on has_table_privilege(speaks.role, 'notify.kept_watches', 'select')
-  or w.producer = coalesce((select p.producer from notify.producer_roles p where p.role = speaks.role), speaks.role);
+-- What somebody's hand took from tables that are there, as 0013 does for its own.
+do $$
+declare
+  v_table text;
+  v_name text;
+  v_what text;
+begin
+  for v_table, v_name, v_what in values
+    ('kept_watches', 'on_error', '''fail'''),
+    ('kept_watches', 'created_at', 'clock_timestamp()'),
+    ('watch_faults', 'at', 'clock_timestamp()'),
+    ('watch_secret', 'is_only', 'true')
+  loop
+    if not exists (select from pg_attribute
+      where attrelid = ('notify.' || v_table)::regclass and attname = v_name and atthasdef)
+    then
+      execute format('alter table notify.%I alter column %I set default %s', v_table, v_name, v_what);
+    end if;
+  end loop;
+
+  for v_table, v_what in values ('kept_watches', 'id'), ('watch_faults', 'id'), ('watch_secret', 'is_only') loop
+    if not exists (select from pg_index
+      where indrelid = ('notify.' || v_table)::regclass and indisprimary)
+    then
+      execute format('alter table notify.%I add primary key (%s)', v_table, v_what);
+    end if;
+  end loop;
+
+  for v_table, v_name, v_what in values
+    ('kept_watches', 'on_error_is_known', 'on_error in (''fail'', ''skip'')'),
+    ('watch_secret', 'there_is_only_one', 'is_only')
+  loop
+    if not exists (select from pg_constraint
+      where conrelid = ('notify.' || v_table)::regclass and conname = v_name)
+    then
+      execute format('alter table notify.%I add constraint %I check (%s) not valid', v_table, v_name, v_what);
+    end if;
+  end loop;
+end
+$$;
+
+-- The role that speaks is as in sql/speaking_role.sql: whoever reads a view needs EXECUTE on its functions.
+do $$
+begin
+  if to_regclass('notify.watches') is null then
+    create view notify.watches with (security_barrier) as
+    select w.id, w.producer, w.made_by, w.relation, w.events, w.channel, w.recipient, w.columns, w.condition,
+      w.reference, w.on_error, w.created_at,
+      (select count(*) from notify.watch_faults f where f.watch_id = w.id) as faults
+    from (select case current_setting('role') when 'none' then session_user::text else current_setting('role') end)
+      as speaks(role)
+    join notify.kept_watches w on has_table_privilege(speaks.role, 'notify.kept_watches', 'select')
+      or w.producer = coalesce((select p.producer from notify.producer_roles p where p.role = speaks.role), speaks.role);
+  end if;
+end
+$$;
+comment on view notify.watches is 'the watches of who asks; all of them, for the owner';

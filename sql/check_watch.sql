@@ -34,7 +34,7 @@ begin
     perform notify.refuse('columns_are_named', 'columns', 'Name some columns, or leave it out for all.');
   end if;
   v_missing := (
-    select string_agg(coalesce(format('%I', c), 'null'), ', ') from unnest(p_columns) as c
+    select string_agg(coalesce(quote_ident(c), 'null'), ', ') from unnest(p_columns) as c
     where not exists (select from pg_attribute a where a.attrelid = p_table and a.attname = c
       and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'));
   if v_missing is not null then

@@ -125,6 +125,9 @@ begin
     ('api_keys', '{id,producer,kind,secret_sha256,scopes,channels,recipients,rate_per_s,burst,created_at,
       created_by,expires_at,revoked_at,last_used_at}'),
     ('audit', '{id,at,actor,key_id,verb,detail}'),
+    ('kept_watches', '{id,producer,made_by,relation,events,channel,recipient,columns,condition,reference,on_error,
+      created_at}'),
+    ('watch_faults', '{id,watch_id,at,error}'), ('watch_secret', '{is_only,secret}'),
     ('emptied_days', '{day,following,emptied,left_over,took,looked_at}'),
     ('workers', '{worker,host,version,environment,channels,patience,slots,in_flight,settled,per_s,started_at,beat_at}'),
     ('destination_state', '{worker,channel,destination,state,url_hash,code,since,until}'),
@@ -149,6 +152,7 @@ begin
     ('attempts', 'counted'), ('slo_daily', 'in_time'), ('slo_daily', 'late'), ('slo_daily', 'failed'),
     ('slo_daily', 'expired'), ('ledger', 'is_only'), ('ledger', 'id'), ('notifications', 'is_test'), ('notifications', 'notify_on_end'),
     ('settings', 'is_only'), ('settings', 'idempotency_window'), ('settings', 'keys_turned_at'),
+    ('kept_watches', 'on_error'), ('kept_watches', 'created_at'), ('watch_faults', 'at'), ('watch_secret', 'is_only'),
     ('api_keys', 'kind'), ('api_keys', 'created_at'), ('audit', 'at'), ('audit', 'detail')) as d(tab, col)
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || d.tab)::regclass and a.attname = d.col and a.atthasdef)
@@ -159,6 +163,7 @@ begin
     ('notifications', 'settled_at_if_and_only_if_settled'), ('notifications', 'times_are_within_1970_and_9999'),
     ('notifications', 'texts_are_short'), ('attempts', 'outcome_is_known'),
     ('slo_deltas', 'result_is_known'), ('ledger', 'there_is_only_one'), ('settings', 'there_is_only_one'),
+    ('kept_watches', 'on_error_is_known'), ('watch_secret', 'there_is_only_one'),
     ('api_keys', 'kind_is_known'), ('api_keys', 'secret_is_sha256')) as k(tab, name)
   where not exists (select from pg_constraint c
     where c.conrelid = ('notify.' || k.tab)::regclass and c.conname = k.name)
@@ -170,15 +175,16 @@ begin
   select 'index notify.' || n || case when i.indexrelid is null then ' is missing' else ' is not valid' end,
     case when i.indexrelid is not null then 'drop index notify.' || n || '; then notify migrate' end, false
   from unnest('{notifications_due,notifications_leased,notifications_failed,notifications_reference,
-    notifications_ended}'::text[]) as n
+    notifications_ended,watch_faults_watch}'::text[]) as n
   left join pg_index i on i.indexrelid = to_regclass('notify.' || n)
   where i.indisvalid is not true
   union all
   select 'view notify.' || v || ' is missing', null, false
-  from unnest('{outcomes}'::text[]) as v where to_regclass('notify.' || v) is null;
+  from unnest('{outcomes,watches}'::text[]) as v where to_regclass('notify.' || v) is null;
 
   if p_calls_all then
     return query select r.fault, r.remedy, false from notify.rights_amiss() r;
+    return query select w.fault, w.remedy, false from notify.watches_amiss() w;
     -- Each deploy would grant to whoever gets such a name next. By jsonb, as a column may be missing.
     if has_table_privilege('notify.producer_roles', 'select') then
       return query

@@ -13,7 +13,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_id bigint;
 begin
-  if p_ticket is distinct from notify.watch_ticket(p_watch) then
+  if (p_ticket = notify.watch_ticket(p_watch)) is not true then
     raise insufficient_privilege using message = 'only a statement that changes the table speaks for its watch';
   end if;
   insert into notify.watch_faults (watch_id, error) values (p_watch, left(p_error, 1000)) returning id into v_id;

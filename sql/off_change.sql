@@ -16,7 +16,7 @@ begin
   if not notify.drop_watch(id) then
     return false;
   end if;
-  for v_trigger, v_table in select t.name, t.relation from notify.watch_triggers() t where t.watch = id::text loop
+  for v_trigger, v_table in select t.name, t.relation from notify.watch_triggers() t where t.watch = id::text order by t.name loop
     if pg_has_role((select c.relowner from pg_class c where c.oid = v_table), 'usage') then
       execute format('drop trigger %I on %s', v_trigger, v_table);
     else

@@ -13,7 +13,7 @@ create or replace function notify.put_watched(p_watch bigint, p_ticket text, p_p
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if p_ticket is distinct from notify.watch_ticket(p_watch) then
+  if (p_ticket = notify.watch_ticket(p_watch)) is not true then
     raise insufficient_privilege using message = 'only a statement that changes the table speaks for its watch';
   end if;
   insert into notify.notifications (channel, recipient, payload, reference, producer)

@@ -18,7 +18,9 @@ begin
     from notify.producer_rights() r
     where r.kind <> 'schema' or not exists (
       select from pg_class c, aclexplode(c.relacl) a
-      where c.relnamespace = 'notify'::regnamespace and a.grantee = quote_ident(role)::regrole)
+      where c.relnamespace = 'notify'::regnamespace and a.grantee = quote_ident(role)::regrole
+        and (c.oid::regclass::text, lower(a.privilege_type)) not in (
+          select w.name, w.privilege from notify.producer_rights() w))
   loop
     execute v_statement;
   end loop;

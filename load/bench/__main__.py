@@ -19,6 +19,7 @@ from load.bench import (
     memory,
     odd_input,
     starving,
+    watch,
     webhooks,
 )
 from load.bench.processes import BenchError
@@ -40,6 +41,8 @@ SCENARIOS: dict[str, Callable[[Stack], Row]] = {
     "memory": memory.run,
     "gauges": gauges.run,
     "odd-input": odd_input.run,
+    "watch-none": watch.run_none,
+    "watch-all": watch.run_all,
 }
 
 

@@ -47,6 +47,7 @@ class Figures:
         show.partitions_ahead.set(vitals.days_ahead)
         show.default_rows.set(vitals.notifications_in_default, "notifications")
         show.default_rows.set(vitals.attempts_in_default, "attempts")
+        show.watch_faults.set(await self._store.watch_faults())
 
     async def read_redis(self, offering: Offering) -> None:
         """Read whether Redis does what we need, and its memory; renew the lifetime of our keys."""

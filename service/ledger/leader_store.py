@@ -21,6 +21,11 @@ select mended, following, following_id from notify.mend_due(
   p_lo => %(lo)s, p_hi => %(hi)s, p_lane => %(lane)s::smallint,
   p_after => %(after)s::timestamptz, p_after_id => %(after_id)s, p_limit => %(limit)s)
 """
+WATCH_FAULTS = """
+select pg_catalog.count(*) from (
+  select from notify.watch_faults where at > pg_catalog.clock_timestamp() - interval '30 days'
+  limit 1000) as counted
+"""
 BEGIN = ("-infinity", UUID(int=0))  # where mend_due() begins
 
 
@@ -64,6 +69,11 @@ class LeaderStore(Store):
         """Read how PostgreSQL itself stands."""
         [vitals] = await self._rows(Vitals, "select * from notify.vitals()")
         return vitals
+
+    async def watch_faults(self) -> int:
+        """Count what watches could not tell in the last 30 days, up to 1000."""
+        [(count,)] = await self._tuples(WATCH_FAULTS)
+        return cast("int", count)
 
     async def turn_keys(self) -> None:
         """Forget the idempotency keys whose window has passed, if it is time and none is in use."""

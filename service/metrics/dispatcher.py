@@ -123,6 +123,11 @@ class DispatcherMetrics:
             "Rows outside their day's partition, counted up to 1000.",
             table=TABLES,
         )
+        self.watch_faults = factory.reading(
+            "db_watch_faults",
+            "Statements of the last 30 days whose changes a watch with on_error 'skip' could not "
+            "tell, counted up to 1000; notify.watch_faults says why.",
+        )
         self.maintenance_failed = factory.reading(
             "notify_maintenance_failed",
             "1: the step did not do all of its work when it last ran, or waits for somebody's lock;"
@@ -158,6 +163,7 @@ class DispatcherMetrics:
             self.size,
             self.partitions_ahead,
             self.default_rows,
+            self.watch_faults,
         )
         self.redis = (self.redis_memory, self.redis_memory_max, self.ready)
 

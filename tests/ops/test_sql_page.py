@@ -29,6 +29,7 @@ def in_sql(heading: str) -> list[str]:
 
 SEND, TRIGGER = in_sql("Send")
 [INSERT] = in_sql("A plain INSERT, COPY, a million at once")
+[WATCH] = in_sql("Watch a table")
 [OUTCOMES] = in_sql("What became of it")
 WAIT, LISTEN = in_sql("Wait for it")
 [AUDIT] = in_sql("Which transaction sent it")
@@ -141,6 +142,20 @@ def test_an_insert_from_a_table_is_harmless_to_repeat(db, shop):
     shop.execute("insert into orders (id) values (42), (43)")
     assert [shop.execute(INSERT).rowcount for _ in range(2)] == [2, 0]
     assert sent(db) == [order(42, None), order(43, None)]
+
+
+def test_a_watch_tells_what_the_page_says(db, shop):
+    shop.execute(WATCH)
+    shop.execute("insert into orders values (42, 101), (43, 5); update orders set total = 6")
+    told = db.execute(
+        "select payload - 'at' as payload, reference from notify.notifications order by id"
+    ).fetchall()
+    first = {"id": 42, "total": 101}
+    assert [tuple(row) for row in told] == [
+        ({"table": "public.orders", "op": "insert", "old": None, "new": first}, "42"),
+        ({"table": "public.orders", "op": "update", "old": first,
+          "new": {"id": 42, "total": 6}}, "42"),
+    ]  # fmt: skip
 
 
 def test_outcomes_are_found_as_the_page_says(dsn, shop):

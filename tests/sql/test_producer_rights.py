@@ -28,16 +28,19 @@ def test_a_producer_sets_what_a_client_sets_and_what_is_said_by_sql_alone(shared
 CALLED = {
     "new_id", "id_floor", "send", "send_many", "outcomes", "outcome_of", "validate", "explain",
     "wait", "unended", "producer_of", "speaking_role",
+    "on_change", "off_change", "check_watch", "keep_watch", "drop_watch", "open_watch", "watched",
+    "watch_query", "watch_triggers",
 }  # fmt: skip
 
 
-def test_a_producer_may_call_these_functions_and_read_one_view_and_no_table(shared_db):
+def test_a_producer_may_call_these_functions_and_read_two_views_and_no_table(shared_db):
     rights = shared_db.execute(
         "select kind, name, privilege from notify.producer_rights()"
     ).fetchall()
     tables = {(name, privilege) for kind, name, privilege in rights if kind == "table"}
-    assert tables == {("notify.notifications", "insert"), ("notify.outcomes", "select")}
-    query = "select relkind from pg_class where oid = 'notify.outcomes'::regclass"
-    assert shared_db.execute(query).fetchone().relkind == "v"
+    views = {"notify.outcomes", "notify.watches"}
+    assert tables == {("notify.notifications", "insert"), *((view, "select") for view in views)}
+    query = "select relkind from pg_class where oid = any (%s::text[]::regclass[])"
+    assert [row.relkind for row in shared_db.execute(query, [list(views)])] == ["v", "v"]
     called = {name.split("(")[0] for kind, name, _ in rights if kind in ("function", "procedure")}
     assert called == {f"notify.{name}" for name in CALLED}

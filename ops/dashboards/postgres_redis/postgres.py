@@ -61,6 +61,14 @@ ROW = row(
             prom("sum(max by (table) (db_default_partition_rows))"),
         ),
         stat(
+            "Watches' faults",
+            "Statements of the last 30 days that a watch with on_error 'skip' could not tell, "
+            "counted up to 1000. Red: mend or turn off the watches that "
+            "notify.watches shows; why is in notify.watch_faults.",
+            Looks(unit="short", empty=NOBODY_LEADS, steps=calm_until(1, 1000)),
+            prom("max(db_watch_faults)"),
+        ),
+        stat(
             "Are counts exact?",
             "Queued and sending are counted up to 100,000 and estimated above: then they "
             "are as good as the last analyze.",

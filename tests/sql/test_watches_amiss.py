@@ -1,0 +1,67 @@
+"""Each watch that tells nothing is named, with what to do."""
+
+import pytest
+
+from tests.sql.watching import ORDERS, watch
+
+
+@pytest.fixture
+def id(db):
+    db.execute(ORDERS)
+    return watch(db, columns=["id", "total"], events=["insert", "update"])
+
+
+def amiss(db):
+    return db.execute("select fault, remedy from notify.watches_amiss()").fetchall()
+
+
+def test_of_a_watch_that_works_nothing_is_said(db, id):
+    assert amiss(db) == []
+
+
+def test_triggers_without_a_watch_are_named_and_dropped_as_told(db, id):
+    db.execute("delete from notify.kept_watches")
+    found = amiss(db)
+    assert len(found) == 3
+    assert f"trigger notify_watch_{id}_open of public.orders names no watch of that table," \
+        " and does nothing" in [f.fault for f in found]  # fmt: skip
+    for fault in found:
+        db.execute(fault.remedy)
+    assert amiss(db) == []
+
+
+def test_a_table_that_is_gone_is_named(db, id):
+    db.execute("drop table orders")
+    [fault] = amiss(db)
+    assert fault.fault == f"the table of watch {id} is gone"
+    db.execute(fault.remedy)
+    assert amiss(db) == []
+
+
+@pytest.mark.parametrize(
+    ("act", "event"),
+    [
+        ("drop trigger notify_watch_1_insert on orders", "insert"),
+        ("alter table orders disable trigger notify_watch_1_update", "update"),
+        ("alter table orders disable trigger notify_watch_1_open", "open"),
+        ("alter table orders enable replica trigger notify_watch_1_insert", "insert"),
+    ],
+)
+def test_a_trigger_that_does_not_fire_is_named(db, id, act, event):
+    db.execute(act)
+    [fault] = amiss(db)
+    assert fault.fault.startswith(f"watch {id} of public.orders tells no {event}")
+
+
+def test_a_chosen_column_that_was_renamed_is_named(db, id):
+    db.execute("alter table orders rename total to amount")
+    [fault] = amiss(db)
+    assert (
+        fault.fault
+        == f"watch {id} names column total of public.orders, which was renamed or dropped"
+    )
+
+
+def test_a_secret_that_is_missing_is_named(db, id):
+    db.execute("delete from notify.watch_secret")
+    assert [f.fault for f in amiss(db)] == ["notify.watch_secret is empty: no watch tells anything"]
