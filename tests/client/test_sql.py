@@ -134,7 +134,7 @@ def test_what_is_no_refusal_stays_the_drivers(db, held, url):
 def test_with_an_async_connection_it_is_awaited(url, name):
     with ASYNC[name](url) as held:
         waits: Any = send("log", "r", {}, db=held.db)
-        assert inspect.isawaitable(waits)
+        assert inspect.iscoroutine(waits)
         waits.close()
 
 
