@@ -1,6 +1,7 @@
 """The service over HTTP, for programs that do not have its database."""
 
 import random
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from ssl import SSLContext
@@ -76,7 +77,7 @@ class Client:
     ) -> None:  # fmt: skip
         if not 0 < timeout < 86400:
             raise ValueError("timeout is a number of seconds, more than 0")
-        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+        if key is not None and not re.fullmatch("[!-~]+", key):
             raise ValueError("key is the text that `notify keys create` printed")
         self._timeout_s = timeout
         self._headers = {"Accept": "application/json"}
@@ -93,7 +94,9 @@ class Client:
             HTTP_OPTIONS,
         )
         key = said.setdefault("idempotency_key", str(uuid4()))
-        trace = {"traceparent": trace} if (trace := said.pop("traceparent", None)) else {}
+        trace = {"traceparent": said.pop("traceparent")} if "traceparent" in said else {}
+        if trace and not re.fullmatch("[!-~]+", trace["traceparent"]):
+            raise ValueError("traceparent is what W3C Trace Context says: 00-…-…-01")
         try:
             answer = self._ask("POST", "/notify", said, end=self._end(), headers=trace)
             return id_in(document_of(answer.body))
@@ -108,17 +111,12 @@ class Client:
         Raises SomeRefused if some are not accepted; then the others are.
         """
         items = read_all(notifications, HTTP_OPTIONS - {"traceparent"})
-        for item in items:
-            item.setdefault("idempotency_key", str(uuid4()))
-        results: dict[int, UUID | Problem] = {}
-        left, end, pauses = list(range(len(items))), self._end(), pauses_s()
-        while left:
-            answer = self._ask("POST", "/notify/batch", [items[n] for n in left], end=end)
-            results |= zip(left, results_in(document_of(answer.body), len(left)), strict=True)
-            left = [n for n in left if isinstance(results[n], TO_REPEAT)]
-            if left and not slept(next(pauses), end):
-                break
-        return accepted([results[n] for n in range(len(items))])
+        keys = [item.setdefault("idempotency_key", str(uuid4())) for item in items]
+        try:
+            return accepted(self._results(items, self._end()))
+        except NotificationError as error:
+            error.idempotency_keys = tuple(keys)
+            raise
 
     def get(self, id: UUID | str) -> Detail:
         """Return a notification and what became of it so far."""
@@ -136,8 +134,8 @@ class Client:
             detail = self._get(id, f"?wait={wait_s:.0f}", self._end(wait_s), wait_s)
             if detail["status"] in ENDED or time.monotonic() + 0.5 >= end:
                 return detail
-            if time.monotonic() - began < 1:  # the service has too many who wait
-                slept(1, end)
+            if time.monotonic() - began < 1:  # too many wait for the service to let this one, too
+                time.sleep(max(0, min(1, end - time.monotonic())))
 
     def cancel(self, id: UUID | str) -> None:
         """Call a notification off, or have done so before. Raises TooLate."""
@@ -155,6 +153,23 @@ class Client:
 
     def _end(self, wait_s: float = 0) -> float:
         return time.monotonic() + self._timeout_s + wait_s
+
+    def _results(self, items: list[dict[str, Any]], end: float) -> list[UUID | Problem]:
+        """Send a batch, and once more those of it that may pass, as long as there is time."""
+        results: dict[int, UUID | Problem] = {}
+        left, pauses = list(range(len(items))), pauses_s()
+        while left:
+            try:
+                answer = self._ask("POST", "/notify/batch", [items[n] for n in left], end=end)
+                results |= zip(left, results_in(document_of(answer.body), len(left)), strict=True)
+            except NotificationError:
+                if not results:
+                    raise
+                break  # what is known of the others is not to be lost
+            left = [n for n in left if isinstance(results[n], TO_REPEAT)]
+            if left and not slept(next(pauses), end):
+                break
+        return [results[n] for n in range(len(items))]
 
     def _get(self, id: UUID | str, query: str, end: float, wait_s: float = 0) -> Detail:
         path = f"/notifications/{UUID(str(id))}{query}"
