@@ -291,7 +291,7 @@ class Sender(Loop):
             verdict = judged(flight.channel, answer)
             return self._standing.report(flight, verdict, now)
         except BaseException as error:  # as in _begin_all; what the answer means stays true
-            self._survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
+            self._survived(error, **flight.claim.log_fields)
             return verdict
 
     def _write_lines(self) -> None:
@@ -308,7 +308,7 @@ class Sender(Loop):
 
     def _broke(self, claim: Claim, error: BaseException) -> None:
         """Settle a claim that met an unexpected error, unless it has a result already."""
-        self._survived(error, notification_id=claim.id, attempt=claim.attempt)
+        self._survived(error, **claim.log_fields)
         if all(result.claim is not claim for result in self._results):
             self._settle(claim, BROKEN)
 

@@ -13,7 +13,7 @@ from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
 from service.api.body import NewNotification, read_notification
 from service.api.door import owe, refuse_unless_sendable
-from service.api.enqueue import refused, row_of
+from service.api.enqueue import refused, row_of, trace_of
 from service.api.items import Bodies, elements, is_ndjson, lines
 from service.api.read_limit import ReadLimit
 from service.api.views import BatchItem, BatchReport, Links
@@ -66,8 +66,9 @@ class BatchHandler:
             async with self._bodies.read(request) as body, self._limit.admitted():
                 found = split(body)
                 owe(request, max(0, len(found) - 1))
-                checked = await in_slices(partial(self._check, caller), found)
-                replies = await replies_to(self._submit(checked, caller), checked)
+                trace = trace_of(request)
+                checked = await in_slices(partial(self._check, caller, trace), found)
+                replies = await replies_to(self._submit(checked, caller, trace), checked)
         except Problem as problem:
             self._count_failed(problem, max(1, len(found)))
             raise
@@ -78,7 +79,7 @@ class BatchHandler:
         headers = {"Content-Type": "application/json"} | retry_after(replies)
         return web.Response(body=encode(report), headers=headers)
 
-    def _check(self, caller: Caller, item: bytes) -> Checked | Problem:
+    def _check(self, caller: Caller, trace: str | None, item: bytes) -> Checked | Problem:
         """Read one item as the body of a POST /notify."""
         if len(item) > BODY_BYTES_MAX:
             return Problem("body_too_large")
@@ -87,21 +88,23 @@ class BatchHandler:
             refuse_unless_sendable(caller, notification.channel, notification.recipient)
         except Problem as problem:
             return problem
-        return notification, row_of(notification, caller)
+        return notification, row_of(notification, caller, trace)
 
-    def _submit(self, checked: Iterable[Checked | Problem], caller: Caller) -> list[Submitted]:
+    def _submit(
+        self, checked: Iterable[Checked | Problem], caller: Caller, trace: str | None
+    ) -> list[Submitted]:
         """Queue all good items, which one INSERT takes. Raises Problem if there is no room."""
         good = [item for item in checked if not isinstance(item, Problem)]
         if not self._batcher.has_room(len(good), sum(len(row) for _, row in good)):
             raise Problem("overloaded")
-        return [self._submit_one(*item, caller.producer) for item in good]
+        return [self._submit_one(*item, caller.producer, trace) for item in good]
 
     def _submit_one(
-        self, notification: NewNotification, row: bytes, producer: str | None
+        self, notification: NewNotification, row: bytes, producer: str | None, trace: str | None
     ) -> Submitted:
         """Queue one item; a Problem: it goes aside (service/api/aside.py), where no room is."""
         try:
-            return self._batcher.submit(row, notification, producer)
+            return self._batcher.submit(row, notification, producer, trace)
         except Problem as problem:
             return problem
 

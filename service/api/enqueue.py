@@ -5,6 +5,7 @@ from functools import lru_cache
 import msgspec
 from aiohttp import web
 
+from service import traceparent
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
 from service.api.body import NewNotification, read_notification
@@ -44,7 +45,7 @@ class EnqueueHandler:
                 await read_body(request), self._settings, self._now, key
             )
             refuse_unless_sendable(caller, notification.channel, notification.recipient)
-            accepted = await self._enqueue(notification, caller)
+            accepted = await self._enqueue(notification, caller, trace_of(request))
         except Problem as problem:
             self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
             raise
@@ -52,10 +53,12 @@ class EnqueueHandler:
             self._enqueued[notification.channel].inc()
         return receipt(accepted)
 
-    async def _enqueue(self, notification: NewNotification, caller: Caller) -> Accepted:
-        row = row_of(notification, caller)
+    async def _enqueue(
+        self, notification: NewNotification, caller: Caller, trace: str | None
+    ) -> Accepted:
+        row = row_of(notification, caller, trace)
         try:
-            return await self._batcher.submit(row, notification, caller.producer)
+            return await self._batcher.submit(row, notification, caller.producer, trace)
         except Refused as refusal:
             raise refused(refusal) from None
 
@@ -70,11 +73,18 @@ def key_of(request: web.Request) -> str:
     return first[1:-1] if is_quoted else first
 
 
-def row_of(notification: NewNotification, caller: Caller) -> bytes:
-    """Write the row: what the client said, and what the key says of it."""
+def trace_of(request: web.Request) -> str | None:
+    """Read the header traceparent; None: there is none, or none that is valid, or several."""
+    headers = request.headers.getall("traceparent", ())
+    return traceparent.read(headers[0]) if len(headers) == 1 else None
+
+
+def row_of(notification: NewNotification, caller: Caller, trace: str | None) -> bytes:
+    """Write the row: what the client said, what the key says of it, and its `traceparent`."""
     row = encode(notification)
     said = said_of(caller.producer, caller.kind == "test")
-    return row[:-1] + said if said else row
+    row = row[:-1] + said if said else row
+    return row if trace is None else row[:-1] + b',"traceparent":"%b"}' % trace.encode()
 
 
 @lru_cache(maxsize=1024)
