@@ -107,6 +107,11 @@ NEEDS = {
         "thousands of made-up requests, held against what /openapi.json says",
         "pip install -e '.[contract]'",
     ),
+    "otel": Need(
+        find_spec("opentelemetry") is not None,
+        "spans, taken by a collector on loopback",
+        "pip install -e '.[otel]'",
+    ),
     "node": Need(
         on_path("node") and NODE_PG is not None,
         EXAMPLE + "Node",

@@ -5,6 +5,7 @@ import socket
 import time
 from dataclasses import replace
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -13,6 +14,7 @@ from service.config.settings import Settings
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.process.descriptors import share
+from workers.attempts import Attempts
 from workers.breakers import Breakers
 from workers.channels import channels
 from workers.claim import Outbox
@@ -29,6 +31,9 @@ from workers.shortage import Shortages
 from workers.slots import Slots
 from workers.store import Store
 
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
 CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for senders to cut off what still runs
 SETTLE_EXTRA_S = 2.0  # beyond the grace: for the settler to settle that
@@ -40,7 +45,9 @@ class Worker:
     Threads: start and stop are called by one at a time; alive and ended by any.
     """
 
-    def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: WorkerMetrics, tracer: "Tracer | None" = None
+    ) -> None:
         self._settings = settings = within_descriptors(settings)
         # The token, because a restarted container has the same host and process id as before.
         self._name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
@@ -57,7 +64,9 @@ class Worker:
             store=Store(settings, metrics, self._name, "settler", outage),
             slots=slots,
         )
-        self._senders = senders(settings, metrics, self._clock, slots, self._settler.inbox)
+        self._senders = senders(
+            settings, metrics, self._clock, slots, outbox=self._settler.inbox, tracer=tracer
+        )
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
         self._claimer = Claimer(
             settings,
@@ -110,7 +119,13 @@ class Worker:
 
 
 def senders(
-    settings: Settings, metrics: WorkerMetrics, clock: Clock, slots: Slots, outbox: Outbox
+    settings: Settings,
+    metrics: WorkerMetrics,
+    clock: Clock,
+    slots: Slots,
+    *,
+    outbox: Outbox,
+    tracer: "Tracer | None",
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
     by_name = channels(settings, clock.now)
@@ -129,6 +144,7 @@ def senders(
             doubts=doubts,
             slots=slots,
             outbox=outbox,
+            attempts=None if tracer is None else Attempts(tracer),
         )
         for number in range(settings.num_threads)
     ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from loguru import logger
@@ -22,16 +23,24 @@ from service.names.loopback import is_loopback
 from service.process.ports import reason
 from service.process.watched import Look, task_ended, watched
 
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
 DRAIN_S = 10.0  # for requests in flight when the process is asked to stop
 
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, process: ProcessMetrics, *, inbox_url: str | None = None
+    settings: Settings,
+    process: ProcessMetrics,
+    *,
+    inbox_url: str | None = None,
+    tracer: "Tracer | None" = None,
 ) -> AsyncIterator[tuple[str, Look]]:
     """Serve until the context ends; yields the base URL, and a function that says what has ended.
 
-    `inbox_url`: of an inbox in the same process. Raises StartError if the port is taken.
+    `inbox_url`: of an inbox in the same process; `tracer`: makes spans of enqueues.
+    Raises StartError if the port is taken.
     """
     assert settings.database_url is not None
     role = "notify-api"
@@ -49,8 +58,8 @@ async def serving(
         with logger.contextualize(role="api"):
             await refuse_unguarded(settings, ring)
         app = create_app(
-            settings, store, reads, metrics,
-            keys=keys, ring=ring, outage=outage, clock=clock, inbox_url=inbox_url,
+            settings, store, reads, metrics, keys=keys, ring=ring, outage=outage, clock=clock,
+            inbox_url=inbox_url, tracer=tracer,
         )  # fmt: skip
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()

@@ -7,7 +7,7 @@ import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from loguru import logger
 
@@ -32,6 +32,10 @@ from service.process.ports import refuse_taken, refuse_twice
 from service.process.stdio import Printer
 from service.process.watched import until_stopped
 from service.text.printable import printable
+from service.tracing.start import tracing
+
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,9 +67,12 @@ def run(args: argparse.Namespace) -> int:
             settings=settings,
             say=lambda line: logger.warning("schema", found=line),
         )
-        return run_until_stopped(
-            lambda stop: everything(settings, servers, inbox, stop, is_own), early_signals
-        )
+        tracer = stack.enter_context(tracing())
+
+        async def main(stop: asyncio.Event) -> None:
+            await everything(settings, servers, inbox, stop, is_own, tracer=tracer)
+
+        return run_until_stopped(main, early_signals)
 
 
 def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
@@ -100,6 +107,8 @@ async def everything(
     inbox: Inbox | None,
     stop: asyncio.Event,
     is_own_database: bool,
+    *,
+    tracer: "Tracer | None" = None,
 ) -> None:
     """Start the API last: the roles stop in the opposite order, so that it stops first."""
     process = ProcessMetrics()
@@ -110,12 +119,12 @@ async def everything(
         else:
             inbox = mail_to = None
         dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
-        worker_ended = await roles.enter_async_context(working(settings))
+        worker_ended = await roles.enter_async_context(working(settings, tracer))
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
         if inbox_url and settings.guard.refuses(inbox_url):
             inbox_url = None  # the examples in /docs must work
         api, api_ended = await roles.enter_async_context(
-            serving(settings, process, inbox_url=inbox_url)
+            serving(settings, process, inbox_url=inbox_url, tracer=tracer)
         )
         if servers is not None:
             roles.enter_context(written_down(servers.state.directory, api, mail_to))
