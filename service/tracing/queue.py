@@ -18,12 +18,12 @@ from service.logs.outage import Outage
 from service.metrics.spans import SpanMetrics
 
 QUEUE_MAX = 2048  # the standard's default of OTEL_BSP_MAX_QUEUE_SIZE
-ANSWER_BYTES = 65536  # of which nothing is used: reading it lets the connection be used again
+ANSWER_BYTES_MAX = 4096
 STOP_MAX_S = 3.0
 
 
 class Collector(Session):
-    """How the exporter makes its requests: no answer is read to its end, and none is quoted.
+    """How the exporter makes its requests: no long answer is read, as it may have no end.
 
     `last`: what came of the last one, in words without addresses and secrets.
     """
@@ -34,7 +34,9 @@ class Collector(Session):
         """Make one request."""
         try:
             response = super().request(*args, **(kwargs | {"stream": True}))
-            response.raw.read1(ANSWER_BYTES, decode_content=False)
+            if is_short(response.headers.get("Content-Length", "")):
+                response.raw.read()  # then the connection is used again
+            response.close()
         except RequestException as error:
             self.last = type(error).__name__
             raise
@@ -112,6 +114,11 @@ class Exporter(SpanExporter):
     def shutdown(self) -> None:
         """Give up what is being sent."""
         self._inner.shutdown()  # type: ignore[no-untyped-call]
+
+
+def is_short(length: str) -> bool:
+    """Return whether an answer says that it is short."""
+    return length.isascii() and length.isdigit() and int(length) <= ANSWER_BYTES_MAX
 
 
 def queue_max() -> int:
