@@ -1,5 +1,7 @@
 """When spans are made, by the standard variables; without the extra they never are."""
 
+import os
+
 import pytest
 from loguru import logger
 
@@ -85,12 +87,12 @@ def test_another_protocol_is_one_warning(monkeypatch):
 def test_a_line_of_the_env_file_is_as_good_as_a_variable(monkeypatch):
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     names = {"OTEL_EXPORTER_OTLP_ENDPOINT": URL, "OTEL_TRACES_EXPORTER": "otlp", "PATH": "gone"}
-    path = start.os.environ["PATH"]
+    path = os.environ["PATH"]
     adopt(names | {"OTEL_SDK_DISABLED": ""})
-    assert start.os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == URL
-    assert start.os.environ["OTEL_TRACES_EXPORTER"] == "none"  # the variable counts before the file
-    assert start.os.environ["PATH"] == path
-    assert "OTEL_SDK_DISABLED" not in start.os.environ
+    assert os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == URL
+    assert os.environ["OTEL_TRACES_EXPORTER"] == "none"  # the variable counts before the file
+    assert os.environ["PATH"] == path
+    assert "OTEL_SDK_DISABLED" not in os.environ
 
 
 @pytest.mark.needs("otel")
