@@ -5,7 +5,7 @@ The queue and the thread are the SDK's. Its caller never waits, and what finds n
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -84,7 +84,7 @@ class Queue(SpanProcessor):
 class Exporter(SpanExporter):
     """Sends spans by OTLP; counts them, and logs once that the collector is away, or back."""
 
-    def __init__(self, metrics: SpanMetrics, left: Any) -> None:
+    def __init__(self, metrics: SpanMetrics, left: Callable[[int], None]) -> None:
         """`left`: is told how many have left the queue."""
         self._pushed = metrics.pushed
         self._refused = metrics.dropped.labels("refused")
@@ -95,21 +95,19 @@ class Exporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send one batch; the SDK's thread calls it."""
-        result = SpanExportResult.FAILURE
         try:
             result = self._inner.export(spans)
-        finally:
-            self._left(len(spans))
-            self._note(result, len(spans))
-        return result
-
-    def _note(self, result: SpanExportResult, count: int) -> None:
+        except Exception as error:  # the library's own fault
+            self._collector.last = type(error).__name__
+            result = SpanExportResult.FAILURE
+        self._left(len(spans))
         if result is SpanExportResult.SUCCESS:
-            self._pushed.inc(count)
+            self._pushed.inc(len(spans))
             self._outage.back()
         else:
-            self._refused.inc(count)
+            self._refused.inc(len(spans))
             self._outage.away(ConnectionError(self._collector.last))
+        return result
 
     def shutdown(self) -> None:
         """Give up what is being sent."""

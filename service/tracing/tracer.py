@@ -28,7 +28,8 @@ from service.metrics.spans import SpanMetrics
 from service.tracing.queue import Queue
 
 SERVICE = "notify"  # unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES says another
-SENT = "sent"
+# Loggers that say of each batch what Outage says once. Doubts about variables come from others.
+REPEATERS = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Tracer:
     """Begins spans, from any thread. It never raises and never waits: a span is lost instead."""
 
     def __init__(self, metrics: SpanMetrics) -> None:
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # Outage says it once
+        for name in REPEATERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._broken = metrics.dropped.labels("broken").inc
         self._queue = Queue(metrics)
         provider = TracerProvider(resource=resource(), shutdown_on_exit=False)
