@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from service.tracing.start import has_extra
 from tests import before
 from tests.pgbouncer import PROGRAM
 
@@ -108,7 +109,7 @@ NEEDS = {
         "pip install -e '.[contract]'",
     ),
     "otel": Need(
-        find_spec("opentelemetry") is not None,
+        has_extra(),
         "spans, taken by a collector on loopback",
         "pip install -e '.[otel]'",
     ),

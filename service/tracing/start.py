@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 OURS = "http/protobuf"
+EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 INSTALL = "pip install 'postgres-notification-service[otel]'"
 
 
@@ -65,11 +66,19 @@ def made() -> "Tracer | None":
 
 def why_not(environ: Mapping[str, str]) -> str | None:
     """Say what is missing for spans; None: nothing."""
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter") is None:
+    if not has_extra():
         return f"the collector in OTEL_* needs the extra otel: {INSTALL}"
     if first(environ, PROTOCOLS) not in (None, OURS):
         return f"spans are sent by {OURS} only, and OTEL_* asks for another protocol"
     return None
+
+
+def has_extra() -> bool:
+    """Return whether the extra is installed: other libraries bring OpenTelemetry's API alone."""
+    try:
+        return find_spec(EXPORTER) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:

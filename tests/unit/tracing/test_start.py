@@ -67,8 +67,9 @@ def test_nobody_who_asks_for_none_hears_of_them(hints):
     assert hints == []
 
 
-def test_without_the_extra_a_collector_that_is_named_is_one_warning(monkeypatch, hints):
-    monkeypatch.setattr(start, "find_spec", lambda name: None)
+@pytest.mark.parametrize("exporter", ["service.nothing", "service.nothing.below", "nothing.at.all"])
+def test_without_the_extra_a_collector_that_is_named_is_one_warning(monkeypatch, hints, exporter):
+    monkeypatch.setattr(start, "EXPORTER", exporter)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
     with tracing() as tracer:
         assert tracer is None
@@ -77,7 +78,7 @@ def test_without_the_extra_a_collector_that_is_named_is_one_warning(monkeypatch,
 
 
 def test_another_protocol_is_one_warning(monkeypatch):
-    monkeypatch.setattr(start, "find_spec", lambda name: name)
+    monkeypatch.setattr(start, "EXPORTER", "service.tracing.start")
     assert why_not({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}) is None
     assert "http/protobuf" in why_not({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     per_signal = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}
