@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,7 @@ from tests.unit.test_traceparent import GOOD, TRACE
 
 OWN = f"00-{TRACE}-{'a' * 16}-01"
 LINE = read_notification(b'{"channel":"log","recipient":"r","payload":1}', Settings())
-ANYBODY = SimpleNamespace(producer=None, kind="live")
+ANYBODY: Any = SimpleNamespace(producer=None, kind="live")
 ID = UUID(int=7)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def test_the_row_says_what_client_key_and_header_say(caller, trace, more):
 
 
 def test_the_row_is_of_the_span():
-    tracer = Recorder()
+    tracer: Any = Recorder()
     made = ready(LINE, ANYBODY, GOOD, tracer)
     assert tracer.asked == [("log", GOOD)]
     assert json.loads(made.row)["traceparent"] == made.trace == OWN
@@ -78,11 +79,11 @@ def test_the_row_is_of_the_span():
     ],
 )
 def test_the_span_ends_with_what_became_of_it(end, said):
-    tracer = Recorder()
+    tracer: Any = Recorder()
 
     async def run():
         future = asyncio.get_running_loop().create_future()
-        batcher = SimpleNamespace(submit=lambda *given: future)
+        batcher: Any = SimpleNamespace(submit=lambda *given: future)
         ready(LINE, ANYBODY, None, tracer).submit(batcher, None)
         end(future)
         await asyncio.wait([future])

@@ -1,6 +1,7 @@
 """When an attempt's span begins and ends, and what it says; whoever makes it."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def ended(claim, outcome=Outcome.SENT, code="200"):
 
 
 def test_what_is_sent_names_the_attempts_own_span():
-    tracer = Recorder()
+    tracer: Any = Recorder()
     claim = a_claim(traceparent=GOOD, attempt=3)
     sent = Attempts(tracer).begin(claim)
     assert tracer.asked == [(ID, 3, "webhook", GOOD)]
@@ -57,7 +58,7 @@ def test_what_is_sent_names_the_attempts_own_span():
     ],
 )
 def test_it_ends_with_the_verdict(outcome, code, said):
-    tracer = Recorder()
+    tracer: Any = Recorder()
     attempts = Attempts(tracer)
     claim = a_claim()
     attempts.begin(claim)
@@ -66,14 +67,14 @@ def test_it_ends_with_the_verdict(outcome, code, said):
 
 
 def test_what_had_no_transfer_begins_and_ends_at_once():
-    tracer = Recorder()
+    tracer: Any = Recorder()
     Attempts(tracer).end([ended(a_claim(channel="log", traceparent=GOOD))])
     assert tracer.asked == [(ID, 1, "log", GOOD)]
     assert len(tracer.ended) == 1
 
 
 def test_what_goes_back_unstarted_is_forgotten():
-    tracer = Recorder()
+    tracer: Any = Recorder()
     attempts = Attempts(tracer)
     claim = attempts.begin(a_claim())
     attempts.end([Unstarted(claim=claim)])
@@ -83,7 +84,8 @@ def test_what_goes_back_unstarted_is_forgotten():
 
 
 def test_without_a_span_the_claim_is_sent_as_it_is():
-    attempts = Attempts(Recorder(traceparent=None))
+    silent: Any = Recorder(traceparent=None)
+    attempts = Attempts(silent)
     claim = a_claim(traceparent=GOOD)
     assert attempts.begin(claim) is claim
     attempts.end([ended(claim)])
