@@ -12,7 +12,6 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from requests import Response, Session
-from requests.exceptions import RequestException
 
 from service.logs.outage import Outage
 from service.metrics.spans import SpanMetrics
@@ -22,7 +21,7 @@ ANSWER_BYTES_MAX = 4096
 STOP_MAX_S = 3.0
 
 
-class Collector(Session):
+class Requests(Session):
     """How the exporter makes its requests: no long answer is read, as it may have no end.
 
     `last`: what came of the last one, in words without addresses and secrets.
@@ -37,7 +36,7 @@ class Collector(Session):
             if is_short(response.headers.get("Content-Length", "")):
                 response.raw.read()  # then the connection is used again
             response.close()
-        except RequestException as error:
+        except Exception as error:  # of requests, or of what it is made of
             self.last = type(error).__name__
             raise
         self.last = f"it answered {response.status_code}"
@@ -90,15 +89,15 @@ class Exporter(SpanExporter):
         self._refused = metrics.dropped.labels("refused")
         self._left = left
         self._outage = Outage("otlp")
-        self._collector = Collector()
-        self._inner = OTLPSpanExporter(session=self._collector)
+        self._requests = Requests()
+        self._inner = OTLPSpanExporter(session=self._requests)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send one batch; the SDK's thread calls it."""
         try:
             result = self._inner.export(spans)
         except Exception as error:  # the library's own fault
-            self._collector.last = type(error).__name__
+            self._requests.last = type(error).__name__
             result = SpanExportResult.FAILURE
         self._left(len(spans))
         if result is SpanExportResult.SUCCESS:
@@ -106,7 +105,7 @@ class Exporter(SpanExporter):
             self._outage.back()
         else:
             self._refused.inc(len(spans))
-            self._outage.away(ConnectionError(self._collector.last))
+            self._outage.away(ConnectionError(self._requests.last))
         return result
 
     def shutdown(self) -> None:
