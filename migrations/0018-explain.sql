@@ -1,4 +1,4 @@
--- depends: 0016-doorway
+-- depends: 0017-watches
 
 set local search_path = pg_catalog, pg_temp;
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from yoyo import step
 
-__depends__ = {"0016-doorway"}
+__depends__ = {"0018-explain"}
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
 step("set local search_path = pg_catalog, pg_temp")

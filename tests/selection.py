@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from service.tracing.start import has_extra
 from tests import before
 from tests.pgbouncer import PROGRAM
 
@@ -106,6 +107,11 @@ NEEDS = {
         find_spec("schemathesis") is not None,
         "thousands of made-up requests, held against what /openapi.json says",
         "pip install -e '.[contract]'",
+    ),
+    "otel": Need(
+        has_extra(),
+        "spans, taken by a collector on loopback",
+        "pip install -e '.[otel]'",
     ),
     "node": Need(
         on_path("node") and NODE_PG is not None,

@@ -6,6 +6,7 @@ from enum import StrEnum
 from queue import SimpleQueue
 
 from service.model import Outcome
+from service.traceparent import trace_id
 
 Key = tuple[str, int]  # id and attempt
 
@@ -23,12 +24,24 @@ class Claim:
     expires_at: float | None
     patience_ends: float = math.inf  # from then on every answer counts as an attempt
     is_test: bool = False  # played, never sent: see workers/channels/simulator.py
-    traceparent: str | None = None  # W3C Trace Context, of whoever enqueued it
+    traceparent: str | None = None  # of whoever enqueued it, as service/traceparent.py writes it
 
     @property
     def key(self) -> Key:
         """The fence: which attempt of which notification."""
         return self.id, self.attempt
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """What every log line about it says: which attempt this is, and of whose trace, if any."""
+        fields: dict[str, object] = {
+            "notification_id": self.id,
+            "attempt": self.attempt,
+            "channel": self.channel,
+        }
+        if self.traceparent is not None:
+            fields["trace_id"] = trace_id(self.traceparent)
+        return fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,22 @@ from typing import NamedTuple
 
 from service.logs import logs
 from service.metrics import WorkerMetrics
+from service.traceparent import trace_id
 
 LEFT_ALONE_S = 60.0
 KNOWN_MAX = 1000
 
 
 class Refusal(NamedTuple):
-    """One row that a call could not move. `attempt` None: it was to be claimed."""
+    """One row that a call could not move. `attempt` None: it was to be claimed.
+
+    `traceparent` None: it has none, or it was claimed or released, where nobody has it at hand.
+    """
 
     id: str
     attempt: int | None
     error: str
+    traceparent: str | None = None
 
 
 class Refusals:
@@ -38,7 +43,20 @@ class Refusals:
         """Count and log each, and remember it."""
         news = [refusal for refusal in refusals if refusal.id not in self._until]
         self._metrics.refused.labels(call).inc(len(news))
-        rows = ({"notification_id": r.id, "attempt": r.attempt, "error": r.error} for r in news)
-        logs.transitions("refused_by_database", ({**row, "call": call} for row in rows), "ERROR")
+        rows = (log_row(refusal, call) for refusal in news)
+        logs.transitions("refused_by_database", rows, "ERROR")
         until = time.monotonic() + LEFT_ALONE_S
         self._until |= {refusal.id: until for refusal in news[: KNOWN_MAX - len(self._until)]}
+
+
+def log_row(refusal: Refusal, call: str) -> logs.Row:
+    """Name the fields of the log line of one refusal."""
+    row: dict[str, object] = {
+        "notification_id": refusal.id,
+        "attempt": refusal.attempt,
+        "error": refusal.error,
+        "call": call,
+    }
+    if refusal.traceparent is not None:
+        row["trace_id"] = trace_id(refusal.traceparent)
+    return row

@@ -85,9 +85,7 @@ def ended_row(ended: Ended) -> dict[str, object]:
     """Make the log row that every attempt which ended has."""
     claim, verdict = ended.claim, ended.verdict
     return {
-        "notification_id": claim.id,
-        "attempt": claim.attempt,
-        "channel": claim.channel,
+        **claim.log_fields,
         "outcome": verdict.outcome,
         "code": verdict.code,
         "took_ms": ended.took_ms,
@@ -98,9 +96,7 @@ def sent_row(ended: Ended, settled: Settled) -> logs.Row:
     """Make the log row of an attempt that sent. `age_s`: since the notification could be sent."""
     claim = ended.claim
     return {
-        "notification_id": claim.id,
-        "attempt": claim.attempt,
-        "channel": claim.channel,
+        **claim.log_fields,
         "code": ended.verdict.code,
         "took_ms": ended.took_ms,
         "age_s": settled.age_s,
@@ -123,9 +119,7 @@ def unsent_row(ended: Ended, settled: Settled) -> logs.Row:
 def unstarted_row(unstarted: Unstarted) -> logs.Row:
     """Make the log row of a claim that was released and is due again after `delay_s`."""
     return {
-        "notification_id": unstarted.claim.id,
-        "attempt": unstarted.claim.attempt,
-        "channel": unstarted.claim.channel,
+        **unstarted.claim.log_fields,
         "reason": unstarted.parked,
         "delay_s": unstarted.delay_s,
     }

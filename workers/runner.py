@@ -5,6 +5,7 @@ import socket
 import time
 from dataclasses import replace
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -13,6 +14,7 @@ from service.config.settings import Settings
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.process.descriptors import share
+from workers.attempts import Attempts
 from workers.breakers import Breakers
 from workers.channels import channels
 from workers.claim import Outbox
@@ -31,6 +33,9 @@ from workers.shortage import Shortages
 from workers.slots import Slots
 from workers.store import Store
 
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
 CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for senders to cut off what still runs
 SETTLE_EXTRA_S = 2.0  # beyond the grace: for the settler to settle that
@@ -44,7 +49,12 @@ class Worker:
     """
 
     def __init__(
-        self, settings: Settings, metrics: WorkerMetrics, sandbox: str | None = None
+        self,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        tracer: "Tracer | None" = None,
+        *,
+        sandbox: str | None = None,
     ) -> None:
         """`sandbox`: the inbox that takes everything that is sent; None: there is none."""
         self._settings = settings = within_descriptors(settings)
@@ -65,8 +75,14 @@ class Worker:
         )
         parkings = Parkings()
         self._senders = senders(
-            settings, metrics, self._clock, slots, self._settler.inbox,
-            parkings=parkings, sandbox=sandbox,
+            settings,
+            metrics,
+            self._clock,
+            slots,
+            outbox=self._settler.inbox,
+            parkings=parkings,
+            sandbox=sandbox,
+            tracer=tracer,
         )
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
         self._claimer = Claimer(
@@ -135,10 +151,11 @@ def senders(
     metrics: WorkerMetrics,
     clock: Clock,
     slots: Slots,
-    outbox: Outbox,
     *,
+    outbox: Outbox,
     parkings: Parkings,
     sandbox: str | None = None,
+    tracer: "Tracer | None" = None,
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
     by_name = channels(settings, clock.now, sandbox)
@@ -158,6 +175,7 @@ def senders(
             doubts=doubts,
             slots=slots,
             outbox=outbox,
+            attempts=None if tracer is None else Attempts(tracer),
         )
         for number in range(settings.num_threads)
     ]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
+from workers.attempts import Attempts
 from workers.breakers import Breakers
 from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play
 from workers.channels.simulator import Simulated, is_played
@@ -57,7 +58,9 @@ class Sender(Loop):
         doubts: Doubts,
         slots: Slots,
         outbox: Outbox,
+        attempts: Attempts | None = None,
     ) -> None:
+        """`attempts`: this sender's spans; None: there are none."""
         super().__init__(f"sender-{number}", metrics)
         self._channels = channels
         self._send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
@@ -65,6 +68,7 @@ class Sender(Loop):
         self._shortages = shortages
         self._slots = slots
         self._outbox = outbox
+        self._attempts = attempts
         self._deadline_s = settings.send_deadline_s
         self._grace_ends: float | None = None  # written by the runner's thread only
         self._inbox: deque[Claim] = deque()
@@ -235,7 +239,8 @@ class Sender(Loop):
     def _start_transfer(self, flight: Flight) -> Answer | Verdict | None:
         """Begin a transfer; a Verdict: it cannot be made; an Answer: libcurl does not take it."""
         try:
-            made = flight.channel.prepare(flight.claim)
+            claim = flight.claim if self._attempts is None else self._attempts.begin(flight.claim)
+            made = flight.channel.prepare(claim)
             if isinstance(made, Verdict):
                 return made
             if isinstance(made, Line):
@@ -295,7 +300,7 @@ class Sender(Loop):
             verdict = judged(flight.channel, answer)
             return self._standing.report(flight, verdict, now)
         except BaseException as error:  # as in _begin_all; what the answer means stays true
-            self._survived(error, notification_id=flight.claim.id, attempt=flight.claim.attempt)
+            self._survived(error, **flight.claim.log_fields)
             return verdict
 
     def _write_lines(self) -> None:
@@ -312,7 +317,7 @@ class Sender(Loop):
 
     def _broke(self, claim: Claim, error: BaseException) -> None:
         """Settle a claim that met an unexpected error, unless it has a result already."""
-        self._survived(error, notification_id=claim.id, attempt=claim.attempt)
+        self._survived(error, **claim.log_fields)
         if all(result.claim is not claim for result in self._results):
             self._settle(claim, BROKEN)
 
@@ -335,6 +340,8 @@ class Sender(Loop):
             self._outbox.put(results)
             self._handed_on += len(results)
             self._slots.ended(len(results))
+            if self._attempts is not None:
+                self._attempts.end(results)
 
     def _wait_s(self) -> float:
         """Return how long to wait for the sockets."""

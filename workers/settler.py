@@ -109,7 +109,7 @@ class Settler(Loop):
             if len(batch) > 1:
                 return set[Key]().union(*[self._release_batch([item], delay_s) for item in batch])
             claim = batch[0].claim
-            self._survived(error, notification_id=claim.id, attempt=claim.attempt)
+            self._survived(error, **claim.log_fields)
             self._slots.lost([claim.key])
             return set()
 
@@ -138,7 +138,7 @@ class Settler(Loop):
             if len(batch) > 1:
                 return [locked for item in batch for locked in self._settle_batch([item])]
             claim = batch[0].claim
-            self._survived(error, notification_id=claim.id, attempt=claim.attempt)
+            self._survived(error, **claim.log_fields)
             return [] if batch[0].verdict is BROKEN else [replace(batch[0], verdict=BROKEN)]
         with self._surviving():
             self._reports.settled(batch, results)

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from service import traceparent
 from service.config.settings import Settings
 from service.errors import DatabaseAway, NotifyError
 from service.home import Home
@@ -138,7 +139,7 @@ class Store:
         refusals: list[Refusal] = []
         for row in self._claimed(ids, args):
             (id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s,
-             is_test, traceparent, error) = row  # fmt: skip
+             is_test, trace, error) = row  # fmt: skip
             if status == REFUSED:
                 refusals.append(Refusal(id_, None, error or SKIPPED))
                 continue
@@ -152,7 +153,7 @@ class Store:
                 expires_at=None if expires_in_s is None else asked_at + expires_in_s,
                 patience_ends=asked_at + patience_s,
                 is_test=is_test,
-                traceparent=traceparent,
+                traceparent=trace and traceparent.read(trace),
             )
             (claims if status == Status.SENDING else expired).append(claim)
         if refusals:
@@ -196,6 +197,8 @@ class Store:
         )
         refusals = [Refusal(row[0], row[1], row[6] or SKIPPED) for row in rows if row[2] == REFUSED]
         if refusals:
+            traces = {e.claim.id: e.claim.traceparent for e in ended}
+            refusals = [r._replace(traceparent=traces[r.id]) for r in refusals]
             self._refusals.record("settle", refusals)
         return {
             (id_, attempt): Settled(status=status, due_in_s=due_in_s, age_s=age_s, counted=counted)

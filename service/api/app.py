@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from functools import wraps
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -44,6 +45,9 @@ from service.logs.outage import Outage
 from service.metrics import ApiMetrics
 from service.process.descriptors import connections_max
 
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE + 1  # the look for those that wait
@@ -63,13 +67,15 @@ def create_app(
     inbox_url: str | None = None,
     direct_url: str | None = None,
     is_sandbox: bool = False,
+    tracer: "Tracer | None" = None,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: reads have their own, so as never to block `store`.
 
     `ring`: the keys in memory; somebody has to keep it. `outage`: shared with it. `clock`: what
     times are compared with; None: this machine's. `inbox_url`: where the examples of the
     documentation send webhooks. `direct_url`: where LISTEN works; None: who waits is looked for
-    each second. `is_sandbox`: nothing is sent elsewhere. Call it with the loop running.
+    each second. `is_sandbox`: nothing is sent elsewhere; `tracer`: makes spans of enqueues. Call it
+    with the loop running.
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
@@ -84,8 +90,9 @@ def create_app(
         outage=outage,
         aside=aside,
     )
-    enqueue = EnqueueHandler(settings, batcher, metrics, clock)
-    batch = BatchHandler(settings, batches, metrics, clock, ReadLimit(BATCHES_AT_ONCE, 100))
+    enqueue = EnqueueHandler(settings, batcher, metrics, clock, tracer=tracer)
+    at_once = ReadLimit(BATCHES_AT_ONCE, 100)
+    batch = BatchHandler(settings, batches, metrics, clock, at_once, tracer=tracer)
     read = ReadHandler(reads)
     ends = waited_for(settings, reads, direct_url)
     metrics.waiting.set_function(ends.count)

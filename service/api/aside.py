@@ -18,7 +18,11 @@ class Queue(Protocol):
     """What inserts the rows: a Batcher, which knows this module."""
 
     def submit(
-        self, row: bytes, notification: NewNotification, producer: str | None = None
+        self,
+        row: bytes,
+        notification: NewNotification,
+        producer: str | None = None,
+        trace: str | None = None,
     ) -> asyncio.Future[Accepted]:
         """Queue one row."""
 

@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import TypeGuard, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
-from service.api.body import NewNotification, read_notification
+from service.api.body import read_notification
 from service.api.door import owe, refuse_unless_sendable
-from service.api.enqueue import refused, row_of
+from service.api.enqueue import refused, trace_of
 from service.api.items import Bodies, elements, is_ndjson, lines
 from service.api.read_limit import ReadLimit
+from service.api.ready import Ready, ready
 from service.api.views import BatchItem, BatchReport, Links
 from service.clock import Clock
 from service.config.settings import Settings
@@ -25,11 +26,14 @@ from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
 
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
 SLICE_S = 0.0005  # for which a batch keeps the loop: a POST /notify waits for several turns of it
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
-Checked = tuple[NewNotification, bytes]  # with its row
+Checked = Ready | Problem
 Reply = Accepted | Problem
 Submitted = asyncio.Future[Accepted] | Problem
 
@@ -46,12 +50,15 @@ class BatchHandler:
         metrics: ApiMetrics,
         clock: Clock,
         limit: ReadLimit,
+        *,
+        tracer: "Tracer | None" = None,
     ) -> None:
         """`batcher`: of batches alone, so that no POST /notify waits behind their rows."""
         self._settings = settings
         self._batcher = batcher
         self._now = clock.now
         self._limit = limit
+        self._tracer = tracer
         self._bodies = Bodies()
         self._enqueued = {channel: metrics.enqueued.labels(channel) for channel in Channel}
         self._failed = metrics.enqueue_failed
@@ -66,8 +73,9 @@ class BatchHandler:
             async with self._bodies.read(request) as body, self._limit.admitted():
                 found = split(body)
                 owe(request, max(0, len(found) - 1))
-                checked = await in_slices(partial(self._check, caller), found)
-                replies = await replies_to(self._submit(checked, caller), checked)
+                trace = trace_of(request)
+                checked = await in_slices(partial(self._check, caller, trace), found)
+                replies = await replies_to(self._submit(checked, caller.producer), checked)
         except Problem as problem:
             self._count_failed(problem, max(1, len(found)))
             raise
@@ -78,7 +86,7 @@ class BatchHandler:
         headers = {"Content-Type": "application/json"} | retry_after(replies)
         return web.Response(body=encode(report), headers=headers)
 
-    def _check(self, caller: Caller, item: bytes) -> Checked | Problem:
+    def _check(self, caller: Caller, trace: str | None, item: bytes) -> Checked:
         """Read one item as the body of a POST /notify."""
         if len(item) > BODY_BYTES_MAX:
             return Problem("body_too_large")
@@ -87,31 +95,29 @@ class BatchHandler:
             refuse_unless_sendable(caller, notification.channel, notification.recipient)
         except Problem as problem:
             return problem
-        return notification, row_of(notification, caller)
+        return ready(notification, caller, trace, self._tracer)
 
-    def _submit(self, checked: Iterable[Checked | Problem], caller: Caller) -> list[Submitted]:
+    def _submit(self, checked: Iterable[Checked], producer: str | None) -> list[Submitted]:
         """Queue all good items, which one INSERT takes. Raises Problem if there is no room."""
         good = [item for item in checked if not isinstance(item, Problem)]
-        if not self._batcher.has_room(len(good), sum(len(row) for _, row in good)):
+        if not self._batcher.has_room(len(good), sum(len(item.row) for item in good)):
             raise Problem("overloaded")
-        return [self._submit_one(*item, caller.producer) for item in good]
+        return [self._submit_one(item, producer) for item in good]
 
-    def _submit_one(
-        self, notification: NewNotification, row: bytes, producer: str | None
-    ) -> Submitted:
+    def _submit_one(self, item: Ready, producer: str | None) -> Submitted:
         """Queue one item; a Problem: it goes aside (service/api/aside.py), where no room is."""
         try:
-            return self._batcher.submit(row, notification, producer)
+            return item.submit(self._batcher, producer)
         except Problem as problem:
             return problem
 
-    def _count(self, checked: Iterable[Checked | Problem], replies: Iterable[Reply]) -> None:
+    def _count(self, checked: Iterable[Checked], replies: Iterable[Reply]) -> None:
         """Count items as if each had been a request."""
         for item, reply in zip(checked, replies, strict=True):
             if isinstance(reply, Problem):
                 self._count_failed(reply)
             elif not isinstance(item, Problem) and not reply.replayed:
-                self._enqueued[item[0].channel].inc()
+                self._enqueued[item.notification.channel].inc()
 
     def _count_failed(self, problem: Problem, items: int = 1) -> None:
         self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc(items)
@@ -136,9 +142,7 @@ async def in_slices(work: Callable[[Input], Output], inputs: Iterable[Input]) ->
     return results
 
 
-async def replies_to(
-    submitted: Iterable[Submitted], checked: Sequence[Checked | Problem]
-) -> list[Reply]:
+async def replies_to(submitted: Iterable[Submitted], checked: Sequence[Checked]) -> list[Reply]:
     """Wait for what became of the good items; returns what became of each item, in order.
 
     Raises Problem if nothing can be enqueued now: then the whole batch is to be sent again.

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 
 from loguru import logger
 
+from service import traceparent
 from service.api.aside import Aside
 from service.api.body import NewNotification
 from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
@@ -43,6 +44,7 @@ class Waiting(NamedTuple):
     until: float  # by the loop's clock
     answer: asyncio.Future[Accepted]
     producer: str | None
+    trace: str | None  # its traceparent
 
     def resolve(self, reply: Accepted | NotifyError) -> None:
         """Answer the request, once; if its client went away, the future was cancelled."""
@@ -85,19 +87,23 @@ class Batcher:
         self._running: set[Flush] = set()  # all, also those with nobody waiting
 
     def submit(
-        self, row: bytes, notification: NewNotification, producer: str | None = None
+        self,
+        row: bytes,
+        notification: NewNotification,
+        producer: str | None = None,
+        trace: str | None = None,
     ) -> asyncio.Future[Accepted]:
         """Queue one row, a JSON object, and return its future: Accepted, once it is committed.
 
-        `producer`: who asks; None: anybody. The future raises Problem or Refused; this call raises
-        Problem when too much is waiting.
+        `producer`: who asks; None: anybody. `trace`: the row's traceparent. The future raises
+        Problem or Refused; this call raises Problem when too much is waiting.
         """
         if self._aside and self._aside.wants(notification, producer):
-            return self._aside.submit(row, notification, producer)
+            return self._aside.submit(row, notification, producer, trace)
         if not self.has_room(1, len(row)):
             raise Problem("overloaded")
         until = self._loop.time() + DEADLINE_S
-        waiting = Waiting(row, notification, until, self._loop.create_future(), producer)
+        waiting = Waiting(row, notification, until, self._loop.create_future(), producer, trace)
         self._waiting.append(waiting)
         self._waiting_bytes += len(row)
         self._start_flush()
@@ -291,4 +297,6 @@ def enqueued(batch: Iterable[Waiting], replies: Iterable[Reply]) -> Iterator[log
             }
             if notification.reference is not None:
                 row["reference"] = notification.reference
+            if waiting.trace is not None:
+                row["trace_id"] = traceparent.trace_id(waiting.trace)
             yield row

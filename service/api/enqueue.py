@@ -1,14 +1,16 @@
 """POST /notify."""
 
-from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
-from service.access.caller import Caller, caller_of
+from service import traceparent
+from service.access.caller import caller_of
 from service.api.batcher import Batcher
-from service.api.body import NewNotification, read_notification
+from service.api.body import read_notification
 from service.api.door import refuse_unless_sendable
+from service.api.ready import Ready, ready
 from service.api.views import Links, Receipt
 from service.clock import Clock
 from service.config.settings import Settings
@@ -17,6 +19,9 @@ from service.http.problems import KINDS, Fault, Problem, invalid
 from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.model import Accepted, Channel
+
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
 
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
 
@@ -27,11 +32,18 @@ class EnqueueHandler:
     """Check, enqueue, answer after the commit."""
 
     def __init__(
-        self, settings: Settings, batcher: Batcher, metrics: ApiMetrics, clock: Clock
+        self,
+        settings: Settings,
+        batcher: Batcher,
+        metrics: ApiMetrics,
+        clock: Clock,
+        *,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self._settings = settings
         self._now = clock.now
         self._batcher = batcher
+        self._tracer = tracer
         self._enqueued = {channel: metrics.enqueued.labels(channel) for channel in Channel}
         self._failed = metrics.enqueue_failed
 
@@ -44,7 +56,8 @@ class EnqueueHandler:
                 await read_body(request), self._settings, self._now, key
             )
             refuse_unless_sendable(caller, notification.channel, notification.recipient)
-            accepted = await self._enqueue(notification, caller)
+            item = ready(notification, caller, trace_of(request), self._tracer)
+            accepted = await self._enqueue(item, caller.producer)
         except Problem as problem:
             self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
             raise
@@ -52,10 +65,9 @@ class EnqueueHandler:
             self._enqueued[notification.channel].inc()
         return receipt(accepted)
 
-    async def _enqueue(self, notification: NewNotification, caller: Caller) -> Accepted:
-        row = row_of(notification, caller)
+    async def _enqueue(self, item: Ready, producer: str | None) -> Accepted:
         try:
-            return await self._batcher.submit(row, notification, caller.producer)
+            return await item.submit(self._batcher, producer)
         except Refused as refusal:
             raise refused(refusal) from None
 
@@ -70,20 +82,10 @@ def key_of(request: web.Request) -> str:
     return first[1:-1] if is_quoted else first
 
 
-def row_of(notification: NewNotification, caller: Caller) -> bytes:
-    """Write the row: what the client said, and what the key says of it."""
-    row = encode(notification)
-    said = said_of(caller.producer, caller.kind == "test")
-    return row[:-1] + said if said else row
-
-
-@lru_cache(maxsize=1024)
-def said_of(producer: str | None, is_test: bool) -> bytes:
-    """Write the end of a row whose producer or kind is not the default; empty: both are."""
-    said: dict[str, object] = {} if producer is None else {"producer": producer}
-    if is_test:
-        said["is_test"] = True
-    return b"," + encode(said)[1:] if said else b""
+def trace_of(request: web.Request) -> str | None:
+    """Read the header traceparent; None: there is none, or none that is valid, or several."""
+    headers = request.headers.getall("traceparent", ())
+    return traceparent.read(headers[0]) if len(headers) == 1 else None
 
 
 async def read_body(request: web.Request) -> bytes:

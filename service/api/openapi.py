@@ -113,7 +113,7 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
                            "Receipt", headers={
                                "Location": header("Where to ask what became of it."),
                                "Idempotency-Replayed": header("true.")})},
-            parameters=[KEY],
+            parameters=[KEY, TRACEPARENT],
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("NewNotification"), "examples": to_enqueue}}})},
         "/notify/batch": {"post": operation(
@@ -122,6 +122,7 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             {"200": answer("What became of each, in their order. A 503 is about the whole batch.",
                            "BatchReport", headers={"Retry-After": header(
                                "Seconds; when some of them are to be sent again.")})},
+            parameters=[TRACEPARENT],
             requestBody={"required": True, "content": batches(to_enqueue)})},
         "/notifications/{id}": {"get": operation(
             READ, "find", "What became of it, attempt by attempt", (404, 422, *READ_PROBLEMS),
@@ -245,6 +246,15 @@ KEY = {
         "maxLength": IDEMPOTENCY_KEY_MAX_CHARS,
         **WITHOUT_CONTROL,
     },
+}
+
+TRACEPARENT = {
+    "name": "traceparent",
+    "in": "header",
+    "description": "The trace that this belongs to (W3C Trace Context): kept, sent on with a "
+    "webhook, and in every log line as trace_id. In a batch it is every notification's. One that "
+    "is not valid is ignored.",
+    "schema": {"type": "string"},
 }
 
 

@@ -44,11 +44,12 @@ class OperateHandler:
         if not sees_all(caller):
             await self._refuse_unless_own(id, caller)
         await self._record(request, "cancel", {"id": str(id)})
+        traces = await self._store.trace_ids([id])  # before: what was cancelled is not unsaid
         results = await self._store.cancel([id])
         if not results:
             raise Problem("notification_not_found")
         self._rows.labels("cancel").inc(results[0].was_cancelled)
-        return json_response(cancellation(results[0]))
+        return json_response(cancellation(results[0], traces.get(id)))
 
     async def _refuse_unless_own(self, id: UUID, caller: Caller) -> None:
         """Raise Problem unless a notification is what its caller sent, or could have sent."""
@@ -85,14 +86,15 @@ class OperateHandler:
         return json_response(report(redriven))
 
 
-def cancellation(result: Cancelled) -> Cancellation:
+def cancellation(result: Cancelled, trace: str | None) -> Cancellation:
     """Return the answer for one that is cancelled. Raises Problem with the reason if it is not."""
     if result.status != Status.CANCELLED:
         if code := REFUSALS.get(result.status):
             raise Problem(code)
         raise Problem("already_settled", f"It is {result.status} already.")
     if result.was_cancelled:
-        logger.info("cancelled", notification_id=result.id)
+        traced = {} if trace is None else {"trace_id": trace}
+        logger.info("cancelled", notification_id=result.id, **traced)
     return Cancellation(
         id=result.id, settled_at=result.settled_at, links=Links(f"/notifications/{result.id}")
     )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from loguru import logger
@@ -22,6 +23,9 @@ from service.names.loopback import is_loopback
 from service.process.ports import reason
 from service.process.watched import Look, task_ended, watched
 
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
 DRAIN_S = 10.0  # for requests in flight when the process is asked to stop
 
 
@@ -32,11 +36,12 @@ async def serving(
     *,
     inbox_url: str | None = None,
     is_sandbox: bool = False,
+    tracer: "Tracer | None" = None,
 ) -> AsyncIterator[tuple[str, Look]]:
     """Serve until the context ends; yields the base URL, and a function that says what has ended.
 
-    `inbox_url`: of an inbox in the same process, to which a sandbox sends everything. Raises
-    StartError if the port is taken.
+    `inbox_url`: of an inbox in the same process, to which a sandbox sends everything; `tracer`:
+    makes spans of enqueues. Raises StartError if the port is taken.
     """
     assert settings.database_url is not None
     role = "notify-api"
@@ -56,7 +61,7 @@ async def serving(
         app = create_app(
             settings, store, reads, metrics,
             keys=keys, ring=ring, outage=outage, clock=clock, inbox_url=inbox_url,
-            direct_url=settings.direct_url, is_sandbox=is_sandbox,
+            direct_url=settings.direct_url, is_sandbox=is_sandbox, tracer=tracer,
         )  # fmt: skip
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()

@@ -12,6 +12,7 @@ from service.config.settings import Settings
 from service.logs.outage import Outage
 from service.process.ports import refuse_taken
 from service.process.watched import until_stopped
+from service.tracing.start import tracing
 
 
 def migrate(args: argparse.Namespace) -> int:
@@ -37,10 +38,11 @@ def api(args: argparse.Namespace) -> int:
     refuse_taken(settings.host, settings.port, "PORT")
 
     async def main(stop: asyncio.Event) -> None:
-        async with serving(settings, ProcessMetrics()) as (_, api_ended):
+        async with serving(settings, ProcessMetrics(), tracer=tracer) as (_, api_ended):
             await until_stopped(stop, api_ended)
 
-    return run_until_stopped(main)
+    with tracing() as tracer:
+        return run_until_stopped(main)
 
 
 def dispatcher(args: argparse.Namespace) -> int:
@@ -69,10 +71,11 @@ def worker(args: argparse.Namespace) -> int:
     serve_metrics(settings, process.restarted)
 
     async def main(stop: asyncio.Event) -> None:
-        async with working(settings) as worker_ended:
+        async with working(settings, tracer) as worker_ended:
             await until_stopped(stop, worker_ended)
 
-    return run_until_stopped(main)
+    with tracing() as tracer:
+        return run_until_stopped(main)
 
 
 def prepared(args: argparse.Namespace, role: str, *names: str) -> Settings:

@@ -7,7 +7,7 @@ import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from loguru import logger
 
@@ -35,6 +35,10 @@ from service.process.ports import refuse_taken, refuse_twice
 from service.process.stdio import Printer
 from service.process.watched import until_stopped
 from service.text.printable import printable
+from service.tracing.start import tracing
+
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,12 +68,14 @@ def run(args: argparse.Namespace) -> int:
             settings=settings,
             say=lambda line: logger.warning("schema", found=line),
         )
+        tracer = stack.enter_context(tracing())
         return run_until_stopped(
             lambda stop: everything(
-                settings, servers, inbox, stop, is_own, store=store, is_sandbox=args.sandbox
+                settings, servers, inbox, stop, is_own,
+                store=store, is_sandbox=args.sandbox, tracer=tracer,
             ),
             early_signals,
-        )
+        )  # fmt: skip
 
 
 def inbox_of(args: argparse.Namespace, settings: Settings, store: InboxStore) -> Inbox:
@@ -120,6 +126,7 @@ async def everything(
     *,
     store: InboxStore | None = None,
     is_sandbox: bool = False,
+    tracer: "Tracer | None" = None,
 ) -> None:
     """Start the API last: the roles stop in the opposite order, so that it stops first.
 
@@ -138,14 +145,14 @@ async def everything(
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
         if is_sandbox:
             assert inbox is not None  # it was needed: a sandbox must never send elsewhere
-            work = working(for_its_worker(settings, inbox.http_port), sandbox=inbox_url)
+            work = working(for_its_worker(settings, inbox.http_port), tracer, sandbox=inbox_url)
         else:
-            work = working(settings)
+            work = working(settings, tracer)
         worker_ended = await roles.enter_async_context(work)
         if inbox_url and settings.guard.refuses(inbox_url):
             inbox_url = None  # the examples in /docs must work
         api, api_ended = await roles.enter_async_context(
-            serving(settings, process, inbox_url=inbox_url, is_sandbox=is_sandbox)
+            serving(settings, process, inbox_url=inbox_url, is_sandbox=is_sandbox, tracer=tracer)
         )
         if servers is not None:
             roles.enter_context(written_down(servers.state.directory, api, mail_to))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -11,14 +12,20 @@ from service.metrics import WorkerMetrics
 from service.process.watched import Look
 from workers.runner import Worker
 
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
 
 @asynccontextmanager
-async def working(settings: Settings, sandbox: str | None = None) -> AsyncIterator[Look]:
+async def working(
+    settings: Settings, tracer: "Tracer | None" = None, *, sandbox: str | None = None
+) -> AsyncIterator[Look]:
     """Run a worker's threads; on the way out they stop claiming, finish sends, and settle.
 
-    `sandbox`: the inbox that takes everything. Yields the look that says whether all of them run.
+    `tracer`: makes spans of attempts; `sandbox`: the inbox that takes everything. Yields the look
+    that says whether all of them run.
     """
-    worker = Worker(settings, WorkerMetrics(), sandbox)
+    worker = Worker(settings, WorkerMetrics(), tracer, sandbox=sandbox)
     with logger.contextualize(role="worker"):
         worker.start()
     try:

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from service.dispatch.mender import Mender
 from service.ledger.leader_store import LeaderStore
@@ -78,11 +79,21 @@ class Reaper:
             for row in reaped:
                 self._metrics.reaped.labels(row.status).inc()
             if reaped:
-                logs.transitions("reaped", (log_row(row) for row in reaped), "WARNING")
+                await self._log(reaped)
             if sum(row.status != "refused" for row in reaped) < REAP_MAX:
                 return
 
+    async def _log(self, reaped: Sequence[Reaped]) -> None:
+        """Log a line for each, with its trace, which reap() does not return."""
+        traces: Mapping[UUID, str] = {}
+        try:
+            traces = await self._store.trace_ids([row.id for row in reaped])
+        finally:  # they were taken back, whether PostgreSQL still answers or not
+            rows = (log_row(row, traces.get(row.id)) for row in reaped)
+            logs.transitions("reaped", rows, "WARNING")
 
-def log_row(reaped: Reaped) -> logs.Row:
+
+def log_row(reaped: Reaped, trace: str | None) -> logs.Row:
     """Name the fields of the log line of one attempt that was taken back."""
-    return {"notification_id": reaped.id, "attempt": reaped.attempt, "status": reaped.status}
+    row = {"notification_id": reaped.id, "attempt": reaped.attempt, "status": reaped.status}
+    return row if trace is None else row | {"trace_id": trace}

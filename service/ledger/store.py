@@ -1,8 +1,10 @@
 """What more than one role of the asyncio side asks of the ledger; each has its own store on top."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
+from uuid import UUID
 
 from psycopg.abc import Params
 from psycopg.rows import class_row
@@ -14,12 +16,18 @@ from service.ledger.faults import Fault
 from service.ledger.pool import Pool
 from service.ledger.schema import current_migration, functions, tables
 from service.model import Gauges
+from service.traceparent import read, trace_id
 
 IS_CURRENT = "select exists (select from public._yoyo_migration where migration_id = %s)"
 LOCK_ROOM = """
 select current_setting('max_locks_per_transaction')::integer,
   current_setting('max_connections')::integer
   + current_setting('max_prepared_transactions')::integer
+"""
+# The bounds say which days to read.
+TRACES = """
+select id, traceparent from notify.notifications
+where id = any(%(ids)s) and id between %(first)s and %(last)s and traceparent is not null
 """
 
 Row = TypeVar("Row")
@@ -87,6 +95,12 @@ class Store:
         """Read how many notifications wait and are being sent."""
         [gauges] = await self._rows(Gauges, "select * from notify.gauges()")
         return gauges
+
+    async def trace_ids(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Read of which trace each of these is; those of none are missing."""
+        bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
+        traces = {id: read(text) for id, text in await self._tuples(TRACES, bounds)}
+        return {id: trace_id(trace) for id, trace in traces.items() if trace is not None}
 
     async def born_ahead(self) -> datetime | None:
         """Return when the newest row was created, if that is in the future."""

@@ -9,6 +9,7 @@ from service.metrics.dispatcher import JOBS, DispatcherMetrics
 from service.metrics.factory import DURATIONS_S, Reading
 from service.metrics.log_lines import LogMetrics
 from service.metrics.process import ProcessMetrics
+from service.metrics.spans import SpanMetrics
 from service.metrics.worker import WorkerMetrics
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "LogMetrics",
     "ProcessMetrics",
     "Reading",
+    "SpanMetrics",
     "WorkerMetrics",
 ]

@@ -18,7 +18,10 @@ PROMETHEUS_OWN = {"up", "ALERTS"}
 STANDARD = {"process_start_time_seconds", "process_cpu_seconds_total",
             "process_resident_memory_bytes"}  # fmt: skip
 ADDED_BY_PROMETHEUS = {"job", "instance", "role"}
-NOT_SHOWN: dict[str, str] = {}
+NOT_SHOWN: dict[str, str] = {
+    "spans_pushed": "only with the extra otel, and whoever has that looks at traces elsewhere",
+    "spans_dropped": "the same: a gap in the traces is seen there, and nothing else depends on it",
+}
 """A metric of ours that nobody looks at, and why."""
 
 EVERY_PANEL = [

@@ -88,6 +88,8 @@ class WebhookChannel:
         ]
         if self._keys:
             headers.append(f"webhook-signature: {signature(self._keys, claim.id, now, body)}")
+        if claim.traceparent is not None:
+            headers.append(f"traceparent: {claim.traceparent}")
         return Post(url=url, headers=headers, body=body)
 
     def judge(self, answer: Answer) -> Verdict:

@@ -89,13 +89,19 @@ class Api:
 
 @contextmanager
 def serving(
-    dsn: str, *, limits: Limits | None = None, clock: Clock | None = None, **settings: Any
+    dsn: str,
+    *,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+    tracer: Any = None,
+    **settings: Any,
 ) -> Iterator[Api]:
     """Serve on a free port until the context ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     stack = Stack(dsn, Settings(**(TRIED_HERE | settings)), limits, clock)
+    stack.tracer = tracer
     try:
         yield asyncio.run_coroutine_threadsafe(stack.open(), loop).result(LIMIT_S)
     finally:
@@ -107,6 +113,8 @@ def serving(
 
 class Stack:
     """What runs on the loop."""
+
+    tracer: Any = None
 
     def __init__(
         self, dsn: str, settings: Settings, limits: Limits | None, clock: Clock | None
@@ -129,7 +137,7 @@ class Stack:
             await ring.read()
         app = create_app(
             self._settings, self._store, self._reads, metrics,
-            keys=keys, ring=ring, clock=self._clock,
+            keys=keys, ring=ring, clock=self._clock, tracer=self.tracer,
             direct_url=self._settings.direct_url or self._dsn,
         )  # fmt: skip
         self._runner = create_runner(

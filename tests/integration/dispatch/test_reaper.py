@@ -11,6 +11,7 @@ from service.dispatch.reaper import (
     STALL_S,
     Reaper,
 )
+from service.errors import DatabaseAway
 from service.metrics import DispatcherMetrics
 from tests.ledger import ago, change, claim, enqueue, put, status
 from tests.waiting import LIMIT_S, wait_for
@@ -145,3 +146,25 @@ def test_each_lease_that_passed_has_a_line_in_the_log(db, reaper, transitions):
         ("reaped", {"notification_id": again, "attempt": 1, "status": "queued"}),
         ("reaped", {"notification_id": dead, "attempt": 4, "status": "failed"}),
     ]
+
+
+def test_what_is_taken_back_says_its_trace(db, settled_in, transitions):
+    past = ago(db, "1 second")
+    traced = put(db, "sending", lease_until=past, traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+    untraced = put(db, "sending", lease_until=past)
+    settled_in.reap()
+    rows = {row["notification_id"]: row.get("trace_id") for _, row in transitions}
+    assert rows == {traced: "a" * 32, untraced: None}
+
+
+def test_a_line_is_written_though_nobody_answers_of_which_trace(
+    db, settled_in, transitions, driven, monkeypatch
+):
+    async def away(ids):
+        raise DatabaseAway("gone")
+
+    monkeypatch.setattr(driven.store, "trace_ids", away)
+    id = put(db, "sending", lease_until=ago(db, "1 second"))
+    with pytest.raises(DatabaseAway):
+        settled_in.reap()
+    assert [row["notification_id"] for _, row in transitions] == [id]

@@ -56,7 +56,7 @@ def work(dsn, sink):
         port = urlsplit(sink.url).port or 0
         settings = Settings(database_url=dsn, retry_schedule=(0.05,), max_retries=0)
         metrics = WorkerMetrics(CollectorRegistry())
-        started.append(Worker(for_its_worker(settings, port), metrics, sandbox))
+        started.append(Worker(for_its_worker(settings, port), metrics, sandbox=sandbox))
         started[-1].start()
 
     yield work

@@ -1,0 +1,86 @@
+"""Whether spans are made: the extra `otel`, and the standard OTEL_* variables, decide it once."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from service.config.env_file import read_env_file
+
+if TYPE_CHECKING:
+    from service.tracing.tracer import Tracer
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+OURS = "http/protobuf"
+EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+INSTALL = "pip install 'postgres-notification-service[otel]'"
+
+
+@contextmanager
+def tracing() -> Iterator["Tracer | None"]:
+    """Make spans until the context ends; None: they are off. It starts a thread: fork before it.
+
+    Nothing here stops the service: whatever is wrong with the variables is one warning.
+    """
+    adopt(read_env_file(Path(".env"), os.environ, frozenset()))
+    tracer = made() if is_wanted(os.environ) else None
+    try:
+        yield tracer
+    finally:
+        if tracer is not None:
+            tracer.stop()
+
+
+def adopt(env_file: Mapping[str, str]) -> None:
+    """Let the SDK, which reads the environment alone, see what .env says of it."""
+    for name, value in env_file.items():
+        if name.startswith("OTEL_") and value.strip():
+            os.environ.setdefault(name, value)
+
+
+def is_wanted(environ: Mapping[str, str]) -> bool:
+    """Return whether somebody named a collector and did not say no."""
+    is_disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    is_elsewhere = environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() not in ("", "otlp")
+    return not (is_disabled or is_elsewhere) and first(environ, ENDPOINTS) is not None
+
+
+def made() -> "Tracer | None":
+    """Make the tracer, or warn why not."""
+    reason = why_not(os.environ)
+    if reason is None:
+        try:
+            from service.tracing.tracer import started  # noqa: PLC0415  # needs the extra
+
+            return started()
+        except Exception as error:  # an OTEL_* variable that the SDK cannot read
+            reason = f"OpenTelemetry does not start: {type(error).__name__}"
+    logger.warning("tracing_off", hint=reason)
+    return None
+
+
+def why_not(environ: Mapping[str, str]) -> str | None:
+    """Say what is missing for spans; None: nothing."""
+    if not has_extra():
+        return f"the collector in OTEL_* needs the extra otel: {INSTALL}"
+    if first(environ, PROTOCOLS) not in (None, OURS):
+        return f"spans are sent by {OURS} only, and OTEL_* asks for another protocol"
+    return None
+
+
+def has_extra() -> bool:
+    """Return whether the extra is installed: other libraries bring OpenTelemetry's API alone."""
+    try:
+        return find_spec(EXPORTER) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """Return the first of these variables that says something."""
+    return next((value for name in names if (value := environ.get(name, "").strip())), None)
