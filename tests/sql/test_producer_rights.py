@@ -15,7 +15,7 @@ def test_each_right_is_one_that_a_role_can_be_granted(shared_db):
 
 def test_a_producer_sets_what_a_client_sets_and_its_own_id(shared_db):
     columns = shared_db.execute(
-        "select attribute from notify.producer_rights() where kind = 'table'"
+        "select attribute from notify.producer_rights() where name = 'notify.notifications'"
     ).fetchall()
     assert {column for (column,) in columns} == {"id", *NewNotification.__struct_fields__}
 
