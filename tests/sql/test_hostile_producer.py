@@ -129,7 +129,7 @@ def test_every_column_is_the_producers_or_the_services(db):
         "select attname, has_column_privilege('pg_monitor', attrelid, attnum, 'insert') as x"
         " from pg_attribute where attrelid = 'notify.notifications'::regclass and attnum > 0"
     )
-    granted = "select attribute from notify.producer_rights() where kind = 'table'"
+    granted = "select attribute from notify.producer_rights() where name = 'notify.notifications'"
     names = {r.attribute for r in db.execute(granted)}
     assert names | set(OURS_ALONE) == {r.attname for r in db.execute(query)}
     assert names & set(OURS_ALONE) == set()

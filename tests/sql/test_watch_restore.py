@@ -23,10 +23,10 @@ def connect(url):
     return psycopg.connect(url, autocommit=True, row_factory=namedtuple_row)
 
 
-def make(source):
+def make(url):
     """A table with a column that was dropped and one that was renamed, and a watch of it."""
-    migrate(source)
-    with connect(source) as db:
+    migrate(url)
+    with connect(url) as db:
         db.execute(ORDERS)
         db.execute("alter table orders add gone int; alter table orders add note text")
         db.execute("alter table orders drop gone; alter table orders rename note to remark")

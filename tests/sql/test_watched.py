@@ -8,7 +8,10 @@ import pytest
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
+from service.ledger.migrate import migrate
+from service.ledger.schema import current_migration
 from tests.producers import producer, role
+from tests.sql.test_migrate import yoyo
 from tests.sql.watching import ORDERS, ops, told, watch
 
 
@@ -71,7 +74,8 @@ def test_one_statement_is_one_insert_of_all_its_rows(db, orders):
     db.execute(
         "create function count_inserts() returns trigger language plpgsql as"
         " 'begin insert into public.counted select 1; return null; end';"
-        "create trigger counts after insert on notify.notifications execute function count_inserts()"
+        "create trigger counts after insert on notify.notifications"
+        " execute function count_inserts()"
     )
     db.execute("update orders set total = total + 1")
     assert ops(db) == ["update"] * 3
@@ -399,7 +403,8 @@ class TestValues:
                 "set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set bytea_output = escape;"
                 "set intervalstyle = iso_8601; set extra_float_digits = -5;"
                 "set quote_all_identifiers = on; set transform_null_equals = on;"
-                "set enable_hashjoin = off; set enable_mergejoin = off; set search_path = public, pg_temp"
+                "set enable_hashjoin = off; set enable_mergejoin = off;"
+                "set search_path = public, pg_temp"
             )
         assert new_one(db, f"v public.{of}" if of in ("pair", "short", "mood") else f"v {of}",
                        value)["v"] == told_as  # fmt: skip
@@ -688,3 +693,23 @@ class TestIsolation:
         other_db.execute("insert into orders values (4)")
         other_db.execute("commit")
         assert ops(db) == (["insert"] if level == "read committed" else [])
+
+
+def test_a_rollback_of_the_service_leaves_the_table_as_it_was(db, dsn, orders):
+    watch(db)
+    assert yoyo(dsn, "rollback", "--all").returncode == 0
+    db.execute("update orders set total = 1")
+    query = "select tgname from pg_trigger where tgrelid = 'orders'::regclass"
+    assert db.execute(query).fetchall() == []
+    assert migrate(dsn)
+    db.execute("update orders set total = 2")
+    assert told(db) == []
+
+
+def test_between_the_functions_and_their_tables_a_rollback_stops_no_change(db, dsn, orders):
+    watch(db)
+    assert yoyo(dsn, "rollback", "--revision", current_migration()).returncode == 0
+    db.execute("update orders set total = 1")
+    assert migrate(dsn) == [current_migration()]
+    db.execute("update orders set total = 2 where id = 1")
+    assert [t.new["total"] for t in told(db)][-1] == 2
