@@ -236,6 +236,16 @@ def test_a_cancel_reads_the_key_of_its_days_only(full, status):
     assert seen.read.total() <= 8 * BATCH
 
 
+def test_a_wish_to_hear_of_ends_reads_their_days_only(full):
+    rows, partitions = some(full, "queued", days_ago=3)
+    query = "select * from notify.ask_end(%s::uuid[])"
+    seen = touched(full, lambda: full.execute(query, [[r.id for r in rows]]).fetchall())
+    assert {r.state for r in seen.answer} == {"asked"}
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == partitions
+    assert seen.read.total() <= 4 * 8 * BATCH
+
+
 def test_a_redrive_by_ids_reads_their_days_only(full):
     rows, partitions = some(full, "failed", days_ago=3)
     seen = touched(full, lambda: redrive(full, ids=[r.id for r in rows]))
