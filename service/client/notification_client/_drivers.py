@@ -1,0 +1,120 @@
+"""Run one statement on what the caller has: a function for each kind of it, and no import before.
+
+Every value is bound as a text, and cast in the statement: so neither the driver's adapters nor
+codecs that the program registered for jsonb, uuid or timestamptz have a say.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+Values = Mapping[str, str | None]
+Rows = list[str]
+Run = Callable[[Any, str, Values], Rows]
+RunAsync = Callable[[Any, str, Values], Awaitable[Rows]]
+
+PLACE = re.compile(r"\{(\w+)\}")
+TAKEN = (
+    "a psycopg Connection or Cursor, an asyncpg Connection, a SQLAlchemy Session or Connection,"
+    " their async kinds, or a Django connection"
+)
+
+
+def by_psycopg(db: Any, statement: str, values: Values) -> Rows:
+    """Use a cursor beside the caller's, so that what theirs holds stays."""
+    with psycopg_cursor(db) as cursor:
+        cursor.execute(PLACE.sub(r"%(\1)s", statement), values)
+        return [row[0] for row in cursor.fetchall()]
+
+
+async def by_async_psycopg(db: Any, statement: str, values: Values) -> Rows:
+    """Do the same."""
+    async with psycopg_cursor(db) as cursor:
+        await cursor.execute(PLACE.sub(r"%(\1)s", statement), values)
+        return [row[0] for row in await cursor.fetchall()]
+
+
+def psycopg_cursor(db: Any) -> Any:
+    """Make a cursor of tuples that reads %(name)s, whatever the connection makes by itself.
+
+    A program that binds in the client, for a proxy that knows no other way, goes on to do so.
+    """
+    import psycopg
+    from psycopg.rows import tuple_row
+
+    connection = getattr(db, "connection", db)
+    is_async = isinstance(connection, psycopg.AsyncConnection)
+    in_client = psycopg.AsyncClientCursor if is_async else psycopg.ClientCursor
+    in_server = psycopg.AsyncCursor if is_async else psycopg.Cursor
+    kind = in_client if issubclass(connection.cursor_factory, in_client) else in_server
+    return kind(connection, row_factory=tuple_row)
+
+
+async def by_asyncpg(db: Any, statement: str, values: Values) -> Rows:
+    """Number the places."""
+    order = {name: number for number, name in enumerate(values, 1)}
+    numbered = PLACE.sub(lambda place: f"${order[place[1]]}", statement)
+    return [row[0] for row in await db.fetch(numbered, *values.values())]
+
+
+def by_sqlalchemy(db: Any, statement: str, values: Values) -> Rows:
+    """Use the driver below."""
+    from sqlalchemy import text
+
+    return list(db.execute(text(PLACE.sub(r":\1", statement)), dict(values)).scalars())
+
+
+async def by_async_sqlalchemy(db: Any, statement: str, values: Values) -> Rows:
+    """Use the driver below."""
+    from sqlalchemy import text
+
+    done = await db.execute(text(PLACE.sub(r":\1", statement)), dict(values))
+    return list(done.scalars())
+
+
+def by_django(db: Any, statement: str, values: Values) -> Rows:
+    """Use the driver below."""
+    if db.vendor != "postgresql":
+        raise TypeError(f"the Django connection is one of {db.vendor}, not of PostgreSQL")
+    with db.cursor() as cursor:
+        cursor.execute(PLACE.sub(r"%(\1)s", statement), dict(values))
+        return [row[0] for row in cursor.fetchall()]
+
+
+# The package and the name of a class, or of one that it is derived from.
+SYNC: Mapping[tuple[str, str], Run] = {
+    ("psycopg", "Connection"): by_psycopg,
+    ("psycopg", "Cursor"): by_psycopg,
+    ("sqlalchemy", "Session"): by_sqlalchemy,
+    ("sqlalchemy", "scoped_session"): by_sqlalchemy,
+    ("sqlalchemy", "Connection"): by_sqlalchemy,
+    ("django", "BaseDatabaseWrapper"): by_django,
+    ("django", "ConnectionProxy"): by_django,
+}
+ASYNC: Mapping[tuple[str, str], RunAsync] = {
+    ("psycopg", "AsyncConnection"): by_async_psycopg,
+    ("psycopg", "AsyncCursor"): by_async_psycopg,
+    ("asyncpg", "Connection"): by_asyncpg,
+    ("asyncpg", "PoolConnectionProxy"): by_asyncpg,
+    ("sqlalchemy", "AsyncSession"): by_async_sqlalchemy,
+    ("sqlalchemy", "async_scoped_session"): by_async_sqlalchemy,
+    ("sqlalchemy", "AsyncConnection"): by_async_sqlalchemy,
+}
+
+
+def driver_of(db: object) -> tuple[Run | None, RunAsync | None]:
+    """Find how to run a statement on `db`: now, or by waiting. Raises TypeError for a stranger."""
+    for kind in type(db).__mro__:
+        key = (kind.__module__.partition(".")[0], kind.__name__)
+        if key in SYNC or key in ASYNC:
+            return SYNC.get(key), ASYNC.get(key)
+    raise TypeError(f"db is {TAKEN}; not {type(db).__module__}.{type(db).__qualname__}")
+
+
+def djangos_default() -> Any:
+    """Return Django's default connection. Raises TypeError where there is no Django."""
+    try:
+        from django.db import connection
+    except ModuleNotFoundError:
+        raise TypeError(f"db is missing: without Django it has no default. Give {TAKEN}") from None
+    return connection

@@ -1,0 +1,225 @@
+"""One HTTP request and its answer, in bounded time and memory, whatever answers.
+
+http.client's timeout is for one look at the socket: a server that sends a byte a second would be
+listened to for ever. Here every look has what is left until `end`.
+"""
+
+import io
+import os
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPConnection, HTTPException
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+ANSWER_MAX_BYTES = 4 * 1024 * 1024  # a batch of 1,000 takes a quarter of it
+IDLE_MAX = 8  # connections that are kept
+
+
+class Lost(Exception):
+    """No whole answer came: the connection failed, or the time is over."""
+
+
+class Misunderstood(Exception):
+    """What came is no HTTP, or too much of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the service is. `tls`: None for http."""
+
+    host: str
+    port: int
+    prefix: str
+    tls: ssl.SSLContext | None
+
+
+def place_of(url: str, tls: ssl.SSLContext | None) -> Place:
+    """Read the service's URL. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("url is http://host[:port] or https://host[:port]")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("url has no user, query or fragment: the key is an argument of its own")
+    if not parts.path.isascii() or any(not c.isprintable() or c == " " for c in parts.path):
+        raise ValueError("the path of url is ASCII, percent-encoded")
+    is_secure = parts.scheme == "https"
+    return Place(
+        host=parts.hostname,
+        port=parts.port if parts.port is not None else 443 if is_secure else 80,
+        prefix=parts.path.rstrip("/"),
+        tls=(tls or ssl.create_default_context()) if is_secure else None,
+    )
+
+
+class Timed(io.RawIOBase):
+    """A socket as http.client needs one, each of whose looks ends by `end`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.end = 0.0
+
+    def left(self) -> float:
+        """Return the seconds left. Raises TimeoutError when there are none."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time is over")
+        return left
+
+    def readable(self) -> bool:
+        """Say so to io.BufferedReader."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there."""
+        self._sock.settimeout(self.left())
+        return self._sock.recv_into(buffer)
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it: ssl's own sendall() would begin its timeout anew with each record."""
+        rest = memoryview(data)
+        while rest:
+            self._sock.settimeout(self.left())
+            rest = rest[self._sock.send(rest[:65536]) :]
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Give http.client what it reads from; closing that leaves the connection open."""
+        return io.BufferedReader(Open(self))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+        super().close()
+
+
+class Open(io.RawIOBase):
+    """The reading side of a socket, for one answer."""
+
+    def __init__(self, timed: Timed) -> None:
+        self._timed = timed
+
+    def readable(self) -> bool:
+        """Say so to io.BufferedReader."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there."""
+        return self._timed.readinto(buffer)
+
+
+class Transfers:
+    """Make requests on connections that are kept open. Any number of threads may use it."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._idle: list[tuple[int, HTTPConnection]] = []  # with the process that opened it
+
+    def ask(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], end: float
+    ) -> Answer:
+        """Ask once. Raises Lost or Misunderstood. A redirect is an answer as any other.
+
+        On a kept connection that the server has closed meanwhile it asks once more, on a new one.
+        """
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return self._asked(kept, method, path, body, headers, end)
+            except Lost:
+                if time.monotonic() >= end:
+                    raise
+        return self._asked(self._opened(end), method, path, body, headers, end)
+
+    def close(self) -> None:
+        """Close what is kept."""
+        while (kept := self._kept()) is not None:
+            kept.close()
+
+    def _kept(self) -> HTTPConnection | None:
+        while self._idle:
+            try:
+                process, connection = self._idle.pop()
+            except IndexError:  # another thread was first
+                return None
+            if process == os.getpid():  # after a fork it is the parent's
+                return connection
+        return None
+
+    def _asked(
+        self, connection: HTTPConnection, method: str, path: str, body: bytes | None,
+        headers: Mapping[str, str], end: float,
+    ) -> Answer:  # fmt: skip
+        cast(Timed, connection.sock).end = end
+        keeps = False
+        try:
+            connection.request(method, self._place.prefix + path, body, dict(headers))
+            response = connection.getresponse()
+            content = response.read(ANSWER_MAX_BYTES + 1)
+            if len(content) > ANSWER_MAX_BYTES:
+                raise Misunderstood(f"more than {ANSWER_MAX_BYTES} bytes")
+            keeps = response.isclosed() and not response.will_close
+            whole = response.length in (None, 0)
+            if not whole:
+                raise Lost("the answer ended early")
+            return Answer(response.status, response.msg, content)
+        except OSError as error:
+            raise Lost(str(error) or type(error).__name__) from error
+        except HTTPException as error:
+            if isinstance(error, ConnectionError):
+                raise Lost("the connection was closed") from error
+            raise Misunderstood(f"{type(error).__name__}: no HTTP answer") from error
+        finally:
+            if keeps and len(self._idle) < IDLE_MAX:
+                self._idle.append((os.getpid(), connection))
+            else:
+                connection.close()
+
+    def _opened(self, end: float) -> HTTPConnection:
+        """Connect to one of the host's addresses; each gets its share of the time.
+
+        The look-up itself has the resolver's own limit.
+        """
+        place = self._place
+        connection = HTTPConnection(place.host, place.port)
+        try:
+            found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise Lost(f"{place.host}: {error}") from error
+        reason: OSError = TimeoutError("the time is over")
+        for tried, (*_, address) in enumerate(found):
+            share = (end - time.monotonic()) / (len(found) - tried)
+            if share <= 0:
+                break
+            try:
+                sock = socket.create_connection(address[:2], share)
+                connection.sock = self._secured(sock, share)
+            except OSError as error:
+                reason = error
+            else:
+                return connection
+        raise Lost(f"{place.host}:{place.port}: {reason}") from reason
+
+    def _secured(self, sock: socket.socket, timeout_s: float) -> Any:
+        """Speak TLS where the URL says https, and check whose certificate it is."""
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._place.tls is not None:
+                sock.settimeout(timeout_s)
+                sock = self._place.tls.wrap_socket(sock, server_hostname=self._place.host)
+        except BaseException:
+            sock.close()
+            raise
+        return Timed(sock)
