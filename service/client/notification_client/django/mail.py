@@ -17,7 +17,7 @@ from django.core.mail.message import BadHeaderError
 
 from notification_client import NotificationError
 
-# As service/channels/email.py has it. Others are the service's: To, Date, Message-ID and their like.
+# As service/channels/email.py has it. The others are the service's: To, Date, Message-ID.
 HEADER_NAME = re.compile(
     r"(?:(?:X|List)-[A-Za-z0-9-]+|Auto-Submitted|Precedence|Importance|Priority|Sensitivity"
     r"|In-Reply-To|References|Keywords|Comments|Organization|Feedback-ID)",
@@ -55,13 +55,27 @@ def payload(message: EmailMessage) -> dict[str, Any]:
     """Lay out the mail. Lazy texts become what they are in the language of this moment."""
     members: dict[str, Any] = {"subject": line("Subject", message.subject)}
     members |= {BODIES[kind]: content for kind, content in bodies(message)}
-    if message.reply_to:
-        members["reply_to"] = mailbox(message.reply_to[0])
-    if message.extra_headers:
-        members["headers"] = {
-            str(name): line(name, value) for name, value in message.extra_headers.items()
-        }
+    if replies := reply_to(message):
+        members["reply_to"] = mailbox(replies[0])
+    if headers := own_headers(message):
+        members["headers"] = {name: line(name, value) for name, value in headers.items()}
     return members
+
+
+def reply_to(message: EmailMessage) -> list[object]:
+    """Give where answers go: a header takes the place of the argument, as in Django."""
+    said = [value for name, value in message.extra_headers.items() if is_reply_to(name)]
+    return said or list(message.reply_to)
+
+
+def own_headers(message: EmailMessage) -> dict[str, object]:
+    """Give the headers that are no arguments."""
+    headers = message.extra_headers.items()
+    return {str(name): value for name, value in headers if not is_reply_to(name)}
+
+
+def is_reply_to(name: object) -> bool:
+    return str(name).lower() == "reply-to"
 
 
 def bodies(message: EmailMessage) -> Iterator[tuple[str, str]]:
@@ -77,7 +91,7 @@ def not_carried(
     message: EmailMessage, options: Mapping[str, Any], recipients: int
 ) -> Iterator[str]:
     """Name all that a payload of channel `email` has no place for."""
-    if type(message).message is not EmailMessage.message:
+    if getattr(type(message), "message", None) is not EmailMessage.message:
         yield f"what {type(message).__name__}.message() builds by itself"
     if not is_from_us(message.from_email):
         yield (
@@ -87,10 +101,10 @@ def not_carried(
     if message.attachments:
         yield f"attachments ({', '.join(map(name_of, message.attachments))})"
     yield from strange_bodies(message)
-    if len(message.reply_to) > 1:
-        yield f"more than one reply_to ({', '.join(map(str, message.reply_to))})"
-    for name in message.extra_headers:
-        if not HEADER_NAME.fullmatch(str(name)):
+    if len(replies := reply_to(message)) > 1:
+        yield f"more than one reply_to ({', '.join(map(str, replies))})"
+    for name in own_headers(message):
+        if not HEADER_NAME.fullmatch(name):
             yield f"header {name}"
     if options.get("idempotency_key") is not None and recipients > 1:
         yield "one idempotency_key for several recipients"
@@ -99,7 +113,7 @@ def not_carried(
 def strange_bodies(message: EmailMessage) -> Iterator[str]:
     """Name alternatives beyond one text and one HTML."""
     seen: set[str] = set()
-    for kind, content in bodies(message):
+    for kind, _ in bodies(message):
         if kind not in BODIES:
             yield f"a body of {kind}"
         elif kind in seen:
@@ -111,7 +125,12 @@ def is_from_us(from_email: object) -> bool:
     """Return whether MAIL_FROM may stand for this sender."""
     ours = [settings.DEFAULT_FROM_EMAIL, settings.SERVER_EMAIL]
     ours += getattr(settings, "NOTIFY_FROM_EMAILS", ())
-    return not from_email or mailbox(from_email) in [mailbox(own) for own in ours if own]
+    return not from_email or any(same(from_email, own) for own in ours if own)
+
+
+def same(one: object, other: object) -> bool:
+    """Compare two senders by their address, in any case."""
+    return mailbox(one).lower() == mailbox(other).lower()
 
 
 def name_of(attachment: Any) -> str:
