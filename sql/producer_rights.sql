@@ -19,7 +19,7 @@ begin
   union all
   select 'function', p.oid::regprocedure::text, 'execute', null
   from pg_proc p
-  where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'send', 'outcomes');
+  where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'send', 'send_many', 'outcomes');
 end
 $$;
 

@@ -20,10 +20,10 @@ def test_a_producer_sets_what_a_client_sets_and_its_own_id(shared_db):
     assert {column for (column,) in columns} == {"id", *NewNotification.__struct_fields__}
 
 
-def test_a_producer_may_call_three_functions_and_read_no_table(shared_db):
+def test_a_producer_may_call_four_functions_and_read_no_table(shared_db):
     rights = shared_db.execute(
         "select kind, name, privilege from notify.producer_rights()"
     ).fetchall()
     assert {privilege for kind, _, privilege in rights if kind == "table"} == {"insert"}
     called = {name.split("(")[0] for kind, name, _ in rights if kind == "function"}
-    assert called == {"notify.new_id", "notify.send", "notify.outcomes"}
+    assert called == {"notify.new_id", "notify.send", "notify.send_many", "notify.outcomes"}

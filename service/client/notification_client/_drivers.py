@@ -6,12 +6,10 @@ codecs that the program registered for jsonb, uuid or timestamptz have a say.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 Values = Mapping[str, str | None]
-Rows = list[str]
-Run = Callable[[Any, str, Values], Rows]
-RunAsync = Callable[[Any, str, Values], Awaitable[Rows]]
 
 PLACE = re.compile(r"\{(\w+)\}")
 TAKEN = (
@@ -20,14 +18,14 @@ TAKEN = (
 )
 
 
-def by_psycopg(db: Any, statement: str, values: Values) -> Rows:
+def by_psycopg(db: Any, statement: str, values: Values) -> list[str]:
     """Use a cursor beside the caller's, so that what theirs holds stays."""
     with psycopg_cursor(db) as cursor:
         cursor.execute(PLACE.sub(r"%(\1)s", statement), values)
         return [row[0] for row in cursor.fetchall()]
 
 
-async def by_async_psycopg(db: Any, statement: str, values: Values) -> Rows:
+async def by_async_psycopg(db: Any, statement: str, values: Values) -> list[str]:
     """Do the same."""
     async with psycopg_cursor(db) as cursor:
         await cursor.execute(PLACE.sub(r"%(\1)s", statement), values)
@@ -50,21 +48,21 @@ def psycopg_cursor(db: Any) -> Any:
     return kind(connection, row_factory=tuple_row)
 
 
-async def by_asyncpg(db: Any, statement: str, values: Values) -> Rows:
+async def by_asyncpg(db: Any, statement: str, values: Values) -> list[str]:
     """Number the places."""
     order = {name: number for number, name in enumerate(values, 1)}
     numbered = PLACE.sub(lambda place: f"${order[place[1]]}", statement)
     return [row[0] for row in await db.fetch(numbered, *values.values())]
 
 
-def by_sqlalchemy(db: Any, statement: str, values: Values) -> Rows:
+def by_sqlalchemy(db: Any, statement: str, values: Values) -> list[str]:
     """Use the driver below."""
     from sqlalchemy import text
 
     return list(db.execute(text(PLACE.sub(r":\1", statement)), dict(values)).scalars())
 
 
-async def by_async_sqlalchemy(db: Any, statement: str, values: Values) -> Rows:
+async def by_async_sqlalchemy(db: Any, statement: str, values: Values) -> list[str]:
     """Use the driver below."""
     from sqlalchemy import text
 
@@ -72,7 +70,7 @@ async def by_async_sqlalchemy(db: Any, statement: str, values: Values) -> Rows:
     return list(done.scalars())
 
 
-def by_django(db: Any, statement: str, values: Values) -> Rows:
+def by_django(db: Any, statement: str, values: Values) -> list[str]:
     """Use the driver below."""
     if db.vendor != "postgresql":
         raise TypeError(f"the Django connection is one of {db.vendor}, not of PostgreSQL")
@@ -81,33 +79,45 @@ def by_django(db: Any, statement: str, values: Values) -> Rows:
         return [row[0] for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A driver that answers when it is called."""
+
+    run: Callable[[Any, str, Values], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A driver that answers when it is awaited."""
+
+    run: Callable[[Any, str, Values], Awaitable[list[str]]]
+
+
 # The package and the name of a class, or of one that it is derived from.
-SYNC: Mapping[tuple[str, str], Run] = {
-    ("psycopg", "Connection"): by_psycopg,
-    ("psycopg", "Cursor"): by_psycopg,
-    ("sqlalchemy", "Session"): by_sqlalchemy,
-    ("sqlalchemy", "scoped_session"): by_sqlalchemy,
-    ("sqlalchemy", "Connection"): by_sqlalchemy,
-    ("django", "BaseDatabaseWrapper"): by_django,
-    ("django", "ConnectionProxy"): by_django,
-}
-ASYNC: Mapping[tuple[str, str], RunAsync] = {
-    ("psycopg", "AsyncConnection"): by_async_psycopg,
-    ("psycopg", "AsyncCursor"): by_async_psycopg,
-    ("asyncpg", "Connection"): by_asyncpg,
-    ("asyncpg", "PoolConnectionProxy"): by_asyncpg,
-    ("sqlalchemy", "AsyncSession"): by_async_sqlalchemy,
-    ("sqlalchemy", "async_scoped_session"): by_async_sqlalchemy,
-    ("sqlalchemy", "AsyncConnection"): by_async_sqlalchemy,
+DRIVERS: Mapping[tuple[str, str], Now | Later] = {
+    ("psycopg", "Connection"): Now(by_psycopg),
+    ("psycopg", "Cursor"): Now(by_psycopg),
+    ("psycopg", "AsyncConnection"): Later(by_async_psycopg),
+    ("psycopg", "AsyncCursor"): Later(by_async_psycopg),
+    ("asyncpg", "Connection"): Later(by_asyncpg),
+    ("asyncpg", "PoolConnectionProxy"): Later(by_asyncpg),
+    ("sqlalchemy", "Session"): Now(by_sqlalchemy),
+    ("sqlalchemy", "scoped_session"): Now(by_sqlalchemy),
+    ("sqlalchemy", "Connection"): Now(by_sqlalchemy),
+    ("sqlalchemy", "AsyncSession"): Later(by_async_sqlalchemy),
+    ("sqlalchemy", "async_scoped_session"): Later(by_async_sqlalchemy),
+    ("sqlalchemy", "AsyncConnection"): Later(by_async_sqlalchemy),
+    ("django", "BaseDatabaseWrapper"): Now(by_django),
+    ("django", "ConnectionProxy"): Now(by_django),
 }
 
 
-def driver_of(db: object) -> tuple[Run | None, RunAsync | None]:
-    """Find how to run a statement on `db`: now, or by waiting. Raises TypeError for a stranger."""
+def driver_of(db: object) -> Now | Later:
+    """Find how to run a statement on `db`. Raises TypeError for what is none of them."""
     for kind in type(db).__mro__:
-        key = (kind.__module__.partition(".")[0], kind.__name__)
-        if key in SYNC or key in ASYNC:
-            return SYNC.get(key), ASYNC.get(key)
+        package = kind.__module__.partition(".")[0]
+        if driver := DRIVERS.get((package, kind.__name__)):
+            return driver
     raise TypeError(f"db is {TAKEN}; not {type(db).__module__}.{type(db).__qualname__}")
 
 

@@ -10,7 +10,14 @@ from uuid import UUID, uuid4
 from notification_client._json import written
 from notification_client._notification import HTTP_OPTIONS, HttpOptions, read, read_all
 from notification_client._problems import document_of, problem_in, problem_of
-from notification_client._transfer import Answer, Lost, Misunderstood, Transfers, place_of
+from notification_client._transfer import (
+    Answer,
+    Lost,
+    Misunderstood,
+    Request,
+    Transfers,
+    place_of,
+)
 from notification_client.errors import (
     KeyInFlight,
     NoAnswer,
@@ -165,18 +172,20 @@ class Client:
         sent = self._headers | dict(headers or {})
         if body is not None:
             sent["Content-Type"] = "application/json"
-        for pause_s in pauses_s():
+        request = Request(method, path, body, sent)
+        for usual_s in pauses_s():
+            pause_s = usual_s
             try_ends = min(end, time.monotonic() + self._timeout_s / TRIES + wait_s)
             error: NotificationError
             try:
-                return settled(self._transfers.ask(method, path, body, sent, try_ends))
+                return settled(self._transfers.ask(request, try_ends))
             except Lost as lost:
                 error = NoAnswer(f"no answer: {lost}")
                 error.__cause__ = lost
             except Misunderstood as strange:
                 raise NotUnderstood(f"{strange}: is this the service's URL?") from strange
             except TO_REPEAT as problem:
-                error, pause_s = problem, problem.retry_after or pause_s
+                error, pause_s = problem, problem.retry_after or usual_s
             if not slept(pause_s, end):
                 raise error
         raise AssertionError

@@ -4,13 +4,15 @@ They open nothing, commit nothing and retry nothing. With an async `db` they ret
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Protocol, Unpack, overload
+from typing import Any, Protocol, TypeVar, Unpack, overload
 from uuid import UUID
 
-from notification_client._drivers import RunAsync, Values, djangos_default, driver_of
+from notification_client._drivers import Later, Values, djangos_default, driver_of
 from notification_client._json import written
 from notification_client._notification import OPTIONS, Options, read, read_all
 from notification_client._refusals import refusals
+
+Result = TypeVar("Result")
 
 SEND = """
 select cast(notify.send(
@@ -23,9 +25,9 @@ select cast(notify.send(
   options => cast(cast({options} as text) as jsonb)) as text)
 """
 SEND_MANY = """
-select cast(id as text)
-from notify.send_many(cast(cast({notifications} as text) as jsonb)) with ordinality as sent(id, place)
-order by place
+select cast(s.id as text)
+from notify.send_many(cast(cast({notifications} as text) as jsonb)) with ordinality as s(id, place)
+order by s.place
 """
 NAMED = (
     "channel",
@@ -113,7 +115,7 @@ def send_many(
     Each is a dict with channel, recipient, payload, and the options of send().
     """
     text = written(read_all(notifications, OPTIONS))
-    return run(db, SEND_MANY, {"notifications": text}, list)
+    return run(db, SEND_MANY, {"notifications": text}, all_of)
 
 
 def arguments(said: Mapping[str, Any]) -> Values:
@@ -123,27 +125,33 @@ def arguments(said: Mapping[str, Any]) -> Values:
     return named | {"payload": written(said["payload"]), "options": written(rest)}
 
 
+def all_of(ids: list[UUID]) -> list[UUID]:
+    """Take all rows."""
+    return ids
+
+
 def one(ids: list[UUID]) -> UUID:
     """Take the id out of the only row."""
     [id] = ids
     return id
 
 
-def run(db: Any, statement: str, values: Values, result: Callable[[list[UUID]], Any]) -> Any:
+def run(
+    db: Any, statement: str, values: Values, result: Callable[[list[UUID]], Result]
+) -> Result | Coroutine[Any, Any, Result]:
     """Run it now, or return what does so when it is awaited."""
     db = djangos_default() if db is None else db
-    now, later = driver_of(db)
-    if later is not None:
-        return run_later(later, db, statement, values, result)
-    assert now is not None
+    driver = driver_of(db)
+    if isinstance(driver, Later):
+        return run_later(driver, db, statement, values, result)
     with refusals():
-        return result([UUID(row) for row in now(db, statement, values)])
+        return result([UUID(row) for row in driver.run(db, statement, values)])
 
 
 async def run_later(
-    driver: RunAsync, db: Any, statement: str, values: Values,
-    result: Callable[[list[UUID]], Any],
-) -> Any:  # fmt: skip
+    driver: Later, db: Any, statement: str, values: Values,
+    result: Callable[[list[UUID]], Result],
+) -> Result:  # fmt: skip
     """Run it when awaited."""
     with refusals():
-        return result([UUID(row) for row in await driver(db, statement, values)])
+        return result([UUID(row) for row in await driver.run(db, statement, values)])

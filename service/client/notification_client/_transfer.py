@@ -29,6 +29,16 @@ class Misunderstood(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request; `path` comes after that of the URL."""
+
+    method: str
+    path: str
+    body: bytes | None
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer."""
 
@@ -127,9 +137,7 @@ class Transfers:
         self._place = place
         self._idle: list[tuple[int, HTTPConnection]] = []  # with the process that opened it
 
-    def ask(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], end: float
-    ) -> Answer:
+    def ask(self, request: Request, end: float) -> Answer:
         """Ask once. Raises Lost or Misunderstood. A redirect is an answer as any other.
 
         On a kept connection that the server has closed meanwhile it asks once more, on a new one.
@@ -137,11 +145,11 @@ class Transfers:
         kept = self._kept()
         if kept is not None:
             try:
-                return self._asked(kept, method, path, body, headers, end)
+                return self._asked(kept, request, end)
             except Lost:
                 if time.monotonic() >= end:
                     raise
-        return self._asked(self._opened(end), method, path, body, headers, end)
+        return self._asked(self._opened(end), request, end)
 
     def close(self) -> None:
         """Close what is kept."""
@@ -158,14 +166,12 @@ class Transfers:
                 return connection
         return None
 
-    def _asked(
-        self, connection: HTTPConnection, method: str, path: str, body: bytes | None,
-        headers: Mapping[str, str], end: float,
-    ) -> Answer:  # fmt: skip
+    def _asked(self, connection: HTTPConnection, request: Request, end: float) -> Answer:
         cast(Timed, connection.sock).end = end
         keeps = False
         try:
-            connection.request(method, self._place.prefix + path, body, dict(headers))
+            path = self._place.prefix + request.path
+            connection.request(request.method, path, request.body, dict(request.headers))
             response = connection.getresponse()
             content = response.read(ANSWER_MAX_BYTES + 1)
             if len(content) > ANSWER_MAX_BYTES:
@@ -199,12 +205,12 @@ class Transfers:
         except OSError as error:
             raise Lost(f"{place.host}: {error}") from error
         reason: OSError = TimeoutError("the time is over")
-        for tried, (*_, address) in enumerate(found):
+        for tried, (*_, (host, port, *_)) in enumerate(found):
             share = (end - time.monotonic()) / (len(found) - tried)
             if share <= 0:
                 break
             try:
-                sock = socket.create_connection(address[:2], share)
+                sock = socket.create_connection((str(host), int(port)), share)
                 connection.sock = self._secured(sock, share)
             except OSError as error:
                 reason = error

@@ -56,7 +56,7 @@ class Fault:
 
 
 class Problem(NotificationError):
-    """An answer that says no: RFC 9457. Decide by the class, or by `code`; the rest is for people."""
+    """An answer that says no (RFC 9457). Decide by the class, or by `code`."""
 
     def __init__(
         self, *, code: str, type: str = "about:blank", title: str = "", status: int = 0,
