@@ -63,14 +63,10 @@ def test_a_database_that_is_away(check):
     assert refused(check).startswith("default cannot be asked: ")
 
 
-def test_a_database_that_only_reads(check, db):
-    connections["default"].settings_dict["OPTIONS"] = {
-        "options": "-c default_transaction_read_only=on"
-    }
-    try:
-        assert "a mail is refused: cannot execute INSERT in a read-only" in refused(check)
-    finally:
-        del connections["default"].settings_dict["OPTIONS"]
+def test_a_database_that_only_reads(check):
+    read_only = {"options": "-c default_transaction_read_only=on"}
+    connections["default"].settings_dict["OPTIONS"] = read_only
+    assert "a mail is refused: cannot execute INSERT in a read-only" in refused(check)
 
 
 def test_a_trigger_that_drops_rows_is_named(check, db):

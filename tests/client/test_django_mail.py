@@ -15,7 +15,7 @@ from notification_client.django import NotCarried
 from notification_client.django.mail import HEADER_NAME
 
 from service.channels import email
-from tests.client.conftest import US, described
+from tests.client.project import US, described
 from tests.producers import producer
 
 
