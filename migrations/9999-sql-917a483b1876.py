@@ -28,7 +28,7 @@ begin
     where n.nspname = 'notify' and p.proname = '{name}'
   loop
     begin
-      execute format('drop function %s', v_function);
+      execute format('drop routine %s', v_function);
     exception when dependent_objects_still_exist then null;
     end;
   end loop;

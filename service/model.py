@@ -82,6 +82,8 @@ class Notification:
     last_error_code: str | None
     last_error: str | None
     emptied_at: datetime | None
+    transaction_id: str | None  # that enqueued it: an xid8, up to 2^64
+    traceparent: str | None
     attempts: list[Attempt] | None = None
 
 

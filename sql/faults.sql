@@ -170,7 +170,10 @@ begin
   from unnest('{notifications_due,notifications_leased,notifications_failed,notifications_reference,
     notifications_ended}'::text[]) as n
   left join pg_index i on i.indexrelid = to_regclass('notify.' || n)
-  where i.indisvalid is not true;
+  where i.indisvalid is not true
+  union all
+  select 'view notify.' || v || ' is missing', null, false
+  from unnest('{outcomes}'::text[]) as v where to_regclass('notify.' || v) is null;
 
   if p_calls_all then
     return query select r.fault, r.remedy, false from notify.rights_amiss() r;

@@ -4,8 +4,10 @@
 --
 -- Returns  (kind, name, privilege, attribute): a word of GRANT for the object, its name, the privilege, and the column
 --          that it is for; attribute null: for all of it
--- Note     new_id() is the default of a column, and runs with the rights of whoever inserts. What triggers call runs
---          with the owner's. A producer reads no table: RETURNING and ON CONFLICT (id) would need SELECT
+-- Note     new_id() is the default of a column, and runs with the rights of whoever inserts; so do producer_of() and
+--          speaking_role() in the view outcomes: they tell no more than the catalog tells everybody; and unended()
+--          in wait(). What triggers call runs with the owner's.
+--          A producer reads that view and no table: RETURNING and ON CONFLICT (id) would need SELECT
 -- Caller   grant_producer(), revoke_producer(), rights_amiss()
 create or replace function notify.producer_rights()
 returns table (kind text, name text, privilege text, attribute text)
@@ -17,9 +19,12 @@ begin
   select 'table', 'notify.notifications', 'insert', unnest('{id,channel,recipient,payload,priority,send_at,
     expires_at,max_attempts,reference,idempotency_key,traceparent,notify_on_end}'::text[])
   union all
-  select 'function', p.oid::regprocedure::text, 'execute', null
+  select 'table', 'notify.outcomes', 'select', null
+  union all
+  select case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure::text, 'execute', null
   from pg_proc p
-  where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'send', 'send_many', 'outcomes');
+  where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'id_floor', 'send', 'send_many', 'outcomes',
+    'outcome_of', 'validate', 'wait', 'unended', 'producer_of', 'speaking_role');
 end
 $$;
 

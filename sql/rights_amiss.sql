@@ -13,7 +13,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     union all
     select r.oid, r.rolname from pg_roles r where r.rolname = 'notify_producer'
   ), objects as (
-    select 'function' as kind, p.oid::regprocedure::text as name, null::name as attribute, p.proowner as owner,
+    select case p.prokind when 'p' then 'procedure' else 'function' end as kind, p.oid::regprocedure::text as name, null::name as attribute, p.proowner as owner,
       coalesce(p.proacl, acldefault('f', p.proowner)) as acl
     from pg_proc p where p.pronamespace = 'notify'::regnamespace
     union all
@@ -37,7 +37,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from notify.producer_rights() w where w.name ~ '^notify.new_id\('
   )
   select format('%s may %s%s %s', r.role, r.privilege, ' ' || r.attribute || ' of', r.name),
-    case when r.kind <> 'function' or r.id <> 0 or not r.is_ours then format('revoke %s%s on %s %s from %I',
+    case when r.kind not in ('function', 'procedure') or r.id <> 0 or not r.is_ours then format('revoke %s%s on %s %s from %I',
       r.privilege, ' (' || r.attribute || ')', r.kind, r.name, r.role) end
   from rights r
   where (r.id, r.privilege) <> (0, 'usage')              -- without more, it lets nobody do anything

@@ -22,25 +22,16 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   v_id uuid;
-  v_max_attempts jsonb := nullif(options -> 'max_attempts', 'null');
+  v_unmet constant text[] := notify.unmet_option(options);
 begin
-  if (case jsonb_typeof(options)
-      when 'object' then options - '{max_attempts,traceparent,notify_on_end}'::text[] <> '{}'
-      else options is not null end)
-    or jsonb_typeof(options -> 'traceparent') not in ('string', 'null')
-    or jsonb_typeof(options -> 'notify_on_end') not in ('boolean', 'null') then
-    perform notify.refuse('options_are_known', 'options',
-      'Give an object with max_attempts, traceparent (text) and notify_on_end (true or false), or leave it out.');
-  end if;
-  if jsonb_typeof(v_max_attempts) <> 'number' or v_max_attempts::text !~ '^[0-9]{1,3}$' then
-    perform notify.refuse('max_attempts_is_1_to_100', 'max_attempts',
-      'Use 1 to 100, or leave it out for the service''s default.');
+  if v_unmet is not null then
+    perform notify.refuse(v_unmet[1], v_unmet[2], v_unmet[3]);
   end if;
   insert into notify.notifications
     (channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, idempotency_key,
     traceparent, notify_on_end)
   values (send.channel, send.recipient, send.payload, least(greatest(coalesce(send.priority, 2), -1), 4),
-    send.send_at, send.expires_at, v_max_attempts::integer, send.reference, send.idempotency_key,
+    send.send_at, send.expires_at, nullif(options -> 'max_attempts', 'null')::integer, send.reference, send.idempotency_key,
     options ->> 'traceparent', coalesce((options ->> 'notify_on_end')::boolean, false))
   returning id into v_id;
   if v_id is null then

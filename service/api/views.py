@@ -69,7 +69,8 @@ class Summary(msgspec.Struct, kw_only=True):
     """A notification in a list.
 
     Without scope read:payload the recipient is masked, `a…@host`, and of a receiver's answer only
-    the code is shown: `last_error` is null.
+    the code is shown: `last_error` is null. `transaction_id`: PostgreSQL's, of the transaction that
+    enqueued it; a text, as it may be larger than what JavaScript holds exactly.
     """
 
     id: UUID
@@ -91,6 +92,8 @@ class Summary(msgspec.Struct, kw_only=True):
     last_error_code: str | None
     last_error: str | None
     emptied_at: datetime | None
+    transaction_id: str | None
+    traceparent: str | None
     links: Links
 
 

@@ -30,6 +30,8 @@ TEXTS = {
     "idempotency_key": IDEMPOTENCY_KEY_MAX_CHARS,
     "last_error_code": 100,
     "last_error": 500,
+    "transaction_id": 20,
+    "traceparent": 55,
 }
 ATTEMPT_TEXTS = {"code": 100, "excerpt": 500, "worker": 250}
 SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))

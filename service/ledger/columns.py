@@ -25,4 +25,4 @@ def column(name: str, kind: object, characters_max: int | None) -> str:
     """Write one column: a time within a client's calendar, a text no longer than its limit."""
     if kind in (datetime, datetime | None):
         return f"notify.readable({name}) as {name}"
-    return name if characters_max is None else f"left({name}, {characters_max}) as {name}"
+    return name if characters_max is None else f"left({name}::text, {characters_max}) as {name}"

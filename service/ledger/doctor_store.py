@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from service.ledger.connection import lock_holder
-from service.ledger.schema import STRANGERS, tables
+from service.ledger.schema import STRANGERS, tables, views
 from service.ledger.store import Store
 from service.model import Checkup, LockHolder
 
@@ -30,7 +30,7 @@ class DoctorStore(Store):
 
     async def strangers(self) -> list[str]:
         """Name what is not ours in our schema, and what in other schemas depends on our tables."""
-        return [name for (name,) in await self._tuples(STRANGERS, [tables()])]
+        return [name for (name,) in await self._tuples(STRANGERS, [tables() + views()])]
 
     async def maintenance(
         self, days_ahead: int, retention: timedelta, limit: int

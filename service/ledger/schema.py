@@ -6,10 +6,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 TABLE = re.compile(r"^create table if not exists notify\.(\w+)", re.MULTILINE)
-SIGNATURE = re.compile(r"^comment on function notify\.(\w+\([^;]*?\))\s+is\s", re.MULTILINE)
+VIEW = re.compile(r"^ *create view notify\.(\w+)", re.MULTILINE)
+SIGNATURE = re.compile(
+    r"^comment on (?:function|procedure) notify\.(\w+\([^;]*?\))\s+is\s", re.MULTILINE
+)
 
 # Others' tables in our schema, and others' tables and views elsewhere that depend on ours: they
-# would stop a rollback half done. Any role may ask. The argument is tables().
+# would stop a rollback half done. Any role may ask. The argument is
+# tables() and views().
 STRANGERS = """
 select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -62,3 +66,10 @@ def tables() -> list[str]:
     """Name the tables that migrations make; the partitions of days are not among them."""
     texts = (path.read_text(encoding="utf-8") for path in schema_root().glob("migrations/*.sql"))
     return sorted(name for text in texts for name in TABLE.findall(text))
+
+
+@cache
+def views() -> list[str]:
+    """Name the views that migrations make."""
+    texts = (path.read_text(encoding="utf-8") for path in schema_root().glob("migrations/*.*"))
+    return sorted({name for text in texts for name in VIEW.findall(text)})

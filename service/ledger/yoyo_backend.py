@@ -33,7 +33,7 @@ from service.ledger.faults import Fault
 from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.pins import session_pins
 from service.ledger.poolers import shares_sessions
-from service.ledger.schema import STRANGERS, functions, tables
+from service.ledger.schema import STRANGERS, functions, tables, views
 
 POLL_S = 0.1
 CONNECT_TRIES = 10
@@ -109,7 +109,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     def rollback_migrations(self, migrations: MigrationList, force: bool = False) -> None:
         """Roll them back; if that would stop half done, exit with one line instead."""
-        strangers = [row[0] for row in self.connection.execute(STRANGERS, [tables()])]
+        strangers = [row[0] for row in self.connection.execute(STRANGERS, [tables() + views()])]
         if strangers and any(migration.id.startswith("0001-") for migration in migrations):
             raise SystemExit(
                 f"nothing was rolled back: not ours, and in the way: {', '.join(strangers)}"

@@ -38,6 +38,7 @@ def test_every_column_and_every_attempt_is_in_it(db):
     assert line.keys() == columns(db, "notify.notifications")
     assert {*attempts[0]} == columns(db, "notify.attempts") - {"notification_id"}
     assert (line["id"], line["payload"], line["reference"]) == (str(id), {"a": [1, "b"]}, "x")
+    assert line["transaction_id"] == row(db, id).transaction_id  # a text: it may be beyond 2^53
     assert [(a["attempt"], a["excerpt"]) for a in attempts] == [
         (a.attempt, a.excerpt) for a in attempts_of(db, id)
     ]

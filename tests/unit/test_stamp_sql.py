@@ -90,7 +90,9 @@ def test_a_function_opens_with_its_header_and_closes_with_its_comment(path):
     assert first.startswith(f"{path.stem}(")
     assert header.splitlines()[1] == "--"
     assert re.search(r"^-- Caller   \S", header, re.MULTILINE)
-    comment = re.search(r"comment on function notify\.(\w+)\([^;]*?\)\s+is\s+'([^']+)';", text)
+    comment = re.search(
+        r"comment on (?:function|procedure) notify\.(\w+)\([^;]*?\)\s+is\s+'([^']+)';", text
+    )
     assert comment, "no comment on function"
     assert (comment[1], comment[2]) == (path.stem, first)
 

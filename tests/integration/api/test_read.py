@@ -47,6 +47,17 @@ def test_one_whose_payload_was_emptied_says_since_when(api: Api, db) -> None:
     assert listed["emptied_at"] == found["emptied_at"]
 
 
+def test_the_transaction_and_the_trace_that_enqueued_it_are_shown(api: Api, db) -> None:
+    """The number may be larger than a JavaScript number holds: it is a text."""
+    id = api.post(HOOK).json["id"]
+    trace = f"00-{'4b' * 16}-{'00f067aa' * 2}-01"
+    ledger.change(db, id, transaction_id="18446744073709551615", traceparent=trace)
+    found = api.get(f"/notifications/{id}").json
+    [listed] = api.get("/notifications").json["items"]
+    for shown in (found, listed):
+        assert (shown["transaction_id"], shown["traceparent"]) == ("18446744073709551615", trace)
+
+
 def test_an_outcome_that_only_a_newer_release_knows_is_shown_as_it_is(api: Api, db) -> None:
     """Its workers write while this API still answers, or answers again after a step back."""
     id = api.post(HOOK).json["id"]

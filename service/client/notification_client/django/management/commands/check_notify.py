@@ -1,6 +1,5 @@
 """`manage.py check_notify`: whether the way from this project to the service is open."""
 
-import re
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,16 +14,14 @@ from notification_client.django.backend import database
 LOOK = """
 select case when current_setting('role') = 'none' then session_user
     else current_setting('role') end,
-  current_database(), to_regnamespace('notify') is not null,
-  coalesce(has_schema_privilege(to_regnamespace('notify'), 'usage'), false),
-  (select pg_get_functiondef(p.oid) from pg_catalog.pg_proc p
-    where p.pronamespace = to_regnamespace('notify') and p.proname = 'producer_of'),
-  (select coalesce(bool_and(has_function_privilege(p.oid, 'execute')), false)
-    from pg_catalog.pg_proc p
-    where p.pronamespace = to_regnamespace('notify') and p.proname in ('send', 'send_many')),
-  exists (select from pg_catalog.pg_proc p
-    where p.pronamespace = to_regnamespace('notify') and p.proname = 'send_many')
+  current_database(), to_regnamespace('notify') is not null, count(p) = 3,
+  coalesce(bool_and(has_function_privilege(p.oid, 'execute')
+    and has_schema_privilege(p.pronamespace, 'usage')), false)
+from pg_catalog.pg_proc p
+where p.pronamespace = to_regnamespace('notify')
+  and p.proname in ('send_many', 'producer_of', 'speaking_role')
 """
+PRODUCER = "select notify.producer_of(notify.speaking_role())"
 MAIL = {"subject": "Is the way open?", "text": "This is rolled back."}
 
 
@@ -34,10 +31,8 @@ class Found(NamedTuple):
     role: str
     database: str
     has_schema: bool
-    may_use_schema: bool
-    producer_of: str | None
-    may_send: bool
     is_current: bool
+    may_send: bool
 
 
 class Command(BaseCommand):  # type: ignore[misc]
@@ -65,7 +60,7 @@ def findings(alias: str) -> Iterator[tuple[str, str]]:
         raise CommandError(f"DATABASES has no {alias!r}")
     if connections[alias].vendor != "postgresql":
         raise CommandError(f"{alias} is a {connections[alias].vendor}, not PostgreSQL")
-    found = look(alias)
+    found = Found(*asked(alias, LOOK))
     yield "database", f"{found.database}, the alias {alias}"
     if not found.has_schema:
         raise CommandError(
@@ -75,33 +70,26 @@ def findings(alias: str) -> Iterator[tuple[str, str]]:
     if not found.is_current:
         raise CommandError("its schema notify is older than this client: run `notify migrate`")
     yield "schema", "notify"
-    yield "role", f"{found.role}, which sends as the producer {producer(found)}"
-    if not (found.may_use_schema and found.may_send):
+    if not found.may_send:
         raise CommandError(
             f"{found.role} may not send; as the database's owner:"
             f" select notify.grant_producer('{found.role}')"
         )
+    [producer] = asked(alias, PRODUCER)
+    yield "role", f"{found.role}, which sends as the producer {producer}"
     try_to_send(alias)
     yield "send", "a mail was accepted, and rolled back"
     yield "mail", mail_goes()
 
 
-def look(alias: str) -> Found:
-    """Ask the catalog, which any role may. Raises CommandError when the database is away."""
+def asked(alias: str, query: str) -> tuple[Any, ...]:
+    """Give the row that a query returns. Raises CommandError when the database is away."""
     try:
         with connections[alias].cursor() as cursor:
-            cursor.execute(LOOK)
-            return Found(*cursor.fetchone())
+            cursor.execute(query)
+            return tuple(cursor.fetchone())
     except Error as error:
         raise CommandError(f"{alias} cannot be asked: {one_line(error)}") from error
-
-
-def producer(found: Found) -> str:
-    """Read what grant_producer() wrote: `WHEN 'role' THEN 'producer'`, or nothing."""
-    quoted = "'" + found.role.replace("'", "''") + "'"
-    text = rf"WHEN {re.escape(quoted)}(?:::\w+)? THEN '((?:[^']|'')*)'"
-    said = re.search(text, found.producer_of or "")
-    return said[1].replace("''", "'") if said else found.role
 
 
 def try_to_send(alias: str) -> None:
