@@ -1,9 +1,11 @@
 """The plugin, in the tests of programs: fixture `outbox` shows what a test has enqueued."""
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from notification_client.outbox import NAMES
 from psycopg.conninfo import conninfo_to_dict
 
 from service.cli import main
@@ -223,6 +225,14 @@ def test_without_a_db_it_says_what_to_write(program):
     done = program("def test_it(outbox): pass", conftest="")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*define a fixture `notify_db`*"])
+
+
+def test_the_page_names_the_fields_and_the_conftest_that_are_tested_here():
+    page = (CLIENT.parents[1] / "ops" / "TESTING.md").read_text()
+    [fields] = re.findall(r"^Fields are (.*?)\. A", page, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", fields)) | {"id"} == NAMES
+    for said in ("django_db_setup(django_db_setup, django_db_blocker)", "notify_db(session)"):
+        assert said in page
 
 
 SETTINGS = """

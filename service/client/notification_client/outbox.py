@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, overload
 from uuid import UUID
 
-from notification_client._drivers import driver_of
+from notification_client._drivers import Later, Now, driver_of
 
 SHOWN_MAX = 20
 BEGINNING = """
@@ -119,28 +119,30 @@ class Outbox(Looks):
     """
 
     def __init__(self, db: Any) -> None:
-        self._now, self._later = driver_of(db)
+        self._driver = driver_of(db)
         self._db = whole(db)
-        self._beginning = None if self._now is None else beginning(self._run(BEGINNING, {}))
+        self._beginning = (
+            beginning(self._run(BEGINNING, {})) if isinstance(self._driver, Now) else None
+        )
 
     def rows(self) -> list[Enqueued]:
         """Read what there is now."""
         return read(self._run(READ, {"beginning": self._beginning}))
 
     def __await__(self) -> Generator[Any, None, Looks]:
-        if self._later is None:
+        if not isinstance(self._driver, Later):
             raise TypeError("this outbox is of a sync db: look at it without await")
-        beginning((yield from self._later(self._db, BEGINNING, {}).__await__()))
-        rows = yield from self._later(self._db, READ, {"beginning": None}).__await__()
+        beginning((yield from self._driver.run(self._db, BEGINNING, {}).__await__()))
+        rows = yield from self._driver.run(self._db, READ, {"beginning": None}).__await__()
         return Kept(read(rows))
 
     def _run(self, statement: str, values: dict[str, str | None]) -> list[str]:
         """Run a statement, and end the transaction that it opened if there was none."""
-        if self._now is None:
+        if not isinstance(self._driver, Now):
             raise TypeError("this outbox is of an async db: look at what `await outbox` gives")
         was_open = is_open(self._db)
         try:
-            return self._now(self._db, statement, values)
+            return self._driver.run(self._db, statement, values)
         finally:
             if not was_open:
                 self._db.rollback()
