@@ -26,6 +26,7 @@ lint: .venv/bin/lint-imports ## check style, types, imports and what is generate
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/basedpyright
 	.venv/bin/lint-imports
 	.venv/bin/python -m ops.stamp_sql --check
 	.venv/bin/python -m ops.dashboards --check

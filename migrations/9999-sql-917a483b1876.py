@@ -54,7 +54,7 @@ where migration_id like '9999-sql-%' and migration_hash not like 'replaced %'
 """,
     "delete from public._yoyo_migration where migration_hash like 'replaced %'",
 )
-# Whose rows have another column now; only functions of sql/ call it, and in one transaction with it.
+# Its rows have another column now. Only functions of sql/ call it, in one transaction with it.
 step("drop function if exists notify.rows_of(jsonb, text)")
 for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
     drop = None if path.stem in STAYS else DROP.format(name=path.stem)

@@ -15,7 +15,7 @@
 --          It runs with its owner's rights, so that it may look who the producer is, and with the producer's
 --          search_path, which may be hostile. So it qualifies every function, operator and type with pg_catalog
 --          or notify, and leaves the work to unmet_rule(), whose names are bound when it is created.
--- Caller   triggers "+accept" and accept on notifications: a row comes by one of them
+-- Caller   trigger accept on notifications, or "+accept": a row comes by one of them
 create or replace function notify.accept() returns trigger
 language plpgsql security definer as $$
 declare

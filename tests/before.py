@@ -6,7 +6,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMIT = "7af871227a17882a6ed52e88043c9aca1d83ae05"  # the last one without migrations/0013
+COMMIT = "5dd78f344265bc15ffad6046173bed3ec665caa1"  # the last one without migrations/0016
 PARTS = ("service", "workers", "migrations", "sql", "pyproject.toml")
 
 

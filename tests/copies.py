@@ -74,3 +74,18 @@ def claim_each_of_before(db: Connection[Any], ids: Sequence[UUID] | None = None)
     """Claim row by row, as workers of before do."""
     query = "select * from notify.claim_each(%s::uuid[], 100, 'w:1', '30 s', 4, '1 hour')"
     return db.execute(query, [None if ids is None else list(ids)]).fetchall()
+
+
+def claim_without_trace(db: Connection[Any], ids: Sequence[UUID] | None = None) -> list[Any]:
+    """Claim as workers do that know tests, and no traceparent."""
+    query = "select * from notify.claim(%s::uuid[], 100, 'w:1', '30 s', 4, '1 hour', null)"
+    return db.execute(query, [None if ids is None else list(ids)]).fetchall()
+
+
+def claim_each_without_trace(db: Connection[Any], ids: Sequence[UUID] | None = None) -> list[Any]:
+    """Claim row by row, as such workers do."""
+    query = (
+        "select * from notify.claim_each(%s::uuid[], 100, 'w:1', '30 s', 4, '1 hour', null,"
+        " '{}'::uuid[])"
+    )
+    return db.execute(query, [None if ids is None else list(ids)]).fetchall()

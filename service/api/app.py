@@ -4,7 +4,7 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from functools import wraps
 from importlib.resources import files
@@ -21,6 +21,7 @@ from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
 from service.api.door import Door
+from service.api.ends import Ends
 from service.api.enqueue import EnqueueHandler
 from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
@@ -28,6 +29,7 @@ from service.api.openapi import document
 from service.api.operate import OperateHandler
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
+from service.api.wait import WAITING_MAX, WaitHandler
 from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway, TookTooLong
@@ -36,6 +38,7 @@ from service.http.connections import BoundedRunner, Limits
 from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
 from service.ledger.key_store import KeyStore
+from service.ledger.listener import Listener
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
 from service.logs.outage import Outage
 from service.metrics import ApiMetrics
@@ -43,7 +46,7 @@ from service.process.descriptors import connections_max
 
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
-READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE
+READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE + 1  # the look for those that wait
 BATCHES_AT_ONCE = 4
 
 
@@ -58,12 +61,14 @@ def create_app(
     outage: Outage | None = None,
     clock: Clock | None = None,
     inbox_url: str | None = None,
+    direct_url: str | None = None,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: reads have their own, so as never to block `store`.
 
     `ring`: the keys in memory; somebody has to keep it. `outage`: shared with it. `clock`: what
     times are compared with; None: this machine's. `inbox_url`: where the examples of the
-    documentation send webhooks. Call it with the loop running.
+    documentation send webhooks. `direct_url`: where LISTEN works; None: who waits is looked for
+    each second. Call it with the loop running.
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
@@ -81,16 +86,21 @@ def create_app(
     enqueue = EnqueueHandler(settings, batcher, metrics, clock)
     batch = BatchHandler(settings, batches, metrics, clock, ReadLimit(BATCHES_AT_ONCE, 100))
     read = ReadHandler(reads)
+    ends = waited_for(settings, reads, direct_url)
+    metrics.waiting.set_function(ends.count)
     operate = OperateHandler(settings, store, reads, metrics)
     key = KeysHandler(keys, clock)
     door = Door(ring, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
 
-    def get(path: str, handler: Handler, *statuses: int, need: str | None = None) -> None:
+    def made(name: str, handler: Handler, *statuses: int, need: str | None = None) -> Handler:
         if need is not None:  # else anybody may ask
             handler = door.admitted(handler, need)
-        app.router.add_get(path, measured.route(path, guarded(handler), *statuses))
+        return measured.route(name, guarded(handler), *statuses)
+
+    def get(path: str, handler: Handler, *statuses: int, need: str | None = None) -> None:
+        app.router.add_get(path, made(path, handler, *statuses, need=need))
 
     def post(path: str, handler: Handler, *statuses: int, need: str) -> None:
         handler = guarded(door.admitted(handler, need))
@@ -99,7 +109,14 @@ def create_app(
     post("/notify", enqueue.post, 200, 202, 503, need=SEND)
     post("/notify/batch", batch.post, 200, 503, need=SEND)
     get("/notifications", limited(read.page, lists), 200, 503, need=READ)
-    get("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ)
+    app.router.add_get(
+        "/notifications/{id}",
+        waits_or_not(
+            made("/notifications/{id}?wait", WaitHandler(read, ends, lookups).find, 200, 503,
+                 need=READ),
+            made("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ),
+        ),
+    )  # fmt: skip
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
     post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)
@@ -115,14 +132,27 @@ def create_app(
     other = guarded(door.admitted(elsewhere, ANY))
     app.router.add_route("*", "/{path:.*}", measured.route("other", other, 404))
 
+    app.on_shutdown.append(ends.close)
+    app.cleanup_ctx.append(flushed(batcher, batches, aside))
+    return app
+
+
+def waited_for(settings: Settings, reads: ApiStore, direct_url: str | None) -> Ends:
+    """Make what requests wait in. At most half of the connections wait."""
+    listener = Listener(direct_url, "notify-wait", "notify_end") if direct_url else None
+    places = connections_max(settings.connections_max) // 2
+    return Ends(reads, listener, waiting_max=min(WAITING_MAX, places))
+
+
+def flushed(*batchers: Batcher | Aside) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Let batchers write what they hold when the application ends."""
+
     async def flush_at_the_end(app: web.Application) -> AsyncIterator[None]:
         yield
-        await batcher.close()
-        await batches.close()
-        await aside.close()
+        for batcher in batchers:
+            await batcher.close()
 
-    app.cleanup_ctx.append(flush_at_the_end)
-    return app
+    return flush_at_the_end
 
 
 def create_runner(
@@ -188,6 +218,15 @@ def limited(handler: Handler, limit: ReadLimit) -> Handler:
             return await handler(request)
 
     return wait
+
+
+def waits_or_not(waits: Handler, others: Handler) -> Handler:
+    """Choose by whether a request waits: its time is no measure of how fast we answer."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await (waits if "wait" in request.query else others)(request)
+
+    return handler
 
 
 async def elsewhere(request: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ from service.api.views import (
     Receipt,
     RedriveReport,
 )
+from service.api.wait import SENTENCE, WAIT_S_MAX
 from service.channels.table import CHANNELS
 from service.config.settings import Settings
 from service.http.problems import KINDS, ProblemDocument
@@ -122,9 +123,9 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
                                "Seconds; when some of them are to be sent again.")})},
             requestBody={"required": True, "content": batches(to_enqueue)})},
         "/notifications/{id}": {"get": operation(
-            READ, "find", "What became of it, attempt by attempt", (404, *READ_PROBLEMS),
+            READ, "find", "What became of it, attempt by attempt", (404, 422, *READ_PROBLEMS),
             {"200": answer("The notification.", "Detail")},
-            parameters=[ID])},
+            parameters=[ID, WAIT])},
         "/notifications/{id}/cancel": {"post": operation(
             CANCEL, "cancel", "Call it off, if nobody is sending it", (404, 409, *MOVE_PROBLEMS),
             {"200": answer("It will not be sent, whether it was called off now or before.",
@@ -301,3 +302,9 @@ BEARER = {
 KEY_ID = {"name": "id", "in": "path", "required": True,
           "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+WAIT = {
+    "name": "wait", "in": "query",
+    "description": "Wait until it has ended, this long at most; then it is answered as it is. "
+    f"{SENTENCE}",
+    "schema": or_empty({"type": "integer", "minimum": 0, "maximum": WAIT_S_MAX, "default": 0}),
+}  # fmt: skip

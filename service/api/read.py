@@ -34,11 +34,15 @@ class ReadHandler:
 
     async def find(self, request: web.Request) -> web.Response:
         """Answer one notification."""
+        return shown(request, await self.seen(request))
+
+    async def seen(self, request: web.Request) -> Notification:
+        """Read the notification in the path. Raises Problem if the caller may see none there."""
         caller = caller_of(request)
         notification = await self._store.find(notification_id(request))
         if notification is None or not (sees_all(caller) or is_own(notification.producer, caller)):
             raise Problem("notification_not_found")
-        return json_response(detail(visible(notification, caller)))
+        return notification
 
     async def page(self, request: web.Request) -> web.Response:
         """Answer a page of the list, with the link to the next one."""
@@ -54,6 +58,11 @@ class ReadHandler:
         following = str(cursor) if cursor else None
         items = [Summary(**shared(visible(row, caller))) for row in rows]
         return json_response(Page(items, following, PageLinks(next_link(request, following))))
+
+
+def shown(request: web.Request, notification: Notification) -> web.Response:
+    """Answer what the caller may see of a notification."""
+    return json_response(detail(visible(notification, caller_of(request))))
 
 
 def is_own(producer: str | None, caller: Caller) -> bool:

@@ -10,9 +10,10 @@ WAIT_S = 1.0  # with 3.5 s for its statement, a client gets an answer within 5 s
 
 
 class ReadLimit:
-    """At most `at_once` run; others wait, at most `waiting_max` of them, for WAIT_S."""
+    """At most `at_once` run; others wait, at most `waiting_max` of them, for `wait_s`."""
 
-    def __init__(self, at_once: int, waiting_max: int) -> None:
+    def __init__(self, at_once: int, waiting_max: int, wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
         self._free = asyncio.Semaphore(at_once)
         self._waiting_max = waiting_max
         self._waiting = 0
@@ -24,7 +25,7 @@ class ReadLimit:
             raise Problem("overloaded")
         self._waiting += 1
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._wait_s):
                 await self._free.acquire()
         except TimeoutError:
             raise Problem("overloaded") from None

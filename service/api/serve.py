@@ -51,6 +51,7 @@ async def serving(
         app = create_app(
             settings, store, reads, metrics,
             keys=keys, ring=ring, outage=outage, clock=clock, inbox_url=inbox_url,
+            direct_url=settings.direct_url,
         )  # fmt: skip
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()

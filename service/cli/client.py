@@ -41,9 +41,13 @@ def send(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[st
     return ask(base_url, "/notify", body, typed=typed)
 
 
-def status(base_url: str, id: str) -> dict[str, Any]:
-    """Read one notification with every attempt. Raises NotifyError."""
-    return ask(base_url, f"/notifications/{quote(id, safe='')}")
+def status(base_url: str, id: str, wait_s: int = 0) -> dict[str, Any]:
+    """Read one notification with every attempt, when it has ended or `wait_s` are over.
+
+    Raises NotifyError.
+    """
+    query = f"?wait={wait_s}" if wait_s else ""
+    return ask(base_url, f"/notifications/{quote(id, safe='')}{query}", wait_s=wait_s)
 
 
 def page(base_url: str, query: Mapping[str, object], typed: Typed = UNTYPED) -> dict[str, Any]:
@@ -62,11 +66,17 @@ def redrive(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict
 
 
 def ask(
-    base_url: str, path: str, body: dict[str, Any] | None = None, *, typed: Typed = UNTYPED
+    base_url: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+    *,
+    typed: Typed = UNTYPED,
+    wait_s: int = 0,
 ) -> dict[str, Any]:
     """Make one request, a POST if there is a body; whatever goes wrong becomes one line.
 
-    Raises NobodyListens, TryLater (503, or no answer in time), or NotifyError.
+    `wait_s`: for which the API may wait. Raises NobodyListens, TryLater (429, 503, a gateway's 504,
+    or no answer in time), or NotifyError.
     """
     if not BASE_URL.fullmatch(base_url):
         raise ConfigError("--url: give http://host:port, without user and password")
@@ -74,17 +84,17 @@ def ask(
     data = None if body is None else msgspec.json.encode(body)
     headers = {"User-Agent": "notify", "Content-Type": "application/json"} | bearer()
     try:
-        with opener.open(Request(url, data, headers), timeout=TIMEOUT_S) as response:
+        with opener.open(Request(url, data, headers), timeout=TIMEOUT_S + wait_s) as response:
             return answer(base_url, response)
     except HTTPError as error:
         with error:
-            kind = TryLater if error.code in (429, 503) else NotifyError
+            kind = TryLater if error.code in (429, 503, 504) else NotifyError
             raise kind(
                 refusal(base_url, error.code, error.headers, body_of(error), typed)
             ) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise kind_of(reason)(no_answer(base_url, reason, TIMEOUT_S)) from None
+        raise kind_of(reason)(no_answer(base_url, reason, TIMEOUT_S + wait_s)) from None
 
 
 def bearer() -> dict[str, str]:

@@ -183,12 +183,17 @@ def add_send(commands: Any) -> None:
         ),
     ]
     send.set_defaults(mail=of_same_name(mail), fields=of_same_name(fields))
-    send.add_argument("--wait", action="store_true", help="until it has ended; prints its story")
-    send.add_argument(
-        "--timeout", type=seconds, metavar="S", help="seconds that --wait takes at most; default 60"
-    )
+    add_wait(send)
     add_url(send)
     add_form(send)
+
+
+def add_wait(command: argparse.ArgumentParser) -> None:
+    """Describe how a command waits for the end."""
+    command.add_argument("--wait", action="store_true", help="until it has ended; prints its story")
+    command.add_argument(
+        "--timeout", type=seconds, metavar="S", help="seconds that --wait takes at most; default 60"
+    )
 
 
 def of_same_name(options: list[argparse.Action]) -> dict[str, str]:
@@ -198,10 +203,11 @@ def of_same_name(options: list[argparse.Action]) -> dict[str, str]:
 
 def add_status(commands: Any) -> None:
     """Describe `notify status`."""
-    status = command(commands, "status", "service.cli.reading", "show what became of one",
-        "Print it with every attempt; on standard error, when it is tried next.",
-        function="status")  # fmt: skip
+    status = command(commands, "status", "service.cli.status", "show what became of one",
+        "Print it with every attempt; on standard error, when it is tried next. With --wait the "
+        "exit code says how it ended, as that of `notify send` does.")  # fmt: skip
     status.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
+    add_wait(status)
     add_url(status)
     add_form(status)
 

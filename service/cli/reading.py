@@ -1,15 +1,15 @@
-"""`notify status` and `notify list`: what became of notifications."""
+"""`notify list`, and how notifications are told to people."""
 
 import argparse
 import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from math import ceil
 from typing import Any
 from uuid import UUID
 
 from service.cli.address import base_url
-from service.cli.output import is_json, note, say, show
+from service.cli.output import note, say, show
 from service.errors import ConfigError, NotifyError
 
 FILTERS = ("status", "channel", "reference")
@@ -23,21 +23,6 @@ STORY = (
 )  # fmt: skip
 # When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}
-
-
-def status(args: argparse.Namespace) -> int:
-    """Print one notification with every attempt; on standard error, when it is tried next."""
-    from service.cli import client
-
-    notification = client.status(base_url(args), an_id(args.id))
-    shaped(notification, "id", "status", "attempts")
-    if is_json(args):
-        show(notification)
-    else:
-        say(story(notification))
-    if notification["status"] == "queued":
-        note(next_try(str(notification.get("due_at")), datetime.now(UTC)))
-    return 0
 
 
 def page(args: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -13,74 +12,31 @@ import msgspec
 from service.cli.address import base_url
 from service.cli.options import entered, spelled
 from service.cli.output import is_json, note, say, show
-from service.cli.reading import shaped, story
-from service.errors import ConfigError, NobodyListens, TryLater
+from service.cli.reading import shaped
+from service.cli.status import refuse_lone_timeout, waited
+from service.errors import ConfigError
 
-EXIT_CODES = {"sent": 0, "failed": 3, "expired": 4, "cancelled": 5}
-NOT_YET = 6
 # More than the API takes, which says what its limit is. Without one, @/dev/zero would never end.
 PAYLOAD_MAX_BYTES = 4 * 1024**2
-LOOK_S = (0.05, 1.0)  # between two looks: the first pause, and the longest
 
 
 def run(args: argparse.Namespace) -> int:
     """Enqueue one notification and print the answer; with --wait, what became of it."""
     from service.cli import client
 
-    if args.timeout is not None and not args.wait:
-        raise ConfigError("--timeout is how long --wait may take: give both")
+    refuse_lone_timeout(args)
     body = {"channel": args.channel, "recipient": args.recipient, "payload": payload(args)}
     body |= entered(args, args.fields)
     base = base_url(args)
     sent = shaped(client.send(base, body, typed(args)), "id", "status")
     if args.wait:
+        note(f"{sent['id']} queued")
         return waited(args, base, sent["id"])
     if is_json(args):
         show(sent)
     else:
         say([f"{sent['id']} {sent['status']}"])
     return 0
-
-
-def waited(args: argparse.Namespace, base: str, id: str) -> int:
-    """Look until it has ended; returns the exit code for how. Ctrl-C ends only the looking."""
-    note(f"{id} queued")
-    timeout_s = 60.0 if args.timeout is None else args.timeout
-    notification = wait_for_end(base, id, time.monotonic() + timeout_s)
-    if notification is None:
-        note(f"{id} has not ended within {timeout_s:g} s, and goes on: notify status {id}")
-        return NOT_YET
-    if is_json(args):
-        show(notification)
-    else:
-        say(story(notification))
-    return EXIT_CODES[notification["status"]]
-
-
-def wait_for_end(base: str, id: str, end: float) -> dict[str, Any] | None:
-    """Ask until it has ended, or until `end` (monotonic): then return None.
-
-    An API that does not answer is asked again: it may be restarting. Raises TryLater if it does
-    not answer at the end either.
-    """
-    from service.cli import client
-
-    pause_s, longest_s = LOOK_S
-    while True:
-        try:
-            notification = shaped(client.status(base, id), "id", "status")
-            if notification["status"] in EXIT_CODES:
-                return notification
-        except (TryLater, NobodyListens) as error:
-            if time.monotonic() > end:
-                raise TryLater(
-                    f"{id} was queued, and what became of it is not known: {error}"
-                ) from error
-        left_s = end - time.monotonic()
-        if left_s <= 0:
-            return None
-        time.sleep(min(pause_s, left_s))
-        pause_s = min(pause_s * 1.5, longest_s)
 
 
 def payload(args: argparse.Namespace) -> Any:

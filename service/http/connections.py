@@ -64,7 +64,7 @@ class Limits:
 class Connection(web.RequestHandler):
     """A connection of aiohttp that knows which stage it is in."""
 
-    __slots__ = ("body", "head_bytes", "place", "served", "since", "wire")
+    __slots__ = ("body", "head_bytes", "on_lost", "place", "served", "since", "wire")
 
     def __init__(self, server: "BoundedServer", **settings: Any) -> None:
         super().__init__(server, **settings)
@@ -74,6 +74,7 @@ class Connection(web.RequestHandler):
         self.place = ("head", 0)  # the stage at the last look, and which request
         self.since = self._loop.time()
         self.wire: asyncio.Transport | None = None
+        self.on_lost: Callable[[], object] | None = None  # for a handler that waits long
 
     @property
     def stage(self) -> str:
@@ -111,9 +112,11 @@ class Connection(web.RequestHandler):
         wire.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Free its place."""
+        """Free its place, and tell a handler that waits."""
         if self._manager is not None:
             self._bounded.forget(self)
+        if self.on_lost is not None:
+            self.on_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

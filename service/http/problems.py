@@ -187,6 +187,9 @@ KINDS: Mapping[str, Kind] = {
         "the same, if the answer of the database was lost."),
     "overloaded": Kind(
         503, "More is waiting than can be done in time", "Try again after Retry-After."),
+    "too_many_waiting": Kind(
+        503, "As many requests wait for an end as may",
+        "Try again after Retry-After, or ask without wait."),
 }  # fmt: skip
 
 

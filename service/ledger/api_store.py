@@ -141,6 +141,13 @@ class ApiStore(Store):
             await attempts.execute(FIND_ATTEMPTS, [id])
             return replace(notification, attempts=(await attempts.fetchall())[::-1])
 
+    async def ask_end(self, ids: list[UUID]) -> dict[UUID, str]:
+        """Ask that notify_end rings when they end; says of each that exists whether it has.
+
+        By id: "ended", "asked", or "unasked" if somebody is moving it: ask again.
+        """
+        return dict(await self._tuples("select id, state from notify.ask_end(%s)", [ids]))
+
     async def page(
         self,
         *,

@@ -35,6 +35,9 @@ class ApiMetrics:
         self.requests_in_progress = factory.gauge(
             "api_requests_in_progress", "Requests that are being answered at this moment."
         )
+        self.waiting = factory.gauge(
+            "api_requests_waiting", "Requests that wait for the end of a notification."
+        )
         self.connections = factory.gauge(
             "api_connections", "Connections that clients have open at this moment."
         )

@@ -24,6 +24,7 @@ Start = Callable[..., Command]
 API = {
     "api_jobs_enqueued_total", "api_jobs_enqueue_failed_total", "api_enqueue_batch_rows_count",
     "api_request_seconds_bucket", "api_requests_in_progress", "api_operator_rows_total",
+    "api_requests_waiting",
 }  # fmt: skip
 WORKER = {
     "worker_jobs_picked_up_total", "worker_jobs_sent_total", "worker_jobs_failed_total",

@@ -56,8 +56,8 @@ def test_each_recipient_gets_a_row_of_one_statement(rows, db):
         ["Ada <ada@example.org>", "bob@example.org"], cc=["cy@example.org", "ada@example.org"],
         bcc=["di@example.org", ""],
     )  # fmt: skip
+    statements = []
     with connection.execute_wrapper(lambda run, *call: statements.append(1) or run(*call)):
-        statements = []
         assert mail.send() == 1
     assert len(statements) == 1
     assert {recipient for recipient, _ in rows()} == {

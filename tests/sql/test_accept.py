@@ -189,3 +189,63 @@ def test_an_update_is_not_checked_again(db):
     db.execute("update notify.notifications set channel = 'fax' where id = %s", [got.id])
     assert [s.status for s in settle(db, claim(db, [got.id]))] == ["sent"]
     assert row(db, got.id).channel == "fax"
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+OTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+
+
+def test_a_row_knows_the_transaction_that_enqueued_it_also_from_savepoints(db):
+    with db.transaction():
+        kept = [insert(db).transaction_id]
+        with db.transaction():
+            kept.append(insert(db).transaction_id)
+            with db.transaction():
+                kept.append(insert(db).transaction_id)
+        own = db.execute("select pg_current_xact_id() as x").fetchone().x
+    assert kept == [own] * 3
+    assert insert(db).transaction_id != own
+
+
+@pytest.mark.parametrize("said", ["3", "18446744073709551615", None])
+def test_no_transaction_can_be_said(db, said):
+    with db.transaction():
+        got = insert(db, transaction_id=said)
+        assert got.transaction_id == db.execute("select pg_current_xact_id() as x").fetchone().x
+
+
+def test_a_trace_is_kept_of_the_row_before_the_setting(db):
+    with db.transaction(force_rollback=True):
+        db.execute("select set_config('notify.traceparent', %s, true)", [OTHER])
+        assert insert(db, traceparent=TRACE).traceparent == TRACE
+        assert insert(db).traceparent == OTHER
+    assert insert(db, traceparent=TRACE).traceparent == TRACE
+    assert insert(db).traceparent is None
+
+
+NO_TRACES = [
+    "",
+    " ",
+    "x",
+    TRACE.upper(),
+    TRACE[:-1],
+    TRACE + "0",
+    TRACE + "\n",
+    " " + TRACE,
+    TRACE.replace("-", "_"),
+    "ff" + TRACE[2:],
+    "00-" + "0" * 32 + TRACE[35:],
+    TRACE[:36] + "0" * 16 + "-01",
+    TRACE[:-2] + "é1",
+    "x" * 100_000,
+    "00-" + "\uff10" * 32 + TRACE[35:],
+    "'; drop table x; --",
+]
+
+
+@pytest.mark.parametrize("text", NO_TRACES)
+def test_what_is_no_trace_is_left_out_and_refuses_nothing(db, text):
+    assert insert(db, traceparent=text).traceparent is None
+    with db.transaction(force_rollback=True):
+        db.execute("select set_config('notify.traceparent', %s, true)", [text])
+        assert insert(db).traceparent is None

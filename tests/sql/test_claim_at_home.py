@@ -5,7 +5,9 @@ import pytest
 from tests.copies import (
     adopt,
     claim_each_of_before,
+    claim_each_without_trace,
     claim_of_before,
+    claim_without_trace,
     declare,
     move_database,
     move_server,
@@ -13,9 +15,11 @@ from tests.copies import (
 )
 from tests.ledger import ago, change, claim, claim_each, enqueue, put, row, status
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NEW = {"claim": claim, "claim_each": claim_each}
 OLD = {"claim of before": claim_of_before, "claim_each of before": claim_each_of_before}
-CLAIMS = NEW | OLD
+FORMER = {"claim": claim_without_trace, "claim_each": claim_each_without_trace}
+CLAIMS = NEW | OLD | {f"{name} without trace": verb for name, verb in FORMER.items()}
 
 
 @pytest.fixture(params=[True, False], ids=["by id", "of any"])
@@ -76,6 +80,32 @@ def test_workers_of_now_learn_which_row_is_a_test(db, verb, asked):
     test, live = enqueue(db, 2)
     change(db, test, is_test=True)
     assert {c.id: c.is_test for c in verb(db, asked([test, live]))} == {test: True, live: False}
+
+
+@pytest.mark.parametrize("verb", FORMER.values(), ids=FORMER)
+def test_workers_that_know_no_trace_get_what_they_got(db, verb, asked):
+    test, live = enqueue(db, 2, traceparent=TRACE)
+    change(db, test, is_test=True)
+    claimed = verb(db, asked([test, live]))
+    assert {c.id: c.is_test for c in claimed} == {test: True, live: False}
+    assert {"traceparent"}.isdisjoint(claimed[0]._fields)
+
+
+@pytest.mark.parametrize("verb", NEW.values(), ids=NEW)
+def test_workers_of_now_learn_the_trace(db, verb, asked):
+    [traced] = enqueue(db, traceparent=TRACE)
+    [plain] = enqueue(db)
+    claimed = verb(db, asked([traced, plain]))
+    assert {c.id: c.traceparent for c in claimed} == {traced: TRACE, plain: None}
+
+
+@pytest.mark.parametrize("takes", ["{}", "{tests,what-comes-later}"])
+def test_what_a_worker_takes_is_said_by_name(db, takes):
+    test, live = enqueue(db, 2)
+    change(db, test, is_test=True)
+    query = "select id from notify.claim(null, 9, 'w:1', '30 s', 4, '1 hour', null, %s::text[])"
+    claimed = {c.id for c in db.execute(query, [takes])}
+    assert claimed == ({live} if takes == "{}" else {test, live})
 
 
 def test_in_a_copy_everything_is_accepted_as_before(db):

@@ -49,6 +49,26 @@ TAKEN = {
         'alter table notify.notifications disable trigger "~take_key"',
         "trigger ~take_key .* is disabled",
     ),
+    "the check of who names a producer": (
+        'drop trigger "+accept" on notify.notifications',
+        r"trigger \+accept .* is missing",
+    ),
+    "the bell of what has ended": (
+        "drop trigger tell_end on notify.notifications",
+        "trigger tell_end .* is missing",
+    ),
+    "the trace": (
+        "alter table notify.notifications drop traceparent",
+        "column traceparent of notify.notifications is missing",
+    ),
+    "the transaction": (
+        "alter table notify.notifications drop transaction_id",
+        "column transaction_id of notify.notifications is missing",
+    ),
+    "the default of the wish to hear the end": (
+        "alter table notify.notifications alter notify_on_end drop default",
+        "default of notify.notifications.notify_on_end is missing",
+    ),
     "the check of today": (
         f"do $$ begin execute 'alter table {TODAY} || ' disable trigger accept'; end $$",
         "trigger accept of notify.notifications_2.* is disabled",

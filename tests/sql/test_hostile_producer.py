@@ -6,6 +6,7 @@ texts, is there to be looked for.
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from service.ledger.schema import functions, tables
 from tests.ledger import claim, row, settle
@@ -106,6 +107,7 @@ def test_no_other_table_is_read_or_written(hostile, table):
 OURS_ALONE = [
     "producer", "is_test", "emptied_at", "status", "attempt", "due_at", "created_at", "lease_until",
     "claimed_by", "settled_at", "last_error", "last_error_code", "first_claimed_at",
+    "transaction_id",
 ]  # fmt: skip
 
 
@@ -240,6 +242,93 @@ def test_anothers_key_is_neither_taken_nor_seen(db, hostile, secret):
     assert [
         o.id for o in hostile.execute("select id from notify.outcomes(by_key => %s)", [SECRET])
     ] == [id]
+
+
+COLUMNS = "channel, recipient, payload, producer"
+NAMING = f"insert into notify.notifications ({COLUMNS}) "
+VALUES = "values ('log', 'r', '1', 'victim')"
+# By all columns, as it may be granted by hand; the definer's function and the view are its own.
+WAYS = {
+    "insert": NAMING + VALUES,
+    "insert select": NAMING + "select 'log', 'r', '1', 'victim'",
+    "prepared": f"prepare p as {NAMING}{VALUES}; execute p",
+    "its role, set": f"set role {{role}}; {NAMING}{VALUES}",
+    "its role, set by function": f"select set_config('role', '{{role}}', false); {NAMING}{VALUES}",
+    "a definer's function": "create function pg_temp.f() returns void language sql"
+    f" security definer as $f$ {NAMING}{VALUES} $f$; select pg_temp.f()",
+    "a view": f"create view pg_temp.v as select {COLUMNS} from notify.notifications;"
+    f" insert into pg_temp.v {VALUES}",
+    "do": f"do $d$ begin execute $e$ {NAMING}{VALUES} $e$; end $d$",
+    "with": f"with w as ({NAMING}{VALUES}) select 1",
+    "on conflict": f"{NAMING}{VALUES} on conflict do nothing",
+    "a path of its own": f"set search_path = pg_temp, public; {NAMING}{VALUES}",
+    "a trigger of its own table": "create temp table t (n int);"
+    " create function pg_temp.t() returns trigger language plpgsql security definer as"
+    f" $f$ begin {NAMING}{VALUES}; return null; end $f$;"
+    " create trigger t after insert on t for each row execute function pg_temp.t();"
+    " insert into t values (1)",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_names_no_other_producer_even_with_every_column_granted(db, hostile, way):
+    role = hostile.info.user
+    db.execute(SQL("grant insert on notify.notifications to {}").format(Identifier(role)))
+    db.execute(SQL("grant select ({}) on notify.notifications to {}").format(
+        SQL(COLUMNS), Identifier(role)))  # fmt: skip
+    hostile.execute(WAYS[way].replace("{role}", role))
+    assert [r.producer for r in db.execute("select producer from notify.notifications")] == [
+        "hostile"
+    ]
+
+
+def test_it_names_no_other_producer_by_copy(db, hostile):
+    grant = SQL("grant insert on notify.notifications to {}")
+    db.execute(grant.format(Identifier(hostile.info.user)))
+    with hostile.cursor().copy(f"copy notify.notifications ({COLUMNS}) from stdin") as copy:
+        copy.write_row(("log", "r", "1", "victim"))
+    assert [r.producer for r in db.execute("select producer from notify.notifications")] == [
+        "hostile"
+    ]
+
+
+def test_it_says_no_transaction_even_with_every_column_granted(db, hostile):
+    grant = SQL("grant insert on notify.notifications to {}")
+    db.execute(grant.format(Identifier(hostile.info.user)))
+    hostile.execute(
+        "insert into notify.notifications (channel, recipient, payload, transaction_id)"
+        " values ('log', 'r', '1', '5')"
+    )
+    [kept] = db.execute("select transaction_id from notify.notifications").fetchall()
+    assert int(kept.transaction_id) > 5
+
+
+def test_a_table_of_keys_that_is_gone_leaves_no_row_unchecked(db, hostile):
+    db.execute("drop table notify.api_keys")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        hostile.execute("insert into notify.notifications (channel, recipient, payload)"
+                        " values ('fax', 'r', '1')")  # fmt: skip
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        db.execute(NAMING + VALUES)
+
+
+def test_the_owner_and_its_definers_function_name_a_producer(db, hostile):
+    """The API inserts as a role that may, and what we let others call runs as the owner."""
+    db.execute(NAMING + VALUES)
+    db.execute("create function public.ours() returns void language sql security definer"
+               f" as $f$ {NAMING}{VALUES} $f$")  # fmt: skip
+    hostile.execute("select public.ours()")
+    kept = db.execute("select producer from notify.notifications").fetchall()
+    assert [r.producer for r in kept] == ["victim"] * 2
+
+
+def test_a_role_that_may_update_the_keys_names_a_producer(db, hostile):
+    role = Identifier(hostile.info.user)
+    db.execute(SQL("grant insert on notify.notifications to {}").format(role))
+    db.execute(SQL("grant update on notify.api_keys to {}").format(role))
+    hostile.execute(NAMING + VALUES)
+    [kept] = db.execute("select producer from notify.notifications").fetchall()
+    assert kept.producer == "victim"
 
 
 @pytest.mark.parametrize("how", ["set role {0}", "set local role {0}"])

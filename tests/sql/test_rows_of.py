@@ -18,6 +18,7 @@ FULL = {
     "idempotency_key": "k",
     "producer": "bank",
     "is_test": True,
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
 
 
@@ -40,8 +41,9 @@ def test_what_is_left_out_or_null_has_the_tables_default(db):
     for element in (least, least | dict.fromkeys([*FULL.keys() - least.keys()])):
         [row] = rows(db, element)
         assert (row.payload, row.priority, row.producer, row.is_test) == (None, 2, "shop", False)
-        rest = ("send_at", "expires_at", "max_attempts", "reference", "idempotency_key")
-        assert [getattr(row, name) for name in rest] == [None] * 5
+        rest = ("send_at", "expires_at", "max_attempts", "reference", "idempotency_key",
+                "traceparent")  # fmt: skip
+        assert [getattr(row, name) for name in rest] == [None] * 6
     query = "select payload::text from notify.rows_of(%s::jsonb, 'p')"
     assert db.execute(query, [json.dumps([least])]).fetchone() == ("null",)
 

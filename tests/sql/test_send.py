@@ -205,3 +205,23 @@ def test_the_same_key_of_another_producer_is_another(db, dsn, shop):
     first = send(shop, "idempotency_key => 'order-1'")
     with producer(db, dsn) as other:
         assert send(other, "idempotency_key => 'order-1'") != first
+
+
+def test_options_bring_the_trace_and_the_wish_to_hear_the_end(db, shop):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    got = row(db, send(shop, f'options => \'{{"traceparent": "{trace}", "notify_on_end": true}}\''))
+    assert (got.traceparent, got.notify_on_end) == (trace, True)
+    plain = '\'{"traceparent": null, "notify_on_end": null}\''
+    got = row(db, send(shop, f"options => {plain}"))
+    assert (got.traceparent, got.notify_on_end) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ['{"traceparent": 1}', '{"traceparent": ["x"]}', '{"notify_on_end": "true"}',
+     '{"notify_on_end": 1}', '{"transaction_id": "5"}'],
+)  # fmt: skip
+def test_options_of_another_type_are_refused(shop, options):
+    said = refused(shop, f"options => '{options}'")
+    assert said.constraint_name == "options_are_known"
+    assert "notify_on_end" in said.message_hint

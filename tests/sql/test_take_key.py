@@ -87,6 +87,13 @@ def test_whatever_differs_makes_it_another_request(db, columns):
     assert caught.value.sqlstate == "ND004"
 
 
+def test_neither_the_trace_nor_the_wish_to_hear_the_end_makes_it_another_request(db):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert insert(db, idempotency_key="k", traceparent=trace)
+    assert insert(db, idempotency_key="k", notify_on_end=True) is None
+    assert (count(db), keys(db)) == (1, ["k"])
+
+
 def test_the_order_of_members_and_the_spelling_of_numbers_make_no_difference(db):
     assert insert(db, idempotency_key="k", payload='{"a": 1, "b": 2}')
     assert insert(db, idempotency_key="k", payload='{"b": 2.0, "a": 1e0}', priority=2) is None

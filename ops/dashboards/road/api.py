@@ -59,6 +59,7 @@ ROW = row(
             prom(f"sum(api_requests_in_progress{HERE})", "in progress"),
             prom(f"sum by (pool) (db_pool_requests_waiting{HERE})", "wait for {{pool}}"),
             prom(f"sum(api_connections{HERE})", "connections"),
+            prom(f"sum(api_requests_waiting{HERE})", "wait for an end"),
         ),
     ),
 )

@@ -1,6 +1,7 @@
 """The service over HTTP, for programs that do not have its database."""
 
 import random
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from ssl import SSLContext
@@ -76,7 +77,7 @@ class Client:
     ) -> None:  # fmt: skip
         if not 0 < timeout < 86400:
             raise ValueError("timeout is a number of seconds, more than 0")
-        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+        if key is not None and not re.fullmatch("[!-~]+", key):
             raise ValueError("key is the text that `notify keys create` printed")
         self._timeout_s = timeout
         self._headers = {"Accept": "application/json"}
@@ -93,7 +94,9 @@ class Client:
             HTTP_OPTIONS,
         )
         key = said.setdefault("idempotency_key", str(uuid4()))
-        trace = {"traceparent": trace} if (trace := said.pop("traceparent", None)) else {}
+        trace = {"traceparent": said.pop("traceparent")} if "traceparent" in said else {}
+        if trace and not re.fullmatch("[!-~]+", trace["traceparent"]):
+            raise ValueError("traceparent is what W3C Trace Context says: 00-…-…-01")
         try:
             answer = self._ask("POST", "/notify", said, end=self._end(), headers=trace)
             return id_in(document_of(answer.body))
@@ -136,8 +139,8 @@ class Client:
             detail = self._get(id, f"?wait={wait_s:.0f}", self._end(wait_s), wait_s)
             if detail["status"] in ENDED or time.monotonic() + 0.5 >= end:
                 return detail
-            if time.monotonic() - began < 1:  # the service has too many who wait
-                slept(1, end)
+            if time.monotonic() - began < 1:  # too many wait for the service to let this one, too
+                time.sleep(max(0, min(1, end - time.monotonic())))
 
     def cancel(self, id: UUID | str) -> None:
         """Call a notification off, or have done so before. Raises TooLate."""

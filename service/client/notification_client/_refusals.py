@@ -1,6 +1,6 @@
 """What PostgreSQL said, whichever driver brings it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ CAUSES_MAX = 5
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def refusals() -> Generator[None]:
     """Raise our errors from the driver's where the service refused; all others are the driver's.
 
     So what retries after a deadlock, a serialization failure or a lost connection still sees it.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -75,48 +75,46 @@ def place_of(url: str, tls: ssl.SSLContext | None) -> Place:
     )
 
 
-class Timed(io.RawIOBase):
+class Timed:
     """A socket as http.client needs one, each of whose looks ends by `end`."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.end = 0.0
 
-    def left(self) -> float:
-        """Return the seconds left. Raises TimeoutError when there are none."""
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time is over")
-        return left
-
-    def readable(self) -> bool:
-        """Say so to io.BufferedReader."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what is there."""
-        self._sock.settimeout(self.left())
+    def read(self, buffer: Any) -> int:
+        """Read what is there into a buffer."""
+        self._sock.settimeout(self._left())
         return self._sock.recv_into(buffer)
 
     def sendall(self, data: bytes) -> None:
         """Send all of it: ssl's own sendall() would begin its timeout anew with each record."""
         rest = memoryview(data)
         while rest:
-            self._sock.settimeout(self.left())
+            self._sock.settimeout(self._left())
             rest = rest[self._sock.send(rest[:65536]) :]
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """Give http.client what it reads from; closing that leaves the connection open."""
-        return io.BufferedReader(Open(self))
+        """Give http.client what it reads one answer from."""
+        return io.BufferedReader(Reading(self))
 
     def close(self) -> None:
-        """Close the socket."""
+        """Do nothing: http.client closes its socket before it has read an answer to the end."""
+
+    def shut(self) -> None:
+        """Close the connection."""
         self._sock.close()
-        super().close()
+
+    def _left(self) -> float:
+        """Return the seconds left. Raises TimeoutError when there are none."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time is over")
+        return left
 
 
-class Open(io.RawIOBase):
-    """The reading side of a socket, for one answer."""
+class Reading(io.RawIOBase):
+    """The reading side of a connection, for one answer."""
 
     def __init__(self, timed: Timed) -> None:
         self._timed = timed
@@ -127,7 +125,7 @@ class Open(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read what is there."""
-        return self._timed.readinto(buffer)
+        return self._timed.read(buffer)
 
 
 class Transfers:
@@ -135,7 +133,7 @@ class Transfers:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._idle: list[tuple[int, HTTPConnection]] = []  # with the process that opened it
+        self._idle: list[tuple[int, Timed]] = []  # with the process that opened it
 
     def ask(self, request: Request, end: float) -> Answer:
         """Ask once. Raises Lost or Misunderstood. A redirect is an answer as any other.
@@ -154,55 +152,46 @@ class Transfers:
     def close(self) -> None:
         """Close what is kept."""
         while (kept := self._kept()) is not None:
-            kept.close()
+            kept.shut()
 
-    def _kept(self) -> HTTPConnection | None:
+    def _kept(self) -> Timed | None:
         while self._idle:
             try:
-                process, connection = self._idle.pop()
+                process, timed = self._idle.pop()
             except IndexError:  # another thread was first
                 return None
-            if process == os.getpid():  # after a fork it is the parent's
-                return connection
+            if process == os.getpid():
+                return timed
+            timed.shut()  # after a fork it is the parent's, who still has it open
         return None
 
-    def _asked(self, connection: HTTPConnection, request: Request, end: float) -> Answer:
-        cast(Timed, connection.sock).end = end
+    def _asked(self, timed: Timed, request: Request, end: float) -> Answer:
+        timed.end = end
         keeps = False
         try:
-            path = self._place.prefix + request.path
-            connection.request(request.method, path, request.body, dict(request.headers))
-            response = connection.getresponse()
-            content = response.read(ANSWER_MAX_BYTES + 1)
-            if len(content) > ANSWER_MAX_BYTES:
-                raise Misunderstood(f"more than {ANSWER_MAX_BYTES} bytes")
-            keeps = response.isclosed() and not response.will_close
-            whole = response.length in (None, 0)
-            if not whole:
-                raise Lost("the answer ended early")
-            return Answer(response.status, response.msg, content)
+            answer, keeps = exchanged(timed, self._place, request)
+        except IncompleteRead as error:
+            raise Lost("the answer ended early") from error
         except OSError as error:
             raise Lost(str(error) or type(error).__name__) from error
         except HTTPException as error:
-            if isinstance(error, ConnectionError):
-                raise Lost("the connection was closed") from error
             raise Misunderstood(f"{type(error).__name__}: no HTTP answer") from error
         finally:
             if keeps and len(self._idle) < IDLE_MAX:
-                self._idle.append((os.getpid(), connection))
+                self._idle.append((os.getpid(), timed))
             else:
-                connection.close()
+                timed.shut()
+        return answer
 
-    def _opened(self, end: float) -> HTTPConnection:
+    def _opened(self, end: float) -> Timed:
         """Connect to one of the host's addresses; each gets its share of the time.
 
         The look-up itself has the resolver's own limit.
         """
         place = self._place
-        connection = HTTPConnection(place.host, place.port)
         try:
             found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise Lost(f"{place.host}: {error}") from error
         reason: OSError = TimeoutError("the time is over")
         for tried, (*_, (host, port, *_)) in enumerate(found):
@@ -210,22 +199,34 @@ class Transfers:
             if share <= 0:
                 break
             try:
-                sock = socket.create_connection((str(host), int(port)), share)
-                connection.sock = self._secured(sock, share)
+                return self._secured(socket.create_connection((str(host), int(port)), share))
             except OSError as error:
                 reason = error
-            else:
-                return connection
         raise Lost(f"{place.host}:{place.port}: {reason}") from reason
 
-    def _secured(self, sock: socket.socket, timeout_s: float) -> Any:
+    def _secured(self, sock: socket.socket) -> Timed:
         """Speak TLS where the URL says https, and check whose certificate it is."""
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._place.tls is not None:
-                sock.settimeout(timeout_s)
                 sock = self._place.tls.wrap_socket(sock, server_hostname=self._place.host)
         except BaseException:
             sock.close()
             raise
         return Timed(sock)
+
+
+def exchanged(timed: Timed, place: Place, request: Request) -> tuple[Answer, bool]:
+    """Send a request and read its answer; also returns whether the connection stays open."""
+    http = HTTPConnection(place.host, place.port)
+    http.sock = cast(socket.socket, timed)
+    http.request(request.method, place.prefix + request.path, request.body, dict(request.headers))
+    response = http.getresponse()
+    body = response.read(ANSWER_MAX_BYTES + 1)
+    if len(body) > ANSWER_MAX_BYTES:
+        raise Misunderstood(f"more than {ANSWER_MAX_BYTES} bytes")
+    if response.length:
+        raise Lost("the answer ended early")
+    keeps = response.isclosed() and not response.will_close
+    response.close()
+    return Answer(response.status, response.msg, body), keeps

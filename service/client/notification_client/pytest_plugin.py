@@ -62,6 +62,6 @@ def own_mails() -> AbstractContextManager[object]:
     name = getattr(settings, "SETTINGS_MODULE", None)  # None: settings.configure() was called
     module = import_module(name) if name else None
     said = {name: getattr(module, name, None) for name in ("EMAIL_BACKEND", "MAILERS")}
-    return override_settings(
-        **{name: value for name, value in said.items() if BACKEND in str(value)}
-    )
+    ours = {name: value for name, value in said.items() if BACKEND in str(value)}
+    overridden: AbstractContextManager[object] = override_settings(**ours)
+    return overridden

@@ -130,6 +130,7 @@ class Stack:
         app = create_app(
             self._settings, self._store, self._reads, metrics,
             keys=keys, ring=ring, clock=self._clock,
+            direct_url=self._settings.direct_url or self._dsn,
         )  # fmt: skip
         self._runner = create_runner(
             app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits

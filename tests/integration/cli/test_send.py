@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.cli import sending
+from service.cli import client, status
 from service.errors import TryLater
 from tests.integration.cli.conftest import ended
 from tests.integration.cli.terminal import Terminal
@@ -52,8 +52,8 @@ def test_a_timeout_is_for_waiting_alone(notify):
 
 
 def test_an_api_that_stays_away_is_told_with_the_id(stranger):
-    with pytest.raises(TryLater, match=r"^ID was queued, and what became of it is not known"):
-        sending.wait_for_end(f"{stranger}/503", "ID", end=0)
+    with pytest.raises(TryLater, match=r"^what became of ID is not known"):
+        status.wait_for_end(f"{stranger}/503", "ID", end=0)
 
 
 def test_a_person_gets_words_and_a_pipe_json(bare, api, notify):
@@ -65,3 +65,74 @@ def test_a_person_gets_words_and_a_pipe_json(bare, api, notify):
     assert "next try now" in shown
     assert notify("status", id, "--url", url, "--no-json").out.startswith(f"{id}  queued\n")
     assert json.loads(notify("status", id, "--url", url).out)["id"] == id
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Note for how long each look asked the API to wait."""
+    noted = []
+    ask = client.status
+
+    def noting(base, id, wait_s=0):
+        noted.append(wait_s)
+        return ask(base, id, wait_s)
+
+    monkeypatch.setattr(client, "status", noting)
+    return noted
+
+
+def enqueued(notify, url):
+    return json.loads(notify("send", "log", "x", "{}", "--url", url).out)["id"]
+
+
+def test_status_waits_as_send_does(process, notify, api, db):
+    url = f"http://127.0.0.1:{api.port}"
+    id = enqueued(notify, url)
+    running = process("status", id, "--wait", "--url", url)
+    flag = "select notify_on_end from notify.notifications where id = %s"
+    wait_for(lambda: db.execute(flag, [id]).fetchone()[0])
+    [now] = db.execute("select clock_timestamp()").fetchone()
+    change(db, id, status="failed", settled_at=now, attempt=1, max_attempts=1)
+    done = ended(running)
+    assert (done.code, json.loads(done.out)["status"], done.err) == (3, "failed", "")
+
+
+def test_status_says_what_has_not_ended_in_time(notify, api, asked):
+    url = f"http://127.0.0.1:{api.port}"
+    id = enqueued(notify, url)
+    done = notify("status", id, "--wait", "--timeout", "1.2", "--url", url)
+    assert (done.code, done.out) == (6, "")
+    assert "goes on" in done.err
+    assert asked[0] == 1
+    assert len(asked) < 10
+
+
+def test_an_api_of_before_that_answers_at_once_is_asked_at_a_pace(notify, api, monkeypatch, asked):
+    url = f"http://127.0.0.1:{api.port}"
+    id = enqueued(notify, url)
+    monkeypatch.setattr(status, "PAUSE_S", (0.1, 0.1))
+    monkeypatch.setattr(client, "ask", lambda base, path, **_: {"id": id, "status": "queued"})
+    assert notify("status", id, "--wait", "--timeout", "1", "--url", url).code == 6
+    assert 2 <= len(asked) <= 11
+
+
+def test_an_api_that_has_no_room_for_who_waits_is_asked_without(notify, api, monkeypatch, asked):
+    url = f"http://127.0.0.1:{api.port}"
+    id = enqueued(notify, url)
+    ask = client.ask
+
+    def full(base, path, *args, **more):
+        if "wait" in path:
+            raise TryLater("too many wait")
+        return ask(base, path, *args, **more)
+
+    monkeypatch.setattr(client, "ask", full)
+    assert notify("status", id, "--wait", "--timeout", "2", "--url", url).code == 6
+    assert asked[0] > 0
+    assert {*asked[1:]} == {0}
+
+
+def test_a_timeout_of_status_is_for_waiting_alone(notify):
+    done = notify("status", "01a202f8-7610-7e1c-908b-be00881bc450", "--timeout", "1")
+    assert done.code == 1
+    assert "give both" in done.err

@@ -1,0 +1,452 @@
+"""Client against servers that lie, lag and vanish: no call takes longer than its timeout."""
+
+import json
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import trustme
+from notification_client import (
+    Client,
+    KeyInFlight,
+    NoAnswer,
+    NotUnderstood,
+    Problem,
+    SomeRefused,
+    Unavailable,
+)
+from notification_client._transfer import ANSWER_MAX_BYTES
+
+from tests.client.lying import Liar, answer, lying, read_request
+
+ID = uuid4()
+RECEIPT = answer(json.dumps({"id": str(ID), "status": "queued"}).encode(), "202 Accepted")
+TIMEOUT_S = 1.0
+SLACK_S = 20.0  # for a busy machine; what it is held against would go on for ever
+
+
+def problem(status, code, *headers):
+    document = {"type": f"/docs#{code}", "title": "t", "status": status, "code": code}
+    return answer(json.dumps(document).encode(), f"{status} X", *headers)
+
+
+def body_of(request):
+    return json.loads(request.partition(b"\r\n\r\n")[2])
+
+
+def keys(liar):
+    return {body_of(request)["idempotency_key"] for request in liar.asked}
+
+
+def said(*answers):
+    """Answer the first request with the first, and so on; the last from then on."""
+    return lambda connection, n: connection.sendall(answers[min(n, len(answers)) - 1])
+
+
+def vanish(connection, _n):
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def reset(connection, _n):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        problem(503, "overloaded"),
+        problem(503, "database_unavailable", "Retry-After: 0"),
+        problem(409, "idempotency_key_in_flight", "Retry-After: 0"),
+        answer(b"<html>", "502 Bad Gateway"),
+        answer(b"", "504 Gateway Timeout"),
+        answer(b'{"id": ', length=100),
+    ],
+)
+def test_what_may_pass_is_asked_again_with_the_same_key(first):
+    def script(connection, n):
+        connection.sendall(first if n == 1 else RECEIPT)
+        if n == 1 and b"Length: 100" in first:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with lying(script) as liar:
+        assert Client(liar.url, timeout=30).send("log", "r", {}) == ID
+        assert len(liar.asked) == 2
+        assert len(keys(liar)) == 1
+
+
+@pytest.mark.parametrize("ends", [vanish, reset])
+def test_a_lost_connection_is_asked_again_with_the_same_key(ends):
+    def script(connection, n):
+        ends(connection, n) if n == 1 else connection.sendall(RECEIPT)
+
+    with lying(script) as liar:
+        assert Client(liar.url, timeout=30).send("log", "r", {}) == ID
+        assert len(keys(liar)) == 1
+
+
+def test_a_try_without_an_answer_leaves_time_for_another():
+    release = threading.Event()
+
+    def script(connection, n):
+        release.wait(60) if n == 1 else connection.sendall(RECEIPT)
+
+    with lying(script) as liar:
+        assert Client(liar.url, timeout=3).send("log", "r", {}) == ID
+        release.set()
+        assert len(keys(liar)) == 1
+
+
+def test_a_kept_connection_that_the_server_closed_is_opened_anew():
+    def script(connection, n):
+        connection.sendall(RECEIPT)
+        if n == 1:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=30)
+        assert [client.send("log", "r", {}) for _ in range(2)] == [ID, ID]
+
+
+def trickle(connection, _n):
+    for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def trickle_body(connection, _n):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(10_000):
+        connection.sendall(b"1\r\n \r\n")
+        time.sleep(0.05)
+
+
+def continue_for_ever(connection, _n):
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+def trailers_for_ever(connection, _n):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    while True:
+        connection.sendall(b"X: y\r\n" * 100)
+
+
+def chunk_without_length(connection, _n):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+
+
+def silence(connection, _n):
+    connection.recv(1)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        trickle,
+        trickle_body,
+        continue_for_ever,
+        trailers_for_ever,
+        chunk_without_length,
+        silence,
+        vanish,
+    ],
+)
+def test_what_never_ends_takes_no_longer_than_the_timeout(script):
+    with lying(script) as liar:
+        began = time.monotonic()
+        with pytest.raises(NoAnswer) as caught:
+            Client(liar.url, timeout=TIMEOUT_S).send("log", "r", {})
+        assert time.monotonic() - began < TIMEOUT_S + SLACK_S
+        assert UUID(caught.value.idempotency_key)
+        assert keys(liar) == {caught.value.idempotency_key}
+
+
+def test_a_server_that_reads_nothing_takes_no_longer_than_the_timeout():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = Client(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=TIMEOUT_S)
+        many = [{"channel": "log", "recipient": "r", "payload": "x" * 100_000}] * 100
+        began = time.monotonic()
+        with pytest.raises(NoAnswer):
+            client.send_many(many)
+        assert time.monotonic() - began < TIMEOUT_S + SLACK_S
+
+
+def test_where_nobody_listens_there_is_no_answer():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(NoAnswer, match="refused"):
+        Client(f"http://127.0.0.1:{port}", timeout=TIMEOUT_S).send("log", "r", {})
+
+
+def flood(connection, _n):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+
+
+HUGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000\r\n\r\n" + b"x" * (
+    ANSWER_MAX_BYTES + 1
+)
+STRANGE: dict[str, Any] = {
+    "a redirect": answer(b"", "302 Found", "Location: http://127.0.0.1:1/"),
+    "a redirect that keeps the method": answer(b"", "307 X", "Location: /elsewhere"),
+    "not modified": answer(b"", "304 Not Modified"),
+    "a page": answer(b"<html>hello</html>"),
+    "nothing": answer(b""),
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "a list": answer(b"[1]"),
+    "a number": answer(b"3"),
+    "NaN": answer(b"NaN"),
+    "no id": answer(b'{"status": "queued"}'),
+    "an id that is none": answer(b'{"id": "../x"}'),
+    "an id that is a number": answer(b'{"id": 3}'),
+    "an id that is null": answer(b'{"id": null}'),
+    "deep": answer(b"[" * 200_000),
+    "deep objects": answer(b'{"a":' * 200_000),
+    "digits": answer(b'{"id": ' + b"1" * 100_000 + b"}"),
+    "no UTF-8": answer(b'{"id": "\xff\xfe"}'),
+    "compressed": answer(b"\x1f\x8b\x08\x00", "200 OK", "Content-Encoding: gzip"),
+    "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+    "a strange status": b"HTTP/1.1 9999 OK\r\n\r\n",
+    "a long header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+    "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+    "a huge body": HUGE,
+    "a flood": flood,
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_is_not_the_service_is_told_as_that_and_asked_once(name):
+    with lying(STRANGE[name]) as liar:
+        with pytest.raises(NotUnderstood):
+            Client(liar.url, timeout=30).send("log", "r", {})
+        assert len(liar.asked) == 1
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_nor_is_a_notification_or_a_report_made_of_it(name):
+    with lying(STRANGE[name]) as liar:
+        client = Client(liar.url, timeout=30)
+        with pytest.raises(NotUnderstood):
+            client.get(ID)
+        with pytest.raises(NotUnderstood):
+            client.send_many([{"channel": "log", "recipient": "r", "payload": 1}])
+
+
+ODD_PROBLEMS = [
+    b"",
+    b"[]",
+    b'{"code": 3, "title": [], "detail": {}, "errors": "x", "status": "y", "type": null}',
+    b'{"errors": [1, null, {"pointer": 3}, {"code": {}}]}',
+    json.dumps({"code": "x\n\r\x1b[31m" * 10_000, "errors": [{}] * 10_000}).encode(),
+    b"{" * 100_000,
+]
+
+
+@pytest.mark.parametrize("body", ODD_PROBLEMS)
+@pytest.mark.parametrize("status", ["400 X", "418 X", "500 X", "599 X"])
+def test_a_problem_that_is_written_oddly_is_a_problem(body, status):
+    with lying(answer(body, status, "Retry-After: 1e9")) as liar:
+        with pytest.raises(Problem) as caught:
+            Client(liar.url, timeout=30).send("log", "r", {})
+        assert caught.value.status == int(status[:3])
+        assert len(caught.value.errors) <= 20
+        assert len(str(caught.value)) < 5000
+        assert str(caught.value).isprintable()
+
+
+def test_what_stays_away_for_long_is_told_at_once():
+    with lying(problem(503, "overloaded", "Retry-After: 3600")) as liar:
+        with pytest.raises(Unavailable) as caught:
+            Client(liar.url, timeout=30).send("log", "r", {})
+        assert caught.value.retry_after == 3600
+        assert keys(liar) == {caught.value.idempotency_key}
+
+
+def test_a_key_that_stays_in_flight_is_told_when_the_time_is_over():
+    with lying(problem(409, "idempotency_key_in_flight")) as liar:
+        with pytest.raises(KeyInFlight):
+            Client(liar.url, timeout=TIMEOUT_S).send("log", "r", {}, idempotency_key="k")
+        assert len(liar.asked) > 1
+        assert keys(liar) == {"k"}
+
+
+def report(request, *, fails=()):
+    """Accept what is no name in `fails`."""
+    document = {"status": 503, "code": "overloaded"}
+    items = [
+        {"index": n, "problem": document}
+        if item["reference"] in fails
+        else {"index": n, "id": str(UUID(int=int(item["reference"])))}
+        for n, item in enumerate(body_of(request))
+    ]
+    return answer(json.dumps({"items": items}).encode())
+
+
+def test_only_those_of_a_batch_that_may_pass_are_sent_again_with_their_keys():
+    asked = []
+
+    def script(connection, n):
+        asked.append(body_of(liar.asked[-1]))
+        connection.sendall(report(liar.asked[-1], fails={"1": 1, "3": 1} if n == 1 else {}))
+
+    items = [
+        {"channel": "log", "recipient": "r", "payload": 1, "reference": str(n)} for n in range(4)
+    ]
+    with lying(script) as liar:
+        ids = Client(liar.url, timeout=30).send_many(items)
+    assert ids == [UUID(int=n) for n in range(4)]
+    assert asked[1] == [asked[0][1], asked[0][3]]
+    assert all(item["idempotency_key"] for item in asked[0])
+
+
+def test_those_that_never_pass_are_told_with_the_others():
+    items = [
+        {"channel": "log", "recipient": "r", "payload": 1, "reference": str(n)} for n in range(2)
+    ]
+
+    def script(connection, _n):
+        connection.sendall(report(liar.asked[-1], fails={"1"}))
+
+    with lying(script) as liar, pytest.raises(SomeRefused) as caught:
+        Client(liar.url, timeout=TIMEOUT_S).send_many(items)
+    first, second = caught.value.results
+    assert first == UUID(int=0)
+    assert isinstance(second, Unavailable)
+
+
+@pytest.mark.parametrize("items", [[], [{}], [3], [{"id": "x"}], [{"id": str(ID)}] * 3, {}, None])
+def test_a_report_that_is_not_on_the_batch_is_no_report(items):
+    with lying(answer(json.dumps({"items": items}).encode())) as liar:
+        client = Client(liar.url, timeout=30)
+        with pytest.raises(NotUnderstood):
+            client.send_many([{"channel": "log", "recipient": "r", "payload": 1}] * 2)
+
+
+def notification(status):
+    return answer(json.dumps({"id": str(ID), "status": status}).encode())
+
+
+def test_to_wait_is_to_ask_until_it_has_ended():
+    with lying(said(notification("queued"), notification("sent"))) as liar:
+        assert Client(liar.url).wait(ID, timeout=60)["status"] == "sent"
+        first = liar.asked[0].split(b"\r\n")[0]
+        assert first == f"GET /notifications/{ID}?wait=30 HTTP/1.1".encode()
+        assert len(liar.asked) == 2
+
+
+@pytest.mark.parametrize("status", ["sent", "failed", "cancelled", "expired"])
+def test_every_end_is_an_end(status):
+    with lying(notification(status)) as liar:
+        assert Client(liar.url).wait(ID, timeout=60)["status"] == status
+
+
+def test_a_wait_that_is_over_gives_what_it_is_by_then():
+    with lying(notification("queued")) as liar:
+        assert Client(liar.url).wait(ID, timeout=0)["status"] == "queued"
+        assert b"?wait=0 " in liar.asked[0]
+        began = time.monotonic()
+        Client(liar.url).wait(ID, timeout=TIMEOUT_S)
+        assert time.monotonic() - began < TIMEOUT_S + SLACK_S
+        assert len(liar.asked) < 5  # also where the service never waits
+
+
+def test_a_notification_of_another_id_is_not_taken():
+    other = json.dumps({"id": str(uuid4()), "status": "sent"}).encode()
+    with lying(answer(other)) as liar, pytest.raises(NotUnderstood):
+        Client(liar.url).get(ID)
+
+
+def test_the_key_and_the_trace_go_in_headers():
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with lying(RECEIPT) as liar:
+        Client(f"{liar.url}/below/", "nk_x_y").send("log", "r", {}, traceparent=trace)
+    head, _, body = liar.asked[0].partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /below/notify HTTP/1.1"
+    assert b"Authorization: Bearer nk_x_y" in lines
+    assert f"traceparent: {trace}".encode() in lines
+    assert "traceparent" not in json.loads(body)
+
+
+def test_a_trace_that_would_be_a_header_of_its_own_is_refused():
+    with lying(RECEIPT) as liar:
+        with pytest.raises(ValueError, match="traceparent"):
+            Client(liar.url).send("log", "r", {}, traceparent="00\r\nX: y")
+        with pytest.raises(ValueError, match="traceparent"):
+            Client(liar.url).send("log", "r", {}, traceparent="ü✓")
+        assert liar.asked == []
+
+
+def test_settings_of_proxies_have_no_say(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with lying(RECEIPT) as liar:
+        assert Client(liar.url).send("log", "r", {}) == ID
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "localhost:3000", "ftp://x", "http://", "file:///etc/passwd", "http://user:p@x", "http://x?y",
+     "http://x#y", "http://x:99999", "http://x/a b", "http://x/\r\nX: y", "http://x/ü"],
+)  # fmt: skip
+def test_a_url_that_is_none_is_refused_at_once(url):
+    with pytest.raises(ValueError, match=r"url|[Pp]ort"):
+        Client(url)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\r\nX: y", "ü", "nk_\0"])
+def test_a_key_that_is_none_is_refused_at_once(key):
+    with pytest.raises(ValueError, match="key"):
+        Client("http://x", key)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_a_timeout_that_is_none_is_refused_at_once(timeout):
+    with pytest.raises(ValueError, match="timeout"):
+        Client("http://x", timeout=timeout)
+
+
+def test_certificates_are_checked():
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+
+    def serve(listening):
+        while True:
+            try:
+                connection, _ = listening.accept()
+                with server.wrap_socket(connection, server_side=True) as secure:
+                    read_request(secure)
+                    secure.sendall(RECEIPT)
+            except OSError:
+                if listening.fileno() < 0:
+                    return
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+    thread = threading.Thread(target=serve, args=[listening])
+    thread.start()
+    try:
+        with pytest.raises(NoAnswer, match=r"(?i)certificate"):
+            Client(url, timeout=TIMEOUT_S).send("log", "r", {})
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        with Client(url, timeout=30, tls=trusting) as client:
+            assert client.send("log", "r", {}) == ID
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join()
+
+
+def test_a_server_is_closed():
+    """The tests' own: else each would leave a thread."""
+    liar = Liar(vanish)
+    liar.close()
+    assert not liar._thread.is_alive()
