@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -41,7 +41,7 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc]
 def is_queued(mail: list[Notification]) -> bool:
     """Queue one mail, or leave the transaction as it was."""
     try:
-        with transaction.atomic(using=database()):
+        with atomic(database()):
             queue(mail)
     except (Error, NotificationError):
         return False
@@ -51,7 +51,7 @@ def is_queued(mail: list[Notification]) -> bool:
 def queue(notifications: list[Notification]) -> None:
     """Hand them to the database; what takes several statements is still all or nothing."""
     parts = list(in_parts(notifications))
-    with all_or_nothing() if len(parts) > 1 else nullcontext():
+    with atomic(database(), savepoint=False) if len(parts) > 1 else nullcontext():
         for part in parts:
             send_many(part, db=connections[database()])
 
@@ -62,6 +62,7 @@ def in_parts(notifications: list[Notification]) -> Iterator[list[Notification]]:
         yield notifications[start : start + NOTIFICATIONS_MAX]
 
 
-def all_or_nothing() -> AbstractContextManager[None]:
-    """Join the caller's transaction, or make one."""
-    return transaction.atomic(using=database(), savepoint=False)  # type: ignore[no-any-return]
+def atomic(alias: str, *, savepoint: bool = True) -> AbstractContextManager[None]:
+    """Name the type of transaction.atomic(), as Django has none."""
+    made = transaction.atomic(using=alias, savepoint=savepoint)
+    return cast("AbstractContextManager[None]", made)

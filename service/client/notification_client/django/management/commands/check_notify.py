@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connections, transaction
 
 from notification_client import NotificationError, send
-from notification_client.django.backend import database
+from notification_client.django.backend import atomic, database
 
 LOOK = """
 select case when current_setting('role') = 'none' then session_user
@@ -95,7 +95,7 @@ def asked(alias: str, query: str) -> tuple[Any, ...]:
 def try_to_send(alias: str) -> None:
     """Queue a mail and roll it back. Raises CommandError with the reason when it is refused."""
     try:
-        with transaction.atomic(using=alias):
+        with atomic(alias):
             send("email", "you@example.com", MAIL, db=connections[alias])
             transaction.set_rollback(True, using=alias)
     except (Error, NotificationError) as error:
