@@ -142,6 +142,15 @@ def test_what_is_no_single_address_is_refused(rows, written):
     assert rows() == []
 
 
+def test_bytes_are_no_body(rows):
+    for body, html in ((b"Text", "<p>"), ("Text", b"<p>")):
+        written = EmailMultiAlternatives("Hello", body, to=["ada@example.org"])
+        written.alternatives.append((html, "text/html"))
+        with pytest.raises(TypeError, match="not bytes"):
+            written.send(fail_silently=True)
+    assert rows() == []
+
+
 @pytest.mark.parametrize("text", ["Hi\nBcc: eve@example.org", "Hi\r", "Hi\r\n there"])
 def test_a_line_break_in_a_header_is_refused_as_by_django(rows, text):
     for written in (

@@ -82,9 +82,16 @@ def bodies(message: EmailMessage) -> Iterator[tuple[str, str]]:
     """Give (media type, content) of the body and of its alternatives. An empty body is none."""
     alternatives = getattr(message, "alternatives", None) or ()
     if message.body or not alternatives:
-        yield f"text/{message.content_subtype}", str(message.body)
+        yield f"text/{message.content_subtype}", body(message.body)
     for content, kind in alternatives:
-        yield str(kind), str(content)
+        yield str(kind), body(content)
+
+
+def body(content: object) -> str:
+    """Read a text, which may be lazy. Raises TypeError for bytes, whose str() is Python source."""
+    if isinstance(content, bytes):
+        raise TypeError("the body of a mail is text, not bytes")
+    return str(content)
 
 
 def not_carried(
