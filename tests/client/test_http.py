@@ -178,3 +178,19 @@ def test_another_process_does_not_use_the_connections_of_its_parent(client, monk
     client.send("log", "r", {})
     assert [connection is kept for _, connection in client._transfers._idle] == [False]
     client.close()
+
+
+def test_to_wait_is_told_as_soon_as_it_has_ended(db, client):
+    id = client.send("log", "r", {})
+    claims = claim(db)
+    ended = []
+    waits = threading.Thread(target=lambda: ended.append(client.wait(id, timeout=60)["status"]))
+    waits.start()
+    settle(db, claims)
+    waits.join()
+    assert ended == ["sent"]
+
+
+def test_to_wait_for_what_does_not_end_gives_it_as_it_is(client):
+    id = client.send("log", "r", {}, send_at=TOMORROW)
+    assert client.wait(id, timeout=0.6)["status"] == "queued"

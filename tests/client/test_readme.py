@@ -12,8 +12,9 @@ import pytest
 from tests.integration.api.serving import serving
 from tests.ops.test_sql_page import order, sent, shop, url
 
-README = Path(__file__).resolve().parents[2] / "service" / "client" / "README.md"
-PAGE = README.read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "service" / "client" / "README.md").read_text(encoding="utf-8")
+STABILITY = (ROOT / "ops" / "STABILITY.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 IN_SQL = [text for text in PROGRAMS if "DATABASE_URL" in text]
 [OVER_HTTP] = [text for text in PROGRAMS if "NOTIFY_URL" in text]
@@ -44,6 +45,12 @@ def test_a_program_sends_over_http(db, dsn, tmp_path):
         url = {"NOTIFY_URL": f"http://127.0.0.1:{api.port}"}
         assert run(OVER_HTTP, tmp_path, url) == "queued\n"
     assert [row[1:5] for row in sent(db)] == [("log", "somebody", {"order": 42}, "order-42")]
+
+
+def test_what_is_promised_to_stay_is_what_is_exported():
+    promised = STABILITY.partition("\n## The client for Python\n")[2].partition("\n## ")[0]
+    [names] = re.findall(r"```text\n(.*?)```", promised, re.DOTALL)
+    assert names.split() == sorted(notification_client.__all__)
 
 
 def test_the_page_names_every_error_and_every_verb():

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from notification_client._notification import HTTP_OPTIONS, REQUIRED
 
 from service.api.body import NewNotification
 from service.api.views import AttemptView, Detail, Summary
@@ -42,6 +43,7 @@ EXAMPLE = {
 CALLS = {
     "sql/enqueue_all.sql": ("select id from notify.enqueue_all(%s::jsonb)", 2),
     "sql/enqueue_keyed.sql": ("select id from notify.enqueue_keyed(%s::jsonb, '9 s')", 2),
+    "sql/send_many.sql": ("select notify.send_many(%s::jsonb) as id", 2),
     "sql/enqueue.sql, one row": ("select id from notify.enqueue(%s::jsonb, '9 s', '9 s')", 1),
     "sql/enqueue.sql, several rows": ("select id from notify.enqueue(%s::jsonb, '9 s', '9 s')", 20),
 }
@@ -90,6 +92,9 @@ PLACES: dict[str, Callable[[str], bool]] = {
     "service/cli/parser.py: an option of add_send(), among its fields": option,
     "README.md: the table of Three ways in": (
         lambda f: bool(re.search(rf"^\| `{f}` \|", text("README.md"), re.MULTILINE))
+    ),
+    "service/client/notification_client/_notification.py: in HttpOptions": (
+        lambda f: f in {*REQUIRED, *HTTP_OPTIONS}
     ),
     "this file: EXAMPLE": lambda f: f in EXAMPLE,
 }

@@ -14,7 +14,7 @@ from tests.producers import producer
 from tests.sql.test_search_path import IN_TEMP, PATHS, TRAP, insert
 
 SECRET = "hunter2"
-OF_OURS = {"new_id", "send", "outcomes"}
+OF_OURS = {"new_id", "send", "send_many", "outcomes"}
 DENIED = psycopg.errors.InsufficientPrivilege
 
 

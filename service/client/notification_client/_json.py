@@ -12,6 +12,7 @@ ADVICE = {
     "date": "write value.isoformat()",
     "Decimal": "write str(value), so that no digit is lost",
     "UUID": "write str(value)",
+    "__proxy__": "write str(value)",  # Django's gettext_lazy
     "bytes": "write base64.b64encode(value).decode()",
 }
 
