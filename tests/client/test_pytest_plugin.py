@@ -236,11 +236,16 @@ def test_the_page_names_the_fields_and_the_conftest_that_are_tested_here():
 
 
 SETTINGS = """
+import django
+
 DATABASES = {{"default": {{
     "ENGINE": "django.db.backends.postgresql", "NAME": {dbname!r}, "USER": {user!r},
     "PASSWORD": {password!r}, "HOST": {host!r}, "PORT": {port!r},
 }}}}
-EMAIL_BACKEND = "notification_client.django.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {{"default": {{"BACKEND": "notification_client.django.EmailBackend"}}}}
+else:
+    EMAIL_BACKEND = "notification_client.django.EmailBackend"
 INSTALLED_APPS = ["notification_client.django"]
 USE_TZ = True
 """

@@ -24,6 +24,10 @@ def database() -> str:
 class EmailBackend(BaseEmailBackend):  # type: ignore[misc]
     """It opens no connection: Django's own has the transaction."""
 
+    def __init__(self, fail_silently: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.fail_silently = fail_silently
+
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Queue the mails; returns how many of them have a recipient.
 
