@@ -20,6 +20,7 @@ from notification_client import (
 from tests.integration.api.serving import serving
 from tests.keys import make
 from tests.ledger import claim, row, settle
+from tests.waiting import wait_for
 
 TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 COUNT = "select count(*) as n from notify.notifications"
@@ -186,7 +187,7 @@ def test_to_wait_is_told_as_soon_as_it_has_ended(db, client):
     ended = []
     waits = threading.Thread(target=lambda: ended.append(client.wait(id, timeout=60)["status"]))
     waits.start()
-    settle(db, claims)
+    wait_for(lambda: settle(db, claims))  # it passes a row that the service is just asking for
     waits.join()
     assert ended == ["sent"]
 

@@ -320,6 +320,34 @@ def test_those_that_never_pass_are_told_with_the_others():
     assert isinstance(second, Unavailable)
 
 
+def test_what_is_known_of_a_batch_outlives_a_second_try_that_is_lost():
+    items = [
+        {"channel": "log", "recipient": "r", "payload": 1, "reference": str(n)} for n in range(2)
+    ]
+
+    def script(connection, n):
+        if n == 1:
+            connection.sendall(report(liar.asked[-1], fails={"1"}))
+        else:
+            vanish(connection, n)
+
+    with lying(script) as liar, pytest.raises(SomeRefused) as caught:
+        Client(liar.url, timeout=TIMEOUT_S).send_many(items)
+    assert caught.value.results[0] == UUID(int=0)
+    keys = [item["idempotency_key"] for item in body_of(liar.asked[0])]
+    assert list(caught.value.idempotency_keys) == keys
+
+
+def test_a_batch_without_an_answer_tells_the_keys_to_ask_again_with():
+    with lying(vanish) as liar, pytest.raises(NoAnswer) as caught:
+        Client(liar.url, timeout=TIMEOUT_S).send_many(
+            [{"channel": "log", "recipient": "r", "payload": 1}] * 2
+        )
+    asked = [[item["idempotency_key"] for item in body_of(request)] for request in liar.asked]
+    assert len(asked) > 1
+    assert all(keys == list(caught.value.idempotency_keys) for keys in asked)
+
+
 @pytest.mark.parametrize("items", [[], [{}], [3], [{"id": "x"}], [{"id": str(ID)}] * 3, {}, None])
 def test_a_report_that_is_not_on_the_batch_is_no_report(items):
     with lying(answer(json.dumps({"items": items}).encode())) as liar:

@@ -5,6 +5,7 @@ from collections import OrderedDict, namedtuple
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -46,7 +47,7 @@ class Loud(str):
         return True
 
 
-class Changing(dict):
+class Changing(dict[str, int]):
     """Has another member each time."""
 
     def items(self):
@@ -81,7 +82,7 @@ def circle():
 
 
 def tower(levels):
-    value = 1
+    value: Any = 1
     for _ in range(levels):
         value = [value]
     return value

@@ -111,17 +111,12 @@ class Client:
         Raises SomeRefused if some are not accepted; then the others are.
         """
         items = read_all(notifications, HTTP_OPTIONS - {"traceparent"})
-        for item in items:
-            item.setdefault("idempotency_key", str(uuid4()))
-        results: dict[int, UUID | Problem] = {}
-        left, end, pauses = list(range(len(items))), self._end(), pauses_s()
-        while left:
-            answer = self._ask("POST", "/notify/batch", [items[n] for n in left], end=end)
-            results |= zip(left, results_in(document_of(answer.body), len(left)), strict=True)
-            left = [n for n in left if isinstance(results[n], TO_REPEAT)]
-            if left and not slept(next(pauses), end):
-                break
-        return accepted([results[n] for n in range(len(items))])
+        keys = [item.setdefault("idempotency_key", str(uuid4())) for item in items]
+        try:
+            return accepted(self._results(items, self._end()))
+        except NotificationError as error:
+            error.idempotency_keys = tuple(keys)
+            raise
 
     def get(self, id: UUID | str) -> Detail:
         """Return a notification and what became of it so far."""
@@ -158,6 +153,23 @@ class Client:
 
     def _end(self, wait_s: float = 0) -> float:
         return time.monotonic() + self._timeout_s + wait_s
+
+    def _results(self, items: list[dict[str, Any]], end: float) -> list[UUID | Problem]:
+        """Send a batch, and once more those of it that may pass, as long as there is time."""
+        results: dict[int, UUID | Problem] = {}
+        left, pauses = list(range(len(items))), pauses_s()
+        while left:
+            try:
+                answer = self._ask("POST", "/notify/batch", [items[n] for n in left], end=end)
+                results |= zip(left, results_in(document_of(answer.body), len(left)), strict=True)
+            except NotificationError:
+                if not results:
+                    raise
+                break  # what is known of the others is not to be lost
+            left = [n for n in left if isinstance(results[n], TO_REPEAT)]
+            if left and not slept(next(pauses), end):
+                break
+        return [results[n] for n in range(len(items))]
 
     def _get(self, id: UUID | str, query: str, end: float, wait_s: float = 0) -> Detail:
         path = f"/notifications/{UUID(str(id))}{query}"

@@ -8,11 +8,12 @@ from uuid import UUID
 class NotificationError(Exception):
     """Any of the errors below.
 
-    `idempotency_key`: the key of the request, also where the client made it; asked again with it,
-    the notification is sent once. None: the request had none, or many.
+    `idempotency_key`: that of the request over HTTP, also where the client made it; asked again
+    with it, the notification is sent once. `idempotency_keys`: those of a batch, in its order.
     """
 
     idempotency_key: str | None = None
+    idempotency_keys: tuple[str, ...] = ()
 
 
 class KeyReused(NotificationError):
