@@ -54,8 +54,6 @@ where migration_id like '9999-sql-%' and migration_hash not like 'replaced %'
 """,
     "delete from public._yoyo_migration where migration_hash like 'replaced %'",
 )
-# Its rows have another column now. Only functions of sql/ call it, in one transaction with it.
-step("drop function if exists notify.rows_of(jsonb, text)")
 for path in sorted(HERE.parent.joinpath("sql").glob("*.sql")):
     drop = None if path.stem in STAYS else DROP.format(name=path.stem)
     step(path.read_text(encoding="utf-8"), drop)

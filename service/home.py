@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 COPIED = "this ledger was copied"
+# The environment of a sandbox's ledger: nobody calls an installation that by accident.
+SANDBOX = "notify up --sandbox"
 REMEDY = (
     "`notify adopt` to send from here, `notify adopt --discard` to cancel what was queued or being"
     " sent when the copy was noticed"
@@ -25,6 +27,8 @@ class Home:
 
     def fault(self, environment: str | None) -> str:
         """Say why nothing is sent by a caller of this ENVIRONMENT, who is not at home."""
+        if self.environment == SANDBOX:
+            return "this ledger is a sandbox's"
         if not self.is_in_use:
             return COPIED
         ours = f"ENVIRONMENT={environment}" if environment else "no ENVIRONMENT"
@@ -33,6 +37,8 @@ class Home:
     @property
     def remedy(self) -> str:
         """Say what to do about it."""
+        if self.environment == SANDBOX:
+            return "start it with --sandbox, or use another database (--state names another)"
         if not self.is_in_use:
             return REMEDY
         return f"set ENVIRONMENT={self.environment}, or rename its home: `notify adopt`"

@@ -88,6 +88,16 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """One reason why a notification is where it is."""
+
+    code: str  # a word that stays
+    sentence: str
+    until: datetime | None
+    command: str | None  # that would help
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """What a notification is after cancel() tried to cancel it."""
 
@@ -266,3 +276,13 @@ class LockHolder:
         if self.pid is None:
             return "a prepared transaction (see pg_prepared_xacts)"
         return f"pid {self.pid}, role {self.role}, application {self.application or '(none)'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the ledger knows of a notification that arrived in the inbox."""
+
+    id: UUID
+    channel: str
+    recipient: str
+    reference: str | None

@@ -6,8 +6,9 @@
 -- Note     The rules are checked here and not by CHECK, because CHECKs run again on every claim and settle
 --          (4 microseconds a row, three times). Only what a transition must keep true is a CHECK.
 --          A row belongs to the producer of the role that speaks (see producer_of). Only a role that may
---          update the API's keys, as the API does, may name another: its rows come by the trigger "+accept",
---          which has an argument.
+--          update the API's keys, as the API does, may name another. If such a role inserts for the one that
+--          speaks, by a function with its owner's rights, the row comes by the trigger "+accept", which has an
+--          argument.
 --          traceparent is what the row says, or the setting notify.traceparent; one that is none is left out, as
 --          W3C Trace Context asks for.
 --          A refused row that repeats a request, by its idempotency key, is dropped without an error: it was
@@ -25,14 +26,14 @@ begin
   if v_role operator(pg_catalog.=) 'none' then
     v_role := session_user;
   end if;
-  if tg_nargs operator(pg_catalog.=) 0 then
+  if tg_nargs operator(pg_catalog.=) 0 and (new.producer is null
+    or not pg_catalog.has_table_privilege(v_role, 'notify.api_keys'::pg_catalog.regclass, 'update')) then
     new.producer := notify.producer_of(v_role);
   end if;
   new.transaction_id := pg_catalog.pg_current_xact_id();
-  new.traceparent := coalesce(new.traceparent, pg_catalog.current_setting('notify.traceparent', true));
-  if new.traceparent operator(pg_catalog.!~) '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$' then
-    new.traceparent := null;
-  end if;
+  new.traceparent := pg_catalog.substring(
+    coalesce(new.traceparent, pg_catalog.current_setting('notify.traceparent', true)),
+    '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$');
   new.created_at := pg_catalog.clock_timestamp();
   new.due_at := greatest(new.send_at, new.created_at);
   v_unmet := notify.unmet_rule(new.id, new.status, new.attempt,

@@ -87,7 +87,7 @@ begin
            idempotency_key, producer, is_test, traceparent)
         select v_ids[1], r.channel, r.recipient, r.payload, r.priority, r.send_at, r.expires_at, r.max_attempts,
           r.reference, r.idempotency_key, r.producer, r.is_test, r.traceparent
-        from notify.rows_of(v_part, v_producer) r
+        from notify.rows_of(v_producer, v_part) r
         returning array[notifications.id], array[notifications.created_at] into v_inserted, v_times;
         if v_has_strangers and v_inserted is not null and not exists (
           select from notify.notifications n where n.id = v_inserted[1]) then
@@ -100,7 +100,7 @@ begin
              idempotency_key, producer, is_test, traceparent)
           select v_ids[r.ord], r.channel, r.recipient, r.payload, r.priority, r.send_at, r.expires_at, r.max_attempts,
             r.reference, r.idempotency_key, r.producer, r.is_test, r.traceparent
-          from notify.rows_of(v_part, v_producer) r
+          from notify.rows_of(v_producer, v_part) r
           returning notifications.id, notifications.created_at
         )
         select array_agg(q.id), array_agg(q.created_at) into v_inserted, v_times from queued q;

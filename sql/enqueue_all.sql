@@ -22,7 +22,7 @@ declare
 begin
   return query
   with input as materialized (
-    select notify.new_id() as id, r.* from notify.rows_of(p_rows, v_producer) r
+    select notify.new_id() as id, r.* from notify.rows_of(v_producer, p_rows) r
   ),
   queued as (
     insert into notify.notifications

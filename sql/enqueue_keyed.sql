@@ -37,7 +37,7 @@ begin
   perform set_config('lock_timeout', (extract(epoch from p_lock_wait) * 1000)::integer::text, true),
     set_config('notify.keys', case when v_takes_keys then 'taken' else '' end, true);
   with input as materialized (
-    select notify.new_id() as id, r.* from notify.rows_of(p_rows, v_producer) r
+    select notify.new_id() as id, r.* from notify.rows_of(v_producer, p_rows) r
   ),
   queued as (
     insert into notify.notifications

@@ -45,7 +45,7 @@ begin
 
   return query
   select format('%s may not %s notify.%s', current_user, r.may, r.name),
-    format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all functions'
+    format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all routines'
       else 'select, insert, update, delete on all tables' end, current_user), r.stops
   from (
     select t as name, may, t = 'notifications' and may in ('select', 'insert') or t in ('quiet_days', 'api_keys') and may = 'select' as stops
@@ -126,6 +126,8 @@ begin
       created_by,expires_at,revoked_at,last_used_at}'),
     ('audit', '{id,at,actor,key_id,verb,detail}'),
     ('emptied_days', '{day,following,emptied,left_over,took,looked_at}'),
+    ('workers', '{worker,host,version,environment,channels,patience,slots,in_flight,settled,per_s,started_at,beat_at}'),
+    ('destination_state', '{worker,channel,destination,state,url_hash,code,since,until}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)

@@ -8,7 +8,7 @@
 --          alone. Where none is, server and database decide: is_home_place()
 -- Note     It runs with its owner's rights: a worker needs none on notify.settings. It compares one row, and
 --          reads nothing else once this start of the server is noted
--- Caller   claim(), home(), keep_settings(), notice_copy(), adopt()
+-- Caller   claim(), home(), keep_settings(), notice_copy(), adopt(), explain_road()
 create or replace function notify.is_home(p_environment text) returns boolean
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -6,7 +6,7 @@
 --          identifier
 -- Note     The identifier is compared once per start of the server: home() and keep_settings() note the start.
 --          A replica that was promoted has its primary's identifier
--- Caller   is_home(), home(), environment_here()
+-- Caller   is_home(), home(), environment_here(), explain_road()
 create or replace function notify.is_home_place() returns boolean
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin

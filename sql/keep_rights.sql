@@ -1,7 +1,7 @@
 -- keep_rights() -> nothing
 --
--- Take EXECUTE from PUBLIC on all of our functions but new_id(), and give it to whom the tables' rights imply. Take
--- the hashes of API keys from the roles that only read.
+-- Take EXECUTE from PUBLIC on all of our functions but new_id() and those of public_rights(), and give it to whom the
+-- tables' rights imply. Take the hashes of API keys, and the secret of watches, from the roles that only read.
 --
 -- Note     A function that is made new may be executed by PUBLIC. ALTER DEFAULT PRIVILEGES could only forbid that for
 --          every schema of the owner, so each deploy calls this, in its own transaction. It may run again.
@@ -38,7 +38,7 @@ begin
   end loop;
   grant execute on function notify.new_id to public;
   for v_role in select r.rolname from pg_roles r where r.rolname in ('notify_reader', 'notify_ops') loop
-    execute format('revoke select on notify.api_keys from %I', v_role);
+    execute format('revoke select on notify.api_keys, notify.watch_secret from %I', v_role);
   end loop;
 
   for v_role in
@@ -48,6 +48,7 @@ begin
     perform notify.grant_producer(v_role);
   end loop;
   perform notify.name_producers();
+  perform notify.open_watches();
 end
 $$;
 

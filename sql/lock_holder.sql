@@ -8,7 +8,7 @@
 --          write the ledger. A session that is not ours comes first. The caller is left out, and so are producers
 --          in flight, where it may see that they are: they share the doorbell's lock for their transaction
 -- Note     Every role may read pg_locks and whose a session is; what a session does takes pg_read_all_stats.
--- Caller   Leader.holder, Doorbell.arm, DoctorStore.lock_holder
+-- Caller   Leader.holder, Doorbell.arm, DoctorStore.lock_holder, explain_road()
 create or replace function notify.lock_holder(p_lock integer)
 returns table (pid integer, role text, application text, is_ours boolean)
 language sql set search_path = pg_catalog, pg_temp as $$

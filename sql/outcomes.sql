@@ -6,8 +6,8 @@
 --          that is not null finds them, and none of them all; since timestamptz, not before (null: a day ago, or
 --          ever if one of the others is given)
 -- Returns  up to 1000 rows, without payload and recipient. It looks at 100,000 notifications of all producers at most
--- Note     It is a function and no view, which EXPLAIN ANALYZE would make tell how many rows of others it left out,
---          and with a condition on reference, whether others have such a one. Nothing here runs what a caller wrote
+-- Note     Unlike the view of its name it tells EXPLAIN ANALYZE nothing of how many rows of others it left out, or
+--          whether others have such a reference, and is bounded. Nothing here runs what a caller wrote
 -- Plan     primary key, or notifications_reference, backwards, one range of stretches() after the other
 -- Caller   the migration 9999 deploys it; producers call it
 create or replace function notify.outcomes(

@@ -24,7 +24,11 @@ begin
   select case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure::text, 'execute', null
   from pg_proc p
   where p.pronamespace = 'notify'::regnamespace and p.proname in ('new_id', 'id_floor', 'send', 'send_many', 'outcomes',
-    'outcome_of', 'validate', 'wait', 'unended', 'producer_of', 'speaking_role');
+    'outcome_of', 'validate', 'explain', 'wait', 'unended', 'producer_of', 'speaking_role',
+    'on_change', 'off_change', 'check_watch', 'keep_watch', 'drop_watch', 'open_watch', 'watched', 'watch_query',
+    'watch_triggers')
+  union all
+  select 'table', 'notify.watches', 'select', null;
 end
 $$;
 

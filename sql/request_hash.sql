@@ -6,7 +6,7 @@
 -- Returns  64 bits. A jsonb is hashed by its value: neither the order of its members nor how a number is written
 --          makes a difference
 -- Note     It is one expression, which PostgreSQL inlines into take_key()
--- Caller   take_key(), accept(), enqueue_keyed()
+-- Caller   take_key(), accept(), enqueue_keyed(), validate()
 create or replace function notify.request_hash(
   p_channel text, p_recipient text, p_payload jsonb, p_priority smallint, p_send_at timestamptz,
   p_expires_at timestamptz, p_max_attempts integer, p_reference text, p_is_test boolean)

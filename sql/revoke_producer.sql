@@ -1,6 +1,7 @@
 -- revoke_producer(role) -> nothing
 --
--- Take from a role what grant_producer() gave it, and the producer's name. What it sent stays, and is delivered.
+-- Take from a role what grant_producer() gave it, and the producer's name. What it sent stays, and is delivered. Its
+-- watches are off.
 --
 -- Args     role name
 -- Raises   42501: only the owner revokes; 42704: there is no such role
@@ -21,6 +22,7 @@ begin
   loop
     execute v_statement;
   end loop;
+  delete from notify.kept_watches w where w.made_by = revoke_producer.role;
   delete from notify.producer_roles p where p.role = revoke_producer.role;
   perform notify.name_producers();
 end

@@ -35,12 +35,16 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     union all
     select 0, 'public', w.kind, w.name, null, w.privilege
     from notify.producer_rights() w where w.name ~ '^notify.new_id\('
+    union all
+    select 0, 'public', 'function', w.name, null, 'execute'
+    from notify.public_rights() w where exists (select from notify.kept_watches)
   )
   select format('%s may %s%s %s', r.role, r.privilege, ' ' || r.attribute || ' of', r.name),
     case when r.kind not in ('function', 'procedure') or r.id <> 0 or not r.is_ours then format('revoke %s%s on %s %s from %I',
       r.privilege, ' (' || r.attribute || ')', r.kind, r.name, r.role) end
   from rights r
   where (r.id, r.privilege) <> (0, 'usage')              -- without more, it lets nobody do anything
+    and (r.id <> 0 or r.name not in (select p.name from notify.public_rights() p))   -- stays when the last watch goes
     and not exists (select from wanted w where (w.id, w.kind, w.name, w.privilege) = (r.id, r.kind, r.name, r.privilege)
       and w.attribute is not distinct from r.attribute)
   union all

@@ -31,7 +31,7 @@ begin
   v_unknown := array(select i from unnest(v_asked) as i where i is null or i <> all (v_found));
   if p_ids is null or v_unknown <> '{}' then
     raise exception 'no notification of yours: %', coalesce(array_to_string(v_unknown[1:3], ', ', 'null'), 'null')
-      using errcode = 'ND008', hint = 'Give ids that notify.send() returned, once its transaction has committed.';
+      using errcode = 'ND008', hint = 'Give ids that send() returned, once its transaction has committed.';
   end if;
   return v_unended;
 end

@@ -5,7 +5,7 @@
 -- Args     p_recipient text, p_payload jsonb; unmet_rule() has checked their sizes before
 -- Returns  text[]; null: none
 -- Note     Names are bound when it is created: see unmet_rule
--- Caller   accept()
+-- Caller   accept(), validate()
 create or replace function notify.unmet_mail_rule(p_recipient text, p_payload jsonb) returns text[]
 language sql immutable parallel safe
 return case

@@ -66,7 +66,7 @@ GO_MODULES = Path("/usr/share/gocode")
 PGX = first("share/gocode/src/github.com/jackc/pgx")
 RUBY_PG = first("lib/ruby/vendor_ruby/pg.rb", "lib/*/ruby/vendor_ruby/*/pg_ext.so")
 PHP_PG = first("lib/php/*/pdo_pgsql.so")
-EXAMPLE = "the example of ops/SQL.md in "
+EXAMPLE = "the examples of ops/SQL.md and ops/examples/ in "
 NEEDS = {
     "prometheus": Need(
         on_path("prometheus", "promtool"),

@@ -55,6 +55,7 @@ class Breaker:
     open_until: float = -math.inf
     open_s: float = 0.0
     has_next_probe: bool = False  # a row already comes back when the open time ends
+    code: str | None = None  # of the last failure
     probe_at: float = math.inf  # when the last probe began; inf: none since it opened
     back: Timetable = field(default_factory=Timetable)
 
@@ -104,6 +105,11 @@ class Breakers:
             breaker.opened_at is not None or now - breaker.failed_at < FORGET_S
         )
 
+    def code(self, name: str) -> str | None:
+        """Return the code of its last failure, if it fails."""
+        breaker = self._known.get(name)
+        return None if breaker is None else breaker.code
+
     def learned_nothing(self, name: str, started_at: float) -> None:
         """Let another send be the probe if this one was: its outcome says nothing about `name`."""
         breaker = self._known.get(name)
@@ -144,6 +150,7 @@ class Breakers:
         """Count a failure: TRIP_AFTER in a row open the breaker, a probe's opens it again."""
         breaker = self._known.setdefault(name, Breaker())
         self._known.move_to_end(name)
+        breaker.code = verdict.code
         if breaker.opened_at is not None:
             if started_at >= breaker.probe_at:
                 leave_alone(breaker, breaker.probe_at, now)

@@ -1,4 +1,4 @@
-"""What `notify worker` runs: a claimer, NUM_THREADS senders and a settler."""
+"""What `notify worker` runs: a claimer, NUM_THREADS senders, a settler and a heart."""
 
 import os
 import socket
@@ -18,10 +18,12 @@ from workers.channels import channels
 from workers.claim import Outbox
 from workers.claimer import Claimer
 from workers.doubts import Doubts
+from workers.heart import Heart, Quiet
 from workers.hints import Hints
 from workers.loop import Loop
 from workers.names import Names
 from workers.pace import Paces
+from workers.parkings import Parkings
 from workers.ready_set import ReadySet
 from workers.sender import Sender
 from workers.settler import Settler
@@ -32,6 +34,7 @@ from workers.store import Store
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
 CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for senders to cut off what still runs
 SETTLE_EXTRA_S = 2.0  # beyond the grace: for the settler to settle that
+HEART_EXTRA_S = 0.25  # at the end: for the last beat
 
 
 class Worker:
@@ -40,7 +43,10 @@ class Worker:
     Threads: start and stop are called by one at a time; alive and ended by any.
     """
 
-    def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: WorkerMetrics, sandbox: str | None = None
+    ) -> None:
+        """`sandbox`: the inbox that takes everything that is sent; None: there is none."""
         self._settings = settings = within_descriptors(settings)
         # The token, because a restarted container has the same host and process id as before.
         self._name = f"{socket.gethostname()}:{os.getpid()}-{token_hex(4)}"
@@ -57,7 +63,11 @@ class Worker:
             store=Store(settings, metrics, self._name, "settler", outage),
             slots=slots,
         )
-        self._senders = senders(settings, metrics, self._clock, slots, self._settler.inbox)
+        parkings = Parkings()
+        self._senders = senders(
+            settings, metrics, self._clock, slots, self._settler.inbox,
+            parkings=parkings, sandbox=sandbox,
+        )
         ready_set = ReadySet(settings.redis_url) if settings.redis_url else None
         self._claimer = Claimer(
             settings,
@@ -68,7 +78,16 @@ class Worker:
             slots=slots,
             senders=self._senders,
         )
-        self._threads: list[Loop] = [self._settler, *self._senders, self._claimer]
+        self._heart = Heart(
+            settings,
+            metrics,
+            store=Store(settings, metrics, self._name, "heart", Quiet("postgresql")),
+            slots=slots,
+            parkings=parkings,
+            settled=lambda: self._settler.settled,
+            outage=outage,
+        )
+        self._threads: list[Loop] = [self._settler, *self._senders, self._claimer, self._heart]
 
     @property
     def alive(self) -> bool:
@@ -106,14 +125,23 @@ class Worker:
                 sender.give_back()
         self._settler.finish(grace_ends + SETTLE_EXTRA_S)
         self._settler.join(max(0.0, grace_ends + SETTLE_EXTRA_S - time.monotonic()))
+        self._heart.stop()
+        self._heart.join(HEART_EXTRA_S)
         logger.info("worker_stopped", worker=self._name)
 
 
 def senders(
-    settings: Settings, metrics: WorkerMetrics, clock: Clock, slots: Slots, outbox: Outbox
+    settings: Settings,
+    metrics: WorkerMetrics,
+    clock: Clock,
+    slots: Slots,
+    outbox: Outbox,
+    *,
+    parkings: Parkings,
+    sandbox: str | None = None,
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
-    by_name = channels(settings, clock.now)
+    by_name = channels(settings, clock.now, sandbox)
     breakers, paces = Breakers(settings, metrics), Paces()
     shortages, names, doubts = Shortages(metrics), Names(), Doubts()
     return [
@@ -124,6 +152,7 @@ def senders(
             channels=by_name,
             breakers=breakers,
             paces=paces,
+            parkings=parkings,
             shortages=shortages,
             names=names,
             doubts=doubts,

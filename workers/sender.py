@@ -20,6 +20,7 @@ from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, unsent_result
 from workers.pace import Paces
+from workers.parkings import Parkings
 from workers.plays import Plays
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
@@ -50,6 +51,7 @@ class Sender(Loop):
         channels: Mapping[str, Channel],
         breakers: Breakers,
         paces: Paces,
+        parkings: Parkings,
         shortages: Shortages,
         names: Names,
         doubts: Doubts,
@@ -59,7 +61,7 @@ class Sender(Loop):
         super().__init__(f"sender-{number}", metrics)
         self._channels = channels
         self._send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
-        self._standing = Standing(breakers, paces)
+        self._standing = Standing(breakers, paces, parkings)
         self._shortages = shortages
         self._slots = slots
         self._outbox = outbox
@@ -197,7 +199,8 @@ class Sender(Loop):
     def _park(self, name: str, flight: Flight, now: float) -> None:
         """Release a claim until its destination has room again."""
         delay_s = self._destinations.park_s(name, now)
-        self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE))
+        parked = Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE)
+        self._results.append(self._standing.note(name, parked, now))
 
     def _launch(self, flights: list[Flight]) -> None:
         """Begin transfers; in place of one that cannot, the next in its destination's queue."""
@@ -262,7 +265,7 @@ class Sender(Loop):
         """
         claim, short = flight.claim, answer.short_of
         if answer.unresolved_s is not None and claim.patience_ends > now:
-            self._put_off(flight, answer.unresolved_s)
+            self._put_off(flight, answer.unresolved_s, now)
             return False
         if answer.error == NOT_ALLOWED:  # our own answer: it says nothing about the destination
             self._standing.not_sent(flight)
@@ -278,11 +281,12 @@ class Sender(Loop):
             self._shortages.met(short, now)
         return False
 
-    def _put_off(self, flight: Flight, asked_s: float) -> None:
+    def _put_off(self, flight: Flight, asked_s: float, now: float) -> None:
         """Release a claim whose name is being looked up; the older the look-up, for the longer."""
         self._standing.not_sent(flight)
         delay_s = next((pause_s for pause_s in NAME_PAUSES_S if asked_s < pause_s), LAST_PAUSE_S)
-        self._results.append(Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME))
+        parked = Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME)
+        self._results.append(self._standing.note(flight.destination, parked, now))
 
     def _judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
         """Return what an answer means, and let the destination's standing learn from it."""

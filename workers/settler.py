@@ -26,7 +26,7 @@ class Settler(Loop):
     """Keeps what it could not settle; the slots bound how much that can be.
 
     Threads: the senders, and the runner for a stuck one, put into inbox; finish is the runner's;
-    all else is its own thread's.
+    the heart reads settled; all else is its own thread's.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Settler(Loop):
         self._slots = slots
         self.inbox: Outbox = SimpleQueue()
         self._reports = Reports(metrics)
+        self.settled = 0  # attempts, since it started
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []
         self._grace_ends: float | None = None
@@ -118,6 +119,7 @@ class Settler(Loop):
         self._ended[: len(batch)] = locked
         still_locked = {item.claim.key for item in locked}
         self._slots.settled({item.claim.key for item in batch} - still_locked)
+        self.settled += len(batch) - len(locked)
         if locked and len(locked) == len(self._ended):
             time.sleep(LOCKED_WAIT_S)
 

@@ -25,6 +25,11 @@ class Slots:
         self._changed = threading.Condition()
 
     @property
+    def most(self) -> int:
+        """How many may be sent at once."""
+        return self._sending_max
+
+    @property
     def sending(self) -> int:
         """How many claims are being sent, or wait for that."""
         return self._sending

@@ -14,14 +14,16 @@ from workers.claim import Claim, Parked, Unstarted, Verdict
 from workers.flight import Flight
 from workers.outcome import blames_destination
 from workers.pace import Paces
+from workers.parkings import Parkings
 
 
 class Standing:
     """The breakers and the paces of one worker, asked and updated together."""
 
-    def __init__(self, breakers: Breakers, paces: Paces) -> None:
+    def __init__(self, breakers: Breakers, paces: Paces, parkings: Parkings) -> None:
         self._breakers = breakers
         self._paces = paces
+        self._parkings = parkings
 
     def park(self, flight: Flight) -> Unstarted | None:
         """Park a claim until its destination may be asked again. None: it may now."""
@@ -46,6 +48,12 @@ class Standing:
             self._paces.report(claim, destination, verdict, began, now)
         return self._paces.report(claim, flight.share, verdict, began, now)
 
+    def note(self, name: str, put_off: Unstarted, now: float) -> Unstarted:
+        """Remember for people that a claim for this destination is put off; return it."""
+        code = self._breakers.code(name) if put_off.parked is Parked.BREAKER else None
+        self._parkings.note(name, put_off, now, code)
+        return put_off
+
     def not_sent(self, flight: Flight) -> None:
         """Let another send be the probe if this one was: it never left this host."""
         self._breakers.not_sent(flight.destination, flight.started_at)
@@ -55,9 +63,10 @@ class Standing:
         """Ask one name's pace and breaker. None: neither stands in the way."""
         parked = self._paces.park(claim, name, now)
         if parked is not None:
-            return parked
+            return self.note(name, parked, now)
         wait_s = self._breakers.wait_s(claim, name, now)
         if not wait_s:
             return None
         delay_s = ceil(wait_s * 10) / 10  # few different delays: each costs a call of release
-        return Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
+        parked = Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
+        return self.note(name, parked, now)

@@ -62,13 +62,14 @@ def create_app(
     clock: Clock | None = None,
     inbox_url: str | None = None,
     direct_url: str | None = None,
+    is_sandbox: bool = False,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: reads have their own, so as never to block `store`.
 
     `ring`: the keys in memory; somebody has to keep it. `outage`: shared with it. `clock`: what
     times are compared with; None: this machine's. `inbox_url`: where the examples of the
     documentation send webhooks. `direct_url`: where LISTEN works; None: who waits is looked for
-    each second. Call it with the loop running.
+    each second. `is_sandbox`: nothing is sent elsewhere. Call it with the loop running.
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
@@ -117,13 +118,14 @@ def create_app(
             made("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ),
         ),
     )  # fmt: skip
+    get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
     post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)
     post("/keys", key.create, 201, need=ADMIN)
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
     post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
-    get("/healthz", health.alive, 200)
+    get("/healthz", health.sandbox if is_sandbox else health.alive, 200)
     get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
     get("/openapi.json", described(settings, inbox_url, clock), 200)

@@ -12,6 +12,12 @@ async def alive(request: web.Request) -> web.Response:
     return web.Response(body=b'{"status":"alive"}', headers={"Content-Type": "application/json"})
 
 
+async def sandbox(request: web.Request) -> web.Response:
+    """Answer that the process runs, and that it sends nothing to anybody."""
+    body = b'{"status":"alive","sandbox":true}'
+    return web.Response(body=body, headers={"Content-Type": "application/json"})
+
+
 class ReadyHandler:
     """Answer whether work can be done."""
 

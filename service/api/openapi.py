@@ -16,6 +16,7 @@ from service.api.views import (
     BatchReport,
     Cancellation,
     Detail,
+    Explanation,
     KeyList,
     KeyMade,
     Page,
@@ -82,8 +83,8 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     """
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
-        Receipt, BatchReport, Detail, Page, Cancellation, Redrive, RedriveReport, Readiness,
-        ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
+        Receipt, BatchReport, Detail, Explanation, Page, Cancellation, Redrive, RedriveReport,
+        Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
@@ -126,6 +127,10 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             READ, "find", "What became of it, attempt by attempt", (404, 422, *READ_PROBLEMS),
             {"200": answer("The notification.", "Detail")},
             parameters=[ID, WAIT])},
+        "/notifications/{id}/explain": {"get": operation(
+            READ, "explain", "Why it is where it is, in plain sentences", (404, *READ_PROBLEMS),
+            {"200": answer("The reasons, the most important first.", "Explanation")},
+            parameters=[ID])},
         "/notifications/{id}/cancel": {"post": operation(
             CANCEL, "cancel", "Call it off, if nobody is sending it", (404, 409, *MOVE_PROBLEMS),
             {"200": answer("It will not be sent, whether it was called off now or before.",

@@ -1,20 +1,28 @@
-"""GET /notifications/{id} and GET /notifications."""
+"""GET /notifications/{id}, GET /notifications/{id}/explain and GET /notifications."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
-from multidict import MultiMapping
 
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all, sees_payloads
-from service.api.views import AttemptView, Detail, Links, Page, PageLinks, Summary
-from service.http.problems import Fault, Problem, invalid
+from service.api.views import (
+    AttemptView,
+    Detail,
+    Explanation,
+    Links,
+    Page,
+    PageLinks,
+    Reason,
+    Summary,
+)
+from service.http.problems import Problem
+from service.http.query import Parameters, parameters
 from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
 from service.limits import REFERENCE_MAX_CHARS
 from service.logs.logs import masked
@@ -44,9 +52,18 @@ class ReadHandler:
             raise Problem("notification_not_found")
         return notification
 
+    async def explain(self, request: web.Request) -> web.Response:
+        """Answer why one notification is where it is."""
+        id, caller = notification_id(request), caller_of(request)
+        sender = await self._store.sender(id)
+        if sender is None or not (sees_all(caller) or is_own(sender[0], caller)):
+            raise Problem("notification_not_found")
+        reasons = [Reason(**asdict(sentence)) for sentence in await self._store.explain(id)]
+        return json_response(Explanation(id, reasons, Links(f"/notifications/{id}/explain")))
+
     async def page(self, request: web.Request) -> web.Response:
         """Answer a page of the list, with the link to the next one."""
-        query = parameters(request.query)
+        query = parameters(request.query, PARAMETERS)
         limit = query.pop("limit", PAGE_ROWS)
         before = query.pop("cursor", None)
         filters = {name: query.get(name) for name in ("status", "channel", "reference")}
@@ -141,31 +158,6 @@ def shared(notification: Notification) -> dict[str, Any]:
     return {**values, "links": Links(f"/notifications/{notification.id}")}
 
 
-def parameters(query: MultiMapping[str]) -> dict[str, Any]:
-    """Parse the query; an empty value counts as not given. Raises Problem with every fault."""
-    values: dict[str, Any] = {}
-    faults = []
-    for name, text in query.items():
-        if name not in PARAMETERS:
-            faults.append(Fault("unknown_parameter", "There is no such parameter.", parameter=name))
-            continue
-        sentence, parse = PARAMETERS[name]
-        try:
-            if text:
-                values[name] = parse(only_value(query, name))
-        except ValueError:
-            faults.append(Fault("invalid_parameter", sentence, parameter=name))
-    if faults:
-        raise invalid(faults)
-    return values
-
-
-def only_value(query: MultiMapping[str], name: str) -> str:
-    """Return the only value of a parameter."""
-    [text] = query.getall(name)
-    return text
-
-
 def limit(text: str) -> int:
     """Parse a number of rows."""
     value = int(text) if len(text) < 5 and text.isascii() and text.isdigit() else 0
@@ -188,7 +180,7 @@ def uuid(text: str) -> UUID:
     return UUID(text)
 
 
-PARAMETERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+PARAMETERS: Parameters = {
     "status": (f"Give one of {', '.join(Status)}, once.", Status),
     "channel": (f"Give one of {', '.join(Channel)}, once.", Channel),
     "reference": (

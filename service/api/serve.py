@@ -27,11 +27,16 @@ DRAIN_S = 10.0  # for requests in flight when the process is asked to stop
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, process: ProcessMetrics, *, inbox_url: str | None = None
+    settings: Settings,
+    process: ProcessMetrics,
+    *,
+    inbox_url: str | None = None,
+    is_sandbox: bool = False,
 ) -> AsyncIterator[tuple[str, Look]]:
     """Serve until the context ends; yields the base URL, and a function that says what has ended.
 
-    `inbox_url`: of an inbox in the same process. Raises StartError if the port is taken.
+    `inbox_url`: of an inbox in the same process, to which a sandbox sends everything. Raises
+    StartError if the port is taken.
     """
     assert settings.database_url is not None
     role = "notify-api"
@@ -51,7 +56,7 @@ async def serving(
         app = create_app(
             settings, store, reads, metrics,
             keys=keys, ring=ring, outage=outage, clock=clock, inbox_url=inbox_url,
-            direct_url=settings.direct_url,
+            direct_url=settings.direct_url, is_sandbox=is_sandbox,
         )  # fmt: skip
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()

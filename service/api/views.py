@@ -108,6 +108,27 @@ class Detail(Summary, kw_only=True):
     has_older_attempts: bool
 
 
+class Reason(msgspec.Struct, frozen=True):
+    """One reason why a notification is where it is.
+
+    `code` is for programs, and more may come. `until`: the time that the sentence names, if that is
+    to come. `command`: the one that would help, if any does.
+    """
+
+    code: str
+    sentence: str
+    until: datetime | None
+    command: str | None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why a notification is where it is, the most important reason first."""
+
+    id: UUID
+    reasons: list[Reason]
+    links: Links
+
+
 class PageLinks(msgspec.Struct, frozen=True):
     """Where the list goes on; null: this was the end."""
 

@@ -50,6 +50,11 @@ def status(base_url: str, id: str, wait_s: int = 0) -> dict[str, Any]:
     return ask(base_url, f"/notifications/{quote(id, safe='')}{query}", wait_s=wait_s)
 
 
+def explain(base_url: str, id: str) -> dict[str, Any]:
+    """Ask why one notification is where it is. Raises NotifyError."""
+    return ask(base_url, f"/notifications/{quote(id, safe='')}/explain")
+
+
 def page(base_url: str, query: Mapping[str, object], typed: Typed = UNTYPED) -> dict[str, Any]:
     """Read a page of the list; returns what GET /notifications answers. Raises NotifyError."""
     return ask(base_url, f"/notifications?{urlencode(query)}", typed=typed)

@@ -60,6 +60,7 @@ def parser() -> Parser:
     add_inbox(commands)
     add_send(commands)
     add_status(commands)
+    add_explain(commands)
     add_list(commands)
     add_cancel(commands)
     add_redrive(commands)
@@ -86,6 +87,11 @@ def add_up(commands: Any) -> None:
     add_state(up)
     add_port(up)
     up.add_argument("--no-inbox", action="store_true", help="do not start the inbox")
+    up.add_argument(
+        "--sandbox", action="store_true",
+        help="for tests: everything goes to the inbox, whatever its recipient; GET /arrivals there "
+        "says what arrived",
+    )  # fmt: skip
     add_inbox_ports(up, "inbox-")
     up.add_argument(
         "-v", "--verbose", action="store_true", help="the inbox prints headers and bodies too"
@@ -210,6 +216,16 @@ def add_status(commands: Any) -> None:
     add_wait(status)
     add_url(status)
     add_form(status)
+
+
+def add_explain(commands: Any) -> None:
+    """Describe `notify explain`."""
+    explain = command(commands, "explain", "service.cli.reading", "say why one is where it is",
+        "In plain sentences, the most important first, each with the command that would help.",
+        function="explain")  # fmt: skip
+    explain.add_argument("id", metavar="ID", help="as POST /notify or `notify send` gave it")
+    add_url(explain)
+    add_form(explain)
 
 
 def add_list(commands: Any) -> None:

@@ -1,10 +1,12 @@
-"""`notify list`, and how notifications are told to people."""
+"""`notify explain` and `notify list`, and how notifications are told to people."""
 
 import argparse
 import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from math import ceil
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,18 @@ STORY = (
 )  # fmt: skip
 # When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Print why one notification is where it is."""
+    from service.cli import client
+
+    answer = shaped(client.explain(base_url(args), an_id(args.id)), "id", "reasons")
+    if is_json(args):
+        show(answer)
+    else:
+        say(line for reason in answer["reasons"] for line in reason_lines(reason))
+    return 0
 
 
 def page(args: argparse.Namespace) -> int:
@@ -94,6 +108,13 @@ def story(item: dict[str, Any]) -> Iterator[str]:
             f"{'attempt ' + str(attempt.get('attempt')):16}{attempt.get('started_at')}"
             f"  {attempt.get('outcome')} in {took} ms  {answer}".rstrip()
         )
+
+
+def reason_lines(reason: dict[str, Any]) -> Iterator[str]:
+    """Write one reason for a person, and below it the command that would help."""
+    yield from wrap(str(reason.get("sentence")), width=max(40, get_terminal_size().columns - 1))
+    if reason.get("command"):
+        yield f"    {reason['command']}"
 
 
 def an_id(text: str) -> str:

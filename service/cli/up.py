@@ -16,6 +16,7 @@ from service.cli.banner import banner
 from service.cli.own_servers import server_looks, with_servers
 from service.cli.role_logs import start_logs
 from service.cli.running import end_by_signals, run_until_stopped
+from service.cli.sandbox import for_its_worker, for_sandbox, refuse_others
 from service.cli.settings import settings_for, with_loopback
 from service.cli.working import working
 from service.config.postgres_url import place
@@ -25,7 +26,9 @@ from service.embedded.running import written_down
 from service.embedded.servers import EmbeddedServers
 from service.errors import StartError
 from service.inbox.inbox import Inbox
+from service.ledger.inbox_store import InboxStore
 from service.ledger.migrate import migrate
+from service.ledger.sandbox_home import refuse_others_ledger
 from service.logs import logs
 from service.metrics import ProcessMetrics
 from service.process.ports import refuse_taken, refuse_twice
@@ -37,6 +40,9 @@ from service.text.printable import printable
 def run(args: argparse.Namespace) -> int:
     """Start the servers that no URL names, migrate, and run every role until stopped."""
     settings = settings_for(args)
+    if args.sandbox:
+        refuse_others(args, settings)
+        settings = for_sandbox(settings)
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
     early_signals = end_by_signals()
     refuse_ports(args, settings)
@@ -45,27 +51,38 @@ def run(args: argparse.Namespace) -> int:
         if not is_own:
             print(whose_database(settings), file=sys.stderr, flush=True)
         settings, servers = with_servers(settings, stack)
-        if is_own:
+        if args.sandbox:
+            refuse_others_ledger(settings.direct_url or "")
+        elif is_own:
             settings = with_loopback(settings)
         start_logs("up", settings)
-        inbox = None
-        if servers is not None and not args.no_inbox:
-            inbox = Inbox(
-                host="127.0.0.1",
-                http_port=args.inbox_http_port,
-                smtp_port=args.inbox_smtp_port,
-                secrets=settings.webhook_secret,
-                verbose=args.verbose,
-                out=cast(TextIO, Printer()),
-            )
+        store = InboxStore(settings.database_url or "", "notify-inbox", connections_max=1)
+        is_wanted = args.sandbox or (servers is not None and not args.no_inbox)
+        inbox = inbox_of(args, settings, store) if is_wanted else None
         migrate(
             settings.direct_url or "",
             settings=settings,
             say=lambda line: logger.warning("schema", found=line),
         )
         return run_until_stopped(
-            lambda stop: everything(settings, servers, inbox, stop, is_own), early_signals
+            lambda stop: everything(
+                settings, servers, inbox, stop, is_own, store=store, is_sandbox=args.sandbox
+            ),
+            early_signals,
         )
+
+
+def inbox_of(args: argparse.Namespace, settings: Settings, store: InboxStore) -> Inbox:
+    """Make the inbox, which asks the ledger what it is that arrived."""
+    return Inbox(
+        host="127.0.0.1",
+        http_port=args.inbox_http_port,
+        smtp_port=args.inbox_smtp_port,
+        secrets=settings.webhook_secret,
+        verbose=args.verbose,
+        out=cast(TextIO, Printer()),
+        look_up=store.known,
+    )
 
 
 def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
@@ -100,36 +117,55 @@ async def everything(
     inbox: Inbox | None,
     stop: asyncio.Event,
     is_own_database: bool,
+    *,
+    store: InboxStore | None = None,
+    is_sandbox: bool = False,
 ) -> None:
-    """Start the API last: the roles stop in the opposite order, so that it stops first."""
+    """Start the API last: the roles stop in the opposite order, so that it stops first.
+
+    `store`: what the inbox asks.
+    """
     process = ProcessMetrics()
     async with AsyncExitStack() as roles:
-        if inbox is not None and await started(inbox, roles):
+        if inbox is not None and await started(inbox, roles, is_needed=is_sandbox):
+            if store is not None:
+                await roles.enter_async_context(store)
             mail_to = None if settings.smtp_url else mailbox(inbox)
             settings = with_mail_to(inbox, settings)
         else:
             inbox = mail_to = None
         dispatcher_ended = await roles.enter_async_context(dispatching(settings, process))
-        worker_ended = await roles.enter_async_context(working(settings))
         inbox_url = f"http://127.0.0.1:{inbox.http_port}" if inbox else None
+        if is_sandbox:
+            assert inbox is not None  # it was needed: a sandbox must never send elsewhere
+            work = working(for_its_worker(settings, inbox.http_port), sandbox=inbox_url)
+        else:
+            work = working(settings)
+        worker_ended = await roles.enter_async_context(work)
         if inbox_url and settings.guard.refuses(inbox_url):
             inbox_url = None  # the examples in /docs must work
         api, api_ended = await roles.enter_async_context(
-            serving(settings, process, inbox_url=inbox_url)
+            serving(settings, process, inbox_url=inbox_url, is_sandbox=is_sandbox)
         )
         if servers is not None:
             roles.enter_context(written_down(servers.state.directory, api, mail_to))
         own = settings.database_url if is_own_database else None
-        print(banner(api, own, inbox, settings.guard), file=cast(TextIO, Printer()), flush=True)
+        said = banner(api, own, inbox, settings.guard, is_sandbox=is_sandbox)
+        print(said, file=cast(TextIO, Printer()), flush=True)
         looks = (dispatcher_ended, worker_ended, api_ended, *server_looks(servers))
         await until_stopped(stop, *looks)
 
 
-async def started(inbox: Inbox, roles: AsyncExitStack) -> bool:
-    """Start the inbox, and return whether it runs; if its ports are taken, we go on without it."""
+async def started(inbox: Inbox, roles: AsyncExitStack, *, is_needed: bool) -> bool:
+    """Start the inbox, and return whether it runs; if its ports are taken, we go on without it.
+
+    Raises StartError if it is needed.
+    """
     try:
         await inbox.start()
     except StartError as error:
+        if is_needed:
+            raise
         logger.warning("no_inbox", reason=str(error))
         return False
     roles.push_async_callback(inbox.stop)

@@ -13,12 +13,12 @@ from workers.runner import Worker
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[Look]:
+async def working(settings: Settings, sandbox: str | None = None) -> AsyncIterator[Look]:
     """Run a worker's threads; on the way out they stop claiming, finish sends, and settle.
 
-    Yields the look that says whether all of them run.
+    `sandbox`: the inbox that takes everything. Yields the look that says whether all of them run.
     """
-    worker = Worker(settings, WorkerMetrics())
+    worker = Worker(settings, WorkerMetrics(), sandbox)
     with logger.contextualize(role="worker"):
         worker.start()
     try:

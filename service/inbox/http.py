@@ -11,7 +11,9 @@ from aiohttp import web
 
 from service.http.callers import encoded, protected
 from service.http.connections import BoundedRunner, Limits
-from service.inbox.lines import Arrival, Lines
+from service.inbox.arrivals import Arrival, Arrivals
+from service.inbox.asked import ArrivalsHandler
+from service.inbox.lines import Line, Lines
 from service.process.descriptors import share
 from service.signature import key, signature
 
@@ -35,20 +37,24 @@ that it runs in. A path or an address may ask for another answer than yes:</p>
 <code>/slow/2.5/status/503</code></li>
 <li><code>550@example.org</code>: mail to it is refused with that code, from 400 to 599</li>
 </ul>
+<p>For tests, <a href="/arrivals"><code>GET /arrivals</code></a> gives what arrived as JSON:
+<code>/arrivals?reference=order-42&amp;wait=5</code></p>
 """
 
 
 class HttpInbox:
-    """The server; any path, any method."""
+    """The server; any path, any method, but GET /arrivals."""
 
-    def __init__(self, lines: Lines, secrets: Sequence[str]) -> None:
+    def __init__(self, lines: Lines, arrivals: Arrivals, secrets: Sequence[str]) -> None:
         self._lines = lines
+        self._arrivals = arrivals
         self._keys = [key(secret) for secret in secrets]
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and give the port. Raises OSError."""
         app = web.Application(client_max_size=BODY_MAX_BYTES)
+        app.router.add_get("/arrivals", ArrivalsHandler(self._arrivals, host).get)
         app.router.add_route("*", "/{path:.*}", self._catch)
         # aiohttp answers 400 to what is not HTTP, and would log a traceback as well.
         silent = logging.Logger("inbox", level=logging.CRITICAL)
@@ -75,16 +81,31 @@ class HttpInbox:
         except web.HTTPRequestEntityTooLarge:
             self._show(request, b"", f"REFUSED: over {BODY_MAX_BYTES} bytes")
             raise
-        self._show(request, body, verdict(request.headers, body, self._keys, time.time()))
+        signed = verdict(request.headers, body, self._keys, time.time())
         status, delay_s = steer(request.path)
+        self._keep(request, body, signed, status)
+        self._show(request, body, signed)
         await asyncio.sleep(delay_s)
         if request.method == "GET" and request.path == "/":
             return web.Response(text=PAGE, content_type="text/html")
         return web.Response(status=status)
 
+    def _keep(self, request: web.Request, body: bytes, signed: str, answer: int) -> None:
+        self._arrivals.keep(
+            Arrival(
+                id=request.headers.get("webhook-id"),
+                channel="webhook",
+                recipient=f"{request.scheme}://{request.host}{request.path_qs}",
+                headers=list(request.headers.items()),
+                content=body,
+                signature=signed,
+                answer=answer,
+            )
+        )
+
     def _show(self, request: web.Request, body: bytes, note: str) -> None:
         self._lines.show(
-            Arrival(
+            Line(
                 kind="webhook",
                 id=request.headers.get("webhook-id"),
                 where=f"{request.method} {request.path_qs}",

@@ -5,6 +5,8 @@ Both can be asked to fail, so that retries can be watched:
     http://…/status/503     answers 503 (200 to 599)
     http://…/slow/2.5       answers after 2.5 s (at most 60); both may stand in one path
     550@example.org         a mail to it is refused with that code (400 to 599)
+
+What arrived can be asked for: GET /arrivals, see ops/SANDBOX.md.
 """
 
 import os
@@ -12,6 +14,7 @@ import sys
 from typing import Protocol, TextIO
 
 from service.errors import StartError
+from service.inbox.arrivals import Arrivals, LookUp
 from service.inbox.http import HttpInbox
 from service.inbox.lines import Lines
 from service.process.distribution import install
@@ -32,18 +35,21 @@ class Inbox:
         secrets: tuple[str, ...] = (),
         verbose: bool = False,
         out: TextIO | None = None,
+        look_up: LookUp | None = None,
     ) -> None:
         """Prepare. Port 0 means any free one: after start() the attributes hold the real port.
 
         `secrets` check the signatures of webhooks: any of them will do. `verbose` prints headers
-        and bodies below each line. `out`: None is stdout. Raises StartError.
+        and bodies below each line. `out`: None is stdout. `look_up`: asks the ledger what it knows
+        of what arrived; None: there is none. Raises StartError.
         """
         self.host = host
         self.http_port = http_port
         self.smtp_port = smtp_port
         lines = Lines(out or sys.stdout, verbose=verbose)
-        self._http = HttpInbox(lines, secrets)
-        self._smtp = smtp_inbox(lines)
+        arrivals = Arrivals(look_up)
+        self._http = HttpInbox(lines, arrivals, secrets)
+        self._smtp = smtp_inbox(lines, arrivals)
 
     async def start(self) -> None:
         """Listen on both ports. Raises StartError, with nothing left listening."""
@@ -82,10 +88,10 @@ async def listen(half: Half, host: str, port: int) -> int:
         ) from error
 
 
-def smtp_inbox(lines: Lines) -> Half:
+def smtp_inbox(lines: Lines, arrivals: Arrivals) -> Half:
     """Make the mail half, whose library is an optional dependency. Raises StartError without it."""
     try:
         from service.inbox.smtp import SmtpInbox  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise StartError(f"{error.name} is not installed: {install('embedded')}") from None
-    return SmtpInbox(lines)
+    return SmtpInbox(lines, arrivals)

@@ -12,7 +12,7 @@ BODY_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Line:
     """Something that arrived. `note` is the verdict on a signature, or a mail's subject.
 
     `headers` are the ones worth a place in the line; `head` is all of them, one per line.
@@ -36,7 +36,7 @@ class Lines:
         self._encoding = out.encoding or "utf-8"
         self._verbose = verbose
 
-    def show(self, arrival: Arrival) -> None:
+    def show(self, arrival: Line) -> None:
         """Print one arrival: local time, kind, id, where to, size, note, headers."""
         time = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
         fields = (

@@ -3,15 +3,14 @@
 import asyncio
 import logging
 import re
-from email import message_from_bytes
-from email.errors import MessageError
-from email.header import decode_header, make_header
-from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
-from service.inbox.lines import Arrival, Lines
+from service.inbox.arrivals import UUID, Arrival, Arrivals
+from service.inbox.lines import Line, Lines
+from service.inbox.mails import decoded
 from service.process.descriptors import share
 
 MAIL_MAX_BYTES = 2_097_152  # more than any payload makes
@@ -25,8 +24,9 @@ REFUSED = re.compile(r"([45]\d\d)@")
 class SmtpInbox:
     """The server, and its own handler: aiosmtpd calls the methods named handle_*."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, arrivals: Arrivals) -> None:
         self._lines = lines
+        self._arrivals = arrivals
         self._conversations: set[Conversation] = set()
         self._conversations_max = share("inbox_smtp", CONVERSATIONS_MAX)
         self._server: asyncio.Server | None = None
@@ -79,12 +79,15 @@ class SmtpInbox:
     ) -> str:
         """Take a mail."""
         content = envelope.original_content or b""
-        mail = message_from_bytes(content)
+        mail = BytesHeaderParser().parsebytes(content)  # a body may be nested without end
         head, _, body = content.partition(b"\r\n\r\n")
+        message_id = decoded(mail, "Message-ID")
+        for address in envelope.rcpt_tos:
+            self._keep(address, message_id, content, mail.items())
         self._lines.show(
-            Arrival(
+            Line(
                 kind="mail",
-                id=decoded(mail, "Message-ID"),
+                id=message_id,
                 where="to " + ", ".join(envelope.rcpt_tos),
                 size=len(content),
                 note=f"subject: {decoded(mail, 'Subject') or '(none)'}",
@@ -95,6 +98,23 @@ class SmtpInbox:
             )
         )
         return "250 OK"
+
+    def _keep(
+        self, address: str, message_id: str | None, content: bytes, headers: list[tuple[str, str]]
+    ) -> None:
+        """Keep a mail for one of its recipients. Our own have the notification's id."""
+        ours = UUID.search(message_id or "")
+        self._arrivals.keep(
+            Arrival(
+                id=ours[0] if ours else message_id,
+                channel="email",
+                recipient=address,
+                headers=[(name, str(value)) for name, value in headers],
+                content=content,
+                signature=None,
+                answer=250,
+            )
+        )
 
 
 class Conversation(SMTP):
@@ -126,14 +146,3 @@ class Conversation(SMTP):
 def any_login(*_: object) -> AuthResult:
     """Let everybody in."""
     return AuthResult(success=True)
-
-
-def decoded(mail: "Message[str, str]", name: str) -> str | None:
-    """Read a header; if its encoding is wrong, return it as it stands."""
-    raw = mail.get(name)
-    if raw is None:
-        return None
-    try:
-        return str(make_header(decode_header(raw)))
-    except (MessageError, LookupError, ValueError):
-        return str(raw)

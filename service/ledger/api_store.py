@@ -18,7 +18,15 @@ from service.limits import (
     RECIPIENT_MAX_CHARS,
     REFERENCE_MAX_CHARS,
 )
-from service.model import Accepted, Attempt, Cancelled, DeadLetters, Notification, Redriven
+from service.model import (
+    Accepted,
+    Attempt,
+    Cancelled,
+    DeadLetters,
+    Notification,
+    Redriven,
+    Sentence,
+)
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
 # their words.
@@ -186,6 +194,10 @@ class ApiStore(Store):
         """
         found = await self._tuples(SENDER, [id])
         return found[0] if found else None
+
+    async def explain(self, id: UUID) -> list[Sentence]:
+        """Say why a notification is where it is, the most important reason first."""
+        return await self._rows(Sentence, "select * from notify.explain(%s)", [id])
 
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Cancel what nobody is sending; returns what each notification that exists is now."""

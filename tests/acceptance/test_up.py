@@ -23,7 +23,7 @@ Start = Callable[..., Command]
 class Up:
     """A running `notify up` on ports of its own."""
 
-    def __init__(self, start: Start, state: Path, *options: str) -> None:
+    def __init__(self, start: Start, state: Path, *options: str, **env: str) -> None:
         self.port = free_port()
         http, smtp = free_port(), free_port()
         self.inbox = f"http://127.0.0.1:{http}"
@@ -38,6 +38,7 @@ class Up:
             "--inbox-smtp-port",
             str(smtp),
             *options,
+            **env,
         )
         self.command.says("notify is up.")
         self.api = f"http://127.0.0.1:{self.port}"

@@ -27,6 +27,7 @@ FOR_PEOPLE = {("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json")}  # they 
 COMMANDS = {
     "enqueue": ("send", "send"),
     "find": ("status", "status"),
+    "explain": ("explain", "explain"),
     "page": ("page", "list"),
     "cancel": ("cancel", "cancel"),
     "redrive": ("redrive", "redrive"),

@@ -12,14 +12,27 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from tests.ledger import claim, settle
 from tests.producers import producer
 from tests.selection import GO_MODULES, JDBC, NODE_MODULES
 
 PAGE = (Path(__file__).resolve().parents[2] / "ops" / "SQL.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-IN_SQL = [text for language, text in BLOCKS if language == "sql"]
 BY_LANGUAGE = {language: text for language, text in BLOCKS if language != "sql"}
-SEND, TRIGGER, INSERT, OUTCOMES = IN_SQL
+
+
+def in_sql(heading: str) -> list[str]:
+    """Give the SQL examples below one heading, up to the next."""
+    section = re.split(r"^#+ ", PAGE.partition(f"# {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)
+    return re.findall(r"^```sql\n(.*?)^```$", section[0], re.MULTILINE | re.DOTALL)
+
+
+SEND, TRIGGER = in_sql("Send")
+[INSERT] = in_sql("A plain INSERT, COPY, a million at once")
+[OUTCOMES] = in_sql("What became of it")
+WAIT, LISTEN = in_sql("Wait for it")
+[AUDIT] = in_sql("Which transaction sent it")
+[VALIDATE] = in_sql("Would it be refused")
 ORDERS = """
 create table public.orders (id bigint primary key, total numeric);
 alter table public.orders owner to {0};
@@ -132,12 +145,59 @@ def test_an_insert_from_a_table_is_harmless_to_repeat(db, shop):
 
 def test_outcomes_are_found_as_the_page_says(dsn, shop):
     shop.execute(SEND)
-    [found] = shop.execute(OUTCOMES)
-    assert found.status == "queued"
+    assert [tuple(row) for row in shop.execute(OUTCOMES)] == [("queued", None)]
     by_key = re.findall(r"`(select [^`]*by_key[^`]*)`", PAGE)
     join = re.findall(r"`(from orders [^`]*)`", PAGE)
-    assert [row.id for row in shop.execute(by_key[0])] == [found.id]
-    assert [row.id for row in shop.execute(f"select n.id {join[0]}")] == [found.id]
+    recent = re.findall(r"`(id >= notify[^`]*)`", PAGE)
+    [found] = shop.execute(by_key[0])
+    for query in (f"select n.id {join[0]}", f"select id from notify.outcomes where {recent[0]}"):
+        assert [row.id for row in shop.execute(query)] == [found.id]
+
+
+def test_waiting_is_as_the_page_says(db, shop):
+    shop.execute(SEND)
+    [id] = [row.id for row in db.execute("select id from notify.notifications")]
+    call = WAIT.replace("30 seconds", "0")
+    example = re.findall(r"'(\w{8}-[^']*)'", call)[0]
+    assert shop.execute(call.replace(example, str(id))).fetchone().pending == [id]
+    settle(db, claim(db))
+    assert shop.execute(call.replace(example, str(id))).fetchone().pending == []
+
+
+def test_who_listens_hears_the_end_and_finds_it(db, shop):
+    listen, send, look = (text for text in LISTEN.split(";\n") if text.strip())
+    shop.execute(listen)
+    shop.execute(send)
+    assert shop.execute(look).fetchall() == []
+    settle(db, claim(db))
+    assert [bell.payload for bell in shop.notifies(timeout=60, stop_after=1)] == [""]
+    assert [row.status for row in shop.execute(look)] == ["sent"]
+
+
+def test_the_column_rings_as_the_option_does(db, shop):
+    shop.execute("listen notify_end")
+    shop.execute(
+        "insert into notify.notifications (channel, recipient, payload, notify_on_end)"
+        " values ('log', 'r', '{}', true)"
+    )
+    settle(db, claim(db))
+    assert [bell.payload for bell in shop.notifies(timeout=60, stop_after=1)] == [""]
+
+
+def test_a_transaction_names_what_it_has_enqueued(db, shop):
+    shop.execute(SEND)
+    with shop.transaction():
+        shop.execute("insert into orders (id) values (43)")
+        shop.execute(INSERT.replace("from orders", "from orders where id = 43"))
+        [found] = shop.execute(AUDIT)
+    query = "select id from notify.notifications where idempotency_key = 'order-43'"
+    assert found.id == db.execute(query).fetchone().id
+    assert shop.execute(AUDIT).fetchall() == []
+
+
+def test_what_would_be_refused_is_said(shop):
+    [found] = shop.execute(VALIDATE)
+    assert (found.rule, found.column_name) == ("email_recipient_is_one_mailbox", "recipient")
 
 
 def test_a_definers_trigger_lets_anybody_insert_into_the_table(db, dsn, shop):

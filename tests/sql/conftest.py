@@ -10,6 +10,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
 from tests.conftest import settle_in, url_of
+from tests.explaining import beat, leading
 from tests.ledger import unbind
 from tests.sql.faults import FAULTS, heal
 from tests.sql.long import connected, ledger_of, tend
@@ -81,3 +82,11 @@ def long_db(long_url: str) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("update notify.quiet_days set tended_at = '-infinity'")
         tend(connection)
         yield connection
+
+
+@pytest.fixture
+def road(db: psycopg.Connection[Any], dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect where a worker lives and a dispatcher leads."""
+    beat(db)
+    with leading(dsn):
+        yield db

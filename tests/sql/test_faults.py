@@ -26,7 +26,7 @@ TAKEN = {
     "no functions": (
         "do $$ declare f regprocedure; begin for f in select oid from pg_proc p where"
         " pronamespace = 'notify'::regnamespace and not exists (select from pg_depend where"
-        " refobjid = p.oid and deptype in ('n', 'a')) loop execute 'drop function ' || f;"
+        " refobjid = p.oid and deptype in ('n', 'a')) loop execute 'drop routine ' || f;"
         " end loop; end $$",
         "schema is missing or old",
     ),
@@ -87,6 +87,7 @@ TAKEN = {
         "default of notify.notifications.id",
     ),
     "a table": ("drop table notify.slo_deltas", "notify.slo_deltas is missing"),
+    "a view": ("drop view notify.outcomes cascade", r"notify.outcome_of\(text\) is missing"),
     "a column": (
         "alter table notify.notifications drop first_claimed_at",
         "column first_claimed_at of notify.notifications is missing",
@@ -218,7 +219,7 @@ def test_what_keeps_the_figures_alone_is_told_and_stops_nothing(dsn, db):
 
 @pytest.mark.parametrize("signature", list(functions()))
 def test_a_function_that_is_gone_is_named(dsn, db, signature):
-    db.execute(SQL("alter function notify.{} rename to gone").format(SQL(signature)))
+    db.execute(SQL("alter routine notify.{} rename to gone").format(SQL(signature)))
     assert missing(dsn)
 
 
@@ -246,7 +247,7 @@ def test_what_a_role_may_not_is_told_with_what_to_grant(dsn, db):
             ("select on public._yoyo_migration", "permission denied for schema notify"),
             ("usage on schema notify", "permission denied for function faults"),
             (
-                "execute on all functions in schema notify",
+                "execute on all routines in schema notify",
                 "may not insert notify.notifications: grant select, insert",
             ),
             ("select, insert, update, delete on all tables in schema notify", ""),

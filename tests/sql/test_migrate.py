@@ -71,6 +71,9 @@ def catalog(url):
       from pg_index i join pg_class c on c.oid = i.indexrelid
       where c.relnamespace = 'notify'::regnamespace
       union all
+      select 'view ' || c.oid::regclass || pg_get_viewdef(c.oid) || c.reloptions::text
+      from pg_class c where c.relnamespace = 'notify'::regnamespace and c.relkind = 'v'
+      union all
       select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger
       where tgrelid = 'notify.notifications'::regclass
       order by 1"""

@@ -206,6 +206,26 @@ def test_what_a_worker_holds_is_read_from_the_leases_only(full):
     assert seen.read.total() <= 2 * sending.n + DAYS
 
 
+def test_how_many_are_ahead_is_read_from_the_due_index_and_no_further_than_the_limit(full):
+    query = "select notify.ahead_of(3::smallint, now(), notify.new_id(), %s) as n"
+    seen = touched(full, lambda: full.execute(query, [BATCH]).fetchone())
+    assert seen.answer.n == BATCH
+    assert seen.indexes == {"notifications_due"}
+    assert seen.read.total() <= 2 * BATCH + A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "sent", "failed"])
+def test_an_explanation_reads_its_row_and_what_is_ahead_of_it(full, status):
+    [row, *_], _ = some(full, status, days_ago=3)
+    before = "select count(*) as n from notify.notifications where status = 'queued'"
+    most = 2 * full.execute(before).fetchone().n if status == "queued" else A_LOOK_AT_THE_ENDS
+    query = "select * from notify.explain(%s)"
+    seen = touched(full, lambda: full.execute(query, [row.id]).fetchall())
+    assert seen.answer[-1].code == "enqueued"
+    assert seen.read["SEQ SCAN"] == 0
+    assert seen.read.total() <= most + 8
+
+
 @pytest.mark.parametrize("status", ["queued", "sending", "sent"])
 def test_a_cancel_reads_the_key_of_its_days_only(full, status):
     rows, partitions = some(full, status, days_ago=3)
@@ -388,6 +408,96 @@ def test_a_producer_reads_of_a_time_the_days_since_then_and_a_bounded_number_of_
     assert seen.read.total() <= 3 * ROWS / DAYS + len(seen.answer) + A_LOOK_AT_THE_ENDS
     seen = touched(owned, lambda: outcomes(owned, "since => %s", "-infinity"))
     assert seen.read.total() <= 100_000 + 2 * len(seen.answer) + A_LOOK_AT_THE_ENDS + 100
+
+
+@pytest.fixture
+def asks(owned):
+    """A producer's session, for which every thousandth row is its own, and no more."""
+    url = f"postgresql://asks_plans:p@{owned.info.host}:{owned.info.port}/{owned.info.dbname}"
+    owned.execute("create role asks_plans login password 'p'")
+    owned.execute("select notify.grant_producer('asks_plans', session_user)")
+    with psycopg.connect(url, autocommit=True, row_factory=namedtuple_row) as session:
+        yield session
+    owned.execute("select notify.revoke_producer('asks_plans')")
+    owned.execute("drop owned by asks_plans; drop role asks_plans")
+
+
+def by_view(db, asks, where, given=()):
+    """Ask the view as a producer; what it answered, and what was scanned in all sessions."""
+
+    def act():
+        rows = asks.execute(f"select id from notify.outcomes where {where}", given).fetchall()
+        asks.execute("select pg_stat_force_next_flush()")
+        asks.execute("select 1")  # it is flushed when the session is idle again
+        return [row.id for row in rows]
+
+    return touched(db, act)
+
+
+def one_of(db):
+    query = "select reference, id from notify.notifications where reference is not null limit 1"
+    return db.execute(query).fetchone()
+
+
+def test_the_view_finds_an_id_by_the_key_of_its_day(owned, asks):
+    id = one_of(owned).id
+    seen = by_view(owned, asks, "id = %s", [id])
+    assert seen.answer == [id]
+    assert seen.indexes == {"notifications_pkey"}
+    assert len(seen.partitions) == 1
+
+
+def test_the_view_finds_a_reference_by_its_index_and_reads_no_more_than_there_is(owned, asks):
+    one = one_of(owned)
+    for reference, found in ((one.reference, [one.id]), ("nobody's", [])):
+        seen = by_view(owned, asks, "reference = %s", [reference])
+        assert seen.answer == found
+        assert seen.indexes <= {"notifications_reference", "SEQ SCAN"}
+        assert seen.read["SEQ SCAN"] == 0  # days to come are empty
+        assert seen.read.total() <= 2 * len(found)
+
+
+def test_the_view_opens_the_days_since_a_time_and_no_others(owned, asks):
+    seen = by_view(owned, asks, "id >= notify.id_floor(now() - interval '25 hours')")
+    assert 0 < len(seen.answer) <= 2 * ROWS / DAYS / 1000 + 1
+    today = owned.execute("select to_char(now() at time zone 'utc', 'YYYYMMDD') as d").fetchone().d
+    assert min(int(day[-8:]) for day in seen.partitions if day[-8:].isdigit()) >= int(today) - 2
+    assert seen.read["SEQ SCAN"] == 0
+
+
+def test_a_join_of_a_thousand_orders_looks_into_the_index_for_each(owned, asks):
+    asks.execute(
+        "create temp table orders as select 'r' || n * 1000 as reference"
+        " from generate_series(1, 1000) n; analyze orders"
+    )
+    join = (
+        "select o.id from orders left join lateral notify.outcome_of(reference) o on true"
+        " where o.id is not null"
+    )
+
+    def act():
+        rows = asks.execute(join).fetchall()
+        asks.execute("select pg_stat_force_next_flush()")
+        asks.execute("select 1")
+        return rows
+
+    seen = touched(owned, act)
+    assert len(seen.answer) == ROWS / 1000
+    assert seen.indexes == {"notifications_reference", "notifications_pkey"}
+    assert seen.read["SEQ SCAN"] == 0
+    assert seen.read.total() <= 3 * len(seen.answer)
+
+
+def test_a_wait_reads_the_keys_of_its_days(owned, asks):
+    rows = owned.execute(
+        "select id, tableoid::regclass::text as day from notify.notifications"
+        " where reference is not null and settled_at is null limit 100"
+    ).fetchall()
+    seen = touched(owned, lambda: owned.execute(
+        "select notify.unended(%s) as ids", [[row.id for row in rows]]).fetchone().ids)  # fmt: skip
+    assert len(seen.answer) == len(rows) > 0
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == {row.day.removeprefix("notify.") for row in rows}
 
 
 ONE_NOTIFICATION = [

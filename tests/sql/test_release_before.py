@@ -20,18 +20,19 @@ from tests.ledger import enqueue
 pytestmark = pytest.mark.needs("before")
 
 COMMAND = "import sys; from service.cli.main import main; sys.exit(main(sys.argv[1:]))"
-EDGE = "0013-edge"
+DOORWAY = "0016-doorway"
 SHAPES = """
 select p.oid::regprocedure::text as name, pg_get_function_result(p.oid) as result
 from pg_proc p where p.pronamespace = 'notify'::regnamespace
 """
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s)"
 ENQUEUE = """
-select ord, id, created_at, refusal ->> 'constraint' as constraint from notify.enqueue(%s, '1 s')
-order by ord
+select ord, id, created_at, refusal ->> 'constraint' as constraint
+from notify.enqueue(%s, '2 s', '1 ms') order by ord
 """
 CLAIM = """
-select id, status, attempt from notify.claim(%s, 10, 'old:1-a', '1 min', 4, '1 hour')
+select id, status, attempt, is_test
+from notify.claim(%s::uuid[], 10, 'old:1-a', '1 min', 4, '1 hour', null::text)
 """
 SETTLE = """
 select status from notify.settle(%s, %s, '{sent}', '{null}', '{null}', '{1}', '{1}', '{null}',
@@ -127,21 +128,21 @@ def test_old_code_migrates_our_schema_back_to_its_functions_and_we_forward(
     assert shapes(dsn).items() >= ours.items()
 
 
-def test_the_edge_is_rolled_back_with_rows_in_the_ledger_and_old_code_goes_on(
+def test_the_doorway_is_rolled_back_with_rows_in_the_ledger_and_old_code_goes_on(
     dsn: str, old_code: Path
 ) -> None:
     with connected(dsn) as db:
         [queued] = enqueue(db)
         [sending] = enqueue(db)
         db.execute(CLAIM, [[sending]])
-    yoyo(dsn, "rollback", "--revision", EDGE)
+    yoyo(dsn, "rollback", "--revision", DOORWAY)
     old_notify(old_code, dsn, "migrate")
     goes_on(dsn)
     with connected(dsn) as db:
         assert [r.id for r in db.execute(CLAIM, [[queued]])] == [queued]
         assert settled(db, sending) == "sent"
 
-    assert migrate(dsn)[0] == EDGE
+    assert migrate(dsn)[0] == DOORWAY
 
     with connected(dsn) as db:
         assert settled(db, queued) == "sent"

@@ -23,8 +23,8 @@ FULL = {
 
 
 def rows(db, *elements, producer="shop"):
-    query = "select * from notify.rows_of(%s::jsonb, %s) r"
-    return db.execute(query, [json.dumps(elements), producer]).fetchall()
+    query = "select * from notify.rows_of(%s, %s::jsonb) r"
+    return db.execute(query, [producer, json.dumps(elements)]).fetchall()
 
 
 def test_what_is_said_stays_as_it_is(db):
@@ -44,7 +44,7 @@ def test_what_is_left_out_or_null_has_the_tables_default(db):
         rest = ("send_at", "expires_at", "max_attempts", "reference", "idempotency_key",
                 "traceparent")  # fmt: skip
         assert [getattr(row, name) for name in rest] == [None] * 6
-    query = "select payload::text from notify.rows_of(%s::jsonb, 'p')"
+    query = "select payload::text from notify.rows_of('p', %s::jsonb)"
     assert db.execute(query, [json.dumps([least])]).fetchone() == ("null",)
 
 
@@ -56,11 +56,20 @@ def test_rows_stand_in_the_order_of_their_elements(db):
 def test_what_is_no_array_of_objects_is_an_error(db):
     for wrong in ('{"channel": "log"}', "[1]", '"x"'):
         with pytest.raises(psycopg.Error):
-            db.execute("select * from notify.rows_of(%s::jsonb, 'p')", [wrong])
+            db.execute("select * from notify.rows_of('p', %s::jsonb)", [wrong])
 
 
 def test_it_becomes_part_of_the_statement_that_calls_it(db):
     """Or each batch would be copied once more, and each call would start SQL anew."""
-    plan = db.execute("explain select r.channel from notify.rows_of('[{}]', 'p') r").fetchall()
+    plan = db.execute(
+        "explain select r.channel from notify.rows_of('p', '[{}]'::jsonb) r"
+    ).fetchall()
     assert "Function Scan on jsonb_to_recordset" in str(plan)
     assert "rows_of" not in str(plan)
+
+
+def test_functions_of_before_get_the_rows_without_what_they_do_not_know(db):
+    query = "select * from notify.rows_of(%s::jsonb, 'shop') r"
+    [row] = db.execute(query, [json.dumps([FULL])]).fetchall()
+    [now] = rows(db, FULL)
+    assert row._asdict() == {n: v for n, v in now._asdict().items() if n != "traceparent"}

@@ -214,6 +214,8 @@ def test_every_function_is_bound_or_pins_its_path(path):
         return
     if path.stem in ("accept", "take_key"):  # row triggers, for which that is too dear
         return
+    if path.stem == "wait":  # with it a procedure cannot commit; test_wait.py tries it with traps
+        return
     assert "$$" not in header
     assert re.search(r"\n *(return\b|begin atomic)", header)
 

@@ -30,6 +30,7 @@ from service.api import body, read, redrive
 from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.http.problems import Problem
+from service.http.query import parameters
 from service.model import Channel
 from tests.unit.workers.claims import a_claim
 from workers.channels.channel import Mail
@@ -221,7 +222,7 @@ def test_no_long_recipient_of_a_row_reaches_them(patterns, text) -> None:
 def test_no_long_parameter_reaches_them(patterns, name) -> None:
     for text in LONG:
         with watching(patterns) as seen, suppress(Problem):
-            read.parameters(MultiDict({name: text}))
+            parameters(MultiDict({name: text}), read.PARAMETERS)
         assert longest(seen) <= (255, "~"), text[:20]
         request: Any = SimpleNamespace(match_info={"id": text})
         with watching(patterns) as seen, suppress(Problem):

@@ -8,16 +8,21 @@ from service.model import Channel as Name
 from workers.channels.channel import Channel
 from workers.channels.email import EmailChannel
 from workers.channels.log import LogChannel
+from workers.channels.sandbox import Sandboxed
 from workers.channels.webhook import WebhookChannel
 
 
-def channels(settings: Settings, now: Callable[[], float] = time.time) -> dict[str, Channel]:
+def channels(
+    settings: Settings, now: Callable[[], float] = time.time, sandbox: str | None = None
+) -> dict[str, Channel]:
     """Return how each channel is delivered. `now` gives the time, in seconds since 1970.
 
-    Raises ConfigError for a value that is no webhook secret.
+    `sandbox`: the inbox that takes everything, as `http://host:port`; None: there is none. Raises
+    ConfigError for a value that is no webhook secret.
     """
-    return {
-        Name.WEBHOOK: WebhookChannel(settings, now),
-        Name.EMAIL: EmailChannel(settings, now),
-        Name.LOG: LogChannel(),
-    }
+    webhook = WebhookChannel(settings, now)
+    email = EmailChannel(settings, now)
+    if sandbox is not None:
+        sandboxed = Sandboxed(webhook, sandbox)
+        return {Name.WEBHOOK: sandboxed, Name.EMAIL: email, Name.LOG: sandboxed}
+    return {Name.WEBHOOK: webhook, Name.EMAIL: email, Name.LOG: LogChannel()}

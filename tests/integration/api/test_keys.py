@@ -23,6 +23,7 @@ ROUTES = {
     ("POST", "/notify/batch"): {"send", "send:log", "admin"},
     ("GET", "/notifications"): {"read", "read:payload", "operate", "admin"},
     ("GET", f"/notifications/{NOBODY}"): {"read", "read:payload", "operate", "admin"},
+    ("GET", f"/notifications/{NOBODY}/explain"): {"read", "read:payload", "operate", "admin"},
     ("POST", f"/notifications/{NOBODY}/cancel"): {"send", "send:log", "operate", "admin"},
     ("POST", "/redrive"): {"operate", "admin"},
     ("GET", "/keys"): {"admin"},
@@ -213,6 +214,7 @@ def test_what_nobody_named_as_a_producer_is_no_keys_own(api: Api, db, shop) -> N
     [id] = ledger.enqueue(db)
     db.execute("update notify.notifications set producer = null where id = %s", [id])
     assert api.get(f"/notifications/{id}", **bearer(shop)).status == 404
+    assert api.get(f"/notifications/{id}/explain", **bearer(shop)).status == 404
     assert ask(api, "POST", f"/notifications/{id}/cancel", **bearer(shop)).status == 404
 
 

@@ -19,5 +19,6 @@ class Row:
 
 def test_columns_are_the_fields_each_within_its_limit():
     assert columns(Row, {"name": 9}, without=("payload",)) == (
-        "id, left(name::text, 9) as name, notify.readable(at) as at, notify.readable(until) as until"
+        "id, left(name::text, 9) as name, notify.readable(at) as at,"
+        " notify.readable(until) as until"
     )

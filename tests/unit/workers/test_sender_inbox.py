@@ -17,6 +17,7 @@ from workers.claim import Unstarted
 from workers.doubts import Doubts
 from workers.names import Names
 from workers.pace import Paces
+from workers.parkings import Parkings
 from workers.sender import Sender
 from workers.shortage import Shortages
 from workers.slots import Slots
@@ -44,6 +45,7 @@ def stopping_sender():
         channels={"log": LogChannel()},
         breakers=Breakers(settings, metrics),
         paces=Paces(),
+        parkings=Parkings(),
         shortages=Shortages(metrics),
         names=Names(),
         doubts=Doubts(),

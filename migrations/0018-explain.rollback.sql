@@ -1,0 +1,2 @@
+drop table notify.destination_state;
+drop table notify.workers;

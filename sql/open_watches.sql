@@ -1,0 +1,26 @@
+-- open_watches() -> nothing
+--
+-- Let PUBLIC call what a watch calls with the rights of whoever changes a table, if there are watches.
+--
+-- Note     Until the first watch the schema stays closed
+-- Caller   keep_watch(), keep_rights()
+create or replace function notify.open_watches() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_function regprocedure;
+begin
+  if not exists (select from notify.kept_watches) then
+    return;
+  end if;
+  if not has_schema_privilege('public', 'notify', 'usage') then
+    grant usage on schema notify to public;
+  end if;
+  for v_function in select f.name::regprocedure from notify.public_rights() f loop
+    if not has_function_privilege('public', v_function, 'execute') then
+      execute format('grant execute on function %s to public', v_function);
+    end if;
+  end loop;
+end
+$$;
+
+comment on function notify.open_watches() is 'open_watches() -> nothing';

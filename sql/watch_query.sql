@@ -1,0 +1,86 @@
+-- watch_query(p_table, p_event, p_names, p_columns, p_condition, p_reference) -> text
+--
+-- Write the query that makes the payloads of one statement's changes from its transition tables old_rows and new_rows.
+--
+-- Args     p_table regclass; p_event text: insert, update or delete; p_names text[]: what the columns were called when
+--          the watch was made, by attnum (null: not to be used); p_columns text[] (null: all); p_condition text,
+--          p_reference text: expressions over old and new (null: none)
+-- Returns  a query of (payload, reference), $1 is what the payload says of the table, $2 of the time
+-- Raises   55000: the table has no primary key of btree
+-- Note     old and new are paired by the primary key as it is now. A name that the table no longer has means the column
+--          that had it when the watch was made. An update that leaves the chosen columns as they were, byte by byte,
+--          is left out. Columns are bound by name to the rows, and the planner flattens the inner selects
+-- Plan     a hash join of the two transition tables, planned anew for each statement with their real sizes
+-- Caller   watched(), on_change(), with the rights of whoever calls
+create or replace function notify.watch_query(
+  p_table regclass, p_event text, p_names text[], p_columns text[], p_condition text, p_reference text)
+returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
+declare
+  v_aliases text;
+  v_old text;
+  v_new text;
+  v_pairs text;
+  v_old_is_there text;
+  v_new_is_there text;
+  v_reference text;
+  v_from text;
+begin
+  with now as (
+    select a.attnum, a.attname::text as name, a.attgenerated from pg_attribute a
+    where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped
+  ), aliased as (
+    select n.*, case when n.name = p_names[n.attnum] or exists (select from now o where o.name = p_names[n.attnum])
+      then n.name else coalesce(p_names[n.attnum], n.name) end as alias
+    from now n
+  ), key as (
+    select k.ord, a.alias, format('operator(%I.%s)', s.nspname, o.oprname) as equals
+    from pg_index i
+    cross join lateral unnest(i.indkey::int2[], i.indclass::oid[]) with ordinality as k(attnum, class, ord)
+    join aliased a on a.attnum = k.attnum
+    join pg_opclass c on c.oid = k.class
+    join pg_amop m on m.amopfamily = c.opcfamily and m.amoplefttype = c.opcintype and m.amoprighttype = c.opcintype
+      and m.amopstrategy = 3 and m.amopmethod = (select h.oid from pg_am h where h.amname = 'btree')
+    join pg_operator o on o.oid = m.amopopr
+    join pg_namespace s on s.oid = o.oprnamespace
+    where i.indrelid = p_table and i.indisprimary and k.ord <= i.indnkeyatts
+  ), chosen as (
+    select a.attnum, a.alias, case when p_columns is null then a.name else a.alias end as key
+    from aliased a where case when p_columns is null then a.attgenerated <> 'v' else a.alias = any (p_columns) end
+  )
+  select (select string_agg(format('%I', a.alias), ', ' order by a.attnum) from aliased a),
+    (select string_agg(format('old.%I as %I', c.alias, c.key), ', ' order by c.attnum) from chosen c),
+    (select string_agg(format('new.%I as %I', c.alias, c.key), ', ' order by c.attnum) from chosen c),
+    (select string_agg(format('old.%I %s new.%1$I', k.alias, k.equals), ' and ' order by k.ord) from key k),
+    (select format('old.%I is not null', k.alias) from key k where k.ord = 1),
+    (select format('new.%I is not null', k.alias) from key k where k.ord = 1),
+    (select format('case when new.%I is not null then new.%I else old.%2$I end', k.alias, a.alias)
+      from key k join aliased a on a.alias = p_reference where k.ord = 1)
+  into v_aliases, v_old, v_new, v_pairs, v_old_is_there, v_new_is_there, v_reference;
+  if v_pairs is null then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('%s has no primary key, by which old and new rows are paired', p_table),
+      hint = 'Give it one: alter table … add primary key (…).';
+  end if;
+  v_from := case p_event
+    when 'insert' then 'new_rows as new(%1$s) left join new_rows as old(%1$s) on false'
+    when 'delete' then 'old_rows as old(%1$s) left join old_rows as new(%1$s) on false'
+    else 'old_rows as old(%1$s) full join new_rows as new(%1$s) on ' || replace(v_pairs, '%', '%%') end;
+  return format('select jsonb_build_object(''table'', $1, ''op'', %s, ''at'', $2,'
+      ' ''old'', case when %s then to_jsonb("notify old".*) end,'
+      ' ''new'', case when %s then to_jsonb("notify new".*) end), (%s%s)::text from ',
+      case p_event when 'update' then format(
+        'case when not (%s) then ''delete'' when not (%s) then ''insert'' else ''update'' end',
+        v_new_is_there, v_old_is_there) else quote_literal(p_event) end,
+      v_old_is_there, v_new_is_there, coalesce(v_reference, p_reference, 'null'), e'\n')
+    || format(v_from, v_aliases)
+    || format(' cross join lateral (select %s) as "notify old" cross join lateral (select %s) as "notify new" where ',
+      v_old, v_new)
+    || case p_event when 'update' then format(
+      '(not (%s) or not (%s) or "notify old".* *<> "notify new".*) and ', v_old_is_there, v_new_is_there) else '' end
+    || format('(%s%s)', coalesce(p_condition, 'true'), e'\n');
+end
+$$;
+
+comment on function notify.watch_query(regclass, text, text[], text[], text, text) is
+  'watch_query(p_table, p_event, p_names, p_columns, p_condition, p_reference) -> text';

@@ -1,0 +1,117 @@
+"""The heart: a thread that tells the ledger each 10 s that this worker lives, and what it knows.
+
+It has a connection of its own, so that no claim and no settle waits for it, and nothing waits for
+it when the worker stops. Nobody depends on what it writes but people, who ask notify.explain().
+"""
+
+import math
+import socket
+import time
+from collections.abc import Callable
+
+from service.channels.words import CHANNELS, WORDS
+from service.config.settings import Settings
+from service.errors import DatabaseAway
+from service.logs.logs import first_line
+from service.logs.outage import Outage
+from service.logs.seldom import Seldom
+from service.metrics import WorkerMetrics
+from service.process.distribution import installed_version
+from workers.loop import Loop
+from workers.parkings import Kept, Parking, Parkings
+from workers.slots import Slots
+from workers.store import Beat, Store
+
+BEAT_S = 10.0
+LOOK_S = 1.0  # between looks at what is kept back
+
+
+class Quiet(Outage):
+    """The heart's own knowledge of PostgreSQL: what only it meets must not disturb the others."""
+
+    def away(self, error: Exception, connection: str = "") -> None:
+        """Log nothing: the claimer and the settler do."""
+
+
+class Heart(Loop):
+    """Beats. What it could not write it writes later: each time it compares, and keeps no queue.
+
+    Threads: stop is the runner's; all else is its own thread's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        *,
+        store: Store,
+        slots: Slots,
+        parkings: Parkings,
+        settled: Callable[[], int],
+        outage: Outage,
+    ) -> None:
+        super().__init__("heart", metrics)
+        self._store = store
+        self._slots = slots
+        self._parkings = parkings
+        self._settled = settled
+        self._outage = outage
+        self._missed = Seldom("heartbeat_missed")
+        self._started_at = time.monotonic()
+        self._beat_at = -math.inf
+        self._written: set[Kept] = set()
+        self._says = Beat(
+            host=socket.gethostname(),
+            version=installed_version(),
+            environment=settings.environment,
+            channels=sendable(settings),
+            patience_s=settings.breaker_patience_mins * 60,
+        )
+
+    def turn(self) -> None:
+        """Beat if it is time, and write what has changed; else wait."""
+        now = time.monotonic()
+        try:
+            if now >= self._beat_at:
+                self._beat(now)
+            self._write(self._parkings.current(now), now)
+        except Exception as error:
+            if not (isinstance(error, DatabaseAway) and self._outage.lasts):
+                self._missed.happened(reason=first_line(error))
+            self._stopping.wait(BEAT_S)
+        else:
+            self._stopping.wait(LOOK_S)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._store.close()
+
+    def _beat(self, now: float) -> None:
+        """Say that we live; who was not known has to say everything again."""
+        is_new = self._store.beat(
+            self._says,
+            slots=self._slots.most,
+            in_flight=self._slots.sending,
+            settled=self._settled(),
+            up_s=now - self._started_at,
+        )
+        if is_new:
+            self._written.clear()
+        self._beat_at = now + BEAT_S
+
+    def _write(self, current: dict[Kept, Parking], now: float) -> None:
+        """Write what is kept back since the last look, and what no longer is."""
+        begun = {kept: parking for kept, parking in current.items() if kept not in self._written}
+        ended = self._written - current.keys()
+        if begun or ended:
+            self._store.note_destinations(begun, ended, now)
+            self._written = set(current)
+
+
+def sendable(settings: Settings) -> list[str]:
+    """Name the channels whose settings are there."""
+    return [
+        channel
+        for channel in CHANNELS
+        if all(getattr(settings, name.lower()) for name in WORDS[channel].get("needs", ()))
+    ]

@@ -1,0 +1,85 @@
+"""From which destinations this worker keeps rows back, and why: what only it knows of them.
+
+The heart writes it into the ledger, where notify.explain() reads it. It is a hint for people, and
+decides nothing.
+"""
+
+import threading
+from dataclasses import dataclass
+from hashlib import sha256
+
+from service.model import Channel
+from service.names.origin import origin
+from workers.channels.simulator import is_played
+from workers.claim import Parked, Unstarted
+
+KNOWN_MAX = 1000  # more are left out
+# After the last row came back, another one would have been kept back by now.
+GONE_AFTER_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is kept back. `destination` "": the mail server of all mails; `url_hash` "": all of it.
+
+    A URL may be a secret: its hash is enough to find the rows that go to it.
+    """
+
+    channel: str
+    destination: str
+    state: Parked
+    url_hash: str = ""
+
+
+@dataclass(slots=True)
+class Parking:
+    """Since when, and until when the last of its rows was put off. Both are monotonic."""
+
+    since: float
+    until: float
+    code: str | None
+
+
+class Parkings:
+    """What this worker keeps back now.
+
+    Threads: any sender may call note, and the heart current.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, Parked, str], Parking] = {}
+        self._lock = threading.Lock()
+
+    def note(self, name: str, put_off: Unstarted, now: float, code: str | None) -> None:
+        """Note that a claim for the destination `name` is put off.
+
+        `code`: of the answer that is the reason, if one is.
+        """
+        claim, why, until = put_off.claim, put_off.parked, now + put_off.delay_s
+        if why is None:
+            return
+        key = claim.channel, name, why, claim.recipient if why is Parked.URL else ""
+        with self._lock:
+            parking = self._known.get(key)
+            if parking is not None:
+                parking.until = max(parking.until, until)
+            elif len(self._known) < KNOWN_MAX and not is_played(claim):
+                self._known[key] = Parking(now, until, code)
+
+    def current(self, now: float) -> dict[Kept, Parking]:
+        """Return what is kept back now; forget what no longer is."""
+        with self._lock:
+            for key in [k for k, p in self._known.items() if p.until + GONE_AFTER_S < now]:
+                del self._known[key]
+            known = list(self._known.items())
+        return {kept: parking for key, parking in known if (kept := spelled(*key)) is not None}
+
+
+def spelled(channel: str, name: str, why: Parked, url: str) -> Kept | None:
+    """Spell a destination as notify.destination_of() does; None: it is no place of that kind."""
+    if channel == Channel.EMAIL and "://" in name:
+        name = name.partition(" ")[2]
+    elif origin(name) != name:
+        return None
+    url_hash = sha256(url.encode()).hexdigest() if url else ""
+    return Kept(channel=channel, destination=name, state=why, url_hash=url_hash)
