@@ -113,6 +113,9 @@ def add_roles(commands: Any) -> None:
         commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
         "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip
     add_json(migrate)
+    command(commands, "schema", "service.cli.schema", "print the schema as SQL, for tests",
+        "One statement that may run again: psql and any driver loads it into the database of your "
+        "tests. Nothing is sent from there. Connects to nothing.")  # fmt: skip
     api = command(commands, "api", "service.cli.roles", "run the HTTP edge",
         "POST /notify and the reads, on PORT; needs DATABASE_URL.", function="api")  # fmt: skip
     add_port(api)

@@ -1,9 +1,12 @@
-"""Clients that a test made are closed at its end."""
+"""Clients that a test made are closed at its end; a Django project has the test's databases."""
 
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 from notification_client import Client
+
+from tests.client.project import configure_django, described
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +23,14 @@ def clients_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for client in made:
         client.close()
+
+
+@pytest.fixture
+def shop(dsn: str, empty_dsn: str) -> Iterator[None]:
+    """Let Django's default connection be one to the test's database; the other's has no schema."""
+    configure_django()
+    for alias, url in (("default", dsn), ("ledger", empty_dsn)):
+        connections.settings[alias] |= described(url)
+        connections[alias].settings_dict |= described(url)
+    yield
+    connections.close_all()

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool
 
+from tests.client.project import configure_django
+
 
 class Held:
     """What a program holds: `db`, and how it ends its transaction and runs what is awaited."""
@@ -82,13 +84,9 @@ def sqlalchemy_scoped_session(url: str) -> Iterator[Held]:
 
 @contextmanager
 def django_connection(url: str) -> Iterator[Held]:
-    import django
-    from django.conf import settings as configured
     from django.db.backends.postgresql.base import DatabaseWrapper
 
-    if not configured.configured:
-        configured.configure(USE_TZ=True)
-    django.setup()
+    configure_django()
     at = urlsplit(url)
     settings = {
         "ENGINE": "django.db.backends.postgresql", "NAME": at.path[1:], "USER": at.username,
