@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.corpus import REFUSED
 
 ROOT = Path(__file__).resolve().parents[2]
