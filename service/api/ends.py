@@ -62,8 +62,8 @@ class Ends:
         self._waiting.setdefault(id, set()).add(end)
         end.add_done_callback(lambda end: self._forget(id, end))
         self._look_at([id])
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._kept(), name="ends")
+        if self._task is None:
+            self._begin()
         return end
 
     async def close(self, _app: object = None) -> None:
@@ -73,6 +73,13 @@ class Ends:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def _begin(self, _ended: object = None) -> None:
+        """Begin to listen and look; again if somebody came while the last task was ending."""
+        self._task = None
+        if self._waiting and not self._is_closed:
+            self._task = asyncio.create_task(self._kept(), name="ends")
+            self._task.add_done_callback(self._begin)
 
     def _forget(self, id: UUID, end: End) -> None:
         self._count -= 1
@@ -99,6 +106,7 @@ class Ends:
                 await self._turn()
         except Exception:
             logger.exception("unexpected_error", task="ends")
+            await asyncio.sleep(SLOW_S)
         finally:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
@@ -148,6 +156,7 @@ class Ends:
                 logger.exception("unexpected_error", task="ends, hearing")
             finally:
                 self._hears = False
+                self._look_at(self._waiting)
                 await self._listener.close()
             await asyncio.sleep(SLOW_S)
 

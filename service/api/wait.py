@@ -51,6 +51,8 @@ class WaitHandler:
         end = self._ends.expect(id)
         connection = cast("Connection", request.protocol)
         connection.on_lost = end.cancel
+        if request.transport is None:  # it has hung up during the first look
+            end.cancel()
         try:
             await asyncio.wait([end], timeout=wait_s)
         finally:

@@ -17,6 +17,7 @@ from uuid import UUID
 import aiohttp
 import pytest
 
+from service.api import ends
 from service.http.connections import Limits
 from tests.integration.api.link import Link
 from tests.integration.api.serving import LINE, Api, serving
@@ -323,6 +324,35 @@ def test_where_nothing_can_be_heard_it_looks_each_second(dsn: str, db, warned) -
         assert asked.result().json["status"] == "sent"
         assert db.execute(LISTENERS).fetchone().n == 0
     assert ["waits_hear_nothing" in line for line in warned] == [True]
+
+
+def test_an_end_is_found_while_only_the_listening_session_is_cut(dsn: str, db) -> None:
+    url = urlsplit(dsn)
+    [id] = enqueue(db)
+    with Link(dsn) as link:
+        who = url.netloc.rpartition("@")[0]
+        through = url._replace(netloc=f"{who}@127.0.0.1:{link.port}", query="").geturl()
+        with serving(dsn, database_direct_url=through) as api, asking(api) as ask:
+            asked = ask(id, 30)
+            wait_for(lambda: db.execute(LISTENING).fetchone().n)
+            link.cut()
+            wait_for(lambda: db.execute(LISTENERS).fetchone().n == 0)
+            sent(db, id)
+            answer = asked.result()
+            assert answer.json["status"] == "sent"
+            assert answer.took_s < SOON_S
+
+
+def test_who_comes_while_the_session_is_given_up_is_heard(
+    api: Api, db, waiting, monkeypatch
+) -> None:
+    monkeypatch.setattr(ends, "LINGER_S", 0.001)
+    for _ in range(10):
+        [id] = enqueue(db)
+        asked = waiting(id, 30)
+        wait_for(lambda id=id: db.execute(ASKED, [id]).fetchone().notify_on_end)
+        sent(db, id)
+        assert asked.result().took_s < SOON_S
 
 
 def test_bells_that_anybody_rings_are_no_ends(api: Api, db, other_db, waiting) -> None:
