@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from service.cli.address import base_url
-from service.cli.output import note, say, show
+from service.cli.output import is_json, note, say, show
 from service.errors import ConfigError, NotifyError
 
 FILTERS = ("status", "channel", "reference")
