@@ -8,7 +8,7 @@
 -- Note     In PL/pgSQL the plan is kept; in SQL it would be made for each row, at 240 microseconds a repetition
 --          instead of 50
 -- Plan     the primary keys of idempotency_keys and idempotency_keys_before
--- Caller   take_key(), accept(), enqueue_keyed(), enqueue(), send(), outcomes(), validate()
+-- Caller   take_key(), accept(), enqueue_keyed(), enqueue(), send(), send_many(), outcomes(), validate()
 create or replace function notify.known_key(p_producer text, p_key text)
 returns table (notification_id uuid, created_at timestamptz, request bigint)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -6,7 +6,7 @@
 -- Locks    the table, while its triggers are dropped: ACCESS EXCLUSIVE, until the transaction ends
 -- Note     Only the table's owner may drop triggers, as PostgreSQL has it. To others a NOTICE says that they are left,
 --          where they do nothing
--- Caller   the migration 9999 deploys it; producers call it
+-- Caller   producers; watched() and watches_amiss() name it
 create or replace function notify.off_change(id bigint) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -4,7 +4,7 @@
 --
 -- Args     p_constraint text, the rule's name; p_column text, where; p_hint text, what to write instead
 -- Raises   check_violation (23514) with constraint and column set
--- Caller   accept(), send()
+-- Caller   accept(), send(), send_many(), check_watch(), keep_watch()
 create or replace function notify.refuse(p_constraint text, p_column text, p_hint text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

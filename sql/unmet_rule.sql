@@ -11,7 +11,7 @@
 --          inlines into accept(). SET search_path would cost each row 1.5 microseconds on PostgreSQL 15.
 --          A producer may choose the id. It must be within a day of the clock, because it names the partition.
 --          Times are bounded, because one row at 'infinity' would make claim() or due() fail for all.
--- Caller   accept(), validate()
+-- Caller   accept(), validate(), keep_watch()
 create or replace function notify.unmet_rule(
   p_id uuid, p_status text, p_attempt integer, p_is_ours_alone boolean, p_channel text,
   p_recipient text, p_payload jsonb, p_priority smallint, p_max_attempts integer, p_reference text,

@@ -4,7 +4,7 @@
 --
 -- Returns  (fault, remedy). No row: all is well
 -- Plan     pg_trigger, all of it
--- Caller   faults(), when it is asked for all
+-- Caller   Store.faults, when it asks for all
 create or replace function notify.watches_amiss() returns table (fault text, remedy text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('trigger %I of %s names no watch of that table, and does nothing', t.name, t.relation),

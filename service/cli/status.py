@@ -21,10 +21,10 @@ def run(args: argparse.Namespace) -> int:
     from service.cli import client
 
     refuse_lone_timeout(args)
-    id = an_id(args.id)
+    base, id = base_url(args), an_id(args.id)
     if args.wait:
-        return waited(args, base_url(args), id)
-    notification = shaped(client.status(base_url(args), id), "id", "status", "attempts")
+        return waited(args, base, id)
+    notification = shaped(client.status(base, id), "id", "status", "attempts")
     if is_json(args):
         show(notification)
     else:

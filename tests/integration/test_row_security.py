@@ -29,7 +29,7 @@ def url(db: psycopg.Connection[Any], dsn: str) -> Iterator[str]:
         name, Identifier(db.info.dbname)
     )
     db.execute(owner + SQL("grant all on schema notify, public to {0}").format(name))
-    for schema, kind in (("notify", "tables"), ("notify", "functions"), ("public", "tables")):
+    for schema, kind in (("notify", "tables"), ("notify", "routines"), ("public", "tables")):
         db.execute(SQL(f"grant all on all {kind} in schema {schema} to {{}}").format(name))
     yield f"postgresql://owner_{db.info.dbname}:p@{dsn.rpartition('@')[2]}"
     db.execute(SQL("reassign owned by {0} to current_user; drop owned by {0}").format(name))

@@ -84,4 +84,4 @@ def test_the_page_of_promises_names_the_same_functions():
     table = STABILITY.partition("| function | arguments, by name |")[2].partition("\n\n")[0]
     named = {*re.findall(r"^\| `notify\.(\w+)`", table, re.MULTILINE)}
     operators = {"grant_producer", "revoke_producer"}
-    assert named - operators == {name for name, *_ in CALLS} | {"watches"}
+    assert named - operators == {name for name, *_ in CALLS}

@@ -58,7 +58,7 @@ TAKEN = {
         "trigger tell_end .* is missing",
     ),
     "the transaction": (
-        "alter table notify.notifications drop transaction_id",
+        "alter table notify.notifications drop transaction_id cascade",
         "column transaction_id of notify.notifications is missing",
     ),
     "the default of the wish to hear the end": (

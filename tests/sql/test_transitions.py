@@ -234,7 +234,7 @@ def test_every_function_that_moves_is_tried_here():
     tried = {name.split()[0] for name in MOVES}
     # test_erase.py tries erase(), and so blank(), with every status, and test_ask_end.py its own:
     # rows change and do not move.
-    begin = {"enqueue", "enqueue_all", "enqueue_keyed", "send"}
+    begin = {"enqueue", "enqueue_all", "enqueue_keyed", "send", "send_many", "put_watched"}
     assert moving - begin - {"requeue", "erase", "blank", "ask_end"} == tried - {"due,"}
 
 
