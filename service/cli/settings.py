@@ -45,6 +45,7 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
     Raises ConfigError when neither says where the database is.
     """
     from service.embedded.kept import kept_settings
+    from service.embedded.running import running_up
 
     settings = settings_for(args)
     if settings.database_url is not None:
@@ -55,6 +56,10 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
     kept = kept_settings(directory) | inbox_settings(directory)
     settings = replace(settings, **{k: v for k, v in kept.items() if not getattr(settings, k)})
     required(settings, "database_url")
+    if running_up(directory).get("is_sandbox"):
+        from service.cli.sandbox import for_sandbox
+
+        return replace(for_sandbox(settings), smtp_url=settings.smtp_url)
     return with_loopback(settings)
 
 

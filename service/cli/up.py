@@ -155,7 +155,9 @@ async def everything(
             serving(settings, process, inbox_url=inbox_url, is_sandbox=is_sandbox, tracer=tracer)
         )
         if servers is not None:
-            roles.enter_context(written_down(servers.state.directory, api, mail_to))
+            roles.enter_context(
+                written_down(servers.state.directory, api, mail_to, is_sandbox=is_sandbox)
+            )
         own = settings.database_url if is_own_database else None
         said = banner(api, own, inbox, settings.guard, is_sandbox=is_sandbox)
         print(said, file=cast(TextIO, Printer()), flush=True)

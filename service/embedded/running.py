@@ -16,14 +16,17 @@ NAME = "running.json"
 
 
 @contextmanager
-def written_down(directory: Path, api: str, smtp_url: str | None) -> Iterator[None]:
+def written_down(
+    directory: Path, api: str, smtp_url: str | None, *, is_sandbox: bool = False
+) -> Iterator[None]:
     """Keep the file while the context lasts. `smtp_url` None: mail does not go to the inbox.
 
     The URL of another mail server is never written: it may hold a password.
     """
     file = directory / NAME
     draft = file.with_suffix(".new")
-    draft.write_text(json.dumps({"pid": os.getpid(), "api": api, "smtp_url": smtp_url}))
+    where = {"pid": os.getpid(), "api": api, "smtp_url": smtp_url, "is_sandbox": is_sandbox}
+    draft.write_text(json.dumps(where))
     draft.replace(file)
     try:
         yield

@@ -29,6 +29,11 @@ declare
     where s.name in (
       'search_path', 'standard_conforming_strings', 'lock_timeout', 'client_min_messages'));
 begin
+if pg_catalog.to_regnamespace('notify') is null and not
+  pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create') then
+  raise insufficient_privilege using message = pg_catalog.format(
+    '%s may not create a schema in %s', current_user, pg_catalog.current_database());
+end if;
 set local client_min_messages = warning;
 set local standard_conforming_strings = on;
 execute $notify_sql$

@@ -309,3 +309,22 @@ def test_django_with_the_printed_schema(program, pytester, dsn, capfd):
         conftest=DJANGO, django=True, shop_settings=SETTINGS.format(**conninfo_to_dict(dsn)),
     )  # fmt: skip
     done.assert_outcomes(passed=6)
+
+
+def test_a_test_that_asks_for_the_outbox_alone_runs_on_djangos_test_database(
+    program, pytester, dsn, capfd
+):
+    assert main(["schema"]) == 0
+    pytester.path.joinpath("notify.sql").write_text(capfd.readouterr().out)
+    done = program(
+        """
+        from django.db import connection
+
+        def test_alone(outbox):
+            outbox.assert_none()
+            assert connection.settings_dict["NAME"].startswith("test_")
+    """,
+        "--ds", "shop_settings",
+        conftest=DJANGO, django=True, shop_settings=SETTINGS.format(**conninfo_to_dict(dsn)),
+    )  # fmt: skip
+    done.assert_outcomes(passed=1)

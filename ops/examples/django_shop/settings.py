@@ -1,6 +1,6 @@
 """A Django project whose mails and webhooks are sent by the service.
 
-pip install django 'psycopg[binary]' postgres-notification-client
+pip install django 'psycopg[binary]' ./service/client
 export DATABASE_URL=postgresql://… DJANGO_SETTINGS_MODULE=settings
 """
 

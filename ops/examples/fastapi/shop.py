@@ -1,6 +1,6 @@
 """A shop: FastAPI, SQLAlchemy's asyncio, and notifications in the transaction of an order.
 
-pip install fastapi uvicorn 'sqlalchemy[asyncio]' 'psycopg[binary]' postgres-notification-client
+pip install fastapi uvicorn 'sqlalchemy[asyncio]' 'psycopg[binary]' ./service/client
 DATABASE_URL=postgresql+psycopg://… uvicorn shop:app
 """
 

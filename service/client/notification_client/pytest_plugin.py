@@ -21,6 +21,28 @@ from notification_client.outbox import Outbox
 BACKEND = "notification_client.django.EmailBackend"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let tests with our notify_db ask pytest-django for the database, as it asks by their names.
+
+    It makes a test database only if a collected test asks; else tests would run on the real one.
+    """
+    if has_django(config):
+        for item in items:
+            fixtures = getattr(item, "_fixtureinfo", None)
+            found = fixtures.name2fixturedefs.get("notify_db") if fixtures else None
+            if found and found[-1].func.__module__ == __name__ and not asks(item):
+                item.add_marker("django_db")
+
+
+def asks(item: pytest.Item) -> bool:
+    """Return whether a test asks for Django's database itself."""
+    names = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+    if item.get_closest_marker("django_db"):
+        return True
+    return not names.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def notify_db(request: pytest.FixtureRequest) -> Any:
     """Give the connection or session by which the program under test enqueues."""

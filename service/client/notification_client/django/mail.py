@@ -150,14 +150,14 @@ def name_of(attachment: Any) -> str:
 def mailbox(address: object) -> str:
     """Take name@domain out of an address such as "Ada <ada@example.org>".
 
-    What is no mailbox of the service's is refused by the database. Raises ValueError for none, and
-    for several in one text.
+    What is no mailbox of the service's is refused by the database. Raises ValueError for several in
+    one text.
     """
     text = line("address", address)
     found = getaddresses([text])
-    if len(found) != 1 or "@" not in found[0][1]:
+    if len([1 for _, mailbox in found if "@" in mailbox]) > 1:
         raise ValueError(f"not one mail address: {text!r}")
-    return found[0][1]
+    return (found[0][1] if len(found) == 1 else "") or text
 
 
 def line(name: object, value: object) -> str:

@@ -107,6 +107,8 @@ def mail_goes() -> str:
     backend = str(getattr(settings, "MAILERS", "") or settings.EMAIL_BACKEND)
     if "notification_client.django.EmailBackend" in backend:
         return "send_mail() goes this way"
+    if "notification_client." in backend:
+        raise CommandError("EMAIL_BACKEND is none: write notification_client.django.EmailBackend")
     return "send_mail() does not go this way: EMAIL_BACKEND is another"
 
 
