@@ -4,7 +4,7 @@
 --
 -- Raises   23514 with a named constraint, the argument as its column, and a hint
 -- Note     It looks at the catalog alone, with the owner's rights, as refuse() is no producer's
--- Caller   on_change()
+-- Caller   on_change(), keep_watch()
 create or replace function notify.check_watch(p_table regclass, p_events text[], p_columns text[], p_on_error text)
 returns void
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -6,7 +6,6 @@
 -- Returns  its id
 -- Raises   42501: who speaks may not send; what accept() would raise of its notifications
 -- Note     Without triggers, which only on_change() makes with the rights of its caller, a watch does nothing
--- Locks    the row of notify.settings: two GRANTs at once would fail
 -- Caller   on_change()
 create or replace function notify.keep_watch(
   p_table regclass, p_events text[], p_channel text, p_recipient text, p_columns text[], p_condition text,
@@ -19,6 +18,7 @@ declare
   v_unmet text[];
   v_id bigint;
 begin
+  perform notify.check_watch(p_table, p_events, p_columns, p_on_error);
   if not has_any_column_privilege(v_role, 'notify.notifications', 'insert') then
     raise insufficient_privilege using message = format('%s may not send', v_role),
       hint = format('The owner of the database: select notify.grant_producer(%L).', v_role);
@@ -35,7 +35,6 @@ begin
   if v_unmet is not null then
     perform notify.refuse(v_unmet[1], v_unmet[2], v_unmet[3]);
   end if;
-  perform from notify.settings for update;
   insert into notify.kept_watches
     (producer, made_by, relation, events, channel, recipient, columns, condition, reference, on_error)
   values (notify.producer_of(v_role), v_role, p_table, p_events, p_channel, p_recipient, p_columns, p_condition,

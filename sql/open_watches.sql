@@ -3,15 +3,20 @@
 -- Let PUBLIC call what a watch calls with the rights of whoever changes a table, if there are watches.
 --
 -- Note     Until the first watch the schema stays closed
+-- Locks    the row of notify.settings if there is something to grant: two GRANTs at once would fail
 -- Caller   keep_watch(), keep_rights()
 create or replace function notify.open_watches() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_function regprocedure;
 begin
-  if not exists (select from notify.kept_watches) then
+  if not exists (select from notify.kept_watches) or has_schema_privilege('public', 'notify', 'usage')
+    and not exists (
+      select from notify.public_rights() f where not has_function_privilege('public', f.name::regprocedure, 'execute'))
+  then
     return;
   end if;
+  perform from notify.settings for update;
   if not has_schema_privilege('public', 'notify', 'usage') then
     grant usage on schema notify to public;
   end if;

@@ -6,7 +6,7 @@
 --          the watch was made, by attnum (null: not to be used); p_columns text[] (null: all); p_condition text,
 --          p_reference text: expressions over old and new (null: none)
 -- Returns  a query of (payload, reference), $1 is what the payload says of the table, $2 of the time
--- Raises   55000: the table has no primary key of btree
+-- Raises   55000: the table has no primary key of btree, or one that is initially deferred, or it has heirs
 -- Note     old and new are paired by the primary key as it is now. A name that the table no longer has means the column
 --          that had it when the watch was made. An update that leaves the chosen columns as they were, byte by byte,
 --          is left out. Columns are bound by name to the rows, and the planner flattens the inner selects
@@ -30,7 +30,8 @@ begin
     select a.attnum, a.attname::text as name, a.attgenerated from pg_attribute a
     where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped
   ), aliased as (
-    select n.*, case when n.name = p_names[n.attnum] or exists (select from now o where o.name = p_names[n.attnum])
+    select n.*, case when n.attgenerated = 'v' then format('notify virtual %s', n.attnum)
+      when n.name = p_names[n.attnum] or exists (select from now o where o.name = p_names[n.attnum])
       then n.name else coalesce(p_names[n.attnum], n.name) end as alias
     from now n
   ), key as (
@@ -44,6 +45,7 @@ begin
     join pg_operator o on o.oid = m.amopopr
     join pg_namespace s on s.oid = o.oprnamespace
     where i.indrelid = p_table and i.indisprimary and k.ord <= i.indnkeyatts
+      and not exists (select from pg_constraint d where d.conindid = i.indexrelid and d.contype = 'p' and d.condeferred)
   ), chosen as (
     select a.attnum, a.alias, case when p_columns is null then a.name else a.alias end as key
     from aliased a where case when p_columns is null then a.attgenerated <> 'v' else a.alias = any (p_columns) end
@@ -52,15 +54,19 @@ begin
     (select string_agg(format('old.%I as %I', c.alias, c.key), ', ' order by c.attnum) from chosen c),
     (select string_agg(format('new.%I as %I', c.alias, c.key), ', ' order by c.attnum) from chosen c),
     (select string_agg(format('old.%I %s new.%1$I', k.alias, k.equals), ' and ' order by k.ord) from key k),
-    (select format('old.%I is not null', k.alias) from key k where k.ord = 1),
-    (select format('new.%I is not null', k.alias) from key k where k.ord = 1),
-    (select format('case when new.%I is not null then new.%I else old.%2$I end', k.alias, a.alias)
+    (select format('old.%I is distinct from null', k.alias) from key k where k.ord = 1),
+    (select format('new.%I is distinct from null', k.alias) from key k where k.ord = 1),
+    (select format('case when new.%I is distinct from null then new.%I else old.%2$I end', k.alias, a.alias)
       from key k join aliased a on a.alias = p_reference where k.ord = 1)
   into v_aliases, v_old, v_new, v_pairs, v_old_is_there, v_new_is_there, v_reference;
   if v_pairs is null then
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('%s has no primary key, by which old and new rows are paired', p_table),
-      hint = 'Give it one: alter table … add primary key (…).';
+      hint = 'Give it one that is not initially deferred: alter table … add primary key (…).';
+  end if;
+  if exists (select from pg_inherits i join pg_class c on c.oid = i.inhparent where c.oid = p_table and c.relkind = 'r') then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('other tables inherit from %s, and their rows may have the same primary key', p_table);
   end if;
   v_from := case p_event
     when 'insert' then 'new_rows as new(%1$s) left join new_rows as old(%1$s) on false'

@@ -4,7 +4,7 @@
 --
 -- Args     the watch's id; insert, update or delete; the table's oid and its columns' names when the watch was made;
 --          columns, condition and reference ('': none); on_error. All texts, which pg_dump keeps as they are
--- Raises   what went wrong, with its SQLSTATE, named by watch and table; or with on_error 'skip' leaves a row in
+-- Raises   42501: the statement has taken away its own ticket; what went wrong, with its SQLSTATE, named by watch and table; or with on_error 'skip' leaves a row in
 --          watch_faults. What is no fault of the watch (cancelled, serialization, short of something) stays as it was
 -- Note     It runs with the rights of whoever changes the table, because what the watch's maker wrote runs here; what
 --          it needs of ours is open to PUBLIC (keep_rights). Its settings are its own: a payload is the same whoever
@@ -34,6 +34,14 @@ declare
   v_detail text;
 begin
   if v_tickets = '' then
+    if has_schema_privilege('notify', 'usage') then
+      if notify.is_watched(v_watch, tg_relid) then
+        raise insufficient_privilege using
+          message = format('watch %s of %s: its ticket was taken from %I', v_watch, v_table, v_setting),
+          hint = format('Something in this statement has set or reset that setting, or the trigger notify_watch_%s_open'
+            ' is gone: the change would not be told.', v_watch);
+      end if;
+    end if;
     return null;
   end if;
   perform set_config(v_setting, substr(v_tickets, 65), true);

@@ -4,7 +4,7 @@ from service.ledger.migrate import migrate
 from tests.producers import role
 from tests.sql.watching import ORDERS, watch
 
-OPENED = {"put_watched", "note_watch_fault", "watch_query"}
+OPENED = {"put_watched", "note_watch_fault", "watch_query", "is_watched"}
 CALLABLE = """
 select p.proname from pg_proc p where p.pronamespace = 'notify'::regnamespace
   and has_function_privilege(%(role)s, p.oid, 'execute')

@@ -713,3 +713,54 @@ def test_between_the_functions_and_their_tables_a_rollback_stops_no_change(db, d
     assert migrate(dsn) == [current_migration()]
     db.execute("update orders set total = 2 where id = 1")
     assert [t.new["total"] for t in told(db)][-1] == 2
+
+
+class TestWhatANeighbourTried:
+    """A change that is told always, or not made; and told once."""
+
+    def test_who_takes_the_ticket_away_changes_nothing(self, db, orders):
+        id = watch(db)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="its ticket was taken"):
+            db.execute(
+                "update orders set total = total + 1"
+                f" where set_config('notify.watch_{id}', '', true) = ''"
+            )
+        assert ops(db) == []
+
+    def test_an_heir_made_later_is_refused_by_name(self, db, orders):
+        watch(db)
+        db.execute("create table heirs () inherits (orders)")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="inherit from"):
+            db.execute("update orders set total = total + 1")
+
+    def test_a_key_that_is_checked_late_is_none(self, db):
+        db.execute("create table late (id int primary key deferrable initially deferred)")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="no primary key"):
+            watch(db, "late")
+
+    def test_a_key_with_a_field_that_is_null_is_a_row(self, db):
+        db.execute("create type pair as (a int, b int)")
+        db.execute("create table paired (k pair primary key, v int)")
+        watch(db, "paired")
+        db.execute("insert into paired values (row(1, null), 1)")
+        db.execute("update paired set v = 2")
+        assert ops(db) == ["insert", "update"]
+        assert [t.new["v"] for t in told(db)] == [1, 2]
+
+
+def test_what_on_change_refuses_keep_watch_refuses(db, orders):
+    """A producer may call it by hand; a table that no dump has would break the restore of all."""
+    for table in ("pg_catalog.pg_class", "notify.notifications"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            db.execute(
+                "select notify.keep_watch(%s, '{insert}', 'log', 'x', null, null, null, 'fail')",
+                [table],
+            )
+
+
+def test_a_watch_in_an_open_transaction_holds_no_setting(db, other_db, orders):
+    watch(db)
+    other_db.execute("set lock_timeout = '1s'")
+    with db.transaction():
+        watch(db, events=["delete"])
+        other_db.execute("select from notify.settings for update")

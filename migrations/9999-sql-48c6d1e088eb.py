@@ -16,6 +16,7 @@ STAYS = (
     "is_http_url", "is_mailbox", "are_mail_headers", "unmet_mail_rule", "unmet_rule",
     "producer_of", "request_hash", "known_key",
     "open_watch", "watched", "watch_ticket", "watch_query", "put_watched", "note_watch_fault",
+    "is_watched",
 )  # fmt: skip
 # A function that a table or a trigger refers to stays: a numbered migration made it and drops it.
 # Every overload of the name goes: a changed signature is one more of them.
