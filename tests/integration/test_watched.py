@@ -167,7 +167,7 @@ def test_whatever_ends_a_task_it_goes_on_or_the_process_ends(roles, error):
     assert {"leader", *LEADERS} <= set(roles.hit)
 
 
-TURNS = ("claimer", "settler", "sender-0", "sender-1")
+TURNS = ("claimer", "settler", "sender-0", "sender-1", "heart")
 
 
 @pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
