@@ -6,18 +6,16 @@ and its address guard lets it connect nothing else: two fuses, so that nothing l
 
 import argparse
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
+from service.cli.sandboxed import IPV4, IPV6, sandboxed
 from service.cli.settings import state_directory
 from service.config.settings import Settings
 from service.errors import ConfigError
-from service.home import SANDBOX
 from service.names.guard import Places
 
-IPV4, IPV6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 HERE = IPv4Network("127.0.0.1/32")
-ANYWHERE = Places(networks=(IPV4, IPV6))
 ELSEWHERE = Places(networks=(*IPV4.address_exclude(HERE), IPV6))
 
 
@@ -34,16 +32,8 @@ def refuse_others(args: argparse.Namespace, settings: Settings) -> None:
 
 def for_sandbox(settings: Settings) -> Settings:
     """Give a sandbox a ledger of its own, by name and by place, and let the API take anything."""
-    return replace(
-        settings,
-        environment=SANDBOX,
-        notify_state=settings.notify_state or str(own_state(state_directory(settings))),
-        webhook_allow=ANYWHERE,
-        webhook_deny=Places(),
-        webhook_ports=(),
-        webhook_proxy_url=None,
-        smtp_url=None,
-    )
+    state = settings.notify_state or str(own_state(state_directory(settings)))
+    return replace(sandboxed(settings), notify_state=state, smtp_url=None)
 
 
 def own_state(directory: Path) -> Path:

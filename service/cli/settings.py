@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from service.cli.sandboxed import sandboxed
 from service.config.settings import Settings, read_settings
 from service.errors import ConfigError
 from service.names.guard import LOOPBACK
@@ -57,9 +58,7 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
     settings = replace(settings, **{k: v for k, v in kept.items() if not getattr(settings, k)})
     required(settings, "database_url")
     if running_up(directory).get("is_sandbox"):
-        from service.cli.sandbox import for_sandbox
-
-        return replace(for_sandbox(settings), smtp_url=settings.smtp_url)
+        return sandboxed(settings)
     return with_loopback(settings)
 
 
