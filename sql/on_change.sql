@@ -30,8 +30,10 @@ begin
   perform notify.check_watch("table", events, columns, on_error);
   foreach v_event in array events loop
     v_query := notify.watch_query("table", v_event, null, columns, condition, reference);
-    open v_cursor for execute format('with old_rows as (select (null::%1$s).* where false),'
-      ' new_rows as (select (null::%1$s).* where false) ', "table") || v_query using ''::text, now();
+    open v_cursor for execute format('with %s ', (
+        select string_agg(format('%s as (select (null::%s).* where false)', r.name, "table"), ', ')
+        from (values ('old_rows', 'insert'), ('new_rows', 'delete')) as r(name, lacks) where r.lacks <> v_event))
+      || v_query using ''::text, now();
     close v_cursor;
   end loop;
   v_id := notify.keep_watch("table", events, channel, recipient, columns, condition, reference, on_error);

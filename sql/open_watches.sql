@@ -3,7 +3,8 @@
 -- Let PUBLIC call what a watch calls with the rights of whoever changes a table, if there are watches.
 --
 -- Note     Until the first watch the schema stays closed
--- Locks    the row of notify.settings if there is something to grant: two GRANTs at once would fail
+-- Locks    the row of notify.watch_secret if there is something to grant: two GRANTs at once would fail. Not that of
+--          notify.settings: an open transaction of a producer, who makes the first watch, would keep it from the roles
 -- Caller   keep_watch(), keep_rights()
 create or replace function notify.open_watches() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -16,7 +17,7 @@ begin
   then
     return;
   end if;
-  perform from notify.settings for update;
+  perform from notify.watch_secret for update;
   if not has_schema_privilege('public', 'notify', 'usage') then
     grant usage on schema notify to public;
   end if;

@@ -6,10 +6,11 @@
 --          the watch was made, by attnum (null: not to be used); p_columns text[] (null: all); p_condition text,
 --          p_reference text: expressions over old and new (null: none)
 -- Returns  a query of (payload, reference), $1 is what the payload says of the table, $2 of the time
--- Raises   55000: the table has no primary key of btree, or one that is initially deferred, or it has heirs
+-- Raises   42703: the column that is the reference was dropped; 55000: the table has no primary key of btree, or one that is initially deferred, or it has heirs
 -- Note     old and new are paired by the primary key as it is now. A name that the table no longer has means the column
 --          that had it when the watch was made. An update that leaves the chosen columns as they were, byte by byte,
 --          is left out. Columns are bound by name to the rows, and the planner flattens the inner selects
+--          The reference stands within CASE, in which PostgreSQL takes no function that returns a set: rows would multiply
 -- Plan     a hash join of the two transition tables, planned anew for each statement with their real sizes
 -- Caller   watched(), on_change(), with the rights of whoever calls
 create or replace function notify.watch_query(
@@ -68,13 +69,16 @@ begin
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('other tables inherit from %s, and their rows may have the same primary key', p_table);
   end if;
+  if v_reference is null and p_reference = any (p_names) then
+    raise undefined_column using message = format('column %I, which is the reference, is gone', p_reference);
+  end if;
   v_from := case p_event
     when 'insert' then 'new_rows as new(%1$s) left join new_rows as old(%1$s) on false'
     when 'delete' then 'old_rows as old(%1$s) left join old_rows as new(%1$s) on false'
     else 'old_rows as old(%1$s) full join new_rows as new(%1$s) on ' || replace(v_pairs, '%', '%%') end;
   return format('select jsonb_build_object(''table'', $1, ''op'', %s, ''at'', $2,'
       ' ''old'', case when %s then to_jsonb("notify old".*) end,'
-      ' ''new'', case when %s then to_jsonb("notify new".*) end), (%s%s)::text from ',
+      ' ''new'', case when %s then to_jsonb("notify new".*) end), case when true then (%s%s)::text end from ',
       case p_event when 'update' then format(
         'case when not (%s) then ''delete'' when not (%s) then ''insert'' else ''update'' end',
         v_new_is_there, v_old_is_there) else quote_literal(p_event) end,

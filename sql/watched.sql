@@ -32,6 +32,7 @@ declare
   v_state text;
   v_error text;
   v_detail text;
+  v_hint text;
 begin
   if v_tickets = '' then
     if has_schema_privilege('notify', 'usage') then
@@ -69,14 +70,15 @@ begin
     if sqlstate ~ '^(40|53|57)' then
       raise;
     end if;
-    get stacked diagnostics v_state = returned_sqlstate, v_error = message_text, v_detail = pg_exception_detail;
+    get stacked diagnostics v_state = returned_sqlstate, v_error = message_text, v_detail = pg_exception_detail,
+      v_hint = pg_exception_hint;
     v_error := format('watch %s of %s: %s', v_watch, v_table, v_error);
     if tg_argv[7] = 'skip' then
       perform notify.note_watch_fault(v_watch, v_ticket, v_error);
     else
-      raise exception using errcode = v_state, message = v_error, detail = v_detail, hint = format(
-        'select notify.off_change(%s) turns the watch off. One with on_error => ''skip'' counts what it cannot tell.',
-        v_watch);
+      raise exception using errcode = v_state, message = v_error, detail = v_detail, hint = ltrim(format(
+        '%s select notify.off_change(%s) turns the watch off. One with on_error => ''skip'' counts what it cannot tell.',
+        v_hint, v_watch));
     end if;
   end;
   return null;

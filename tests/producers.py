@@ -11,6 +11,12 @@ from psycopg.sql import SQL, Identifier
 
 NUMBER = count(1)
 
+# A condition that tells what it is asked about, and that the planner takes for cheap.
+LEAK = """
+create function pg_temp.leak(anyelement) returns boolean language plpgsql cost 0.0000001 as
+$$ begin raise notice 'leaked %', $1; return true; end $$
+"""
+
 
 @contextmanager
 def role(db: psycopg.Connection[Any], *, password: str = "p") -> Iterator[str]:

@@ -1,13 +1,8 @@
 """The application: its routes, and what stands around every handler."""
 
-import base64
-import hashlib
 import logging
-import re
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from functools import wraps
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -21,12 +16,12 @@ from service.api import health
 from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
+from service.api.docs import described, docs_page, docs_policy, go_to_docs, static
 from service.api.door import Door
 from service.api.ends import Ends
 from service.api.enqueue import EnqueueHandler
 from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
-from service.api.openapi import document
 from service.api.operate import OperateHandler
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
@@ -111,8 +106,7 @@ def create_app(
         app.router.add_get(path, made(path, handler, *statuses, need=need))
 
     def post(path: str, handler: Handler, *statuses: int, need: str) -> None:
-        handler = guarded(door.admitted(handler, need))
-        app.router.add_post(path, measured.route(path, handler, *statuses))
+        app.router.add_post(path, made(path, handler, *statuses, need=need))
 
     post("/notify", enqueue.post, 200, 202, 503, need=SEND)
     post("/notify/batch", batch.post, 200, 503, need=SEND)
@@ -138,8 +132,7 @@ def create_app(
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
     get("/", go_to_docs, 302)
-    other = guarded(door.admitted(elsewhere, ANY))
-    app.router.add_route("*", "/{path:.*}", measured.route("other", other, 404))
+    app.router.add_route("*", "/{path:.*}", made("other", elsewhere, 404, need=ANY))
 
     app.on_shutdown.append(ends.close)
     app.cleanup_ctx.append(flushed(batcher, batches, aside))
@@ -250,57 +243,6 @@ async def elsewhere(request: web.Request) -> web.Response:
     if request.method == "OPTIONS":
         return web.Response(status=204, headers=headers)
     raise Problem("method_not_allowed", headers=headers)
-
-
-async def go_to_docs(request: web.Request) -> web.Response:
-    """Redirect from the root to the documentation."""
-    return web.Response(status=302, headers={"Location": "/docs"})
-
-
-def described(settings: Settings, inbox_url: str | None, clock: Clock) -> Handler:
-    """Make the handler of /openapi.json, made again each minute: its examples hold times."""
-    made: tuple[int, bytes] = (0, b"")
-
-    async def handler(request: web.Request) -> web.Response:
-        nonlocal made
-        now = datetime.fromtimestamp(clock.now(), UTC)
-        if (minute := int(now.timestamp()) // 60) != made[0]:
-            made = minute, document(settings, inbox_url, now)
-        return web.Response(body=made[1], headers={"Content-Type": "application/json"})
-
-    return handler
-
-
-def static(body: bytes, content_type: str, policy: str | None = None) -> Handler:
-    """Make a handler whose answer never changes; `policy`: what the page may load."""
-    headers = {"Content-Type": content_type}
-    if policy is not None:
-        headers["Content-Security-Policy"] = policy
-
-    async def handler(request: web.Request) -> web.Response:
-        return web.Response(body=body, headers=headers)
-
-    return handler
-
-
-def docs_page() -> bytes:
-    """Read the page that shows /openapi.json to people."""
-    return files("service.api").joinpath("docs.html").read_bytes()
-
-
-def docs_policy(page: bytes) -> str:
-    """Allow a page its own script and style, and requests to this service; nothing else."""
-
-    def hashes(tag: bytes) -> str:
-        parts = re.findall(rb"<%s>(.*?)</%s>" % (tag, tag), page, re.DOTALL)
-        digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]
-        return " ".join(f"'sha256-{digest}'" for digest in digests)
-
-    return (
-        f"default-src 'none'; script-src {hashes(b'script')}; style-src {hashes(b'style')};"
-        " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    )
 
 
 def http_logger() -> logging.Logger:

@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 from tests.conftest import settle_in, url_of
 from tests.explaining import beat, leading
 from tests.ledger import unbind
+from tests.producers import producer
 from tests.sql.faults import FAULTS, heal
 from tests.sql.long import connected, ledger_of, tend
 
@@ -90,3 +91,17 @@ def road(db: psycopg.Connection[Any], dsn: str) -> Iterator[psycopg.Connection[A
     beat(db)
     with leading(dsn):
         yield db
+
+
+@pytest.fixture
+def shop(db: psycopg.Connection[Any], dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Let a producer's role connect, which has no other rights."""
+    with producer(db, dsn, "shop") as session:
+        yield session
+
+
+@pytest.fixture
+def other(db: psycopg.Connection[Any], dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Let another producer's role connect."""
+    with producer(db, dsn, "other") as session:
+        yield session

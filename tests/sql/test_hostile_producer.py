@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from service.ledger.schema import functions, tables
 from tests.ledger import claim, row, settle
-from tests.producers import producer
+from tests.producers import LEAK, producer
 from tests.sql.test_producer_rights import CALLED
 from tests.sql.test_search_path import IN_TEMP, PATHS, TRAP, insert
 
@@ -187,10 +187,6 @@ def test_nothing_of_the_schema_or_of_the_session_is_turned(hostile, statement):
         hostile.execute(statement)
 
 
-LEAK = """
-create function pg_temp.leak(anyelement) returns boolean language plpgsql cost 0.0000001 as
-$$ begin raise notice 'leaked %', $1; return true; end $$
-"""
 LOOKS = [
     "select * from notify.outcomes() o where pg_temp.leak(o.*::text)",
     "select * from notify.outcomes(since => '-infinity') o where pg_temp.leak(o.reference)",

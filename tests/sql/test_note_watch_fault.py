@@ -31,21 +31,26 @@ def test_nobody_notes_a_fault_by_hand(db, id):
     assert faults(db) == []
 
 
-def test_faults_of_a_month_ago_are_forgotten_ten_at_a_time(db, id):
+def note(db, id, number, error):
+    """Note a fault whose row gets this number: each hundredth one cleans up."""
+    db.execute("select setval('notify.watch_faults_id_seq', %s, false)", [number])
+    db.execute(NOTE, [id, id, error])
+
+
+def test_faults_of_a_month_ago_are_forgotten_a_thousand_at_a_time(db, id):
     db.execute(
         "insert into notify.watch_faults (watch_id, at, error)"
-        " select 1, now() - interval '31 days', 'old' from generate_series(1, 15)"
+        " select 1, now() - interval '31 days', 'old' from generate_series(1, 1050)"
     )
-    for left in (5, 0, 0):
-        db.execute(NOTE, [id, id, "new"])
+    for number, left in ((1199, 1050), (1200, 50), (1201, 50), (1300, 0), (1400, 0)):
+        note(db, id, number, "new")
         assert [f.error for f in faults(db)].count("old") == left
-    assert [f.error for f in faults(db)] == ["new"] * 3
+    assert [f.error for f in faults(db)] == ["new"] * 5
 
 
 def test_of_many_faults_only_the_last_hundred_thousand_stay(db, id):
     db.execute(NOTE, [id, id, "first"])
-    db.execute("select setval('notify.watch_faults_id_seq', 100000)")
-    db.execute(NOTE, [id, id, "last"])
+    note(db, id, 100_100, "last")
     assert [f.error for f in faults(db)] == ["last"]
 
 

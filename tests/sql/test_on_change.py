@@ -206,3 +206,20 @@ def test_its_view_shows_a_producer_its_own_and_the_owner_all(db, dsn, shop):
     assert (row.columns, row.condition, row.reference, row.on_error, row.faults) == (
         None, "new.total > 1", None, "fail", 0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [("insert", "exists (select from old_rows)"), ("delete", "exists (select from new_rows)")],
+)
+def test_a_condition_sees_only_the_rows_that_its_event_has(db, event, words):
+    db.execute(ORDERS)
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        watch(db, events=[event], condition=words)
+
+
+@pytest.mark.parametrize("reference", ["unnest(array[1, 2])", "generate_series(1, new.id)"])
+def test_a_reference_that_is_a_set_is_refused(db, reference):
+    db.execute(ORDERS)
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="set-returning"):
+        watch(db, reference=reference)

@@ -9,12 +9,6 @@ from tests.producers import producer, role
 JOIN = "select o.n, x.status from orders o left join lateral notify.outcome_of(o.ref) x on true"
 
 
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
-
-
 def send(session, reference="r"):
     query = "select notify.send('log', 'somebody', '{}', reference => %s) as id"
     return session.execute(query, [reference]).fetchone().id

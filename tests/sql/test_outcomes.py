@@ -4,21 +4,9 @@ import psycopg
 import pytest
 
 from tests.ledger import ago, cancel, claim, put, row, settle
-from tests.producers import producer, role
+from tests.producers import role
 
 LIST = "select * from notify.outcomes({}) "
-
-
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
-
-
-@pytest.fixture
-def other(db, dsn):
-    with producer(db, dsn, "other") as session:
-        yield session
 
 
 def send(session, more=""):

@@ -6,13 +6,9 @@ import pytest
 from service.ledger.migrate import migrate
 from service.ledger.schema import current_migration
 from tests.ledger import ago, change, claim, put, row, settle
-from tests.producers import producer, role
+from tests.producers import LEAK, role
 from tests.sql.test_migrate import yoyo
 
-LEAK = """
-create function pg_temp.leak(anyelement) returns boolean language plpgsql cost 0.0000001 as
-$$ begin raise notice 'leaked %', $1; return true; end $$
-"""
 FINDS = [
     "true",
     "reference = 'order-42'",
@@ -22,18 +18,6 @@ FINDS = [
     "created_at >= now() - interval '1 hour'",
     "transaction_id is not null",
 ]
-
-
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
-
-
-@pytest.fixture
-def other(db, dsn):
-    with producer(db, dsn, "other") as session:
-        yield session
 
 
 def send(session, more="reference => 'order-42', idempotency_key => 'k'"):

@@ -18,12 +18,6 @@ INSERT = "insert into notify.notifications (channel, recipient, payload) values 
 SAID = ("sqlstate", "constraint_name", "column_name", "message_primary", "message_hint")
 
 
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
-
-
 def send(session, more=""):
     return session.execute(SEND.format(more and ", " + more)).fetchone().id
 

@@ -17,12 +17,6 @@ TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 COUNT = "select count(*) as n from notify.notifications"
 
 
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
-
-
 def item(**more):
     return {"channel": "log", "recipient": "r", "payload": {}} | more
 

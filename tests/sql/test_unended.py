@@ -6,13 +6,6 @@ import psycopg
 import pytest
 
 from tests.ledger import cancel, claim, enqueue, put, settle
-from tests.producers import producer
-
-
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
 
 
 def send(session):

@@ -46,12 +46,6 @@ CORPUS = [PLAIN | odd for odd in ODD] + [
 ]
 
 
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
-
-
 def named(function, given):
     return f"select * from notify.{function}({', '.join(f'{a} => %({a})s' for a in given)})"
 

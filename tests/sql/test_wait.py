@@ -9,18 +9,11 @@ import psycopg
 import pytest
 
 from tests.ledger import cancel, claim, settle
-from tests.producers import producer
 from tests.sql.test_search_path import IN_TEMP, PATHS, TRAP
 from tests.waiting import wait_for
 
 CALL = "call notify.wait(%s, %s)"
 SLEEPS = "select backend_xmin::text::bigint as xmin from pg_stat_activity where pid = %s"
-
-
-@pytest.fixture
-def shop(db, dsn):
-    with producer(db, dsn, "shop") as session:
-        yield session
 
 
 @pytest.fixture

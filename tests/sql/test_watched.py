@@ -764,3 +764,32 @@ def test_a_watch_in_an_open_transaction_holds_no_setting(db, other_db, orders):
     with db.transaction():
         watch(db, events=["delete"])
         other_db.execute("select from notify.settings for update")
+
+
+def test_a_reference_whose_column_was_dropped_is_no_expression(db):
+    db.execute('create table named (id int primary key, "current_user" text)')
+    id = watch(db, "named", reference="current_user")
+    db.execute('alter table named drop column "current_user"')
+    with pytest.raises(psycopg.errors.UndefinedColumn, match=f"watch {id} of .* is gone"):
+        db.execute("insert into named values (1)")
+
+
+def test_the_rule_that_refuses_says_what_to_write(db, orders):
+    watch(db, reference="repeat('x', 256)")
+    with pytest.raises(psycopg.errors.CheckViolation) as caught:
+        db.execute("update orders set total = total + 1")
+    assert caught.value.diag.message_hint.startswith("Use 1 to 255 characters")
+    assert "off_change" in caught.value.diag.message_hint
+
+
+def test_serializable_transactions_that_skip_do_not_depend_on_each_other(db, other_db, dsn):
+    for name in ("ones", "twos"):
+        db.execute(f"create table {name} (id int primary key, v int)")
+        watch(db, name, on_error="skip", condition="1 / new.v > 0")
+    sessions = (db, other_db)
+    for session, name in zip(sessions, ("ones", "twos"), strict=True):
+        session.execute("begin isolation level serializable")
+        session.execute(f"insert into {name} values (1, 0)")
+    for session in sessions:
+        session.execute("commit")
+    assert db.execute("select count(*) as n from notify.watch_faults").fetchone().n == 2
