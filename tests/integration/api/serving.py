@@ -75,8 +75,13 @@ class Api:
         return self.ask("POST", to, data, **{"Content-Type": content_type}, **headers)
 
     def read_keys(self) -> None:
-        """Read the keys now, as the edge does every two seconds."""
-        self.run(self.ring.read())
+        """Read the keys as the edge does every two seconds; one that began before is not enough."""
+        self.run(self._read_keys())
+
+    async def _read_keys(self) -> None:
+        asked_at = self.ring._now()
+        while self.ring._confirmed_at < asked_at:
+            await self.ring.read()
 
     def metric(self, name: str, **labels: str) -> float:
         """Read one of the edge's metrics."""

@@ -67,12 +67,14 @@ class Sink:
         self.loop.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            while True:
-                request = await read_request(reader)
-                self.requests.append(request)
-                await ANSWERS[request.path.split("/")[1]](self, request, writer)
-        writer.close()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                while True:
+                    request = await read_request(reader)
+                    self.requests.append(request)
+                    await ANSWERS[request.path.split("/")[1]](self, request, writer)
+        finally:
+            writer.close()
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request:
@@ -104,6 +106,11 @@ async def limited(sink: Sink, request: Request, writer: asyncio.StreamWriter) ->
     sink.taken[second] += 1
     extra = headers(request.path.split("/")[2:])
     reply(writer, 200 if sink.taken[second] <= 20 else 429, extra)
+
+
+async def log(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
+    """Take a line of the channel `log`, as the inbox of a sandbox does."""
+    reply(writer, 200)
 
 
 async def now(sink: Sink, _request: Request, writer: asyncio.StreamWriter) -> None:
@@ -167,6 +174,7 @@ async def binary(_sink: Sink, _request: Request, writer: asyncio.StreamWriter) -
 
 ANSWERS: dict[str, Answer] = {
     "status": status,
+    "log": log,
     "now": now,
     "limited": limited,
     "once": once,
