@@ -718,13 +718,16 @@ def test_between_the_functions_and_their_tables_a_rollback_stops_no_change(db, d
 class TestWhatANeighbourTried:
     """A change that is told always, or not made; and told once."""
 
-    def test_who_takes_the_ticket_away_changes_nothing(self, db, orders):
+    @pytest.mark.parametrize("how", ["set_config('notify.watch_{id}', '', true)", "reset_all()"])
+    def test_who_takes_the_ticket_away_changes_nothing(self, db, orders, how):
         id = watch(db)
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="its ticket was taken"):
-            db.execute(
-                "update orders set total = total + 1"
-                f" where set_config('notify.watch_{id}', '', true) = ''"
-            )
+        db.execute(
+            "create function reset_all() returns text language plpgsql as"
+            " $$ begin reset all; return ''; end $$"
+        )
+        for change in ("update orders set total = total + 1", "delete from orders"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="its ticket was taken"):
+                db.execute(f"{change} where {how.format(id=id)} = ''")
         assert ops(db) == []
 
     def test_an_heir_made_later_is_refused_by_name(self, db, orders):
@@ -750,7 +753,10 @@ class TestWhatANeighbourTried:
 
 def test_what_on_change_refuses_keep_watch_refuses(db, orders):
     """A producer may call it by hand; a table that no dump has would break the restore of all."""
-    for table in ("pg_catalog.pg_class", "notify.notifications"):
+    db.execute("create temporary table passing (id int primary key)")
+    query = "select reltoastrelid::regclass::text as t from pg_class where oid = 'orders'::regclass"
+    toast = db.execute(query).fetchone().t
+    for table in ("pg_catalog.pg_class", "notify.notifications", "pg_temp.passing", toast):
         with pytest.raises(psycopg.errors.CheckViolation):
             db.execute(
                 "select notify.keep_watch(%s, '{insert}', 'log', 'x', null, null, null, 'fail')",
