@@ -65,14 +65,17 @@ def run(stack: Stack) -> list[Row]:
 def drain(stack: Stack, rows: int) -> tuple[float, float]:
     """Send so many; return the rate by the ledger, and the most memory that Valkey used, in MB."""
     used = [0.0]
-    with redis.Redis.from_url(stack.redis_url) as ready_set:
-        with stack.role("dispatcher"), stack.role("worker") as worker:
+    with (
+        redis.Redis.from_url(stack.redis_url) as ready_set,
+        stack.role("dispatcher"),
+        stack.role("worker") as worker,
+    ):
 
-            def is_done() -> bool:
-                used.append(ready_set.info("memory")["used_memory"] / MB)
-                return worker.metric("worker_jobs_sent_total") >= rows
+        def is_done() -> bool:
+            used.append(ready_set.info("memory")["used_memory"] / MB)
+            return worker.metric("worker_jobs_sent_total") >= rows
 
-            until(is_done, DRAIN_MAX_S, f"{rows} sent")
+        until(is_done, DRAIN_MAX_S, f"{rows} sent")
     [(attempts, seconds)] = stack.sql(RATE)
     [(sent,)] = stack.sql("select count(*) from notify.notifications where status = 'sent'")
     if sent != attempts:

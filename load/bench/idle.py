@@ -18,9 +18,7 @@ def run(stack: Stack) -> Row:
     stack.clear()
     alone = sum(shares(stack, {}, seconds).values())
     with ExitStack() as exits:
-        roles = {
-            name: exits.enter_context(stack.role(name)).running.process.pid for name in ROLES
-        }
+        roles = {name: exits.enter_context(stack.role(name)).running.process.pid for name in ROLES}
         parts = shares(stack, roles, seconds)
     return Row(
         what="idle, all processes, of a core",
@@ -44,7 +42,7 @@ def shares(stack: Stack, roles: dict[str, int], seconds: float) -> dict[str, flo
 
 
 def times(parent: int, roles: dict[str, int]) -> dict[str, float]:
-    """Read the CPU times: of the servers, without the command that is their parent, and of roles."""
+    """Read the CPU times of the servers, without the command that runs them, and of each role."""
     servers = [pid for pid in tree(parent) if pid != parent]
     return {
         "servers": cpu_s(servers),

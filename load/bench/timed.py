@@ -1,4 +1,4 @@
-"""What the roles ask of PostgreSQL, as PostgreSQL itself logs it: which statements, how long each."""
+"""What the roles ask of PostgreSQL, by its own log: which statements, and how long each took."""
 
 import json
 import re
