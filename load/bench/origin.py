@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def origin() -> dict[str, object]:
         "commit": commit(),
         "machine": {
             "cpu": cpu(),
-            "cpus": len(os.sched_getaffinity(0)),
+            "cpus": os.cpu_count(),
             "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_000_000,
             "kernel": platform.release(),
             "python": platform.python_version(),
@@ -35,7 +36,9 @@ def commit() -> str | None:
 
 
 def cpu() -> str:
-    """Name the processor as Linux does."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
+    """Name the processor as Linux does, elsewhere its kind."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(": ")[2]
+    return platform.machine()
