@@ -15,14 +15,21 @@ def origin() -> dict[str, object]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
-        "machine": {
-            "cpu": cpu(),
-            "cpus": os.cpu_count(),
-            "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_000_000,
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-        },
+        "cpu": cpu(),
+        "cpus": os.cpu_count(),
+        "memory_gb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_000_000_000,
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
     }
+
+
+def spelled(where: dict[str, object]) -> str:
+    """Spell it in a line."""
+    return (
+        "{date}, commit {commit}: {cpus} x {cpu}, {memory_gb} GB,"
+        " {system} {kernel}, Python {python}"
+    ).format(**where)
 
 
 def commit() -> str | None:

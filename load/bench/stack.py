@@ -33,7 +33,7 @@ class Options:
     seconds: float  # of each run that lasts by the clock
     rows: int  # of the drain; the other scenarios take shares of it
     backlog: int  # of memory, gauges and backlog
-    long_seconds: float  # of snapshot and soak
+    long_seconds: float = 60.0  # of snapshot and soak
 
 
 @dataclass(frozen=True, slots=True)
