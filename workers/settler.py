@@ -2,10 +2,10 @@
 
 import time
 from collections import defaultdict
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from loguru import logger
+from msgspec.structs import replace
 
 from service.config.settings import Settings
 from service.errors import DatabaseAway

@@ -7,12 +7,13 @@ reply to a mail, so that one slow server would hold up all transfers.
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Generic, TypeVar
 
 import pycurl
+from msgspec import Struct
 
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
@@ -37,8 +38,7 @@ LEFT_MIN_S = 0.1  # with less of its time left, a transfer is not begun anew
 HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 
-@dataclass(slots=True)
-class Running(Generic[Tag]):
+class Running(Struct, Generic[Tag], gc=False):
     """A transfer under way. `ends`: monotonic, its deadline; `secure`: its origin, over TLS."""
 
     transfer: Post | Mail
