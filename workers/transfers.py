@@ -214,8 +214,12 @@ class Transfers(Generic[Tag]):
     def _handle_for(self, transfer: Post | Mail) -> Handle:
         """Take an idle handle, or make one."""
         kind = type(transfer)
-        idle = self._idle[kind]
-        return idle.pop() if idle else HANDLES[kind](self._settings)
+        if idle := self._idle[kind]:
+            return idle.pop()
+        handle = HANDLES[kind](self._settings)
+        if kind is Post:
+            handle.easy.setopt(pycurl.SOCKOPTFUNCTION, self._multi.opened)
+        return handle
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout; give what has ended, with its answer."""
