@@ -20,7 +20,8 @@ def signature(keys: Sequence[bytes], webhook_id: str, timestamp: int, body: byte
 
 def hmac_sha256(key: bytes, content: bytes) -> bytes:
     """Return the HMAC (RFC 2104). hmac.digest lets other threads run: 31 µs while they compute."""
-    inner, outer = (half.copy() for half in begun(key))
+    inner, outer = begun(key)
+    inner, outer = inner.copy(), outer.copy()
     inner.update(content)
     outer.update(inner.digest())
     return outer.digest()

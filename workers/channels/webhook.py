@@ -102,6 +102,8 @@ class WebhookChannel:
         """Judge by the final status if there is one, whatever became of the connection after it."""
         if answer.status < 200:
             return judge_error(answer)
+        if not answer.body and answer.retry_after_s is None:
+            return plain(answer.status)
         retry_after_s = retry_after(answer)
         return Verdict(
             outcome=Outcome.THROTTLED if retry_after_s else by_class(answer.status, STATUSES),
@@ -121,6 +123,12 @@ class WebhookChannel:
         except ValueError as error:
             refusal = Verdict(outcome=Outcome.PERMANENT, code="bad_url", excerpt=str(error))
         return Way(origin(url) or url, refusal)
+
+
+@lru_cache
+def plain(status: int) -> Verdict:
+    """Judge an answer that has nothing but a status."""
+    return Verdict(outcome=by_class(status, STATUSES), code=str(status))
 
 
 def retry_after(answer: Answer) -> float | None:
