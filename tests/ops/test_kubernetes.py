@@ -71,8 +71,7 @@ def test_the_environment_is_declared_and_the_api_is_not_open():
 
 
 def test_a_secret_of_ones_own_is_not_for_git():
-    ignored = (ROOT / ".gitignore").read_text().splitlines()
-    assert {"/ops/kubernetes/secret.yaml", "/ops/kubernetes/**/secret.yaml"} <= {*ignored}
+    assert "/ops/kubernetes/**/secret.yaml" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 @pytest.mark.parametrize("role", ROLES)
