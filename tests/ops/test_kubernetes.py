@@ -70,6 +70,10 @@ def test_the_environment_is_declared_and_the_api_is_not_open():
     assert "API_OPEN" not in (SETTINGS | SECRETS)
 
 
+def test_a_pod_has_one_process_as_kubernetes_counts_pods():
+    assert SETTINGS["WORKER_PROCESSES"] == "1"
+
+
 def test_a_secret_of_ones_own_is_not_for_git():
     assert "/ops/kubernetes/**/secret.yaml" in (ROOT / ".gitignore").read_text().splitlines()
 
@@ -175,7 +179,11 @@ def test_the_service_leads_to_the_api_which_answers_to_its_name():
     assert service["spec"]["selector"] == BY_NAME["Deployment", "notify-api"]["metadata"]["labels"]
     assert port["targetPort"] == container("api")["ports"][0]["name"]
     assert "type" not in service["spec"], "nobody outside of the cluster reaches it by this"
-    assert "notify-api" in SETTINGS["ALLOWED_HOSTS"].split()
+    names = [
+        "notify-api",
+        *(f"notify-api.notify{rest}" for rest in ("", ".svc", ".svc.cluster.local")),
+    ]
+    assert SETTINGS["ALLOWED_HOSTS"].split() == names, "in the namespace of the README's commands"
 
 
 @pytest.mark.parametrize("role", STAYING)
