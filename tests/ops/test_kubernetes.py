@@ -52,6 +52,8 @@ def container(role: str) -> dict[str, Any]:
 def test_every_role_is_there_and_every_file_is_applied():
     assert set(ROLES) == {*STAYING, "migrate"}
     assert set(BASE["resources"]) == {file.name for file in FILES}
+    beside = {file.name for file in HERE.glob("*.yaml")} - {"secret.yaml"}
+    assert beside == {"kustomization.yaml", "secret.example.yaml"}
     assert not any("namespace" in thing["metadata"] for thing in (BY_NAME | BESIDE).values())
     assert not {kind for kind, _ in BY_NAME} & CUSTOM, "the base needs no custom resource"
 
