@@ -150,7 +150,7 @@ def test_each_port_is_the_one_that_is_listened_on_probed_and_scraped(role):
 
 
 @pytest.mark.parametrize("role", STAYING)
-def test_a_start_has_more_time_than_a_life_that_falters(role):
+def test_a_start_may_take_a_minute(role):
     start = container(role)["startupProbe"]
     assert start["periodSeconds"] * start["failureThreshold"] >= 60
 
@@ -348,9 +348,7 @@ def test_as_many_pods_as_there_may_be_fit_into_the_connections_of_postgresql():
     dispatchers = BY_NAME["Deployment", "notify-dispatcher"]["spec"]["replicas"]
     workers = SCALED["maxReplicaCount"]
     steady = API_CONNECTIONS * api + 5 * dispatchers + 1 + 3 * workers
-    surge = (
-        API_CONNECTIONS + 5 * ceil(dispatchers / 4) + 3 * ceil(workers / 4)
-    )  # maxSurge: 1, and 25 %
+    surge = API_CONNECTIONS + 5 * ceil(dispatchers / 4) + 3 * ceil(workers / 4)  # 1, and 25 %
     page = " ".join((HERE / "README.md").read_text().split())
     assert f"takes {steady}, and {steady + surge + 1} while a deploy" in page  # the migration's one
     assert steady + surge + 1 + KEDA_MAX <= CONNECTIONS_MAX
