@@ -20,7 +20,7 @@ select pg_current_wal_insert_lsn() - '0/0'::pg_lsn, xact_commit
 from pg_stat_database where datname = current_database()
 """
 INSERT = "insert into notify.notifications (channel, recipient, payload) values (%s, %s, %s)"
-FLOOR_ROWS = 1000
+FLOOR_ROWS, TRIES = 500, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def run(stack: Stack) -> list[Row]:
     if counts["distinct"] != rows:
         raise BenchError(f"{rows} sent, but the sink has {counts['distinct']}")
     floor = of_insert(stack, f"{sink.url}/hook")
-    note = f"{rows:,} POSTs by {CONNECTIONS} connections"
+    note = f"{rows:,} POSTs by {CONNECTIONS} connections; with images of pages, and all jobs"
     return [
         row("WAL of one webhook", road.wal_bytes, "bytes", floor.wal_bytes, note),
         row("commits of one webhook", road.commits, "", floor.commits, note),
@@ -76,13 +76,17 @@ def of_road(stack: Stack, url: str) -> tuple[int, Cost]:
 
 
 def of_insert(stack: Stack, url: str) -> Cost:
-    """Insert the same row, each in a commit of its own; return what one costs."""
+    """Insert the same row, each in a commit of its own; return what one costs.
+
+    The least of some tries: images of whole pages and autovacuum are in the others.
+    """
     stack.clear()
+    tries = []
     with psycopg.connect(stack.database_url, autocommit=True) as conn:
         conn.execute("set notify.wake = off")
-        for _ in range(2):  # the first time pages are written whole
+        for _ in range(TRIES):
             before = conn.execute(READ).fetchall()[0][0]
             for _ in range(FLOOR_ROWS):
                 conn.execute(INSERT, ["webhook", url, PAYLOAD])
-            after = conn.execute(READ).fetchall()[0][0]
-    return Cost(float(after - before) / FLOOR_ROWS, 1.0, 1.0)
+            tries.append(conn.execute(READ).fetchall()[0][0] - before)
+    return Cost(float(min(tries)) / FLOOR_ROWS, 1.0, 1.0)
