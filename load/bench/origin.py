@@ -33,13 +33,21 @@ def spelled(where: dict[str, object]) -> str:
 
 
 def commit() -> str | None:
-    """Name the commit, with `-dirty` if files differ from it; None: this is no checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """Name the commit, with `-dirty` if the code is another; None: this is no checkout."""
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+        name = git("rev-parse", "--short=12", "HEAD")
+        is_other = git("diff", "HEAD", "--name-only", "--", ".", ":!load/results")
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip() or None
+    return f"{name}-dirty" if is_other else name
+
+
+def git(*arguments: str) -> str:
+    """Ask git about our checkout."""
+    command = ["git", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def cpu() -> str:
