@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME,…",
         help=f"of {', '.join(SCENARIOS)}; without it all but {', '.join(LONG)}",
     )
-    described.add_argument("--quick", action="store_true", help="smaller, within 90 s")
+    described.add_argument("--quick", action="store_true", help="take less of everything")
     described.add_argument(
         "--runs", type=int, default=1, metavar="N", help="of each; the one in the middle counts"
     )

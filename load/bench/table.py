@@ -31,6 +31,11 @@ class Row:
         return self.figure / self.ceiling
 
     @property
+    def judged(self) -> float:
+        """The ratio, unless something was asked of the figure alone."""
+        return self.ratio if self.asked is None or self.asked_ratio is not None else self.figure
+
+    @property
     def good(self) -> bool | None:
         """Whether it is what was asked for; None: nothing was."""
         pairs = ((self.figure, self.asked), (self.ratio, self.asked_ratio))
@@ -45,9 +50,9 @@ TO_THE_RIGHT = range(1, 6)
 
 
 def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
-    """Keep of each row the run whose ratio is in the middle, with all that was seen in it."""
+    """Keep of each row the run in the middle, with all that was seen in it."""
     return [
-        sorted(same, key=lambda row: row.ratio)[len(same) // 2] for same in zip(*runs, strict=True)
+        sorted(same, key=lambda row: row.judged)[len(same) // 2] for same in zip(*runs, strict=True)
     ]
 
 

@@ -32,13 +32,20 @@ def test_a_row_is_good_when_figure_and_ratio_are_what_was_asked(more, good):
     assert row(60, **more).good is good
 
 
-def test_the_run_whose_ratio_is_in_the_middle_counts_for_each_row():
+def test_the_run_in_the_middle_counts_for_each_row():
     runs = [
         [row(60), row(7, unit="ms")],
         [row(90), row(9, unit="ms")],
         [row(20), row(8, unit="ms")],
     ]
     assert [kept.figure for kept in middle(runs)] == [60, 8]
+
+
+def test_runs_are_ordered_by_their_ratios_unless_the_figure_alone_is_judged():
+    pairs = [(60, 10.0), (90, 90.0), (20, 4.0)]
+    by_ratio = [[row(figure, ceiling=ceiling, asked_ratio=1.0)] for figure, ceiling in pairs]
+    by_figure = [[row(figure, ceiling=ceiling, asked=50)] for figure, ceiling in pairs]
+    assert (middle(by_ratio)[0].figure, middle(by_figure)[0].figure) == (20, 60)
 
 
 def test_the_table_says_what_was_asked_of_figure_and_ratio():
