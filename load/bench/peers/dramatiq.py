@@ -26,13 +26,13 @@ class Dramatiq:
     name = "dramatiq"
     title = "Dramatiq 2.2.1"
     best: ClassVar[Mapping[str, Settings]] = {
-        "webhooks": {"processes": 2, "threads": 8, "prefetch": 16},
-        "drain": {"processes": 2, "threads": 4, "prefetch": 100},
+        "webhooks": {"processes": 3, "threads": 4, "prefetch": 64},
+        "drain": {"processes": 2, "threads": 2, "prefetch": 32},
     }
     grid: ClassVar[Sequence[Settings]] = [
         {"processes": processes, "threads": threads, "prefetch": times * threads}
         for processes in (1, 2, 3)
-        for threads in (2, 8, 16)
+        for threads in (2, 4, 8)
         for times in (2, 16)
     ]
 

@@ -22,14 +22,20 @@ class GraphileWorker:
     name = "graphile"
     title = "Graphile Worker 0.18.0"
     best: ClassVar[Mapping[str, Settings]] = {
-        "webhooks": {"processes": 2, "concurrency": 48, "queue": 500},
-        "drain": {"processes": 2, "concurrency": 24, "queue": 500},
+        "webhooks": {"processes": 2, "concurrency": 100, "queue": 200, "complete_ms": 0},
+        "drain": {"processes": 2, "concurrency": 100, "queue": 2000, "complete_ms": 0},
     }
     grid: ClassVar[Sequence[Settings]] = [
-        {"processes": processes, "concurrency": concurrency, "queue": queue}
+        {
+            "processes": processes,
+            "concurrency": concurrency,
+            "queue": queue,
+            "complete_ms": complete_ms,
+        }
         for processes in (1, 2)
         for concurrency in (24, 48, 100, 200)
-        for queue in (200, 500, 1000)
+        for queue in (200, 500, 2000)
+        for complete_ms in (0, 20)
     ]
 
     def __init__(self, stack: Stack, folder: Path, conn: "psycopg.Connection[Any]") -> None:
@@ -51,10 +57,8 @@ class GraphileWorker:
         self._conn.execute(f"vacuum (analyze) {JOBS}")
 
     def command(self, backlog: Backlog, settings: Settings) -> Command:
-        """Complete jobs in batches, too, as soon as there are some."""
+        """Let it complete jobs in batches, too: those of `complete_ms` at once."""
         told = {
-            "complete_ms": 0,
-            "pool": 10,
             **settings,
             "folder": str(self._folder),
             "database_url": self._url,

@@ -66,7 +66,6 @@ await run({
         if (level === "error" || level === "warning") process.stderr.write(`${message}\n`);
       }),
       concurrentJobs: told.concurrency,
-      maxPoolSize: told.pool,
       localQueue: { size: told.queue },
       completeJobBatchDelay: told.complete_ms,
       failJobBatchDelay: told.complete_ms,
