@@ -1,4 +1,4 @@
-"""Measure a peer or us: jobs per second, from the first one's start to the last one's end."""
+"""Measure a peer or us: jobs per second, from the first claim to the last one's end."""
 
 import time
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ def theirs(stack: Stack, peer: Peer, backlog: Backlog, settings: Settings) -> fl
         ended = time.time()
     if (succeeded := peer.succeeded(backlog)) != backlog.rows:
         raise BenchError(f"{backlog.rows} for {peer.name}, but {succeeded} succeeded")
-    began = first_start(worker.stdout.read_text() for worker in workers)
+    began = first_claim(worker.stdout.read_text() for worker in workers)
     return backlog.rows / (ended - began)
 
 
@@ -50,8 +50,8 @@ def all_alive(workers: list[Running]) -> bool:
     return True
 
 
-def first_start(outputs: Iterable[str]) -> float:
-    """Read when the first job of all processes started; a process that got none prints nothing."""
+def first_claim(outputs: Iterable[str]) -> float:
+    """Read the first claim of all processes; a process that got no job prints nothing."""
     return min(float(line) for output in outputs for line in output.splitlines())
 
 

@@ -34,7 +34,7 @@ class Peer(Protocol):
         """Begin with this backlog and nothing else, inserted in bulk."""
 
     def command(self, backlog: Backlog, settings: Settings) -> Command:
-        """Name one worker process; it prints the Unix time at which its first job starts."""
+        """Name one worker process; it prints the Unix time of its first claim."""
 
     def is_empty(self) -> bool:
         """Whether its ledger has nothing left to do: cheap, it is asked again and again."""

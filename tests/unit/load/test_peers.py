@@ -13,7 +13,7 @@ from load.bench.peers.compare import Comparison, ranked
 from load.bench.peers.dramatiq import message
 from load.bench.peers.drivers.signed import headers
 from load.bench.peers.install import install
-from load.bench.peers.measure import first_start
+from load.bench.peers.measure import first_claim
 from load.bench.peers.peer import Backlog
 from load.bench.processes import ROOT, BenchError
 from load.bench.table import table
@@ -80,8 +80,8 @@ def test_settings_are_ranked_by_their_medians():
     assert ranked(rates) == [(5.0, quick), (3.0, lucky), (1.0, slow)]
 
 
-def test_the_first_start_is_that_of_all_processes():
-    assert first_start(["1700000001.5\n", "", "1700000000.25\n1700000000.26\n"]) == 1700000000.25
+def test_the_first_claim_is_that_of_all_processes():
+    assert first_claim(["1700000001.5\n", "", "1700000000.25\n1700000000.26\n"]) == 1700000000.25
 
 
 def test_names_are_taken_from_a_list():

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,20 +14,20 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import CurrentMessage
 
-from load.bench.peers.drivers.signed import FirstJob, headers
+from load.bench.peers.drivers.signed import FirstClaim, headers
 
 
 def work(given: dict[str, Any]) -> None:
     """Run until SIGTERM."""
     broker = RedisBroker(url=given["redis_url"])
     broker.add_middleware(CurrentMessage())
-    first = FirstJob()
+    first = FirstClaim()
 
     def noop() -> None:
-        first.starts()
+        first.was(time.time())
 
     def deliver(body: str) -> None:
-        first.starts()
+        first.was(time.time())
         message = CurrentMessage.get_current_message()
         assert message is not None
         post(message.message_id, body.encode())

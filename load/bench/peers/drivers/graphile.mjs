@@ -43,19 +43,21 @@ function post(number, body) {
   });
 }
 
-function begin() {
+/** Print when the first batch was fetched: with a long local queue that is well before its jobs start. */
+function begin(job) {
+  if (started) return;
   started = true;
-  process.stdout.write(`${Date.now() / 1000}\n`);
+  process.stdout.write(`${job.locked_at.getTime() / 1000}\n`);
 }
 
 await run({
   parsedCronItems: [],
   taskList: {
-    async noop() {
-      if (!started) begin();
+    async noop(_, { job }) {
+      begin(job);
     },
     async deliver(payload, { job }) {
-      if (!started) begin();
+      begin(job);
       await post(job.id, JSON.stringify(payload));
     },
   },

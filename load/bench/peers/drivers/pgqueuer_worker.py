@@ -13,13 +13,13 @@ import uvloop
 from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 
-from load.bench.peers.drivers.signed import FirstJob, headers
+from load.bench.peers.drivers.signed import FirstClaim, headers
 
 
 async def work(given: dict[str, Any]) -> None:
     """Run until SIGTERM."""
     key = base64.b64decode(given["secret"])
-    first = FirstJob()
+    first = FirstClaim()
     connector = aiohttp.TCPConnector(limit=given["at_once"])
     async with (
         asyncpg.create_pool(given["database_url"], min_size=2, max_size=given["pool"]) as pool,
@@ -28,11 +28,11 @@ async def work(given: dict[str, Any]) -> None:
         queue = PgQueuer.from_asyncpg_pool(pool)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, queue.shutdown.set)
 
-        async def noop(_: Job) -> None:
-            first.starts()
+        async def noop(job: Job) -> None:
+            first.was(job.updated.timestamp())
 
         async def deliver(job: Job) -> None:
-            first.starts()
+            first.was(job.updated.timestamp())
             body = job.payload or b""
             webhook_id = f"00000000-0000-7000-8000-{job.id:012d}"
             signed = headers(key, webhook_id, body, "pgqueuer")

@@ -20,14 +20,14 @@ def headers(key: bytes, webhook_id: str, body: bytes, name: str) -> dict[str, st
     }
 
 
-class FirstJob:
-    """Print when the first job of this process starts."""
+class FirstClaim:
+    """Print when this process claimed its first jobs."""
 
     def __init__(self) -> None:
         self._printed = False
 
-    def starts(self) -> None:
+    def was(self, unix_s: float) -> None:
         """Print once; two threads at the same instant may print twice."""
         if not self._printed:
             self._printed = True
-            print(time.time(), flush=True)
+            print(unix_s, flush=True)
