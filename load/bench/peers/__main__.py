@@ -37,15 +37,20 @@ def main() -> int:
 
 def compare(stands: Ground, measures: Sequence[str], runs: int, file: Path | None) -> int:
     """Let us and the peers take turns."""
-    comparisons = [
-        comparison for measured in measures for comparison in turns(stands, measured, runs)
-    ]
+    comparisons: list[Comparison] = []
+    failed = 0
+    for measured in measures:
+        try:
+            comparisons += turns(stands, measured, runs)
+        except BenchError as error:
+            failed += 1
+            say(f"{measured}: {error}")
     rows = [comparison.row() for comparison in comparisons]
     print(table(rows))
     if file:
         document = [comparison.as_json() for comparison in comparisons]
         file.write_text(json.dumps(document, indent=2) + "\n")
-    return int(any(row.good is False for row in rows))
+    return 2 if failed else int(any(row.good is False for row in rows))
 
 
 def turns(stands: Ground, measured: str, runs: int) -> list[Comparison]:
@@ -94,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = described.add_subparsers(dest="verb", required=True, metavar="VERB")
     installing = verbs.add_parser("install", help="install the peers outside of the repository")
     running = verbs.add_parser("run", help="compare: we and the peers take turns")
-    searching = verbs.add_parser("search", help="try settings of each peer: takes an hour")
+    searching = verbs.add_parser("search", help="try settings of each peer: takes half an hour")
     for options in (installing, running, searching):
         options.add_argument("folder", type=Path, help="where the peers are installed")
     for options, runs in ((running, 5), (searching, 1)):

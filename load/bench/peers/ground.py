@@ -29,6 +29,7 @@ class Ground:
         """Measure a peer, or us (None), on an empty ledger."""
         backlog = self.backlog(measured)
         self.stack.clear()
+        self.sink.ask("/forget")
         if peer is None:
             rate = measure.ours(self.stack, backlog)
         else:
