@@ -31,7 +31,7 @@ from load.bench import (
     watch,
     webhooks,
 )
-from load.bench.origin import origin, spelled
+from load.bench.origin import origin, spelled_origin
 from load.bench.processes import BenchError
 from load.bench.stack import Options, Stack, scratch_stack
 from load.bench.table import Row, as_json, middle, table
@@ -88,9 +88,12 @@ def main() -> int:
             else:
                 say(f"{name}: done, load {os.getloadavg()[0]:.1f}")
     where = origin()
-    print(f"{spelled(where)}, {args.runs} run{'s' * (args.runs > 1)} of each\n\n{table(rows)}")
+    print(
+        f"{spelled_origin(where)}, {args.runs} run{'s' * (args.runs > 1)} of each\n\n{table(rows)}"
+    )
     if args.json:
-        done = {**where, "runs": args.runs, "options": asdict(options), "rows": as_json(rows)}
+        what = {"runs": args.runs, "options": asdict(options)}
+        done = {**where, **what, "rows": [as_json(row) for row in rows]}
         args.json.write_text(json.dumps(done, indent=2) + "\n")
     return 2 if failed else int(any(row.good is False for row in rows))
 

@@ -24,7 +24,7 @@ def origin() -> dict[str, object]:
     }
 
 
-def spelled(where: dict[str, object]) -> str:
+def spelled_origin(where: dict[str, object]) -> str:
     """Spell it in a line."""
     return (
         "{date}, commit {commit}: {cpus} x {cpu}, {memory_gb} GB,"

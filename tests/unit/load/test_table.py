@@ -56,5 +56,5 @@ def test_the_table_says_what_was_asked_of_figure_and_ratio():
 
 
 def test_json_has_the_ratio_and_whether_it_is_good():
-    [read] = json.loads(json.dumps(as_json([row(60, asked_ratio=0.6)])))
+    read = json.loads(json.dumps(as_json(row(60, asked_ratio=0.6))))
     assert (read["figure"], read["ratio"], read["good"]) == (60, 0.6, True)
