@@ -1,6 +1,7 @@
 """How many cores this process may use: those of its affinity, cut by the quotas of its cgroups."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -31,8 +32,7 @@ def directories(cgroups: Path, ours: Path) -> Iterator[Path]:
     lines = ""
     with suppress(OSError):
         lines = ours.read_text()
-    for line in lines.splitlines():
-        number, controllers, path = line.split(":", 2)
+    for number, controllers, path in re.findall("^([0-9]+):([^:]*):(.*)$", lines, re.MULTILINE):
         if number == "0" or "cpu" in controllers.split(","):
             root = cgroups if number == "0" else cgroups / "cpu"
             inner = root / path.strip("/")
@@ -41,7 +41,9 @@ def directories(cgroups: Path, ours: Path) -> Iterator[Path]:
 
 def quotas_of(directory: Path) -> Iterator[float]:
     """Read the quota of a cgroup in cores, if it has one."""
-    with suppress(OSError, ValueError):  # version 2: "max 100000" is no number, and no quota
+    with suppress(
+        OSError, ValueError, ZeroDivisionError
+    ):  # version 2: "max 100000" is no number, and no quota
         quota, period = (directory / "cpu.max").read_text().split()
         yield int(quota) / int(period)
     with suppress(OSError, ValueError, ZeroDivisionError):  # version 1: -1 is none
