@@ -41,12 +41,11 @@ def directories(cgroups: Path, ours: Path) -> Iterator[Path]:
 
 def quotas_of(directory: Path) -> Iterator[float]:
     """Read the quota of a cgroup in cores, if it has one."""
-    with suppress(
-        OSError, ValueError, ZeroDivisionError
-    ):  # version 2: "max 100000" is no number, and no quota
+    # Version 2, where "max" is no quota, and then version 1, where -1 is none.
+    with suppress(OSError, ValueError, ZeroDivisionError):
         quota, period = (directory / "cpu.max").read_text().split()
         yield int(quota) / int(period)
-    with suppress(OSError, ValueError, ZeroDivisionError):  # version 1: -1 is none
+    with suppress(OSError, ValueError, ZeroDivisionError):
         quota_us = int((directory / "cpu.cfs_quota_us").read_text())
         if quota_us > 0:
             yield quota_us / int((directory / "cpu.cfs_period_us").read_text())

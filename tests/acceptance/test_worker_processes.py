@@ -6,6 +6,7 @@ import signal
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def test_a_killed_process_comes_back_and_so_do_its_rows_and_no_counter_falls(
     ids: list[Any] = []
     while not all(held_by(db, pid) for pid in workers.children):
         ids += enqueue(db, 4, channel="webhook", recipient=f"{sink.url}/held")
-        wait_for(lambda: len(sink.requests) == len(ids))
+        wait_for(partial(has_come, sink, len(ids)))
     before = {k: v for k, v in metrics(workers.url).items() if k[0].endswith(("_total", "_count"))}
 
     victim = min(workers.children)
@@ -157,6 +158,11 @@ def test_a_killed_process_comes_back_and_so_do_its_rows_and_no_counter_falls(
         ends = [attempt.outcome for attempt in attempts_of(db, id)]
         assert ends == ["lease_expired"] * (id in orphaned) + ["sent"]
     assert workers.command.stop() == 0
+
+
+def has_come(sink: Sink, count: int) -> bool:
+    """Say whether so many requests have come."""
+    return len(sink.requests) == count
 
 
 def held_by(db: Db, pid: int) -> list[Any]:

@@ -96,7 +96,8 @@ def test_of_the_dead_remains_what_they_counted():
 
 def test_a_merged_page_is_read_as_prometheus_reads_it():
     """No sample is lost, none is there twice, and merging one page changes nothing."""
-    assert merged([own := own_page()]) == own
+    own = own_page()
+    assert merged([own]) == own
     two = values(merged([own, own]))
     for (name, *labels), value in values(own).items():
         if name.endswith("_total"):
