@@ -54,7 +54,9 @@ def work(parent: socket.socket) -> int:
         async with working(settings, tracer) as worker_ended:
             obeying = asyncio.create_task(upwards.obey(stop))
             await until_stopped(stop, worker_ended)
-        await upwards.show()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHOW_MAX_S):  # the parent may have been stopped
+                await upwards.show()
         obeying.cancel()
 
     with tracing() as tracer:
@@ -81,10 +83,10 @@ class Upwards:
             stop.set()
 
     async def show(self) -> None:
-        """Send the metrics as they are now, unless the parent does not take them in time."""
+        """Send the metrics as they are now."""
         page = link.framed(link.PAGE, own_page())
-        with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(SHOW_MAX_S), self._telling:
+        with suppress(OSError):  # it is gone
+            async with self._telling:
                 await asyncio.get_running_loop().sock_sendall(self._parent, page)
 
 

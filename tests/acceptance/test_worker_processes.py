@@ -52,7 +52,7 @@ class Workers:
         assert len(self.children) == (count if count > 1 else 0)
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Give the whole log lines of one event; each line must be one."""
+        """Give the log lines of one event; each line must be whole."""
         lines = self.command.output.split("\n")[:-1]
         return [line for line in map(json.loads, lines) if line.get("event") == name]
 
@@ -239,6 +239,16 @@ def test_a_process_that_hangs_is_shown_as_it_last_was(run: Callable[..., Workers
     finally:
         os.kill(min(workers.children), signal.SIGCONT)
     assert workers.command.stop() == 0
+
+
+@pytest.mark.slow  # seconds pass
+def test_a_process_that_hangs_at_the_end_is_killed_and_told(run: Callable[..., Workers]) -> None:
+    workers = run(2, SHUTDOWN_GRACE_S="0")
+    stuck = min(workers.children)
+    os.kill(stuck, signal.SIGSTOP)
+    assert workers.command.stop() == 1
+    assert f"notify: worker process {stuck} was killed by SIGKILL" in workers.command.output
+    assert not any(map(runs, workers.children))
 
 
 def test_one_process_is_no_child_of_another(run: Callable[..., Workers]) -> None:
