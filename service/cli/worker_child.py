@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 
 from loguru import logger
 
@@ -22,7 +23,7 @@ from service.metrics.pages import own_page
 from service.process import link
 from service.process.cancelled import was_cancelled
 from service.process.stdio import share_streams
-from service.process.watched import until_stopped
+from service.process.watched import task_ended, until_stopped
 from service.tracing.start import tracing
 
 SHOW_MAX_S = 1.0
@@ -52,8 +53,8 @@ def work(parent: socket.socket) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, stop_signals())
         upwards = Upwards(parent)
         async with working(settings, tracer) as worker_ended:
-            obeying = asyncio.create_task(upwards.obey(stop))
-            await until_stopped(stop, worker_ended)
+            obeying = asyncio.create_task(upwards.obey(stop), name="link")
+            await until_stopped(stop, worker_ended, partial(task_ended, obeying))
         with suppress(TimeoutError):
             async with asyncio.timeout(SHOW_MAX_S):  # the parent may have been stopped
                 await upwards.show()

@@ -65,11 +65,11 @@ class WorkerProcess:
     async def _listen(self) -> str | None:
         """Take what it says until it is gone; return how it ended, None: in order."""
         buffer = bytearray()
-        async for data in link.heard(self._link):
-            buffer += data
-            for kind, text in link.unframed(buffer):
-                self._take(kind, text)
-        self._link.close()
+        with self._link:
+            async for data in link.heard(self._link):
+                buffer += data
+                for kind, text in link.unframed(buffer):
+                    self._take(kind, text)
         code = await asyncio.to_thread(self._process.wait)
         self._answered.set()
         self.has_begun.set()

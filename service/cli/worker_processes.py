@@ -44,7 +44,6 @@ def processes_wanted(settings: Settings) -> int:
 def run_processes(settings: Settings, wanted: int, process: ProcessMetrics) -> int:
     """Run so many worker processes until stopped."""
     sock = listener(settings.host, settings.metrics_port)
-    announce(settings.host, sock.getsockname()[1])
     processes = WorkerProcesses(settings, wanted, process)
 
     async def main(stop: asyncio.Event) -> None:
@@ -52,6 +51,7 @@ def run_processes(settings: Settings, wanted: int, process: ProcessMetrics) -> i
             await metrics_served(settings, sock.dup(), page=processes.page)
 
         serving = asyncio.create_task(watched("metrics", serve, process.restarted))
+        announce(settings.host, sock.getsockname()[1])
         try:
             await processes.run(stop)
         finally:

@@ -204,6 +204,21 @@ def test_a_signal_to_all_processes_at_once_is_no_second_one(
     assert workers.events("stopped_at_once") == []
 
 
+@pytest.mark.parametrize("number", [TERM, INT, HUP], ids=lambda number: number.name)
+def test_a_signal_while_they_start_is_heard_once_they_listen(
+    start: Start, dsn: str, number: int
+) -> None:
+    env = {"DATABASE_URL": dsn, "METRICS_PORT": str(free_port()), "WORKER_PROCESSES": "2"}
+    command = start("worker", **env)
+    command.says('"event":"metrics"')
+    started = wait_for(lambda: children(command.process.pid))
+    for pid in (command.process.pid, *started):
+        os.kill(pid, number)
+    assert command.process.wait(LIMIT_S) == 0
+    assert "Traceback" not in command.output
+    assert not any(map(runs, started))
+
+
 def test_a_second_signal_ends_all_at_once(db: Db, run: Callable[..., Workers], sink: Sink) -> None:
     workers = run(2)
     enqueue(db, 20, channel="webhook", recipient=f"{sink.url}/held")
