@@ -24,6 +24,7 @@ TOGETHER = (
     "tests/acceptance/test_observability.py",
     "tests/acceptance/test_stress.py",
     "tests/chaos/",
+    "tests/integration/test_cost.py",
     "tests/sql/test_plans.py",
 )
 DESCRIPTORS_MIN = 8192

@@ -19,6 +19,10 @@ from load.bench.processes import BenchError, Running, free_port, module, run, ru
 NOTIFY = Path(sys.executable).with_name("notify")
 # Signed, as real ones are; any secret will do.
 SECRET = "whsec_bG9hZC1iZW5jaC1sb2FkLWJlbmNoLWxvYWQtYmVuY2g="
+IS_DRAINED = """
+select not exists (select from notify.notifications where status in ('queued', 'sending'))
+"""
+FILL_MAX = 1_000_000  # rows of one transaction
 PAYLOAD = '{"text": "hello", "number": 42}'
 
 
@@ -28,7 +32,8 @@ class Options:
 
     seconds: float  # of each run that lasts by the clock
     rows: int  # of the drain; the other scenarios take shares of it
-    backlog: int  # of the memory scenario
+    backlog: int  # of memory, gauges and backlog
+    long_seconds: float = 60.0  # of snapshot and soak
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Stack:
     database_url: str
     redis_url: str
     options: Options
+    services: Running  # the parent of PostgreSQL and Valkey
 
     @contextmanager
     def role(self, name: str, **env: str) -> Iterator[Role]:
@@ -121,16 +127,17 @@ class Stack:
         with redis.Redis.from_url(self.redis_url) as ready_set:
             ready_set.flushall()
 
-    def fill(self, rows: int, channel: str, recipient: str) -> None:
+    def fill(self, rows: int, channel: str, recipient: str, priority: int = 2) -> None:
         """Begin with a backlog of this many, all due."""
         self.clear()
-        with psycopg.connect(self.database_url) as conn:
-            conn.execute("set local notify.wake = off")
-            conn.execute(
-                "insert into notify.notifications (channel, recipient, payload)"
-                " select %s, %s, %s::jsonb from generate_series(1, %s)",
-                [channel, recipient, PAYLOAD, rows],
-            )
+        with psycopg.connect(self.database_url, autocommit=True) as conn:
+            conn.execute("set notify.wake = off")
+            for done in range(0, rows, FILL_MAX):
+                conn.execute(
+                    "insert into notify.notifications (channel, recipient, payload, priority)"
+                    " select %s, %s, %s::jsonb, %s from generate_series(1, %s)",
+                    [channel, recipient, PAYLOAD, priority, min(FILL_MAX, rows - done)],
+                )
 
     def drained_s(self, rows: int) -> float:
         """Return the seconds from the first send to the last settle.
@@ -146,6 +153,14 @@ class Stack:
         if (sent, attempts) != (rows, rows):
             raise BenchError(f"{rows} enqueued, but {sent} sent in {attempts} attempts")
         return float(seconds)
+
+
+def wait_until_all_sent(stack: Stack, limit_s: float = 120.0) -> None:
+    """Wait until nothing is under way. Raises BenchError if something ended otherwise than sent."""
+    until(lambda: stack.sql(IS_DRAINED)[0][0], limit_s, "nothing is under way")
+    [(others,)] = stack.sql("select count(*) from notify.notifications where status <> 'sent'")
+    if others:
+        raise BenchError(f"{others} did not become sent")
 
 
 def wait_until_sent(worker: Role, rows: int, limit_s: float = 120.0) -> None:
@@ -169,6 +184,6 @@ def scratch_stack(options: Options) -> Iterator[Stack]:
         )
         urls = dict(line.split("=", 1) for line in services.lines(2))
         run([NOTIFY, "migrate"], cwd=directory, env=urls)
-        stack = Stack(directory, urls["DATABASE_URL"], urls["REDIS_URL"], options)
+        stack = Stack(directory, urls["DATABASE_URL"], urls["REDIS_URL"], options, services)
         stack.sql("select notify.keep_partitions(1, interval '30 days')")
         yield stack

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from load.bench.origin import origin, spelled_origin
 from load.bench.peers.compare import Comparison, ranked, spelled
 from load.bench.peers.ground import PEERS, Ground, ground
 from load.bench.peers.install import install
@@ -46,10 +47,11 @@ def compare(stands: Ground, measures: Sequence[str], runs: int, file: Path | Non
             failed += 1
             say(f"{measured}: {error}")
     rows = [comparison.row() for comparison in comparisons]
-    print(table(rows))
+    where = origin()
+    print(f"{spelled_origin(where)}, {runs} turns\n\n{table(rows)}")
     if file:
         document = [comparison.as_json() for comparison in comparisons]
-        file.write_text(json.dumps(document, indent=2) + "\n")
+        file.write_text(json.dumps({**where, "runs": runs, "rows": document}, indent=2) + "\n")
     return 2 if failed else int(any(row.good is False for row in rows))
 
 

@@ -25,13 +25,12 @@ class Comparison:
 
     def row(self) -> Row:
         """Compare the medians; the note has the least and the greatest ratio of one turn."""
-        times = TIMES.get((self.measure, self.peer))
         ratios = [mine / other for mine, other in zip(self.ours, self.theirs, strict=True)]
         return Row(
             what=WHAT[self.measure],
             figure=median(self.ours),
             unit="/s",
-            asked=None if times is None else times * median(self.theirs),
+            asked_ratio=TIMES.get((self.measure, self.peer)),
             ceiling=median(self.theirs),
             ceiling_is=f"{self.title}, {spelled(self.settings)}",
             note=f"{len(ratios)} turns, ratios {min(ratios):.2f} to {max(ratios):.2f}",
