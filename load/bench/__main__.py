@@ -6,27 +6,36 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from load.bench import (
+    backlog,
     batch,
+    cost,
     drain,
     enqueue,
     gauges,
+    idle,
     inserts,
     keyed,
     latency,
     memory,
     odd_input,
+    snapshot,
+    soak,
     starving,
+    urgent,
     watch,
     webhooks,
 )
+from load.bench.origin import origin
 from load.bench.processes import BenchError
 from load.bench.stack import Options, Stack, scratch_stack
-from load.bench.table import Row, as_json, table
+from load.bench.table import Row, as_json, middle, table
 
-SCENARIOS: dict[str, Callable[[Stack], Row]] = {
+Scenario = Callable[[Stack], Row | list[Row]]
+SCENARIOS: dict[str, Scenario] = {
     "drain": drain.run,
     "drain-no-redis": drain.run_without_redis,
     "webhooks": webhooks.run,
@@ -36,14 +45,21 @@ SCENARIOS: dict[str, Callable[[Stack], Row]] = {
     "keyed": keyed.run,
     "batch": batch.run,
     "latency": latency.run,
+    "urgent": urgent.run,
     "inserts-8": inserts.run_8,
     "inserts-32": inserts.run_32,
+    "cost": cost.run,
     "memory": memory.run,
+    "idle": idle.run,
     "gauges": gauges.run,
     "odd-input": odd_input.run,
     "watch-none": watch.run_none,
     "watch-all": watch.run_all,
+    "backlog": backlog.run,
+    "snapshot": snapshot.run,
+    "soak": soak.run,
 }
+LONG = ("backlog", "snapshot", "soak")  # minutes each: only when they are named
 
 
 def main() -> int:
@@ -55,6 +71,7 @@ def main() -> int:
         seconds=args.seconds or (2.0 if quick else 5.0),
         rows=args.rows or (20_000 if quick else 60_000),
         backlog=args.backlog or (100_000 if quick else 1_000_000),
+        long_seconds=args.seconds or (10.0 if quick else 60.0),
     )
     say(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before the start")
     rows: list[Row] = []
@@ -62,7 +79,7 @@ def main() -> int:
     with scratch_stack(options) as stack:
         for name in args.only:
             try:
-                rows.append(best(stack, SCENARIOS[name], args.best_of))
+                rows += median(stack, SCENARIOS[name], args.runs)
             except BenchError as error:
                 failed += 1
                 say(f"{name}: {error}")
@@ -70,17 +87,27 @@ def main() -> int:
                 say(f"{name}: done, load {os.getloadavg()[0]:.1f}")
     print(table(rows))
     if args.json:
-        args.json.write_text(json.dumps([as_json(row) for row in rows], indent=2) + "\n")
+        args.json.write_text(json.dumps(report(args, options, rows), indent=2) + "\n")
     return 2 if failed else int(any(row.good is False for row in rows))
 
 
-def best(stack: Stack, scenario: Callable[[Stack], Row], times: int) -> Row:
-    """Repeat a scenario and keep its best run, with the ceiling of that run."""
-    best_row = scenario(stack)
-    for _ in range(times - 1):
-        row = scenario(stack)
-        best_row = row if row.better_than(best_row) else best_row
-    return best_row
+def median(stack: Stack, scenario: Scenario, times: int) -> list[Row]:
+    """Repeat a scenario, and keep of each row the run in the middle."""
+    runs = []
+    for _ in range(times):
+        rows = scenario(stack)
+        runs.append([rows] if isinstance(rows, Row) else rows)
+    return middle(runs)
+
+
+def report(args: argparse.Namespace, options: Options, rows: list[Row]) -> dict[str, object]:
+    """Say all there is to a run."""
+    return {
+        **origin(),
+        "runs": args.runs,
+        "options": asdict(options),
+        "rows": [as_json(row) for row in rows],
+    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,15 +120,17 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument(
         "--only",
         type=names,
-        default=list(SCENARIOS),
+        default=[name for name in SCENARIOS if name not in LONG],
         metavar="NAME,…",
-        help=f"of {', '.join(SCENARIOS)}",
+        help=f"of {', '.join(SCENARIOS)}; without it all but {', '.join(LONG)}",
     )
     described.add_argument("--quick", action="store_true", help="smaller, within 90 s")
-    described.add_argument("--best-of", type=int, default=1, metavar="N", help="runs of each")
+    described.add_argument(
+        "--runs", type=int, default=1, metavar="N", help="of each; the one in the middle counts"
+    )
     described.add_argument("--seconds", type=float, metavar="N", help="of what runs by the clock")
     described.add_argument("--rows", type=int, metavar="N", help="to drain")
-    described.add_argument("--backlog", type=int, metavar="N", help="of memory and gauges")
+    described.add_argument("--backlog", type=int, metavar="N", help="of memory, gauges and backlog")
     described.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     return described
 

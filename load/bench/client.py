@@ -2,6 +2,7 @@
 
     python -m load.bench.client URL --connections 64 --seconds 5     prints one JSON object
     … --items 1000      posts arrays of so many to POST /notify/batch
+    … --body JSON       posts this notification; else one of channel `log`
     … --keys            gives each request an Idempotency-Key of its own
 
 A bare uvloop Protocol: some 10 microseconds a request, so that the server is what is measured.
@@ -88,11 +89,11 @@ def requests(head: bytes, body: bytes, has_keys: bool) -> Callable[[], bytes]:
 
 
 async def post_for(
-    url: str, connections: int, seconds: float, items: int, has_keys: bool
+    url: str, one: bytes, *, connections: int, seconds: float, items: int, has_keys: bool
 ) -> dict[str, float]:
     """Send for so long; returns counts, the rate of notifications and the times of requests."""
     parts = urlsplit(url)
-    body = b"[%b]" % b",".join([BODY] * items) if items else BODY
+    body = b"[%b]" % b",".join([one] * items) if items else one
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -125,10 +126,18 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--items", type=int, default=0, metavar="N", help="of each batch")
+    parser.add_argument("--body", default=BODY.decode(), metavar="JSON", help="a notification")
     parser.add_argument("--keys", action="store_true", help="an Idempotency-Key each")
     args = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        work = post_for(args.url, args.connections, args.seconds, args.items, args.keys)
+        work = post_for(
+            args.url,
+            args.body.encode(),
+            connections=args.connections,
+            seconds=args.seconds,
+            items=args.items,
+            has_keys=args.keys,
+        )
         print(json.dumps(runner.run(work)))
 
 

@@ -37,6 +37,7 @@ def row(stack: Stack, what: str, rate: float) -> Row:
         figure=rate,
         unit="/s",
         asked=10_000,
+        asked_ratio=0.6,
         ceiling=ceiling(stack),
         ceiling_is=f"pgbench, claim + settle by {BATCH_ROWS}",
     )

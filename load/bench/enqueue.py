@@ -22,6 +22,7 @@ def run(stack: Stack) -> Row:
         figure=counts["rate"],
         unit="/s",
         asked=6_000,
+        asked_ratio=0.6,
         ceiling=bare["rate"],
         ceiling_is="bare aiohttp + uvloop + msgspec echo",
         note=f"p99 {counts['p99_ms']:.0f} ms",

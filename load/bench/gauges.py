@@ -19,15 +19,19 @@ def run(stack: Stack) -> Row:
 
     The first call reads what is not in memory yet, and is the slowest: it is in the note.
     """
-    rows = stack.options.backlog
-    stack.fill(rows, "log", "bench")
+    stack.fill(stack.options.backlog, "log", "bench")
+    return measured(stack)
+
+
+def measured(stack: Stack) -> Row:
+    """Measure on what the ledger holds now."""
     with psycopg.connect(stack.database_url, autocommit=True) as conn:
         fresh = times_ms(conn, GAUGES)
         conn.execute("vacuum (analyze) notify.notifications")
         vacuumed, vitals = times_ms(conn, GAUGES), times_ms(conn, VITALS)
         floor = times_ms(conn, ANY)
     return Row(
-        what=f"gauges() with {rows:,} queued",
+        what=f"gauges() with {stack.options.backlog:,} queued",
         figure=max(median(fresh), median(vacuumed)),
         unit="ms",
         asked=50,

@@ -1,30 +1,38 @@
-"""INSERTs by other systems, one row each: what the wake trigger costs their commits."""
+"""INSERTs by other systems, one row each: what the wake trigger costs their commits.
+
+Dispatcher and worker are at work on the same rows: the trigger meets the dispatcher as it would.
+"""
 
 from load.bench import pgbench
+from load.bench.processes import until
 from load.bench.stack import PAYLOAD, Stack
 from load.bench.table import Row
 
+DRAIN_MAX_S = 120.0
 ORDER = (False, True, True, False)  # with the trigger or without: a drift hits both alike
 
 INSERT = f"""
 insert into notify.notifications (channel, recipient, payload) values ('log', 'bench', '{PAYLOAD}');
 """
+IS_DRAINED = """
+select not exists (select from notify.notifications where status in ('queued', 'sending'))
+"""
 
 
 def run_8(stack: Stack) -> Row:
     """Measure 8 clients."""
-    return run(stack, 8)
+    return run(stack, 8, 0.9)
 
 
 def run_32(stack: Stack) -> Row:
     """Measure 32 clients."""
-    return run(stack, 32)
+    return run(stack, 32, 0.95)
 
 
-def run(stack: Stack, clients: int) -> Row:
-    """Measure with the trigger and without, with a dispatcher that listens in both cases."""
+def run(stack: Stack, clients: int, share: float) -> Row:
+    """Measure with the trigger and without, in turns."""
     rates: dict[bool, list[float]] = {True: [], False: []}
-    with stack.role("dispatcher"):
+    with stack.role("dispatcher"), stack.role("worker"):
         for wakes in ORDER:
             rates[wakes].append(rate(stack, clients, wakes=wakes))
     with_trigger, without = (sum(rates[wakes]) / len(rates[wakes]) for wakes in (True, False))
@@ -32,18 +40,20 @@ def run(stack: Stack, clients: int) -> Row:
         what=f"INSERT by {clients} clients",
         figure=with_trigger,
         unit="/s",
-        asked=None,
+        asked_ratio=share,
         ceiling=without,
         ceiling_is="pgbench, without the wake trigger",
     )
 
 
 def rate(stack: Stack, clients: int, *, wakes: bool) -> float:
-    """Insert for a while; returns rows per second."""
+    """Insert for a while and let all of it be sent; returns rows per second."""
     stack.clear()
     stack.sql(f"alter table notify.notifications {'enable' if wakes else 'disable'} trigger wake")
     try:
         seconds = max(1, int(stack.options.seconds / 2))
-        return pgbench.tps(stack, INSERT, "-c", clients, "-j", 2, "-T", seconds)
+        inserted = pgbench.tps(stack, INSERT, "-c", clients, "-j", 2, "-T", seconds)
+        until(lambda: stack.sql(IS_DRAINED)[0][0], DRAIN_MAX_S, "all sent")
+        return inserted
     finally:
         stack.sql("alter table notify.notifications enable trigger wake")

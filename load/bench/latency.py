@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import psycopg
 
 from load.bench.processes import BenchError, until
-from load.bench.stack import Sink, Stack
+from load.bench.stack import Role, Sink, Stack
 from load.bench.table import Row
 
 RATE = 20
 WARM_UP = 10
+SHARE = 4  # a p99 needs some hundred times
 # An answer that nobody looks at shows here, and not in the arrivals.
 SETTLED_MS = """
 select percentile_cont(0.99) within group (
@@ -23,31 +24,44 @@ from notify.notifications
 """
 
 
-def run(stack: Stack) -> Row:
+def run(stack: Stack) -> list[Row]:
     """Measure the whole road: API, doorbell, ready set, worker, sink."""
-    count = int(stack.options.seconds * RATE)
+    count = int(stack.options.seconds * RATE * SHARE)
     with stack.sink() as sink:
-        floor = floor_ms(stack, sink, count)
+        floor = floor_ms(stack, sink, count // SHARE)
         stack.clear()
         with stack.role("dispatcher"), stack.role("worker"), stack.role("api") as api:
-            send = poster(f"{api.url}/notify", 202)
-            body = {"channel": "webhook", "recipient": f"{sink.url}/hook"}
-
-            def enqueue() -> None:
-                send({**body, "payload": {"sent_ns": time.time_ns()}})
-
+            enqueue = enqueuer(api, sink)
             times = arrivals_ms(sink, WARM_UP, enqueue) and arrivals_ms(sink, count, enqueue)
     stack.drained_s(WARM_UP + count)
     settled_ms = stack.sql(SETTLED_MS)[0][0]
-    return Row(
-        what=f"enqueue to arrival at {RATE}/s, p50",
-        figure=percentile(times, 50),
-        unit="ms",
-        asked=10,
-        ceiling=floor,
-        ceiling_is="one INSERT, then one POST by the same client",
-        note=f"p99 {percentile(times, 99):.1f} ms, settled p99 {settled_ms:.1f} ms",
-    )
+    p50, p99 = percentile(times, 50), percentile(times, 99)
+    return [
+        Row(
+            what=f"enqueue to arrival at {RATE}/s, p50",
+            figure=p50,
+            unit="ms",
+            asked_ratio=2.5,
+            ceiling=floor,
+            ceiling_is="one INSERT, then one POST by the same client",
+        ),
+        Row(
+            what="… p99",
+            figure=p99,
+            unit="ms",
+            asked_ratio=4.0,
+            ceiling=p50,
+            ceiling_is="the p50",
+            note=f"of {count}, settled p99 {settled_ms:.1f} ms",
+        ),
+    ]
+
+
+def enqueuer(api: Role, sink: Sink, **options: object) -> Callable[[], None]:
+    """Make a function that POSTs a webhook whose arrival the sink will time."""
+    send = poster(f"{api.url}/notify", 202)
+    body = {"channel": "webhook", "recipient": f"{sink.url}/hook", **options}
+    return lambda: send({**body, "payload": {"sent_ns": time.time_ns()}})
 
 
 def floor_ms(stack: Stack, sink: Sink, count: int) -> float:

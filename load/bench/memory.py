@@ -1,42 +1,44 @@
-"""The memory of one worker that has a large backlog before it."""
+"""The memory of each role that has a large backlog before it."""
 
 import time
-from pathlib import Path
+from contextlib import ExitStack
 
-from load.bench.processes import BenchError
+from load.bench.enqueue import post
+from load.bench.proc import peak_mb
 from load.bench.stack import Role, Stack, wait_until_sent
 from load.bench.table import Row
 
-MB = 1_000_000
+ROLES = ("api", "dispatcher", "worker")
 
 
-def run(stack: Stack) -> Row:
-    """Drain a while from a large backlog, and compare the peak with a worker that has no work."""
+def run(stack: Stack) -> list[Row]:
+    """Work a while on a large backlog, and compare the peaks with the same roles without work."""
     stack.clear()
-    with stack.role("dispatcher"), stack.role("worker") as worker:
+    with ExitStack() as exits:
+        idle = {name: exits.enter_context(stack.role(name)) for name in ROLES}
         time.sleep(1)
-        idle = peak_mb(worker)
-    stack.fill(stack.options.backlog, "log", "bench")
-    with stack.role("dispatcher"), stack.role("worker") as worker:
-        wait_until_sent(worker, 1)
-        time.sleep(stack.options.seconds)
-        sent, peak = worker.metric("worker_jobs_sent_total"), peak_mb(worker)
-    return Row(
-        what=f"worker's memory, backlog {stack.options.backlog:,}",
-        figure=peak,
-        unit="MB",
-        asked=150,
-        ceiling=idle,
-        ceiling_is="the same worker without work",
-        note=f"peak while it sent {sent:,.0f}",
-    )
+        floors = peaks(idle)
+    backlog = stack.options.backlog
+    stack.fill(backlog, "log", "bench")
+    with ExitStack() as exits:
+        roles = {name: exits.enter_context(stack.role(name)) for name in ROLES}
+        wait_until_sent(roles["worker"], 1)
+        accepted = post(roles["api"].url, stack.options.seconds)["accepted"]
+        sent, highest = roles["worker"].metric("worker_jobs_sent_total"), peaks(roles)
+    return [
+        Row(
+            what=f"memory of `notify {name}`, backlog {backlog:,}",
+            figure=highest[name],
+            unit="MB",
+            asked=120,
+            ceiling=floors[name],
+            ceiling_is="the same without work",
+            note=f"peak while {accepted:,} were accepted and {sent:,.0f} sent",
+        )
+        for name in ROLES
+    ]
 
 
-def peak_mb(role: Role) -> float:
-    """Read the peak of its resident memory. Raises BenchError where there is no /proc."""
-    try:
-        status = Path(f"/proc/{role.running.process.pid}/status").read_text()
-    except OSError as error:
-        raise BenchError(f"only Linux tells: {error}") from error
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / MB
+def peaks(roles: dict[str, Role]) -> dict[str, float]:
+    """Read the peak of each role's largest process."""
+    return {name: peak_mb(role.running.process.pid) for name, role in roles.items()}

@@ -19,6 +19,7 @@ from load.bench.processes import BenchError, Running, free_port, module, run, ru
 NOTIFY = Path(sys.executable).with_name("notify")
 # Signed, as real ones are; any secret will do.
 SECRET = "whsec_bG9hZC1iZW5jaC1sb2FkLWJlbmNoLWxvYWQtYmVuY2g="
+FILL_MAX = 1_000_000  # rows of one transaction
 PAYLOAD = '{"text": "hello", "number": 42}'
 
 
@@ -28,7 +29,8 @@ class Options:
 
     seconds: float  # of each run that lasts by the clock
     rows: int  # of the drain; the other scenarios take shares of it
-    backlog: int  # of the memory scenario
+    backlog: int  # of memory, gauges and backlog
+    long_seconds: float  # of snapshot and soak
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Stack:
     database_url: str
     redis_url: str
     options: Options
+    services: Running  # the parent of PostgreSQL and Valkey
 
     @contextmanager
     def role(self, name: str, **env: str) -> Iterator[Role]:
@@ -121,16 +124,17 @@ class Stack:
         with redis.Redis.from_url(self.redis_url) as ready_set:
             ready_set.flushall()
 
-    def fill(self, rows: int, channel: str, recipient: str) -> None:
+    def fill(self, rows: int, channel: str, recipient: str, priority: int = 2) -> None:
         """Begin with a backlog of this many, all due."""
         self.clear()
-        with psycopg.connect(self.database_url) as conn:
-            conn.execute("set local notify.wake = off")
-            conn.execute(
-                "insert into notify.notifications (channel, recipient, payload)"
-                " select %s, %s, %s::jsonb from generate_series(1, %s)",
-                [channel, recipient, PAYLOAD, rows],
-            )
+        with psycopg.connect(self.database_url, autocommit=True) as conn:
+            conn.execute("set notify.wake = off")
+            for done in range(0, rows, FILL_MAX):
+                conn.execute(
+                    "insert into notify.notifications (channel, recipient, payload, priority)"
+                    " select %s, %s, %s::jsonb, %s from generate_series(1, %s)",
+                    [channel, recipient, PAYLOAD, priority, min(FILL_MAX, rows - done)],
+                )
 
     def drained_s(self, rows: int) -> float:
         """Return the seconds from the first send to the last settle.
@@ -169,6 +173,6 @@ def scratch_stack(options: Options) -> Iterator[Stack]:
         )
         urls = dict(line.split("=", 1) for line in services.lines(2))
         run([NOTIFY, "migrate"], cwd=directory, env=urls)
-        stack = Stack(directory, urls["DATABASE_URL"], urls["REDIS_URL"], options)
+        stack = Stack(directory, urls["DATABASE_URL"], urls["REDIS_URL"], options, services)
         stack.sql("select notify.keep_partitions(1, interval '30 days')")
         yield stack

@@ -6,12 +6,16 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One figure beside its ceiling (or floor, where less is better), of the same run."""
+    """One figure beside its ceiling (or floor, where less is better), of the same run.
+
+    `asked` is said of the figure, `asked_ratio` of the ratio; both, one or none of them.
+    """
 
     what: str
     figure: float
-    unit: str  # "/s": more is better; "ms", "MB": less is
-    asked: float | None  # what the issue asks for
+    unit: str  # "/s": more is better; all others ("ms", "MB", "bytes"): less is
+    asked: float | None = None
+    asked_ratio: float | None = None
     ceiling: float
     ceiling_is: str
     note: str = ""
@@ -29,16 +33,22 @@ class Row:
     @property
     def good(self) -> bool | None:
         """Whether it is what was asked for; None: nothing was."""
-        if self.asked is None:
+        pairs = ((self.figure, self.asked), (self.ratio, self.asked_ratio))
+        asked = [(value, wanted) for value, wanted in pairs if wanted is not None]
+        if not asked:
             return None
-        return self.figure <= self.asked if self.less_is_better else self.figure >= self.asked
-
-    def better_than(self, other: "Row") -> bool:
-        """Compare two runs of one scenario."""
-        return self.figure < other.figure if self.less_is_better else self.figure > other.figure
+        return all(v <= wanted if self.less_is_better else v >= wanted for v, wanted in asked)
 
 
-TITLES = ("what", "measured", "asked", "", "ceiling", "ratio", "the ceiling is")
+TITLES = ("what", "measured", "asked", "ceiling", "ratio", "asked", "", "the ceiling is")
+TO_THE_RIGHT = range(1, 6)
+
+
+def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
+    """Keep of each row the run whose ratio is in the middle, with all that was seen in it."""
+    return [
+        sorted(same, key=lambda row: row.ratio)[len(same) // 2] for same in zip(*runs, strict=True)
+    ]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -47,7 +57,7 @@ def table(rows: Sequence[Row]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(len(TITLES))]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if column in (1, 2, 4, 5) else cell.ljust(width)
+            cell.rjust(width) if column in TO_THE_RIGHT else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in cells
@@ -61,17 +71,19 @@ def line(row: Row) -> tuple[str, ...]:
         row.what,
         figure(row.figure, row.unit),
         f"{sign} {figure(row.asked, row.unit)}" if row.asked is not None else "",
-        {True: "ok", False: "NO", None: ""}[row.good],
         figure(row.ceiling, row.unit),
         f"{row.ratio:.2f}",
+        f"{sign} {row.asked_ratio:.2f}" if row.asked_ratio is not None else "",
+        {True: "ok", False: "NO", None: ""}[row.good],
         row.ceiling_is + (f" ({row.note})" if row.note else ""),
     )
 
 
 def figure(value: float, unit: str) -> str:
-    """Spell a figure with three digits or more."""
-    number = f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-    return f"{number} {unit}" if unit != "/s" else f"{number}/s"
+    """Spell a figure with two digits or more."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 1 else 3
+    number = f"{value:,.{digits}f}"
+    return f"{number}/s" if unit == "/s" else f"{number} {unit}".rstrip()
 
 
 def as_json(row: Row) -> dict[str, object]:

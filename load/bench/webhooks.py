@@ -37,6 +37,7 @@ def run_slow(stack: Stack) -> Row:
         figure=rate,
         unit="/s",
         asked=200,
+        asked_ratio=0.85,
         ceiling=bare,
         ceiling_is=f"bare CurlMulti, {NUM_THREADS} x {SLOW_IN_FLIGHT} in flight",
     )
