@@ -60,14 +60,16 @@ def drained(
 ) -> Measured:
     """Drain a backlog by so many workers: webhooks to a URL, else lines of `log`."""
     rows, channel = stack.options.rows, "webhook" if recipient else "log"
-    with roles(stack, "dispatcher", 1, **env) as one:
-        with roles(stack, "worker", count, **ONE, **env) as many:
-            stack.fill(rows, channel, recipient or "bench")
-            parts = {"worker": processes(many), "dispatcher": processes(one), **named(others)}
-            before = usage(stack, parts)
-            with watched(stack.database_url) as seen:
-                until(lambda: sent(many) >= rows, DRAIN_MAX_S, f"{rows} sent")
-            used = usage(stack, parts).since(before)
+    with (
+        roles(stack, "dispatcher", 1, **env) as one,
+        roles(stack, "worker", count, **ONE, **env) as many,
+    ):
+        stack.fill(rows, channel, recipient or "bench")
+        parts = {"worker": processes(many), "dispatcher": processes(one), **named(others)}
+        before = usage(stack, parts)
+        with watched(stack.database_url) as seen:
+            until(lambda: sent(many) >= rows, DRAIN_MAX_S, f"{rows} sent")
+        used = usage(stack, parts).since(before)
     what = f"{channel}, {count} worker"
     return Measured(what=what, rows=rows, seconds=stack.drained_s(rows), used=used, seen=seen)
 
