@@ -2,8 +2,8 @@
 
     python -m load.bench.sizes [--rows 20000] [--payloads 60,1000,8000]
 
-Webhooks are enqueued by 100 and sent at once, all by the real roles; each tenth of them is followed by
-a VACUUM, as autovacuum would do on a day with more. Payloads do not compress: real ones may.
+Webhooks are enqueued by 100 and sent at once, by the real roles; a VACUUM follows each tenth of
+them, as autovacuum would on a day with more. Payloads do not compress: real ones may.
 """
 
 import argparse
