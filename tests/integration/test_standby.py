@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,40 +35,68 @@ WRITES = (
 )
 
 
+class Pair:
+    """A ledger with three rows, and its streaming standby: sessions of a superuser at both."""
+
+    def __init__(self, primary: Any, standby: Any) -> None:
+        self.primary = primary
+        self.standby = standby
+
+    def xmin_age(self) -> int:
+        """Ask the primary how many transactions are behind what holds vacuum back."""
+        return int(self.primary.execute("select xmin_age from notify.vitals()").fetchone()[0])
+
+
 @pytest.fixture(scope="module")
-def standby() -> Iterator[Any]:
-    """Connect to a streaming standby of a ledger with three rows."""
-    with scratch() as directory:
+def pair() -> Iterator[Pair]:
+    """Start both."""
+    with scratch() as directory, ExitStack() as stack:
         servers = Servers(Path(directory) / "state")
         servers.start_postgres()
-        try:
-            migrate(servers.database_url)
-            with psycopg.connect(
-                servers.admin_url, autocommit=True, row_factory=namedtuple_row
-            ) as primary:
-                enqueue(primary, 3)
-            servers.start_replica()
-            assert servers.replica is not None
-            port = port_of(servers.replica.url)
-            url = re.sub(r":\d+(,[^/]*)?/", f":{port}/", servers.admin_url.partition("?")[0])
-            with psycopg.connect(url, autocommit=True) as conn:
-                wait_for(lambda: conn.execute("select pg_is_in_recovery()").fetchone() == (True,))
-                yield conn
-        finally:
-            servers.stop()
+        stack.callback(servers.stop)
+        migrate(servers.database_url)
+
+        def session(url: str) -> Any:
+            connection = psycopg.connect(url, autocommit=True, row_factory=namedtuple_row)
+            return stack.enter_context(connection)
+
+        primary = session(servers.admin_url)
+        enqueue(primary, 3)
+        servers.start_replica()
+        assert servers.replica is not None
+        port = port_of(servers.replica.url)
+        standby = session(re.sub(r":\d+(,[^/]*)?/notify.*", f":{port}/notify", servers.admin_url))
+        assert standby.execute("select pg_is_in_recovery()").fetchone() == (True,)
+        yield Pair(primary, standby)
 
 
 @pytest.mark.parametrize("query", READS)
-def test_what_only_reads_is_answered(standby, query):
-    assert standby.execute(query).description
+def test_what_only_reads_is_answered(pair, query):
+    assert pair.standby.execute(query).description
 
 
-def test_it_has_the_rows_of_its_primary(standby):
-    assert standby.execute("select queued from notify.gauges()").fetchone() == (3,)
+def test_it_has_the_rows_of_its_primary(pair):
+    assert pair.standby.execute("select queued from notify.gauges()").fetchone() == (3,)
 
 
 @pytest.mark.parametrize("query", WRITES)
-def test_whatever_writes_or_listens_is_refused(standby, query):
+def test_whatever_writes_or_listens_is_refused(pair, query):
     with pytest.raises((psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported,
                         psycopg.errors.ObjectNotInPrerequisiteState)):  # fmt: skip
-        standby.execute(query)
+        pair.standby.execute(query)
+
+
+def test_with_its_feedback_an_old_query_of_a_standby_holds_the_primarys_vacuum_back(pair):
+    for setting in ("hot_standby_feedback = on", "wal_receiver_status_interval = 1"):
+        pair.standby.execute(f"alter system set {setting}")
+    pair.standby.execute("select pg_reload_conf()")
+    pair.standby.execute("begin isolation level repeatable read")
+    pair.standby.execute("select 1")
+
+    def is_held_back() -> bool:
+        pair.primary.execute("select pg_current_xact_id()")  # one more that it does not see
+        return pair.xmin_age() > 10
+
+    wait_for(is_held_back)
+    pair.standby.execute("rollback")
+    wait_for(lambda: pair.xmin_age() <= 10)
