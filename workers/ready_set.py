@@ -155,10 +155,11 @@ def pool_beside(url: str, **options: Any) -> PoolBeside:
     asked = sentinels(url)
     if asked is None:
         return PoolBeside.from_url(url, **options)
-    sentinel: Any = Sentinel  # redis-py has no types for it
+    manager: Any = Sentinel  # redis-py has no types for it
+    asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
     return SentinelPoolBeside(
         service_name=asked.name,
-        sentinel_manager=sentinel(asked.hosts, sentinel_kwargs=asked.asking),
+        sentinel_manager=manager(asked.hosts, sentinel_kwargs=asking),
         **(options | asked.primary),
     )
 

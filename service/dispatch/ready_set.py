@@ -199,10 +199,11 @@ def client_of(url: str, **options: Any) -> Redis:
     asked = sentinels(url)
     if asked is None:
         return Redis.from_url(url, **options)
-    sentinel: Any = Sentinel  # redis-py has no types for it
+    manager: Any = Sentinel  # redis-py has no types for these
     pool: Any = SentinelPool
-    asks = sentinel(asked.hosts, sentinel_kwargs=asked.asking)
-    return Redis.from_pool(pool(asked.name, asks, **(options | asked.primary)))
+    asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
+    made = pool(asked.name, manager(asked.hosts, sentinel_kwargs=asking), **options | asked.primary)
+    return Redis.from_pool(made)
 
 
 def own_card(answer: Any) -> int | None:
