@@ -42,7 +42,7 @@ docs: .venv/bin/pytest ## write the dashboards' JSON; check links, the runbook's
 	.venv/bin/python -m ops.dashboards
 	.venv/bin/pytest -n0 tests/ops/test_documents.py tests/ops/test_runbook.py tests/ops/test_stability.py
 
-bench: .venv/bin/pytest ## print rates beside their ceilings: two minutes
+bench: .venv/bin/pytest ## print rates beside their ceilings: five minutes
 	.venv/bin/python -m load.bench
 
 stress: .venv/bin/locust ## send 20 requests a second for a minute; needs `make run` elsewhere

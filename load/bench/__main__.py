@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import psycopg
+
 from load.bench import (
     backlog,
     batch,
@@ -29,7 +31,7 @@ from load.bench import (
     watch,
     webhooks,
 )
-from load.bench.origin import origin
+from load.bench.origin import origin, spelled
 from load.bench.processes import BenchError
 from load.bench.stack import Options, Stack, scratch_stack
 from load.bench.table import Row, as_json, middle, table
@@ -80,14 +82,16 @@ def main() -> int:
         for name in args.only:
             try:
                 rows += median(stack, SCENARIOS[name], args.runs)
-            except BenchError as error:
+            except (BenchError, psycopg.Error) as error:
                 failed += 1
                 say(f"{name}: {error}")
             else:
                 say(f"{name}: done, load {os.getloadavg()[0]:.1f}")
-    print(table(rows))
+    where = origin()
+    print(f"{spelled(where)}, {args.runs} run{'s' * (args.runs > 1)} of each\n\n{table(rows)}")
     if args.json:
-        args.json.write_text(json.dumps(report(args, options, rows), indent=2) + "\n")
+        done = {**where, "runs": args.runs, "options": asdict(options), "rows": as_json(rows)}
+        args.json.write_text(json.dumps(done, indent=2) + "\n")
     return 2 if failed else int(any(row.good is False for row in rows))
 
 
@@ -98,16 +102,6 @@ def median(stack: Stack, scenario: Scenario, times: int) -> list[Row]:
         rows = scenario(stack)
         runs.append([rows] if isinstance(rows, Row) else rows)
     return middle(runs)
-
-
-def report(args: argparse.Namespace, options: Options, rows: list[Row]) -> dict[str, object]:
-    """Say all there is to a run."""
-    return {
-        **origin(),
-        "runs": args.runs,
-        "options": asdict(options),
-        "rows": [as_json(row) for row in rows],
-    }
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,18 +4,13 @@ Dispatcher and worker are at work on the same rows: the trigger meets the dispat
 """
 
 from load.bench import pgbench
-from load.bench.processes import until
-from load.bench.stack import PAYLOAD, Stack
+from load.bench.stack import PAYLOAD, Stack, wait_until_all_sent
 from load.bench.table import Row
 
-DRAIN_MAX_S = 120.0
 ORDER = (False, True, True, False)  # with the trigger or without: a drift hits both alike
 
 INSERT = f"""
 insert into notify.notifications (channel, recipient, payload) values ('log', 'bench', '{PAYLOAD}');
-"""
-IS_DRAINED = """
-select not exists (select from notify.notifications where status in ('queued', 'sending'))
 """
 
 
@@ -53,7 +48,7 @@ def rate(stack: Stack, clients: int, *, wakes: bool) -> float:
     try:
         seconds = max(1, int(stack.options.seconds / 2))
         inserted = pgbench.tps(stack, INSERT, "-c", clients, "-j", 2, "-T", seconds)
-        until(lambda: stack.sql(IS_DRAINED)[0][0], DRAIN_MAX_S, "all sent")
+        wait_until_all_sent(stack)
         return inserted
     finally:
         stack.sql("alter table notify.notifications enable trigger wake")

@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,14 +15,21 @@ def origin() -> dict[str, object]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
-        "machine": {
-            "cpu": cpu(),
-            "cpus": len(os.sched_getaffinity(0)),
-            "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_000_000,
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-        },
+        "cpu": cpu(),
+        "cpus": os.cpu_count(),
+        "memory_gb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_000_000_000,
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
     }
+
+
+def spelled(where: dict[str, object]) -> str:
+    """Spell it in a line."""
+    return (
+        "{date}, commit {commit}: {cpus} x {cpu}, {memory_gb} GB,"
+        " {system} {kernel}, Python {python}"
+    ).format(**where)
 
 
 def commit() -> str | None:
@@ -35,7 +43,9 @@ def commit() -> str | None:
 
 
 def cpu() -> str:
-    """Name the processor as Linux does."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
+    """Name the processor as Linux does, elsewhere its kind."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(": ")[2]
+    return platform.machine()

@@ -1,37 +1,44 @@
-"""What Linux says of a process and its children: CPU time and memory. There has to be a /proc."""
+"""What Linux says of a process and its children: CPU time and memory."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from load.bench.processes import BenchError
+
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 MB = 1_000_000
-CPU_TIMES = slice(11, 15)  # behind the name: user, system, and both of children that have ended
+# Fields of stat behind the name. The times: user, system, and both of children that have ended.
+PARENT, CPU_TIMES = 1, slice(11, 15)
 
 
 def tree(pid: int) -> list[int]:
-    """Name a process and all that descend from it."""
+    """Name a process and all that descend from it. Raises BenchError where there is no /proc."""
+    children = defaultdict(list)
+    for directory in Path("/proc").glob("[0-9]*"):
+        if fields := stat(int(directory.name)):
+            children[int(fields[PARENT])].append(int(directory.name))
+    if not children:
+        raise BenchError("only Linux tells what a process takes")
     found = [pid]
     for parent in found:  # it grows as we go
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            with suppress(OSError):
-                found += map(int, task.read_text().split())
+        found += children[parent]
     return found
 
 
 def cpu_s(pids: Iterable[int]) -> float:
     """Add up the CPU time of these, and of their children that have ended."""
-    return TICK_S * sum(ticks(pid) for pid in pids)
+    return TICK_S * sum(int(field) for pid in pids for field in stat(pid)[CPU_TIMES])
 
 
-def ticks(pid: int) -> int:
-    """Read one process's CPU time; 0 if it has ended: its parent has it then."""
+def stat(pid: int) -> list[str]:
+    """Read the fields behind a process's name; none if it has ended: its parent has its times."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0
-    return sum(map(int, fields[CPU_TIMES]))
+        return []
 
 
 def resident_mb(pid: int) -> float:

@@ -11,7 +11,7 @@ import psycopg
 
 from load.bench.latency import percentile
 from load.bench.processes import BenchError
-from load.bench.stack import Stack, wait_until_sent
+from load.bench.stack import Stack, wait_until_all_sent, wait_until_sent
 from load.bench.stream import streaming
 from load.bench.table import Row
 from load.bench.timed import Log, timed
@@ -33,16 +33,17 @@ def run(stack: Stack) -> list[Row]:
         timed(stack) as log,
         stack.role("dispatcher"),
         stack.role("worker") as worker,
-        streaming(stack, f"{sink.url}/hook", RATE),
     ):
-        wait_until_sent(worker, RATE)
-        before = claims_ms(log, beside_s)
-        with held(stack):
-            time.sleep(max(0.0, seconds - beside_s))
-            during = claims_ms(log, min(seconds, beside_s))
-            [(dead,)] = stack.sql(DEAD)
-        time.sleep(beside_s / 2)
-        after = claims_ms(log, beside_s / 2)
+        with streaming(stack, f"{sink.url}/hook", RATE):
+            wait_until_sent(worker, RATE)
+            before = claims_ms(log, beside_s)
+            with held(stack):
+                time.sleep(max(0.0, seconds - beside_s))
+                during = claims_ms(log, min(seconds, beside_s))
+                [(dead,)] = stack.sql(DEAD)
+            time.sleep(beside_s / 2)
+            after = claims_ms(log, beside_s / 2)
+        wait_until_all_sent(stack)
     p99 = [percentile(times, 99) for times in (before, during, after)]
     note = f"{RATE}/s; p50 {', '.join(f'{percentile(t, 50):.1f}' for t in (before, during, after))}"
     return [

@@ -19,6 +19,9 @@ from load.bench.processes import BenchError, Running, free_port, module, run, ru
 NOTIFY = Path(sys.executable).with_name("notify")
 # Signed, as real ones are; any secret will do.
 SECRET = "whsec_bG9hZC1iZW5jaC1sb2FkLWJlbmNoLWxvYWQtYmVuY2g="
+IS_DRAINED = """
+select not exists (select from notify.notifications where status in ('queued', 'sending'))
+"""
 FILL_MAX = 1_000_000  # rows of one transaction
 PAYLOAD = '{"text": "hello", "number": 42}'
 
@@ -30,7 +33,7 @@ class Options:
     seconds: float  # of each run that lasts by the clock
     rows: int  # of the drain; the other scenarios take shares of it
     backlog: int  # of memory, gauges and backlog
-    long_seconds: float  # of snapshot and soak
+    long_seconds: float = 60.0  # of snapshot and soak
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,14 @@ class Stack:
         if (sent, attempts) != (rows, rows):
             raise BenchError(f"{rows} enqueued, but {sent} sent in {attempts} attempts")
         return float(seconds)
+
+
+def wait_until_all_sent(stack: Stack, limit_s: float = 120.0) -> None:
+    """Wait until nothing is under way. Raises BenchError if something ended otherwise than sent."""
+    until(lambda: stack.sql(IS_DRAINED)[0][0], limit_s, "nothing is under way")
+    [(others,)] = stack.sql("select count(*) from notify.notifications where status <> 'sent'")
+    if others:
+        raise BenchError(f"{others} did not become sent")
 
 
 def wait_until_sent(worker: Role, rows: int, limit_s: float = 120.0) -> None:

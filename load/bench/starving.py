@@ -29,7 +29,7 @@ def run(stack: Stack) -> Row:
         what="webhooks to the others, beside one endpoint that hangs",
         figure=beside,
         unit="/s",
-        asked=0.8 * alone,
+        asked_ratio=0.8,
         ceiling=alone,
         ceiling_is=f"the same without it, NUM_THREADS={NUM_THREADS}",
     )

@@ -86,6 +86,6 @@ def figure(value: float, unit: str) -> str:
     return f"{number}/s" if unit == "/s" else f"{number} {unit}".rstrip()
 
 
-def as_json(row: Row) -> dict[str, object]:
-    """Give everything there is to one row."""
-    return {**asdict(row), "ratio": row.ratio, "good": row.good}
+def as_json(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """Give everything there is to each row."""
+    return [{**asdict(row), "ratio": row.ratio, "good": row.good} for row in rows]

@@ -36,10 +36,10 @@ class Log:
         """Read what has come since the last call, or since the beginning."""
         with self._file.open("rb") as file:
             file.seek(self._at)
-            text = file.read().decode(errors="replace")
-        text = text[: text.rfind("\n") + 1]
-        self._at += len(text.encode())
-        return list(statements(text))
+            read = file.read()
+        whole = read[: read.rfind(b"\n") + 1]
+        self._at += len(whole)
+        return list(statements(whole.decode(errors="replace")))
 
 
 def statements(text: str) -> Iterator[Statement]:

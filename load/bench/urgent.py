@@ -4,7 +4,7 @@ import time
 
 from load.bench.latency import RATE, arrivals_ms, enqueuer, percentile
 from load.bench.processes import BenchError
-from load.bench.stack import Role, Sink, Stack, wait_until_sent
+from load.bench.stack import Role, Sink, Stack, wait_until_all_sent
 from load.bench.table import Row
 
 BULK, URGENT = 3, 0
@@ -21,11 +21,9 @@ def run(stack: Stack) -> Row:
                 sink, int(stack.options.seconds * RATE), enqueuer(api, sink, priority=URGENT)
             )
         stack.fill(bulk, "webhook", f"{sink.url}/hook", BULK)
-        with stack.role("worker") as worker:
+        with stack.role("worker"):
             beside = beside_bulk(sink, api, bulk)
-            [(rows,)] = stack.sql("select count(*) from notify.notifications")
-            wait_until_sent(worker, rows)
-    stack.drained_s(rows)
+            wait_until_all_sent(stack)
     return Row(
         what=f"urgent at {RATE}/s beside {bulk:,} of bulk, p99",
         figure=percentile(beside, 99),

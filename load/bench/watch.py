@@ -58,7 +58,7 @@ def compared(stack: Stack, condition: str | None, what: str, share_max: float, *
         what=f"UPDATE of {ROWS:,} rows under {what}",
         figure=median(watched),
         unit="ms",
-        asked=share_max * median(plain),
+        asked_ratio=share_max,
         ceiling=median(plain),
         ceiling_is="the UPDATE without it" + (" and the same INSERT … SELECT" if floor[1:] else ""),
         note=f"medians of {RUNS} runs",
