@@ -114,6 +114,18 @@ def test_the_primary_that_sentinels_elect_is_used(db, dsn, tmp_path, replicated)
         assert [finding.advice for finding in findings(url)] == ["", ""]
 
 
+@pytest.mark.slow  # as above
+def test_a_primary_that_is_demoted_and_lives_is_left(db, dsn, tmp_path, replicated):
+    primary, replica = replicated
+    with sentinels(tmp_path, primary) as three, delivering(db, dsn, url_of(three)):
+        enqueue(db, 20)
+        wait_for(lambda: connected(primary.url) == OURS)
+        with closing(redis.Redis.from_url(three[0].url)) as client:
+            client.execute_command("SENTINEL", "FAILOVER", "notify")
+        wait_for(lambda: connected(replica.url) == OURS)
+        enqueue(db, 20)
+
+
 @pytest.mark.slow  # they learn of each other within seconds
 def test_sentinels_and_primary_have_passwords_of_their_own(tmp_path, replicated):
     primary, _ = replicated
