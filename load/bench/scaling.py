@@ -69,7 +69,7 @@ def drained(
         before = usage(stack, parts)
         with watched(stack.database_url) as seen:
             until(lambda: sent(many) >= rows, DRAIN_MAX_S, f"{rows} sent")
-        used = usage(stack, parts).since(before)
+        used = usage(stack, parts).since(before, seen.cpu_s)
     what = f"{channel}, {count} worker"
     return Measured(what=what, rows=rows, seconds=stack.drained_s(rows), used=used, seen=seen)
 
@@ -87,7 +87,7 @@ def enqueued(stack: Stack, count: int, *others: Running, **env: str) -> Measured
         before = usage(stack, parts)
         with watched(stack.database_url) as seen:
             rows = post_to(many, stack.options.seconds)
-        used = usage(stack, parts).since(before)
+        used = usage(stack, parts).since(before, seen.cpu_s)
     seconds = stack.options.seconds
     what = f"POST /notify, {count} api"
     return Measured(what=what, rows=rows, seconds=seconds, used=used, seen=seen)

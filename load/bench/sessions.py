@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from load.bench import proc
+
 LOOK_EVERY_S = 0.01
 LOOK = """
 select application_name, state = 'active',
@@ -19,12 +21,16 @@ where application_name like 'notify-%' and datname = current_database()
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen. `most`: sessions at once, by application_name; `most_of_all`: together."""
+    """What was seen. `most`: sessions at once, by application_name; `most_of_all`: together.
+
+    `cpu_s`: what PostgreSQL took for the looks.
+    """
 
     looks: int = 0
     active: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
     most_of_all: int = 0
+    cpu_s: float = 0.0
 
     def add(self, rows: list[tuple[str, bool, str]]) -> None:
         """Add one look."""
@@ -51,6 +57,7 @@ def watched(url: str) -> Iterator[Seen]:
         with psycopg.connect(url, autocommit=True) as conn:
             while not ended.wait(LOOK_EVERY_S):
                 seen.add(conn.execute(LOOK).fetchall())
+            seen.cpu_s = proc.cpu_s([conn.info.backend_pid])
 
     thread = threading.Thread(target=look)
     thread.start()

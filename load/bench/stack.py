@@ -98,8 +98,8 @@ class Stack:
             "WEBHOOK_ALLOW": "127.0.0.0/8",
             **env,
         }
-        command, label = [NOTIFY, name], f"{name}{beside or ''}"
-        with running(command, label, self.directory, settings, cwd=self.directory) as process:
+        label, here = f"{name}{beside or ''}", self.directory
+        with running([NOTIFY, name], label, here, settings, cwd=here) as process:
             role = Role(f"http://127.0.0.1:{port}", process)
             process.wait_for(role.is_up)
             yield role

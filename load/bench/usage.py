@@ -17,10 +17,11 @@ class Usage:
     cpu_s: Mapping[str, float]
     wal_bytes: float
 
-    def since(self, before: "Usage") -> "Usage":
-        """Subtract an earlier reading."""
+    def since(self, before: "Usage", looks_s: float = 0.0) -> "Usage":
+        """Subtract an earlier reading, and what PostgreSQL took for our own looks."""
+        spent = {role: self.cpu_s[role] - before.cpu_s[role] for role in self.cpu_s}
         return Usage(
-            cpu_s={role: self.cpu_s[role] - before.cpu_s[role] for role in self.cpu_s},
+            cpu_s=spent | {"PostgreSQL": spent["PostgreSQL"] - looks_s},
             wal_bytes=self.wal_bytes - before.wal_bytes,
         )
 
