@@ -12,9 +12,9 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
-from service.config.redis_url import sentinels
+from service.config.redis_url import NO_PRIMARY, sentinels
 from service.errors import RedisAway
 from service.keys import Keys
 
@@ -142,6 +142,16 @@ class PoolBeside(redis.ConnectionPool):
             making.put(error)
 
 
+class Asked(Sentinel):
+    """Sentinels, whose error does not list all there is to their connections."""
+
+    def discover_master(self, service_name: str) -> Any:
+        try:
+            return super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        except MasterNotFoundError:
+            raise MasterNotFoundError(NO_PRIMARY) from None
+
+
 class SentinelPoolBeside(PoolBeside, SentinelConnectionPool):
     """The same to the primary that sentinels name whenever it connects."""
 
@@ -155,7 +165,7 @@ def pool_beside(url: str, **options: Any) -> PoolBeside:
     asked = sentinels(url)
     if asked is None:
         return PoolBeside.from_url(url, **options)
-    manager: Any = Sentinel  # redis-py has no types for it
+    manager: Any = Asked  # redis-py has no types for it
     asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
     return SentinelPoolBeside(
         service_name=asked.name,

@@ -17,6 +17,7 @@ SENTINEL_URL = re.compile(
 )
 SENTINEL_HOST = re.compile(r"(?:\[([^]]+)\]|([^:]+))(?::([0-9]+))?")
 SENTINEL_PORT = 26379
+NO_PRIMARY = "no sentinel that answers us knows a primary of that name"
 ASKED_MAX_S = 1.0  # a sentinel that does not answer costs this, then the next is asked
 
 

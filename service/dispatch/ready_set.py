@@ -7,11 +7,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from service.config.redis_url import sentinels
+from service.config.redis_url import NO_PRIMARY, sentinels
 from service.dispatch.offers import WINDOW_MAX
 from service.errors import RedisAway
 from service.keys import Keys
@@ -186,6 +186,16 @@ class ReadySet:
                 self._rival.happened(hint="RUNBOOK: Restore PostgreSQL")
 
 
+class Asked(Sentinel):
+    """Sentinels, whose error does not list all there is to their connections."""
+
+    async def discover_master(self, service_name: str) -> Any:
+        try:
+            return await super().discover_master(service_name)
+        except MasterNotFoundError:
+            raise MasterNotFoundError(NO_PRIMARY) from None
+
+
 class SentinelPool(SentinelConnectionPool):
     """A connection to the primary that sentinels name whenever it connects."""
 
@@ -199,7 +209,7 @@ def client_of(url: str, **options: Any) -> Redis:
     asked = sentinels(url)
     if asked is None:
         return Redis.from_url(url, **options)
-    manager: Any = Sentinel  # redis-py has no types for these
+    manager: Any = Asked  # redis-py has no types for these
     pool: Any = SentinelPool
     asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
     made = pool(asked.name, manager(asked.hosts, sentinel_kwargs=asking), **options | asked.primary)

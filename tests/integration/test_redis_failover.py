@@ -9,7 +9,9 @@ import redis
 from prometheus_client import CollectorRegistry
 from redis.crc import key_slot
 
+from service.config.redis_url import NO_PRIMARY
 from service.config.settings import Settings
+from service.errors import RedisAway
 from service.keys import Keys
 from service.metrics import WorkerMetrics
 from service.names.guard import LOOPBACK
@@ -18,6 +20,7 @@ from tests.integration.dispatch.servers import Sentinel, Valkey, free_port
 from tests.integration.test_redis_rights import findings
 from tests.ledger import enqueue
 from tests.waiting import wait_for
+from workers.ready_set import ReadySet
 from workers.runner import Worker
 
 OURS = {"notify-disp", "notify-work"}
@@ -134,9 +137,25 @@ def test_sentinels_and_primary_have_passwords_of_their_own(tmp_path, replicated)
     with sentinels(tmp_path, primary, "sentinel auth-pass notify p@ss") as three:
         (found, _) = findings(url_of(three, ":p%40ss@"))
         assert not found.advice
-        for wrong in url_of(three, ":p%40ss@", ""), url_of(three, ":wrong@"), url_of(three):
+        for wrong in url_of(three, ":wrong@"), url_of(three):
             (found,) = findings(wrong)
             assert "REDIS_URL" in found.advice
+        unasked = url_of(three, ":p%40ss@", "")
+        (found,) = findings(unasked)
+        assert found.found == NO_PRIMARY
+        assert "sentinel_password" in found.advice
+        ready_set = ReadySet(unasked)
+        ready_set.use("0123456789abcdef")
+        wait_for(lambda: refusal_of(ready_set) == NO_PRIMARY)
+        ready_set.close()
+
+
+def refusal_of(ready_set: ReadySet) -> str:
+    try:
+        ready_set.pop(1, 0.001)
+    except RedisAway as error:
+        return str(error)
+    return ""
 
 
 def test_a_name_that_moves_leads_to_the_new_primary(db, dsn, replicated, resolver):
