@@ -12,7 +12,9 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
+from service.config.redis_url import NO_PRIMARY, sentinels
 from service.errors import RedisAway
 from service.keys import Keys
 
@@ -26,7 +28,7 @@ class ReadySet:
 
     def __init__(self, url: str) -> None:
         # No retries: a pop that is sent again, because its answer was lost, loses a second batch.
-        self._pool = PoolBeside.from_url(
+        self._pool = pool_beside(
             url,
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=1.0,
@@ -138,6 +140,38 @@ class PoolBeside(redis.ConnectionPool):
             making.put(super().get_connection())
         except Exception as error:  # the thread that waits for the connection raises it
             making.put(error)
+
+
+class Asked(Sentinel):
+    """Sentinels, whose error does not list all there is to their connections."""
+
+    def discover_master(self, service_name: str) -> Any:
+        try:
+            return super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        except MasterNotFoundError:
+            raise MasterNotFoundError(NO_PRIMARY) from None
+
+
+class SentinelPoolBeside(PoolBeside, SentinelConnectionPool):
+    """The same to the primary that sentinels name whenever it connects."""
+
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        super().disconnect(*args, **kwargs)
+        self.sentinel_manager.close()
+
+
+def pool_beside(url: str, **options: Any) -> PoolBeside:
+    """Make the pool for a REDIS_URL."""
+    asked = sentinels(url)
+    if asked is None:
+        return PoolBeside.from_url(url, **options)
+    manager: Any = Asked  # redis-py has no types for it
+    asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
+    return SentinelPoolBeside(
+        service_name=asked.name,
+        sentinel_manager=manager(asked.hosts, sentinel_kwargs=asking),
+        **(options | asked.primary),
+    )
 
 
 def is_quiet(connection: Any) -> bool:

@@ -86,8 +86,8 @@ class Stack:
     services: Running  # the parent of PostgreSQL and Valkey
 
     @contextmanager
-    def role(self, name: str, **env: str) -> Iterator[Role]:
-        """Run `notify NAME` until the context ends."""
+    def role(self, name: str, beside: int = 0, /, **env: str) -> Iterator[Role]:
+        """Run `notify NAME` until the context ends; `beside`: how many others run."""
         port = str(free_port())
         settings = {
             "DATABASE_URL": self.database_url,
@@ -98,7 +98,8 @@ class Stack:
             "WEBHOOK_ALLOW": "127.0.0.0/8",
             **env,
         }
-        with running([NOTIFY, name], name, self.directory, settings, cwd=self.directory) as process:
+        label, here = f"{name}{beside or ''}", self.directory
+        with running([NOTIFY, name], label, here, settings, cwd=here) as process:
             role = Role(f"http://127.0.0.1:{port}", process)
             process.wait_for(role.is_up)
             yield role

@@ -19,7 +19,8 @@ URL = re.compile(
 HOST = re.compile(r"(?:\[([^\[\]]*)\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
 DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of another script
 Parser = Callable[[str], Any]
-NEED_HOST = ("smtp", "smtps", "http", "https", "redis", "rediss")  # libpq may use a local socket
+REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
+NEED_HOST = ("smtp", "smtps", "http", "https", *REDIS)  # libpq may use a local socket
 WAITS_MAX = 100
 NAME_MAX_CHARS = 64
 WAIT_MAX_S = 30 * 86400
@@ -137,7 +138,7 @@ def url_fault(text: str, query: str) -> str | None:
     is_for_libpq = scheme.startswith("postgres")
     if (
         parts is None
-        or not is_authority(parts["authority"], many=is_for_libpq)
+        or not is_authority(parts["authority"], many=is_for_libpq or "+sentinel" in scheme)
         or (scheme in NEED_HOST and not parts["authority"].rpartition("@")[2].partition(":")[0])
     ):
         return "with a host and a port"
@@ -182,9 +183,11 @@ def postgres_url(value: str) -> str:
 
 def redis_url(value: str) -> str:
     """Parse a URL as redis-py does."""
-    parsed: str = url("redis", "rediss", "unix", default_scheme="redis")(value)
+    parsed: str = url(*REDIS, "unix", default_scheme="redis")(value)
     if not is_redis_url(parsed):
-        raise ValueError("a URL, redis://…, whose parameters redis-py can read")
+        raise ValueError(
+            "a URL, redis://… or redis+sentinel://a,b/name, whose parameters redis-py can read"
+        )
     return parsed
 
 

@@ -1,21 +1,52 @@
 """What a REDIS_URL says, as redis-py reads it; nothing here connects."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 REDIS_PARAMETER = (  # without those that redis-py reads when it connects: its errors quote them
     r"(?:db|protocol|socket_timeout|socket_connect_timeout|health_check_interval)=[0-9.]+"
     r"|(?:username|password|ssl_ca_certs|ssl_ca_path|ssl_certfile|ssl_keyfile|ssl_password)=.*"
     r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
 )
+SENTINEL_PARAMETER = REDIS_PARAMETER + r"|(?:sentinel_username|sentinel_password)=.*"
+SENTINEL_URL = re.compile(
+    r"(?P<scheme>rediss?)\+sentinel://(?P<user>.*@)?(?P<hosts>[^/?#@]+)"
+    r"/(?P<name>[A-Za-z0-9._-]+)(?:\?(?P<query>[^#]*))?"
+)
+SENTINEL_HOST = re.compile(r"(?:\[([^]]+)\]|([^:]+))(?::([0-9]+))?")
+SENTINEL_PORT = 26379
+NO_PRIMARY = "no sentinel that answers us knows a primary of that name"
+ASKED_MAX_S = 1.0  # a sentinel that does not answer costs this, then the next is asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentinels:
+    """Who says where the primary is, and redis-py's options for both."""
+
+    hosts: tuple[tuple[str, int], ...]
+    name: str
+    asking: dict[str, Any]
+    primary: dict[str, Any]
 
 
 def is_redis_url(url: str) -> bool:
     """Return whether redis-py can read a URL, and whether each parameter is one that we know."""
-    query = urlsplit(url).query
-    known = all(re.fullmatch(REDIS_PARAMETER, part) for part in query.split("&") if part)
-    return known and is_readable(url)
+    if "+sentinel://" not in url:
+        return is_known(urlsplit(url).query, REDIS_PARAMETER) and is_readable(url)
+    match = SENTINEL_URL.fullmatch(url)
+    return (
+        match is not None
+        and all(map(SENTINEL_HOST.fullmatch, match["hosts"].split(",")))
+        and is_known(match["query"] or "", SENTINEL_PARAMETER)
+        and is_readable(primary_url(match))
+    )
+
+
+def is_known(query: str, parameter: str) -> bool:
+    """Return whether each parameter is one of these."""
+    return all(re.fullmatch(parameter, part) for part in query.split("&") if part)
 
 
 def is_readable(url: str) -> bool:
@@ -32,3 +63,47 @@ def is_readable(url: str) -> bool:
     except (ValueError, TypeError, RedisError):
         return False
     return True
+
+
+def sentinels(url: str) -> Sentinels | None:
+    """Read `redis+sentinel://user:password@host:26379,host:26379/name?db=0`; None: another URL.
+
+    User and password are the primary's; sentinels have their own in sentinel_username and
+    sentinel_password. rediss+sentinel:// speaks TLS to all of them.
+    """
+    match = SENTINEL_URL.fullmatch(url)
+    if match is None:
+        return None
+    from redis.connection import parse_url  # noqa: PLC0415 - as above
+
+    primary: dict[str, Any] = parse_url(primary_url(match))  # type: ignore[no-untyped-call]
+    for key in ("host", "connection_class"):
+        primary.pop(key, None)
+    primary["ssl"] = match["scheme"] == "rediss"
+    own = parse_qs(match["query"] or "")
+    return Sentinels(
+        hosts=tuple(map(host_and_port, match["hosts"].split(","))),
+        name=match["name"],
+        asking={
+            "username": own.get("sentinel_username", [None])[0],
+            "password": own.get("sentinel_password", [None])[0],
+            "socket_timeout": ASKED_MAX_S,
+            "socket_connect_timeout": ASKED_MAX_S,
+            **{key: value for key, value in primary.items() if key.startswith("ssl")},
+        },
+        primary=primary,
+    )
+
+
+def primary_url(match: re.Match[str]) -> str:
+    """Write the primary's URL, with a name in the place of the host that sentinels know."""
+    parameters = (match["query"] or "").split("&")
+    query = "&".join(part for part in parameters if not part.startswith("sentinel_"))
+    return f"{match['scheme']}://{match['user'] or ''}primary?{query}"
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Take `host:port`, `host` or `[address]:port` apart."""
+    match = SENTINEL_HOST.fullmatch(text)
+    assert match is not None, "is_redis_url() has seen it"
+    return match[1] or match[2], int(match[3] or SENTINEL_PORT)

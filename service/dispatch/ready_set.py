@@ -7,9 +7,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from service.config.redis_url import NO_PRIMARY, sentinels
 from service.dispatch.offers import WINDOW_MAX
 from service.errors import RedisAway
 from service.keys import Keys
@@ -38,7 +40,7 @@ class ReadySet:
     """The keys in Redis. Every method may raise RedisAway; the library retries nothing: we do."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
+        self._redis = client_of(
             url,
             socket_timeout=2,
             socket_connect_timeout=2,
@@ -182,6 +184,36 @@ class ReadySet:
             self._overwritten += 1
             if self._overwritten >= RIVALS_MIN:
                 self._rival.happened(hint="RUNBOOK: Restore PostgreSQL")
+
+
+class Asked(Sentinel):
+    """Sentinels, whose error does not list all there is to their connections."""
+
+    async def discover_master(self, service_name: str) -> Any:
+        try:
+            return await super().discover_master(service_name)
+        except MasterNotFoundError:
+            raise MasterNotFoundError(NO_PRIMARY) from None
+
+
+class SentinelPool(SentinelConnectionPool):
+    """A connection to the primary that sentinels name whenever it connects."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.sentinel_manager.aclose()
+
+
+def client_of(url: str, **options: Any) -> Redis:
+    """Make the client for a REDIS_URL."""
+    asked = sentinels(url)
+    if asked is None:
+        return Redis.from_url(url, **options)
+    manager: Any = Asked  # redis-py has no types for these
+    pool: Any = SentinelPool
+    asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
+    made = pool(asked.name, manager(asked.hosts, sentinel_kwargs=asking), **options | asked.primary)
+    return Redis.from_pool(made)
 
 
 def own_card(answer: Any) -> int | None:

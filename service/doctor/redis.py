@@ -12,8 +12,9 @@ REFUSALS = (
     (r"NOPERM|no permissions", "grant it to the user: .env.example has the ACL, at REDIS_URL"),
     (r"unknown command", "use Redis 7.0 or newer, or Valkey, with no command renamed"),
     (r"OOM|maxmemory", "it is full: see who fills it (redis-cli --bigkeys), or raise maxmemory"),
-    (r"READONLY|MASTERDOWN", "it is a replica: name the primary in REDIS_URL"),
+    (r"READONLY|MASTERDOWN", "it is a replica: name the primary, or its sentinels, in REDIS_URL"),
     (r"MOVED|CLUSTERDOWN", "name that node of the cluster, or a Redis without one"),
+    (r"no sentinel", "see hosts, name and sentinel_password in REDIS_URL, and the sentinels' log"),
     (r"LOADING|loading the dataset", "it is starting: ask again in a moment"),
 )
 AWAY = "see REDIS_URL"

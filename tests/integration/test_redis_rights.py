@@ -25,8 +25,8 @@ NEEDED = ("set", "get", "unlink", "zadd", "expire", "zcard", "zmscore", "bzmpop"
 LEDGER = "0123456789abcdef"
 
 
-def findings(url, leads=False):
-    return asyncio.run(redis_findings(url, LEDGER, leads))
+def findings(url, leads=False, ledger=LEDGER):
+    return asyncio.run(redis_findings(url, ledger, leads))
 
 
 def with_rules(valkey, *rules):

@@ -26,12 +26,15 @@ class Valkey:
     `options`: of valkey-server, such as `--cluster-enabled yes`.
     """
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(
+        self, directory: Path, *options: str, host: str = "127.0.0.1", port: int | None = None
+    ) -> None:
         self._directory = directory
         self._options = options
         self._program = valkey_program(servers_account(directory), directory)
-        self._port = free_port()
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._host = host
+        self.port = port or free_port()
+        self.url = f"redis://{host}:{self.port}/0"
 
     def __enter__(self) -> Self:
         self.start()
@@ -42,9 +45,13 @@ class Valkey:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
+        options = ["--port", str(self.port), "--bind", self._host, "--save", ""]
         options += ["--dir", str(self._directory), *self._options]
-        self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
+        self._run(*options)
+
+    def _run(self, *arguments: str | Path) -> None:
+        """Run the program, and wait until it answers."""
+        self._process = subprocess.Popen([self._program, *arguments], stdout=subprocess.DEVNULL)
         wait_for(self._answers)
 
     def stop(self) -> None:
@@ -63,3 +70,24 @@ class Valkey:
                 return bool(client.ping())
             except redis.ConnectionError:
                 return False
+
+
+class Sentinel(Valkey):
+    """A sentinel that watches a primary, by the name `notify`; two of them decide, and quickly."""
+
+    def __init__(self, directory: Path, primary: int, password: str, *lines: str) -> None:
+        super().__init__(directory)
+        self.url = f"redis://:{password}@127.0.0.1:{self.port}"
+        self._file = directory / "sentinel.conf"
+        lines = (
+            f"port {self.port}", "bind 127.0.0.1", f"dir {directory}",
+            f"requirepass {password}", f"sentinel sentinel-pass {password}",
+            f"sentinel monitor notify 127.0.0.1 {primary} 2",
+            "sentinel down-after-milliseconds notify 300",
+            "sentinel failover-timeout notify 2000", *lines,
+        )  # fmt: skip
+        self._file.write_text("\n".join(lines))
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._run(self._file, "--sentinel")

@@ -242,10 +242,29 @@ def test_what_redis_would_quote_when_it_connects_is_refused_before(form):
     [
         "redis://:p%40w@h:1/3", "redis://h?db=3&socket_timeout=1.5", "unix:///run/v.sock?db=1",
         "rediss://h?ssl_cert_reqs=none&ssl_ca_certs=/nowhere", "redis://h?username=u&password=p",
+        "redis+sentinel://a/main", "rediss+sentinel://u:p%40w@a:1,[::1]:2,[::2]/m-1?db=3",
+        "redis+sentinel://:p@a,b/m?sentinel_username=u&sentinel_password=%40&socket_timeout=1",
     ],
 )  # fmt: skip
 def test_what_redis_takes_is_taken(value):
     assert read(REDIS_URL=value).redis_url == value
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "a,b", "a,b/", "a,b/hunter2/0", "a,b?db=0", "a,,b/m", "a,b/m?sentinel_hunter2=1",
+        "a,b/m?db=hunter2", "a,b/hunter 2", "a,b/hunter%202", "a,b/m#hunter2",
+    ],
+)  # fmt: skip
+def test_sentinels_without_what_they_need_are_refused(form):
+    message = refusal(REDIS_URL=f"redis+sentinel://u:hunter3@{form}")
+    assert message.startswith("REDIS_URL=(hidden): must be a URL")
+    assert "hunter" not in message
+
+
+def test_only_sentinels_have_a_password_of_their_own():
+    assert "must be a URL" in refusal(REDIS_URL="redis://h?sentinel_password=p")
 
 
 @pytest.mark.parametrize(
@@ -323,6 +342,7 @@ def test_settings_that_are_wrong_together_are_refused(together, message):
         ("SMTP_URL", "smtp://"), ("SMTP_URL", "smtps://:465"), ("SMTP_URL", "smtp:///x"),
         ("SMTP_URL", "smtp://h:0"), ("LOKI_URL", "http://"), ("LOKI_URL", "https:///path"),
         ("REDIS_URL", "redis://"), ("REDIS_URL", "redis://:6379/0"), ("REDIS_URL", "redis:///0"),
+        ("REDIS_URL", "redis+sentinel:///m"), ("REDIS_URL", "redis+sentinel://a,b:0/m"),
     ],
 )  # fmt: skip
 def test_a_url_without_a_host_or_with_a_port_that_is_none_is_refused(variable, value):
