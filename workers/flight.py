@@ -1,13 +1,12 @@
 """A claim on its way out."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from workers.channels.channel import Channel
 from workers.claim import Claim
 
 
-@dataclass(slots=True)
-class Flight:
+class Flight(Struct, gc=False):
     """One send. `started_at`: monotonic, when its transfer began.
 
     `share`: whose share of the slots it takes: the destination's, or that of the domain behind a

@@ -47,7 +47,8 @@ class HttpHandle(Handle):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._received = 0  # bytes of the answer
-        self._url = ""
+        self._url = ""  # what libcurl was last told
+        self._body_bytes = -1
         self._guard = settings.guard
         self._was_refused = False  # an address, by the guard
         self._was_open = False  # another was tried
@@ -129,11 +130,14 @@ class HttpHandle(Handle):
     def _arm(self, post: Post) -> None:
         self._kept.clear()
         self._received = 0
-        self._url = post.url
         self._was_refused = self._was_open = False
-        self.easy.setopt(pycurl.URL, post.url)
+        if post.url != self._url:
+            self.easy.setopt(pycurl.URL, post.url)
+            self._url = post.url
         self.easy.setopt(pycurl.HTTPHEADER, post.headers)
-        self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
+        if len(post.body) != self._body_bytes:
+            self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
+            self._body_bytes = len(post.body)
         self._unsent = memoryview(post.body)
 
     def _named(self, error: int, error_text: str) -> int:

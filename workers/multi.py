@@ -30,7 +30,8 @@ class Multi:
 
     def __init__(self, connections_max: int) -> None:
         self._selector = selectors.DefaultSelector()
-        self._watched: set[int] = set()
+        self._watched: dict[int, int] = {}  # what libcurl last asked for, by descriptor
+        self._unwanted: set[int] = set()  # watched still, though libcurl has no use for them now
         self._waker, self._waked = socket.socketpair()
         self._waker.setblocking(False)
         self._waked.setblocking(False)
@@ -49,6 +50,8 @@ class Multi:
             if key.fileobj is self._waked:
                 with suppress(BlockingIOError):
                     self._waked.recv(4096)
+            elif key.fd in self._unwanted:  # its receiver has closed a connection that is idle
+                self._forget(key.fd)
             else:
                 self._multi.socket_action(key.fd, events)
 
@@ -84,14 +87,32 @@ class Multi:
         for closing in (self._selector, self._waker, self._waked):
             closing.close()
 
+    def opened(self, _fd: int, _purpose: int) -> int:
+        """Note that a socket was opened (libcurl's callback): it may have the number of an old one.
+
+        That is why descriptors can stay watched until then: a connection that is used again costs
+        no call of the kernel.
+        """
+        while self._unwanted:
+            self._forget(next(iter(self._unwanted)))
+        return int(pycurl.SOCKOPT_OK)
+
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         """Wait for what libcurl wants of a socket (its callback)."""
         if what == pycurl.POLL_REMOVE:
             if fd in self._watched:
-                self._watched.remove(fd)
-                self._selector.unregister(fd)
-        elif fd in self._watched:
-            self._selector.modify(fd, INTERESTS[what])
-        else:
-            self._watched.add(fd)
+                self._unwanted.add(fd)
+            return
+        self._unwanted.discard(fd)
+        before = self._watched.get(fd)
+        self._watched[fd] = what
+        if before is None:
             self._selector.register(fd, INTERESTS[what])
+        elif before != what:
+            self._selector.modify(fd, INTERESTS[what])
+
+    def _forget(self, fd: int) -> None:
+        """Wait no more for a socket, which may be closed by now."""
+        self._unwanted.remove(fd)
+        del self._watched[fd]
+        self._selector.unregister(fd)

@@ -7,10 +7,11 @@ What is over its pace goes back to `queued`: it holds no slot. ops/adr/0009-pace
 import math
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import ceil
 
 from loguru import logger
+from msgspec.structs import replace
 
 from service.model import Outcome
 from workers.claim import Claim, Parked, Unstarted, Verdict

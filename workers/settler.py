@@ -2,10 +2,10 @@
 
 import time
 from collections import defaultdict
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from loguru import logger
+from msgspec.structs import replace
 
 from service.config.settings import Settings
 from service.errors import DatabaseAway
@@ -19,6 +19,10 @@ from workers.store import LOCKED, Store
 
 WAIT_S = 0.25
 BATCH_MAX = 1000
+# While many sends end, they are settled by the hundred: each call costs as much as some fifty rows.
+MANY = 32
+ENOUGH = 256
+GATHER_S = 0.005
 LOCKED_WAIT_S = 0.02
 
 
@@ -45,6 +49,7 @@ class Settler(Loop):
         self.settled = 0  # attempts, since it started
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []
+        self._are_many = False  # whether many ended while the last call ran
         self._grace_ends: float | None = None
 
     def finish(self, grace_ends: float) -> None:
@@ -57,7 +62,11 @@ class Settler(Loop):
         self._collect()
         if self._unstarted:
             self._release()
+        if self._are_many and len(self._ended) < ENOUGH and self._grace_ends is None:
+            time.sleep(GATHER_S)
+            self._collect()
         if self._ended:
+            self._are_many = len(self._ended) >= MANY
             self._settle(self._ended[:BATCH_MAX])
 
     def close(self) -> None:

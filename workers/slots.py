@@ -39,10 +39,10 @@ class Slots:
         """How many claims are not yet settled."""
         return len(self._in_hand)
 
-    def free(self, timeout_s: float) -> int:
-        """Return how many may be claimed now, waiting for one until the timeout."""
+    def free(self, timeout_s: float, enough: int = 1) -> int:
+        """Return how many may be claimed now, waiting for `enough` of them until the timeout."""
         with self._changed:
-            self._changed.wait_for(lambda: self._room() > 0, timeout_s)
+            self._changed.wait_for(lambda: self._room() >= enough, timeout_s)
             return self._room()
 
     def take(self, keys: Collection[Key]) -> None:

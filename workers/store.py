@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
+from msgspec import Struct
 
 from service import traceparent
 from service.config.settings import Settings
@@ -72,8 +73,7 @@ NOTE_DESTINATIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True, gc=False):
     """What an ended attempt's notification became; or LOCKED, or REFUSED."""
 
     status: str

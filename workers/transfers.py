@@ -7,12 +7,13 @@ reply to a mail, so that one slow server would hold up all transfers.
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Generic, TypeVar
 
 import pycurl
+from msgspec import Struct
 
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
@@ -37,8 +38,7 @@ LEFT_MIN_S = 0.1  # with less of its time left, a transfer is not begun anew
 HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 
-@dataclass(slots=True)
-class Running(Generic[Tag]):
+class Running(Struct, Generic[Tag], gc=False):
     """A transfer under way. `ends`: monotonic, its deadline; `secure`: its origin, over TLS."""
 
     transfer: Post | Mail
@@ -214,8 +214,12 @@ class Transfers(Generic[Tag]):
     def _handle_for(self, transfer: Post | Mail) -> Handle:
         """Take an idle handle, or make one."""
         kind = type(transfer)
-        idle = self._idle[kind]
-        return idle.pop() if idle else HANDLES[kind](self._settings)
+        if idle := self._idle[kind]:
+            return idle.pop()
+        handle = HANDLES[kind](self._settings)
+        if kind is Post:
+            handle.easy.setopt(pycurl.SOCKOPTFUNCTION, self._multi.opened)
+        return handle
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:
         """Move everything on, waiting up to the timeout; give what has ended, with its answer."""

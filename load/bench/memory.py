@@ -13,11 +13,11 @@ MB = 1_000_000
 def run(stack: Stack) -> Row:
     """Drain a while from a large backlog, and compare the peak with a worker that has no work."""
     stack.clear()
-    with stack.role("dispatcher"), stack.role("worker") as worker:
+    with stack.role("dispatcher"), stack.role("worker", WORKER_PROCESSES="1") as worker:
         time.sleep(1)
         idle = peak_mb(worker)
     stack.fill(stack.options.backlog, "log", "bench")
-    with stack.role("dispatcher"), stack.role("worker") as worker:
+    with stack.role("dispatcher"), stack.role("worker", WORKER_PROCESSES="1") as worker:
         wait_until_sent(worker, 1)
         time.sleep(stack.options.seconds)
         sent, peak = worker.metric("worker_jobs_sent_total"), peak_mb(worker)

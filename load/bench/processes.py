@@ -50,12 +50,16 @@ class Running:
         """Wait until the condition holds. Raises BenchError when the process ends first."""
 
         def holds() -> Any:
-            if self.process.poll() is not None:
-                errors = self.stderr.read_text(errors="replace")[-2000:]
-                raise BenchError(f"{self.name} ended by itself: {errors}")
+            self.check()
             return condition()
 
         until(holds, limit_s, f"{self.name} is ready")
+
+    def check(self) -> None:
+        """Raise BenchError with its last words if it has ended."""
+        if self.process.poll() is not None:
+            errors = self.stderr.read_text(errors="replace")[-2000:]
+            raise BenchError(f"{self.name} ended by itself: {errors}")
 
 
 @contextmanager
@@ -117,13 +121,13 @@ def run_module(name: str, *args: object) -> dict[str, Any]:
     return answer
 
 
-def until(condition: Callable[[], Any], limit_s: float, what: str) -> None:
+def until(condition: Callable[[], Any], limit_s: float, what: str, look_s: float = 0.05) -> None:
     """Wait until the condition holds. Raises BenchError after the limit."""
     ends = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > ends:
             raise BenchError(f"not within {limit_s:g} s: {what}")
-        time.sleep(0.05)
+        time.sleep(look_s)
 
 
 def free_port() -> int:

@@ -30,6 +30,7 @@ TIMES = {
     "SHUTDOWN_GRACE_S": f"{GRACE_S:g}",
     "MAX_RETRIES": "20",
     "RETRY_SCHEDULE": "0.2s,0.4s,0.8s,2s",
+    "WORKER_PROCESSES": "1",  # what is killed, paused and judged is the process itself
 }
 START_MAX_S = 30.0
 UNSETTLED = """

@@ -5,6 +5,7 @@ import errno
 import logging
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 
 from loguru import logger
 
@@ -15,6 +16,9 @@ from service.process.watched import Restarted, watched
 PORTS_TRIED_MAX = 100
 START_MAX_S = 10.0
 METRICS_CONNECTIONS_MAX = 16
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+
+Page = Callable[[], Awaitable[str]]
 
 
 def listener(host: str, wanted: int) -> socket.socket:
@@ -46,22 +50,37 @@ def serve_metrics(settings: Settings, restarted: Restarted) -> None:
     threading.Thread(target=run, name="metrics", daemon=True).start()
     if not is_served.wait(START_MAX_S):
         raise StartError(f"METRICS_PORT={port}: /metrics could not be served")
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    logger.info("metrics", url=f"http://{host}:{port}/metrics")
+    announce(settings.host, port)
+
+
+def announce(host: str, port: int) -> None:
+    """Log where the metrics are."""
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("metrics", url=f"http://{shown}:{port}/metrics")
 
 
 async def metrics_served(
-    settings: Settings, sock: socket.socket, is_served: threading.Event
+    settings: Settings,
+    sock: socket.socket,
+    is_served: threading.Event | None = None,
+    page: Page | None = None,
 ) -> None:
-    """Serve /metrics to those who may call, for as long as the process runs."""
+    """Serve /metrics to those who may call, for as long as the process runs.
+
+    `page`: writes what is shown; None: this process's own.
+    """
     from aiohttp import web
     from prometheus_async.aio.web import server_stats
 
     from service.http.callers import Callers, protected
     from service.http.connections import BoundedRunner, Limits
 
+    async def written(_: web.Request) -> web.Response:
+        assert page is not None
+        return web.Response(body=(await page()).encode(), headers={"Content-Type": TEXT_FORMAT})
+
     app = web.Application()
-    app.router.add_get("/metrics", server_stats)
+    app.router.add_get("/metrics", server_stats if page is None else written)
     callers = Callers(settings.host, settings.allowed_hosts)
     runner = BoundedRunner(
         app,
@@ -74,7 +93,8 @@ async def metrics_served(
     )
     await runner.setup()
     await web.SockSite(runner, sock).start()
-    is_served.set()
+    if is_served is not None:
+        is_served.set()
     try:
         await asyncio.Event().wait()
     finally:

@@ -124,8 +124,8 @@ def add_roles(commands: Any) -> None:
         "DATABASE_URL and REDIS_URL. Any number may run: one leads, the others stand by.",
         function="dispatcher")  # fmt: skip
     command(commands, "worker", "service.cli.roles", "run a worker",
-        "Claim, send on NUM_THREADS threads, settle. Needs DATABASE_URL; REDIS_URL makes it "
-        "quick.", function="worker")  # fmt: skip
+        "Claim, send on NUM_THREADS threads, settle; in WORKER_PROCESSES processes. Needs "
+        "DATABASE_URL; REDIS_URL makes it quick.", function="worker")  # fmt: skip
 
 
 def add_doctor(commands: Any) -> None:

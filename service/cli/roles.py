@@ -62,12 +62,16 @@ def dispatcher(args: argparse.Namespace) -> int:
 
 
 def worker(args: argparse.Namespace) -> int:
-    """Work until stopped."""
-    from service.cli.working import working
+    """Work until stopped: in this process, or as the parent of several."""
+    from service.cli.worker_processes import processes_wanted, run_processes
     from service.metrics import ProcessMetrics
 
     settings = prepared(args, "worker", "database_url")
     process = ProcessMetrics()
+    if (wanted := processes_wanted(settings)) > 1:
+        return run_processes(settings, wanted, process)
+    from service.cli.working import working
+
     serve_metrics(settings, process.restarted)
 
     async def main(stop: asyncio.Event) -> None:

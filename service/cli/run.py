@@ -19,10 +19,19 @@ CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+
+    def work() -> int:
+        args = parsed(words)
+        return command(args)(args)
+
+    return in_one_line(work)
+
+
+def in_one_line(work: Callable[[], int]) -> int:
+    """Run what gives an exit code; what it raises becomes a line on standard error, and a code."""
     try:
         prepare_streams()
-        args = parsed(words)
-        code = command(args)(args)
+        code = work()
         sys.stdout.flush()  # here, where a closed pipe is caught
     except BrokenPipeError:
         read_by_nobody()

@@ -20,16 +20,18 @@ LOGS_OUT_S = 0.1  # the thread that writes them needs a moment
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def run_until_stopped(main: Main, early_signals: Sequence[int] = ()) -> int:
+def run_until_stopped(
+    main: Main, early_signals: Sequence[int] = (), at_once: Callable[[], None] | None = None
+) -> int:
     """Run `main(stop)`; a signal to end sets `stop`, a second one ends the process at once.
 
-    `early_signals` are those of end_by_signals(). Raises UnexpectedEnd when `main` or a thread
-    ended although nobody asked it to stop.
+    `early_signals` are those of end_by_signals(); `at_once` is called before the process ends at
+    once. Raises UnexpectedEnd when `main` or a thread ended although nobody asked it to stop.
     """
     if early_signals:
         raise KeyboardInterrupt
     try:
-        return on_our_loop(with_signals(main))
+        return on_our_loop(with_signals(main, at_once))
     except SystemExit as error:
         raise UnexpectedEnd(f"something in it called exit({error.code})") from error
     finally:
@@ -49,7 +51,7 @@ def on_our_loop(work: Coroutine[Any, Any, int]) -> int:
         work.close()  # after Ctrl-C before its first step, Python would print "was never awaited"
 
 
-async def with_signals(main: Main) -> int:
+async def with_signals(main: Main, at_once: Callable[[], None] | None = None) -> int:
     """Run `main`; raises UnexpectedEnd when anything but a signal ends it."""
     stop = asyncio.Event()
     hurry = 0
@@ -59,6 +61,8 @@ async def with_signals(main: Main) -> int:
         hurry += number != signal.SIGHUP
         if hurry > 1:
             logger.warning("stopped_at_once")
+            if at_once is not None:
+                at_once()
             time.sleep(LOGS_OUT_S)
             os._exit(130)
         if not stop.is_set():

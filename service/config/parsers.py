@@ -38,6 +38,18 @@ def whole(low: int, high: int) -> Parser:
     return parse
 
 
+def auto_or(parser: Parser) -> Parser:
+    """Parse `auto` as None, which leaves it to us, or else as the parser does."""
+
+    def parse(text: str) -> Any:
+        try:
+            return None if text.lower() == "auto" else parser(text)
+        except ValueError as error:
+            raise ValueError(f"auto or {error}") from None
+
+    return parse
+
+
 def number(low: float, high: float) -> Parser:
     """Parse a decimal number within [low, high]."""
 

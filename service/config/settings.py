@@ -14,6 +14,7 @@ from service.config.env_file import read_env_file
 from service.config.parsers import (
     Parser,
     api_key,
+    auto_or,
     durations,
     host_names,
     mail_from,
@@ -61,6 +62,7 @@ class Settings:
     connections_max: int | None = setting(whole(1, 65536), None)
     metrics_port: int = setting(whole(1, 65535), 9100)
 
+    worker_processes: int | None = setting(auto_or(whole(1, 64)), None)
     num_threads: int = setting(whole(1, 64), 2)
     sends_per_thread: int = setting(whole(2, 4096), 256)
     max_retries: int = setting(whole(0, 99), 3)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -73,9 +73,8 @@ class LogStream:
             text, dropped, self.dropped = b"".join(self.backlog), self.dropped, 0
             self.backlog.clear()
         try:
-            step = taken_bytes(self.fd)
-            for start in range(0, len(text), step):
-                self.write_piece(text[start : start + step])
+            for piece in cut(text, taken_bytes(self.fd)):
+                self.write_piece(piece)
         except OSError:  # its reader is gone, or the disk is full
             dropped += 1
         else:
@@ -91,3 +90,16 @@ class LogStream:
         while not taken(self.fd, piece, WAIT_S):
             if time.monotonic() > self.stop_by:
                 return
+
+
+def cut(text: bytes, most: int) -> Iterator[bytes]:
+    """Cut lines into pieces of at most so many bytes, between two lines where one fits.
+
+    What several processes write to one pipe stays whole then, but for a line that is longer.
+    """
+    start = 0
+    while len(text) - start > most:
+        end = text.rfind(b"\n", start, start + most) + 1 or start + most
+        yield text[start:end]
+        start = end
+    yield text[start:]

@@ -11,6 +11,7 @@ from service.metrics.log_lines import LogMetrics
 from service.metrics.process import ProcessMetrics
 from service.metrics.spans import SpanMetrics
 from service.metrics.worker import WorkerMetrics
+from service.metrics.worker_processes import WorkerProcessesMetrics
 
 __all__ = [
     "DURATIONS_S",
@@ -22,4 +23,5 @@ __all__ = [
     "Reading",
     "SpanMetrics",
     "WorkerMetrics",
+    "WorkerProcessesMetrics",
 ]

@@ -12,7 +12,7 @@ from service.metrics.factory import MetricFactory
 from service.model import PoolStats
 from service.process.distribution import installed_version
 
-TASKS = ("leader", "dispatch", "redis", "home", *JOBS, "metrics", "keys")
+TASKS = ("leader", "dispatch", "redis", "home", *JOBS, "metrics", "keys", "worker")
 
 
 class ProcessMetrics(Collector):

@@ -2,6 +2,9 @@
 
 A write to a full pipe waits for its reader, and with it waits whoever writes: the loop of a sender,
 or a process that must stop. So we only write what is taken at once.
+
+Several processes of one worker share both. They take turns by a lock on a file without a name: else
+one could fill the pipe between another's look and its write.
 """
 
 import os
@@ -9,13 +12,37 @@ import select
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from stat import S_ISREG
-from time import monotonic
+from tempfile import TemporaryFile
+from time import monotonic, sleep
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 TAKEN_BYTES = getattr(select, "PIPE_BUF", 512)  # what a pipe that is ready takes without a wait
 WAIT_S = 0.1  # for a reader that is a little behind
 NOBODY_READS = "nobody reads it"
 WRITING = threading.Lock()  # or another thread could fill the pipe between look and write
+TURN_S = 0.0005  # until another process is asked again whether it has written
+shared_by: int | None = None  # descriptor of the file that is locked by whichever process writes
+
+
+def share_streams(descriptor: int | None = None) -> int:
+    """Take turns with other processes from now on, by the lock of this file; None: make one."""
+    global shared_by  # noqa: PLW0603 - the streams are the process's, too
+    shared_by = lock_file() if descriptor is None else descriptor
+    return shared_by
+
+
+def lock_file() -> int:
+    """Make a file without a name; where there is one in memory, no directory need be writable."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("notify-streams")
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def write(lines: Sequence[str]) -> tuple[int, str]:
@@ -59,13 +86,38 @@ def taken(fd: int, data: bytes, wait_s: float) -> bool:
     """Write, if it is taken within the wait. Raises OSError: the reader is gone, the disk full."""
     ends = monotonic() + wait_s
     while True:
-        with WRITING:
-            if is_ready(fd, 0.0):
+        with WRITING, turn() as is_ours:
+            if is_ours and is_ready(fd, 0.0):
                 while data:
                     data = data[os.write(fd, data) :]
                 return True
-        if not is_ready(fd, max(0.0, ends - monotonic())):
+        if is_ours:
+            if not is_ready(fd, max(0.0, ends - monotonic())):
+                return False
+        elif monotonic() > ends:
             return False
+        else:
+            sleep(TURN_S)
+
+
+@contextmanager
+def turn() -> Iterator[bool]:
+    """Yield whether no other process writes, and keep the others from it meanwhile.
+
+    The lock is the process's, and ends with it. We never wait for it: its holder may be stopped.
+    """
+    if shared_by is None:
+        yield True
+        return
+    try:
+        fcntl.lockf(shared_by, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        fcntl.lockf(shared_by, fcntl.LOCK_UN)
 
 
 def is_ready(fd: int, wait_s: float) -> bool:

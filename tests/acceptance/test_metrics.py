@@ -194,6 +194,7 @@ def test_the_service_level_survives_workers_that_are_killed(
     rows = 20_000
     enqueue(db, rows)
     env = {"DATABASE_URL": dsn, "REDIS_URL": redis_url, "LEASE_S": "14", "LOG_LEVEL": "warning"}
+    env["WORKER_PROCESSES"] = "1"  # what is killed is what works
     for share in (0.1, 0.2, 0.3):
         worker = start("worker", METRICS_PORT=str(free_port()), **env)
         wait_for(lambda s=share: settled(db) >= s * rows)

@@ -266,6 +266,11 @@ def test_services_print_a_dotenv_that_the_roles_run_on(
     [
         ("LEASE_S", "5", "LEASE_S=5: must be more than SEND_DEADLINE_S=10"),
         ("NUM_THREADS", "many", "NUM_THREADS=many: must be a whole number from 1 to 64"),
+        (
+            "WORKER_PROCESSES",
+            "65",
+            "WORKER_PROCESSES=65: must be auto or a whole number from 1 to 64",
+        ),
         ("REDIS_URL", "http://x", "REDIS_URL=(hidden): must be a URL that starts with redis://"),
     ],
 )

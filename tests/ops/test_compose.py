@@ -109,7 +109,10 @@ def test_the_roles_are_given_every_setting_and_no_other(name):
 def test_a_setting_that_is_not_in_the_env_file_is_empty_and_so_the_default():
     ours = {"DATABASE_URL", "REDIS_URL", "LOKI_URL", "HOST", "PORT", "METRICS_PORT", "LOG_STYLE"}
     for name, value in SERVICES["worker"]["environment"].items():
-        assert name in ours | {"ALLOWED_HOSTS", "API_OPEN"} or value == f"${{{name}:-}}", name
+        assert (
+            name in ours | {"ALLOWED_HOSTS", "API_OPEN", "WORKER_PROCESSES"}
+            or value == f"${{{name}:-}}"
+        ), name
 
 
 def test_the_stack_answers_to_this_machine_and_its_own_network_and_to_no_pages_name():

@@ -113,6 +113,22 @@ def test_producers_get_back_what_a_rollback_or_a_restore_dropped(db, dsn):
         assert callable_by(db, session.info.user) == CALLED
 
 
+def test_the_scaler_may_count_after_a_deploy_and_call_nothing_else(db, dsn):
+    db.execute("create role notify_scaler login password 'p'")
+    db.execute("grant usage on schema notify to notify_scaler")
+    try:
+        deploy(db)
+        assert callable_by(db, "notify_scaler") == {
+            "new_id", "gauges", "spans", "is_long", "id_floor"
+        }  # fmt: skip
+        enqueue(db)
+        with psycopg.connect(dsn, user="notify_scaler", password="p") as scaler:
+            assert scaler.execute("select queued from notify.gauges()").fetchone() == (1,)
+    finally:
+        db.execute("drop owned by notify_scaler")
+        db.execute("drop role notify_scaler")
+
+
 def test_a_role_with_an_insert_of_its_own_gets_no_more_than_it_was_given(db, dsn):
     columns = "insert (channel, recipient, payload) on notify.notifications"
     with granted(db, dsn, columns) as modest:

@@ -1,4 +1,6 @@
 import base64
+import hashlib
+import hmac
 from datetime import UTC, datetime
 
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from service.signature import key, signature
+from service.signature import hmac_sha256, key, signature
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -24,6 +26,11 @@ def headers(secrets: list[str], body: bytes) -> dict[str, str]:
 def test_the_reference_implementation_verifies_what_we_sign(text):
     body = text.encode()
     Webhook(SECRET).verify(body, headers([SECRET], body), json_parse=False)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=5000))
+def test_it_is_the_hmac_of_the_standard_library(secret, content):
+    assert hmac_sha256(secret, content) == hmac.digest(secret, content, hashlib.sha256)
 
 
 def test_during_rotation_either_secret_verifies():

@@ -1,15 +1,15 @@
 """What a channel is: two pure functions around a transfer that the sender makes."""
 
-from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import Protocol
+
+from msgspec import Struct
 
 from workers.claim import Claim, Verdict
 from workers.shortage import Short
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class Post(Struct, frozen=True, kw_only=True, gc=False):
     """An HTTP POST to make."""
 
     url: str
@@ -17,8 +17,7 @@ class Post:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class Mail(Struct, frozen=True, kw_only=True, gc=False):
     """A mail to hand to the SMTP server. `body`: the whole message, lines ending in CRLF.
 
     `needs_utf8`: an address is beyond ASCII, in the envelope or in a header (RFC 6531).
@@ -35,15 +34,13 @@ class Mail:
         return self.mail_from.isascii() and self.mail_to.isascii()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True, gc=False):
     """A line to write to standard output."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(Struct, frozen=True, gc=False):
     """An end that is played: nothing leaves this process. `takes_s`: how long it holds its slot."""
 
     verdict: Verdict
@@ -73,8 +70,7 @@ class Phase(IntEnum):
     DATA = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True, gc=False):
     """What came back.
 
     `error`: libcurl's code, 0 for none; `error_text`: its words. `status`: of HTTP or SMTP, 0 for

@@ -4,7 +4,9 @@ Path, query, user and the header Host stay the recipient's; only the connection 
 without TLS. Mails need nothing of this: their SMTP_URL is the inbox. Pure.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from service.channels.webhook import http_url
 from service.names.origin import AUTHORITY, DEFAULT_PORTS, origin, parts

@@ -11,9 +11,10 @@ is this one alone, in any spelling that would lead to it: `a.simulator.notify` i
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from service.model import Outcome
-from service.names.origin import AUTHORITY, server
+from service.names.origin import AUTHORITY, KNOWN_MAX, server
 from workers.channels.channel import Answer, Channel, Play
 from workers.channels.email import domain
 from workers.claim import Claim, Verdict
@@ -80,6 +81,7 @@ def word(recipient: str) -> str:
     return name if name in ("slow", *OUTCOMES) else "ok"
 
 
+@lru_cache(KNOWN_MAX)
 def host(recipient: str) -> str:
     """Return the host of a URL, or the domain of an address, in one spelling; "": it has neither.
 

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import pycurl
+from msgspec import Struct
 
 from service.channels.webhook import ADDRESS_NOT_ALLOWED, ADVICE, http_url
 from service.config.settings import Settings
 from service.model import Outcome
-from service.names.origin import origin
+from service.names.origin import KNOWN_MAX, origin
 from service.signature import key, signature
 from workers.channels.channel import NO_WAY_OUT, NOT_ALLOWED, REFUSED_STREAM, Answer, Post
 from workers.claim import Claim, Verdict
@@ -52,6 +54,13 @@ ERRORS: dict[int, Meaning] = {
 }
 
 
+class Way(Struct, frozen=True, gc=False):
+    """Where a recipient leads. `refusal`: why nothing may be sent there."""
+
+    destination: str
+    refusal: Verdict | None
+
+
 class WebhookChannel:
     """Standard Webhooks: https://www.standardwebhooks.com."""
 
@@ -61,10 +70,11 @@ class WebhookChannel:
         self._now = now
         self._guard = settings.guard
         self._keys = tuple(key(secret) for secret in settings.webhook_secret)
+        self._way = lru_cache(KNOWN_MAX)(self._find_way)
 
     def destination(self, claim: Claim) -> str:
         """Return scheme, host and port, which share one limit and fail together."""
-        return origin(claim.recipient) or claim.recipient
+        return self._way(claim.recipient).destination
 
     def domain(self, claim: Claim) -> str:
         """Return nothing: it is never asked for."""
@@ -72,12 +82,8 @@ class WebhookChannel:
 
     def prepare(self, claim: Claim) -> Post | Verdict:
         """Build the request; its timestamp is the attempt's, its id the notification's."""
-        try:
-            url = http_url(claim.recipient)
-        except ValueError as error:
-            return Verdict(outcome=Outcome.PERMANENT, code="bad_url", excerpt=str(error))
-        if self._guard.refuses(url):
-            return Verdict(outcome=Outcome.PERMANENT, code=ADDRESS_NOT_ALLOWED, excerpt=ADVICE)
+        if refusal := self._way(claim.recipient).refusal:
+            return refusal
         body = claim.payload.encode()
         now = int(self._now())
         headers = [
@@ -90,12 +96,14 @@ class WebhookChannel:
             headers.append(f"webhook-signature: {signature(self._keys, claim.id, now, body)}")
         if claim.traceparent is not None:
             headers.append(f"traceparent: {claim.traceparent}")
-        return Post(url=url, headers=headers, body=body)
+        return Post(url=claim.recipient, headers=headers, body=body)
 
     def judge(self, answer: Answer) -> Verdict:
         """Judge by the final status if there is one, whatever became of the connection after it."""
         if answer.status < 200:
             return judge_error(answer)
+        if not answer.body and answer.retry_after_s is None:
+            return plain(answer.status)
         retry_after_s = retry_after(answer)
         return Verdict(
             outcome=Outcome.THROTTLED if retry_after_s else by_class(answer.status, STATUSES),
@@ -103,6 +111,24 @@ class WebhookChannel:
             excerpt=excerpt(answer.body),
             retry_after_s=retry_after_s,
         )
+
+    def _find_way(self, url: str) -> "Way":
+        """Look at a recipient: most are sent to again and again."""
+        refusal = None
+        try:
+            if self._guard.refuses(http_url(url)):
+                refusal = Verdict(
+                    outcome=Outcome.PERMANENT, code=ADDRESS_NOT_ALLOWED, excerpt=ADVICE
+                )
+        except ValueError as error:
+            refusal = Verdict(outcome=Outcome.PERMANENT, code="bad_url", excerpt=str(error))
+        return Way(origin(url) or url, refusal)
+
+
+@lru_cache
+def plain(status: int) -> Verdict:
+    """Judge an answer that has nothing but a status."""
+    return Verdict(outcome=by_class(status, STATUSES), code=str(status))
 
 
 def retry_after(answer: Answer) -> float | None:

@@ -57,6 +57,7 @@ class WorkerProcess:
         program = Path(sys.executable).with_name("notify")
         settings = {"DATABASE_URL": dsn, "LEASE_S": f"{LEASE_S:g}", "SEND_DEADLINE_S": "3"}
         settings["WEBHOOK_ALLOW"] = "127.0.0.0/8"
+        settings["WORKER_PROCESSES"] = "1"  # what is killed and paused is what works
         env = os.environ | settings | {"SHUTDOWN_GRACE_S": "1", "LOG_STYLE": "json"}
         with self.log.open("w") as stderr:
             self.process = subprocess.Popen(

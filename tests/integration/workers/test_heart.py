@@ -120,6 +120,7 @@ def test_a_schema_without_its_functions_holds_up_no_notification(db, start, quic
 def test_a_worker_that_was_killed_is_said_to_be_dead(db, dsn, sink, tmp_path):
     environ = os.environ | {
         "DATABASE_URL": dsn, "WEBHOOK_ALLOW": "127.0.0.0/8", "METRICS_PORT": str(free_port()),
+        "WORKER_PROCESSES": "1",
     }  # fmt: skip
     [id] = webhooks(db, 1, sink.url + "/held")
     with subprocess.Popen([NOTIFY, "worker"], env=environ, cwd=tmp_path) as worker:

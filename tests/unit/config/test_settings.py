@@ -63,6 +63,8 @@ def test_an_empty_value_counts_as_not_given(name):
     ("variable", "value", "expected"),
     [
         ("PORT", "8080", 8080),
+        ("WORKER_PROCESSES", "64", 64),
+        ("WORKER_PROCESSES", " Auto ", None),
         ("NUM_THREADS", " 4 ", 4),
         ("MAX_RETRIES", "0", 0),
         ("REAPING_INTERVAL_MINS", "0.05", 0.05),
@@ -117,6 +119,8 @@ def test_a_value_is_read(variable, value, expected):
         ("PORT", "0", "a whole number from 1 to 65535"),
         ("PORT", "65536", "a whole number from 1 to 65535"),
         ("PORT", "http", "a whole number from 1 to 65535"),
+        ("WORKER_PROCESSES", "0", "auto or a whole number from 1 to 64"),
+        ("WORKER_PROCESSES", "all", "auto or a whole number from 1 to 64"),
         ("NUM_THREADS", "2.5", "a whole number from 1 to 64"),
         ("MAX_RETRIES", "-1", "a whole number from 0 to 99"),
         ("MAX_RETRIES", "100", "a whole number from 0 to 99"),

@@ -3,9 +3,11 @@
 import heapq
 import math
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+
+from msgspec.structs import replace
 
 from service.model import Outcome
 from tests.unit.workers.claims import a_claim

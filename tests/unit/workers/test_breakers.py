@@ -1,10 +1,10 @@
 """When a breaker opens, whom it lets through, when the others come back, and when it closes."""
 
 import time
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings

@@ -1,3 +1,5 @@
+import threading
+
 from workers.slots import Slots
 
 
@@ -11,6 +13,19 @@ def test_a_slot_is_free_again_when_its_send_has_ended():
     assert slots.free(0) == 0
     slots.ended(4)
     assert slots.free(0) == 4
+
+
+def test_a_claim_may_wait_for_more_slots_than_one():
+    slots = Slots(10, 40)
+    slots.take(keys(10))
+    free: list[int] = []
+    waiting = threading.Thread(target=lambda: free.append(slots.free(10, enough=4)))
+    waiting.start()
+    slots.ended(3)
+    slots.ended(1)
+    waiting.join()
+    assert free == [4]
+    assert slots.free(0, enough=5) == 4
 
 
 def test_unsettled_sends_stop_the_claims_in_the_end():
