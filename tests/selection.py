@@ -25,7 +25,10 @@ TOGETHER = (
     "tests/acceptance/test_stress.py",
     "tests/chaos/",
     "tests/integration/test_cost.py",
+    "tests/sql/test_long_ledger.py",
     "tests/sql/test_plans.py",
+    "tests/sql/test_restore.py",
+    "tests/sql/test_watch_restore.py",
 )
 DESCRIPTORS_MIN = 8192
 IS_QUICK, LEFT_OUT = pytest.StashKey[bool](), pytest.StashKey[Counter[str]]()
@@ -50,7 +53,9 @@ def descriptors() -> float:
 
 
 def older_postgres() -> Path | None:
-    """Find the programs of a PostgreSQL older than the wheel's."""
+    """Find the programs of a PostgreSQL older than the wheel's: first those under test."""
+    if under_test := os.environ.get("TEST_POSTGRES_PROGRAMS"):
+        return Path(under_test)
     return next(iter(sorted(Path("/usr/lib/postgresql").glob("1[5-7]/bin"))), None)
 
 

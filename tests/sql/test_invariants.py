@@ -50,7 +50,8 @@ DEFAULT_ATTEMPTS = 3
 HOUR_S = 3600
 LEASE_S = 1.5 * HOUR_S
 PATIENCE_S = 2.5 * HOUR_S
-WAITS: dict[str, Any] = {"schedule": [300, 900], "patience": f"{PATIENCE_S} seconds"}
+# Half of the first is the shortest wait: ten minutes, which no test may take.
+WAITS: dict[str, Any] = {"schedule": [1200, 3000], "patience": f"{PATIENCE_S} seconds"}
 LATER_S = 0.5 * HOUR_S  # after such a wait, and of what else is put off
 REDRIVE_STEP_S = (
     0.3 * HOUR_S

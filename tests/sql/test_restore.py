@@ -56,7 +56,8 @@ def database(server: str, name: str) -> Iterator[str]:
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"create database {name}")
         yield server.rpartition("/")[0] + f"/{name}"
-        admin.execute(f"drop database {name} with (force)")
+        # Not `with (force)`: this role may end no autovacuum there. DROP itself does, and waits.
+        admin.execute(f"drop database {name}")
 
 
 def moved(both, source, target, *how):
