@@ -4,6 +4,7 @@ ops/adr/0002-doorbell.md proves that no wake-up is lost between these steps.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ SLEEP_MAX_S = 1.0
 AWAKE_PAUSE_S = (0.002, 0.010)  # after a look that found something: twice as long as it took
 STOCKED_PAUSE_S = 0.020  # while a lane is stocked: 50 looks per second cost 3 % of a core
 BLIND_PAUSE_S = 0.1  # between looks while no doorbell can be heard
+LONE_S = 0.005  # bells closer than this: from now on, producers that do not ring are cheaper
+LONE_ROWS_MAX = 10  # of a bell; after more, some may be left that nobody rings for
 VAIN_PAUSE_S = (0.002, 0.1)  # after a bell without a new row; doubled for each consecutive one
 FAILED_PAUSE_S = (0.1, 2.0)  # while a server is away; doubled for each consecutive failure
 BUG_PAUSE_S = 2.0
@@ -107,19 +110,42 @@ class Turns:
         try:
             offer = await self._offering.offer()
             if not offer.added:
-                await self._sleep(offer.next_due_s)
+                await self._stay_armed(offer.next_due_s)
         except BaseException:
             await self._doorbell.close()  # its lock ends with it
             raise
         await self._doorbell.disarm()
         self._metrics.bells.inc(self._doorbell.rang())
 
-    async def _sleep(self, next_due_s: float | None) -> None:
-        """Sleep until the bell, the next due notification or the tick, whichever is first."""
+    async def _stay_armed(self, next_due_s: float | None) -> None:
+        """Sleep; answer each lone bell with one look, and sleep on, for a tick at most.
+
+        Who commits after that look's snapshot rings again, because the doorbell is still armed.
+        """
+        armed_at = time.monotonic()
+        rang_at = -math.inf
+        while await self._sleep(next_due_s) and self._vain_bells == 1 and self._may_offer():
+            rang_before, rang_at = rang_at, time.monotonic()
+            offer = await self._offering.offer(in_haste=True)
+            self._metrics.bells.inc(self._doorbell.rang())
+            if not offer.added:
+                return
+            self._vain_bells = 0
+            is_lone = rang_at - rang_before > LONE_S and offer.added <= LONE_ROWS_MAX
+            if not is_lone or rang_at - armed_at > SLEEP_MAX_S:
+                return
+            next_due_s = offer.next_due_s
+
+    async def _sleep(self, next_due_s: float | None) -> bool:
+        """Sleep until the bell, the next due notification or the tick, whichever is first.
+
+        Returns whether the bell rang.
+        """
         if was_cancelled():
-            return
+            return False
         tick_s = SLEEP_MAX_S * random.uniform(0.9, 1.1)
         if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
             self._vain_bells += 1  # reset when a look finds something
-        else:
-            self._vain_bells = 0
+            return True
+        self._vain_bells = 0
+        return False

@@ -141,6 +141,20 @@ def test_after_a_flush_all_is_offered_again_at_once_and_counted(db, driven, read
     assert driven.lost == 50
 
 
+def test_a_look_in_haste_adds_what_is_new_and_the_next_one_notices_a_flush(
+    db, driven, ready, redis_client
+):
+    old = enqueue(db)
+    driven.offer()
+    redis_client.flushdb()
+    new = enqueue(db)
+    driven.call(driven.offering.offer(in_haste=True))
+    assert ready.ids() == set(new)
+    driven.offer()
+    assert ready.ids() == {*old, *new}
+    assert driven.lost == 1
+
+
 def test_a_redis_that_refused_a_write_is_away_until_it_takes_one(db, drive, tmp_path):
     with Valkey(tmp_path) as valkey, redis.Redis.from_url(valkey.url) as client:
         driven = drive(redis_url=valkey.url)
