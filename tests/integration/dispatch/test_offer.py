@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from service.dispatch.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
+from service.dispatch.ready_set import PackedByHiredis
 from service.errors import RedisAway
 from service.model import LANES
 from tests.integration.dispatch.servers import Valkey
@@ -259,3 +260,18 @@ def test_a_turn_that_found_something_pauses_and_does_not_arm(db, driven):
     driven.turn()
     locks = "select count(*) as n from pg_locks where locktype = 'advisory'"
     assert db.execute(locks).fetchone().n == 0
+
+
+def test_hiredis_packs_what_is_offered(db, driven, ready, monkeypatch):
+    packed = []
+    pack = PackedByHiredis._packing.pack
+
+    def noting(*args):
+        packed.append(args[0])
+        return pack(*args)
+
+    monkeypatch.setattr(PackedByHiredis._packing, "pack", noting)
+    ids = enqueue(db, 3)
+    driven.offer()
+    assert ready.ids() == set(ids)
+    assert "ZADD" in packed
