@@ -58,13 +58,14 @@ class Offering:
     async def offer(self, *, in_haste: bool = False) -> Offer:
         """Look at what is due, and add to the ready set what is new.
 
-        `in_haste`: count on the last survey of the ready set, which saves a round trip.
+        `in_haste`: count on the last survey of the ready set, which saves a round trip, and look at
+        no lane that is stocked, which takes long.
         """
         async with self.ready_set() as ready_set:
             cards = self._cards if in_haste and self._cards else await self._survey(ready_set)
             is_stocked = any(card >= WINDOW_LOW for card in cards.values())
             began = time.monotonic()
-            plan = self._offers.plan(cards, began)
+            plan = self._offers.plan(cards, began, may_tick=not in_haste)
             if not plan.lanes:
                 return Offer(0, is_stocked, None)
             looks = await self._store.due(plan.lanes, plan.floors, WINDOW_MAX)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from loguru import logger
 
 from service.dispatch.doorbell import Doorbell
-from service.dispatch.offering import Offering
+from service.dispatch.offering import Offer, Offering
 from service.errors import DatabaseAway, NotifyError
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics
@@ -77,8 +77,8 @@ class Turns:
             self._vain_bells = 0
             low, high = AWAKE_PAUSE_S
             await asyncio.sleep(min(high, max(low, 2 * (time.monotonic() - began))))
-        elif offer.is_stocked:
-            await asyncio.sleep(STOCKED_PAUSE_S)
+        elif offer.is_stocked and (self._vain_bells or not is_heard):
+            await asyncio.sleep(STOCKED_PAUSE_S)  # what comes is for a stocked lane
         elif not is_heard:
             await asyncio.sleep(BLIND_PAUSE_S)
         else:
@@ -110,31 +110,33 @@ class Turns:
         try:
             offer = await self._offering.offer()
             if not offer.added:
-                await self._stay_armed(offer.next_due_s)
+                await self._stay_armed(offer)
         except BaseException:
             await self._doorbell.close()  # its lock ends with it
             raise
         await self._doorbell.disarm()
         self._metrics.bells.inc(self._doorbell.rang())
 
-    async def _stay_armed(self, next_due_s: float | None) -> None:
+    async def _stay_armed(self, offer: Offer) -> None:
         """Sleep; answer each lone bell with one look, and sleep on, for a tick at most.
 
         Who commits after that look's snapshot rings again, because the doorbell is still armed.
+        While a lane is stocked, it also looks without a bell, as that lane is to be filled again.
         """
-        armed_at = time.monotonic()
+        ends = time.monotonic() + SLEEP_MAX_S
         rang_at = -math.inf
-        while await self._sleep(next_due_s) and self._vain_bells == 1 and self._may_offer():
-            rang_before, rang_at = rang_at, time.monotonic()
-            offer = await self._offering.offer(in_haste=True)
+        while time.monotonic() < ends and self._may_offer() and not was_cancelled():
+            rang = await self._sleep(STOCKED_PAUSE_S if offer.is_stocked else offer.next_due_s)
+            if self._vain_bells > 1 or not (rang or offer.is_stocked):
+                return
+            rang_before, rang_at = rang_at, time.monotonic() if rang else rang_at
+            offer = await self._offering.offer(in_haste=rang)
             self._metrics.bells.inc(self._doorbell.rang())
-            if not offer.added:
+            if offer.added:
+                self._vain_bells = 0
+            is_busy = rang and rang_at - rang_before <= LONE_S
+            if self._vain_bells or is_busy or offer.added > LONE_ROWS_MAX:
                 return
-            self._vain_bells = 0
-            is_lone = rang_at - rang_before > LONE_S and offer.added <= LONE_ROWS_MAX
-            if not is_lone or rang_at - armed_at > SLEEP_MAX_S:
-                return
-            next_due_s = offer.next_due_s
 
     async def _sleep(self, next_due_s: float | None) -> bool:
         """Sleep until the bell, the next due notification or the tick, whichever is first.

@@ -3,8 +3,9 @@
 import pytest
 
 from service.dispatch.offering import Offering
+from service.dispatch.offers import WINDOW_LOW
 from service.dispatch.turns import LONE_ROWS_MAX
-from tests.integration.dispatch.test_running import wait_until_seen
+from tests.integration.dispatch.test_running import sleeping, wait_until_seen
 from tests.ledger import enqueue
 from tests.waiting import wait_for
 
@@ -63,3 +64,25 @@ def test_a_bell_for_nothing_is_not_answered_in_haste_again(db, looks):
         db.execute("select pg_notify('notify_wake', '')")
         wait_for(lambda count=count: looks[count:][-2:] == ASLEEP)
     assert looks.count(HASTE) == 1
+
+
+@pytest.fixture
+def stocked(db, driven, ready, monkeypatch):
+    """Let a dispatcher fall asleep beside a stocked lane, with no look that a bell does not ask."""
+    monkeypatch.setattr("service.dispatch.turns.STOCKED_PAUSE_S", 300.0)
+    ids = enqueue(db, WINDOW_LOW, priority=3)
+    with driven.dispatching():
+        wait_until_seen(ready, ids)
+        wait_for(lambda: sleeping(db))
+        yield driven
+
+
+def test_an_urgent_row_wakes_it_beside_a_stocked_lane(db, ready, stocked):
+    wait_until_seen(ready, enqueue(db, priority=0))
+    wait_until_seen(ready, enqueue(db, priority=1))
+
+
+def test_rows_for_a_stocked_lane_do_not_ring_for_long(db, stocked, monkeypatch):
+    monkeypatch.setattr("service.dispatch.turns.STOCKED_PAUSE_S", 1.0)  # it ends within that
+    enqueue(db, priority=3)
+    wait_for(lambda: not sleeping(db))
