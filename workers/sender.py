@@ -40,7 +40,7 @@ class Sender(Loop):
     """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox.
 
     Threads: load and give are the claimer's, finish and give_back the runner's; all else is its own
-    thread's. None needs a lock: each field has one writer, and the inbox is a deque.
+    thread's. None needs a lock: each field has one writer, and both inboxes are deques.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Sender(Loop):
         self._deadline_s = settings.send_deadline_s
         self._grace_ends: float | None = None  # written by the runner's thread only
         self._inbox: deque[Claim] = deque()
+        self._urgent: deque[Claim] = deque()  # begun before the inbox
         self._lines: list[tuple[Claim, str]] = []
         self._results: list[Ended | Unstarted] = []
         self._received = 0  # written by the claimer's thread only
@@ -87,10 +88,10 @@ class Sender(Loop):
         """How many claims it has received and not handed on."""
         return self._received - self._handed_on
 
-    def give(self, claims: list[Claim]) -> None:
-        """Take over claims."""
+    def give(self, claims: list[Claim], *, are_urgent: bool = False) -> None:
+        """Take over claims. Urgent ones begin first, and before the next landing."""
         self._received += len(claims)
-        self._inbox.extend(claims)
+        (self._urgent if are_urgent else self._inbox).extend(claims)
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
@@ -109,7 +110,7 @@ class Sender(Loop):
         """Whether something is left to do, and the grace is not over."""
         if self._grace_ends is None:
             return True
-        has_work = bool(self._inbox) or self._transfers.is_busy or bool(self._plays)
+        has_work = bool(self._inbox or self._urgent) or self._transfers.is_busy or bool(self._plays)
         return has_work and time.monotonic() < self._grace_ends
 
     def turn(self) -> None:
@@ -119,8 +120,10 @@ class Sender(Loop):
         for flight, answer in self._transfers.wait(self._wait_s()):
             try:
                 self._land(flight, answer)
-            except BaseException as error:  # as in _begin_all
+            except BaseException as error:  # as in _begin_surviving
                 self._broke(flight.claim, error)
+            if self._urgent:
+                self._begin_urgent()
         now = time.monotonic()
         for flight, verdict in self._plays.ended(now):
             self._settle(flight.claim, verdict, flight.started_at)
@@ -146,18 +149,37 @@ class Sender(Loop):
         if self._stopping.is_set():
             self._release(flight.claim for flight in self._destinations.clear_queues())
         for claim in self._inbox_emptied():
-            try:
-                self._begin(claim)
-            except BaseException as error:  # an odd row, or a channel that calls sys.exit()
-                self._broke(claim, error)
+            self._begin_surviving(claim)
         if self._lines:
             self._write_lines()
 
-    def _inbox_emptied(self) -> Iterator[Claim]:
-        """Take out one claim after the other. Two threads may: a claim goes to one of them."""
-        with suppress(IndexError):  # not `while self._inbox`: the other may take the last one
+    def _begin_urgent(self) -> None:
+        """Begin urgent claims while many others land: a round of landings can take 50 ms."""
+        with suppress(IndexError):
             while True:
-                yield self._inbox.popleft()
+                self._begin_surviving(self._urgent.popleft())
+        self._transfers.begin_added()
+
+    def _begin_surviving(self, claim: Claim) -> None:
+        """Begin a claim; settle it if that fails in a way that nobody expected."""
+        try:
+            self._begin(claim)
+        except BaseException as error:  # an odd row, or a channel that calls sys.exit()
+            self._broke(claim, error)
+
+    def _inbox_emptied(self) -> Iterator[Claim]:
+        """Take out one claim after the other, urgent ones first.
+
+        Two threads may: a claim goes to one of them.
+        """
+        while claim := self._next_claim():
+            yield claim
+
+    def _next_claim(self) -> Claim | None:
+        for inbox in (self._urgent, self._inbox):
+            with suppress(IndexError):  # not `if inbox`: the other may take the last one
+                return inbox.popleft()
+        return None
 
     def _begin(self, claim: Claim) -> None:
         """Begin a claim: its channel asks for a transfer, or for a line on standard output."""
@@ -224,7 +246,7 @@ class Sender(Loop):
             unsent = unsent_result(flight.claim, now, self._deadline_s)
             unsent = unsent or self._standing.park(flight)
             answer = None if unsent else self._start_transfer(flight)
-        except BaseException as error:  # as in _begin_all
+        except BaseException as error:  # as in _begin_surviving
             self._broke(flight.claim, error)
             return False
         if unsent is not None:
@@ -299,7 +321,7 @@ class Sender(Loop):
         try:
             verdict = judged(flight.channel, answer)
             return self._standing.report(flight, verdict, now)
-        except BaseException as error:  # as in _begin_all; what the answer means stays true
+        except BaseException as error:  # as in _begin_surviving; what the answer means stays true
             self._survived(error, **flight.claim.log_fields)
             return verdict
 
@@ -312,7 +334,7 @@ class Sender(Loop):
             answer = WRITTEN if place < written else unwritten
             try:
                 self._settle(claim, judged(self._channels[claim.channel], answer))
-            except BaseException as error:  # as in _begin_all
+            except BaseException as error:  # as in _begin_surviving
                 self._broke(claim, error)
 
     def _broke(self, claim: Claim, error: BaseException) -> None:

@@ -74,12 +74,13 @@ class Offers:
                 id: Offered(known.due_ms, -math.inf, gone=True) for id, known in offered.items()
             }
 
-    def plan(self, cards: dict[int, int], now: float) -> Plan:
+    def plan(self, cards: dict[int, int], now: float, *, may_tick: bool = True) -> Plan:
         """Plan a look: at the lanes below their low mark, and at all of them when it is time.
 
         `cards` are the ids that each lane of the ready set holds. `now` is monotonic seconds.
+        `may_tick` False: it is not time for all of them, as that takes long.
         """
-        is_tick = now - self._last_tick > TICK_S
+        is_tick = may_tick and now - self._last_tick > TICK_S
         lanes = [lane for lane in LANES if is_tick or cards[lane] < WINDOW_LOW]
         return Plan(lanes, self._floors(lanes, now) if lanes else [], is_tick)
 

@@ -4,6 +4,7 @@ ops/adr/0002-doorbell.md proves that no wake-up is lost between these steps.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from loguru import logger
 
 from service.dispatch.doorbell import Doorbell
-from service.dispatch.offering import Offering
+from service.dispatch.offering import Offer, Offering
 from service.errors import DatabaseAway, NotifyError
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics
@@ -21,6 +22,8 @@ SLEEP_MAX_S = 1.0
 AWAKE_PAUSE_S = (0.002, 0.010)  # after a look that found something: twice as long as it took
 STOCKED_PAUSE_S = 0.020  # while a lane is stocked: 50 looks per second cost 3 % of a core
 BLIND_PAUSE_S = 0.1  # between looks while no doorbell can be heard
+LONE_S = 0.005  # bells closer than this: from now on, producers that do not ring are cheaper
+LONE_ROWS_MAX = 10  # of a bell; after more, some may be left that nobody rings for
 VAIN_PAUSE_S = (0.002, 0.1)  # after a bell without a new row; doubled for each consecutive one
 FAILED_PAUSE_S = (0.1, 2.0)  # while a server is away; doubled for each consecutive failure
 BUG_PAUSE_S = 2.0
@@ -74,8 +77,8 @@ class Turns:
             self._vain_bells = 0
             low, high = AWAKE_PAUSE_S
             await asyncio.sleep(min(high, max(low, 2 * (time.monotonic() - began))))
-        elif offer.is_stocked:
-            await asyncio.sleep(STOCKED_PAUSE_S)
+        elif offer.is_stocked and (self._vain_bells or not is_heard):
+            await asyncio.sleep(STOCKED_PAUSE_S)  # what comes is for a stocked lane
         elif not is_heard:
             await asyncio.sleep(BLIND_PAUSE_S)
         else:
@@ -107,19 +110,44 @@ class Turns:
         try:
             offer = await self._offering.offer()
             if not offer.added:
-                await self._sleep(offer.next_due_s)
+                await self._stay_armed(offer)
         except BaseException:
             await self._doorbell.close()  # its lock ends with it
             raise
         await self._doorbell.disarm()
         self._metrics.bells.inc(self._doorbell.rang())
 
-    async def _sleep(self, next_due_s: float | None) -> None:
-        """Sleep until the bell, the next due notification or the tick, whichever is first."""
+    async def _stay_armed(self, offer: Offer) -> None:
+        """Sleep; answer each lone bell with one look, and sleep on, for a tick at most.
+
+        Who commits after that look's snapshot rings again, because the doorbell is still armed.
+        While a lane is stocked, it also looks without a bell, as that lane is to be filled again.
+        """
+        ends = time.monotonic() + SLEEP_MAX_S
+        rang_at = -math.inf
+        while time.monotonic() < ends and self._may_offer() and not was_cancelled():
+            rang = await self._sleep(STOCKED_PAUSE_S if offer.is_stocked else offer.next_due_s)
+            if self._vain_bells > 1 or not (rang or offer.is_stocked):
+                return
+            rang_before, rang_at = rang_at, time.monotonic() if rang else rang_at
+            offer = await self._offering.offer(in_haste=rang)
+            self._metrics.bells.inc(self._doorbell.rang())
+            if offer.added:
+                self._vain_bells = 0
+            is_busy = rang and rang_at - rang_before <= LONE_S
+            if self._vain_bells or is_busy or offer.added > LONE_ROWS_MAX:
+                return
+
+    async def _sleep(self, next_due_s: float | None) -> bool:
+        """Sleep until the bell, the next due notification or the tick, whichever is first.
+
+        Returns whether the bell rang.
+        """
         if was_cancelled():
-            return
+            return False
         tick_s = SLEEP_MAX_S * random.uniform(0.9, 1.1)
         if await self._doorbell.wait(min(tick_s, next_due_s or tick_s)):
             self._vain_bells += 1  # reset when a look finds something
-        else:
-            self._vain_bells = 0
+            return True
+        self._vain_bells = 0
+        return False

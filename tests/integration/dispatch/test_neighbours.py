@@ -34,9 +34,9 @@ class CountingOffering(Offering):
 
     looks = 0
 
-    async def offer(self):
+    async def offer(self, **how):
         self.looks += 1
-        return await super().offer()
+        return await super().offer(**how)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from service.dispatch.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
+from service.dispatch.ready_set import PackedByHiredis
 from service.errors import RedisAway
 from service.model import LANES
 from tests.integration.dispatch.servers import Valkey
@@ -141,6 +142,20 @@ def test_after_a_flush_all_is_offered_again_at_once_and_counted(db, driven, read
     assert driven.lost == 50
 
 
+def test_a_look_in_haste_adds_what_is_new_and_the_next_one_notices_a_flush(
+    db, driven, ready, redis_client
+):
+    old = enqueue(db)
+    driven.offer()
+    redis_client.flushdb()
+    new = enqueue(db)
+    driven.call(driven.offering.offer(in_haste=True))
+    assert ready.ids() == set(new)
+    driven.offer()
+    assert ready.ids() == {*old, *new}
+    assert driven.lost == 1
+
+
 def test_a_redis_that_refused_a_write_is_away_until_it_takes_one(db, drive, tmp_path):
     with Valkey(tmp_path) as valkey, redis.Redis.from_url(valkey.url) as client:
         driven = drive(redis_url=valkey.url)
@@ -245,3 +260,18 @@ def test_a_turn_that_found_something_pauses_and_does_not_arm(db, driven):
     driven.turn()
     locks = "select count(*) as n from pg_locks where locktype = 'advisory'"
     assert db.execute(locks).fetchone().n == 0
+
+
+def test_hiredis_packs_what_is_offered(db, driven, ready, monkeypatch):
+    packed = []
+    pack = PackedByHiredis._packing.pack
+
+    def noting(*args):
+        packed.append(args[0])
+        return pack(*args)
+
+    monkeypatch.setattr(PackedByHiredis._packing, "pack", noting)
+    ids = enqueue(db, 3)
+    driven.offer()
+    assert ready.ids() == set(ids)
+    assert "ZADD" in packed

@@ -2,7 +2,7 @@
 
 import math
 
-from service.dispatch.offers import GRACE_S, OVERLAP_MS, WINDOW_MAX, Offers
+from service.dispatch.offers import GRACE_S, OVERLAP_MS, TICK_S, WINDOW_LOW, WINDOW_MAX, Offers
 from service.model import LANES, Lane
 
 EMPTY = dict.fromkeys(LANES, 0)
@@ -189,3 +189,14 @@ def test_an_old_id_that_is_still_queued_stays_known():
     for n in range(1, 20):
         step(offers, n * GRACE_S, look(b"a"))
     assert set(offers._offered[2]) == {b"a"}
+
+
+def test_a_look_that_may_not_tick_leaves_stocked_lanes_to_one_that_may():
+    offers = Offers()
+    cards = EMPTY | {3: WINDOW_LOW}
+    first = offers.plan(cards, 0)
+    offers.looked(first, 0, 0)
+    late = TICK_S + 0.1
+    assert first.lanes == list(LANES)
+    assert offers.plan(cards, late, may_tick=False).lanes == [0, 1, 2]
+    assert offers.plan(cards, late).lanes == list(LANES)
