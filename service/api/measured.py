@@ -18,19 +18,11 @@ class Measured:
 
     def __init__(self, metrics: ApiMetrics) -> None:
         self._seconds = metrics.request_seconds
-        self._in_progress = track_inprogress(metrics.requests_in_progress)
+        self.in_progress = metrics.requests_in_progress
 
     def route(self, template: str, handler: Handler, *statuses: int) -> Handler:
-        """Measure a handler under this name. `statuses` appear in /metrics from the start, as 0."""
-        by_status: dict[int, Histogram] = {
-            status: self._seconds.labels(template, status) for status in statuses
-        }
-
-        def observe(status: int, began: float) -> None:
-            seconds = by_status.get(status)
-            if seconds is None:
-                seconds = by_status[status] = self._seconds.labels(template, status)
-            seconds.observe(perf_counter() - began)
+        """Measure a handler under this name; `statuses`: see observer()."""
+        observe = self.observer(template, *statuses)
 
         @wraps(handler)
         async def measured(request: web.Request) -> web.StreamResponse:
@@ -43,5 +35,22 @@ class Measured:
             observe(response.status, began)
             return response
 
-        counted: Handler = self._in_progress(measured)
+        counted: Handler = track_inprogress(self.in_progress)(measured)
         return counted
+
+    def observer(self, template: str, *statuses: int) -> Callable[[int, float], None]:
+        """Return what notes an answer: its status, and when the request began by perf_counter().
+
+        `statuses` appear in /metrics from the start, as 0.
+        """
+        by_status: dict[int, Histogram] = {
+            status: self._seconds.labels(template, status) for status in statuses
+        }
+
+        def observe(status: int, began: float) -> None:
+            seconds = by_status.get(status)
+            if seconds is None:
+                seconds = by_status[status] = self._seconds.labels(template, status)
+            seconds.observe(perf_counter() - began)
+
+        return observe
