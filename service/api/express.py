@@ -33,7 +33,7 @@ class ExpressEnqueue:
     def __init__(self, enqueue: EnqueueHandler, door: Door, measured: Measured) -> None:
         self._enqueue = enqueue
         self._door = door
-        self._in_progress = measured.in_progress
+        self._measured = measured
         self._observe = measured.observer("/notify", 200, 202, 503)
 
     def takes(self, fault: Fault, head: RawRequestMessage, body: bytes, respond: Respond) -> bool:
@@ -59,7 +59,7 @@ class ExpressEnqueue:
             future = self._enqueue.submit(item, caller)
         except Exception:  # the usual road meets the same, and answers, counts and logs it
             return False
-        self._in_progress.inc()
+        self._measured.in_progress += 1
         future.add_done_callback(partial(self._answer, item.notification.channel, began, respond))
         return True
 
@@ -76,7 +76,7 @@ class ExpressEnqueue:
             self._enqueue.count(channel, accepted)
         except (Exception, asyncio.CancelledError) as error:
             status, headers, body = self._failed(error)
-        self._in_progress.dec()
+        self._measured.in_progress -= 1
         self._observe(status, began)
         respond(written(status, headers | NOSNIFF, body))
 
