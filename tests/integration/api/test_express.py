@@ -10,10 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from service.access.key import Secret, minted
 from service.api.express import ExpressEnqueue
 from service.ledger.api_store import ApiStore
 from tests.integration.api.serving import HOOK, LIMIT_S, LINE, Api, serving
 from tests.integration.api.test_connections import POST, WHOLE, answer, is_closed, limits
+from tests.integration.api.test_keys import key_of
+from tests.keys import bearer
 from tests.waiting import wait_for
 
 OURS_ALONE = re.compile(rb"[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[0-9:.]+Z|Date: [^\r]+")
@@ -60,6 +63,11 @@ def post(notification: object, *headers: bytes) -> bytes:
     return POST + lines + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def authorization(key: Secret) -> tuple[bytes, ...]:
+    """Write the header that brings a key."""
+    return tuple(f"{name}: {value}".encode() for name, value in bearer(key).items())
+
+
 def both_ways(api: Api, taken: Taken, request: bytes) -> tuple[bytes, bytes]:
     """Send a request twice, with the road open and closed; returns both answers, without ids."""
     taken.clear()
@@ -73,9 +81,9 @@ def both_ways(api: Api, taken: Taken, request: bytes) -> tuple[bytes, bytes]:
 
 
 def test_both_roads_give_the_same_receipt(api: Api, taken: Taken) -> None:
-    at_once, in_parts = both_ways(api, taken, WHOLE)
+    at_once, usual = both_ways(api, taken, WHOLE)
     assert taken[0] is True
-    assert at_once == in_parts
+    assert at_once == usual
     assert at_once.startswith(b"HTTP/1.1 202 Accepted\r\n")
 
 
@@ -83,9 +91,9 @@ def test_both_roads_say_that_it_was_here_before(api: Api, taken: Taken) -> None:
     with connected(api) as connection:
         connection.sendall(post(LINE, b"Idempotency-Key: first"))
         answer(connection)
-    at_once, in_parts = both_ways(api, taken, post(LINE, b"Idempotency-Key: first"))
+    at_once, usual = both_ways(api, taken, post(LINE, b"Idempotency-Key: first"))
     assert taken[0] is True
-    assert at_once == in_parts
+    assert at_once == usual
     assert b"Idempotency-Replayed: true\r\n" in at_once
 
 
@@ -93,9 +101,9 @@ def test_both_roads_refuse_alike_what_the_database_refuses(
     api: Api, taken: Taken, db: psycopg.Connection[Any]
 ) -> None:
     db.execute("alter table notify.notifications add constraint no_nobody check (recipient <> 'x')")
-    at_once, in_parts = both_ways(api, taken, post(LINE | {"recipient": "x"}))
+    at_once, usual = both_ways(api, taken, post(LINE | {"recipient": "x"}))
     assert taken[0] is True
-    assert at_once == in_parts
+    assert at_once == usual
     assert b'"code":"refused_by_database"' in at_once
     assert api.metric("api_jobs_enqueue_failed_total", reason="invalid") == 2
 
@@ -121,9 +129,9 @@ USUAL = {
 
 @pytest.mark.parametrize("name", USUAL)
 def test_what_is_not_plainly_right_takes_the_usual_road(name: str, api: Api, taken: Taken) -> None:
-    at_once, in_parts = both_ways(api, taken, USUAL[name])
+    at_once, usual = both_ways(api, taken, USUAL[name])
     assert taken[0] is False
-    assert at_once == in_parts
+    assert at_once == usual
 
 
 NOT_SHOWN = {
@@ -140,6 +148,59 @@ def test_what_aiohttp_has_more_to_do_for_takes_its_road(name: str, api: Api, tak
         connection.sendall(NOT_SHOWN[name])
         assert answer(connection).startswith(b"HTTP/1.")
     assert taken == []
+
+
+def test_a_key_says_whose_it_is_on_either_road(
+    api: Api, taken: Taken, db: psycopg.Connection[Any]
+) -> None:
+    key = key_of(api, db, "send")
+    at_once, usual = both_ways(api, taken, post(LINE, *authorization(key)))
+    assert taken[0] is True
+    assert at_once == usual
+    assert at_once.startswith(b"HTTP/1.1 202 ")
+    rows = db.execute("select producer from notify.notifications")
+    assert [row.producer for row in rows] == ["shop", "shop"]
+
+
+def test_a_key_without_the_scope_takes_the_usual_road_to_its_refusal(
+    api: Api, taken: Taken, db: psycopg.Connection[Any]
+) -> None:
+    for scope, other in (("read", LINE), ("send:log", HOOK)):
+        key = key_of(api, db, scope)
+        at_once, usual = both_ways(api, taken, post(other, *authorization(key)))
+        assert taken[0] is False
+        assert at_once == usual
+        assert b'"code":"scope_missing"' in at_once
+
+
+def test_who_brings_no_key_or_a_wrong_one_takes_the_usual_road(
+    api: Api, taken: Taken, db: psycopg.Connection[Any]
+) -> None:
+    key_of(api, db, "send")
+    for headers, code in (((), b"key_missing"), (authorization(minted()), b"key_invalid")):
+        at_once, usual = both_ways(api, taken, post(LINE, *headers))
+        assert taken[0] is False
+        assert at_once == usual
+        assert b'"code":"%b"' % code in at_once
+
+
+def test_a_key_with_a_limit_hears_what_is_left_of_it(
+    api: Api, taken: Taken, db: psycopg.Connection[Any]
+) -> None:
+    key = key_of(api, db, "send", rate_per_s=1000.0)
+    at_once, _ = both_ways(api, taken, post(LINE, *authorization(key)))
+    assert taken[0] is False
+    assert b"\r\nRateLimit: " in at_once
+
+
+def test_the_trace_of_the_header_is_the_row_s_trace(
+    api: Api, taken: Taken, db: psycopg.Connection[Any]
+) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    both_ways(api, taken, post(LINE, f"traceparent: {trace}".encode()))
+    assert taken[0] is True
+    rows = db.execute("select traceparent from notify.notifications")
+    assert [row.traceparent for row in rows] == [trace, trace]
 
 
 def test_requests_that_come_together_are_answered_in_their_order(api: Api, taken: Taken) -> None:
@@ -234,8 +295,8 @@ def test_a_defect_is_a_500_and_is_logged(
         raise KeyError
 
     monkeypatch.setattr(ApiStore, "enqueue", broken)
-    at_once, in_parts = both_ways(api, taken, WHOLE)
+    at_once, usual = both_ways(api, taken, WHOLE)
     assert taken[0] is True
-    assert at_once == in_parts
+    assert at_once == usual
     assert at_once.startswith(b"HTTP/1.1 500 ")
     assert tracebacks == ["enqueue_failed"] * 2
