@@ -106,6 +106,13 @@ class KeyRing:
         await self.confirm()
         if secret.id not in self._held:
             await self._read_anew()
+        return self._known(secret)
+
+    def held(self, secret: Secret) -> Held | None:
+        """Return the valid key that this is; None: it is none, or one has to read to know."""
+        return self._known(secret) if self._is_fresh() else None
+
+    def _known(self, secret: Secret) -> Held | None:
         held = self._held.get(secret.id)
         is_right = hmac.compare_digest(secret.sha256, held.secret_sha256 if held else NOBODY)
         if held is None or not is_right:

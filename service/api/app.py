@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -20,6 +20,7 @@ from service.api.docs import described, docs_page, docs_policy, go_to_docs, stat
 from service.api.door import Door
 from service.api.ends import Ends
 from service.api.enqueue import EnqueueHandler
+from service.api.express import ExpressEnqueue
 from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
 from service.api.operate import OperateHandler
@@ -31,6 +32,7 @@ from service.config.settings import Settings
 from service.errors import DatabaseAway, TookTooLong
 from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
+from service.http.express import is_tried
 from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
 from service.ledger.key_store import KeyStore
@@ -47,6 +49,7 @@ LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE + 1  # the look for those that wait
 BATCHES_AT_ONCE = 4
+EXPRESS = web.AppKey("express", ExpressEnqueue)
 
 
 def create_app(
@@ -96,6 +99,7 @@ def create_app(
     door = Door(ring, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
+    app[EXPRESS] = ExpressEnqueue(enqueue, door, measured)
 
     def made(name: str, handler: Handler, *statuses: int, need: str | None = None) -> Handler:
         if need is not None:  # else anybody may ask
@@ -178,6 +182,7 @@ def create_runner(
         app,
         limits=limits or Limits(connections_max=connections_max(settings.connections_max)),
         around=lambda handler: protected(handler, callers.fault, count),
+        express=partial(app[EXPRESS].takes, callers.fault_of) if is_tried() else None,
         open_gauge=metrics.connections,
         refused_counter=metrics.connections_refused,
         access_log=None,

@@ -73,7 +73,7 @@ class BatchHandler:
             async with self._bodies.read(request) as body, self._limit.admitted():
                 found = split(body)
                 owe(request, max(0, len(found) - 1))
-                trace = trace_of(request)
+                trace = trace_of(request.headers)
                 checked = await in_slices(partial(self._check, caller, trace), found)
                 replies = await replies_to(self._submit(checked, caller.producer), checked)
         except Problem as problem:

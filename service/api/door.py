@@ -3,9 +3,10 @@
 from functools import wraps
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from service.access.allowance import Allowance
-from service.access.caller import CALLER, Caller
+from service.access.caller import ANYBODY, CALLER, Caller
 from service.access.key import brought
 from service.access.recipients import is_allowed
 from service.access.ring import Held, KeyRing
@@ -44,6 +45,16 @@ class Door:
             return await self._within(held.allowance, held.caller, request, handler, need)
 
         return admit
+
+    def at_once(self, headers: MultiMapping[str]) -> Caller | None:
+        """Return who may send, without a wait; None: nobody, or admitted() has more to do."""
+        if self._ring.is_open:
+            return ANYBODY
+        secret = brought(headers.getall("Authorization", ()))
+        held = None if secret is None else self._ring.held(secret)
+        if held is None or held.allowance is not None or not may(held.caller, SEND):
+            return None
+        return held.caller
 
     async def _held(self, request: web.Request, need: str) -> Held | None:
         """Return the key that a request brings; None: anybody may call. Raises Problem."""

@@ -1,12 +1,14 @@
 """POST /notify."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
+from multidict import MultiMapping
 
 from service import traceparent
-from service.access.caller import caller_of
+from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
 from service.api.body import read_notification
 from service.api.door import refuse_unless_sendable
@@ -51,30 +53,45 @@ class EnqueueHandler:
         """Answer 202, for a repetition 200, or raise Problem; all but repetitions are counted."""
         caller = caller_of(request)
         try:
-            key = key_of(request) if "Idempotency-Key" in request.headers else None
-            notification = read_notification(
-                await read_body(request), self._settings, self._now, key
-            )
-            refuse_unless_sendable(caller, notification.channel, notification.recipient)
-            item = ready(notification, caller, trace_of(request), self._tracer)
-            accepted = await self._enqueue(item, caller.producer)
+            item = self.checked(request.headers, await read_body(request), caller)
+            accepted = await self._enqueue(item, caller)
         except Problem as problem:
-            self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
+            self.count_failed(problem)
             raise
-        if not accepted.replayed:
-            self._enqueued[notification.channel].inc()
-        return receipt(accepted)
+        self.count(item.notification.channel, accepted)
+        status, headers, body = receipt(accepted)
+        return web.Response(body=body, status=status, headers=headers)
 
-    async def _enqueue(self, item: Ready, producer: str | None) -> Accepted:
+    def checked(self, headers: MultiMapping[str], body: bytes, caller: Caller) -> Ready:
+        """Read what a request brings. Raises Problem."""
+        key = key_of(headers) if "Idempotency-Key" in headers else None
+        notification = read_notification(body, self._settings, self._now, key)
+        refuse_unless_sendable(caller, notification.channel, notification.recipient)
+        return ready(notification, caller, trace_of(headers), self._tracer)
+
+    def submit(self, item: Ready, caller: Caller) -> asyncio.Future[Accepted]:
+        """Queue it; see Batcher.submit."""
+        return item.submit(self._batcher, caller.producer)
+
+    async def _enqueue(self, item: Ready, caller: Caller) -> Accepted:
         try:
-            return await item.submit(self._batcher, producer)
+            return await self.submit(item, caller)
         except Refused as refusal:
             raise refused(refusal) from None
 
+    def count(self, channel: Channel, accepted: Accepted) -> None:
+        """Count what was accepted, unless it is a repetition."""
+        if not accepted.replayed:
+            self._enqueued[channel].inc()
 
-def key_of(request: web.Request) -> str:
+    def count_failed(self, problem: Problem) -> None:
+        """Count what was not."""
+        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
+
+
+def key_of(headers: MultiMapping[str]) -> str:
     """Read the header Idempotency-Key: a string in quotation marks, as drafted, or without."""
-    first, *others = request.headers.getall("Idempotency-Key")
+    first, *others = headers.getall("Idempotency-Key")
     if others:
         sentence = "Send one header Idempotency-Key, not several."
         raise invalid([Fault("invalid_idempotency_key", sentence, "")])
@@ -82,10 +99,10 @@ def key_of(request: web.Request) -> str:
     return first[1:-1] if is_quoted else first
 
 
-def trace_of(request: web.Request) -> str | None:
+def trace_of(headers: MultiMapping[str]) -> str | None:
     """Read the header traceparent; None: there is none, or none that is valid, or several."""
-    headers = request.headers.getall("traceparent", ())
-    return traceparent.read(headers[0]) if len(headers) == 1 else None
+    traces = headers.getall("traceparent", ())
+    return traceparent.read(traces[0]) if len(traces) == 1 else None
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -112,17 +129,14 @@ def is_json(request: web.Request) -> bool:
     return (request.charset or "utf-8").lower() in ("utf-8", "utf8")
 
 
-def receipt(accepted: Accepted) -> web.Response:
-    """Render the 202; for a repetition the same, as 200."""
+def receipt(accepted: Accepted) -> tuple[int, dict[str, str], bytes]:
+    """Write the 202; for a repetition the same, as 200: status, headers and body."""
     path = f"/notifications/{accepted.id}"
     headers = {"Content-Type": "application/json", "Location": path}
     if accepted.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return web.Response(
-        body=encode(Receipt(id=accepted.id, created_at=accepted.created_at, links=Links(path))),
-        status=200 if accepted.replayed else 202,
-        headers=headers,
-    )
+    body = encode(Receipt(id=accepted.id, created_at=accepted.created_at, links=Links(path)))
+    return 200 if accepted.replayed else 202, headers, body
 
 
 def refused(refusal: Refused) -> Problem:

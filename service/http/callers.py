@@ -73,12 +73,15 @@ class Callers:
 
     def fault(self, request: web.BaseRequest) -> str | None:
         """Return the code of the problem with a request; None: there is none."""
-        if code := encoded(request):
+        return self.fault_of(request.method, request.host, request.headers)
+
+    def fault_of(self, method: str, host: str, headers: MultiMapping[str]) -> str | None:
+        """Return the same of what aiohttp has made no request of."""
+        if code := encoded(headers):
             return code
-        host = request.host
         if host not in self._known and not self.serves(host):
             return "foreign_host"
-        if request.method not in SAFE and self._is_cross_site(request.headers, host):
+        if method not in SAFE and self._is_cross_site(headers, host):
             return "cross_site_request"
         return None
 
@@ -108,9 +111,8 @@ class Callers:
         return netloc != host.lower() and name_of(netloc) not in self._allowed
 
 
-def encoded(request: web.BaseRequest) -> str | None:
+def encoded(headers: MultiMapping[str]) -> str | None:
     """Return the problem of a body that is compressed or otherwise encoded: we never decode one."""
-    headers = request.headers
     if ("Content-Encoding" in headers and not only(headers, "Content-Encoding", "identity")) or (
         "Transfer-Encoding" in headers and not only(headers, "Transfer-Encoding", "chunked")
     ):

@@ -19,6 +19,7 @@ from aiohttp.web_protocol import ERROR
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
+from service.http.express import Express, ExpressConnection
 from service.http.problems import Problem, answer, body_of, of_status
 
 LOOK_S = 1.0
@@ -61,7 +62,7 @@ class Limits:
         }.get(stage, float("inf"))
 
 
-class Connection(web.RequestHandler):
+class Connection(ExpressConnection):
     """A connection of aiohttp that knows which stage it is in."""
 
     __slots__ = ("body", "head_bytes", "on_lost", "place", "served", "since", "wire")
@@ -130,6 +131,14 @@ class Connection(web.RequestHandler):
             if self.head_bytes > self._bounded.limits.head_bytes_max:
                 self.cut()
 
+    def begin(self, body: StreamReader) -> None:
+        """Note that a request begins. It is counted here, as a wrapped handler would be dearer."""
+        self.head_bytes = 0
+        self.body = body
+        self.served += 1
+        if self.served == 1:
+            self._bounded.heard(self)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -165,6 +174,7 @@ class BoundedServer(web.Server):
         limits: Limits,
         open_gauge: Gauge | None,
         refused_counter: Counter | None,
+        express: Express | None,
         request_factory: Any,
         **settings: Any,
     ) -> None:
@@ -172,6 +182,7 @@ class BoundedServer(web.Server):
         self.limits = limits
         self._request = request_factory
         self._refused = refused_counter
+        self._express = express
         if open_gauge is not None:
             open_gauge.set_function(lambda: len(self._open))
         self._settings = settings
@@ -184,7 +195,7 @@ class BoundedServer(web.Server):
 
     def __call__(self) -> Connection:
         """Make the protocol of one connection."""
-        return Connection(self, loop=self._loop, **self._settings)
+        return Connection(self, loop=self._loop, express=self._express, **self._settings)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's
         """Stop looking, and close all."""
@@ -210,15 +221,15 @@ class BoundedServer(web.Server):
         self._open.pop(connection, None)
         self._silent.pop(connection, None)
 
+    def heard(self, connection: Connection) -> None:
+        """Note the first request of a connection."""
+        self._silent.pop(connection, None)
+
     def _begin_request(
         self, message: Any, body: StreamReader, connection: Any, *more: Any
     ) -> web.BaseRequest:
-        """Make the request of a whole head. To count here is cheaper than in a wrapped handler."""
-        connection.head_bytes = 0
-        connection.body = body
-        connection.served += 1
-        if connection.served == 1:
-            self._silent.pop(connection, None)
+        """Make the request of a whole head."""
+        connection.begin(body)
         try:
             request: web.BaseRequest = self._request(message, body, connection, *more)
         except ValueError:  # aiohttp's parser took the target, and yarl finds no name in it
@@ -276,14 +287,16 @@ class BoundedRunner(web.AppRunner):
         around: Callable[[Handler], Handler],
         open_gauge: Gauge | None = None,
         refused_counter: Counter | None = None,
+        express: Express | None = None,
         **settings: Any,
     ) -> None:
-        """Prepare. `around` wraps the handler of every request."""
+        """Prepare. `around` wraps the handler of every request that is no `express` one."""
         super().__init__(app, **settings)
         self._limits = limits
         self._around = around
         self._open_gauge = open_gauge
         self._refused_counter = refused_counter
+        self._express = express
 
     async def _make_server(self) -> web.Server:
         """Put our server around the application's handler."""
@@ -293,6 +306,7 @@ class BoundedRunner(web.AppRunner):
             limits=self._limits,
             open_gauge=self._open_gauge,
             refused_counter=self._refused_counter,
+            express=self._express,
             request_factory=inner.request_factory,
             keepalive_timeout=self._limits.idle_s,
             lingering_time=LINGER_S,

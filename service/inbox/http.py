@@ -61,7 +61,7 @@ class HttpInbox:
         self._runner = BoundedRunner(
             app,
             limits=Limits(connections_max=share("inbox_http", CONNECTIONS_MAX)),
-            around=lambda handler: protected(handler, encoded),
+            around=lambda handler: protected(handler, lambda request: encoded(request.headers)),
             access_log=None,
             logger=silent,
             shutdown_timeout=STOP_MAX_S,

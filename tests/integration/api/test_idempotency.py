@@ -13,6 +13,7 @@ import pytest
 
 from service.access.caller import Caller
 from service.api.aside import Aside
+from service.api.door import Door
 from tests.integration.api.serving import LINE, Api, serving
 from tests.ledger import ago
 from tests.waiting import wait_for
@@ -126,7 +127,11 @@ def caller(monkeypatch, **of_header: Caller):
     def named(request: Any) -> Caller:
         return of_header.get(request.headers.get("X-Caller", ""), Caller())
 
+    def at_once(_door: Door, headers: Any) -> Caller:
+        return of_header.get(headers.get("X-Caller", ""), Caller())
+
     monkeypatch.setattr(enqueue, "caller_of", named)
+    monkeypatch.setattr(Door, "at_once", at_once)
     yield
 
 
