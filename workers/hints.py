@@ -9,7 +9,7 @@ from service.logs.seldom import Seldom
 from service.metrics import WorkerMetrics
 from workers.ready_set import ReadySet
 
-BLOCK_S = 0.25  # a pop cannot be interrupted: this bounds the wait on shutdown
+BLOCK_S = 0.5  # a pop cannot be interrupted: this bounds the wait on shutdown
 IDLE_S = 1.0  # a dead dispatcher must not stop delivery
 LOOK_EVERY_S = 5.0  # between looks for a dispatcher, while due rows come without an offer
 MISSES_MIN = 2  # at the first, a leader may just have begun

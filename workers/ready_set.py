@@ -34,6 +34,7 @@ class ReadySet:
             socket_connect_timeout=1.0,
             socket_timeout=BLOCK_MAX_S + 3,
             client_name="notify-work",
+            protocol=2,  # or redis-py would spell each score of BZMPOP anew
         )
         self._redis = redis.Redis(connection_pool=self._pool)
         self._lanes: list[str] = []  # keys, urgent first; `use` names them

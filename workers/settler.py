@@ -17,7 +17,7 @@ from workers.reports import Reports
 from workers.slots import Slots
 from workers.store import LOCKED, Store
 
-WAIT_S = 0.25
+WAIT_S = 1.0
 BATCH_MAX = 1000
 # While many sends end, they are settled by the hundred: each call costs as much as some fifty rows.
 MANY = 32
@@ -56,6 +56,7 @@ class Settler(Loop):
         """End when all is settled, or the grace is over (called when the senders are done)."""
         self._grace_ends = grace_ends
         self.stop()
+        self.inbox.put([])  # it may be waiting for some
 
     def turn(self) -> None:
         """Settle and release what waits."""

@@ -20,6 +20,8 @@ from service.process.cancelled import was_cancelled
 
 SLEEP_MAX_S = 1.0
 AWAKE_PAUSE_S = (0.002, 0.010)  # after a look that found something: twice as long as it took
+STREAM_ROWS = range(33, 1001)  # so many in one look: rows come by the thousand a second,
+STREAM_PAUSE_S = 0.030  # and each look, claim and settle should be about a hundred of them
 STOCKED_PAUSE_S = 0.020  # while a lane is stocked: 50 looks per second cost 3 % of a core
 BLIND_PAUSE_S = 0.1  # between looks while no doorbell can be heard
 LONE_S = 0.005  # bells closer than this: from now on, producers that do not ring are cheaper
@@ -45,6 +47,7 @@ class Turns:
         self._doorbell = Doorbell(direct_url)
         self._listening = Outage("doorbell")
         self._dispatching = Outage("dispatch")  # it may begin under one lead and end under the next
+        self._slept_through = False  # until the tick, in which nothing happened
         self._vain_bells = 0  # consecutive: they rang, and no row had come
 
     async def run(self) -> None:
@@ -71,12 +74,15 @@ class Turns:
     async def turn(self) -> None:
         """Offer what is due; if there was nothing, arm, look once more, and sleep."""
         is_heard = await self._listen()
+        if is_heard and self._slept_through:
+            self._slept_through = False
+            await self._fall_asleep()
+            return
         began = time.monotonic()
         offer = await self._offering.offer()
         if offer.added:
             self._vain_bells = 0
-            low, high = AWAKE_PAUSE_S
-            await asyncio.sleep(min(high, max(low, 2 * (time.monotonic() - began))))
+            await asyncio.sleep(awake_s(offer.added, time.monotonic() - began))
         elif offer.is_stocked and (self._vain_bells or not is_heard):
             await asyncio.sleep(STOCKED_PAUSE_S)  # what comes is for a stocked lane
         elif not is_heard:
@@ -128,6 +134,7 @@ class Turns:
         while time.monotonic() < ends and self._may_offer() and not was_cancelled():
             rang = await self._sleep(STOCKED_PAUSE_S if offer.is_stocked else offer.next_due_s)
             if self._vain_bells > 1 or not (rang or offer.is_stocked):
+                self._slept_through = not rang
                 return
             rang_before, rang_at = rang_at, time.monotonic() if rang else rang_at
             offer = await self._offering.offer(in_haste=rang)
@@ -151,3 +158,11 @@ class Turns:
             return True
         self._vain_bells = 0
         return False
+
+
+def awake_s(added: int, took_s: float) -> float:
+    """Return how long to wait after a look that found something."""
+    if added in STREAM_ROWS:
+        return STREAM_PAUSE_S
+    low, high = AWAKE_PAUSE_S
+    return min(high, max(low, 2 * took_s))

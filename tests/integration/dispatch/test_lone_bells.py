@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.dispatch.doorbell import Doorbell
 from service.dispatch.offering import Offering
 from service.dispatch.offers import WINDOW_LOW
 from service.dispatch.turns import LONE_ROWS_MAX
@@ -86,3 +87,20 @@ def test_rows_for_a_stocked_lane_do_not_ring_for_long(db, stocked, monkeypatch):
     monkeypatch.setattr("service.dispatch.turns.STOCKED_PAUSE_S", 1.0)  # it ends within that
     enqueue(db, priority=3)
     wait_for(lambda: not sleeping(db))
+
+
+def test_a_tick_in_which_nothing_happened_costs_one_look(driven, monkeypatch):
+    monkeypatch.setattr("service.dispatch.turns.SLEEP_MAX_S", 0.01)
+    steps: list[object] = []
+    driven.offering.__class__ = NotingOffering
+    driven.offering.looks = steps
+    arm = Doorbell.arm
+
+    async def noting_arm(doorbell: Doorbell) -> bool:
+        steps.append("arm")
+        return await arm(doorbell)
+
+    monkeypatch.setattr(Doorbell, "arm", noting_arm)
+    with driven.dispatching():
+        wait_for(lambda: len(steps) >= 9)
+    assert steps[:9] == [CARE, *["arm", CARE] * 4]
