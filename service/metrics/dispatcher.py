@@ -38,7 +38,7 @@ class DispatcherMetrics:
         )
         self.offered = factory.counter("dispatcher_offered_total", "Ids put into the ready set.")
         self.bells = factory.counter(
-            "dispatcher_bells_total", "Sleeps in which the bell rang (NOTIFY)."
+            "dispatcher_bells_total", "Bells (NOTIFY) that a sleeping dispatcher answered."
         )
         self.leading = factory.gauge("dispatcher_leading", "1: this one leads. 0: it stands by.")
         self.lead_held_by_stranger = factory.gauge(
