@@ -19,7 +19,7 @@ one: .venv/bin/pytest ## run what T names: make one T=tests/sql/test_claim.py
 slow: .venv/bin/pytest ## run what `make test` leaves out as slow
 	.venv/bin/pytest -m slow
 
-all: ## run all that must hold before a merge: 38 minutes on two cores
+all: ## run all that must hold before a merge: 35 minutes on two cores
 	.ci/run
 
 lint: .venv/bin/lint-imports ## check style, types, imports and what is generated; change nothing
