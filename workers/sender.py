@@ -1,9 +1,7 @@
 """A sender thread: begins the claims it receives, and drives many transfers at once."""
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
@@ -16,6 +14,7 @@ from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
 from workers.flight import Flight
+from workers.inbox import Inbox
 from workers.loop import Loop
 from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
@@ -40,7 +39,7 @@ class Sender(Loop):
     """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox.
 
     Threads: load and give are the claimer's, finish and give_back the runner's; all else is its own
-    thread's. None needs a lock: each field has one writer, and both inboxes are deques.
+    thread's. None needs a lock: each field has one writer, and the inbox knows its threads.
     """
 
     def __init__(
@@ -71,8 +70,7 @@ class Sender(Loop):
         self._attempts = attempts
         self._deadline_s = settings.send_deadline_s
         self._grace_ends: float | None = None  # written by the runner's thread only
-        self._inbox: deque[Claim] = deque()
-        self._urgent: deque[Claim] = deque()  # begun before the inbox
+        self._inbox = Inbox()
         self._lines: list[tuple[Claim, str]] = []
         self._results: list[Ended | Unstarted] = []
         self._received = 0  # written by the claimer's thread only
@@ -91,7 +89,7 @@ class Sender(Loop):
     def give(self, claims: list[Claim], *, are_urgent: bool = False) -> None:
         """Take over claims. Urgent ones begin first, and before the next landing."""
         self._received += len(claims)
-        (self._urgent if are_urgent else self._inbox).extend(claims)
+        self._inbox.put(claims, are_urgent=are_urgent)
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
@@ -102,7 +100,7 @@ class Sender(Loop):
 
     def give_back(self) -> None:
         """Release the inbox of a thread that is stuck."""
-        for claim in self._inbox_emptied():
+        for claim in self._inbox.emptied():
             self._outbox.put([Unstarted(claim=claim)])
 
     @property
@@ -110,7 +108,7 @@ class Sender(Loop):
         """Whether something is left to do, and the grace is not over."""
         if self._grace_ends is None:
             return True
-        has_work = bool(self._inbox or self._urgent) or self._transfers.is_busy or bool(self._plays)
+        has_work = bool(self._inbox) or self._transfers.is_busy or bool(self._plays)
         return has_work and time.monotonic() < self._grace_ends
 
     def turn(self) -> None:
@@ -122,7 +120,7 @@ class Sender(Loop):
                 self._land(flight, answer)
             except BaseException as error:  # as in _begin_surviving
                 self._broke(flight.claim, error)
-            if self._urgent:
+            if self._inbox.has_urgent:
                 self._begin_urgent()
         now = time.monotonic()
         for flight, verdict in self._plays.ended(now):
@@ -138,7 +136,7 @@ class Sender(Loop):
             self._release(flight.claim for flight in self._transfers.unresolved())
             for flight in self._transfers.abort():
                 self._settle(flight.claim, ABORTED, flight.started_at)
-        self._release(self._inbox_emptied())
+        self._release(self._inbox.emptied())
         self._release(flight.claim for flight in self._plays.clear())
         self._release(flight.claim for flight in self._destinations.clear_queues())
         self._hand_on()
@@ -148,16 +146,15 @@ class Sender(Loop):
         """Begin what came in; when stopping, release it."""
         if self._stopping.is_set():
             self._release(flight.claim for flight in self._destinations.clear_queues())
-        for claim in self._inbox_emptied():
+        for claim in self._inbox.emptied():
             self._begin_surviving(claim)
         if self._lines:
             self._write_lines()
 
     def _begin_urgent(self) -> None:
         """Begin urgent claims while many others land: a round of landings can take 50 ms."""
-        with suppress(IndexError):
-            while True:
-                self._begin_surviving(self._urgent.popleft())
+        for claim in self._inbox.emptied(of_urgent=True):
+            self._begin_surviving(claim)
         self._transfers.begin_added()
 
     def _begin_surviving(self, claim: Claim) -> None:
@@ -166,20 +163,6 @@ class Sender(Loop):
             self._begin(claim)
         except BaseException as error:  # an odd row, or a channel that calls sys.exit()
             self._broke(claim, error)
-
-    def _inbox_emptied(self) -> Iterator[Claim]:
-        """Take out one claim after the other, urgent ones first.
-
-        Two threads may: a claim goes to one of them.
-        """
-        while claim := self._next_claim():
-            yield claim
-
-    def _next_claim(self) -> Claim | None:
-        for inbox in (self._urgent, self._inbox):
-            with suppress(IndexError):  # not `if inbox`: the other may take the last one
-                return inbox.popleft()
-        return None
 
     def _begin(self, claim: Claim) -> None:
         """Begin a claim: its channel asks for a transfer, or for a line on standard output."""

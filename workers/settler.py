@@ -63,7 +63,7 @@ class Settler(Loop):
         self._collect()
         if self._unstarted:
             self._release()
-        if self._are_many and len(self._ended) < ENOUGH and self._grace_ends is None:
+        if self._are_many and 0 < len(self._ended) < ENOUGH and self._grace_ends is None:
             time.sleep(GATHER_S)
             self._collect()
         if self._ended:
