@@ -41,7 +41,6 @@ class ReadySet:
         self._epoch = ""
         self._pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
-        self.are_urgent = False  # whether the ids of the last pop were of the most urgent lane
 
     def use(self, ledger: str) -> None:
         """Take from the ready set of this ledger from now on."""
@@ -61,7 +60,6 @@ class ReadySet:
             raise RedisAway(str(error)) from error
         if not popped:
             return []
-        self.are_urgent = popped[0] == self._lanes[0].encode()
         ids = [pair[0].hex() for pair in popped[1] if is_id(pair[0])]
         self.dropped = len(popped[1]) - len(ids)
         return ids

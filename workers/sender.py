@@ -1,7 +1,8 @@
 """A sender thread: begins the claims it receives, and drives many transfers at once."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
@@ -14,7 +15,6 @@ from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
 from workers.flight import Flight
-from workers.inbox import Inbox
 from workers.loop import Loop
 from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
@@ -39,7 +39,7 @@ class Sender(Loop):
     """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox.
 
     Threads: load and give are the claimer's, finish and give_back the runner's; all else is its own
-    thread's. None needs a lock: each field has one writer, and the inbox knows its threads.
+    thread's. None needs a lock: each field has one writer, and the inbox is a deque.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Sender(Loop):
         self._attempts = attempts
         self._deadline_s = settings.send_deadline_s
         self._grace_ends: float | None = None  # written by the runner's thread only
-        self._inbox = Inbox()
+        self._inbox: deque[Claim] = deque()
         self._lines: list[tuple[Claim, str]] = []
         self._results: list[Ended | Unstarted] = []
         self._received = 0  # written by the claimer's thread only
@@ -86,10 +86,10 @@ class Sender(Loop):
         """How many claims it has received and not handed on."""
         return self._received - self._handed_on
 
-    def give(self, claims: list[Claim], *, are_urgent: bool = False) -> None:
-        """Take over claims. Urgent ones begin first, and before the next landing."""
+    def give(self, claims: list[Claim]) -> None:
+        """Take over claims."""
         self._received += len(claims)
-        self._inbox.put(claims, are_urgent=are_urgent)
+        self._inbox.extend(claims)
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
@@ -100,7 +100,7 @@ class Sender(Loop):
 
     def give_back(self) -> None:
         """Release the inbox of a thread that is stuck."""
-        for claim in self._inbox.emptied():
+        for claim in self._inbox_emptied():
             self._outbox.put([Unstarted(claim=claim)])
 
     @property
@@ -118,10 +118,8 @@ class Sender(Loop):
         for flight, answer in self._transfers.wait(self._wait_s()):
             try:
                 self._land(flight, answer)
-            except BaseException as error:  # as in _begin_surviving
+            except BaseException as error:  # as in _begin_all
                 self._broke(flight.claim, error)
-            if self._inbox.has_urgent:
-                self._begin_urgent()
         now = time.monotonic()
         for flight, verdict in self._plays.ended(now):
             self._settle(flight.claim, verdict, flight.started_at)
@@ -136,7 +134,7 @@ class Sender(Loop):
             self._release(flight.claim for flight in self._transfers.unresolved())
             for flight in self._transfers.abort():
                 self._settle(flight.claim, ABORTED, flight.started_at)
-        self._release(self._inbox.emptied())
+        self._release(self._inbox_emptied())
         self._release(flight.claim for flight in self._plays.clear())
         self._release(flight.claim for flight in self._destinations.clear_queues())
         self._hand_on()
@@ -146,23 +144,22 @@ class Sender(Loop):
         """Begin what came in; when stopping, release it."""
         if self._stopping.is_set():
             self._release(flight.claim for flight in self._destinations.clear_queues())
-        for claim in self._inbox.emptied():
-            self._begin_surviving(claim)
+        for claim in self._inbox_emptied():
+            try:
+                self._begin(claim)
+            except BaseException as error:  # an odd row, or a channel that calls sys.exit()
+                self._broke(claim, error)
         if self._lines:
             self._write_lines()
 
-    def _begin_urgent(self) -> None:
-        """Begin urgent claims while many others land: a round of landings can take 50 ms."""
-        for claim in self._inbox.emptied(of_urgent=True):
-            self._begin_surviving(claim)
-        self._transfers.begin_added()
-
-    def _begin_surviving(self, claim: Claim) -> None:
-        """Begin a claim; settle it if that fails in a way that nobody expected."""
-        try:
-            self._begin(claim)
-        except BaseException as error:  # an odd row, or a channel that calls sys.exit()
-            self._broke(claim, error)
+    def _inbox_emptied(self) -> Iterator[Claim]:
+        """Take out one claim after the other. Two threads may: a claim goes to one of them."""
+        while self._inbox:
+            try:
+                claim = self._inbox.popleft()
+            except IndexError:  # the other thread has taken the last one
+                return
+            yield claim
 
     def _begin(self, claim: Claim) -> None:
         """Begin a claim: its channel asks for a transfer, or for a line on standard output."""
@@ -229,7 +226,7 @@ class Sender(Loop):
             unsent = unsent_result(flight.claim, now, self._deadline_s)
             unsent = unsent or self._standing.park(flight)
             answer = None if unsent else self._start_transfer(flight)
-        except BaseException as error:  # as in _begin_surviving
+        except BaseException as error:  # as in _begin_all
             self._broke(flight.claim, error)
             return False
         if unsent is not None:
@@ -304,7 +301,7 @@ class Sender(Loop):
         try:
             verdict = judged(flight.channel, answer)
             return self._standing.report(flight, verdict, now)
-        except BaseException as error:  # as in _begin_surviving; what the answer means stays true
+        except BaseException as error:  # as in _begin_all; what the answer means stays true
             self._survived(error, **flight.claim.log_fields)
             return verdict
 
@@ -317,7 +314,7 @@ class Sender(Loop):
             answer = WRITTEN if place < written else unwritten
             try:
                 self._settle(claim, judged(self._channels[claim.channel], answer))
-            except BaseException as error:  # as in _begin_surviving
+            except BaseException as error:  # as in _begin_all
                 self._broke(claim, error)
 
     def _broke(self, claim: Claim, error: BaseException) -> None:

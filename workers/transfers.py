@@ -234,10 +234,6 @@ class Transfers(Generic[Tag]):
         self._read()
         return chain(self._ended(), self._begin_resolved(), self._begin_behind())
 
-    def begin_added(self) -> None:
-        """Let libcurl send what was started, now and not with the next `wait`."""
-        self._multi.run_timers()
-
     def _begin_resolved(self) -> list[tuple[Tag, Answer]]:
         """Begin what waited for a name; return what cannot begin, or has waited too long."""
         now = time.monotonic()

@@ -141,22 +141,6 @@ def test_a_locked_row_is_settled_when_it_is_let_go(db, dsn, sink, start):
     wait_for(lambda: ledger.status(db, id_) == "sent")
 
 
-def test_ids_of_the_urgent_lane_are_urgent_for_their_sender(
-    db, build, redis_client, redis_url, keys
-):
-    bulk, urgent = ledger.enqueue(db, priority=3), ledger.enqueue(db, priority=0)
-    offer(redis_client, keys, bulk, lane=3)
-    worker = build(redis_url=redis_url, num_threads=1)
-    [sender] = worker._senders
-    worker._claimer.turn()
-    offer(redis_client, keys, urgent, lane=0)
-    worker._claimer.turn()
-    assert [claim.id for claim in sender._inbox] == [str(id) for id in bulk]
-    assert [claim.id for claim in sender._urgent] == [str(id) for id in urgent]
-    worker._claimer.close()
-    sender._transfers.close()
-
-
 def test_an_outcome_that_cannot_be_stored_does_not_hold_up_the_others(db, build):
     ledger.enqueue(db, 2)
     worker = build()

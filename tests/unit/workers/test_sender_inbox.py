@@ -1,4 +1,4 @@
-"""A sender's inbox: urgent claims pass, and the runner may empty it beside the sender's thread."""
+"""A sender's inbox, when the runner empties it while the sender's own thread does so, too."""
 
 import sys
 import threading
@@ -94,47 +94,3 @@ def test_each_claim_is_given_back_once_when_a_stuck_thread_ends():
         sender = stopping_sender()
         beside(sender, sender.close)
         assert released(sender) == list(range(CLAIMS))
-
-
-def lines(*ids):
-    """Make claims of channel `log`."""
-    return [a_claim(id=id, channel="log") for id in ids]
-
-
-def test_urgent_claims_begin_before_what_came_earlier():
-    sender = idle_sender()
-    sender.give(lines("first", "second"))
-    sender.give(lines("urgent"), are_urgent=True)
-    assert sender.load == 3
-    sender.turn()
-    assert [item.claim.id for item in sender._outbox.get()] == ["urgent", "first", "second"]
-    assert sender.load == 0
-    sender.close()
-
-
-def test_urgent_claims_begin_before_the_next_landing(monkeypatch):
-    sender = idle_sender()
-    order = []
-
-    def land(flight, _answer):
-        order.append(flight)
-        if flight == "first lands":
-            sender.give(lines("ordinary"))
-            sender.give(lines("urgent"), are_urgent=True)
-
-    landings = [("first lands", None), ("second lands", None)]
-    monkeypatch.setattr(sender._transfers, "wait", lambda _: iter(landings))
-    monkeypatch.setattr(sender._transfers, "begin_added", lambda: order.append("sent"))
-    monkeypatch.setattr(sender, "_land", land)
-    monkeypatch.setattr(sender, "_begin", lambda claim: order.append(claim.id))
-    sender.turn()
-    assert order == ["first lands", "urgent", "sent", "second lands"]
-    sender.close()
-
-
-def test_a_sender_that_ends_releases_its_urgent_claims_too():
-    sender = stopping_sender()
-    sender.give(lines("1"), are_urgent=True)
-    sender.give(lines("2"))
-    sender.close()
-    assert released(sender) == [1, 2]
