@@ -24,6 +24,7 @@ from service.api.express import ExpressEnqueue
 from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
 from service.api.operate import OperateHandler
+from service.api.parts import AddPages, Parts
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
 from service.api.wait import WAITING_MAX, WaitHandler
@@ -66,14 +67,15 @@ def create_app(
     direct_url: str | None = None,
     is_sandbox: bool = False,
     tracer: "Tracer | None" = None,
+    pages: AddPages | None = None,
 ) -> web.Application:
     """Build the HTTP edge on two open stores: reads have their own, so as never to block `store`.
 
     `ring`: the keys in memory; somebody has to keep it. `outage`: shared with it. `clock`: what
     times are compared with; None: this machine's. `inbox_url`: where the examples of the
     documentation send webhooks. `direct_url`: where LISTEN works; None: who waits is looked for
-    each second. `is_sandbox`: nothing is sent elsewhere; `tracer`: makes spans of enqueues. Call it
-    with the loop running.
+    each second. `is_sandbox`: nothing is sent elsewhere; `tracer`: makes spans of enqueues;
+    `pages`: adds pages for people. Call it with the loop running.
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     clock = clock or Clock()
@@ -136,6 +138,12 @@ def create_app(
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
     get("/", go_to_docs, 302)
+    if pages is not None:
+        parts = Parts(
+            app=app, settings=settings, store=store, reads=reads, door=door, ring=ring,
+            measured=measured, clock=clock, inbox_url=inbox_url, is_sandbox=is_sandbox,
+        )  # fmt: skip
+        pages(parts)
     app.router.add_route("*", "/{path:.*}", made("other", elsewhere, 404, need=ANY))
 
     app.on_shutdown.append(ends.close)

@@ -7,12 +7,14 @@ from multidict import MultiMapping
 
 from service.access.allowance import Allowance
 from service.access.caller import ANYBODY, CALLER, Caller
-from service.access.key import brought
+from service.access.key import Secret, brought
 from service.access.recipients import is_allowed
 from service.access.ring import Held, KeyRing
 from service.access.scopes import ADMIN, SEND, may, may_send_on
+from service.access.session import TOKEN_HEADER, cookie_of, is_token_of, key_in
 from service.api.measured import Handler
 from service.errors import DatabaseAway
+from service.http.callers import SAFE
 from service.http.problems import Problem
 from service.metrics import ApiMetrics
 
@@ -33,6 +35,8 @@ class Door:
 
         @wraps(handler)
         async def admit(request: web.Request) -> web.StreamResponse:
+            if "Cookie" in request.headers:
+                self._refuse_forged(request)
             if self._ring.is_open and need != ADMIN:
                 return await handler(request)
             held = await self._held(request, need)
@@ -46,8 +50,18 @@ class Door:
 
         return admit
 
+    async def caller(self, request: web.Request, need: str) -> Caller:
+        """Return who asks for a page, by cookie or header. Raises Problem if they may not."""
+        held = await self._held(request, need)
+        if held is None:
+            return ANYBODY
+        self._demand(held.caller, need)
+        return held.caller
+
     def at_once(self, headers: MultiMapping[str]) -> Caller | None:
         """Return who may send, without a wait; None: nobody, or admitted() has more to do."""
+        if "Cookie" in headers:
+            return None
         if self._ring.is_open:
             return ANYBODY
         secret = brought(headers.getall("Authorization", ()))
@@ -58,8 +72,7 @@ class Door:
 
     async def _held(self, request: web.Request, need: str) -> Held | None:
         """Return the key that a request brings; None: anybody may call. Raises Problem."""
-        authorizations = request.headers.getall("Authorization", ())
-        secret = brought(authorizations)
+        secret, is_brought = key_of(request)
         try:
             await self._ring.confirm()
             if self._ring.is_open and need != ADMIN:
@@ -69,7 +82,7 @@ class Door:
             if need == SEND:
                 self._enqueue_failed.labels("unavailable").inc()
             raise Problem("database_unavailable") from None
-        if not authorizations:
+        if not is_brought:
             raise self._refusal("key_missing", CHALLENGE)
         if held is None:
             raise self._refusal("key_invalid", f'{CHALLENGE}, error="invalid_token"')
@@ -110,6 +123,24 @@ class Door:
     def _refusal(self, code: str, challenge: str, detail: str = "") -> Problem:
         self._requests_refused.labels(code).inc()
         return Problem(code, detail, headers={"WWW-Authenticate": challenge})
+
+    def _refuse_forged(self, request: web.Request) -> None:
+        """Raise Problem if a browser's session moves something without its token."""
+        cookie = cookie_of(request.cookies)
+        if cookie is None or request.method in SAFE or "Authorization" in request.headers:
+            return
+        if not is_token_of(cookie, request.headers.get(TOKEN_HEADER, "")):
+            self._requests_refused.labels("csrf_token_invalid").inc()
+            raise Problem("csrf_token_invalid")
+
+
+def key_of(request: web.Request) -> tuple[Secret | None, bool]:
+    """Return the key that a request brings, and whether it tries to: by header, or by cookie."""
+    authorizations = request.headers.getall("Authorization", ())
+    if authorizations:
+        return brought(authorizations), True
+    cookie = cookie_of(request.cookies)
+    return (None, False) if cookie is None else (key_in(cookie), True)
 
 
 def sending_fault(caller: Caller, channel: str, recipient: str) -> str | None:

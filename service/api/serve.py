@@ -12,6 +12,7 @@ from loguru import logger
 from service.access.ring import KeyRing
 from service.api import ledger_clock
 from service.api.app import READS_AT_ONCE, create_app, create_runner
+from service.api.parts import AddPages
 from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway, StartError
@@ -37,11 +38,12 @@ async def serving(
     inbox_url: str | None = None,
     is_sandbox: bool = False,
     tracer: "Tracer | None" = None,
+    pages: AddPages | None = None,
 ) -> AsyncIterator[tuple[str, Look]]:
     """Serve until the context ends; yields the base URL, and a function that says what has ended.
 
     `inbox_url`: of an inbox in the same process, to which a sandbox sends everything; `tracer`:
-    makes spans of enqueues. Raises StartError if the port is taken.
+    makes spans of enqueues; `pages`: adds pages for people. Raises StartError if the port is taken.
     """
     assert settings.database_url is not None
     role = "notify-api"
@@ -61,7 +63,7 @@ async def serving(
         app = create_app(
             settings, store, reads, metrics,
             keys=keys, ring=ring, outage=outage, clock=clock, inbox_url=inbox_url,
-            direct_url=settings.direct_url, is_sandbox=is_sandbox, tracer=tracer,
+            direct_url=settings.direct_url, is_sandbox=is_sandbox, tracer=tracer, pages=pages,
         )  # fmt: skip
         runner = create_runner(app, settings, metrics, shutdown_timeout_s=DRAIN_S)
         await runner.setup()

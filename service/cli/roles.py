@@ -32,13 +32,17 @@ def migrate(args: argparse.Namespace) -> int:
 def api(args: argparse.Namespace) -> int:
     """Serve HTTP until stopped."""
     from service.api.serve import serving
+    from service.console.console import add_console
     from service.metrics import ProcessMetrics
 
     settings = prepared(args, "api", "database_url")
     refuse_taken(settings.host, settings.port, "PORT")
 
     async def main(stop: asyncio.Event) -> None:
-        async with serving(settings, ProcessMetrics(), tracer=tracer) as (_, api_ended):
+        async with serving(settings, ProcessMetrics(), tracer=tracer, pages=add_console) as (
+            _,
+            api_ended,
+        ):
             await until_stopped(stop, api_ended)
 
     with tracing() as tracer:

@@ -21,6 +21,7 @@ from service.cli.settings import settings_for, with_loopback
 from service.cli.working import working
 from service.config.postgres_url import place
 from service.config.settings import Settings
+from service.console.console import add_console
 from service.dispatch.dispatcher import dispatching
 from service.embedded.running import written_down
 from service.embedded.servers import EmbeddedServers
@@ -152,7 +153,14 @@ async def everything(
         if inbox_url and settings.guard.refuses(inbox_url):
             inbox_url = None  # the examples in /docs must work
         api, api_ended = await roles.enter_async_context(
-            serving(settings, process, inbox_url=inbox_url, is_sandbox=is_sandbox, tracer=tracer)
+            serving(
+                settings,
+                process,
+                inbox_url=inbox_url,
+                is_sandbox=is_sandbox,
+                tracer=tracer,
+                pages=add_console,
+            )
         )
         if servers is not None:
             roles.enter_context(

@@ -68,6 +68,9 @@ KINDS: Mapping[str, Kind] = {
     "recipient_not_allowed": Kind(
         403, "The key may not send to this recipient",
         "Use a recipient on the key's list, or ask its admin for another key."),
+    "csrf_token_invalid": Kind(
+        403, "The session's token is missing or wrong",
+        "Reload the page of the console. A program sends a key in Authorization, and no cookie."),
     "cross_site_request": Kind(
         403, "A web page of another origin asks", "Ask from a program, or from /docs."),
     "not_found": Kind(404, "There is nothing at this path", "See the paths on this page."),

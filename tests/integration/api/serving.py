@@ -17,6 +17,7 @@ from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.api.serve import may_be_open
 from service.clock import Clock
 from service.config.settings import Settings
+from service.console.console import add_console
 from service.errors import DatabaseAway
 from service.http.connections import Limits
 from service.ledger.api_store import ApiStore
@@ -143,7 +144,7 @@ class Stack:
         app = create_app(
             self._settings, self._store, self._reads, metrics,
             keys=keys, ring=ring, clock=self._clock, tracer=self.tracer,
-            direct_url=self._settings.direct_url or self._dsn,
+            direct_url=self._settings.direct_url or self._dsn, pages=add_console,
         )  # fmt: skip
         self._runner = create_runner(
             app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits

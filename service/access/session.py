@@ -1,0 +1,46 @@
+"""A browser's session: a cookie that holds its key, and a token that every verb has to repeat.
+
+The cookie is an API key, or where anybody may call a random text. So there is nothing to store, and
+a key that is revoked ends its sessions. A page of another origin can make a browser send the
+cookie, but cannot read the token, which is made from the cookie (double submit, OWASP).
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+
+from service.access.key import KEY, Secret
+
+COOKIE = "notify_session"
+TOKEN_COOKIE = "notify_csrf"  # the token, where our own pages' scripts can read it
+TOKEN_HEADER = "X-CSRF-Token"
+ANYBODYS = "open_"  # begins the cookie where anybody may call
+COOKIE_MAX_CHARS = 200
+
+
+def opened() -> str:
+    """Make the cookie of a browser that needs no key."""
+    return ANYBODYS + secrets.token_urlsafe(24)
+
+
+def cookie_of(cookies: Mapping[str, str]) -> str | None:
+    """Return the session's cookie; None: there is none, or it is none of ours."""
+    cookie = cookies.get(COOKIE)
+    return cookie if cookie and len(cookie) <= COOKIE_MAX_CHARS and cookie.isascii() else None
+
+
+def key_in(cookie: str) -> Secret | None:
+    """Return the key that a session's cookie holds; None: it holds none."""
+    match = KEY.fullmatch(cookie)
+    return None if match is None else Secret(match[1], match[2])
+
+
+def token_for(cookie: str) -> str:
+    """Return what each verb of a session has to bring in X-CSRF-Token."""
+    return hmac.new(cookie.encode(), b"notify csrf", hashlib.sha256).hexdigest()
+
+
+def is_token_of(cookie: str, token: str) -> bool:
+    """Return whether a token belongs to a session."""
+    return hmac.compare_digest(token_for(cookie).encode(), token.encode())

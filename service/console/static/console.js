@@ -1,0 +1,126 @@
+"use strict";
+// What moves on the console's pages. Verbs are the API's own endpoints, as scripts call them.
+
+// Times: the server writes UTC; here they are shown in the viewer's zone, UTC stays in the title.
+function showTimes(root) {
+  const today = new Date().toDateString();
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(element.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const clock = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    element.textContent = at.toDateString() === today ? clock : `${at.toLocaleDateString()} ${clock}`;
+  }
+}
+
+function token() {
+  const found = document.cookie.split("; ").find((pair) => pair.startsWith("notify_csrf="));
+  return found ? found.slice("notify_csrf=".length) : "";
+}
+
+// Ask the API; what it answers as JSON. Throws an Error with what the problem says.
+async function ask(method, url, body) {
+  const headers = { "X-CSRF-Token": token(), Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new Error("The service does not answer. Is it running?");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error([answer.title, answer.detail].filter(Boolean).join(". ") || `Status ${response.status}`);
+  return answer;
+}
+
+function say(text, isFault) {
+  const said = document.getElementById("said");
+  said.textContent = text;
+  said.className = isFault ? "fault" : "done";
+  if (text) said.scrollIntoView({ block: "nearest" });
+}
+
+// Ask the viewer; whether they agreed.
+function agreed(question, verb) {
+  return new Promise((resolve) => {
+    const dialog = document.createElement("dialog");
+    const text = document.createElement("p");
+    text.textContent = question;
+    const form = document.createElement("form");
+    form.method = "dialog";
+    const yes = document.createElement("button");
+    yes.value = "yes";
+    yes.textContent = verb;
+    const no = document.createElement("button");
+    no.value = "no";
+    no.className = "quiet";
+    no.textContent = "Back";
+    form.append(yes, no);
+    dialog.append(text, form);
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+// The fields of a form as JSON: "filter.channel" is within filter; what is empty is left out.
+function fieldsOf(form) {
+  const body = form.dataset.body ? JSON.parse(form.dataset.body) : {};
+  for (const [name, value] of new FormData(form)) {
+    if (value === "" || typeof value !== "string") continue;
+    const path = name.split(".");
+    let place = body;
+    for (const part of path.slice(0, -1)) place = place[part] ??= {};
+    const input = form.elements.namedItem(name);
+    place[path.at(-1)] = input && input.type === "number" ? Number(value) : value;
+  }
+  return body;
+}
+
+// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]>
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("form.verb")) return;
+  event.preventDefault();
+  const button = event.submitter || form.querySelector("button");
+  if (form.dataset.ask && !(await agreed(form.dataset.ask, button.textContent.trim()))) return;
+  button.disabled = true;
+  try {
+    const body = fieldsOf(form);
+    await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
+    say(form.dataset.done || "Done.", false);
+    const live = document.getElementById("live");
+    if (live) htmx.trigger(live, "refresh");
+  } catch (error) {
+    say(error.message, true);
+  }
+  button.disabled = false;
+});
+
+// <button data-copy="#id">: copies the text of an element.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  const text = document.querySelector(button.dataset.copy).textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    say("Copied.", false);
+  } catch {
+    say("The browser does not let this page copy: select the text yourself.", true);
+  }
+});
+
+document.addEventListener("DOMContentLoaded", () => showTimes(document));
+document.addEventListener("htmx:afterSettle", () => showTimes(document));
+// While the service is away, a page that refreshes itself says so, and goes on asking.
+document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  say(status === 503 ? "The database is away. This page goes on asking." : `The service answered ${status}.`, true);
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  const said = document.getElementById("said");
+  if (event.detail.successful && said.classList.contains("fault") && said.textContent.includes("goes on asking")) say("", false);
+});

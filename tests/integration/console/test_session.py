@@ -1,0 +1,172 @@
+"""Who sees the console, and that no verb of a browser's session works without its token."""
+
+import json
+
+import pytest
+
+from service.access.key import minted
+from service.access.session import COOKIE, TOKEN_COOKIE
+from tests import ledger
+from tests.integration.api.serving import LINE
+from tests.integration.console.browsing import Browser
+from tests.keys import bearer, make
+
+FORGED = "csrf_token_invalid"
+
+
+@pytest.fixture
+def browser(api):
+    return Browser(api)
+
+
+def known(api, db, *scopes, **more):
+    """Make a key that the edge knows."""
+    key = make(db, *scopes, **more)
+    api.read_keys()
+    return key
+
+
+def test_without_keys_it_is_open_and_says_so(browser):
+    page = browser.get("/console")
+    assert page.status == 200
+    assert "open: no keys" in page.text
+    assert browser.cookies.keys() == {COOKIE, TOKEN_COOKIE}
+
+
+def test_with_keys_a_page_leads_to_the_login_and_back(api, db, browser):
+    key = known(api, db, "operate")
+    page = browser.get("/console?x=1&y=2")
+    assert page.status == 303
+    login = browser.get(page.headers["Location"])
+    assert login.status == 200
+    assert 'value="/console?x=1&amp;y=2"' in login.text
+    answer = browser.submit("/console/login", key=f" {key} ", next="/console?x=1&y=2")
+    assert (answer.status, answer.headers["Location"]) == (303, "/console?x=1&y=2")
+    assert browser.get("/console").status == 200
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["https://evil.example", "//evil.example", "/\\evil.example", "/console/\\..", "/docs",
+     "/consoleevil", "javascript:alert(1)", "/console/\r\nSet-Cookie: a=b", "", " /console"],
+)  # fmt: skip
+def test_a_login_leads_nowhere_else(api, db, browser, wanted):
+    key = known(api, db, "read")
+    answer = browser.submit("/console/login", key=str(key), next=wanted)
+    assert (answer.status, answer.headers["Location"]) == (303, "/console")
+
+
+def test_what_is_no_valid_key_is_told_so(api, db, browser):
+    revoked = known(api, db, "read")
+    db.execute("select notify.revoke_key(%s, null, null)", [revoked.id])
+    api.read_keys()
+    for text in ("", "nk_", str(minted()), str(revoked), "<script>alert(1)</script>", "x" * 3000):
+        answer = browser.log_in(text)
+        assert answer.status == 401
+        assert "not valid" in answer.text
+        assert "<script>alert" not in answer.text
+        assert not browser.cookies
+
+
+def test_a_key_that_may_only_send_sees_nothing(api, db, browser):
+    assert browser.log_in(known(api, db, "send")).status == 401
+
+
+def test_a_session_ends_with_its_key(api, db, browser):
+    key = known(api, db, "operate")
+    browser.log_in(key)
+    assert browser.get("/console").status == 200
+    db.execute("select notify.revoke_key(%s, null, null)", [key.id])
+    api.read_keys()
+    assert browser.get("/console").status == 303
+
+
+def test_logging_out_takes_the_cookies_back(api, db, browser):
+    browser.log_in(known(api, db, "operate"))
+    assert browser.submit("/console/logout", token="wrong").status == 403
+    answer = browser.submit("/console/logout", token=browser.cookies[TOKEN_COOKIE])
+    assert answer.status == 303
+    assert not browser.cookies
+
+
+def test_the_cookie_is_hidden_from_scripts_and_from_other_sites(api, db, browser):
+    answer = browser.log_in(known(api, db, "operate"))
+    session, token = answer.headers.get_all("Set-Cookie")
+    assert session.startswith(f"{COOKIE}=nk_")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(session.split("; "))
+    assert token.startswith(f"{TOKEN_COOKIE}=")
+    assert "SameSite=Lax" in token
+    assert "HttpOnly" not in token
+
+
+@pytest.mark.parametrize("has_keys", [False, True])
+def test_no_verb_works_without_the_token(api, db, browser, has_keys):
+    if has_keys:
+        browser.log_in(known(api, db, "operate", "send"))
+    else:
+        browser.get("/console")
+    [id] = ledger.enqueue(db)
+    paths = {
+        "/notify": json.dumps(LINE).encode(),
+        "/notify/batch": json.dumps([LINE]).encode(),
+        "/redrive": json.dumps({"ids": [str(id)]}).encode(),
+        f"/notifications/{id}/cancel": b"",
+    }
+    for path, body in paths.items():
+        refused = browser.verb(path, body, has_token=False)
+        assert (refused.status, refused.json["code"]) == (403, FORGED), path
+    assert ledger.status(db, id) == "queued"
+    assert db.execute("select count(*) from notify.notifications").fetchone() == (1,)
+    for path, body in paths.items():
+        assert browser.verb(path, body).status in (200, 202), path
+
+
+def test_a_token_of_another_session_is_none(api, db, browser):
+    browser.get("/console")
+    other = Browser(api)
+    other.get("/console")
+    browser.cookies[TOKEN_COOKIE] = other.cookies[TOKEN_COOKIE]
+    assert browser.verb("/notify", json.dumps(LINE).encode()).json["code"] == FORGED
+
+
+def test_a_program_with_a_key_needs_no_token(api, db):
+    key = known(api, db, "send")
+    sent = api.post(LINE, **bearer(key), Cookie=f"{COOKIE}={minted()}")
+    assert sent.status == 202
+
+
+def test_a_cookie_does_no_more_than_its_key(api, db, browser):
+    browser.log_in(known(api, db, "read"))
+    [id] = ledger.enqueue(db)
+    assert browser.verb(f"/notifications/{id}/cancel", b"").json["code"] == "scope_missing"
+    assert browser.verb("/keys", b'{"producer": "x"}').json["code"] == "scope_missing"
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "nk_", "open_", "é", "a" * 5000, '"', "nk_0_0"])
+def test_an_odd_cookie_is_no_key(api, db, cookie):
+    known(api, db, "operate")
+    answer = api.ask("GET", "/notifications", Cookie=f"{COOKIE}={cookie}".encode().decode("latin1"))
+    assert answer.status == 401
+
+
+def test_pages_load_nothing_but_their_own(browser, api):
+    page = browser.get("/console")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert page.headers["Cache-Control"] == "no-store"
+    for name in ("console.css", "console.js", "htmx.min.js", "icon.svg"):
+        [url] = [part for part in page.text.split('"') if f"/static/{name}?v=" in part]
+        asset = api.get(url)
+        assert asset.status == 200
+        assert "immutable" in asset.headers["Cache-Control"]
+    for name in ("README.md", "..%2fconsole.py", "none.js"):
+        assert api.get(f"/console/static/{name}").status == 404
+
+
+def test_a_failed_page_is_a_page(api, db, browser):
+    browser.log_in(known(api, db, "read"))
+    page = browser.get("/console/nowhere")
+    assert page.status == 404
+    assert "<h1>There is nothing at this path</h1>" in page.text
