@@ -216,6 +216,38 @@ def cancel(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
     return db.execute("select * from notify.cancel(%s::uuid[])", [list(ids)]).fetchall()
 
 
+def pause(db: Connection[Any], kind: str, name: str, **more: Any) -> int:
+    """Pause; arguments by their names in SQL, without the `p_`. Returns the id."""
+    which = {"kind": kind, "name": name} | more
+    named = SQL(", ").join(
+        SQL("{} => {}").format(Identifier(f"p_{key}"), Placeholder(key)) for key in which
+    )
+    found = db.execute(SQL("select id from notify.pause({})").format(named), which).fetchone()
+    assert found is not None
+    id: int = found.id
+    return id
+
+
+def resume(db: Connection[Any], id: int) -> bool:
+    """End a pause."""
+    return bool(db.execute("select notify.resume(%s) as found", [id]).fetchone().found)  # type: ignore[union-attr]
+
+
+def set_due_aside(db: Connection[Any], limit: int = 1000) -> int | None:
+    """Set aside what is paused at the head of the queue; how many, None if nothing is paused."""
+    return db.execute("select notify.set_due_aside(%s) as n", [limit]).fetchone().n  # type: ignore[union-attr,no-any-return]
+
+
+def bring_back(db: Connection[Any], limit: int = 1000) -> int:
+    """Bring back what has waited for pauses that were resumed; how many."""
+    return db.execute("select notify.bring_back(%s) as n", [limit]).fetchone().n  # type: ignore[union-attr,no-any-return]
+
+
+def paused(db: Connection[Any], id: int | None = None, count_max: int = 10_000) -> list[Any]:
+    """List the pauses, newest first."""
+    return db.execute("select * from notify.paused(%s, %s)", [id, count_max]).fetchall()
+
+
 def redrive(db: Connection[Any], **which: Any) -> Any:
     """Queue dead letters again; arguments by their names in SQL, without the `p_`.
 
