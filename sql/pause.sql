@@ -34,7 +34,8 @@ declare
       'Give an origin such as https://example.org, or a mail domain such as example.org; beyond ASCII write xn--...'
     when coalesce(length(v_name) not between 1 and 255, true) and p_kind = 'producer' then
       'Give the producer''s name, of 1 to 255 characters.'
-    when length(p_reason) > 255 then 'Keep the reason under 256 characters.' end;
+    when length(p_reason) > 255 then 'Keep the reason under 256 characters.'
+    when concat(v_name, p_reason) ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then 'Leave out control characters.' end;
 begin
   if v_fault is not null then
     raise exception using errcode = 'ND009', message = v_fault;

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg import Connection
@@ -230,17 +230,21 @@ def pause(db: Connection[Any], kind: str, name: str, **more: Any) -> int:
 
 def resume(db: Connection[Any], id: int) -> bool:
     """End a pause."""
-    return bool(db.execute("select notify.resume(%s) as found", [id]).fetchone().found)  # type: ignore[union-attr]
+    found = db.execute("select notify.resume(%s) as at", [id]).fetchone()
+    assert found is not None
+    return found.at is not None
 
 
 def set_due_aside(db: Connection[Any], limit: int = 1000) -> int | None:
     """Set aside what is paused at the head of the queue; how many, None if nothing is paused."""
-    return db.execute("select notify.set_due_aside(%s) as n", [limit]).fetchone().n  # type: ignore[union-attr,no-any-return]
+    [(count,)] = db.execute("select notify.set_due_aside(%s)", [limit]).fetchall()
+    return cast("int | None", count)
 
 
 def bring_back(db: Connection[Any], limit: int = 1000) -> int:
     """Bring back what has waited for pauses that were resumed; how many."""
-    return db.execute("select notify.bring_back(%s) as n", [limit]).fetchone().n  # type: ignore[union-attr,no-any-return]
+    [(count,)] = db.execute("select notify.bring_back(%s)", [limit]).fetchall()
+    return cast("int", count)
 
 
 def paused(db: Connection[Any], id: int | None = None, count_max: int = 10_000) -> list[Any]:

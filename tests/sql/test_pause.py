@@ -78,6 +78,8 @@ def test_a_destination_is_called_as_workers_call_it(db, name, channel, is_called
         (("destination", None), "an origin"),
         (("destination", "https://example.org", "log"), "Only webhooks and mails"),
         (("channel", "email", None, "r" * 256), "under 256"),
+        (("channel", "email", None, "a\nb"), "control characters"),
+        (("producer", "a\u009bb"), "control characters"),
     ],
 )
 def test_what_is_none_is_refused_with_what_to_write(db, args, words):
