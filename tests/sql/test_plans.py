@@ -18,7 +18,18 @@ from service.ledger.migrate import migrate
 from tests.conftest import url_of
 from tests.grafana import queries, sql
 from tests.ledger import (
-    ago, bring_back, cancel, claim, due, pause, paused, reap, redrive, release, set_due_aside, settle,
+    ago,
+    bring_back,
+    cancel,
+    claim,
+    due,
+    pause,
+    paused,
+    reap,
+    redrive,
+    release,
+    set_due_aside,
+    settle,
 )  # fmt: skip
 
 pytestmark = pytest.mark.slow  # 200,000 rows
