@@ -11,7 +11,7 @@ from service.ledger.api_store import ApiStore
 from service.ledger.figure_store import FigureStore
 
 ROWS = 100
-ROWS_MAX = 1000
+ROWS_MAX = 200
 
 
 class DestinationsHandler:
@@ -29,7 +29,7 @@ class DestinationsHandler:
 
 def limit(text: str) -> int:
     """Parse a number of rows."""
-    value = int(text) if len(text) < 5 and text.isascii() and text.isdigit() else 0
+    value = int(text) if len(text) < 4 and text.isascii() and text.isdigit() else 0
     if not 1 <= value <= ROWS_MAX:
         raise ValueError("out of range")
     return value

@@ -254,7 +254,7 @@ def add_destinations(commands: Any) -> None:
         "failed, how long they took, the last error, and what is kept back from it now.",
         function="destinations")  # fmt: skip
     destinations.add_argument(
-        "--limit", type=whole, metavar="N", help="at most so many, up to 1000; default 100",
+        "--limit", type=whole, metavar="N", help="at most so many, up to 200; default 100",
         default=100,
     )  # fmt: skip
     add_url(destinations)

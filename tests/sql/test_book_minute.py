@@ -58,10 +58,10 @@ def test_a_fold_that_sees_nothing_makes_no_minute(db):
 
 def test_what_is_older_than_a_day_is_deleted_a_bit_at_a_time(db):
     db.execute(
-        "insert into notify.minutes (minute)"
-        " select now() - interval '25 hours' - n * interval '1 minute'"
+        "insert into notify.minutes (minute, sent, in_time, failed, expired)"
+        " select now() - interval '25 hours' - n * interval '1 minute', 0, 0, 0, 0"
         " from generate_series(1, 150) n"
-        " union all select now() - interval '23 hours'"
+        " union all select now() - interval '23 hours', 0, 0, 0, 0"
     )
     for left in (51, 1, 1):
         book(db, 1, 0, 0, 0)

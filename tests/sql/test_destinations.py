@@ -87,10 +87,10 @@ def test_what_is_kept_back_is_there_even_if_nothing_was_sent(db):
         A, 0, 0, None, "breaker")  # fmt: skip
 
 
-def test_no_more_than_a_thousand_are_shown(db):
-    fill(db, 1100, minutes=1)
-    assert len(destinations(db, 10_000)) == 1000
-    assert destinations(db, 10_000)[0].destination.startswith("https://host-1100.")
+def test_no_more_than_two_hundred_are_shown(db):
+    fill(db, 300, minutes=1)
+    assert len(destinations(db, 10_000)) == 200
+    assert destinations(db, 10_000)[0].destination.startswith("https://host-300.")
 
 
 def test_a_minute_that_is_ahead_is_left_out(db):
@@ -109,7 +109,7 @@ def test_of_two_hours_the_last_one_is_read_by_the_key(db):
     fill(db, 1000)
     db.execute("select pg_stat_force_next_flush()")
     before = db.execute(SCANS).fetchone()
-    assert len(destinations(db, 1000)) == 1000
+    assert len(destinations(db, 1000)) == 200
     db.execute("select pg_stat_force_next_flush()")
     after = db.execute(SCANS).fetchone()
-    assert (after.idx_scan - before.idx_scan, after.seq_scan) == (2, before.seq_scan)
+    assert (after.idx_scan > before.idx_scan, after.seq_scan) == (True, before.seq_scan)

@@ -26,8 +26,8 @@ def test_the_newest_figures_are_shown_with_their_age(db):
 
 def test_what_failed_in_the_last_hour_is_added_up(db):
     db.execute(
-        "insert into notify.minutes (minute, failed)"
-        " select now() - n * interval '15 minutes', 1 from generate_series(-2, 8) n"
+        "insert into notify.minutes (minute, sent, in_time, failed, expired)"
+        " select now() - n * interval '15 minutes', 0, 0, 1, 0 from generate_series(-2, 8) n"
     )
     assert now(db).failed == 4
 
@@ -52,8 +52,8 @@ def test_it_reads_by_keys_alone(db):
     db.execute(
         "insert into notify.figures select now() - n * interval '5 s', 'h', '{0,0,0,0}', 0, 0,"
         " false, null from generate_series(1, 720) n;"
-        "insert into notify.minutes (minute)"
-        " select now() - n * interval '1 minute' from generate_series(1, 1440) n;"
+        "insert into notify.minutes (minute, sent, in_time, failed, expired)"
+        " select now() - n * interval '1 minute', 0, 0, 0, 0 from generate_series(1, 1440) n;"
         "insert into notify.slo_daily (day, channel, priority)"
         " select current_date - n, 'log', 2 from generate_series(0, 3000) n;"
         "analyze notify.figures, notify.minutes, notify.slo_daily"
