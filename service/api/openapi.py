@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from service.access.scopes import ADMIN, CANCEL, OPERATE, READ, SEND
-from service.api import examples
+from service.api import destinations, examples
 from service.api.body import NewNotification
 from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
@@ -15,6 +15,7 @@ from service.api.redrive import Redrive, RedriveFilter
 from service.api.views import (
     BatchReport,
     Cancellation,
+    DestinationList,
     Detail,
     Explanation,
     KeyList,
@@ -84,7 +85,7 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
         Receipt, BatchReport, Detail, Explanation, Page, Cancellation, Redrive, RedriveReport,
-        Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
+        DestinationList, Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
@@ -147,6 +148,11 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("Redrive"), "examples": to_redrive}}})},
+        "/destinations": {"get": operation(
+            OPERATE, "destinations", "Where notifications went in the last hour, and how that was",
+            (422, *READ_PROBLEMS),
+            {"200": answer("The busiest first.", "DestinationList")},
+            parameters=[HOW_MANY])},
         "/keys": {
             "get": operation(
                 ADMIN, "keys", "List the API keys, without their secrets", READ_PROBLEMS,
@@ -317,6 +323,11 @@ BEARER = {
 KEY_ID = {"name": "id", "in": "path", "required": True,
           "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+HOW_MANY = {
+    "name": "limit", "in": "query", "description": destinations.PARAMETERS["limit"][0],
+    "schema": or_empty({"type": "integer", "minimum": 1, "maximum": destinations.ROWS_MAX,
+                        "default": destinations.ROWS}),
+}  # fmt: skip
 WAIT = {
     "name": "wait", "in": "query",
     "description": "Wait until it has ended, this long at most; then it is answered as it is. "
