@@ -25,7 +25,9 @@ from service.model import (
     DeadLetters,
     Notification,
     Redriven,
+    SentAgain,
     Sentence,
+    Standing,
 )
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
@@ -41,6 +43,7 @@ TEXTS = {
     "transaction_id": 20,
     "traceparent": 55,
 }
+STANDING_TEXTS = {"producer": PRODUCER_MAX_CHARS, "claimed_by": 250}
 ATTEMPT_TEXTS = {"code": 100, "excerpt": 500, "worker": 250}
 SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))
 
@@ -51,6 +54,9 @@ REDRIVE_LOOK_MAX = 100_000
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
+STANDING = f"""
+select {columns(Standing, STANDING_TEXTS)} from notify.notifications where id = %s
+"""
 SENDER = "select producer, channel, recipient, is_test from notify.notifications where id = %s"
 # It reads one more than is shown: if that one comes, there are older attempts.
 FIND_ATTEMPTS = f"""
@@ -195,6 +201,11 @@ class ApiStore(Store):
         found = await self._tuples(SENDER, [id])
         return found[0] if found else None
 
+    async def standing(self, id: UUID) -> Standing | None:
+        """Read where a notification stands, by its primary key. None: there is none."""
+        found = await self._rows(Standing, STANDING, [id])
+        return found[0] if found else None
+
     async def explain(self, id: UUID) -> list[Sentence]:
         """Say why a notification is where it is, the most important reason first."""
         return await self._rows(Sentence, "select * from notify.explain(%s)", [id])
@@ -202,6 +213,12 @@ class ApiStore(Store):
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Cancel what nobody is sending; returns what each notification that exists is now."""
         return await self._rows(Cancelled, "select * from notify.cancel(%s)", [ids])
+
+    async def send_again(self, id: UUID) -> SentAgain | None:
+        """Enqueue a copy of what has ended. None: there is no such notification. Raises Refused."""
+        query = "select id, created_at, state from notify.send_again(%s)"
+        found = await self._rows(SentAgain, query, [id])
+        return found[0] if found else None
 
     async def emptied(self, ids: list[UUID]) -> list[UUID]:
         """Name the failed ones whose payload was emptied: they cannot be redriven."""

@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": ("explain", "explain"),
     "page": ("page", "list"),
     "cancel": ("cancel", "cancel"),
+    "send_again": ("send_again", "send-again"),
     "redrive": ("redrive", "redrive"),
 }
 # Of /notify/batch, `notify send` does one; `notify keys` does in the database what /keys does.
