@@ -194,6 +194,16 @@ class Use:
     detail: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A use that is to be written into the audit; `actor` None: our role in the database."""
+
+    actor: str | None
+    key_id: str | None
+    verb: str
+    detail: dict[str, Any]
+
+
 class Accepted(NamedTuple):
     """One enqueued notification, committed. A tuple, which is cheap: each request makes one."""
 

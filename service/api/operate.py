@@ -21,7 +21,7 @@ from service.http.problems import Problem
 from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.metrics import ApiMetrics
-from service.model import Accepted, Cancelled, Redriven, SentAgain, Status
+from service.model import Accepted, Cancelled, Recorded, Redriven, SentAgain, Status
 
 ANYBODY = "anybody"  # the actor in the audit while there are no keys
 NOTHING = (None, "", "", False)  # whose a notification is that does not exist
@@ -91,16 +91,14 @@ class OperateHandler:
 
     async def _record(self, request: web.Request, verb: str, detail: dict[str, Any]) -> None:
         """Write into the audit what is asked for, before it is done."""
-        caller = caller_of(request)
-        await self._store.record_use(caller.producer or ANYBODY, caller.key_id, verb, detail)
+        use = used(request, verb, detail)
+        await self._store.record_use(use.actor, use.key_id, use.verb, use.detail)
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
         if asked.ids and (gone := await self._reads.emptied(asked.ids)):
             raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
-        if not asked.dry_run:
-            await self._record(request, "redrive", redrive_detail(asked))
         redriven = await self._reads.redrive(
             asked.which(),
             after=asked.cursor,
@@ -108,11 +106,18 @@ class OperateHandler:
             attempts=self._attempts,
             rate_per_s=asked.rate_or_default(),
             dry_run=bool(asked.dry_run),
+            use=used(request, "redrive", redrive_detail(asked)),
         )
         self._rows.labels("redrive").inc(redriven.redriven)  # none by a dry run
         if not asked.dry_run:
             log_redrive(asked, redriven)
         return json_response(report(redriven))
+
+
+def used(request: web.Request, verb: str, detail: dict[str, Any]) -> Recorded:
+    """Say who uses a verb."""
+    caller = caller_of(request)
+    return Recorded(caller.producer or ANYBODY, caller.key_id, verb, detail)
 
 
 def cancellation(result: Cancelled, trace: str | None) -> Cancellation:

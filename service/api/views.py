@@ -70,8 +70,8 @@ class Summary(msgspec.Struct, kw_only=True):
 
     Without scope read:payload the recipient is masked, `a…@host`, and of a receiver's answer only
     the code is shown: `last_error` is null. `transaction_id`: PostgreSQL's, of the transaction that
-    enqueued it; a text, as it may be larger than what JavaScript holds exactly. `repeats`: the id of
-    the notification that was sent again by this one.
+    enqueued it; a text, as it may be larger than what JavaScript holds exactly. `repeats`: of
+    which notification this is a copy.
     """
 
     id: UUID

@@ -260,7 +260,8 @@ def add_send_again(commands: Any) -> None:
     """Describe `notify send-again`."""
     again = command(commands, "send-again", "service.cli.operate", "send a copy of one that ended",
         "A new notification with the same payload to the same recipient, whatever became of the "
-        "first; it names it as what it repeats. Its id is printed.", function="send_again")  # fmt: skip
+        "first; it names the first as what it repeats. Its id is printed.",
+        function="send_again")  # fmt: skip
     again.add_argument("id", metavar="ID")
     add_url(again)
     add_form(again)

@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.ledger.columns import columns
@@ -24,10 +25,12 @@ from service.model import (
     Cancelled,
     DeadLetters,
     Notification,
+    Recorded,
     Redriven,
     SentAgain,
     Sentence,
     Standing,
+    Use,
 )
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
@@ -63,6 +66,10 @@ FIND_ATTEMPTS = f"""
 select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}
 """
+OLDER_ATTEMPTS = f"""
+select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
+where notification_id = %s and attempt < %s order by attempt desc limit {ATTEMPTS_MAX + 1}
+"""
 PAGE = f"""
 select ids, following from notify.page(
   p_producer => %(producer)s, p_status => %(status)s, p_channel => %(channel)s,
@@ -83,12 +90,26 @@ where id = any(%(ids)s) and id between %(first)s and %(last)s and status = 'fail
   and emptied_at is not null
 order by id
 """
+COUNTS = "select matched, redriven, expired, more, following"
 REDRIVE = """
-select matched, redriven, expired, more, following from notify.redrive(
+from notify.redrive(
   p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
   p_code => %(last_error_code)s, p_reference => %(reference)s, p_from => %(created_from)s,
   p_until => %(created_until)s, p_limit => %(limit)s, p_attempts => %(attempts)s,
   p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s)
+"""
+# In the same statement: both are done, or neither.
+RECORD_COUNTS = """,
+  notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s || jsonb_build_object('matched', matched, 'redriven', redriven))
+"""
+AUDIT_PAGE = f"""
+select ids, following from notify.audit_page(
+  p_verb => %(verb)s, p_actor => %(actor)s, p_key_id => %(key_id)s, p_before => %(before)s,
+  p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
+"""
+USES = """
+select id, at, actor, key_id, verb, detail from notify.audit where id = any(%s) order by id desc
 """
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
 ENQUEUE_KEYED = "select ord, id, created_at, replayed from notify.enqueue_keyed(%s::jsonb, '10 ms')"
@@ -154,6 +175,10 @@ class ApiStore(Store):
             attempts = conn.cursor(row_factory=class_row(Attempt))
             await attempts.execute(FIND_ATTEMPTS, [id])
             return replace(notification, attempts=(await attempts.fetchall())[::-1])
+
+    async def older_attempts(self, id: UUID, before: int) -> list[Attempt]:
+        """Read the attempts before a number, oldest first: one more than ATTEMPTS_MAX at most."""
+        return (await self._rows(Attempt, OLDER_ATTEMPTS, [id, before]))[::-1]
 
     async def ask_end(self, ids: list[UUID]) -> dict[UUID, str]:
         """Ask that notify_end rings when they end; says of each that exists whether it has.
@@ -234,15 +259,35 @@ class ApiStore(Store):
         attempts: int,
         rate_per_s: float,
         dry_run: bool,
+        use: Recorded,
     ) -> Redriven:
         """Queue dead letters again, the oldest after the cursor `after` first.
 
-        Each gets `attempts` more.
+        Each gets `attempts` more. Unless it is a dry run, the audit gets `use` with the counts.
         """
         how = {"look_max": REDRIVE_LOOK_MAX, "after": after, "limit": limit, "attempts": attempts,
                "rate_per_s": rate_per_s, "dry_run": dry_run}  # fmt: skip
-        [redriven] = await self._rows(Redriven, REDRIVE, asdict(which) | how)
-        return redriven
+        recorded = asdict(use) | {"detail": Jsonb(use.detail)}
+        query = COUNTS + ("" if dry_run else RECORD_COUNTS) + REDRIVE
+        [row] = await self._tuples(query, asdict(which) | how | recorded)
+        return Redriven(*row[:5])
+
+    async def audit(
+        self,
+        *,
+        verb: str | None,
+        actor: str | None,
+        key_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> tuple[list[Use], int | None]:
+        """Read up to `limit` uses, newest first, before the id `before`, and the cursor to go on.
+
+        A page may be short before the end, because only PAGE_LOOK_MAX rows are looked at.
+        """
+        asked = {"verb": verb, "actor": actor, "key_id": key_id, "before": before, "limit": limit}
+        [(ids, following)] = await self._tuples(AUDIT_PAGE, asked)
+        return (await self._rows(Use, USES, [ids]) if ids else []), following
 
 
 def not_accepted(

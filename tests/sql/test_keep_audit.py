@@ -78,9 +78,9 @@ def test_what_is_past_is_not_changed(db):
     [
         (
             "alter table notify.audit disable trigger keep_audit",
-            "keep_audit of notify.audit is dis",
+            "keep_audit of notify.audit is",
         ),
-        ("drop trigger keep_audit_whole on notify.audit", "keep_audit_whole of notify.audit is mi"),
+        ("drop trigger keep_audit_whole on notify.audit", "keep_audit_whole of notify.audit is"),
     ],
 )
 def test_who_takes_the_guard_away_is_told_and_migrate_brings_it_back(db, dsn, damage, says):

@@ -89,8 +89,9 @@ document.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const body = fieldsOf(form);
-    await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
+    const answer = await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
     say(form.dataset.done || "Done.", false);
+    if (form.dataset.go) return location.assign(form.dataset.go + encodeURIComponent(answer.id));
     const live = document.getElementById("live");
     if (live) htmx.trigger(live, "refresh");
   } catch (error) {
