@@ -19,7 +19,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INDENT_MAX_CHARS = 1024 * 1024  # that indenting may add
 ARGUMENT_MAX_CHARS = 100_000  # Linux takes no argument beyond 128 KiB
 BODY_FILE = "payload.json"
-STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 BRACKET = re.compile(r"[\[\]{}]")
 
 

@@ -41,7 +41,7 @@ class One:
         self._read = ReadHandler(parts.reads)
         self._turns = ReadLimit(LOOKS_AT_ONCE, 200)
         self._mail_from = parts.settings.mail_from
-        self._patience_mins = parts.settings.breaker_patience_mins
+        self._patience_mins = f"{parts.settings.breaker_patience_mins:g}"
 
     async def screen(self, request: web.Request, caller: Caller) -> Screen:
         """Show it; with `?before=N` the attempts before that one."""
