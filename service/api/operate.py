@@ -79,9 +79,9 @@ class OperateHandler:
         _, channel, recipient, _ = sender
         if code := reach_fault(caller, channel, recipient):
             raise Problem(code)
-        await self._record(request, "send_again", {"id": str(id)})
+        use = used(request, "send_again", {"id": str(id)})
         try:
-            again = accepted(await self._store.send_again(id))
+            again = accepted(await self._store.send_again(id, use))
         except Refused as refusal:
             raise refused(refusal) from None
         self._rows.labels("send_again").inc()

@@ -63,7 +63,7 @@ def told(detail: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str
             yield "notifications", str(len(value)), False
             yield from (("id", str(id), is_id(id)) for id in value[:IDS_SHOWN])
         elif isinstance(value, str):
-            yield path, value, path == "id" and is_id(value)
+            yield path, value, path in ("id", "copy") and is_id(value)
         else:
             yield path, json.dumps(value, ensure_ascii=False), False
 

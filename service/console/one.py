@@ -57,6 +57,8 @@ class One:
             raise Problem("notification_not_found")
         shown = visible(found, caller)
         attempts = shown.attempts or []
+        is_part = "HX-Request" in request.headers  # the script takes #live alone
+        hides = is_part or shown is not found
         return Screen(
             template="one.html",
             title=f"Notification {id}",
@@ -70,7 +72,8 @@ class One:
                 "outcomes": OUTCOMES,
                 "patience_mins": self._patience_mins,
                 "verbs": verbs(found, caller),
-                "content": None if shown is not found else content(found, self._mail_from),
+                "is_part": is_part,
+                "content": None if hides else content(found, self._mail_from),
             },
         )
 

@@ -90,6 +90,12 @@ where id = any(%(ids)s) and id between %(first)s and %(last)s and status = 'fail
   and emptied_at is not null
 order by id
 """
+SEND_AGAIN = """
+select id, created_at, state,
+  case when state = 'sent_again' then notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s || jsonb_build_object('copy', id)) end
+from notify.send_again(%(id)s)
+"""
 COUNTS = "select matched, redriven, expired, more, following"
 REDRIVE = """
 from notify.redrive(
@@ -239,11 +245,14 @@ class ApiStore(Store):
         """Cancel what nobody is sending; returns what each notification that exists is now."""
         return await self._rows(Cancelled, "select * from notify.cancel(%s)", [ids])
 
-    async def send_again(self, id: UUID) -> SentAgain | None:
-        """Enqueue a copy of what has ended. None: there is no such notification. Raises Refused."""
-        query = "select id, created_at, state from notify.send_again(%s)"
-        found = await self._rows(SentAgain, query, [id])
-        return found[0] if found else None
+    async def send_again(self, id: UUID, use: Recorded) -> SentAgain | None:
+        """Enqueue a copy of what has ended; if one is made, the audit gets `use` with its id.
+
+        None: there is no such notification. Raises Refused.
+        """
+        recorded = asdict(use) | {"detail": Jsonb(use.detail), "id": id}
+        found = await self._tuples(SEND_AGAIN, recorded)
+        return SentAgain(*found[0][:3]) if found else None
 
     async def emptied(self, ids: list[UUID]) -> list[UUID]:
         """Name the failed ones whose payload was emptied: they cannot be redriven."""

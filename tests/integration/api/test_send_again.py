@@ -40,6 +40,7 @@ def test_a_202_is_a_new_notification_that_names_its_origin(api: Api, db) -> None
 def test_what_has_not_ended_is_a_409(api: Api, db, status: str) -> None:
     answer = again(api, ledger.put(db, status))
     assert (answer.status, answer.json["code"]) == (409, "not_ended")
+    assert db.execute("select count(*) from notify.audit").fetchone() == (0,)
 
 
 def test_what_has_no_payload_is_a_409(api: Api, db) -> None:
@@ -81,7 +82,8 @@ def test_who_did_it_is_written_down_and_the_row_stays_its_producers(api: Api, db
     answer = again(api, id, **bearer(ops))
     assert ledger.row(db, answer.json["id"]).producer == "shop"
     uses = db.execute("select actor, key_id, verb, detail from notify.audit order by id").fetchall()
-    assert tuple(uses[-1]) == ("ops", ops.id, "send_again", {"id": id})
+    detail = {"id": id, "copy": answer.json["id"]}
+    assert tuple(uses[-1]) == ("ops", ops.id, "send_again", detail)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def test_who_did_what_with_which_key_and_what_came_of_it(api, db, browser):
     for part in ("filter.last_error_code 503", "limit 7", "matched 1", "redriven 1"):
         assert part in redrive
     assert text.count(f'href="/console/notifications/{queued}"') == 2
+    copy = re.search(r"copy ([0-9a-f-]{36})", again)[1]
+    assert f'href="/console/notifications/{copy}"' in text
     assert str(failed) not in text
 
 

@@ -348,6 +348,14 @@ def test_nothing_that_others_wrote_is_markup(browser, db):
         assert "{{ 7*7 }}" in html.unescape(text)
 
 
+def test_a_refresh_brings_what_moves_and_not_the_payload_again(api, browser, db):
+    [id] = ledger.enqueue(db, payload='"word-7"')
+    assert "word-7" in page_of(browser, id)
+    part = api.get(f"/console/notifications/{id}", **{"HX-Request": "true"}).body.decode()
+    assert 'id="live"' in part
+    assert "word-7" not in part
+
+
 def test_a_webhook_and_a_line_are_shown_through_the_api(browser, api):
     for body in (HOOK, LINE):
         id = api.post(body).json["id"]
