@@ -79,7 +79,8 @@ function fieldsOf(form) {
   return body;
 }
 
-// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]>
+// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]
+//   [data-go=path]>: with data-go the viewer goes there, to the id that the API answers.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form.verb")) return;

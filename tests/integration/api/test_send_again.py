@@ -1,6 +1,7 @@
 """POST /notifications/{id}/send-again, and `notify send-again`."""
 
 import json
+from uuid import UUID
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_what_names_no_notification_is_a_404(api: Api, db, id: str, tracebacks: 
 
 def test_the_rules_of_today_hold(api: Api, db) -> None:
     id = sent(api, db)
-    ledger.change(db, id, channel="pigeon")
+    ledger.change(db, UUID(id), channel="pigeon")
     answer = again(api, id)
     assert (answer.status, answer.json["errors"][0]["code"]) == (422, "invalid_channel")
 
@@ -76,7 +77,7 @@ def test_what_a_trigger_drops_is_a_422(api: Api, db) -> None:
 
 def test_who_did_it_is_written_down_and_the_row_stays_its_producers(api: Api, db) -> None:
     id = sent(api, db)
-    ledger.change(db, id, producer="shop")
+    ledger.change(db, UUID(id), producer="shop")
     ops = make(db, "operate", producer="ops")
     api.read_keys()
     answer = again(api, id, **bearer(ops))
