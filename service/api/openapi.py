@@ -138,6 +138,12 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             {"200": answer("It will not be sent, whether it was called off now or before.",
                            "Cancellation")},
             parameters=[ID])},
+        "/notifications/{id}/send-again": {"post": operation(
+            OPERATE, "send_again", "Send a copy of what has ended",
+            (404, 409, 422, *MOVE_PROBLEMS),
+            {"202": answer("Accepted: a new notification, whose `repeats` is this one.", "Receipt",
+                           headers={"Location": header("Where to ask what became of it.")})},
+            parameters=[ID])},
         "/notifications": {"get": operation(
             READ, "page", "List notifications, newest first", (422, *READ_PROBLEMS),
             {"200": answer("One page, no totals. Go on while there is a `next`.", "Page")},

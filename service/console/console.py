@@ -3,17 +3,20 @@
 from aiohttp import web
 
 from service.access.caller import Caller
-from service.access.scopes import ANY, READ
+from service.access.scopes import ANY, OPERATE, READ
 from service.api.measured import Handler
 from service.api.parts import Parts
 from service.console.assets import Assets
+from service.console.audit import Audit
+from service.console.events import Events
 from service.console.login import Login
 from service.console.now import Now
+from service.console.one import One
 from service.console.pages import Pages
 from service.console.screen import Screen, View
 from service.http.problems import Problem
 
-MENU = [("/console", "Now")]
+MENU = [("/console", "Now"), ("/console/audit", "Audit")]
 
 
 def add_console(parts: Parts) -> None:
@@ -22,6 +25,7 @@ def add_console(parts: Parts) -> None:
     pages = Pages(parts, assets, MENU)
     login = Login(parts.ring)
     now = Now(parts)
+    one, events, audit = One(parts), Events(parts), Audit(parts)
     router = parts.app.router
 
     def made(path: str, handler: Handler) -> Handler:
@@ -34,6 +38,12 @@ def add_console(parts: Parts) -> None:
         router.add_post(path, made(path, pages.open_page(view)))
 
     get("/console", now.screen, READ)
+    get("/console/notifications/{id}", one.screen, READ)
+    # Not measured: how long somebody looks is no measure of how fast we answer.
+    router.add_get(
+        "/console/notifications/{id}/events", pages.page(events.stream, READ), allow_head=False
+    )
+    get("/console/audit", audit.screen, OPERATE)
     router.add_get("/console/login", made("/console/login", pages.open_page(login.form)))
     post("/console/login", login.begin)
     post("/console/logout", login.end)

@@ -15,7 +15,7 @@ select n.channel, n.priority, n.attempt || ' of ' || coalesce(n.max_attempts::te
   n.producer, n.reference, n.idempotency_key, n.is_test, n.created_at, n.send_at, n.due_at,
   n.expires_at, n.lease_until, n.claimed_by,
   n.settled_at, n.last_error_code, n.last_error, n.emptied_at,
-  n.transaction_id, n.traceparent,
+  n.transaction_id, n.traceparent, n.repeats,
   octet_length(n.payload::text) as payload_bytes
 from notify.notifications n
 where n.id = {THIS}

@@ -79,7 +79,8 @@ function fieldsOf(form) {
   return body;
 }
 
-// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]>
+// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]
+//   [data-go=path]>: with data-go the viewer goes there, to the id that the API answers.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form.verb")) return;
@@ -89,8 +90,9 @@ document.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const body = fieldsOf(form);
-    await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
+    const answer = await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
     say(form.dataset.done || "Done.", false);
+    if (form.dataset.go) return location.assign(form.dataset.go + encodeURIComponent(answer.id));
     const live = document.getElementById("live");
     if (live) htmx.trigger(live, "refresh");
   } catch (error) {
