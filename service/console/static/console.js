@@ -17,18 +17,22 @@ function token() {
   return found ? found.slice("notify_csrf=".length) : "";
 }
 
-// Ask the API; what it answers as JSON. Throws an Error with what the problem says.
+// Ask the API; what it answers as JSON. A body that is a text is JSON already. Throws an Error with what the
+// problem says; the whole of it is its `problem`.
 async function ask(method, url, body) {
   const headers = { "X-CSRF-Token": token(), Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(url, { method, headers, body: typeof body === "string" ? body : JSON.stringify(body) });
   } catch {
     throw new Error("The service does not answer. Is it running?");
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error([answer.title, answer.detail].filter(Boolean).join(". ") || `Status ${response.status}`);
+  if (!response.ok) {
+    const text = [answer.title, answer.detail].filter(Boolean).join(". ") || `Status ${response.status}`;
+    throw Object.assign(new Error(text), { problem: answer });
+  }
   return answer;
 }
 
