@@ -3,11 +3,12 @@
 from aiohttp import web
 
 from service.access.caller import Caller
-from service.access.scopes import ANY, PAYLOAD, READ, SEND
+from service.access.scopes import ANY, OPERATE, PAYLOAD, READ, SEND
 from service.api.measured import Handler
 from service.api.parts import Parts
 from service.console.assets import Assets
 from service.console.caught import Caught
+from service.console.destinations import Destinations
 from service.console.login import Login
 from service.console.now import Now
 from service.console.pages import Pages
@@ -16,7 +17,11 @@ from service.console.trying import Trying
 from service.http.problems import Problem
 from service.inbox.inbox import Inbox
 
-MENU = [("/console", "Now"), ("/console/try", "Try it")]
+MENU = [
+    ("/console", "Now"),
+    ("/console/destinations", "Destinations"),
+    ("/console/try", "Try it"),
+]
 
 
 def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
@@ -25,6 +30,7 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
     pages = Pages(parts, assets, MENU)
     login = Login(parts.ring)
     now = Now(parts)
+    destinations = Destinations(parts)
     trying = Trying(parts, inbox)
     caught = Caught(inbox)
     router = parts.app.router
@@ -39,6 +45,7 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
         router.add_post(path, made(path, pages.open_page(view)))
 
     get("/console", now.screen, READ)
+    get("/console/destinations", destinations.screen, OPERATE)
     get("/console/try", trying.screen, SEND)
     router.add_post(
         "/console/try/preview", made("/console/try/preview", pages.page(trying.preview, SEND))
