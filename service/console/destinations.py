@@ -45,7 +45,7 @@ WHY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One destination. `pauses`: those that hold it; `meaning`: of its state's code, or its last."""
+    """One destination. `pauses`: those that hold it; `meaning`: of its state's or last code."""
 
     figures: Destination
     pauses: Sequence[Pause]

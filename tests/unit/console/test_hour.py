@@ -46,7 +46,7 @@ def test_failures_stand_on_the_others_and_fill_the_height_together():
 def test_one_failure_among_many_is_seen_and_nothing_leaves_the_drawing():
     made = hour([minute(1, 1_000_000, 1), minute(2, 1_000_000, 999_999)], NOW)
     assert all(bar.height >= 2 for bar in made.bars)
-    assert all(0 <= bar.y and bar.y + bar.height <= HEIGHT + 2 for bar in made.bars)
+    assert all(bar.y >= 0 and bar.y + bar.height <= HEIGHT + 2 for bar in made.bars)
 
 
 @pytest.mark.parametrize(
