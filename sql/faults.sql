@@ -131,6 +131,9 @@ begin
     ('emptied_days', '{day,following,emptied,left_over,took,looked_at}'),
     ('workers', '{worker,host,version,environment,channels,patience,slots,in_flight,settled,per_s,started_at,beat_at}'),
     ('destination_state', '{worker,channel,destination,state,url_hash,code,since,until}'),
+    ('destination_minutes', '{minute,channel,destination,sends,failures,took,last_code,last_failed_at}'),
+    ('figures', '{at,leader,queued,quiet,sending,is_estimate,oldest_due_s}'),
+    ('minutes', '{minute,sent,in_time,failed,expired}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)

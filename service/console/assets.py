@@ -12,7 +12,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-NAMES = ("console.css", "console.js", "htmx.min.js", "icon.svg", "try.js")
+NAMES = ("console.css", "console.js", "htmx.min.js", "icon.svg", "icon-bad.svg", "try.js")
 
 
 class Assets:

@@ -39,6 +39,7 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
         return parts.measured.route(path, handler, 200)
 
     def get(path: str, view: View, need: str) -> None:
+        pages.takes(path, need)
         router.add_get(path, made(path, pages.page(view, need)))
 
     def post(path: str, view: View) -> None:
@@ -47,9 +48,8 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
     get("/console", now.screen, READ)
     get("/console/destinations", destinations.screen, OPERATE)
     get("/console/try", trying.screen, SEND)
-    router.add_post(
-        "/console/try/preview", made("/console/try/preview", pages.page(trying.preview, SEND))
-    )
+    preview = pages.page(trying.preview, SEND)
+    router.add_post("/console/try/preview", made("/console/try/preview", preview))
     get("/console/try/caught/{key}", caught.screen, PAYLOAD)
     get("/console/try/caught/{key}/mail", caught.frame, PAYLOAD)
     get("/console/try/caught/{key}/source", caught.source, PAYLOAD)

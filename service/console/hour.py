@@ -4,22 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.console.chart import GAP, HEIGHT, WIDTH, Bar, bar, height, round_up
 from service.ledger.destination_store import DestinationMinute
 
 MINUTES = 60
-PLACE, HEIGHT, BAR = 10, 120, 8  # units of the drawing: a minute's place, its height, a bar's width
-HEIGHT_MIN = 2.0  # of a bar that stands for at least one
-STEPS = (1, 2, 5)
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """What was sent in a minute, as a rectangle. `kind`: sent or failed, which stands on it."""
-
-    kind: str
-    x: int
-    y: float
-    height: float
+PLACE = WIDTH / MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +18,8 @@ class Hour:
     bars: list[Bar]
     most: int
     minutes: list[DestinationMinute]
-    width: int = PLACE * MINUTES
+    width: int = WIDTH
     height: int = HEIGHT
-    bar_width: int = BAR
 
     @property
     def sends(self) -> int:
@@ -45,7 +33,7 @@ class Hour:
 
 
 def hour(counted: Sequence[DestinationMinute], now_at: datetime) -> Hour:
-    """Place a bar for each of the last 60 minutes that are over; what was not counted is none."""
+    """Place a bar for each of the last 60 minutes that are over, the oldest first."""
     ends = now_at.replace(second=0, microsecond=0)
     by_minute = {m.minute: m for m in counted}
     minutes = [
@@ -58,22 +46,9 @@ def hour(counted: Sequence[DestinationMinute], now_at: datetime) -> Hour:
 
 
 def bars_of(minute: DestinationMinute, place: int, most: int) -> list[Bar]:
-    """Draw a minute: failures on top of the others, none of them too small to be seen."""
-    bars: list[Bar] = []
-    top = float(HEIGHT)
-    for kind, number in (("sent", minute.sends - minute.failures), ("failed", minute.failures)):
-        if number > 0:
-            height = max(round(HEIGHT * number / most, 1), HEIGHT_MIN)
-            top = max(round(top - height, 1), 0.0)
-            bars.append(Bar(kind, place * PLACE, top, height))
-    return bars
-
-
-def round_up(number: int) -> int:
-    """Return the next number that reads well: 1, 2 or 5, and zeros."""
-    size = 1
-    while True:
-        for step in STEPS:
-            if step * size >= number:
-                return step * size
-        size *= 10
+    """Draw a minute: what failed stands on what was taken."""
+    x, width = PLACE * (place + GAP / 2), PLACE * (1 - GAP)
+    taken = height(minute.sends - minute.failures, most)
+    failed = height(minute.failures, most)
+    drawn = bar("out", x, 0, width, taken), bar("failed", x, taken, width, failed)
+    return [b for b in drawn if b.height]

@@ -117,7 +117,42 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => showTimes(document));
-document.addEventListener("htmx:afterSettle", () => showTimes(document));
+document.addEventListener("htmx:afterSwap", () => showTimes(document));
+
+// A part that is replaced keeps what the viewer has opened in it: <details id=…>. When the session
+// has ended, what comes is the login, and the whole page goes there.
+let opened = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL).pathname === "/console/login") {
+    event.detail.shouldSwap = false;
+    location.reload();
+    return;
+  }
+  opened = [...event.detail.target.querySelectorAll("details[id][open]")].map((details) => details.id);
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+});
+
+// "Hold still" keeps a page that refreshes itself as it is. What a verb asks for comes nevertheless.
+document.addEventListener("DOMContentLoaded", () => {
+  const still = document.getElementById("still");
+  still.hidden = !document.querySelector("#live[hx-trigger*='every']");
+  still.addEventListener("click", () => still.setAttribute("aria-pressed", still.ariaPressed !== "true"));
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const isAsked = event.detail.requestConfig.triggeringEvent?.type === "refresh";
+  if (document.getElementById("still").ariaPressed === "true" && !isAsked) event.preventDefault();
+});
+
+// The icon of the tab says when something is wrong: #live[data-is-bad].
+function showIcon() {
+  const icon = document.getElementById("icon");
+  icon.href = document.querySelector("#live[data-is-bad]") ? icon.dataset.bad : icon.dataset.good;
+}
+document.addEventListener("DOMContentLoaded", showIcon);
+document.addEventListener("htmx:afterSettle", showIcon);
+
 // While the service is away, a page that refreshes itself says so, and goes on asking.
 document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));
 document.addEventListener("htmx:responseError", (event) => {

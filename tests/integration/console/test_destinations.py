@@ -129,7 +129,7 @@ def test_one_destination_has_its_hour_as_a_drawing_and_as_a_table(browser, db):
     took(db, A, ago=59, sends=7)
     took(db, B, ago=2, sends=99)
     text = page(browser, one(A))
-    assert text.count('<rect class="sent"') == 2
+    assert text.count('<rect class="out"') == 2
     assert text.count('<rect class="failed"') == 1
     assert "17 sends, 4 of them failed" in text
     assert '<td class="n">10</td><td class="n">4</td>' in text

@@ -41,8 +41,8 @@ def rename(db, function, name):
 @pytest.mark.parametrize(
     ("function", "metric", "labels"),
     [
-        ("gauges", "db_queued_notifications", {}),
-        ("gauges", "db_oldest_due_age_seconds", {}),
+        ("lanes", "db_queued_notifications", {}),
+        ("lanes", "db_oldest_due_age_seconds", {}),
         ("vitals", "db_size_bytes", {"table": "attempts"}),
         ("vitals", "db_notify_queue_usage_ratio", {}),
     ],
@@ -54,8 +54,8 @@ def test_what_cannot_be_read_any_more_becomes_unknown_and_comes_back(
         wait_for(lambda: not is_unknown(driven, metric, **labels))
         rename(db, function, "gone")
         wait_for(lambda: is_unknown(driven, metric, **labels))
-        other = "db_dead_tuples" if function == "gauges" else "db_sending_notifications"
-        labels_of_other = {"table": "attempts"} if function == "gauges" else {}
+        other = "db_dead_tuples" if function == "lanes" else "db_sending_notifications"
+        labels_of_other = {"table": "attempts"} if function == "lanes" else {}
         assert not is_unknown(driven, other, **labels_of_other)
         rename(db, "gone", function)
         wait_for(lambda: not is_unknown(driven, metric, **labels))
@@ -66,12 +66,12 @@ def test_one_miss_changes_nothing(db, driven):
     reader = FigureReader(driven.jobs.figures.read_queue, queue)
     enqueue(db)
     driven.call(reader.look())
-    rename(db, "gauges", "gone")
+    rename(db, "lanes", "gone")
     for misses in range(1, MISSES_MAX + 1):
         with pytest.raises(DatabaseAway):
             driven.call(reader.look())
         assert is_unknown(driven, "db_queued_notifications") == (misses == MISSES_MAX)
-    rename(db, "gone", "gauges")
+    rename(db, "gone", "lanes")
     driven.call(reader.look())
     assert driven.metric("db_queued_notifications") == 1
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.console.hour import HEIGHT, MINUTES, PLACE, hour, round_up
+from service.console.chart import HEIGHT, WIDTH
+from service.console.hour import MINUTES, hour
 from service.ledger.destination_store import DestinationMinute
 
 NOW = datetime(2026, 11, 26, 12, 0, 30, tzinfo=UTC)
@@ -35,22 +36,17 @@ def test_no_sends_draw_no_bars():
 
 def test_failures_stand_on_the_others_and_fill_the_height_together():
     made = hour([minute(1, 10, 4)], NOW)
-    sent, failed = made.bars
-    assert (sent.kind, failed.kind) == ("sent", "failed")
-    assert sent.x == failed.x == PLACE * (MINUTES - 1)
-    assert failed.y + failed.height == pytest.approx(sent.y)
-    assert sent.y + sent.height == HEIGHT
+    taken, failed = made.bars
+    assert (taken.kind, failed.kind) == ("out", "failed")
+    assert taken.x == failed.x
+    assert WIDTH * (1 - 1 / MINUTES) < taken.x < taken.x + taken.width < WIDTH
+    assert failed.y + failed.height == pytest.approx(taken.y)
+    assert taken.y + taken.height == HEIGHT
     assert failed.y == 0
 
 
 def test_one_failure_among_many_is_seen_and_nothing_leaves_the_drawing():
     made = hour([minute(1, 1_000_000, 1), minute(2, 1_000_000, 999_999)], NOW)
-    assert all(bar.height >= 2 for bar in made.bars)
-    assert all(bar.y >= 0 and bar.y + bar.height <= HEIGHT + 2 for bar in made.bars)
+    assert len(made.bars) == 4
+    assert all(b.height >= 2 and b.y >= -2 and b.y + b.height <= HEIGHT for b in made.bars)
 
-
-@pytest.mark.parametrize(
-    ("number", "most"), [(0, 1), (1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (501, 1000)]
-)
-def test_the_height_reads_well(number, most):
-    assert round_up(number) == most
