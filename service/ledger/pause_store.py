@@ -23,3 +23,4 @@ class PauseStore:
 
     async def list(self):
         return []
+WAITING_MAX = 10_000
