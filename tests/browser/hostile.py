@@ -63,7 +63,7 @@ LONG = {
     "digits": "9" * 8192,
     "wide word": "\uff37" * 4000,
 }
-# PostgreSQL keeps these in a payload or an excerpt, and accept() keeps them out of the other fields.
+# A payload or an excerpt may have these; accept() keeps them out of all else.
 CONTROLS = {"controls": "a\x01b\x07c\x1b[31md\x7fe\x85f", "lines": "first\r\nSet-Cookie: a=b\nlast"}
 
 

@@ -113,10 +113,11 @@ def seed_hostile(db: Connection[Any]) -> Seeded:
         word = hostile.printable(text)[:255] if name not in hostile.CONTROLS else name
         [id] = ledger.enqueue(
             db, channel="log", recipient=word, reference=word, producer=word,
-            idempotency_key=f"{name} {word}"[:255], payload=json.dumps({text: [text, {text: text}], "text": text}),
+            idempotency_key=f"{name} {word}"[:255],
+            payload=json.dumps({text: [text, {text: text}], "text": text}),
         )  # fmt: skip
         ids[name] = id
-        claimed = ledger.claim(db, [id], worker=text.replace("\0", "")[:250])
+        claimed = ledger.claim(db, [id], worker=text[:250])
         ledger.settle(
             db, claimed, "permanent", code=word[:60], excerpt=text[:500], worker=text[:250]
         )
