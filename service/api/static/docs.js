@@ -12,6 +12,8 @@ function make(tag, attributes, ...children) {
 const code = (text) => make("code", {}, text);
 const anchor = (id, name) => make("a", { class: "anchor", href: `#${id}`, "aria-label": `Link to ${name}` }, "#");
 
+const region = (name, text) => make("pre", { tabindex: "0", role: "region", "aria-label": name }, text);
+
 // A table that is wider than a phone moves within its own region.
 function table(name, heads, rows) {
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
@@ -38,7 +40,30 @@ function typeOf(schema) {
   return [schema.type || "any JSON", schema.format, limits].filter(Boolean).join(", ");
 }
 
-function showOperation(path, method, operation) {
+// Make up a value that a schema describes: what an answer looks like.
+function instance(schema, schemas) {
+  if (schema.$ref) return instance(schemas[schema.$ref.split("/").pop()], schemas);
+  if (schema.anyOf) return instance(schema.anyOf.find((one) => one.type !== "null"), schemas);
+  const known = schema.examples?.[0] ?? schema.const ?? schema.enum?.[0] ?? schema.default;
+  if (known !== undefined) return known;
+  if (schema.properties) {
+    return Object.fromEntries(Object.entries(schema.properties).map(([name, one]) => [name, instance(one, schemas)]));
+  }
+  const texts = { uuid: "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f", "date-time": "2026-01-31T12:00:00Z" };
+  const kinds = { string: texts[schema.format] ?? "…", integer: schema.minimum ?? 1, number: 1.5, boolean: true, null: null };
+  if (schema.type === "array") return [instance(schema.items || {}, schemas)];
+  return kinds[schema.type] ?? {};
+}
+
+function showAnswer(operation, schemas) {
+  const [status, answer] = Object.entries(operation.responses)[0];
+  const schema = answer.content?.["application/json"]?.schema;
+  if (!schema) return [];
+  const text = JSON.stringify(instance(schema, schemas), null, 2);
+  return [make("details", {}, make("summary", {}, `What ${status} looks like`), region(`An answer ${status}`, text))];
+}
+
+function showOperation(path, method, operation, schemas) {
   const id = `op-${operation.operationId}`;
   const name = `${method.toUpperCase()} ${path}`;
   const content = operation.requestBody?.content || {};
@@ -60,7 +85,7 @@ function showOperation(path, method, operation) {
       return answer.$ref
         ? [status, make("a", { href: `#status-${status}` }, "a problem")]
         : [status, make("span", {}, answer.description, " ", json ? typeOf(json.schema) : "")];
-    })));
+    })), ...showAnswer(operation, schemas));
   parts.push(...showSamples(operation["x-codeSamples"], name), showTrial(path, method, operation));
   return make("section", { class: "entry", id, "data-name": name }, ...parts);
 }
@@ -70,8 +95,8 @@ function showSamples(samples, name) {
   const buttons = samples.map(({ lang, label }) =>
     make("button", { type: "button", "data-language": lang, "aria-pressed": "false" }, label));
   const texts = samples.map(({ lang, source }) => {
-    const text = make("pre", { tabindex: "0", "data-sample": lang, "aria-label": `${lang}: ${name}` }, source);
-    text.role = "region";
+    const text = region(`${lang}: ${name}`, source);
+    text.dataset.sample = lang;
     return text;
   });
   const copy = make("button", { type: "button", class: "copy" }, "Copy");
@@ -128,7 +153,7 @@ function showTrial(path, method, operation) {
     fill();
   }
   const result = make("div", { class: "result", role: "status" });
-  const line = make("pre", { tabindex: "0", role: "region", "aria-label": `This request to ${path} by curl` });
+  const line = region(`This request to ${path} by curl`, "");
   form.append(make("div", { class: "buttons" }, make("button", { class: "main" }, `Send ${method.toUpperCase()}`)),
     make("details", {}, make("summary", {}, "By curl"), line), result);
 
@@ -200,8 +225,6 @@ async function ask({ method, url, headers, body }, result) {
   return shown;
 }
 
-const region = (name, text) => make("pre", { tabindex: "0", role: "region", "aria-label": name }, text);
-
 function showType([name, schema]) {
   const id = `type-${name}`;
   const required = new Set(schema.required || []);
@@ -265,10 +288,11 @@ async function show() {
   const api = await (await fetch("/openapi.json")).json();
   byId("loading").remove();
   for (const part of api.info.description.split("\n\n")) byId("about").append(make("p", {}, part));
+  byId("key-about").append(api.components.securitySchemes.key.description.replaceAll("`", ""));
   byId("settings").textContent = `export NOTIFY_URL=${location.origin}\nexport NOTIFY_KEY=nk_…`;
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(methods)) {
-      byId("operation-list").append(showOperation(path, method, operation));
+      byId("operation-list").append(showOperation(path, method, operation, api.components.schemas));
     }
   }
   byId("type-list").append(...Object.entries(api.components.schemas).map(showType));
