@@ -12,6 +12,7 @@ from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
+from service.api.samples import with_samples
 from service.api.views import (
     BatchReport,
     Cancellation,
@@ -92,7 +93,9 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},
-        "paths": paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now)),
+        "paths": with_samples(
+            paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now))
+        ),
         "components": {
             "schemas": schemas,
             "responses": problem_responses(),
@@ -314,7 +317,7 @@ BEARER = {
     "description": "`notify keys create` makes the first key. Until there is one, anybody who "
     "reaches the API on this machine may call.",
 }
-KEY_ID = {"name": "id", "in": "path", "required": True,
+KEY_ID = {"name": "id", "in": "path", "required": True, "example": examples.KEY_ID,
           "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 WAIT = {
