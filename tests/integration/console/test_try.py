@@ -2,18 +2,17 @@
 
 import io
 import json
-import smtplib
 import subprocess
 import sys
 from email.message import EmailMessage
 from html import unescape
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from service.inbox.inbox import Inbox
 from tests.integration.api.serving import serving
+from tests.integration.console.arriving import hook, mail
 from tests.integration.console.browsing import Browser
 from tests.keys import bearer, make
 from tests.waiting import LIMIT_S
@@ -43,21 +42,6 @@ def browser(api):
     browser = Browser(api)
     browser.get("/console/try")
     return browser
-
-
-def hook(inbox, body=b"{}", path="/hook", **headers):
-    """Send a webhook to the inbox."""
-    connection = HTTPConnection("127.0.0.1", inbox.http_port, timeout=LIMIT_S)
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request("POST", path, body, names)
-    connection.getresponse().read()
-    connection.close()
-
-
-def mail(inbox, source):
-    """Send a mail to the inbox: its bytes as they are."""
-    with smtplib.SMTP("127.0.0.1", inbox.smtp_port, timeout=LIMIT_S) as client:
-        client.sendmail("a@example.org", ["b@example.org"], source)
 
 
 def written(html=None, text="plain text", subject="Hello"):

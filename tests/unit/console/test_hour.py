@@ -49,4 +49,3 @@ def test_one_failure_among_many_is_seen_and_nothing_leaves_the_drawing():
     made = hour([minute(1, 1_000_000, 1), minute(2, 1_000_000, 999_999)], NOW)
     assert len(made.bars) == 4
     assert all(b.height >= 2 and b.y >= -2 and b.y + b.height <= HEIGHT for b in made.bars)
-

@@ -1,0 +1,22 @@
+"""What comes to an inbox: a webhook, or a mail whose source may be anything."""
+
+import smtplib
+from http.client import HTTPConnection
+
+from service.inbox.inbox import Inbox
+from tests.waiting import LIMIT_S
+
+
+def hook(inbox: Inbox, body: bytes = b"{}", path: str = "/hook", **headers: str) -> None:
+    """Send a webhook to the inbox."""
+    connection = HTTPConnection("127.0.0.1", inbox.http_port, timeout=LIMIT_S)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request("POST", path, body, names)
+    connection.getresponse().read()
+    connection.close()
+
+
+def mail(inbox: Inbox, source: bytes) -> None:
+    """Send a mail to the inbox."""
+    with smtplib.SMTP("127.0.0.1", inbox.smtp_port, timeout=LIMIT_S) as client:
+        client.sendmail("a@example.org", ["b@example.org"], source)
