@@ -14,9 +14,9 @@ from service.console.screen import Screen
 from service.http.problems import Problem
 from service.ledger.destination_store import DestinationStore, Heard, Meaning
 from service.ledger.figure_store import FigureStore
-from service.ledger.pause_store import WAITING_MAX, Pause, PauseStore
+from service.ledger.pause_store import WAITING_MAX, PauseStore
 from service.limits import RECIPIENT_MAX_CHARS
-from service.model import Channel, Destination
+from service.model import Channel, Destination, Pause
 from service.text.printable import printable
 
 PATH = "/console/destinations"
