@@ -6,17 +6,11 @@ import pytest
 
 from tests.explaining import beat, note, silence, state
 from tests.integration.console.browsing import Browser
+from tests.integration.console.counted import took
 from tests.keys import make
 
 A, B = "https://a.example.org", "https://b.example.org"
 XSS = "https://x.example/<script>alert(1)</script>\"'\u202e"
-MINUTE = """
-insert into notify.destination_minutes
-  (minute, channel, destination, sends, failures, took, last_code, last_failed_at)
-select date_trunc('minute', now()) - %(ago)s * interval '1 minute', %(channel)s, %(destination)s,
-  %(sends)s, %(failures)s, ('{0,0,0,0,0,' || %(sends)s || ',0,0,0,0,0,0,0,0}')::integer[],
-  %(code)s, case when %(failures)s > 0 then now() end
-"""
 
 
 @pytest.fixture
@@ -24,12 +18,6 @@ def browser(api):
     browser = Browser(api)
     browser.get("/console/destinations")
     return browser
-
-
-def took(db, destination=A, *, ago=1, channel="webhook", sends=10, failures=0, code=None):
-    """Let workers have counted one minute of a destination."""
-    db.execute(MINUTE, {"ago": ago, "channel": channel, "destination": destination,
-                        "sends": sends, "failures": failures, "code": code})  # fmt: skip
 
 
 def keep_back(db, destination=A, kind="breaker", code="503"):
