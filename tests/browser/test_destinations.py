@@ -37,7 +37,9 @@ def press(tab, name, place="#live"):
         f".find((button) => button.textContent.trim() === '{name}')) !== undefined"
     )
     tab.js("window.pressed.click()")
-    tab.wait("document.querySelector('dialog') || document.getElementById('said').textContent")
+    tab.wait(
+        "Boolean(document.querySelector('dialog') || document.getElementById('said').textContent)"
+    )
     if tab.has("dialog"):
         tab.click("dialog button[value=yes]")
         tab.wait("document.getElementById('said').textContent")

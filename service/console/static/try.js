@@ -45,6 +45,7 @@ function startTrying(form) {
   const faultOf = (place) => document.getElementById(`fault-${place.slice(1).replaceAll("/", "-")}`);
 
   function clear() {
+    say("", false);
     for (const fault of form.querySelectorAll(".fault")) fault.textContent = "";
     for (const input of inputs) input.removeAttribute("aria-invalid");
   }

@@ -4,7 +4,6 @@ import io
 import json
 import subprocess
 import sys
-from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from service.inbox.inbox import Inbox
 from tests.integration.api.serving import serving
-from tests.integration.console.arriving import hook, mail
+from tests.integration.console.arriving import hook, mail, written
 from tests.integration.console.browsing import Browser
 from tests.keys import bearer, make
 from tests.waiting import LIMIT_S
@@ -42,16 +41,6 @@ def browser(api):
     browser = Browser(api)
     browser.get("/console/try")
     return browser
-
-
-def written(html=None, text="plain text", subject="Hello"):
-    """Write a mail."""
-    message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = subject, "a@example.org", "b@example.org"
-    message.set_content(text)
-    if html is not None:
-        message.add_alternative(html, subtype="html")
-    return message.as_bytes()
 
 
 def newest(browser):
