@@ -1,6 +1,7 @@
 """The screen *Destinations*: how each takes what it gets, what is kept back, what is paused."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from service.api.parts import Parts
 from service.console.hour import hour
 from service.console.screen import Screen
 from service.http.problems import Problem
+from service.ledger.connection import Connection
 from service.ledger.destination_store import DestinationStore, Heard, Meaning
 from service.ledger.figure_store import FigureStore
 from service.ledger.pause_store import WAITING_MAX, PauseStore
@@ -97,7 +99,9 @@ class Destinations:
     """The list, and one of it."""
 
     def __init__(self, parts: Parts) -> None:
-        lend = parts.reads.pool.connection
+        def lend() -> AbstractAsyncContextManager[Connection]:
+            return parts.reads.pool.connection()
+
         self._figures = FigureStore(lend)
         self._pauses = PauseStore(lend)
         self._destinations = DestinationStore(lend)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser import axe, hostile, keyboard
 from tests.browser.tab import DESKTOP, PHONE
+from tests.browser.test_screens import beyond
 from tests.explaining import beat, note, state
 from tests.integration.api.serving import serving
 from tests.integration.console.counted import took
@@ -117,7 +118,7 @@ def test_hostile_names_break_nothing(db, tab, size, picture):
     for name in (names[0], names[-1]):
         tab.go(path(name))
         assert tab.js("document.querySelectorAll('[data-xss]').length") == 0
-        assert tab.js(WIDTH) <= size[0]
+        assert tab.js(WIDTH) <= size[0], beyond(tab, size[0])
     assert tab.js("window.ran === undefined")
     assert not tab.dialogs
     assert not tab.all_faults()

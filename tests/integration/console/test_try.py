@@ -293,6 +293,18 @@ def test_a_mail_is_shown_in_a_frame_that_can_do_nothing(browser, inbox):
 
 
 @pytest.mark.parametrize(
+    "tag", ["link", "LINK", "meta", "base", "embed", "iframe", "Frame", "frameset", "object"]
+)
+def test_no_tag_that_connects_elsewhere_reaches_the_frame(browser, inbox, tag):
+    mail(inbox, written(html=f"<p>a<{tag} href=//b.example src='//b.example'>c</{tag}><b>d</b>"))
+    frame = browser.get(f"/console/try/caught/{newest(browser)}/mail").text
+    assert f"<{tag}".lower() not in frame.lower()
+    assert f"</{tag}".lower() not in frame.lower()
+    assert frame.startswith("<p>a<")
+    assert "<b>d</b>" in frame
+
+
+@pytest.mark.parametrize(
     "source",
     [b"", b"\r\n", b"no header", b"Subject: " + b"\r\n ".join([b"=?utf-8?q?x?="] * 80_000),
      b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 20_000,
