@@ -117,9 +117,9 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
         if row.kind == "refused":
             yield Trouble(
                 title="PostgreSQL refuses to move a notification",
-                text=f"{sentence(row.error or 'It does not say why')} A trigger or a constraint that"
-                " is not ours is in the way: ask its owner. It is tried again each minute; cancel"
-                " it if nobody needs it.",
+                text=f"{sentence(row.error or 'It does not say why')} A trigger or a constraint"
+                " that is not ours is in the way: ask its owner. It is tried again each minute;"
+                " cancel it if nobody needs it.",
                 links=(("See the notification", path_of(row)),),
             )
     overdue = [row for row in stuck if row.kind == "overdue"]
@@ -137,8 +137,8 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
         if row.kind == "lease":
             yield Trouble(
                 title="A worker is gone, and nobody took back what it held",
-                text="The dispatcher takes back what dead workers hold, within a second. If one"
-                " leads, its log says refused_by_database: a trigger or a constraint is in the way.",
+                text="The dispatcher takes back what dead workers hold. If one leads, its log says"
+                " refused_by_database: a trigger or a constraint is in the way.",
                 since=row.since,
                 links=(("See the notification", path_of(row)),),
             )

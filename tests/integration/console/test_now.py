@@ -52,7 +52,8 @@ def test_an_empty_ledger_says_what_comes_and_how(browser):
     assert page.status == 200
     assert titles(page) == [NO_LEADER, "No worker is heard of"]
     for words in (
-        "No dispatcher has counted yet", "Nothing came in or went out", "Nothing that is still kept",
+        "No dispatcher has counted yet", "Nothing came in or went out",
+        "Nothing that is still kept",
         "No destination is kept back", "No worker was heard of in the last 30 s",
         "<code>notify dispatcher</code>", "<code>notify worker</code>",
     ):  # fmt: skip
@@ -198,7 +199,8 @@ def test_a_key_of_one_producer_sees_numbers_and_no_names(api, db, browser, lead)
     assert page.status == 200
     assert "1,321" in page.text
     assert "These figures are old" in page.text
-    for secret in ("worker-of-ours", "hooks.dead.example", str(failed), "data-url", "does not answer"):
+    secrets = "worker-of-ours", "hooks.dead", str(failed), "data-url", "does not answer"
+    for secret in secrets:
         assert secret not in page.text, secret
     assert "scope <code>operate</code>" in page.text
 
