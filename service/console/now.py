@@ -15,7 +15,7 @@ from service.api.parts import Parts
 from service.console.chart import chart
 from service.console.screen import Screen
 from service.console.shared import Shared
-from service.console.troubles import are_old, pause, probe, resume, troubles
+from service.console.troubles import are_old, destination_path, pause, probe, resume, troubles
 from service.doctor.finding import Finding
 from service.doctor.glance import glance
 from service.ledger.doctor_store import DoctorStore
@@ -92,6 +92,7 @@ class Now:
                 "failures": look.failures,
                 "workers": look.workers,
                 "states": STATES,
+                "destination_path": destination_path,
                 "probe": probe,
                 "pause": pause,
                 "resume": resume,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from service.doctor.finding import Finding
 from service.doctor.locks import end_of
@@ -155,7 +156,7 @@ def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
             + " What is for it waits in the queue and loses no attempts; one at a time asks whether"
             " it is back, and all of it goes out within 10 s of its return.",
             since=d.since,
-            links=(("See the destination", destination_path(d.channel, d.destination)),),
+            links=(("See the destination", destination_path(d)),),
             verbs=(probe(d),),
         )
     if len(dead) > DEAD_SHOWN:
@@ -207,9 +208,9 @@ def path_of(row: Stuck) -> str:
     return f"/console/notifications/{row.id}"
 
 
-def destination_path(channel: str, destination: str) -> str:
-    """Return the path of the screen with the destinations, at one of them."""
-    return "/console/destinations"
+def destination_path(d: KeptBack) -> str:
+    """Return the path of the screen of a destination."""
+    return f"/console/destinations?{urlencode({'channel': d.channel, 'name': d.destination})}"
 
 
 def sentence(text: str) -> str:
