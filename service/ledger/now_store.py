@@ -19,13 +19,13 @@ select d.channel, left(d.destination, 300) as destination, d.state,
   count(*)::integer as workers
 from notify.destination_state d
 join notify.workers w on w.worker = d.worker
-  and w.beat_at > pg_catalog.clock_timestamp() - interval '30 seconds'
+  and w.beat_at > clock_timestamp() - interval '30 seconds'
 where d.state <> 'share'
 group by d.channel, d.destination, d.state
 order by d.state <> 'breaker', min(d.since), d.channel, d.destination
 limit %s
 """
-BEAT = "select pg_catalog.clock_timestamp(), pg_catalog.max(w.beat_at) from notify.workers w"
+BEAT = "select clock_timestamp(), max(w.beat_at) from notify.workers w"
 STUCK = "select kind, id, channel, priority, since, error from notify.stuck(%s, %s)"
 KEPT_BACK_MAX = 50
 STUCK_MAX = 5

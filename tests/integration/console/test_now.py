@@ -3,6 +3,8 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -11,9 +13,11 @@ from psycopg.sql import SQL, Identifier
 from service.console.now import KEEP_S
 from tests import ledger
 from tests.explaining import beat, leading, note, state
+from tests.integration.api.link import Link
 from tests.integration.api.serving import serving
 from tests.integration.console.browsing import Browser
 from tests.keys import make
+from tests.waiting import wait_for
 
 LEAD = "select pg_advisory_lock(1852798057, 2)"
 HOST = "https://hooks.dead.example"
@@ -242,6 +246,31 @@ def test_fifty_viewers_cost_what_one_does(dsn, db):
         seen = dict(db.execute(calls).fetchall())
     for name in ("now", "flow", "living_workers", "stuck", "page"):
         assert 1 <= seen[name] <= turns, name
+
+
+@pytest.mark.slow  # seconds pass
+def test_while_the_database_is_away_the_page_says_so_and_goes_on_asking(dsn):
+    with linked(dsn) as (api, link):
+        browser = Browser(api)
+        assert browser.get("/console").status == 200
+        link.cut()
+        wait_for(lambda: browser.get("/console").status == 503)
+        page = browser.get("/console")
+        assert "The database is away" in page.text
+        assert '<meta http-equiv="refresh" content="2">' in page.text
+        link.restore()
+        wait_for(lambda: browser.get("/console").status == 200)
+
+
+@contextmanager
+def linked(dsn):
+    """Serve on a database that can be cut off."""
+    url = urlsplit(dsn)
+    with Link(dsn) as link:
+        who = url.netloc.rpartition("@")[0]
+        through = url._replace(netloc=f"{who}@127.0.0.1:{link.port}", query="").geturl()
+        with serving(through) as api:
+            yield api, link
 
 
 async def flushed(api):
