@@ -21,8 +21,8 @@ from service.doctor.glance import glance
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.figure_store import FigureStore
 from service.ledger.now_store import Failure, NowStore, Standing
-from service.ledger.pause_store import Pause, PauseStore
-from service.model import LivingWorker, Minute, Sentence
+from service.ledger.pause_store import PauseStore
+from service.model import LivingWorker, Minute, Pause, Sentence
 from service.model import Now as Figures
 
 KEEP_S = 3.0  # what is read counts so long

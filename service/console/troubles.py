@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 from service.doctor.finding import Finding
 from service.doctor.locks import end_of
 from service.ledger.now_store import KeptBack, Standing, Stuck
-from service.ledger.pause_store import Pause
-from service.model import Sentence
+from service.model import Pause, Sentence
 
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before

@@ -49,10 +49,10 @@ from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
 left join pg_inherits h on h.inhrelid = i.indexrelid
 left join pg_class parent on parent.oid = h.inhparent
 where t.schemaname = 'notify'
-  and t.relname not in ('quiet_days', 'settings') -- a row per day, and one row; no notification
+  and t.relname not in ('quiet_days', 'settings', 'pauses') -- small ones, without a notification
 union all
 select relname, 'SEQ SCAN', seq_scan, seq_tup_read from pg_stat_user_tables
-where schemaname = 'notify' and relname not in ('quiet_days', 'settings')
+where schemaname = 'notify' and relname not in ('quiet_days', 'settings', 'pauses')
 """
 
 

@@ -1,5 +1,6 @@
 """The screen Now: the numbers, what is wrong and what helps, and who sees what of it."""
 
+import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,12 @@ def titles(page):
     """Give the headings of what is wrong."""
     found = re.findall(r'trouble">\s*<h3>(.*?)</h3>', page.text, re.DOTALL)
     return [re.sub(r"<small.*|<[^>]+>", "", title, flags=re.DOTALL).strip() for title in found]
+
+
+def verbs(page):
+    """Give the buttons of a page: where each asks, and with which body."""
+    found = re.findall(r"""data-url="([^"]*)" data-body='([^']*)'""", page.text)
+    return [(url, json.loads(body)) for url, body in found]
 
 
 def test_an_empty_ledger_says_what_comes_and_how(browser):
@@ -133,6 +140,23 @@ def test_a_dead_destination_is_named_with_its_cause_and_button(db, browser, lead
     assert f'data-body=\'{{"channel": "webhook", "destination": "{HOST}"}}\'' in page.text
     where = "/console/destinations?channel=webhook&amp;name=https%3A%2F%2Fhooks.dead.example"
     assert page.text.count(f'href="{where}"') == 2
+
+
+def test_the_buttons_send_what_the_api_takes(dsn, db):
+    beat(db)
+    note(db, state(HOST))
+    with serving(dsn) as api:
+        browser = Browser(api)
+        asked = dict(verbs(browser.get("/console")))
+        paused = browser.verb("/pauses", json.dumps(asked["/pauses"]).encode())
+        assert paused.status == 201
+    with serving(dsn) as api:  # which has read nothing yet
+        browser = Browser(api)
+        page = browser.get("/console")
+        assert re.search(r'badge warn">paused</span> by anybody; 0 wait', page.text)
+        resume = f"/pauses/{paused.json['id']}/resume"
+        assert verbs(page).count((resume, {})) == 1
+        assert browser.verb(resume, b"").status == 200
 
 
 def test_a_row_that_a_trigger_refuses_is_named_with_its_words(db, browser, lead):
