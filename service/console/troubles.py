@@ -15,6 +15,7 @@ FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its inter
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
 ALIVE = timedelta(seconds=30)  # a worker that has not beaten for so long is gone
 DEAD_SHOWN = 3
+SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +126,13 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
     overdue = [row for row in stuck if row.kind == "overdue"]
     if overdue:
         first = min(overdue, key=lambda row: row.since)
+        why = [s for s in why_overdue if s.code not in SAID_ELSEWHERE]
         yield Trouble(
             title="What is due waits",
-            text=" ".join(s.sentence for s in why_overdue if s.code != "enqueued")
+            text=" ".join(s.sentence for s in why)
             or "Workers do not keep up, or something keeps them.",
             since=first.since,
-            command=next((s.command for s in why_overdue if s.command), ""),
+            command=next((s.command for s in why if s.command), ""),
             links=(("See the one that waits longest", path_of(first)),),
         )
     for row in stuck:

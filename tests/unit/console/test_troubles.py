@@ -100,10 +100,13 @@ def test_a_refused_row_brings_the_words_of_the_database():
 def test_why_something_waits_is_what_explains_it():
     why = [
         Sentence("no_worker", "No worker was ever heard of.", None, "notify worker"),
+        Sentence("next", "It is the next.", None, None),
+        Sentence("overlooked", "Workers have room for it.", None, "notify doctor"),
         Sentence("enqueued", "It was enqueued by shop.", None, None),
     ]
     [trouble] = wrong(stuck=[row("overdue")], why=why)
-    assert (trouble.text, trouble.command) == ("No worker was ever heard of.", "notify worker")
+    assert trouble.text == "It is the next. Workers have room for it."
+    assert trouble.command == "notify doctor"
 
 
 def test_what_waits_without_a_reason_is_named_nevertheless():
