@@ -20,13 +20,17 @@ SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A button: a request to the API. `ask`: what is asked before; `done`: what is said after."""
+    """A button: a request to the API. `ask`: what is asked before; `done`: what is said after.
+
+    `look`: its class in the style sheet, "" for the one that stands out.
+    """
 
     name: str
     url: str
     done: str
     body: dict[str, Any] = field(default_factory=dict)
     ask: str = ""
+    look: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,7 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
                 " that is not ours is in the way: ask its owner. It is tried again each minute;"
                 " cancel it if nobody needs it.",
                 links=(("See the notification", path_of(row)),),
+                verbs=(cancel(row),),
             )
     overdue = [row for row in stuck if row.kind == "overdue"]
     if overdue:
@@ -167,6 +172,17 @@ def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
             " proxy first.",
             links=(("See all of them below", "#kept-back"),),
         )
+
+
+def cancel(row: Stuck) -> Verb:
+    """Make the button that calls a notification off."""
+    return Verb(
+        name="Cancel it",
+        url=f"/notifications/{row.id}/cancel",
+        ask="Cancel this notification? It will not be sent.",
+        done="Cancelled.",
+        look="danger",
+    )
 
 
 def probe(d: KeptBack) -> Verb:

@@ -130,7 +130,7 @@ document.addEventListener("htmx:afterSettle", () => {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
 });
 
-// "Hold still" keeps a page that refreshes itself as it is. What a verb asks for comes nevertheless.
+// "Stop refreshing" keeps a page as it is. What a verb asks for comes nevertheless.
 document.addEventListener("DOMContentLoaded", () => {
   const still = document.getElementById("still");
   still.hidden = !document.querySelector("#live[hx-trigger*='every']");

@@ -68,4 +68,4 @@ def test_what_is_not_known_has_no_bar():
 
 def test_it_sums_what_it_shows():
     made = chart(minutes((1, 2, 3), (None, 20, 30)))
-    assert (made.came_in, made.went_out, made.failed) == (1, 22, 33)
+    assert (made.came_in, made.unknown, made.went_out, made.failed) == (1, 1, 22, 33)

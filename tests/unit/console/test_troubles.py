@@ -95,6 +95,7 @@ def test_a_refused_row_brings_the_words_of_the_database():
     [trouble] = wrong(stuck=[row("refused", "no more for acme")])
     assert trouble.text.startswith("No more for acme. A trigger")
     assert trouble.links == (("See the notification", f"/console/notifications/{ID}"),)
+    assert [verb.url for verb in trouble.verbs] == [f"/notifications/{ID}/cancel"]
 
 
 def test_why_something_waits_is_what_explains_it():
