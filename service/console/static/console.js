@@ -144,6 +144,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 // The icon of the tab says when something is wrong: #live[data-is-bad].
 function showIcon() {
   const icon = document.getElementById("icon");
+  icon.dataset.good ??= icon.href;
   icon.href = document.querySelector("#live[data-is-bad]") ? icon.dataset.bad : icon.dataset.good;
 }
 document.addEventListener("DOMContentLoaded", showIcon);
