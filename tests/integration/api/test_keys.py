@@ -26,6 +26,7 @@ ROUTES = {
     ("GET", f"/notifications/{NOBODY}/explain"): {"read", "read:payload", "operate", "admin"},
     ("POST", f"/notifications/{NOBODY}/cancel"): {"send", "send:log", "operate", "admin"},
     ("POST", "/redrive"): {"operate", "admin"},
+    ("GET", "/destinations"): {"operate", "admin"},
     ("GET", "/keys"): {"admin"},
     ("POST", "/keys"): {"admin"},
     ("POST", "/keys/0/revoke"): {"admin"},
