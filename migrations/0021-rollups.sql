@@ -1,4 +1,4 @@
--- depends: 0019-outcomes
+-- depends: 0020-pauses
 
 set local search_path = pg_catalog, pg_temp;
 
@@ -35,10 +35,10 @@ create table if not exists notify.figures (
 -- updates.
 create table if not exists notify.minutes (
   minute timestamptz not null,
-  sent bigint not null default 0,
-  in_time bigint not null default 0,                        -- of sent
-  failed bigint not null default 0,
-  expired bigint not null default 0,
+  sent bigint not null,
+  in_time bigint not null,                        -- of sent
+  failed bigint not null,
+  expired bigint not null,
   primary key (minute)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, vacuum_truncate = off);
 

@@ -28,7 +28,8 @@ begin
     for update skip locked));
   insert into notify.destination_minutes as m (minute, channel, destination, sends, failures, took, last_code, last_failed_at)
   select distinct on (c.channel, c.destination) v_minute, c.channel, c.destination, c.sends, c.failures, c.took,
-    left(c.last_code, 100), to_timestamp(least(greatest(c.failed_s, v_now - 3600), v_now))
+    left(c.last_code, 100),
+    case when c.failed_s is not null then to_timestamp(least(greatest(c.failed_s, v_now - 3600), v_now)) end
   from (
     select r.* from jsonb_to_recordset(p_counts -> 'rows') as r(channel text, destination text, sends integer,
       failures integer, took integer[], last_code text, failed_s double precision)

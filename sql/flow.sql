@@ -29,7 +29,7 @@ language sql stable set search_path = pg_catalog, pg_temp set enable_seqscan = o
     from edges e
     window moments as (order by e.at)
   )
-  select s.minute, greatest(coalesce(m.sent + m.failed + m.expired, 0) + s.more, 0)::bigint,
+  select s.minute, case when s.more is not null then greatest(coalesce(m.sent + m.failed + m.expired, 0) + s.more, 0) end::bigint,
     coalesce(m.sent + m.failed + m.expired, 0), coalesce(m.failed, 0)
   from spans s left join notify.minutes m on m.minute = s.minute
   where s.until is not null

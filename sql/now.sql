@@ -14,7 +14,7 @@ create or replace function notify.now()
 returns table (at timestamptz, age_s double precision, leader text, queued bigint[], quiet bigint, sending bigint,
   is_estimate boolean, oldest_due_s double precision, failed bigint, in_time bigint, late bigint)
 language sql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
-  select f.at, greatest(extract(epoch from t.now - f.at), 0)::double precision, f.leader, f.queued, f.quiet, f.sending,
+  select f.at, case when f.at is not null then greatest(extract(epoch from t.now - f.at), 0) end::double precision, f.leader, f.queued, f.quiet, f.sending,
     f.is_estimate, f.oldest_due_s, m.failed, d.in_time, d.late
   from (select clock_timestamp() as now) t
   left join lateral (select * from notify.figures f order by f.at desc limit 1) f on true

@@ -9,7 +9,8 @@
 --          is not sent. What has expired is never covered: it is to end
 -- Note     The rows of pauses are shared until the transaction ends: so resume() has an end, after which nobody sets
 --          rows aside for it. A pause that somebody is resuming is not waited for. Only who has found a row to set
---          aside pays for that. The destination is worked out only while a destination is paused
+--          aside pays for that. The destination is worked out only if the recipient has the host of a paused one in
+--          it, because that takes 0.2 ms; an address may be spelled in many ways, so for it only names are told apart
 -- Locks    as put_off(); the pauses in force that cover a row, shared, skipping what is locked
 -- Plan     primary key, within the partitions of the ids; pauses
 -- Caller   claim(), set_due_aside()
@@ -22,8 +23,10 @@ declare
   v_ids uuid[] := array(select i from unnest(p_ids) as i order by i);
   v_lo uuid := v_ids[1];
   v_hi uuid := v_ids[cardinality(v_ids)];
-  v_has_destinations boolean := exists (
-    select from notify.pauses p where p.kind = 'destination' and p.resumed_at is null);
+  v_hosts text[] := array(
+    select regexp_replace(p.name, '^.*://|:[0-9]+$', '', 'g') from notify.pauses p
+    where p.kind = 'destination' and p.resumed_at is null);
+  v_has_addresses boolean := exists (select from unnest(v_hosts) as h where h ~ '^[[0-9]');
   v_covered uuid[];
   v_by bigint[];
   v_shared bigint[];
@@ -34,7 +37,9 @@ begin
   end if;
   with asked as materialized (
     select n.id, n.channel, n.producer,
-      case when v_has_destinations then notify.destination_of(n.channel, n.recipient) end as destination
+      case when exists (select from unnest(v_hosts) as h where position(h in lower(n.recipient collate "C")) > 0)
+        or v_has_addresses and n.recipient ~ '://([^/?#\\]*@)?[[0-9]'
+        then notify.destination_of(n.channel, n.recipient) end as destination
     from notify.notifications n
     where n.id = any (v_ids) and n.id between v_lo and v_hi and (n.expires_at is null or n.expires_at > v_now)
   ), found as (

@@ -16,6 +16,7 @@ from service.api import health
 from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
+from service.api.destinations import DestinationsHandler
 from service.api.docs import described, docs_page, docs_policy, go_to_docs, static
 from service.api.door import Door
 from service.api.ends import Ends
@@ -134,6 +135,7 @@ def create_app(
     get("/pauses", limited(pauses.list, lists), 200, 503, need=OPERATE)
     post("/pauses", pauses.pause, 200, 201, 503, need=OPERATE)
     post("/pauses/{id}/resume", pauses.resume, 200, 503, need=OPERATE)
+    get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)
     post("/keys", key.create, 201, need=ADMIN)
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)

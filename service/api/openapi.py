@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from service.access.scopes import ADMIN, CANCEL, OPERATE, READ, SEND
-from service.api import examples
+from service.api import destinations, examples
 from service.api.body import NewNotification
 from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
@@ -17,6 +17,7 @@ from service.api.samples import with_samples
 from service.api.views import (
     BatchReport,
     Cancellation,
+    DestinationList,
     Detail,
     Explanation,
     KeyList,
@@ -87,7 +88,7 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
         Receipt, BatchReport, Detail, Explanation, Page, Cancellation, Redrive, RedriveReport,
-        Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
+        DestinationList, Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
         NewPause, PauseList,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
@@ -170,6 +171,11 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             (404, *MOVE_PROBLEMS),
             {"200": answer("It has ended, now or before.", "PauseView")},
             parameters=[PAUSE_ID])},
+        "/destinations": {"get": operation(
+            OPERATE, "destinations", "Where notifications went in the last hour, and how that was",
+            (422, *READ_PROBLEMS),
+            {"200": answer("The busiest first.", "DestinationList")},
+            parameters=[HOW_MANY])},
         "/keys": {
             "get": operation(
                 ADMIN, "keys", "List the API keys, without their secrets", READ_PROBLEMS,
@@ -342,6 +348,11 @@ PAUSE_ID = {"name": "id", "in": "path", "required": True,
 KEY_ID = {"name": "id", "in": "path", "required": True, "example": examples.KEY_ID,
           "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+HOW_MANY = {
+    "name": "limit", "in": "query", "description": destinations.PARAMETERS["limit"][0],
+    "schema": or_empty({"type": "integer", "minimum": 1, "maximum": destinations.ROWS_MAX,
+                        "default": destinations.ROWS}),
+}  # fmt: skip
 WAIT = {
     "name": "wait", "in": "query",
     "description": "Wait until it has ended, this long at most; then it is answered as it is. "

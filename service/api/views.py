@@ -174,6 +174,37 @@ class RedriveReport(msgspec.Struct, frozen=True):
     next: UUID | None
 
 
+class DestinationView(msgspec.Struct, frozen=True):
+    """What went to one destination in the last hour; a minute is seen some 20 s after its end.
+
+    `destination`: the origin of a URL, the domain of an address; empty: all others of its channel,
+    and of `email` also the mail server of all. `failures`: attempts that did not send. `p50_ms`,
+    `p99_ms`: how long half of the attempts took at most, and 99 of 100. `state`: what workers keep
+    back from it now: `breaker` (it fails), `pace` (it throttles), `share` (it is slow), `name` (its
+    name is being looked up), `url` (it asked for a pause); null: nothing. More words may come.
+    """
+
+    channel: str
+    destination: str
+    sends: int
+    failures: int
+    per_min: float
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
+    last_failed_at: datetime | None
+    state: str | None
+    state_since: datetime | None
+    state_until: datetime | None
+    state_code: str | None
+
+
+class DestinationList(msgspec.Struct, frozen=True):
+    """Destinations, the busiest first."""
+
+    items: list[DestinationView]
+
+
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     """An API key, without its secret. Null: all channels or recipients, no limit, no end.
 

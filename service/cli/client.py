@@ -60,6 +60,11 @@ def page(base_url: str, query: Mapping[str, object], typed: Typed = UNTYPED) -> 
     return ask(base_url, f"/notifications?{urlencode(query)}", typed=typed)
 
 
+def destinations(base_url: str, limit: int, typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Read where notifications went in the last hour. Raises NotifyError."""
+    return ask(base_url, f"/destinations?limit={limit}", typed=typed)
+
+
 def cancel(base_url: str, id: str) -> dict[str, Any]:
     """Call one notification off. Raises NotifyError, also when it is too late."""
     return ask(base_url, f"/notifications/{quote(id, safe='')}/cancel", {})

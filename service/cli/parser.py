@@ -62,6 +62,7 @@ def parser() -> Parser:
     add_status(commands)
     add_explain(commands)
     add_list(commands)
+    add_destinations(commands)
     add_cancel(commands)
     add_redrive(commands)
     add_pauses(commands)
@@ -244,6 +245,21 @@ def add_list(commands: Any) -> None:
     page.add_argument("--cursor", metavar="ID", help="go on behind this one")
     add_url(page)
     add_json(page)
+
+
+def add_destinations(commands: Any) -> None:
+    """Describe `notify destinations`."""
+    destinations = command(commands, "destinations", "service.cli.destinations",
+        "show where notifications went",
+        "Each receiver of the last hour, the busiest first: attempts a minute, how many of them "
+        "failed, how long they took, the last error, and what is kept back from it now.",
+        function="destinations")  # fmt: skip
+    destinations.add_argument(
+        "--limit", type=whole, metavar="N", help="at most so many, up to 200; default 100",
+        default=100,
+    )  # fmt: skip
+    add_url(destinations)
+    add_json(destinations)
 
 
 def add_cancel(commands: Any) -> None:

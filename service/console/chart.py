@@ -23,12 +23,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """What the template draws. `most`: what the height of the drawing stands for, at least 1."""
+    """What the template draws. `most`: what the height of the drawing stands for, at least 1.
+
+    `came_in`: in the minutes of which it is known; `unknown`: how many of them it is not.
+    """
 
     bars: list[Bar]
     most: int
     minutes: Sequence[Minute]
     came_in: int
+    unknown: int
     went_out: int
     failed: int
     width: int = WIDTH
@@ -63,6 +67,7 @@ def chart(minutes: Sequence[Minute]) -> Chart:
         most=most,
         minutes=minutes,
         came_in=sum(m.came_in or 0 for m in minutes),
+        unknown=sum(m.came_in is None for m in minutes),
         went_out=sum(m.went_out for m in minutes),
         failed=sum(m.failed for m in minutes),
     )

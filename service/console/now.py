@@ -15,14 +15,14 @@ from service.api.parts import Parts
 from service.console.chart import chart
 from service.console.screen import Screen
 from service.console.shared import Shared
-from service.console.troubles import are_old, pause, probe, resume, troubles
+from service.console.troubles import are_old, destination_path, pause, probe, resume, troubles
 from service.doctor.finding import Finding
 from service.doctor.glance import glance
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.figure_store import FigureStore
 from service.ledger.now_store import Failure, NowStore, Standing
-from service.ledger.pause_store import Pause, PauseStore
-from service.model import LivingWorker, Minute, Sentence
+from service.ledger.pause_store import PauseStore
+from service.model import LivingWorker, Minute, Pause, Sentence
 from service.model import Now as Figures
 
 KEEP_S = 3.0  # what is read counts so long
@@ -92,6 +92,7 @@ class Now:
                 "failures": look.failures,
                 "workers": look.workers,
                 "states": STATES,
+                "destination_path": destination_path,
                 "probe": probe,
                 "pause": pause,
                 "resume": resume,

@@ -42,9 +42,7 @@ class Shared(Generic[T]):
 
     def _current(self) -> asyncio.Task[T]:
         reading = self._reading
-        if reading is None or (
-            reading.done() and self._now() - self._began_at >= self._keep_s
-        ):
+        if reading is None or (reading.done() and self._now() - self._began_at >= self._keep_s):
             self._began_at = self._now()
             reading = self._reading = asyncio.create_task(self._kept())
             reading.add_done_callback(_seen)

@@ -4,28 +4,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from service.doctor.finding import Finding
 from service.doctor.locks import end_of
 from service.ledger.now_store import KeptBack, Standing, Stuck
-from service.ledger.pause_store import Pause
-from service.model import Sentence
+from service.model import Pause, Sentence
 
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
 ALIVE = timedelta(seconds=30)  # a worker that has not beaten for so long is gone
 DEAD_SHOWN = 3
+SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A button: a request to the API. `ask`: what is asked before; `done`: what is said after."""
+    """A button: a request to the API. `ask`: what is asked before; `done`: what is said after.
+
+    `look`: its class in the style sheet, "" for the one that stands out.
+    """
 
     name: str
     url: str
     done: str
     body: dict[str, Any] = field(default_factory=dict)
     ask: str = ""
+    look: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,28 +122,30 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
         if row.kind == "refused":
             yield Trouble(
                 title="PostgreSQL refuses to move a notification",
-                text=f"{sentence(row.error or 'It does not say why')} A trigger or a constraint that"
-                " is not ours is in the way: ask its owner. It is tried again each minute; cancel"
-                " it if nobody needs it.",
+                text=f"{sentence(row.error or 'It does not say why')} A trigger or a constraint"
+                " that is not ours is in the way: ask its owner. It is tried again each minute;"
+                " cancel it if nobody needs it.",
                 links=(("See the notification", path_of(row)),),
+                verbs=(cancel(row),),
             )
     overdue = [row for row in stuck if row.kind == "overdue"]
     if overdue:
         first = min(overdue, key=lambda row: row.since)
+        why = [s for s in why_overdue if s.code not in SAID_ELSEWHERE]
         yield Trouble(
             title="What is due waits",
-            text=" ".join(s.sentence for s in why_overdue if s.code != "enqueued")
+            text=" ".join(s.sentence for s in why)
             or "Workers do not keep up, or something keeps them.",
             since=first.since,
-            command=next((s.command for s in why_overdue if s.command), ""),
+            command=next((s.command for s in why if s.command), ""),
             links=(("See the one that waits longest", path_of(first)),),
         )
     for row in stuck:
         if row.kind == "lease":
             yield Trouble(
                 title="A worker is gone, and nobody took back what it held",
-                text="The dispatcher takes back what dead workers hold, within a second. If one"
-                " leads, its log says refused_by_database: a trigger or a constraint is in the way.",
+                text="The dispatcher takes back what dead workers hold. If one leads, its log says"
+                " refused_by_database: a trigger or a constraint is in the way.",
                 since=row.since,
                 links=(("See the notification", path_of(row)),),
             )
@@ -155,7 +162,7 @@ def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
             + " What is for it waits in the queue and loses no attempts; one at a time asks whether"
             " it is back, and all of it goes out within 10 s of its return.",
             since=d.since,
-            links=(("See the destination", destination_path(d.channel, d.destination)),),
+            links=(("See the destination", destination_path(d)),),
             verbs=(probe(d),),
         )
     if len(dead) > DEAD_SHOWN:
@@ -165,6 +172,17 @@ def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
             " proxy first.",
             links=(("See all of them below", "#kept-back"),),
         )
+
+
+def cancel(row: Stuck) -> Verb:
+    """Make the button that calls a notification off."""
+    return Verb(
+        name="Cancel it",
+        url=f"/notifications/{row.id}/cancel",
+        ask="Cancel this notification? It will not be sent.",
+        done="Cancelled.",
+        look="danger",
+    )
 
 
 def probe(d: KeptBack) -> Verb:
@@ -207,9 +225,9 @@ def path_of(row: Stuck) -> str:
     return f"/console/notifications/{row.id}"
 
 
-def destination_path(channel: str, destination: str) -> str:
-    """Return the path of the screen with the destinations, at one of them."""
-    return "/console/destinations"
+def destination_path(d: KeptBack) -> str:
+    """Return the path of the screen of a destination."""
+    return f"/console/destinations?{urlencode({'channel': d.channel, 'name': d.destination})}"
 
 
 def sentence(text: str) -> str:

@@ -38,7 +38,7 @@ class FigureStore:
         return await self._rows(Minute, FLOW, minutes)
 
     async def destinations(self, limit: int) -> list[Destination]:
-        """Show what went to each destination in the last hour, the busiest first, at most 1000."""
+        """Show what went to each destination in the last hour, the busiest first, at most 200."""
         return await self._rows(Destination, DESTINATIONS, limit)
 
     async def workers(self) -> list[LivingWorker]:

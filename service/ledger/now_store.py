@@ -14,16 +14,18 @@ from service.model import LockHolder
 KEPT_BACK = """
 select d.channel, left(d.destination, 300) as destination, d.state,
   min(d.since) as since, max(d.until) as until, left(max(d.code), 100) as code,
-  (select m.meaning from notify.failure_means(max(d.code)) m) as meaning, count(*)::integer as workers
+  (select m.meaning from notify.failure_means(max(d.code)) m
+    where max(d.code) is not null) as meaning,
+  count(*)::integer as workers
 from notify.destination_state d
 join notify.workers w on w.worker = d.worker
-  and w.beat_at > pg_catalog.clock_timestamp() - interval '30 seconds'
+  and w.beat_at > clock_timestamp() - interval '30 seconds'
 where d.state <> 'share'
 group by d.channel, d.destination, d.state
 order by d.state <> 'breaker', min(d.since), d.channel, d.destination
 limit %s
 """
-BEAT = "select pg_catalog.clock_timestamp(), pg_catalog.max(w.beat_at) from notify.workers w"
+BEAT = "select clock_timestamp(), max(w.beat_at) from notify.workers w"
 STUCK = "select kind, id, channel, priority, since, error from notify.stuck(%s, %s)"
 KEPT_BACK_MAX = 50
 STUCK_MAX = 5
@@ -32,8 +34,8 @@ FAILURES_MAX = 5
 FAILURES_LOOK_MAX = 1000
 FAILED_IDS = f"""
 select ids from notify.page(
-  p_producer => null, p_status => 'failed', p_channel => null, p_reference => null, p_before => null,
-  p_limit => {FAILURES_MAX}, p_look_max => {FAILURES_LOOK_MAX})
+  p_producer => null, p_status => 'failed', p_channel => null, p_reference => null,
+  p_before => null, p_limit => {FAILURES_MAX}, p_look_max => {FAILURES_LOOK_MAX})
 """
 # The bounds say which days to read.
 FAILURES = """

@@ -29,6 +29,7 @@ COMMANDS = {
     "find": ("status", "status"),
     "explain": ("explain", "explain"),
     "page": ("page", "list"),
+    "destinations": ("destinations", "destinations"),
     "cancel": ("cancel", "cancel"),
     "redrive": ("redrive", "redrive"),
     "pauses": ("pauses", "pauses"),

@@ -590,6 +590,15 @@ def test_the_gauges_read_the_partial_indexes_only(full):
     assert seen.indexes <= {"notifications_due", "notifications_leased"}
 
 
+def test_the_stuck_rows_are_read_from_the_heads_of_the_partial_indexes(full):
+    heads, lanes = 100 + 500 + 1, 4
+    query = "select * from notify.stuck('10 s', 5)"
+    seen = touched(full, lambda: full.execute(query).fetchall())
+    assert {"overdue", "lease"} <= {row.kind for row in seen.answer}
+    assert seen.indexes <= {"notifications_due", "notifications_leased"}
+    assert seen.read.total() <= lanes * heads + DAYS * (2 * lanes + 1)
+
+
 def test_the_vitals_read_no_row_of_a_day(full):
     seen = touched(full, lambda: full.execute("select * from notify.vitals()").fetchone())
     assert seen.answer.notifications_bytes > ROWS * 100

@@ -76,6 +76,22 @@ def test_it_covers_what_its_name_says_and_nothing_else(db, covering, covered, no
     assert (waits(db, yes), waits(db, no)) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("paused_as", "spelled"),
+    [
+        ("https://example.org", "HTTPS://u:p@EXAMPLE.org.:0443/hook"),
+        ("http://127.0.0.1:8080", "http://0x7f.1:8080/hook"),
+        ("http://127.0.0.1", "http://2130706433"),
+        ("https://[2001:db8::1]:8443", "https://[2001:0DB8:0::1]:8443?x"),
+    ],
+)
+def test_a_destination_is_known_however_it_is_spelled(db, paused_as, spelled):
+    pause(db, "destination", paused_as)
+    id = put(db, "queued", channel="webhook", recipient=spelled)
+    assert set_aside(db, [id]) == []
+    assert waits(db, id)
+
+
 def test_a_row_of_nobody_is_no_producers(db):
     pause(db, "producer", "shop")
     id = put(db, "queued", producer=None)

@@ -83,6 +83,11 @@ function fieldsOf(form) {
   return body;
 }
 
+function refresh() {
+  const live = document.getElementById("live");
+  if (live) htmx.trigger(live, "refresh");
+}
+
 // <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]>
 document.addEventListener("submit", async (event) => {
   const form = event.target;
@@ -95,8 +100,8 @@ document.addEventListener("submit", async (event) => {
     const body = fieldsOf(form);
     await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
     say(form.dataset.done || "Done.", false);
-    const live = document.getElementById("live");
-    if (live) htmx.trigger(live, "refresh");
+    refresh();
+    setTimeout(refresh, 3500); // what all viewers share may be 3 s old, and workers hear within 2 s
   } catch (error) {
     say(error.message, true);
   }
@@ -134,7 +139,7 @@ document.addEventListener("htmx:afterSettle", () => {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
 });
 
-// "Hold still" keeps a page that refreshes itself as it is. What a verb asks for comes nevertheless.
+// "Stop refreshing" keeps a page as it is. What a verb asks for comes nevertheless.
 document.addEventListener("DOMContentLoaded", () => {
   const still = document.getElementById("still");
   still.hidden = !document.querySelector("#live[hx-trigger*='every']");
@@ -148,6 +153,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 // The icon of the tab says when something is wrong: #live[data-is-bad].
 function showIcon() {
   const icon = document.getElementById("icon");
+  icon.dataset.good ??= icon.href;
   icon.href = document.querySelector("#live[data-is-bad]") ? icon.dataset.bad : icon.dataset.good;
 }
 document.addEventListener("DOMContentLoaded", showIcon);

@@ -1,8 +1,11 @@
 """The screen Now: the numbers, what is wrong and what helps, and who sees what of it."""
 
+import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -11,9 +14,11 @@ from psycopg.sql import SQL, Identifier
 from service.console.now import KEEP_S
 from tests import ledger
 from tests.explaining import beat, leading, note, state
+from tests.integration.api.link import Link
 from tests.integration.api.serving import serving
 from tests.integration.console.browsing import Browser
 from tests.keys import make
+from tests.waiting import wait_for
 
 LEAD = "select pg_advisory_lock(1852798057, 2)"
 HOST = "https://hooks.dead.example"
@@ -47,12 +52,19 @@ def titles(page):
     return [re.sub(r"<small.*|<[^>]+>", "", title, flags=re.DOTALL).strip() for title in found]
 
 
+def verbs(page):
+    """Give the buttons of a page: where each asks, and with which body."""
+    found = re.findall(r"""data-url="([^"]*)" data-body='([^']*)'""", page.text)
+    return [(url, json.loads(body)) for url, body in found]
+
+
 def test_an_empty_ledger_says_what_comes_and_how(browser):
     page = browser.get("/console")
     assert page.status == 200
     assert titles(page) == [NO_LEADER, "No worker is heard of"]
     for words in (
-        "No dispatcher has counted yet", "Nothing came in or went out", "Nothing that is still kept",
+        "No dispatcher has counted yet", "Nothing came in or went out",
+        "Nothing that is still kept",
         "No destination is kept back", "No worker was heard of in the last 30 s",
         "<code>notify dispatcher</code>", "<code>notify worker</code>",
     ):  # fmt: skip
@@ -126,7 +138,25 @@ def test_a_dead_destination_is_named_with_its_cause_and_button(db, browser, lead
     assert "Nothing answered at its address" in page.text
     assert 'data-url="/destinations/probe"' in page.text
     assert f'data-body=\'{{"channel": "webhook", "destination": "{HOST}"}}\'' in page.text
-    assert 'href="/console/destinations"' in page.text
+    where = "/console/destinations?channel=webhook&amp;name=https%3A%2F%2Fhooks.dead.example"
+    assert page.text.count(f'href="{where}"') == 2
+
+
+def test_the_buttons_send_what_the_api_takes(dsn, db):
+    beat(db)
+    note(db, state(HOST))
+    with serving(dsn) as api:
+        browser = Browser(api)
+        asked = dict(verbs(browser.get("/console")))
+        paused = browser.verb("/pauses", json.dumps(asked["/pauses"]).encode())
+        assert paused.status == 201
+    with serving(dsn) as api:  # which has read nothing yet
+        browser = Browser(api)
+        page = browser.get("/console")
+        assert re.search(r'badge warn">paused</span> by anybody; 0 wait', page.text)
+        resume = f"/pauses/{paused.json['id']}/resume"
+        assert verbs(page).count((resume, {})) == 1
+        assert browser.verb(resume, b"").status == 200
 
 
 def test_a_row_that_a_trigger_refuses_is_named_with_its_words(db, browser, lead):
@@ -198,7 +228,8 @@ def test_a_key_of_one_producer_sees_numbers_and_no_names(api, db, browser, lead)
     assert page.status == 200
     assert "1,321" in page.text
     assert "These figures are old" in page.text
-    for secret in ("worker-of-ours", "hooks.dead.example", str(failed), "data-url", "does not answer"):
+    secrets = "worker-of-ours", "hooks.dead", str(failed), "data-url", "does not answer"
+    for secret in secrets:
         assert secret not in page.text, secret
     assert "scope <code>operate</code>" in page.text
 
@@ -239,6 +270,31 @@ def test_fifty_viewers_cost_what_one_does(dsn, db):
         seen = dict(db.execute(calls).fetchall())
     for name in ("now", "flow", "living_workers", "stuck", "page"):
         assert 1 <= seen[name] <= turns, name
+
+
+@pytest.mark.slow  # seconds pass
+def test_while_the_database_is_away_the_page_says_so_and_goes_on_asking(dsn):
+    with linked(dsn) as (api, link):
+        browser = Browser(api)
+        assert browser.get("/console").status == 200
+        link.cut()
+        wait_for(lambda: browser.get("/console").status == 503)
+        page = browser.get("/console")
+        assert "The database is away" in page.text
+        assert '<meta http-equiv="refresh" content="2">' in page.text
+        link.restore()
+        wait_for(lambda: browser.get("/console").status == 200)
+
+
+@contextmanager
+def linked(dsn):
+    """Serve on a database that can be cut off."""
+    url = urlsplit(dsn)
+    with Link(dsn) as link:
+        who = url.netloc.rpartition("@")[0]
+        through = url._replace(netloc=f"{who}@127.0.0.1:{link.port}", query="").geturl()
+        with serving(through) as api:
+            yield api, link
 
 
 async def flushed(api):

@@ -1,6 +1,8 @@
 """What the leader shows: true while it can read it, unknown when it cannot or no longer leads."""
 
 import math
+import os
+import socket
 import time
 
 import psycopg
@@ -181,6 +183,38 @@ def test_every_job_shows_when_it_last_succeeded(db, driven):
         for job in JOBS:
             name = "job_last_success_timestamp_seconds"
             wait_for(lambda j=job, n=name: driven.metric(n, name=j) > time.time() - 60)
+
+
+def figures(db):
+    return db.execute("select * from notify.figures order by at").fetchall()
+
+
+def test_what_is_read_of_the_queue_is_noted_in_the_ledger(db, driven):
+    enqueue(db, 3, priority=0)
+    claim(db, enqueue(db, 2, priority=3)[:1])
+    with driven.running():
+        wait_for(lambda: len(figures(db)) > 1)
+    got = figures(db)[0]
+    assert (got.queued, got.quiet, got.sending, got.is_estimate) == ([3, 0, 0, 1], 0, 1, False)
+    assert got.leader == f"{socket.gethostname()}:{os.getpid()}"
+    assert got.oldest_due_s >= 0
+
+
+def test_what_cannot_be_noted_is_shown_all_the_same(db, driven):
+    rename(db, "note_figures", "gone")
+    enqueue(db)
+    with driven.running():
+        wait_for(lambda: driven.metric("db_queued_notifications") == 1)
+        enqueue(db)
+        wait_for(lambda: driven.metric("db_queued_notifications") == 2)
+    assert figures(db) == []
+
+
+def test_who_does_not_lead_notes_nothing(db, drive, other_db):
+    assert other_db.execute(LEAD).fetchone().is_ours
+    standby = drive(gauges_interval_s=0.05)
+    standby.call(standby.dispatcher._leader.elect())
+    assert figures(db) == []
 
 
 def test_a_job_that_fails_is_no_success(db, driven):

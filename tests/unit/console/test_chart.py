@@ -1,6 +1,7 @@
 """The chart: where its bars stand."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_bars_stand_beside_each_other_within_the_drawing():
     made = chart(minutes(*[(5, 5, 0)] * 15))
     lefts = sorted(b.x for b in made.bars)
     assert len(lefts) == 30
-    assert all(b - a >= made.bars[0].width - 0.2 for a, b in zip(lefts, lefts[1:], strict=False))
+    assert all(b - a >= made.bars[0].width - 0.2 for a, b in pairwise(lefts))
     assert lefts[0] > 0
     assert lefts[-1] + made.bars[0].width < WIDTH
 
@@ -67,4 +68,4 @@ def test_what_is_not_known_has_no_bar():
 
 def test_it_sums_what_it_shows():
     made = chart(minutes((1, 2, 3), (None, 20, 30)))
-    assert (made.came_in, made.went_out, made.failed) == (1, 22, 33)
+    assert (made.came_in, made.unknown, made.went_out, made.failed) == (1, 1, 22, 33)
