@@ -12,6 +12,7 @@ from service.access.caller import Caller
 from service.api.parts import Parts
 from service.console.hour import hour
 from service.console.screen import Screen
+from service.console.shared import Shared
 from service.http.problems import Problem
 from service.ledger.connection import Connection
 from service.ledger.destination_store import DestinationStore, Heard, Meaning
@@ -22,7 +23,8 @@ from service.model import Channel, Destination, Pause
 from service.text.printable import printable
 
 PATH = "/console/destinations"
-KNOWN_MAX = 1000  # the busiest of them
+KNOWN_MAX = 1000  # the busiest of them, which takes ten times as long as those that are listed:
+KEEP_S = 3.0  # all viewers who look for a name share what was read so long ago
 LISTED = 100
 FIND_MAX_CHARS = 255
 ALIVE = timedelta(seconds=30)  # a worker that was not heard of for longer is gone
@@ -103,6 +105,7 @@ class Destinations:
             return parts.reads.pool.connection()
 
         self._figures = FigureStore(lend)
+        self._known = Shared(lambda: self._figures.destinations(KNOWN_MAX), KEEP_S)
         self._pauses = PauseStore(lend)
         self._destinations = DestinationStore(lend)
 
@@ -112,10 +115,8 @@ class Destinations:
             return await self._one(request)
         find = request.query.get("find", "").strip()[:FIND_MAX_CHARS]
         heard = await self._destinations.heard()
-        known = await self._figures.destinations(KNOWN_MAX)
-        found = [f for f in known if find.lower() in name_of(f.channel, f.destination).lower()]
+        found = await self._found(find)
         pauses = await self._pauses.list()
-        listed = found[:LISTED]
         return Screen(
             template="destinations.html",
             title="Destinations",
@@ -123,14 +124,20 @@ class Destinations:
             | {
                 "find": find,
                 "find_max": FIND_MAX_CHARS,
-                "known": len(known),
                 "known_max": KNOWN_MAX,
-                "found": len(found),
-                "rows": await self._shown(listed, pauses),
+                "are_more": len(found) > LISTED,
+                "rows": await self._shown(found[:LISTED], pauses),
                 "pauses": pauses,
                 "name_of": name_of,
             },
         )
+
+    async def _found(self, find: str) -> list[Destination]:
+        """Give those whose name contains a text, the busiest first; of all, one too many."""
+        if not find:
+            return await self._figures.destinations(LISTED + 1)
+        known = await self._known.get()
+        return [f for f in known if find.lower() in name_of(f.channel, f.destination).lower()]
 
     async def _one(self, request: web.Request) -> Screen:
         """Show one destination, also one that nothing was sent to. Raises Problem: it is none."""
@@ -138,7 +145,7 @@ class Destinations:
         if channel not in list(Channel) or len(name) > RECIPIENT_MAX_CHARS:
             raise Problem("not_found", "Give the channel and the name of a destination.")
         heard = await self._destinations.heard()
-        known = await self._figures.destinations(KNOWN_MAX)
+        known = await self._known.get()
         mine = (f for f in known if (f.channel, f.destination) == (channel, name))
         figures = next(mine, None) or nothing(channel, name)
         minutes = await self._destinations.minutes(channel, name)

@@ -79,7 +79,7 @@ def test_the_list_is_bounded_and_says_so(browser, db):
         took(db, f"https://h{number:03}.example", sends=1000 - number)
     text = page(browser)
     assert text.count('<th scope="row"') == 100
-    assert "These are the busiest 100 of 130" in text
+    assert "These are the busiest 100. Find others" in text
     assert page(browser, "?find=h129").count('<th scope="row"') == 1
 
 
