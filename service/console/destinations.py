@@ -63,8 +63,7 @@ class Shown:
     @property
     def path(self) -> str:
         """Its own screen."""
-        named = {"channel": self.figures.channel, "name": self.figures.destination}
-        return f"{PATH}?{urlencode(named)}"
+        return path_of(self.figures.channel, self.figures.destination)
 
     @property
     def badge(self) -> str | None:
@@ -114,8 +113,9 @@ class Destinations:
         if "name" in request.query or "channel" in request.query:
             return await self._one(request)
         find = request.query.get("find", "").strip()[:FIND_MAX_CHARS]
+        is_kept = "kept" in request.query
         heard = await self._destinations.heard()
-        found = await self._found(find)
+        found = await self._found(find, is_kept=is_kept)
         pauses = await self._pauses.list()
         return Screen(
             template="destinations.html",
@@ -123,21 +123,30 @@ class Destinations:
             shows=common(heard, request)
             | {
                 "find": find,
+                "is_kept": is_kept,
                 "find_max": FIND_MAX_CHARS,
                 "known_max": KNOWN_MAX,
                 "are_more": len(found) > LISTED,
                 "rows": await self._shown(found[:LISTED], pauses),
                 "pauses": pauses,
                 "name_of": name_of,
+                "path_of": path_of,
             },
         )
 
-    async def _found(self, find: str) -> list[Destination]:
-        """Give those whose name contains a text, the busiest first; of all, one too many."""
-        if not find:
+    async def _found(self, find: str, *, is_kept: bool) -> list[Destination]:
+        """Give those whose name contains a text, the busiest first; of all, one too many.
+
+        `is_kept`: only those that workers keep something back from.
+        """
+        if not find and not is_kept:
             return await self._figures.destinations(LISTED + 1)
-        known = await self._known.get()
-        return [f for f in known if find.lower() in name_of(f.channel, f.destination).lower()]
+        return [
+            f
+            for f in await self._known.get()
+            if find.lower() in name_of(f.channel, f.destination).lower()
+            and (f.state is not None or not is_kept)
+        ]
 
     async def _one(self, request: web.Request) -> Screen:
         """Show one destination, also one that nothing was sent to. Raises Problem: it is none."""
@@ -193,6 +202,11 @@ def holds(pause: Pause, figures: Destination) -> bool:
         return pause.name == figures.channel
     is_mine = (pause.channel, pause.name) == (figures.channel, figures.destination)
     return pause.kind == "destination" and is_mine
+
+
+def path_of(channel: str, destination: str) -> str:
+    """Return the path of the screen of one destination."""
+    return f"{PATH}?{urlencode({'channel': channel, 'name': destination})}"
 
 
 def name_of(channel: str, destination: str) -> str:

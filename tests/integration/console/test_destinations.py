@@ -43,6 +43,7 @@ def test_nothing_sent_says_what_would_be_here(browser):
     assert "No worker is alive" in text
     assert "None has ever been heard of" in text
     assert "<code>notify worker</code>" in text
+    assert "none is kept back" in page(browser, "?kept=1")
 
 
 def test_the_busiest_comes_first_with_its_figures(browser, db):
@@ -69,9 +70,19 @@ def test_what_is_found_contains_what_was_asked(browser, db):
     assert f">{B}</a>" not in page(browser, "?find=A.EXAMPLE")
     assert f">{A}</a>" in page(browser, "?find=A.EXAMPLE")
     assert "the mail server, and other domains" in page(browser, "?find=mail%20server")
-    assert "Nothing whose name contains" in page(browser, "?find=%3Cscript%3E")
+    assert "none has “&lt;script&gt;” in its name" in page(browser, "?find=%3Cscript%3E")
     assert "<script>" not in page(browser, "?find=%3Cscript%3E").replace("<script src", "")
     assert len(page(browser, "?find=" + "x" * 2000)) < 20_000
+
+
+def test_what_is_kept_back_is_found_however_little_it_gets(browser, db):
+    for number in range(110):
+        took(db, f"https://h{number:03}.example", sends=1000 - number)
+    keep_back(db, B)
+    assert f">{B}</a>" not in page(browser)
+    text = page(browser, "?kept=1")
+    assert text.count('<th scope="row"') == 1
+    assert f">{B}</a>" in text
 
 
 def test_the_list_is_bounded_and_says_so(browser, db):
