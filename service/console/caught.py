@@ -24,6 +24,7 @@ ABOUT_CHARS = 200  # of a subject or a body, in the list
 SHOWN_CHARS = 64 * 1024  # of a body or a source on a screen; all of it is a link away
 FRAME_CHARS = 512 * 1024  # of a mail's HTML
 HEADERS_SHOWN = 200
+HEADER_CHARS = 2000
 BRACKET = re.compile(rb"[][{}]")
 # What a mail brings runs and loads nothing: its own style and the images in it are all it has.
 FRAME_POLICY = (
@@ -118,16 +119,15 @@ class Caught:
         """Find the arrival that a path names. Raises Problem."""
         if not sees(caller):
             raise Problem("scope_missing", "It takes a key with scopes operate and read:payload.")
-        arrival = None
-        if self._inbox is not None:
-            arrival = self._inbox.arrivals.find(request.match_info["key"])
-        if self._inbox is None or arrival is None:
+        arrivals = None if self._inbox is None else self._inbox.arrivals
+        arrival = None if arrivals is None else arrivals.find(request.match_info["key"])
+        if arrivals is None or arrival is None:
             raise Problem(
                 "not_found",
                 "The inbox has nothing of that name: newer arrivals took its room, or the inbox was"
                 " started anew since.",
             )
-        return self._inbox.arrivals, arrival
+        return arrivals, arrival
 
 
 def sees(caller: Caller) -> bool:
@@ -171,9 +171,10 @@ def quiet(html: str) -> str:
     return AROUND.sub(r"<\1x-", ALONE.sub(r"<\1wbr", html))
 
 
-def headers(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, Part]]:
-    """Show the first headers."""
-    return [(name[:100], part(encodable(value))) for name, value in pairs[:HEADERS_SHOWN]]
+def headers(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Show the first headers, and the beginning of each."""
+    shown = [(name, encodable(value[:HEADER_CHARS])) for name, value in pairs[:HEADERS_SHOWN]]
+    return [(name[:ABOUT_CHARS], part(value).text) for name, value in shown]
 
 
 def source(arrival: Arrival) -> str:

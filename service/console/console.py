@@ -31,8 +31,8 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
     login = Login(parts.ring)
     now = Now(parts)
     destinations = Destinations(parts)
-    trying = Trying(parts, inbox)
     caught = Caught(inbox)
+    trying = Trying(parts, inbox, caught)
     router = parts.app.router
 
     def made(path: str, handler: Handler) -> Handler:

@@ -29,11 +29,11 @@ class Choice:
 class Trying:
     """The form, and the request that it makes."""
 
-    def __init__(self, parts: Parts, inbox: Inbox | None) -> None:
-        """`inbox`: of the same process, if any."""
+    def __init__(self, parts: Parts, inbox: Inbox | None, caught: Caught) -> None:
+        """`inbox`: of the same process, if any; `caught`: reads it."""
         self._parts = parts
         self._inbox = inbox
-        self._caught = Caught(inbox)
+        self._caught = caught
 
     async def screen(self, request: web.Request, caller: Caller) -> Screen:
         """Show the form of a channel, and what the inbox caught."""

@@ -332,6 +332,22 @@ def test_what_is_gone_says_why(browser, inbox, key):
         assert "newer arrivals took its room" in page.text
 
 
+def test_what_made_room_is_gone_and_the_others_are_not(browser, inbox, monkeypatch):
+    monkeypatch.setattr("service.inbox.arrivals.KEPT_MAX", 2)
+    for number in range(3):
+        hook(inbox, f"body {number}".encode())
+    paths = [f"/console/try/caught/{inbox.arrivals.cursor(number)}" for number in (1, 2, 3)]
+    assert browser.get(paths[0]).status == 404
+    assert "body 1" in browser.get(paths[1]).text
+    assert "body 2" in browser.get(paths[2]).text
+
+
+def test_a_header_without_end_is_cut(browser, inbox):
+    mail(inbox, b"X-Long: " + b"\r\n ".join([b"y" * 900] * 1000) + b"\r\n\r\nbody\r\n")
+    page = browser.get(f"/console/try/caught/{newest(browser)}").text
+    assert page.partition("<h2>Source</h2>")[0].count("y") < 3000
+
+
 def test_its_notification_is_a_link(api, browser, inbox):
     id = "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"
     hook(inbox, webhook_id=id)
