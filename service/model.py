@@ -288,10 +288,22 @@ class Destination:
     p99_ms: float | None
     last_code: str | None
     last_failed_at: datetime | None
-    state: str | None  # breaker, url, pace, name, share; None: nothing is kept back
+    state: str | None  # breaker, pace, name, share; None: nothing is kept back
     state_since: datetime | None
     state_until: datetime | None
     state_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationMinute:
+    """What one destination took in one minute. `p50_ms`, `p99_ms` None: nothing was sent."""
+
+    minute: datetime
+    sends: int
+    failures: int
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
 
 
 @dataclass(frozen=True, slots=True)

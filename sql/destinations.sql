@@ -33,7 +33,7 @@ begin
     from notify.destination_state d
     join notify.workers w on w.worker = d.worker and w.beat_at > v_now - interval '30 seconds'
     where d.url_hash = ''
-    order by d.channel, d.destination, array_position('{breaker,url,pace,name,share}'::text[], d.state::text), d.since
+    order by d.channel, d.destination, array_position('{breaker,pace,name,share}'::text[], d.state::text), d.since
   ), listed as materialized (
     select * from counted c full join kept k using (channel, destination)
     order by c.sends desc nulls last, channel, destination

@@ -5,7 +5,7 @@
 -- Args     p_took bigint[], a count for each bucket of took_bounds() and above; p_share from 0 to 1
 -- Returns  as if the sends of a bucket were spread evenly over it; of the last bucket, which has no end, its beginning.
 --          null: nothing is counted
--- Caller   destinations()
+-- Caller   destination(), destinations()
 create or replace function notify.took_at(p_took bigint[], p_share double precision) returns double precision
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare

@@ -31,7 +31,7 @@ def add_minutes(db: Connection[Any], *rows: Any, at_s: float | None = None) -> N
 def now_s(db: Connection[Any]) -> float:
     """Read the ledger's clock, since 1970."""
     query = "select extract(epoch from clock_timestamp())::float8 as s"
-    return float(db.execute(query).fetchone().s)  # type: ignore[union-attr]
+    return float(db.execute(query).fetchone().s)
 
 
 def minutes(db: Connection[Any]) -> list[Any]:

@@ -102,9 +102,11 @@ class Heart(Loop):
 
     def close(self) -> None:
         """Write what was counted since the last minute; close the connection."""
-        with self._surviving():
+        try:
             self._take_minute()
             self._write_minutes(time.monotonic())
+        except Exception as error:
+            self._missed.happened(reason=first_line(error))
         self._store.close()
 
     def _beat(self, now: float) -> None:

@@ -20,7 +20,7 @@ from workers.parkings import destination_of
 # The most milliseconds of each bucket, as sql/took_bounds.sql has them; the last one has no end.
 BOUNDS_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
 WRITTEN_MAX = 1000  # destinations of a minute
-# Of a channel: of more, the smaller are summed up, which costs 2 us for each new one.
+# Of a channel: of more, the smaller are summed up, which costs 3 µs for each new one.
 KNOWN_MAX = 4 * WRITTEN_MAX
 NAME_BYTES_MAX = 500  # no host is longer
 OTHERS = ""  # stands for all others of a channel

@@ -21,7 +21,7 @@ from service.doctor.glance import glance
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.figure_store import FigureStore
 from service.ledger.now_store import Failure, NowStore, Standing
-from service.ledger.pause_store import PauseStore
+from service.ledger.pause_store import WAITING_MAX, PauseStore
 from service.model import LivingWorker, Minute, Pause, Sentence
 from service.model import Now as Figures
 
@@ -30,6 +30,7 @@ GLANCE_S = 20.0  # what the doctor's looks found counts so long,
 GLANCE_WAIT_S = 0.5  # and a page waits so long for it
 REFRESH_S = 5
 FLOW_MINUTES = 15
+PAUSES_MAX = 20  # that are shown, the newest
 BOOKED_S = 20  # so far what ended may be behind: it is folded each 10 s
 # What stands between a destination and what is for it, in words.
 STATES = {
@@ -91,6 +92,8 @@ class Now:
                 "pauses": look.pauses,
                 "failures": look.failures,
                 "workers": look.workers,
+                "pauses_max": PAUSES_MAX,
+                "waiting_max": WAITING_MAX,
                 "states": STATES,
                 "destination_path": destination_path,
                 "probe": probe,

@@ -15,6 +15,7 @@ FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its inter
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
 ALIVE = timedelta(seconds=30)  # a worker that has not beaten for so long is gone
 DEAD_SHOWN = 3
+CAN_BE_PROBED = ("breaker", "pace", "url")
 SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
 
@@ -159,11 +160,11 @@ def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
         yield Trouble(
             title=f"{name_of(d)} does not answer",
             text=sentence(d.meaning or "It failed again and again")
-            + " What is for it waits in the queue and loses no attempts; one at a time asks whether"
-            " it is back, and all of it goes out within 10 s of its return.",
+            + " What is for it waits in the queue, and at first loses no attempts; one at a time"
+            " asks whether it is back, and within 10 s of its return the others follow.",
             since=d.since,
             links=(("See the destination", destination_path(d)),),
-            verbs=(probe(d),),
+            verbs=tuple(verb for verb in (probe(d),) if verb),
         )
     if len(dead) > DEAD_SHOWN:
         yield Trouble(
@@ -185,8 +186,13 @@ def cancel(row: Stuck) -> Verb:
     )
 
 
-def probe(d: KeptBack) -> Verb:
-    """Make the button that lets one notification ask whether a destination is back."""
+def probe(d: KeptBack) -> Verb | None:
+    """Make the button that lets one notification ask whether a destination is back.
+
+    None: it is kept back for a reason that a probe cannot end.
+    """
+    if d.state not in CAN_BE_PROBED:
+        return None
     return Verb(
         name="Probe now",
         url="/destinations/probe",
@@ -195,8 +201,10 @@ def probe(d: KeptBack) -> Verb:
     )
 
 
-def pause(d: KeptBack) -> Verb:
-    """Make the button that pauses a destination."""
+def pause(d: KeptBack) -> Verb | None:
+    """Make the button that pauses a destination; None: the mail server of all is none."""
+    if not d.destination:
+        return None
     return Verb(
         name="Pause",
         url="/pauses",
@@ -206,8 +214,10 @@ def pause(d: KeptBack) -> Verb:
     )
 
 
-def resume(paused: Pause) -> Verb:
-    """Make the button that ends a pause."""
+def resume(paused: Pause) -> Verb | None:
+    """Make the button that ends a pause; None: it has been pressed."""
+    if paused.resumed_at is not None:
+        return None
     return Verb(
         name="Resume",
         url=f"/pauses/{paused.id}/resume",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from psycopg.rows import class_row
 
 from service.ledger.connection import Connection
-from service.model import Destination, LivingWorker, Minute, Now
+from service.model import Destination, DestinationMinute, LivingWorker, Minute, Now
 
 WORKERS_MAX = 1000
 LEASES_LOOK_MAX = 5000
@@ -15,6 +15,7 @@ LEASES_LOOK_MAX = 5000
 NOW = "select * from notify.now()"
 FLOW = "select * from notify.flow(%s)"
 DESTINATIONS = "select * from notify.destinations(%s)"
+DESTINATION = "select * from notify.destination(%s, %s)"
 WORKERS = "select * from notify.living_workers(%s, %s)"
 
 Lend = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -40,6 +41,10 @@ class FigureStore:
     async def destinations(self, limit: int) -> list[Destination]:
         """Show what went to each destination in the last hour, the busiest first, at most 200."""
         return await self._rows(Destination, DESTINATIONS, limit)
+
+    async def destination(self, channel: str, destination: str) -> list[DestinationMinute]:
+        """Show what one destination took in each of the last 60 minutes, the oldest first."""
+        return await self._rows(DestinationMinute, DESTINATION, channel, destination)
 
     async def workers(self) -> list[LivingWorker]:
         """List the workers that live, with their leases."""

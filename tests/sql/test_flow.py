@@ -23,7 +23,8 @@ def figures_at(db, rows, minutes_ago, before="1 s", **more):
 def ended(db, minutes_ago, sent=0, failed=0, expired=0):
     db.execute(
         "insert into notify.minutes (minute, sent, in_time, failed, expired)"
-        " values (date_trunc('minute', clock_timestamp()) - %s * interval '1 minute', %s, 0, %s, %s)",
+        " values (date_trunc('minute', clock_timestamp()) - %s * interval '1 minute',"
+        " %s, 0, %s, %s)",
         [minutes_ago, sent, failed, expired],
     )
 

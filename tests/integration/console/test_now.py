@@ -205,8 +205,8 @@ def test_what_failed_last_is_linked_with_its_meaning(db, browser, lead):
 
 def test_the_chart_is_drawn_and_has_its_numbers_as_a_table(db, browser, lead):
     db.execute(
-        "insert into notify.minutes (minute, sent, failed)"
-        " select date_trunc('minute', clock_timestamp()) - n * interval '1 minute', 40, 2"
+        "insert into notify.minutes (minute, sent, in_time, failed, expired)"
+        " select date_trunc('minute', clock_timestamp()) - n * interval '1 minute', 40, 40, 2, 0"
         " from generate_series(1, 3) n"
     )
     page = browser.get("/console")

@@ -1,14 +1,15 @@
 """What is wrong, in words: what stops most comes first."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from service.console.troubles import DEAD_SHOWN, are_old, pause, probe, troubles
+from service.console.troubles import DEAD_SHOWN, are_old, pause, probe, resume, troubles
 from service.doctor.finding import Finding
 from service.ledger.now_store import KeptBack, Standing, Stuck
-from service.model import LockHolder, Sentence
+from service.model import LockHolder, Pause, Sentence
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ID = UUID("01a202f8-7610-7e1c-908b-be00881bc450")
@@ -135,6 +136,26 @@ def test_the_buttons_ask_the_api():
     assert pause(dead()).body == {
         "kind": "destination", "channel": "webhook", "name": "https://0.example",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "can"), [("breaker", True), ("pace", True), ("url", True), ("name", False)]
+)
+def test_what_a_probe_can_end_has_the_button(state, can):
+    assert (probe(replace(dead(), state=state)) is not None) == can
+
+
+def test_the_mail_server_of_all_cannot_be_paused():
+    assert pause(replace(dead(), channel="email", destination="")) is None
+
+
+def test_a_pause_is_resumed_once():
+    paused = Pause(
+        id=7, kind="channel", name="email", channel=None, reason=None, paused_by="ops",
+        paused_at=LONG_AGO, resumed_at=None, waiting=3,
+    )  # fmt: skip
+    assert resume(paused).url == "/pauses/7/resume"
+    assert resume(replace(paused, resumed_at=FRESH)) is None
 
 
 def test_what_the_doctor_advises_comes_last():
