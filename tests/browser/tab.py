@@ -105,7 +105,10 @@ class Tab:
             with suppress(Failed):
                 return self.js(expression)
 
-        return wait_for(holds)
+        try:
+            return wait_for(holds)
+        except TimeoutError as error:
+            raise TimeoutError(f"{expression}; {self.faults}") from error
 
     def text(self, selector: str = "body") -> str:
         """Return the text that an element shows."""

@@ -14,7 +14,7 @@ from tests.keys import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
 
-READY = "!document.getElementById('loading') && document.querySelector('.entry')"
+READY = "!document.getElementById('loading')"
 SHOWN = """
 [...document.querySelectorAll(".entry")].filter((entry) => entry.checkVisibility())
   .map((entry) => entry.id)
