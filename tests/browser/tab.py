@@ -11,6 +11,7 @@ from tests.browser.devtools import Chromium, Failed
 from tests.waiting import wait_for
 
 DESKTOP, PHONE = (1280, 900), (375, 800)
+PICTURE_PX = 3000
 ENABLED = ("Page", "Runtime", "Log", "Network")
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, ""), " ": (32, " ")}
 # What a policy refuses is told in the page alone, so each page gets an ear before its own scripts.
@@ -149,9 +150,11 @@ class Tab:
             self.call("Input.dispatchMouseEvent", type=kind, **where)
 
     def picture(self, file: Path) -> None:
-        """Write what the whole page looks like, as PNG."""
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        file.write_bytes(base64.b64decode(data))
+        """Write what the page looks like, down to PICTURE_PX, as PNG."""
+        box = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        part = box | {"height": min(box["height"], PICTURE_PX), "scale": 1}
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=part)
+        file.write_bytes(base64.b64decode(shot["data"]))
 
     def all_faults(self) -> list[str]:
         """Return `faults`, and what the policy of the page that is shown has refused."""

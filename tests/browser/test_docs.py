@@ -62,9 +62,9 @@ def send(tab, operation):
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: f"{view[0][0]}-{view[1]}")
 def test_the_page_is_without_faults(view, tab, picture):
     tab.look_as(*view)
-    read(tab)
-    tab.js("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    read(tab, "#op-enqueue")
     picture(tab)
+    tab.js("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     width = view[0][0]
     assert tab.js(WIDTH) <= width, beyond(tab, width)
     assert not axe.findings(tab)

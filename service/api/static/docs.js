@@ -14,6 +14,13 @@ const anchor = (id, name) => make("a", { class: "anchor", href: `#${id}`, "aria-
 
 const region = (name, text) => make("pre", { tabindex: "0", role: "region", "aria-label": name }, text);
 
+// What is between backticks is code.
+const worded = (text) => text.split("`").map((part, place) => (place % 2 ? code(part) : part));
+
+function parted(list, isFirst) {
+  return [list.filter((one) => isFirst(one)), list.filter((one) => !isFirst(one))];
+}
+
 // A table that is wider than a phone moves within its own region.
 function table(name, heads, rows) {
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
@@ -56,8 +63,8 @@ function instance(schema, schemas) {
 }
 
 function showAnswer(operation, schemas) {
-  const [status, answer] = Object.entries(operation.responses)[0];
-  const schema = answer.content?.["application/json"]?.schema;
+  const status = Object.keys(operation.responses).filter((one) => one < "300").at(-1);
+  const schema = operation.responses[status].content?.["application/json"]?.schema;
   if (!schema) return [];
   const text = JSON.stringify(instance(schema, schemas), null, 2);
   return [make("details", {}, make("summary", {}, `What ${status} looks like`), region(`An answer ${status}`, text))];
@@ -79,15 +86,19 @@ function showOperation(path, method, operation, schemas) {
     parts.push(make("h4", {}, "Body"), ...Object.entries(content).map(([media, { schema }]) =>
       make("p", {}, code(media), " ", schema.description || typeOf(schema))));
   }
-  parts.push(make("h4", {}, "Answers"), table(`Answers of ${name}`, ["Status", ""],
-    Object.entries(operation.responses).map(([status, answer]) => {
-      const json = answer.content?.["application/json"];
-      return answer.$ref
-        ? [status, make("a", { href: `#status-${status}` }, "a problem")]
-        : [status, make("span", {}, answer.description, " ", json ? typeOf(json.schema) : "")];
-    })), ...showAnswer(operation, schemas));
-  parts.push(...showSamples(operation["x-codeSamples"], name), showTrial(path, method, operation));
-  return make("section", { class: "entry", id, "data-name": name }, ...parts);
+  const [problems, answers] = parted(Object.entries(operation.responses), ([, answer]) => answer.$ref);
+  parts.push(make("h4", {}, "Answers"), table(`Answers of ${name}`, ["Status", ""], answers.map(([status, answer]) => {
+    const json = answer.content?.["application/json"];
+    return [status, make("span", {}, answer.description, " ", json ? typeOf(json.schema) : "")];
+  })));
+  if (problems.length) {
+    parts.push(make("p", {}, "Problems: ", ...problems.flatMap(([status]) =>
+      [make("a", { href: `#status-${status}` }, status), " "])));
+  }
+  parts.push(...showAnswer(operation, schemas));
+  const use = [...showSamples(operation["x-codeSamples"], name), showTrial(path, method, operation)];
+  return make("section", { class: "entry operation", id, "data-name": name },
+    make("div", {}, ...parts), make("div", { class: "use" }, ...use));
 }
 
 // The same request in several languages; a choice counts for all examples of the page.
@@ -241,7 +252,7 @@ function showProblems(problems) {
   for (const [name, { status, title, advice }] of Object.entries(problems)) {
     if (!lists.has(status)) lists.set(status, []);
     lists.get(status).push(make("dl", { class: "entry", id: name, "data-name": name },
-      make("dt", {}, code(name), " ", anchor(name, name)), make("dd", {}, `${title}.`), make("dd", {}, advice)));
+      make("dt", {}, code(name), " ", anchor(name, name)), make("dd", {}, `${title}.`), make("dd", {}, ...worded(advice))));
   }
   return [...lists].map(([status, entries]) =>
     make("section", { id: `status-${status}`, class: "group" }, make("h3", {}, String(status)), ...entries));
@@ -287,8 +298,8 @@ function arrive() {
 async function show() {
   const api = await (await fetch("/openapi.json")).json();
   byId("loading").remove();
-  for (const part of api.info.description.split("\n\n")) byId("about").append(make("p", {}, part));
-  byId("key-about").append(api.components.securitySchemes.key.description.replaceAll("`", ""));
+  for (const part of api.info.description.split("\n\n")) byId("about").append(make("p", {}, ...worded(part)));
+  byId("key-about").append(...worded(api.components.securitySchemes.key.description));
   byId("settings").textContent = `export NOTIFY_URL=${location.origin}\nexport NOTIFY_KEY=nk_…`;
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(methods)) {
