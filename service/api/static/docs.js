@@ -29,6 +29,13 @@ function table(name, heads, rows) {
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name }, whole);
 }
 
+// What may be given, or comes: its name, where, whether it must be, its type, and what it means.
+function fields(rows) {
+  return make("dl", { class: "fields" }, ...rows.flatMap(([name, place, isRequired, schema, about]) => [
+    make("dt", {}, code(name), make("span", { class: "soft" }, ` ${place} `, typeOf(schema), isRequired ? ", required" : "")),
+    make("dd", {}, ...worded(about || ""))]));
+}
+
 // Name a schema as a person would: a link to a type, or the JSON types it may have.
 function typeOf(schema) {
   if (schema.$ref) {
@@ -79,8 +86,8 @@ function showOperation(path, method, operation, schemas) {
     make("p", {}, [operation.summary + ".", operation.description].filter(Boolean).join(" ")),
   ];
   if (operation.parameters) {
-    parts.push(make("h4", {}, "Parameters"), table(`Parameters of ${name}`, ["Name", "In", "Type", ""],
-      operation.parameters.map((one) => [code(one.name), one.in, typeOf(one.schema), one.description || ""])));
+    parts.push(make("h4", {}, "Parameters"), fields(operation.parameters.map((one) =>
+      [one.name, one.in, one.required, one.schema, one.description])));
   }
   if (operation.requestBody) {
     parts.push(make("h4", {}, "Body"), ...Object.entries(content).map(([media, { schema }]) =>
@@ -239,11 +246,11 @@ async function ask({ method, url, headers, body }, result) {
 function showType([name, schema]) {
   const id = `type-${name}`;
   const required = new Set(schema.required || []);
-  const rows = Object.entries(schema.properties || {}).map(([field, type]) => [code(field), typeOf(type),
-    [required.has(field) && "Required.", type.description].filter(Boolean).join(" ")]);
+  const rows = Object.entries(schema.properties || {}).map(([field, type]) =>
+    [field, "", required.has(field), type, type.description]);
   const about = [schema.description, schema.enum?.join(" · ")].filter(Boolean).join(" ");
   return make("section", { class: "entry", id, "data-name": name }, make("h3", {}, `${name} `, anchor(id, name)),
-    make("p", {}, about), ...(rows.length ? [table(`Fields of ${name}`, ["Field", "Type", ""], rows)] : []));
+    make("p", {}, about), ...(rows.length ? [fields(rows)] : []));
 }
 
 // One list for each status; each code is a place that `type` of a problem leads to.
