@@ -12,7 +12,14 @@ from service.config.settings import Settings
 from service.console.console import MENU, add_console
 from service.metrics import ApiMetrics
 
-NO_SCREENS = {"/console/static/{name}", "/console/{path}"}
+# Files, events and frames; and what the inbox caught, which test_try.py lets arrive first.
+NO_SCREENS = {
+    "/console/{path}",
+    "/console/static/{name}",
+    "/console/search/export",
+    "/console/notifications/{id}/events",
+    *(f"/console/try/caught/{{key}}{part}" for part in ("", "/mail", "/source")),
+}
 # Of a screen of one notification, its states: a page of each shows other parts.
 STATES = ("sent", "mail", "failed", "expired", "cancelled", "sending", "retried", "queued", "later")
 

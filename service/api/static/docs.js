@@ -32,7 +32,7 @@ function table(name, heads, rows) {
 // What may be given, or comes: its name, where, whether it must be, its type, and what it means.
 function fields(rows) {
   return make("dl", { class: "fields" }, ...rows.flatMap(([name, place, isRequired, schema, about]) => [
-    make("dt", {}, code(name), make("span", { class: "soft" }, ` ${place} `, typeOf(schema), isRequired ? ", required" : "")),
+    make("dt", {}, code(name), make("span", { class: "soft" }, place ? ` ${place}, ` : " ", typeOf(schema), isRequired ? ", required" : "")),
     make("dd", {}, ...worded(about || ""))]));
 }
 
