@@ -160,6 +160,16 @@ class Tab:
         """Return `faults`, and what the policy of the page that is shown has refused."""
         return self.faults + [f"refused: {line}" for line in self.js("window.refusedByPolicy")]
 
+    def strangers(self) -> list[str]:
+        """Return what was requested elsewhere; what is in a page itself, as data:, is not."""
+        return [url for url in self.asked if not url.startswith((f"{self.origin}/", "data:"))]
+
+    def hold_still(self) -> None:
+        """Let the page refresh nothing from now on."""
+        self.js(
+            "document.addEventListener('htmx:beforeRequest', (event) => event.preventDefault())"
+        )
+
     def _heard(self, event: dict[str, Any]) -> None:
         """Take one event of the browser, if it is of this tab or of a frame in it."""
         session, method, params = event.get("sessionId"), event["method"], event["params"]

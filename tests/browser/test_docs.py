@@ -69,7 +69,7 @@ def test_the_page_is_without_faults(view, tab, picture):
     assert tab.js(WIDTH) <= width, beyond(tab, width)
     assert not axe.findings(tab)
     assert not tab.all_faults()
-    assert all(url.startswith((tab.origin, "data:,")) for url in tab.asked)
+    assert tab.strangers() == []
 
 
 def test_tab_comes_to_everything(tab):

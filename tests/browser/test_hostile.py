@@ -21,7 +21,7 @@ def assert_harmless(tab, size):
     assert tab.js("window.ran") is None
     assert tab.js("document.querySelectorAll('[data-xss]').length") == 0
     assert tab.js("document.title").endswith("Notifications")
-    assert all(url.startswith(tab.origin) for url in tab.asked)
+    assert tab.strangers() == []
     assert not tab.all_faults()
     text = tab.text()
     assert hostile.SUM_RUN not in text
