@@ -22,8 +22,8 @@ OPTIONS = (
     "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
     "--disable-extensions", "--disable-sync", "--disable-gpu", "--disable-dev-shm-usage",
-    "--hide-scrollbars", "--metrics-recording-only", "--mute-audio", "--password-store=basic", "--lang=en-US",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--metrics-recording-only", "--mute-audio", "--password-store=basic", "--lang=en-US",
+    "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 FREE_FROM = 10  # descriptors below are the shell's
 

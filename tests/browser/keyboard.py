@@ -25,7 +25,8 @@ FOCUS = """
   return {
     place: window.controls.indexOf(element),
     name: element.outerHTML.slice(0, 120),
-    isSeen: element.matches("PARTED") || style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2
+    isSeen: (element.matches("PARTED")
+        || style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2)
       && box.width > 0 && box.height > 0
       && box.right > 0 && box.left < innerWidth && box.bottom > 0 && box.top < innerHeight,
   };
