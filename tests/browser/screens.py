@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any, cast
+from unittest.mock import MagicMock
 from uuid import UUID
 
 from aiohttp import web
@@ -48,7 +49,7 @@ def paths() -> list[str]:
 
 async def made() -> web.Application:
     """Build the application; no handler of it is called."""
-    nowhere = cast("Any", None)
+    nowhere = MagicMock()  # what it would need to answer
     return create_app(
         Settings(), nowhere, nowhere, ApiMetrics(CollectorRegistry()), keys=nowhere, ring=nowhere,
         pages=add_console,
