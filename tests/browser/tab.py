@@ -167,7 +167,8 @@ class Tab:
     def hold_still(self) -> None:
         """Let the page refresh nothing from now on."""
         self.js(
-            "document.addEventListener('htmx:beforeRequest', (event) => event.preventDefault())"
+            "for (const name of ['htmx:beforeRequest', 'htmx:beforeSwap'])"
+            " document.addEventListener(name, (event) => event.preventDefault())"
         )
 
     def _heard(self, event: dict[str, Any]) -> None:
