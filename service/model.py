@@ -15,6 +15,14 @@ class Channel(StrEnum):
     LOG = "log"
 
 
+class PauseKind(StrEnum):
+    """What can be paused."""
+
+    DESTINATION = "destination"  # as workers call it: an origin, or the domain of a mail
+    CHANNEL = "channel"
+    PRODUCER = "producer"
+
+
 class Status(StrEnum):
     """Where a notification stands. The last four are ends; `failed` can be redriven."""
 
@@ -72,7 +80,7 @@ class Notification:
     attempt: int
     max_attempts: int | None
     send_at: datetime | None
-    due_at: datetime
+    due_at: datetime | None  # None: a pause keeps it
     expires_at: datetime | None
     reference: str | None
     idempotency_key: str | None
@@ -85,6 +93,21 @@ class Notification:
     transaction_id: str | None  # that enqueued it: an xid8, up to 2^64
     traceparent: str | None
     attempts: list[Attempt] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A pause, and how many notifications wait for it, up to the limit of who asked."""
+
+    id: int
+    kind: str
+    name: str
+    channel: str | None  # of a destination
+    reason: str | None
+    paused_by: str
+    paused_at: datetime
+    resumed_at: datetime | None  # since then, those that waited come back
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +228,96 @@ class Gauges:
     sending: int
     is_estimate: bool
     oldest_due_age: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The same by lane; `quiet`: queued on quiet days, for later, in any lane."""
+
+    queued: list[int]  # of each of LANES
+    quiet: int
+    sending: int
+    is_estimate: bool
+    oldest_due_age: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How things stand. All of `at` to `oldest_due_s` are None if no dispatcher ever led.
+
+    `at`: when the leader looked, `age_s` ago. `failed`: in the last hour; `in_time`, `late`: sent
+    today (UTC), within 10 s and later.
+    """
+
+    at: datetime | None
+    age_s: float | None
+    leader: str | None
+    queued: list[int] | None  # of each of LANES
+    quiet: int | None
+    sending: int | None
+    is_estimate: bool | None
+    oldest_due_s: float | None  # None as well: nothing was due
+    failed: int
+    in_time: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """What came in and went out in one minute. `came_in` None: not known."""
+
+    minute: datetime
+    came_in: int | None
+    went_out: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What went to one destination in the last hour; sql/destinations.sql explains each.
+
+    `destination` "": all others of its channel.
+    """
+
+    channel: str
+    destination: str
+    sends: int
+    failures: int
+    per_min: float
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
+    last_failed_at: datetime | None
+    state: str | None  # breaker, pace, name, share; None: nothing is kept back
+    state_since: datetime | None
+    state_until: datetime | None
+    state_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationMinute:
+    """What one destination took in one minute. `p50_ms`, `p99_ms` None: nothing was sent."""
+
+    minute: datetime
+    sends: int
+    failures: int
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LivingWorker:
+    """A worker that was heard of in the last 30 s. `leases` None: too many to count."""
+
+    worker: str
+    host: str
+    version: str
+    slots: int
+    in_flight: int
+    per_s: float
+    beat_at: datetime
+    leases: int | None
 
 
 @dataclass(frozen=True, slots=True)

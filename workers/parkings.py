@@ -76,10 +76,16 @@ class Parkings:
 
 
 def spelled(channel: str, name: str, why: Parked, url: str) -> Kept | None:
-    """Spell a destination as notify.destination_of() does; None: it is no place of that kind."""
-    if channel == Channel.EMAIL and "://" in name:
-        name = name.partition(" ")[2]
-    elif origin(name) != name:
+    """Spell what is kept back; None: it is no destination of which the ledger knows."""
+    destination = destination_of(channel, name)
+    if destination is None:
         return None
     url_hash = sha256(url.encode()).hexdigest() if url else ""
-    return Kept(channel=channel, destination=name, state=why, url_hash=url_hash)
+    return Kept(channel=channel, destination=destination, state=why, url_hash=url_hash)
+
+
+def destination_of(channel: str, name: str) -> str | None:
+    """Spell a destination as notify.destination_of() does; None: it is no place of that kind."""
+    if channel == Channel.EMAIL and "://" in name:
+        return name.partition(" ")[2]
+    return name if origin(name) == name else None

@@ -27,6 +27,7 @@ from workers.names import Names
 from workers.pace import Paces
 from workers.parkings import Parkings
 from workers.ready_set import ReadySet
+from workers.rollups import Rollups
 from workers.sender import Sender
 from workers.settler import Settler
 from workers.shortage import Shortages
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
 CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for senders to cut off what still runs
 SETTLE_EXTRA_S = 2.0  # beyond the grace: for the settler to settle that
-HEART_EXTRA_S = 0.25  # at the end: for the last beat
+HEART_EXTRA_S = 0.5  # at the end: for the last beat, and what was counted since the last minute
 
 
 class Worker:
@@ -67,11 +68,13 @@ class Worker:
         metrics.in_hand.set_function(lambda: slots.in_hand)
         self._clock = Clock()
         outage = Outage("postgresql", role="worker")
+        rollups = Rollups()
         self._settler = Settler(
             settings,
             metrics,
             store=Store(settings, metrics, self._name, "settler", outage),
             slots=slots,
+            rollups=rollups,
         )
         parkings = Parkings()
         self._senders = senders(
@@ -100,6 +103,8 @@ class Worker:
             store=Store(settings, metrics, self._name, "heart", Quiet("postgresql")),
             slots=slots,
             parkings=parkings,
+            rollups=rollups,
+            clock=self._clock,
             settled=lambda: self._settler.settled,
             outage=outage,
         )

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
 import psycopg
 from msgspec import Struct
 
@@ -24,6 +25,7 @@ from workers.claim import Claim, Ended, Key, Parked
 from workers.ledger_session import Session
 from workers.parkings import Kept, Parking
 from workers.refusals import Refusal, Refusals
+from workers.rollups import Row
 
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 # Two results beside the statuses of the ledger.
@@ -71,6 +73,7 @@ select notify.beat(%s::pg_catalog.text, %s::pg_catalog.text, %s::pg_catalog.text
 NOTE_DESTINATIONS = (
     "select notify.note_destinations(%s, %s::pg_catalog.jsonb, %s::pg_catalog.jsonb)"
 )
+ADD_MINUTES = "select notify.add_minutes(%s::pg_catalog.jsonb)"
 
 
 class Settled(Struct, frozen=True, kw_only=True, gc=False):
@@ -258,6 +261,11 @@ class Store:
         ]
         gone = [asdict(kept) for kept in ended]
         self._session.rows(NOTE_DESTINATIONS, (self.worker, json.dumps(rows), json.dumps(gone)))
+
+    def add_minutes(self, at_s: float, rows: Sequence[Row]) -> None:
+        """Add what was counted in the minute that began at `at_s`, since 1970."""
+        counts = msgspec.json.encode({"at": at_s, "rows": rows}).decode()
+        self._session.rows(ADD_MINUTES, (counts,))
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

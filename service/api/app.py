@@ -16,6 +16,7 @@ from service.api import health
 from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
+from service.api.destinations import DestinationsHandler
 from service.api.docs import described, docs_page, docs_policy, go_to_docs, static
 from service.api.door import Door
 from service.api.ends import Ends
@@ -25,6 +26,7 @@ from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
 from service.api.operate import OperateHandler
 from service.api.parts import AddPages, Parts
+from service.api.pauses import PausesHandler
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
 from service.api.wait import WAITING_MAX, WaitHandler
@@ -38,6 +40,7 @@ from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
 from service.ledger.key_store import KeyStore
 from service.ledger.listener import Listener
+from service.ledger.pause_store import PauseStore
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
 from service.logs.outage import Outage
 from service.metrics import ApiMetrics
@@ -98,6 +101,7 @@ def create_app(
     metrics.waiting.set_function(ends.count)
     operate = OperateHandler(settings, store, reads, metrics)
     key = KeysHandler(keys, clock)
+    pauses = PausesHandler(PauseStore(lambda: reads.pool.connection()))
     door = Door(ring, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
@@ -128,6 +132,10 @@ def create_app(
     get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
     post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
+    get("/pauses", limited(pauses.list, lists), 200, 503, need=OPERATE)
+    post("/pauses", pauses.pause, 200, 201, 503, need=OPERATE)
+    post("/pauses/{id}/resume", pauses.resume, 200, 503, need=OPERATE)
+    get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)
     post("/keys", key.create, 201, need=ADMIN)
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)

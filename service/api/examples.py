@@ -40,6 +40,16 @@ def redriving(now: datetime) -> Examples:
     return {name: {"value": body} for name, body in bodies.items()}
 
 
+def pausing() -> Examples:
+    """Return bodies of POST /pauses by name."""
+    bodies: dict[str, dict[str, Any]] = {
+        "destination": {"kind": "destination", "name": "https://example.org", "reason": "It moves."},
+        "channel": {"kind": "channel", "name": "email"},
+        "producer": {"kind": "producer", "name": "shop"},
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
 def making_keys() -> Examples:
     """Return bodies of POST /keys by name."""
     team = {"kind": "team", "recipients": ["*@example.org", "https://hooks.example.org/*"]}

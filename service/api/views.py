@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from service.http.problems import ProblemDocument
-from service.model import Channel, Outcome, Status
+from service.model import Channel, Outcome, PauseKind, Status
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -69,7 +69,8 @@ class Summary(msgspec.Struct, kw_only=True):
     """A notification in a list.
 
     Without scope read:payload the recipient is masked, `a…@host`, and of a receiver's answer only
-    the code is shown: `last_error` is null. `transaction_id`: PostgreSQL's, of the transaction that
+    the code is shown: `last_error` is null. `due_at` is null while a pause keeps it queued.
+    `transaction_id`: PostgreSQL's, of the transaction that
     enqueued it; a text, as it may be larger than what JavaScript holds exactly.
     """
 
@@ -82,7 +83,7 @@ class Summary(msgspec.Struct, kw_only=True):
     attempt: int
     max_attempts: int | None
     send_at: datetime | None
-    due_at: datetime
+    due_at: datetime | None
     expires_at: datetime | None
     reference: str | None
     idempotency_key: str | None
@@ -173,6 +174,37 @@ class RedriveReport(msgspec.Struct, frozen=True):
     next: UUID | None
 
 
+class DestinationView(msgspec.Struct, frozen=True):
+    """What went to one destination in the last hour; a minute is seen some 20 s after its end.
+
+    `destination`: the origin of a URL, the domain of an address; empty: all others of its channel,
+    and of `email` also the mail server of all. `failures`: attempts that did not send. `p50_ms`,
+    `p99_ms`: how long half of the attempts took at most, and 99 of 100. `state`: what workers keep
+    back from it now: `breaker` (it fails), `pace` (it throttles), `share` (it is slow), `name` (its
+    name is being looked up); null: nothing. More words may come.
+    """
+
+    channel: str
+    destination: str
+    sends: int
+    failures: int
+    per_min: float
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
+    last_failed_at: datetime | None
+    state: str | None
+    state_since: datetime | None
+    state_until: datetime | None
+    state_code: str | None
+
+
+class DestinationList(msgspec.Struct, frozen=True):
+    """Destinations, the busiest first."""
+
+    items: list[DestinationView]
+
+
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     """An API key, without its secret. Null: all channels or recipients, no limit, no end.
 
@@ -204,6 +236,31 @@ class KeyList(msgspec.Struct, frozen=True):
     """The API keys, newest first; the last 1000."""
 
     items: list[KeyView]
+
+
+class PauseView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is paused, since when, and why.
+
+    `channel`: of a destination. `waiting`: notifications that are queued and would be sent by now;
+    exact up to 10,000, where it stays. `resumed_at`: since then they come back; when the last one
+    has, the pause leaves the list.
+    """
+
+    id: int
+    kind: PauseKind
+    name: str
+    channel: Channel | None
+    reason: str | None
+    paused_by: str
+    paused_at: datetime
+    resumed_at: datetime | None
+    waiting: int
+
+
+class PauseList(msgspec.Struct, frozen=True):
+    """What is paused, newest first."""
+
+    items: list[PauseView]
 
 
 class Readiness(msgspec.Struct, frozen=True):

@@ -60,6 +60,11 @@ def page(base_url: str, query: Mapping[str, object], typed: Typed = UNTYPED) -> 
     return ask(base_url, f"/notifications?{urlencode(query)}", typed=typed)
 
 
+def destinations(base_url: str, limit: int, typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Read where notifications went in the last hour. Raises NotifyError."""
+    return ask(base_url, f"/destinations?limit={limit}", typed=typed)
+
+
 def cancel(base_url: str, id: str) -> dict[str, Any]:
     """Call one notification off. Raises NotifyError, also when it is too late."""
     return ask(base_url, f"/notifications/{quote(id, safe='')}/cancel", {})
@@ -68,6 +73,21 @@ def cancel(base_url: str, id: str) -> dict[str, Any]:
 def redrive(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
     """Queue dead letters again; returns what POST /redrive answers. Raises NotifyError."""
     return ask(base_url, "/redrive", body, typed=typed)
+
+
+def pauses(base_url: str) -> dict[str, Any]:
+    """Read what is paused; returns what GET /pauses answers. Raises NotifyError."""
+    return ask(base_url, "/pauses")
+
+
+def pause(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Pause something; returns what POST /pauses answers. Raises NotifyError."""
+    return ask(base_url, "/pauses", body, typed=typed)
+
+
+def resume(base_url: str, id: str) -> dict[str, Any]:
+    """End a pause. Raises NotifyError, also when there is none."""
+    return ask(base_url, f"/pauses/{quote(id, safe='')}/resume", {})
 
 
 def ask(

@@ -28,6 +28,7 @@ def add_console(parts: Parts) -> None:
         return parts.measured.route(path, handler, 200)
 
     def get(path: str, view: View, need: str) -> None:
+        pages.takes(path, need)
         router.add_get(path, made(path, pages.page(view, need)))
 
     def post(path: str, view: View) -> None:

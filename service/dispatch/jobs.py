@@ -11,6 +11,7 @@ from service.dispatch.fuse import Fuse
 from service.dispatch.interval import every
 from service.dispatch.mender import Mender
 from service.dispatch.offering import Offering
+from service.dispatch.pauses import Pauses
 from service.dispatch.payloads import Payloads
 from service.dispatch.reaper import Reaper
 from service.ledger.leader_store import LeaderStore
@@ -26,6 +27,7 @@ REDIS_INTERVAL_S = 5.0
 SLO_INTERVAL_S = 10.0
 PAYLOADS_INTERVAL_S = 60.0
 KEYS_INTERVAL_S = 60.0
+PAUSES_INTERVAL_S = 2.0
 SLO_DELTAS_MAX = 1000  # rows per call; if a call takes that many, it is called again
 
 
@@ -63,6 +65,7 @@ class Jobs:
             may_drop=lambda: not self.fuse.is_blown,
         )
         self.payloads = Payloads(store, settings.payload_days, self.mender.doubt_s)
+        self.pauses = Pauses(store)
         self._jobs = list(self._table(settings, offering))
         # An outage may begin under one lead and end under the next.
         self._outages = {job.name: Outage(job.name) for job in self._jobs}
@@ -91,14 +94,20 @@ class Jobs:
     def _table(self, settings: Settings, offering: Offering | None) -> Iterator[Job]:
         show, guarded = self._metrics, self.fuse.guarded
         queue = FigureReader(self.figures.read_queue, show.queue)
+
+        async def gauges() -> None:
+            await queue.look()
+            await self.figures.note_queue()
+
         vitals = FigureReader(self.figures.read_vitals, show.vitals)
         yield Job("home", HOME_INTERVAL_S, self.fuse.keep, is_shown=False)
         yield Job("reaper", settings.reaping_interval_mins * 60, guarded(self.reaper.reap))
-        yield Job("gauges", settings.gauges_interval_s, queue.look)
+        yield Job("gauges", settings.gauges_interval_s, gauges)
         yield Job("vitals", VITALS_INTERVAL_S, vitals.look)
         yield Job("clock", CLOCK_INTERVAL_S, guarded(self.mender.look))
         yield Job("slo", SLO_INTERVAL_S, self.fold_slo)
         yield Job("turn_keys", KEYS_INTERVAL_S, self.turn_keys)
+        yield Job("pauses", PAUSES_INTERVAL_S, guarded(self.pauses.keep))
         yield Job("partitions", PARTITIONS_INTERVAL_S, self.days.keep)
         yield Job("payloads", PAYLOADS_INTERVAL_S, guarded(self.payloads.empty))
         if offering is None:

@@ -27,6 +27,10 @@ READS = (
     "select * from notify.gauges()",
     "select * from notify.vitals()",
     "select * from notify.workers",
+    "select * from notify.now()",
+    "select * from notify.flow(15)",
+    "select * from notify.destinations(10)",
+    "select * from notify.living_workers(10, 10)",
 )
 WRITES = (
     "select notify.send('log', 'r', '{}')",

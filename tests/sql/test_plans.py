@@ -49,10 +49,10 @@ from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
 left join pg_inherits h on h.inhrelid = i.indexrelid
 left join pg_class parent on parent.oid = h.inhparent
 where t.schemaname = 'notify'
-  and t.relname not in ('quiet_days', 'settings') -- a row per day, and one row; no notification
+  and t.relname not in ('quiet_days', 'settings', 'pauses') -- small ones, without a notification
 union all
 select relname, 'SEQ SCAN', seq_scan, seq_tup_read from pg_stat_user_tables
-where schemaname = 'notify' and relname not in ('quiet_days', 'settings')
+where schemaname = 'notify' and relname not in ('quiet_days', 'settings', 'pauses')
 """
 
 
@@ -588,6 +588,15 @@ def test_the_gauges_read_the_partial_indexes_only(full):
     seen = touched(full, lambda: full.execute("select * from notify.gauges()").fetchone())
     assert seen.answer.queued > ROWS / 12
     assert seen.indexes <= {"notifications_due", "notifications_leased"}
+
+
+def test_the_stuck_rows_are_read_from_the_heads_of_the_partial_indexes(full):
+    heads, lanes = 100 + 500 + 1, 4
+    query = "select * from notify.stuck('10 s', 5)"
+    seen = touched(full, lambda: full.execute(query).fetchall())
+    assert {"overdue", "lease"} <= {row.kind for row in seen.answer}
+    assert seen.indexes <= {"notifications_due", "notifications_leased"}
+    assert seen.read.total() <= lanes * heads + DAYS * (2 * lanes + 1)
 
 
 def test_the_vitals_read_no_row_of_a_day(full):

@@ -79,6 +79,11 @@ function fieldsOf(form) {
   return body;
 }
 
+function refresh() {
+  const live = document.getElementById("live");
+  if (live) htmx.trigger(live, "refresh");
+}
+
 // <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]>
 document.addEventListener("submit", async (event) => {
   const form = event.target;
@@ -91,8 +96,8 @@ document.addEventListener("submit", async (event) => {
     const body = fieldsOf(form);
     await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
     say(form.dataset.done || "Done.", false);
-    const live = document.getElementById("live");
-    if (live) htmx.trigger(live, "refresh");
+    refresh();
+    setTimeout(refresh, 3500); // what all viewers share may be 3 s old, and workers hear within 2 s
   } catch (error) {
     say(error.message, true);
   }
@@ -113,7 +118,43 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => showTimes(document));
-document.addEventListener("htmx:afterSettle", () => showTimes(document));
+document.addEventListener("htmx:afterSwap", () => showTimes(document));
+
+// A part that is replaced keeps what the viewer has opened in it: <details id=…>. When the session
+// has ended, what comes is the login, and the whole page goes there.
+let opened = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL).pathname === "/console/login") {
+    event.detail.shouldSwap = false;
+    location.reload();
+    return;
+  }
+  opened = [...event.detail.target.querySelectorAll("details[id][open]")].map((details) => details.id);
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+});
+
+// "Stop refreshing" keeps a page as it is. What a verb asks for comes nevertheless.
+document.addEventListener("DOMContentLoaded", () => {
+  const still = document.getElementById("still");
+  still.hidden = !document.querySelector("#live[hx-trigger*='every']");
+  still.addEventListener("click", () => still.setAttribute("aria-pressed", still.ariaPressed !== "true"));
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const isAsked = event.detail.requestConfig.triggeringEvent?.type === "refresh";
+  if (document.getElementById("still").ariaPressed === "true" && !isAsked) event.preventDefault();
+});
+
+// The icon of the tab says when something is wrong: #live[data-is-bad].
+function showIcon() {
+  const icon = document.getElementById("icon");
+  icon.dataset.good ??= icon.href;
+  icon.href = document.querySelector("#live[data-is-bad]") ? icon.dataset.bad : icon.dataset.good;
+}
+document.addEventListener("DOMContentLoaded", showIcon);
+document.addEventListener("htmx:afterSettle", showIcon);
+
 // A page that could not be shown is asked for until it can: who reads it is not interrupted before.
 document.addEventListener("DOMContentLoaded", () => {
   const away = document.querySelector("[data-again-s]");

@@ -26,6 +26,10 @@ ROUTES = {
     ("GET", f"/notifications/{NOBODY}/explain"): {"read", "read:payload", "operate", "admin"},
     ("POST", f"/notifications/{NOBODY}/cancel"): {"send", "send:log", "operate", "admin"},
     ("POST", "/redrive"): {"operate", "admin"},
+    ("GET", "/destinations"): {"operate", "admin"},
+    ("GET", "/pauses"): {"operate", "admin"},
+    ("POST", "/pauses"): {"operate", "admin"},
+    ("POST", "/pauses/0/resume"): {"operate", "admin"},
     ("GET", "/keys"): {"admin"},
     ("POST", "/keys"): {"admin"},
     ("POST", "/keys/0/revoke"): {"admin"},
@@ -36,6 +40,7 @@ BODIES = {
     "/notify": LINE,
     "/notify/batch": [LINE],
     "/redrive": {"ids": [NOBODY]},
+    "/pauses": {"kind": "producer", "name": "x"},
     "/keys": {"producer": "x"},
 }
 
