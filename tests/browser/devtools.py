@@ -23,7 +23,7 @@ OPTIONS = (
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
     "--disable-extensions", "--disable-sync", "--disable-gpu", "--disable-dev-shm-usage",
     "--metrics-recording-only", "--mute-audio", "--password-store=basic", "--lang=en-US",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 FREE_FROM = 10  # descriptors below are the shell's
 

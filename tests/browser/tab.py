@@ -11,6 +11,7 @@ from tests.browser.devtools import Chromium, Failed
 from tests.waiting import wait_for
 
 DESKTOP, PHONE = (1280, 900), (375, 800)
+PICTURE_PX = 3000
 ENABLED = ("Page", "Runtime", "Log", "Network")
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, ""), " ": (32, " ")}
 # What a policy refuses is told in the page alone, so each page gets an ear before its own scripts.
@@ -105,7 +106,10 @@ class Tab:
             with suppress(Failed):
                 return self.js(expression)
 
-        return wait_for(holds)
+        try:
+            return wait_for(holds)
+        except TimeoutError as error:
+            raise TimeoutError(f"{expression}; {self.faults}") from error
 
     def text(self, selector: str = "body") -> str:
         """Return the text that an element shows."""
@@ -146,13 +150,26 @@ class Tab:
             self.call("Input.dispatchMouseEvent", type=kind, **where)
 
     def picture(self, file: Path) -> None:
-        """Write what the whole page looks like, as PNG."""
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        file.write_bytes(base64.b64decode(data))
+        """Write what the page looks like, down to PICTURE_PX, as PNG."""
+        box = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        part = box | {"height": min(box["height"], PICTURE_PX), "scale": 1}
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=part)
+        file.write_bytes(base64.b64decode(shot["data"]))
 
     def all_faults(self) -> list[str]:
         """Return `faults`, and what the policy of the page that is shown has refused."""
         return self.faults + [f"refused: {line}" for line in self.js("window.refusedByPolicy")]
+
+    def strangers(self) -> list[str]:
+        """Return what was requested elsewhere; what is in a page itself, as data:, is not."""
+        return [url for url in self.asked if not url.startswith((f"{self.origin}/", "data:"))]
+
+    def hold_still(self) -> None:
+        """Let the page refresh nothing from now on."""
+        self.js(
+            "for (const name of ['htmx:beforeRequest', 'htmx:beforeSwap'])"
+            " document.addEventListener(name, (event) => event.preventDefault())"
+        )
 
     def _heard(self, event: dict[str, Any]) -> None:
         """Take one event of the browser, if it is of this tab or of a frame in it."""

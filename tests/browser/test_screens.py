@@ -10,6 +10,8 @@ from tests.integration.api.serving import serving
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
 
 SCREENS = screens()
+# A screen that has a page for each state is looked at in all ways in two of them.
+FULLY = [path for path in SCREENS if "{" not in path or "{failed}" in path or "{sending}" in path]
 VIEWS = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 WIDTH = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
@@ -18,15 +20,21 @@ WIDTH = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidt
 def beyond(tab, width):
     """Name what is wider than the window."""
     return tab.js(
-        "[...document.querySelectorAll('body *')].filter((element) =>"
-        f" element.getBoundingClientRect().right > {width} && !element.closest('.scroll'))"
-        ".map((element) => element.outerHTML.slice(0, 120)).slice(0, 5)"
+        "[...document.querySelectorAll('body *')].filter((element) => {"
+        " const range = document.createRange(); range.selectNodeContents(element);"
+        " const right = Math.max(element.getBoundingClientRect().right,"
+        " range.getBoundingClientRect().right);"
+        f" return right > {width} && !element.closest('.scroll'); }})"
+        ".map((element) => element.outerHTML.slice(0, 200)).slice(-5)"
     )
 
 
 @pytest.mark.needs("axe")
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: f"{view[0][0]}-{view[1]}")
-@pytest.mark.parametrize("path", SCREENS)
+@pytest.mark.parametrize(
+    ("path", "view"),
+    [(path, view) for path in SCREENS for view in VIEWS if path in FULLY or view == VIEWS[2]],
+    ids=lambda value: value if isinstance(value, str) else f"{value[0][0]}-{value[1]}",
+)
 def test_a_screen_is_without_faults(path, view, seen, open_tab, picture):
     tab = open_tab(seen.api.port)
     tab.look_as(*view)
@@ -37,7 +45,7 @@ def test_a_screen_is_without_faults(path, view, seen, open_tab, picture):
     assert tab.js(WIDTH) <= width, beyond(tab, width)
     assert not axe.findings(tab)
     assert not tab.all_faults()
-    assert all(url.startswith(tab.origin) for url in tab.asked)
+    assert tab.strangers() == []
 
 
 @pytest.mark.needs("axe")
@@ -55,7 +63,7 @@ def test_a_screen_with_nothing_to_show_is_without_faults(path, size, dsn, open_t
 
 
 @SIZES
-@pytest.mark.parametrize("path", SCREENS)
+@pytest.mark.parametrize("path", FULLY)
 def test_tab_comes_to_every_control_and_one_sees_where_it_is(path, size, seen, open_tab):
     tab = open_tab(seen.api.port)
     tab.look_as(size)
@@ -63,7 +71,7 @@ def test_tab_comes_to_every_control_and_one_sees_where_it_is(path, size, seen, o
     assert not keyboard.walk(tab)
 
 
-@pytest.mark.parametrize("path", SCREENS)
+@pytest.mark.parametrize("path", FULLY)
 def test_the_first_tab_skips_to_the_content(path, seen, open_tab):
     tab = open_tab(seen.api.port)
     tab.look_as(DESKTOP)

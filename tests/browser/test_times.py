@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.browser.screens import placed, screens
+from tests.browser.screens import placed
 from tests.browser.tab import DESKTOP
+from tests.browser.test_screens import FULLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
 
@@ -22,7 +23,7 @@ WRONG = """
 
 
 @pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("path", screens())
+@pytest.mark.parametrize("path", FULLY)
 def test_times_are_those_of_the_viewers_zone(path, zone, seen, open_tab):
     tab = open_tab(seen.api.port)
     tab.look_as(DESKTOP, zone=zone)

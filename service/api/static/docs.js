@@ -14,12 +14,26 @@ const anchor = (id, name) => make("a", { class: "anchor", href: `#${id}`, "aria-
 
 const region = (name, text) => make("pre", { tabindex: "0", role: "region", "aria-label": name }, text);
 
+// What is between backticks is code.
+const worded = (text) => text.split("`").map((part, place) => (place % 2 ? code(part) : part));
+
+function parted(list, isFirst) {
+  return [list.filter((one) => isFirst(one)), list.filter((one) => !isFirst(one))];
+}
+
 // A table that is wider than a phone moves within its own region.
 function table(name, heads, rows) {
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
   const body = rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell))));
   const whole = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name }, whole);
+}
+
+// What may be given, or comes: its name, where, whether it must be, its type, and what it means.
+function fields(rows) {
+  return make("dl", { class: "fields" }, ...rows.flatMap(([name, place, isRequired, schema, about]) => [
+    make("dt", {}, code(name), make("span", { class: "soft" }, place ? ` ${place}, ` : " ", typeOf(schema), isRequired ? ", required" : "")),
+    make("dd", {}, ...worded(about || ""))]));
 }
 
 // Name a schema as a person would: a link to a type, or the JSON types it may have.
@@ -56,8 +70,8 @@ function instance(schema, schemas) {
 }
 
 function showAnswer(operation, schemas) {
-  const [status, answer] = Object.entries(operation.responses)[0];
-  const schema = answer.content?.["application/json"]?.schema;
+  const status = Object.keys(operation.responses).filter((one) => one < "300").at(-1);
+  const schema = operation.responses[status].content?.["application/json"]?.schema;
   if (!schema) return [];
   const text = JSON.stringify(instance(schema, schemas), null, 2);
   return [make("details", {}, make("summary", {}, `What ${status} looks like`), region(`An answer ${status}`, text))];
@@ -72,22 +86,26 @@ function showOperation(path, method, operation, schemas) {
     make("p", {}, [operation.summary + ".", operation.description].filter(Boolean).join(" ")),
   ];
   if (operation.parameters) {
-    parts.push(make("h4", {}, "Parameters"), table(`Parameters of ${name}`, ["Name", "In", "Type", ""],
-      operation.parameters.map((one) => [code(one.name), one.in, typeOf(one.schema), one.description || ""])));
+    parts.push(make("h4", {}, "Parameters"), fields(operation.parameters.map((one) =>
+      [one.name, one.in, one.required, one.schema, one.description])));
   }
   if (operation.requestBody) {
     parts.push(make("h4", {}, "Body"), ...Object.entries(content).map(([media, { schema }]) =>
       make("p", {}, code(media), " ", schema.description || typeOf(schema))));
   }
-  parts.push(make("h4", {}, "Answers"), table(`Answers of ${name}`, ["Status", ""],
-    Object.entries(operation.responses).map(([status, answer]) => {
-      const json = answer.content?.["application/json"];
-      return answer.$ref
-        ? [status, make("a", { href: `#status-${status}` }, "a problem")]
-        : [status, make("span", {}, answer.description, " ", json ? typeOf(json.schema) : "")];
-    })), ...showAnswer(operation, schemas));
-  parts.push(...showSamples(operation["x-codeSamples"], name), showTrial(path, method, operation));
-  return make("section", { class: "entry", id, "data-name": name }, ...parts);
+  const [problems, answers] = parted(Object.entries(operation.responses), ([, answer]) => answer.$ref);
+  parts.push(make("h4", {}, "Answers"), table(`Answers of ${name}`, ["Status", ""], answers.map(([status, answer]) => {
+    const json = answer.content?.["application/json"];
+    return [status, make("span", {}, answer.description, " ", json ? typeOf(json.schema) : "")];
+  })));
+  if (problems.length) {
+    parts.push(make("p", {}, "Problems: ", ...problems.flatMap(([status]) =>
+      [make("a", { href: `#status-${status}` }, status), " "])));
+  }
+  parts.push(...showAnswer(operation, schemas));
+  const use = [...showSamples(operation["x-codeSamples"], name), showTrial(path, method, operation)];
+  return make("section", { class: "entry operation", id, "data-name": name },
+    make("div", {}, ...parts), make("div", { class: "use" }, ...use));
 }
 
 // The same request in several languages; a choice counts for all examples of the page.
@@ -228,11 +246,11 @@ async function ask({ method, url, headers, body }, result) {
 function showType([name, schema]) {
   const id = `type-${name}`;
   const required = new Set(schema.required || []);
-  const rows = Object.entries(schema.properties || {}).map(([field, type]) => [code(field), typeOf(type),
-    [required.has(field) && "Required.", type.description].filter(Boolean).join(" ")]);
+  const rows = Object.entries(schema.properties || {}).map(([field, type]) =>
+    [field, "", required.has(field), type, type.description]);
   const about = [schema.description, schema.enum?.join(" · ")].filter(Boolean).join(" ");
   return make("section", { class: "entry", id, "data-name": name }, make("h3", {}, `${name} `, anchor(id, name)),
-    make("p", {}, about), ...(rows.length ? [table(`Fields of ${name}`, ["Field", "Type", ""], rows)] : []));
+    make("p", {}, about), ...(rows.length ? [fields(rows)] : []));
 }
 
 // One list for each status; each code is a place that `type` of a problem leads to.
@@ -241,7 +259,7 @@ function showProblems(problems) {
   for (const [name, { status, title, advice }] of Object.entries(problems)) {
     if (!lists.has(status)) lists.set(status, []);
     lists.get(status).push(make("dl", { class: "entry", id: name, "data-name": name },
-      make("dt", {}, code(name), " ", anchor(name, name)), make("dd", {}, `${title}.`), make("dd", {}, advice)));
+      make("dt", {}, code(name), " ", anchor(name, name)), make("dd", {}, `${title}.`), make("dd", {}, ...worded(advice))));
   }
   return [...lists].map(([status, entries]) =>
     make("section", { id: `status-${status}`, class: "group" }, make("h3", {}, String(status)), ...entries));
@@ -287,8 +305,8 @@ function arrive() {
 async function show() {
   const api = await (await fetch("/openapi.json")).json();
   byId("loading").remove();
-  for (const part of api.info.description.split("\n\n")) byId("about").append(make("p", {}, part));
-  byId("key-about").append(api.components.securitySchemes.key.description.replaceAll("`", ""));
+  for (const part of api.info.description.split("\n\n")) byId("about").append(make("p", {}, ...worded(part)));
+  byId("key-about").append(...worded(api.components.securitySchemes.key.description));
   byId("settings").textContent = `export NOTIFY_URL=${location.origin}\nexport NOTIFY_KEY=nk_…`;
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(methods)) {

@@ -159,6 +159,16 @@ function showIcon() {
 document.addEventListener("DOMContentLoaded", showIcon);
 document.addEventListener("htmx:afterSettle", showIcon);
 
+// A page that could not be shown is asked for until it can: who reads it is not interrupted before.
+document.addEventListener("DOMContentLoaded", () => {
+  const away = document.querySelector("[data-again-s]");
+  if (!away) return;
+  setInterval(async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    if (answer && answer.status !== 503) location.reload();
+  }, away.dataset.againS * 1000);
+});
+
 // While the service is away, a page that refreshes itself says so, and goes on asking.
 document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));
 document.addEventListener("htmx:responseError", (event) => {
