@@ -15,6 +15,14 @@ class Channel(StrEnum):
     LOG = "log"
 
 
+class PauseKind(StrEnum):
+    """What can be paused."""
+
+    DESTINATION = "destination"  # as workers call it: an origin, or the domain of a mail
+    CHANNEL = "channel"
+    PRODUCER = "producer"
+
+
 class Status(StrEnum):
     """Where a notification stands. The last four are ends; `failed` can be redriven."""
 
@@ -72,7 +80,7 @@ class Notification:
     attempt: int
     max_attempts: int | None
     send_at: datetime | None
-    due_at: datetime
+    due_at: datetime | None  # None: a pause keeps it
     expires_at: datetime | None
     reference: str | None
     idempotency_key: str | None
@@ -101,6 +109,21 @@ class Standing:
     first_claimed_at: datetime | None
     claimed_by: str | None  # a worker, host:pid
     lease_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A pause, and how many notifications wait for it, up to the limit of who asked."""
+
+    id: int
+    kind: str
+    name: str
+    channel: str | None  # of a destination
+    reason: str | None
+    paused_by: str
+    paused_at: datetime
+    resumed_at: datetime | None  # since then, those that waited come back
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
 --          alone proves nothing: a trigger may raise any, and may call another server that is away
 -- Locks    none; a subtransaction for the write, which is a delta of 0 that fold_slo() deletes
 -- Caller   claim_each(), settle_each(), release_each(), end_leases(), cancel(), requeue(), bring_forward(),
---          mend_leases(), blank(), erase()
+--          mend_leases(), blank(), erase(), put_off()
 create or replace function notify.blames_row(p_sqlstate text) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

@@ -15,11 +15,13 @@
 --          100 years; patience_in 0: the patience is over.
 --          No row where the ledger is a copy: what is due there is somebody else's to send.
 --          Status 'refused': a trigger left it out of the UPDATE, and the row is unchanged.
+--          What a pause covers is set aside and not returned.
 --          Fewer rows than ids: others have them, or they are gone.
 --          Texts are cast, because somebody may have given a column a domain type; a cast of text costs nothing
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
 -- Fence    (id, attempt): settle() and release() demand it
 -- Locks    the rows, in the order of their ids, skipping what is locked
+--          A look at pauses, once the rows are locked: what is claimed after a pause's commit knows of it
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use notifications_due, which is full of dead entries; without p_ids it uses that
 --          index
@@ -55,6 +57,7 @@ begin
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
   if p_ids is null then
+    perform notify.set_due_aside(p_limit);  -- or what is paused would be all that is found
     v_ids := '{}';
     v_has_expired := false;
     for v_lo, v_hi in select s.lo, s.hi from notify.spans() s order by s.lo desc loop
@@ -91,6 +94,12 @@ begin
 
   if v_ids is null or v_ids = '{}' then
     return;
+  end if;
+  if exists (select from notify.pauses p where p.resumed_at is null) then
+    v_ids := notify.set_aside(v_ids);
+    if v_ids = '{}' then
+      return;
+    end if;
   end if;
   v_ids := array(select i from unnest(v_ids) as i order by i);
   v_lo := v_ids[1];

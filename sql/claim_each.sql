@@ -25,6 +25,7 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 #variable_conflict use_column
 declare
+  v_now timestamptz := clock_timestamp();   -- a variable: a volatile function bounds no scan
   v_ids uuid[] := p_ids;
   v_queued constant text := 'queued';       -- a variable: see claim()
   v_half integer;
@@ -44,7 +45,7 @@ begin
         select d.id from unnest('{0,1,2,3}'::smallint[]) as lane
         cross join lateral (
           select n.id from notify.notifications n
-          where n.status = 'queued' and n.priority = lane and n.due_at <= clock_timestamp()
+          where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
             and n.id <> all (p_skip) and (v_lo is null or n.id between v_lo and v_hi)
             and ('tests' = any (p_takes) or not n.is_test)
           order by n.due_at, n.id

@@ -6,7 +6,7 @@
 -- Returns  of a webhook scheme://host, or scheme://host:port: in one spelling, as service/names/origin.py has it.
 --          Of a mail the domain in lower case, without the dot at its end. null: there is none, or it is beyond
 --          ASCII, which only workers spell
--- Caller   explain_parked()
+-- Caller   explain_parked(), explain_paused(), pause(), set_aside()
 create or replace function notify.destination_of(p_channel text, p_recipient text) returns text
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare

@@ -4,7 +4,7 @@
 --
 -- Args     p_row notify.notifications, queued
 -- Returns  (code, sentence, until, command), most important first
--- Plan     explain_road(), ahead_of(); attempts by its primary key
+-- Plan     explain_road(), explain_paused(), ahead_of(); attempts by its primary key
 -- Caller   explain()
 create or replace function notify.explain_queued(p_row notify.notifications)
 returns table (code text, sentence text, until timestamptz, command text)
@@ -33,6 +33,12 @@ begin
     return query select 'refused', 'PostgreSQL refused to move it: a trigger or a constraint that is not ours is in the'
       ' way. It is tried again each minute.', nullif(greatest(p_row.due_at, v_now), v_now),
       'notify status ' || p_row.id;
+  end if;
+  return query select * from notify.explain_paused(p_row);
+  if found then
+    return query select 'expires', 'If it is not sent by ' || notify.moment(p_row.expires_at) || ', it expires.',
+      p_row.expires_at, null::text where p_row.expires_at > v_now;
+    return;
   end if;
   return query select * from notify.explain_parked(p_row);
   v_is_kept := found;

@@ -48,7 +48,7 @@ begin
     format('grant %s in schema notify to %I', case r.may when 'execute' then 'execute on all routines'
       else 'select, insert, update, delete on all tables' end, current_user), r.stops
   from (
-    select t as name, may, t = 'notifications' and may in ('select', 'insert') or t in ('quiet_days', 'api_keys') and may = 'select' as stops
+    select t as name, may, t = 'notifications' and may in ('select', 'insert') or t in ('quiet_days', 'api_keys', 'pauses') and may = 'select' as stops
     from unnest(p_tables) as t, unnest('{select,insert,update,delete}'::text[]) as may
     where t !~ '_default$' and not has_table_privilege('notify.' || t, may)
     union all
@@ -142,6 +142,7 @@ begin
     ('destination_minutes', '{minute,channel,destination,sends,failures,took,last_code,last_failed_at}'),
     ('figures', '{at,leader,queued,quiet,sending,is_estimate,oldest_due_s}'),
     ('minutes', '{minute,sent,in_time,failed,expired}'),
+    ('pauses', '{id,kind,name,channel,reason,paused_by,paused_at,resumed_at,waits_at}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)
@@ -164,7 +165,7 @@ begin
     ('slo_daily', 'expired'), ('ledger', 'is_only'), ('ledger', 'id'), ('notifications', 'is_test'), ('notifications', 'notify_on_end'),
     ('settings', 'is_only'), ('settings', 'idempotency_window'), ('settings', 'keys_turned_at'),
     ('kept_watches', 'on_error'), ('kept_watches', 'created_at'), ('watch_faults', 'at'), ('watch_secret', 'is_only'),
-    ('api_keys', 'kind'), ('api_keys', 'created_at'), ('audit', 'at'), ('audit', 'detail')) as d(tab, col)
+    ('api_keys', 'kind'), ('api_keys', 'created_at'), ('audit', 'at'), ('audit', 'detail'), ('pauses', 'paused_at')) as d(tab, col)
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || d.tab)::regclass and a.attname = d.col and a.atthasdef)
   union all
@@ -175,7 +176,8 @@ begin
     ('notifications', 'texts_are_short'), ('attempts', 'outcome_is_known'),
     ('slo_deltas', 'result_is_known'), ('ledger', 'there_is_only_one'), ('settings', 'there_is_only_one'),
     ('kept_watches', 'on_error_is_known'), ('watch_secret', 'there_is_only_one'),
-    ('api_keys', 'kind_is_known'), ('api_keys', 'secret_is_sha256')) as k(tab, name)
+    ('api_keys', 'kind_is_known'), ('api_keys', 'secret_is_sha256'), ('pauses', 'kind_is_known'),
+    ('pauses', 'channel_if_and_only_if_destination')) as k(tab, name)
   where not exists (select from pg_constraint c
     where c.conrelid = ('notify.' || k.tab)::regclass and c.conname = k.name)
   union all
@@ -186,7 +188,7 @@ begin
   select 'index notify.' || n || case when i.indexrelid is null then ' is missing' else ' is not valid' end,
     case when i.indexrelid is not null then 'drop index notify.' || n || '; then notify migrate' end, false
   from unnest('{notifications_due,notifications_leased,notifications_failed,notifications_reference,
-    notifications_ended,watch_faults_watch}'::text[]) as n
+    notifications_ended,watch_faults_watch,pauses_in_force}'::text[]) as n
   left join pg_index i on i.indexrelid = to_regclass('notify.' || n)
   where i.indisvalid is not true
   union all

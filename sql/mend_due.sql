@@ -12,6 +12,7 @@
 --          it was created or first claimed in the future, or it is due later than anything is ever parked:
 --          then it is due now.
 --          What redrive() queued by that clock stays if nothing else proves it
+--          What a pause has set aside, until the year 3000 and later, waits on
 -- Locks    the rows that are pulled back, in the order of their ids, skipping what is locked
 -- Plan     notifications_due, and the primary key of attempts; a custom plan, so that only the days in that
 --          range are planned
@@ -33,7 +34,7 @@ begin
     select n.id, n.due_at, n.send_at, n.attempt, n.created_at, n.first_claimed_at
     from notify.notifications n
     where n.id >= p_lo and n.id < p_hi
-      and n.status = 'queued' and n.priority = p_lane and n.due_at > v_soon
+      and n.status = 'queued' and n.priority = p_lane and n.due_at > v_soon and n.due_at < '3000-01-01Z'
       and (n.due_at, n.id) > (p_after, p_after_id)
     order by n.due_at, n.id
     limit p_limit

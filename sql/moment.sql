@@ -4,7 +4,7 @@
 --
 -- Args     p_at timestamptz; null: some time
 -- Returns  such as 2026-11-26 07:30:00 UTC, whatever the session has set
--- Caller   explain(), explain_road(), explain_parked(), explain_queued(), explain_sending(), explain_ended()
+-- Caller   explain(), explain_road(), explain_parked(), explain_paused(), explain_queued(), explain_sending(), explain_ended()
 create or replace function notify.moment(p_at timestamptz) returns text
 language sql stable parallel safe set search_path = pg_catalog, pg_temp as $$
   select case when p_at is null then 'some time' when isfinite(p_at)

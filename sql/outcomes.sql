@@ -5,7 +5,7 @@
 -- Args     by_id uuid, by_reference text, by_key text, an idempotency key of the last day or so: the first
 --          that is not null finds them, and none of them all; since timestamptz, not before (null: a day ago, or
 --          ever if one of the others is given)
--- Returns  up to 1000 rows, without payload and recipient. It looks at 100,000 notifications of all producers at most
+-- Returns  up to 1000 rows, without payload and recipient; due_at null: a pause keeps it. It looks at 100,000 notifications of all producers at most
 -- Note     Unlike the view of its name it tells EXPLAIN ANALYZE nothing of how many rows of others it left out, or
 --          whether others have such a reference, and is bounded. Nothing here runs what a caller wrote
 -- Plan     primary key, or notifications_reference, backwards, one range of stretches() after the other
@@ -62,7 +62,7 @@ begin
   v_hi := (select max(i::text)::uuid from unnest(v_ids) as i);
   return query
   select n.id, n.channel, n.reference, n.idempotency_key, n.is_test, n.status, n.attempt, n.max_attempts, n.send_at,
-    n.due_at, n.expires_at, n.created_at, n.settled_at, n.last_error_code, n.last_error
+    case when n.due_at not between '3000-01-01Z' and '3999-12-31Z' then n.due_at end, n.expires_at, n.created_at, n.settled_at, n.last_error_code, n.last_error
   from notify.notifications n
   where n.id = any (v_ids) and n.id between v_lo and v_hi and n.producer = v_producer
     and (since is null or n.created_at >= since)

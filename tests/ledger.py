@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg import Connection
@@ -221,6 +221,42 @@ def take_back(db: Connection[Any], id: UUID) -> None:
 def cancel(db: Connection[Any], ids: Iterable[UUID]) -> list[Any]:
     """Call off what is queued."""
     return db.execute("select * from notify.cancel(%s::uuid[])", [list(ids)]).fetchall()
+
+
+def pause(db: Connection[Any], kind: str, name: str, **more: Any) -> int:
+    """Pause; arguments by their names in SQL, without the `p_`. Returns the id."""
+    which = {"kind": kind, "name": name} | more
+    named = SQL(", ").join(
+        SQL("{} => {}").format(Identifier(f"p_{key}"), Placeholder(key)) for key in which
+    )
+    found = db.execute(SQL("select id from notify.pause({})").format(named), which).fetchone()
+    assert found is not None
+    id: int = found.id
+    return id
+
+
+def resume(db: Connection[Any], id: int) -> bool:
+    """End a pause."""
+    found = db.execute("select notify.resume(%s) as at", [id]).fetchone()
+    assert found is not None
+    return found.at is not None
+
+
+def set_due_aside(db: Connection[Any], limit: int = 1000) -> int | None:
+    """Set aside what is paused at the head of the queue; how many, None if nothing is paused."""
+    [(count,)] = db.execute("select notify.set_due_aside(%s)", [limit]).fetchall()
+    return cast("int | None", count)
+
+
+def bring_back(db: Connection[Any], limit: int = 1000) -> int:
+    """Bring back what has waited for pauses that were resumed; how many."""
+    [(count,)] = db.execute("select notify.bring_back(%s)", [limit]).fetchall()
+    return cast("int", count)
+
+
+def paused(db: Connection[Any], id: int | None = None, count_max: int = 10_000) -> list[Any]:
+    """List the pauses, newest first."""
+    return db.execute("select * from notify.paused(%s, %s)", [id, count_max]).fetchall()
 
 
 def redrive(db: Connection[Any], **which: Any) -> Any:

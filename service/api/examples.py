@@ -9,6 +9,7 @@ from service.config.settings import Settings
 
 LATER = timedelta(hours=1)
 ID = "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"
+KEY_ID = "7m2p9xk4qd"
 
 Examples = dict[str, dict[str, Any]]
 
@@ -35,6 +36,20 @@ def redriving(now: datetime) -> Examples:
         "one": {"ids": [ID]},
         "count": {"filter": {"channel": "webhook", "last_error_code": "503"}, "dry_run": True},
         "slowly": {"filter": {"created_from": yesterday}, "limit": 10000, "rate_per_s": 20},
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def pausing() -> Examples:
+    """Return bodies of POST /pauses by name."""
+    bodies: dict[str, dict[str, Any]] = {
+        "destination": {
+            "kind": "destination",
+            "name": "https://example.org",
+            "reason": "It moves.",
+        },
+        "channel": {"kind": "channel", "name": "email"},
+        "producer": {"kind": "producer", "name": "shop"},
     }
     return {name: {"value": body} for name, body in bodies.items()}
 

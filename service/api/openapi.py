@@ -10,8 +10,10 @@ from service.api import destinations, examples
 from service.api.body import NewNotification
 from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
+from service.api.pauses import NewPause
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
+from service.api.samples import with_samples
 from service.api.views import (
     BatchReport,
     Cancellation,
@@ -21,6 +23,7 @@ from service.api.views import (
     KeyList,
     KeyMade,
     Page,
+    PauseList,
     Readiness,
     Receipt,
     RedriveReport,
@@ -86,6 +89,7 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
         Receipt, BatchReport, Detail, Explanation, Page, Cancellation, Redrive, RedriveReport,
         DestinationList, Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
+        NewPause, PauseList,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
@@ -93,7 +97,9 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},
-        "paths": paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now)),
+        "paths": with_samples(
+            paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now))
+        ),
         "components": {
             "schemas": schemas,
             "responses": problem_responses(),
@@ -154,6 +160,23 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
             requestBody={"required": True, "content": {"application/json": {
                 "schema": ref("Redrive"), "examples": to_redrive}}})},
+        "/pauses": {
+            "get": operation(
+                OPERATE, "pauses", "List what is paused, and how many wait", READ_PROBLEMS,
+                {"200": answer("The pauses, newest first.", "PauseList")}),
+            "post": operation(
+                OPERATE, "pause", "Pause a destination, a channel or a producer",
+                (404, *BODY_PROBLEMS),
+                {"201": answer("It is paused: what it covers is not sent from now on. What was "
+                               "being sent still is.", "PauseView"),
+                 "200": answer("It was paused already, and stays as it is.", "PauseView")},
+                requestBody={"required": True, "content": {"application/json": {
+                    "schema": ref("NewPause"), "examples": examples.pausing()}}})},
+        "/pauses/{id}/resume": {"post": operation(
+            OPERATE, "resume", "End a pause: what waits comes back, bit by bit",
+            (404, *MOVE_PROBLEMS),
+            {"200": answer("It has ended, now or before.", "PauseView")},
+            parameters=[PAUSE_ID])},
         "/destinations": {"get": operation(
             OPERATE, "destinations", "Where notifications went in the last hour, and how that was",
             (422, *READ_PROBLEMS),
@@ -326,7 +349,9 @@ BEARER = {
     "description": "`notify keys create` makes the first key. Until there is one, anybody who "
     "reaches the API on this machine may call.",
 }
-KEY_ID = {"name": "id", "in": "path", "required": True,
+PAUSE_ID = {"name": "id", "in": "path", "required": True,
+            "schema": {"type": "integer", "format": "int64", "minimum": 1}}  # fmt: skip
+KEY_ID = {"name": "id", "in": "path", "required": True, "example": examples.KEY_ID,
           "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 HOW_MANY = {

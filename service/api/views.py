@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from service.http.problems import ProblemDocument
-from service.model import Channel, Outcome, Status
+from service.model import Channel, Outcome, PauseKind, Status
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -69,9 +69,9 @@ class Summary(msgspec.Struct, kw_only=True):
     """A notification in a list.
 
     Without scope read:payload the recipient is masked, `a…@host`, and of a receiver's answer only
-    the code is shown: `last_error` is null. `transaction_id`: PostgreSQL's, of the transaction that
-    enqueued it; a text, as it may be larger than what JavaScript holds exactly. `repeats`: of
-    which notification this is a copy.
+    the code is shown: `last_error` is null. `due_at` is null while a pause keeps it queued.
+    `transaction_id`: PostgreSQL's, of the transaction that enqueued it; a text, as it may be larger
+    than what JavaScript holds exactly. `repeats`: of which notification this is a copy.
     """
 
     id: UUID
@@ -83,7 +83,7 @@ class Summary(msgspec.Struct, kw_only=True):
     attempt: int
     max_attempts: int | None
     send_at: datetime | None
-    due_at: datetime
+    due_at: datetime | None
     expires_at: datetime | None
     reference: str | None
     idempotency_key: str | None
@@ -237,6 +237,31 @@ class KeyList(msgspec.Struct, frozen=True):
     """The API keys, newest first; the last 1000."""
 
     items: list[KeyView]
+
+
+class PauseView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is paused, since when, and why.
+
+    `channel`: of a destination. `waiting`: notifications that are queued and would be sent by now;
+    exact up to 10,000, where it stays. `resumed_at`: since then they come back; when the last one
+    has, the pause leaves the list.
+    """
+
+    id: int
+    kind: PauseKind
+    name: str
+    channel: Channel | None
+    reason: str | None
+    paused_by: str
+    paused_at: datetime
+    resumed_at: datetime | None
+    waiting: int
+
+
+class PauseList(msgspec.Struct, frozen=True):
+    """What is paused, newest first."""
+
+    items: list[PauseView]
 
 
 class Readiness(msgspec.Struct, frozen=True):

@@ -80,6 +80,21 @@ def redrive(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict
     return ask(base_url, "/redrive", body, typed=typed)
 
 
+def pauses(base_url: str) -> dict[str, Any]:
+    """Read what is paused; returns what GET /pauses answers. Raises NotifyError."""
+    return ask(base_url, "/pauses")
+
+
+def pause(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Pause something; returns what POST /pauses answers. Raises NotifyError."""
+    return ask(base_url, "/pauses", body, typed=typed)
+
+
+def resume(base_url: str, id: str) -> dict[str, Any]:
+    """End a pause. Raises NotifyError, also when there is none."""
+    return ask(base_url, f"/pauses/{quote(id, safe='')}/resume", {})
+
+
 def ask(
     base_url: str,
     path: str,

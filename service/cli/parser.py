@@ -66,6 +66,7 @@ def parser() -> Parser:
     add_cancel(commands)
     add_send_again(commands)
     add_redrive(commands)
+    add_pauses(commands)
     add_keys(commands)
     add_privacy(commands)
     return root
@@ -300,3 +301,35 @@ def add_redrive(commands: Any) -> None:
     redrive.add_argument("--dry-run", action="store_true", help="count them and change nothing")
     add_url(redrive)
     add_form(redrive)
+
+
+def add_pauses(commands: Any) -> None:
+    """Describe `notify pause`, `notify resume` and `notify pauses`."""
+    pause = command(commands, "pause", "service.cli.pauses", "send nothing of this for now",
+        "Pause a destination, a channel or a producer. What waits stays queued, and loses no "
+        "attempt; what is being sent still is.", function="pause")  # fmt: skip
+    add_paused(pause)
+    pause.add_argument("--reason", help="why, for colleagues and producers")
+    resume = command(commands, "resume", "service.cli.pauses", "end a pause",
+        "By its ID, or by what is paused. What has waited comes back bit by bit, the oldest "
+        "first.", function="resume")  # fmt: skip
+    resume.add_argument("id", nargs="?", metavar="ID", help="as `notify pauses` shows it")
+    add_paused(resume)
+    pauses = command(commands, "pauses", "service.cli.pauses", "list what is paused",
+        "One line each, newest first: since when, by whom, how many wait, and why.",
+        function="pauses")  # fmt: skip
+    for one in (pause, resume, pauses):
+        add_url(one)
+        add_form(one)
+
+
+def add_paused(command: argparse.ArgumentParser) -> None:
+    """Describe how it is said what is paused."""
+    command.add_argument(
+        "--destination", metavar="ORIGIN", help="such as https://example.org, or a mail domain"
+    )
+    command.add_argument(
+        "--channel", choices=CHANNELS, metavar="CHANNEL",
+        help=f"{', '.join(CHANNELS)}; beside --destination: its channel",
+    )  # fmt: skip
+    command.add_argument("--producer", metavar="NAME", help="who enqueues")

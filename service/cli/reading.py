@@ -127,8 +127,11 @@ def an_id(text: str) -> str:
         ) from None
 
 
-def next_try(due_at: str, now: datetime) -> str:
-    """Say for people when a queued notification is tried next; `due_at` may be infinity."""
+def next_try(item: dict[str, Any], now: datetime) -> str:
+    """Say for people when a queued notification is tried next; its due_at may be infinity."""
+    if item.get("due_at") is None:
+        return f"paused: notify explain {item.get('id')} says why"
+    due_at = str(item["due_at"])
     try:
         wait_s = ceil((datetime.fromisoformat(due_at) - now).total_seconds())
     except ValueError:

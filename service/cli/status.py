@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(story(notification))
     if notification["status"] == "queued":
-        note(next_try(str(notification.get("due_at")), datetime.now(UTC)))
+        note(next_try(notification, datetime.now(UTC)))
     return 0
 
 

@@ -11,6 +11,7 @@ from service.dispatch.fuse import Fuse
 from service.dispatch.interval import every
 from service.dispatch.mender import Mender
 from service.dispatch.offering import Offering
+from service.dispatch.pauses import Pauses
 from service.dispatch.payloads import Payloads
 from service.dispatch.reaper import Reaper
 from service.ledger.leader_store import LeaderStore
@@ -26,6 +27,7 @@ REDIS_INTERVAL_S = 5.0
 SLO_INTERVAL_S = 10.0
 PAYLOADS_INTERVAL_S = 60.0
 KEYS_INTERVAL_S = 60.0
+PAUSES_INTERVAL_S = 2.0
 SLO_DELTAS_MAX = 1000  # rows per call; if a call takes that many, it is called again
 
 
@@ -63,6 +65,7 @@ class Jobs:
             may_drop=lambda: not self.fuse.is_blown,
         )
         self.payloads = Payloads(store, settings.payload_days, self.mender.doubt_s)
+        self.pauses = Pauses(store)
         self._jobs = list(self._table(settings, offering))
         # An outage may begin under one lead and end under the next.
         self._outages = {job.name: Outage(job.name) for job in self._jobs}
@@ -104,6 +107,7 @@ class Jobs:
         yield Job("clock", CLOCK_INTERVAL_S, guarded(self.mender.look))
         yield Job("slo", SLO_INTERVAL_S, self.fold_slo)
         yield Job("turn_keys", KEYS_INTERVAL_S, self.turn_keys)
+        yield Job("pauses", PAUSES_INTERVAL_S, guarded(self.pauses.keep))
         yield Job("partitions", PARTITIONS_INTERVAL_S, self.days.keep)
         yield Job("payloads", PAYLOADS_INTERVAL_S, guarded(self.payloads.empty))
         if offering is None:

@@ -14,6 +14,7 @@ from service.doctor.guard import guard_finding
 from service.doctor.home import home_finding
 from service.doctor.locks import doorbell_finding, lead_finding, listen_finding
 from service.doctor.mail import mail_finding
+from service.doctor.pauses import pause_findings
 from service.doctor.pooler import pooler_finding
 from service.doctor.redis import redis_findings
 from service.doctor.schema import whole_findings
@@ -83,6 +84,7 @@ async def ledger_findings(store: DoctorStore, settings: Settings) -> AsyncIterat
         ("schema", whole_findings(store)),
         ("ledger", checkup_findings(store)),
         ("days", day_findings(store, settings.retention_days)),
+        ("pauses", pause_findings(store)),
     ):
         for finding in await all_looked(what, looking):
             yield finding

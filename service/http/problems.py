@@ -80,6 +80,9 @@ KINDS: Mapping[str, Kind] = {
     "key_not_found": Kind(
         404, "There is no such key", "Check the id: of a key nk_<id>_… it is the middle part. What "
         "is revoked or expired cannot be rotated."),
+    "pause_not_found": Kind(
+        404, "There is no such pause",
+        "See GET /pauses. What was resumed leaves that list when nothing waits for it any more."),
     "method_not_allowed": Kind(
         405, "This path has no such method", "Use one of those in the Allow header."),
     "already_sending": Kind(

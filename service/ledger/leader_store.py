@@ -93,6 +93,16 @@ class LeaderStore(Store):
         """Forget the idempotency keys whose window has passed, if it is time and none is in use."""
         await self._tuples("select notify.turn_keys()")
 
+    async def set_due_aside(self, limit: int) -> int | None:
+        """Set aside what is paused among the first `limit` of each lane; None: nothing is."""
+        [(count,)] = await self._tuples("select notify.set_due_aside(%s)", [limit])
+        return cast("int | None", count)
+
+    async def bring_back(self, limit: int) -> int:
+        """Bring back what was resumed, until `limit` are due in each lane; returns how many."""
+        [(count,)] = await self._tuples("select notify.bring_back(%s)", [limit])
+        return cast("int", count)
+
     async def fold_slo(self, limit: int) -> list[Folded]:
         """Move up to `limit` rows of slo_deltas into slo_daily."""
         return await self._rows(Folded, "select * from notify.fold_slo(%s)", [limit])

@@ -12,7 +12,7 @@ RESULTS = ("in_time", "late", "failed", "expired")
 STEPS = ("make_days", "drop_days", "sweep_default", "tend_days")
 JOBS = (
     "reaper", "reconciler", "gauges", "vitals", "partitions", "payloads", "slo", "clock",
-    "turn_keys",
+    "turn_keys", "pauses",
 )  # fmt: skip
 
 

@@ -33,6 +33,9 @@ COMMANDS = {
     "cancel": ("cancel", "cancel"),
     "send_again": ("send_again", "send-again"),
     "redrive": ("redrive", "redrive"),
+    "pauses": ("pauses", "pauses"),
+    "pause": ("pause", "pause"),
+    "resume": ("resume", "resume"),
 }
 # Of /notify/batch, `notify send` does one; `notify keys` does in the database what /keys does.
 FOR_PROGRAMS = {"enqueue_batch", "keys", "create_key", "revoke_key", "rotate_key"}

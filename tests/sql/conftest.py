@@ -42,6 +42,7 @@ def shared_db(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("delete from notify.slo_deltas")
         connection.execute("delete from notify.slo_daily")
         connection.execute("delete from notify.idempotency_keys")
+        connection.execute("delete from notify.pauses")
         yield connection
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.ledger import ago, change, put, row
+from tests.ledger import ago, change, claim, pause, put, row
 
 LONG = timedelta(hours=2)
 FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
@@ -151,3 +151,12 @@ def test_an_odd_row_stops_no_other(faulty_db):
         faulty_db.execute("drop function notify.odd() cascade")
     assert row(faulty_db, odd).due_at == then
     assert all(row(faulty_db, id).due_at < then for id in others)
+
+
+def test_what_a_pause_has_set_aside_waits_on(db):
+    id = put(db, "queued", attempt=1, created_at=ago(db, "-2 hours"))
+    pause(db, "channel", "log")
+    claim(db, [id])
+    before = row(db, id)
+    assert mend(db) == (0, None, None)
+    assert row(db, id) == before

@@ -5,7 +5,7 @@ import pytest
 
 from service.ledger.migrate import migrate
 from service.ledger.schema import current_migration
-from tests.ledger import ago, change, claim, put, row, settle
+from tests.ledger import ago, change, claim, pause, put, row, settle
 from tests.producers import LEAK, role
 from tests.sql.test_migrate import yoyo
 
@@ -49,6 +49,15 @@ def test_it_tells_the_next_try_of_what_is_queued_and_the_end_of_what_has_ended(d
     [ended] = found(shop)
     assert (ended.status, ended.next_try_at) == ("sent", None)
     assert ended.settled_at == row(db, id).settled_at
+
+
+def test_what_a_pause_keeps_has_no_next_try(db, shop):
+    id = send(shop)
+    pause(db, "channel", "log")
+    assert claim(db, [id]) == []
+    [waits] = found(shop)
+    assert (waits.status, waits.next_try_at) == ("queued", None)
+    assert shop.execute("select due_at from notify.outcomes()").fetchone().due_at is None
 
 
 @pytest.mark.parametrize("where", FINDS)
@@ -158,5 +167,5 @@ def test_it_survives_a_rollback_of_the_functions_and_goes_with_its_own(db, dsn, 
     assert [o.id for o in found(shop)] == [id]
     assert yoyo(dsn, "rollback", "--revision", "0019-outcomes").returncode == 0
     assert db.execute("select to_regclass('notify.outcomes') as v").fetchone().v is None
-    assert migrate(dsn) == ["0019-outcomes", current_migration()]
+    assert migrate(dsn) == ["0019-outcomes", "0020-pauses", current_migration()]
     assert [o.id for o in found(shop)] == [id]

@@ -52,7 +52,7 @@ class Detail(TypedDict):
     reference: NotRequired[str | None]
     attempt: NotRequired[int]
     created_at: NotRequired[str]
-    due_at: NotRequired[str]
+    due_at: NotRequired[str | None]
     settled_at: NotRequired[str | None]
     last_error_code: NotRequired[str | None]
     last_error: NotRequired[str | None]

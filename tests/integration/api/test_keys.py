@@ -28,6 +28,9 @@ ROUTES = {
     ("POST", f"/notifications/{NOBODY}/send-again"): {"operate", "admin"},
     ("POST", "/redrive"): {"operate", "admin"},
     ("GET", "/destinations"): {"operate", "admin"},
+    ("GET", "/pauses"): {"operate", "admin"},
+    ("POST", "/pauses"): {"operate", "admin"},
+    ("POST", "/pauses/0/resume"): {"operate", "admin"},
     ("GET", "/keys"): {"admin"},
     ("POST", "/keys"): {"admin"},
     ("POST", "/keys/0/revoke"): {"admin"},
@@ -38,6 +41,7 @@ BODIES = {
     "/notify": LINE,
     "/notify/batch": [LINE],
     "/redrive": {"ids": [NOBODY]},
+    "/pauses": {"kind": "producer", "name": "x"},
     "/keys": {"producer": "x"},
 }
 

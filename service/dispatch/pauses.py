@@ -1,0 +1,36 @@
+"""The leader's care for pauses: what is paused leaves the head of the queue, and comes back.
+
+ops/adr/0027-pauses.md says where it waits, and why claims look at the pauses as well.
+"""
+
+import time
+from collections.abc import Callable
+
+from service.ledger.leader_store import LeaderStore
+
+ASIDE_MAX = 5000  # rows of each lane that a call looks at: what workers are offered next is in them
+BACK_MAX = 5000  # due in each lane at most, while rows come back: half of what is offered
+BUDGET_S = 1.0  # per turn
+PAUSED_S = 1.0  # between two turns while something is paused
+COMES_BACK_S = 0.2  # while something comes back
+
+
+class Pauses:
+    """Sets aside what is paused and due, and brings back what was resumed."""
+
+    def __init__(self, store: LeaderStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def keep(self) -> float | None:
+        """Do what there is to do; return the seconds until more may come, None: nothing is paused.
+
+        It goes on at once as long as most of what it looks at is paused: there may be a million.
+        """
+        ends_at = self._clock() + BUDGET_S
+        while (aside := await self._store.set_due_aside(ASIDE_MAX)) is not None:
+            if aside >= ASIDE_MAX // 2 and self._clock() < ends_at:
+                continue
+            back = await self._store.bring_back(BACK_MAX)
+            return COMES_BACK_S if back or aside >= ASIDE_MAX // 2 else PAUSED_S
+        return None

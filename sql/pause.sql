@@ -1,0 +1,65 @@
+-- pause(p_kind, p_name, p_channel, p_reason, p_actor, p_key_id) -> (id, is_new)
+--
+-- Pause what goes to a destination, by a channel, or comes from a producer: from the commit on nothing of it is
+-- claimed. Its notifications stay queued and lose no attempt, until resume(). `audit` says who paused it.
+--
+-- Args     p_kind text: destination, channel or producer; p_name text: of a destination a URL or an origin, an
+--          address or a domain; p_channel text, of a destination (null: email, or webhook if p_name has ://);
+--          p_reason text, up to 255 characters, which producers see as well (null: none); p_actor, p_key_id text: the
+--          producer and the key that ask (null: the role)
+-- Returns  id bigint, of the pause; is_new boolean: false if it was paused already, and then nothing is changed
+-- Raises   ND009: the kind is unknown, there is no such channel, the name is none, the reason is too long, or 1000
+--          pauses are in force
+-- Locks    none that a claim waits for. What was claimed before the commit is sent
+-- Plan     pauses_in_force
+-- Caller   PauseStore.pause; operators call it
+create or replace function notify.pause(
+  p_kind text, p_name text, p_channel text default null, p_reason text default null, p_actor text default null,
+  p_key_id text default null)
+returns table (id bigint, is_new boolean)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_most constant integer := 1000;
+  v_channel constant text := case when p_kind = 'destination' then
+    coalesce(p_channel, case when p_name like '%://%' then 'webhook' else 'email' end) end;
+  v_name constant text := case when p_kind <> 'destination' then p_name
+    when v_channel = 'email' then notify.destination_of('email', '@' || regexp_replace(p_name, '^.*@', ''))
+    else notify.destination_of(v_channel, p_name) end;
+  v_fault constant text := case
+    when p_kind is null or p_kind not in ('destination', 'channel', 'producer') then 'Pause a destination, a channel or a producer.'
+    when p_kind = 'channel' and coalesce(p_name, '') not in ('webhook', 'email', 'log') then 'Use webhook, email or log.'
+    when p_kind = 'destination' and v_channel not in ('webhook', 'email') then 'Only webhooks and mails have a destination.'
+    when p_kind = 'destination' and coalesce(length(v_name) not between 1 and 2048, true) then
+      'Give an origin such as https://example.org, or a mail domain such as example.org; beyond ASCII write xn--...'
+    when coalesce(length(v_name) not between 1 and 255, true) and p_kind = 'producer' then
+      'Give the producer''s name, of 1 to 255 characters.'
+    when length(p_reason) > 255 then 'Keep the reason under 256 characters.'
+    when concat(v_name, p_reason) ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then 'Leave out control characters.' end;
+begin
+  if v_fault is not null then
+    raise exception using errcode = 'ND009', message = v_fault;
+  end if;
+  if (select count(*) from notify.pauses p where p.resumed_at is null) >= v_most then
+    raise exception using errcode = 'ND009', message = format('%s pauses are in force: resume some first.', v_most);
+  end if;
+  id := nextval('notify.pauses_id_seq');
+  insert into notify.pauses (id, kind, name, channel, reason, paused_by, waits_at)
+  overriding system value
+  values (id, p_kind, v_name, v_channel, p_reason, coalesce(p_actor, session_user),
+    '3000-01-01Z'::timestamptz + id * interval '1 second')
+  on conflict do nothing;
+  is_new := found;
+  if is_new then
+    perform notify.record_use(coalesce(p_actor, session_user), p_key_id, 'pause',
+      jsonb_build_object('id', id, 'kind', p_kind, 'name', left(v_name, 255), 'channel', v_channel));
+  else
+    select p.id into id from notify.pauses p
+    where p.resumed_at is null and p.kind = p_kind and p.name = v_name and p.channel is not distinct from v_channel;
+  end if;
+  return next;
+end
+$$;
+
+comment on function notify.pause(text, text, text, text, text, text) is
+  'pause(p_kind, p_name, p_channel, p_reason, p_actor, p_key_id) -> (id, is_new)';
