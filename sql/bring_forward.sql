@@ -10,7 +10,7 @@
 -- Fence    status queued
 -- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part
 -- Plan     primary key; a custom plan, so that only the few partitions of the ids are planned
--- Caller   mend_due()
+-- Caller   mend_due(), ask_probe()
 create or replace function notify.bring_forward(p_ids uuid[], p_dues timestamptz[], p_ends timestamptz)
 returns integer
 language plpgsql set search_path = pg_catalog, pg_temp

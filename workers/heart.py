@@ -20,7 +20,8 @@ from service.process.distribution import installed_version
 from workers.loop import Loop
 from workers.parkings import Kept, Parking, Parkings
 from workers.slots import Slots
-from workers.store import Beat, Store
+from workers.standing import Standing
+from workers.store import Asked, Beat, Store
 
 BEAT_S = 10.0
 LOOK_S = 1.0  # between looks at what is kept back
@@ -36,6 +37,8 @@ class Quiet(Outage):
 class Heart(Loop):
     """Beats. What it could not write it writes later: each time it compares, and keeps no queue.
 
+    While it keeps something back, it asks at each look whether that is to be tried at once.
+
     Threads: stop is the runner's; all else is its own thread's.
     """
 
@@ -47,6 +50,7 @@ class Heart(Loop):
         store: Store,
         slots: Slots,
         parkings: Parkings,
+        standing: Standing,
         settled: Callable[[], int],
         outage: Outage,
     ) -> None:
@@ -54,12 +58,14 @@ class Heart(Loop):
         self._store = store
         self._slots = slots
         self._parkings = parkings
+        self._standing = standing
         self._settled = settled
         self._outage = outage
         self._missed = Seldom("heartbeat_missed")
         self._started_at = time.monotonic()
         self._beat_at = -math.inf
         self._written: set[Kept] = set()
+        self._heard: set[Asked] = set()
         self._says = Beat(
             host=socket.gethostname(),
             version=installed_version(),
@@ -74,7 +80,10 @@ class Heart(Loop):
         try:
             if now >= self._beat_at:
                 self._beat(now)
-            self._write(self._parkings.current(now), now)
+            current = self._parkings.current(now)
+            self._write(current, now)
+            if current:
+                self._hear(now)
         except Exception as error:
             if not (isinstance(error, DatabaseAway) and self._outage.lasts):
                 self._missed.happened(reason=first_line(error))
@@ -106,6 +115,13 @@ class Heart(Loop):
         if begun or ended:
             self._store.note_destinations(begun, ended, now)
             self._written = set(current)
+
+    def _hear(self, now: float) -> None:
+        """Let through what an operator wants to be tried at once."""
+        asked = self._store.asked_probes()
+        for one in asked - self._heard:
+            self._standing.let_through(one.channel, one.destination, now)
+        self._heard = asked
 
 
 def sendable(settings: Settings) -> list[str]:
