@@ -8,7 +8,7 @@
 --          the ledger is long: that is 4 microseconds quicker. A wrong answer costs time, nothing else
 -- Plan     65 entries of pg_inherits
 -- Caller   spans(), tend_days(), ask_end(), cancel(), discard(), end_leases(), gauges(), held(), next_lease_in(), page(),
---          reap(), redrive(), find_person()
+--          reap(), redrive(), cancel_matching(), find_person()
 create or replace function notify.is_long() returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off
 set enable_bitmapscan = off as $$

@@ -10,7 +10,7 @@
 --          400 days, or before the last million
 -- Locks    the rows that it deletes, skipping what is locked
 -- Plan     primary key, from its head
--- Caller   Store.record_use, erase(), create_key(), revoke_key(), rotate_key()
+-- Caller   Store.record_use, ApiStore.redrive, ApiStore.cancel_matching, erase(), create_key(), revoke_key(), rotate_key()
 create or replace function notify.record_use(p_actor text, p_key_id text, p_verb text, p_detail jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
 declare

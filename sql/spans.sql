@@ -7,7 +7,7 @@
 --          If the ledger is not long: (null, null), which means everything, so that no bound is compared
 -- Plan     quiet_days, as a whole: a row per day
 -- Caller   due(), claim(), claim_each(), discard(), reap(), held(), next_lease_in(), gauges(),
---          abandoned_leases(), page(), ahead_of(), explain_road()
+--          abandoned_leases(), page(), ahead_of(), explain_road(), cancel_matching(), ask_probe()
 create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

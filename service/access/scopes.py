@@ -6,7 +6,7 @@
 | `send:<channel>` | the same, on one channel                                                     |
 | `read`           | GET /notifications and one: its own producer's, masked, no payload or answer |
 | `read:payload`   | `read`, with whole recipients, payloads and answers; a test key's: of tests  |
-| `operate`        | `read`, cancel and redrive, of every producer                                |
+| `operate`        | `read`, cancel, redrive and probe, of every producer                         |
 | `admin`          | everything, and /keys                                                        |
 """
 

@@ -25,6 +25,7 @@ from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
 from service.api.operate import OperateHandler
 from service.api.parts import AddPages, Parts
+from service.api.probe import ProbeHandler
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
 from service.api.wait import WAITING_MAX, WaitHandler
@@ -127,7 +128,12 @@ def create_app(
     )  # fmt: skip
     get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
-    post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
+    for path, verb, *statuses in (
+        ("/cancel", operate.cancel_many, 200),
+        ("/redrive", operate.redrive, 200, 409),
+        ("/destinations/probe", ProbeHandler(reads, metrics).probe, 202, 404),
+    ):
+        post(path, limited(verb, lists), *statuses, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)
     post("/keys", key.create, 201, need=ADMIN)
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)

@@ -80,6 +80,10 @@ KINDS: Mapping[str, Kind] = {
     "key_not_found": Kind(
         404, "There is no such key", "Check the id: of a key nk_<id>_… it is the middle part. What "
         "is revoked or expired cannot be rotated."),
+    "destination_not_kept_back": Kind(
+        404, "Nothing keeps that destination back",
+        "No living worker has a breaker, a pace or a pause for it: what is for it is sent in its "
+        "turn. Check the spelling; `notify explain ID` names the destination of one."),
     "method_not_allowed": Kind(
         405, "This path has no such method", "Use one of those in the Allow header."),
     "already_sending": Kind(

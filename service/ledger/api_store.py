@@ -1,12 +1,14 @@
-"""What the API asks of the ledger: enqueue, read, cancel, redrive."""
+"""What the API asks of the ledger: enqueue, read, cancel, redrive, probe."""
 
 from dataclasses import asdict, replace
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.ledger.columns import columns
@@ -21,9 +23,13 @@ from service.limits import (
 from service.model import (
     Accepted,
     Attempt,
+    CalledOff,
     Cancelled,
+    Choice,
     DeadLetters,
+    NewUse,
     Notification,
+    Probed,
     Redriven,
     Sentence,
 )
@@ -47,7 +53,8 @@ SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))
 PAGE_LOOK_MAX = 20_000  # 20 ms
 # While nothing matches, page() is called again: of a long ledger each call opens few days.
 PAGE_TURNS_MAX = 10
-REDRIVE_LOOK_MAX = 100_000
+MOVE_LOOK_MAX = 100_000
+BY_DESTINATION_LOOK_MAX = 20_000  # PostgreSQL spells the destination of each of them
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
@@ -77,12 +84,30 @@ where id = any(%(ids)s) and id between %(first)s and %(last)s and status = 'fail
   and emptied_at is not null
 order by id
 """
-REDRIVE = """
-select matched, redriven, expired, more, following from notify.redrive(
+# Writes into the audit what is done, `m`, in the statement that does it.
+RECORDED = """
+  case when not %(dry_run)s then notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s::jsonb || (pg_catalog.to_jsonb(m) - '{more,following}'::text[])) end
+"""
+CANCEL_MATCHING = f"""
+select m.matched, m.cancelled, m.more, m.following, {RECORDED} from notify.cancel_matching(
+  p_look_max => %(look_max)s, p_after => %(after)s, p_channel => %(channel)s,
+  p_producer => %(producer)s, p_reference => %(reference)s, p_recipient => %(recipient)s,
+  p_destination => %(destination)s, p_from => %(created_from)s, p_until => %(created_until)s,
+  p_limit => %(limit)s, p_dry_run => %(dry_run)s) m
+"""
+REDRIVE = f"""
+select m.matched, m.redriven, m.expired, m.more, m.following, {RECORDED} from notify.redrive(
   p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
-  p_code => %(last_error_code)s, p_reference => %(reference)s, p_from => %(created_from)s,
+  p_code => %(last_error_code)s, p_reference => %(reference)s, p_producer => %(producer)s,
+  p_recipient => %(recipient)s, p_destination => %(destination)s, p_from => %(created_from)s,
   p_until => %(created_until)s, p_limit => %(limit)s, p_attempts => %(attempts)s,
-  p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s)
+  p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s) m
+"""
+ASK_PROBE = """
+select p.states, p.kept_by, p.brought, notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+  %(detail)s::jsonb || pg_catalog.to_jsonb(p))
+from notify.ask_probe(%(channel)s, %(destination)s, %(actor)s) p
 """
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
 ENQUEUE_KEYED = "select ord, id, created_at, replayed from notify.enqueue_keyed(%s::jsonb, '10 ms')"
@@ -208,6 +233,17 @@ class ApiStore(Store):
         bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
         return [id for (id,) in await self._tuples(EMPTIED, bounds)]
 
+    async def cancel_matching(
+        self, which: Choice, *, after: UUID | None, limit: int, dry_run: bool, use: NewUse
+    ) -> CalledOff:
+        """Call off what is queued and matches, the oldest after the cursor `after` first.
+
+        But for a dry run, the audit keeps `use` with the counts.
+        """
+        how = {"after": after, "limit": limit, "dry_run": dry_run}
+        [row] = await self._tuples(CANCEL_MATCHING, looked_for(which) | how | recorded(use))
+        return CalledOff(*row[:-1])
+
     async def redrive(
         self,
         which: DeadLetters,
@@ -217,15 +253,33 @@ class ApiStore(Store):
         attempts: int,
         rate_per_s: float,
         dry_run: bool,
+        use: NewUse,
     ) -> Redriven:
         """Queue dead letters again, the oldest after the cursor `after` first.
 
-        Each gets `attempts` more.
+        Each gets `attempts` more. But for a dry run, the audit keeps `use` with the counts.
         """
-        how = {"look_max": REDRIVE_LOOK_MAX, "after": after, "limit": limit, "attempts": attempts,
-               "rate_per_s": rate_per_s, "dry_run": dry_run}  # fmt: skip
-        [redriven] = await self._rows(Redriven, REDRIVE, asdict(which) | how)
-        return redriven
+        how = {"after": after, "limit": limit, "attempts": attempts, "rate_per_s": rate_per_s,
+               "dry_run": dry_run}  # fmt: skip
+        [row] = await self._tuples(REDRIVE, looked_for(which) | how | recorded(use))
+        return Redriven(*row[:-1])
+
+    async def ask_probe(self, channel: str, destination: str, *, use: NewUse) -> Probed | None:
+        """Let workers try a destination that they keep rows back from. None: they keep none."""
+        place = {"channel": channel, "destination": destination}
+        rows = await self._tuples(ASK_PROBE, place | recorded(use))
+        return Probed(*rows[0][:-1]) if rows else None
+
+
+def looked_for(which: Choice) -> dict[str, Any]:
+    """Return what narrows a search, and how many rows it may look at."""
+    look_max = MOVE_LOOK_MAX if which.destination is None else BY_DESTINATION_LOOK_MAX
+    return asdict(which) | {"look_max": look_max}
+
+
+def recorded(use: NewUse) -> dict[str, Any]:
+    """Return what the audit keeps, as parameters."""
+    return asdict(use) | {"detail": Jsonb(use.detail)}
 
 
 def not_accepted(

@@ -298,6 +298,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
         "list",
         "cancel",
         "redrive",
+        "probe",
         "doctor",
         "top",
     ],

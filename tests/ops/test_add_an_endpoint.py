@@ -30,7 +30,9 @@ COMMANDS = {
     "explain": ("explain", "explain"),
     "page": ("page", "list"),
     "cancel": ("cancel", "cancel"),
+    "cancel_many": ("cancel_many", "cancel"),
     "redrive": ("redrive", "redrive"),
+    "probe": ("probe", "probe"),
 }
 # Of /notify/batch, `notify send` does one; `notify keys` does in the database what /keys does.
 FOR_PROGRAMS = {"enqueue_batch", "keys", "create_key", "revoke_key", "rotate_key"}

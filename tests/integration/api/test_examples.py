@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from tests.explaining import beat, note, state
 from tests.integration.api.serving import Api
 from tests.keys import bearer, make
 
@@ -28,6 +29,8 @@ def pasted(value: Any) -> bytes:
 def test_every_body_is_taken(api: Api, db: Connection[Any]) -> None:
     key, other = bearer(make(db, "admin")), make(db, "send", producer="other")
     api.read_keys()
+    beat(db)
+    note(db, state("https://hooks.example.org"), state("example.org", channel="email"))
     found = examples(api.get("/openapi.json").json)
     assert {path for _, _, path, _, _ in found} >= {"/notify", "/notify/batch", "/redrive", "/keys"}
     for name, method, path, media, value in found:
