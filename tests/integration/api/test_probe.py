@@ -87,6 +87,8 @@ def test_who_asked_and_what_came_of_it_is_written_down(api: Api, db, kept, event
     ("argv", "asked"),
     [
         ([HOOKS], ("webhook", HOOKS)),
+        (["HTTPS://Hooks.Example:443/"], ("webhook", HOOKS)),
+        (["Example.ORG."], ("email", "example.org")),
         (["example.org"], ("email", "example.org")),
         (["example.org", "--channel", "email"], ("email", "example.org")),
         ([], ("email", "")),
