@@ -156,15 +156,57 @@ class SentAgain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetters:
-    """A choice of dead letters: those that match every field that is not None."""
+class Choice:
+    """A choice of notifications: those that match every field that is not None."""
 
-    ids: list[UUID] | None = None
     channel: str | None = None
-    last_error_code: str | None = None
+    producer: str | None = None
     reference: str | None = None
+    recipient: str | None = None
+    destination: str | None = None  # as notify.destination_of() spells it
     created_from: datetime | None = None
     created_until: datetime | None = None  # exclusive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters(Choice):
+    """A choice of dead letters."""
+
+    ids: list[UUID] | None = None
+    last_error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUse:
+    """Who uses a verb, and for what, as the audit keeps it; `actor` is a producer."""
+
+    actor: str
+    key_id: str | None
+    verb: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """What a cancel of all that match did, or what it would do."""
+
+    matched: int
+    cancelled: int
+    more: bool  # whether the limits left some out
+    following: UUID | None  # the cursor to go on with, if there are more
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A destination that is to be tried at once.
+
+    `states`: why it is kept back; `kept_by`: how many workers do; `brought`: how many of its
+    notifications fall due for it.
+    """
+
+    states: list[str]
+    kept_by: int
+    brought: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +254,6 @@ class Use:
     id: int
     at: datetime
     actor: str
-    key_id: str | None
-    verb: str
-    detail: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A use that is to be written into the audit; `actor` None: our role in the database."""
-
-    actor: str | None
     key_id: str | None
     verb: str
     detail: dict[str, Any]

@@ -143,6 +143,7 @@ begin
     ('figures', '{at,leader,queued,quiet,sending,is_estimate,oldest_due_s}'),
     ('minutes', '{minute,sent,in_time,failed,expired}'),
     ('pauses', '{id,kind,name,channel,reason,paused_by,paused_at,resumed_at,waits_at}'),
+    ('probes', '{channel,destination,asked_at,asked_by}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)

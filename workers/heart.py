@@ -25,7 +25,8 @@ from workers.loop import Loop
 from workers.parkings import Kept, Parking, Parkings
 from workers.rollups import Rollups, Row
 from workers.slots import Slots
-from workers.store import Beat, Store
+from workers.standing import Standing
+from workers.store import Asked, Beat, Store
 
 BEAT_S = 10.0
 LOOK_S = 1.0  # between looks at what is kept back
@@ -44,6 +45,8 @@ class Quiet(Outage):
 class Heart(Loop):
     """Beats. What it could not write it writes later: each time it compares, and keeps no queue.
 
+    While it keeps something back, it asks at each look whether that is to be tried at once.
+
     Threads: stop is the runner's; all else is its own thread's.
     """
 
@@ -57,6 +60,7 @@ class Heart(Loop):
         parkings: Parkings,
         rollups: Rollups,
         clock: Clock,
+        standing: Standing,
         settled: Callable[[], int],
         outage: Outage,
     ) -> None:
@@ -66,6 +70,7 @@ class Heart(Loop):
         self._parkings = parkings
         self._rollups = rollups
         self._clock = clock
+        self._standing = standing
         self._settled = settled
         self._outage = outage
         self._missed = Seldom("heartbeat_missed")
@@ -75,6 +80,7 @@ class Heart(Loop):
         self._minute = self._this_minute()
         self._minutes: deque[tuple[int, list[Row]]] = deque(maxlen=UNWRITTEN_MAX)
         self._minutes_at = math.inf  # when they are to be written
+        self._heard: set[Asked] = set()
         self._says = Beat(
             host=socket.gethostname(),
             version=installed_version(),
@@ -89,7 +95,10 @@ class Heart(Loop):
         try:
             if now >= self._beat_at:
                 self._beat(now)
-            self._write(self._parkings.current(now), now)
+            current = self._parkings.current(now)
+            self._write(current, now)
+            if current:
+                self._hear(now)
             self._turn_minute(now)
             if now >= self._minutes_at:
                 self._write_minutes(now)
@@ -129,6 +138,13 @@ class Heart(Loop):
         if begun or ended:
             self._store.note_destinations(begun, ended, now)
             self._written = set(current)
+
+    def _hear(self, now: float) -> None:
+        """Let through what an operator wants to be tried at once."""
+        asked = self._store.asked_probes()
+        for one in asked - self._heard:
+            self._standing.let_through(one.channel, one.destination, now)
+        self._heard = asked
 
     def _turn_minute(self, now: float) -> None:
         """Once a minute is over, take what was counted in it."""

@@ -43,7 +43,7 @@ class Parking:
 class Parkings:
     """What this worker keeps back now.
 
-    Threads: any sender may call note, and the heart current.
+    Threads: any sender may call note, and the heart current and let_through.
     """
 
     def __init__(self) -> None:
@@ -73,6 +73,21 @@ class Parkings:
                 del self._known[key]
             known = list(self._known.items())
         return {kept: parking for key, parking in known if (kept := spelled(*key)) is not None}
+
+    def let_through(self, channel: str, destination: str, now: float) -> dict[str, set[str]]:
+        """Expect all that is kept back there now; what is kept back again is noted again.
+
+        Return its names, as senders have them, with the URLs that are left alone.
+        """
+        places: dict[str, set[str]] = {}
+        with self._lock:
+            for key, parking in self._known.items():
+                kept = spelled(*key)
+                if kept is not None and (kept.channel, kept.destination) == (channel, destination):
+                    _, name, _, url = key
+                    places.setdefault(name, set()).update({url} - {""})
+                    parking.until = min(parking.until, now)
+        return places
 
 
 def spelled(channel: str, name: str, why: Parked, url: str) -> Kept | None:

@@ -32,6 +32,7 @@ from workers.sender import Sender
 from workers.settler import Settler
 from workers.shortage import Shortages
 from workers.slots import Slots
+from workers.standing import Standing
 from workers.store import Store
 
 if TYPE_CHECKING:
@@ -77,13 +78,14 @@ class Worker:
             rollups=rollups,
         )
         parkings = Parkings()
+        standing = Standing(Breakers(settings, metrics), Paces(), parkings)
         self._senders = senders(
             settings,
             metrics,
             self._clock,
             slots,
             outbox=self._settler.inbox,
-            parkings=parkings,
+            standing=standing,
             sandbox=sandbox,
             tracer=tracer,
         )
@@ -105,6 +107,7 @@ class Worker:
             parkings=parkings,
             rollups=rollups,
             clock=self._clock,
+            standing=standing,
             settled=lambda: self._settler.settled,
             outage=outage,
         )
@@ -158,13 +161,12 @@ def senders(
     slots: Slots,
     *,
     outbox: Outbox,
-    parkings: Parkings,
+    standing: Standing,
     sandbox: str | None = None,
     tracer: "Tracer | None" = None,
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
     by_name = channels(settings, clock.now, sandbox)
-    breakers, paces = Breakers(settings, metrics), Paces()
     shortages, names, doubts = Shortages(metrics), Names(), Doubts()
     return [
         Sender(
@@ -172,9 +174,7 @@ def senders(
             settings,
             metrics,
             channels=by_name,
-            breakers=breakers,
-            paces=paces,
-            parkings=parkings,
+            standing=standing,
             shortages=shortages,
             names=names,
             doubts=doubts,

@@ -8,7 +8,6 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
 from workers.attempts import Attempts
-from workers.breakers import Breakers
 from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play
 from workers.channels.simulator import Simulated, is_played
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
@@ -19,8 +18,6 @@ from workers.loop import Loop
 from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, unsent_result
-from workers.pace import Paces
-from workers.parkings import Parkings
 from workers.plays import Plays
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
@@ -49,9 +46,7 @@ class Sender(Loop):
         metrics: WorkerMetrics,
         *,
         channels: Mapping[str, Channel],
-        breakers: Breakers,
-        paces: Paces,
-        parkings: Parkings,
+        standing: Standing,
         shortages: Shortages,
         names: Names,
         doubts: Doubts,
@@ -63,7 +58,7 @@ class Sender(Loop):
         super().__init__(f"sender-{number}", metrics)
         self._channels = channels
         self._send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
-        self._standing = Standing(breakers, paces, parkings)
+        self._standing = standing
         self._shortages = shortages
         self._slots = slots
         self._outbox = outbox

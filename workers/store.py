@@ -8,7 +8,8 @@ import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -70,6 +71,7 @@ select notify.beat(%s::pg_catalog.text, %s::pg_catalog.text, %s::pg_catalog.text
   %s::pg_catalog.text, %s::pg_catalog.text[], pg_catalog.make_interval(secs => %s), %s, %s,
   %s::pg_catalog.int8, pg_catalog.make_interval(secs => %s))
 """
+ASKED_PROBES = "select channel, destination, asked_at from notify.asked_probes()"
 NOTE_DESTINATIONS = (
     "select notify.note_destinations(%s, %s::pg_catalog.jsonb, %s::pg_catalog.jsonb)"
 )
@@ -94,6 +96,14 @@ class Beat:
     environment: str | None
     channels: list[str]
     patience_s: float
+
+
+class Asked(NamedTuple):
+    """A destination that is to be tried at once, and when that was asked for."""
+
+    channel: str
+    destination: str
+    asked_at: datetime
 
 
 class Store:
@@ -266,6 +276,10 @@ class Store:
         """Add what was counted in the minute that began at `at_s`, since 1970."""
         counts = msgspec.json.encode({"at": at_s, "rows": rows}).decode()
         self._session.rows(ADD_MINUTES, (counts,))
+
+    def asked_probes(self) -> set[Asked]:
+        """Read which destinations are to be tried at once."""
+        return {Asked(*row) for row in self._session.rows(ASKED_PROBES, ())}
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

@@ -28,6 +28,7 @@ from service.api.measured import Handler, Measured
 from service.api.operate import OperateHandler
 from service.api.parts import AddPages, Parts
 from service.api.pauses import PausesHandler
+from service.api.probe import ProbeHandler
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
 from service.api.wait import WAITING_MAX, WaitHandler
@@ -102,7 +103,6 @@ def create_app(
     ends = waited_for(settings, reads, direct_url)
     metrics.waiting.set_function(ends.count)
     operate = OperateHandler(settings, store, reads, metrics)
-    key = KeysHandler(keys, clock)
     door = Door(ring, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
@@ -133,13 +133,15 @@ def create_app(
     get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
     post("/notifications/{id}/send-again", operate.send_again, 202, 409, 503, need=OPERATE)
-    post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
+    for path, verb, *statuses in (
+        ("/cancel", operate.cancel_many, 200),
+        ("/redrive", operate.redrive, 200, 409),
+        ("/destinations/probe", ProbeHandler(reads, metrics).probe, 202, 404),
+    ):
+        post(path, limited(verb, lists), *statuses, 503, need=OPERATE)
     add_pauses(get, post, reads, lists)
     get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)
-    get("/keys", limited(key.list, lists), 200, need=ADMIN)
-    post("/keys", key.create, 201, need=ADMIN)
-    post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
-    post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
+    add_keys(get, post, KeysHandler(keys, clock), lists)
     get("/healthz", health.sandbox if is_sandbox else health.alive, 200)
     get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
@@ -157,6 +159,16 @@ def create_app(
     app.on_shutdown.append(ends.close)
     app.cleanup_ctx.append(flushed(batcher, batches, aside))
     return app
+
+
+def add_keys(
+    get: Callable[..., None], post: Callable[..., None], key: KeysHandler, lists: ReadLimit
+) -> None:
+    """Add what admins ask of keys."""
+    get("/keys", limited(key.list, lists), 200, need=ADMIN)
+    post("/keys", key.create, 201, need=ADMIN)
+    post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
+    post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
 
 
 def add_pauses(

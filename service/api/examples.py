@@ -54,6 +54,28 @@ def pausing() -> Examples:
     return {name: {"value": body} for name, body in bodies.items()}
 
 
+def cancelling(now: datetime) -> Examples:
+    """Return bodies of POST /cancel by name."""
+    yesterday = rfc3339(now - timedelta(days=1))
+    bodies: dict[str, dict[str, Any]] = {
+        "count": {"filter": {"channel": "email", "reference": "campaign-7"}, "dry_run": True},
+        "one producer's": {
+            "filter": {"producer": "shop", "created_from": yesterday},
+            "limit": 10000,
+        },
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def probing() -> Examples:
+    """Return bodies of POST /destinations/probe by name."""
+    bodies = {
+        "webhooks": {"channel": "webhook", "destination": "https://hooks.example.org"},
+        "mails": {"channel": "email", "destination": "example.org"},
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
 def making_keys() -> Examples:
     """Return bodies of POST /keys by name."""
     team = {"kind": "team", "recipients": ["*@example.org", "https://hooks.example.org/*"]}

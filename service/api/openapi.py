@@ -8,15 +8,18 @@ import msgspec
 from service.access.scopes import ADMIN, CANCEL, OPERATE, READ, SEND
 from service.api import destinations, examples
 from service.api.body import NewNotification
+from service.api.cancel_many import CancelFilter, CancelMany
 from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
 from service.api.pauses import NewPause
+from service.api.probe import Probe
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
 from service.api.samples import with_samples
 from service.api.views import (
     BatchReport,
     Cancellation,
+    CancelReport,
     DestinationList,
     Detail,
     Explanation,
@@ -24,6 +27,7 @@ from service.api.views import (
     KeyMade,
     Page,
     PauseList,
+    ProbeReport,
     Readiness,
     Receipt,
     RedriveReport,
@@ -72,12 +76,6 @@ ONE_OF_BOTH = {
         for name, other in (("ids", "filter"), ("filter", "ids"))
     ]
 }
-NARROWS = {
-    "anyOf": [
-        {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
-        for name in RedriveFilter.__struct_fields__
-    ]
-}
 
 
 def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
@@ -87,19 +85,18 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     """
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
-        Receipt, BatchReport, Detail, Explanation, Page, Cancellation, Redrive, RedriveReport,
-        DestinationList, Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
-        NewPause, PauseList,
+        Receipt, BatchReport, Detail, Explanation, Page, Cancellation, CancelMany, CancelReport,
+        Redrive, RedriveReport, Probe, ProbeReport, DestinationList, Readiness, ProblemDocument,
+        NewKey, KeyMade, KeyList, Rotation, NewPause, PauseList,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
-    schemas["RedriveFilter"] |= NARROWS
+    schemas["RedriveFilter"] |= narrows(RedriveFilter)
+    schemas["CancelFilter"] |= narrows(CancelFilter)
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},
-        "paths": with_samples(
-            paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now))
-        ),
+        "paths": with_samples(paths(examples.enqueueing(settings, inbox_url, now), now)),
         "components": {
             "schemas": schemas,
             "responses": problem_responses(),
@@ -109,8 +106,18 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     })  # fmt: skip
 
 
-def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
-    """Describe every path a client uses, with these examples of bodies."""
+def narrows(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Say that a filter has one field at least."""
+    return {
+        "anyOf": [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+            for name in kind.__struct_fields__
+        ]
+    }
+
+
+def paths(to_enqueue: Examples, now: datetime) -> dict[str, Any]:
+    """Describe every path a client uses, with examples of bodies that are right at `now`."""
     return {
         "/notify": {"post": operation(
             SEND, "enqueue", "Deliver this to them", (409, *BODY_PROBLEMS),
@@ -154,12 +161,24 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             READ, "page", "List notifications, newest first", (422, *READ_PROBLEMS),
             {"200": answer("One page, no totals. Go on while there is a `next`.", "Page")},
             parameters=query_parameters())},
+        "/cancel": {"post": operation(
+            OPERATE, "cancel_many", "Call off all that are queued and match, or count them",
+            BODY_PROBLEMS,
+            {"200": answer("What was called off; what would be, for a dry run.", "CancelReport")},
+            requestBody={"required": True, "content": {"application/json": {
+                "schema": ref("CancelMany"), "examples": examples.cancelling(now)}}})},
         "/redrive": {"post": operation(
             OPERATE, "redrive", "Queue failed notifications again, or count them",
             (409, *BODY_PROBLEMS),
             {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
             requestBody={"required": True, "content": {"application/json": {
-                "schema": ref("Redrive"), "examples": to_redrive}}})},
+                "schema": ref("Redrive"), "examples": examples.redriving(now)}}})},
+        "/destinations/probe": {"post": operation(
+            OPERATE, "probe", "Try a destination at once that workers keep notifications back from",
+            (404, *BODY_PROBLEMS),
+            {"202": answer("It will be tried within seconds: what will happen.", "ProbeReport")},
+            requestBody={"required": True, "content": {"application/json": {
+                "schema": ref("Probe"), "examples": examples.probing()}}})},
         "/pauses": {
             "get": operation(
                 OPERATE, "pauses", "List what is paused, and how many wait", READ_PROBLEMS,

@@ -141,10 +141,12 @@ def detail(notification: Notification) -> Detail:
     )
 
 
-def json_response(value: msgspec.Struct) -> web.Response:
-    """Render 200."""
+def json_response(value: msgspec.Struct, status: int = 200) -> web.Response:
+    """Render a document."""
     return web.Response(
-        body=msgspec.json.encode(value), headers={"Content-Type": "application/json"}
+        status=status,
+        body=msgspec.json.encode(value),
+        headers={"Content-Type": "application/json"},
     )
 
 

@@ -206,6 +206,36 @@ class DestinationList(msgspec.Struct, frozen=True):
     items: list[DestinationView]
 
 
+class CancelReport(msgspec.Struct, frozen=True):
+    """What became of a cancel of all that match, or what would.
+
+    `matched`: queued ones that were meant, up to the limit. `cancelled`: how many of them were
+    called off; of the others somebody was moving some at this moment, or a trigger of the
+    database's own keeps them. `more`: whether the limit left some out, or too many were looked at
+    in one go: then `next` is the cursor that goes on from there.
+    """
+
+    matched: int
+    cancelled: int
+    more: bool
+    next: UUID | None
+
+
+class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What will happen to a destination that is to be tried at once.
+
+    `states`: why it is kept back: breaker, pace or url, and more words may come. `workers`: how
+    many keep it back. `brought`: how many of its notifications fall due for it.
+    """
+
+    channel: str
+    destination: str
+    states: list[str]
+    workers: int
+    brought: int
+    sentence: str
+
+
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     """An API key, without its secret. Null: all channels or recipients, no limit, no end.
 

@@ -75,6 +75,19 @@ def send_again(base_url: str, id: str) -> dict[str, Any]:
     return ask(base_url, f"/notifications/{quote(id, safe='')}/send-again", {})
 
 
+def cancel_many(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Call off all that match; returns what POST /cancel answers. Raises NotifyError."""
+    return ask(base_url, "/cancel", body, typed=typed)
+
+
+def probe(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Have a destination tried; returns what POST /destinations/probe answers. Raises NotifyError.
+
+    It raises also when nothing keeps that destination back.
+    """
+    return ask(base_url, "/destinations/probe", body, typed=typed)
+
+
 def redrive(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
     """Queue dead letters again; returns what POST /redrive answers. Raises NotifyError."""
     return ask(base_url, "/redrive", body, typed=typed)

@@ -67,6 +67,7 @@ def parser() -> Parser:
     add_send_again(commands)
     add_redrive(commands)
     add_pauses(commands)
+    add_probe(commands)
     add_keys(commands)
     add_privacy(commands)
     return root
@@ -266,9 +267,11 @@ def add_destinations(commands: Any) -> None:
 def add_cancel(commands: Any) -> None:
     """Describe `notify cancel`."""
     cancel = command(commands, "cancel", "service.cli.operate", "call off what is still queued",
-        "One line for each ID; the exit code is 1 if one of them could not be cancelled: what is "
-        "being sent cannot be called back.", function="cancel")  # fmt: skip
-    cancel.add_argument("ids", nargs="+", metavar="ID")
+        "By ID, one line for each; or all that match every option given, the oldest first: then it "
+        "prints the counts, and --dry-run only counts. The exit code is 1 if one of them could not "
+        "be cancelled: what is being sent cannot be called back.", function="cancel")  # fmt: skip
+    cancel.add_argument("ids", nargs="*", metavar="ID")
+    add_filter(cancel)
     add_url(cancel)
     add_json(cancel)
 
@@ -291,14 +294,9 @@ def add_redrive(commands: Any) -> None:
         "as a new one. Prints the counts. Try --dry-run first.",
         function="redrive")  # fmt: skip
     redrive.add_argument("ids", nargs="*", metavar="ID")
-    redrive.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
+    add_filter(redrive)
     redrive.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
-    redrive.add_argument("--reference", help="as it was given when they were enqueued")
-    redrive.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
-    redrive.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
-    redrive.add_argument("--limit", type=whole, metavar="N", help="at most so many; default 1000")
     redrive.add_argument("--rate", type=finite, metavar="N", help="due per second; default 100")
-    redrive.add_argument("--dry-run", action="store_true", help="count them and change nothing")
     add_url(redrive)
     add_form(redrive)
 
@@ -333,3 +331,36 @@ def add_paused(command: argparse.ArgumentParser) -> None:
         help=f"{', '.join(CHANNELS)}; beside --destination: its channel",
     )  # fmt: skip
     command.add_argument("--producer", metavar="NAME", help="who enqueues")
+
+
+def add_filter(command: argparse.ArgumentParser) -> None:
+    """Describe which notifications a command is for, and how many of them."""
+    command.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
+    command.add_argument("--producer", help="who enqueued them")
+    command.add_argument("--reference", help="as it was given when they were enqueued")
+    command.add_argument("--recipient", help="to whom they go, whole")
+    command.add_argument("--destination", help="a webhook's https://host, or the domain of mails")
+    command.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
+    command.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
+    command.add_argument("--limit", type=whole, metavar="N", help="at most so many; default 1000")
+    command.add_argument("--dry-run", action="store_true", help="count them and change nothing")
+
+
+def add_probe(commands: Any) -> None:
+    """Describe `notify probe`."""
+    probe = command(commands, "probe", "service.cli.operate", "try a destination at once",
+        "For a destination that workers keep notifications back from, as `notify explain ID` says: "
+        "each of them lets one through within seconds, whatever is left of its wait or of the "
+        "pause that the receiver asked for. If that one arrives, the others follow.",
+        function="probe")  # fmt: skip
+    probe.add_argument(
+        "destination", nargs="?", default="", metavar="DESTINATION",
+        help="a webhook's https://host, or the domain of mails; none, with --channel email: the "
+        "mail server of all",
+    )  # fmt: skip
+    probe.add_argument(
+        "--channel", choices=CHANNELS, metavar="CHANNEL",
+        help="default: webhook for what has ://, else email",
+    )  # fmt: skip
+    add_url(probe)
+    add_form(probe)

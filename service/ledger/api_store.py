@@ -1,6 +1,7 @@
-"""What the API asks of the ledger: enqueue, read, cancel, redrive."""
+"""What the API asks of the ledger: enqueue, read, cancel, redrive, probe."""
 
 from dataclasses import asdict, replace
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -22,10 +23,13 @@ from service.limits import (
 from service.model import (
     Accepted,
     Attempt,
+    CalledOff,
     Cancelled,
+    Choice,
     DeadLetters,
+    NewUse,
     Notification,
-    Recorded,
+    Probed,
     Redriven,
     SentAgain,
     Sentence,
@@ -53,7 +57,8 @@ SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))
 PAGE_LOOK_MAX = 20_000  # 20 ms
 # While nothing matches, page() is called again: of a long ledger each call opens few days.
 PAGE_TURNS_MAX = 10
-REDRIVE_LOOK_MAX = 100_000
+MOVE_LOOK_MAX = 100_000
+BY_DESTINATION_LOOK_MAX = 20_000  # PostgreSQL spells the destination of each of them
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
@@ -96,18 +101,30 @@ select id, created_at, state,
     %(detail)s || jsonb_build_object('copy', id)) end
 from notify.send_again(%(id)s)
 """
-COUNTS = "select matched, redriven, expired, more, following"
-REDRIVE = """
-from notify.redrive(
-  p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
-  p_code => %(last_error_code)s, p_reference => %(reference)s, p_from => %(created_from)s,
-  p_until => %(created_until)s, p_limit => %(limit)s, p_attempts => %(attempts)s,
-  p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s)
+# Writes into the audit what is done, `m`, in the statement that does it.
+RECORDED = """
+  case when not %(dry_run)s then notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s::jsonb || (pg_catalog.to_jsonb(m) - '{more,following}'::text[])) end
 """
-# In the same statement: both are done, or neither.
-RECORD_COUNTS = """,
-  notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
-    %(detail)s || jsonb_build_object('matched', matched, 'redriven', redriven))
+CANCEL_MATCHING = f"""
+select m.matched, m.cancelled, m.more, m.following, {RECORDED} from notify.cancel_matching(
+  p_look_max => %(look_max)s, p_after => %(after)s, p_channel => %(channel)s,
+  p_producer => %(producer)s, p_reference => %(reference)s, p_recipient => %(recipient)s,
+  p_destination => %(destination)s, p_from => %(created_from)s, p_until => %(created_until)s,
+  p_limit => %(limit)s, p_dry_run => %(dry_run)s) m
+"""
+REDRIVE = f"""
+select m.matched, m.redriven, m.expired, m.more, m.following, {RECORDED} from notify.redrive(
+  p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
+  p_code => %(last_error_code)s, p_reference => %(reference)s, p_producer => %(producer)s,
+  p_recipient => %(recipient)s, p_destination => %(destination)s, p_from => %(created_from)s,
+  p_until => %(created_until)s, p_limit => %(limit)s, p_attempts => %(attempts)s,
+  p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s) m
+"""
+ASK_PROBE = """
+select p.states, p.kept_by, p.brought, notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+  %(detail)s::jsonb || pg_catalog.to_jsonb(p))
+from notify.ask_probe(%(channel)s, %(destination)s, %(actor)s) p
 """
 AUDIT_PAGE = f"""
 select ids, following from notify.audit_page(
@@ -245,7 +262,7 @@ class ApiStore(Store):
         """Cancel what nobody is sending; returns what each notification that exists is now."""
         return await self._rows(Cancelled, "select * from notify.cancel(%s)", [ids])
 
-    async def send_again(self, id: UUID, use: Recorded) -> SentAgain | None:
+    async def send_again(self, id: UUID, use: NewUse) -> SentAgain | None:
         """Enqueue a copy of what has ended; if one is made, the audit gets `use` with its id.
 
         None: there is no such notification. Raises Refused.
@@ -259,6 +276,17 @@ class ApiStore(Store):
         bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
         return [id for (id,) in await self._tuples(EMPTIED, bounds)]
 
+    async def cancel_matching(
+        self, which: Choice, *, after: UUID | None, limit: int, dry_run: bool, use: NewUse
+    ) -> CalledOff:
+        """Call off what is queued and matches, the oldest after the cursor `after` first.
+
+        But for a dry run, the audit keeps `use` with the counts.
+        """
+        how = {"after": after, "limit": limit, "dry_run": dry_run}
+        [row] = await self._tuples(CANCEL_MATCHING, looked_for(which) | how | recorded(use))
+        return CalledOff(*row[:-1])
+
     async def redrive(
         self,
         which: DeadLetters,
@@ -268,18 +296,16 @@ class ApiStore(Store):
         attempts: int,
         rate_per_s: float,
         dry_run: bool,
-        use: Recorded,
+        use: NewUse,
     ) -> Redriven:
         """Queue dead letters again, the oldest after the cursor `after` first.
 
-        Each gets `attempts` more. Unless it is a dry run, the audit gets `use` with the counts.
+        Each gets `attempts` more. But for a dry run, the audit keeps `use` with the counts.
         """
-        how = {"look_max": REDRIVE_LOOK_MAX, "after": after, "limit": limit, "attempts": attempts,
-               "rate_per_s": rate_per_s, "dry_run": dry_run}  # fmt: skip
-        recorded = asdict(use) | {"detail": Jsonb(use.detail)}
-        query = COUNTS + ("" if dry_run else RECORD_COUNTS) + REDRIVE
-        [row] = await self._tuples(query, asdict(which) | how | recorded)
-        return Redriven(*row[:5])
+        how = {"after": after, "limit": limit, "attempts": attempts, "rate_per_s": rate_per_s,
+               "dry_run": dry_run}  # fmt: skip
+        [row] = await self._tuples(REDRIVE, looked_for(which) | how | recorded(use))
+        return Redriven(*row[:-1])
 
     async def audit(
         self,
@@ -297,6 +323,23 @@ class ApiStore(Store):
         asked = {"verb": verb, "actor": actor, "key_id": key_id, "before": before, "limit": limit}
         [(ids, following)] = await self._tuples(AUDIT_PAGE, asked)
         return (await self._rows(Use, USES, [ids]) if ids else []), following
+
+    async def ask_probe(self, channel: str, destination: str, *, use: NewUse) -> Probed | None:
+        """Let workers try a destination that they keep rows back from. None: they keep none."""
+        place = {"channel": channel, "destination": destination}
+        rows = await self._tuples(ASK_PROBE, place | recorded(use))
+        return Probed(*rows[0][:-1]) if rows else None
+
+
+def looked_for(which: Choice) -> dict[str, Any]:
+    """Return what narrows a search, and how many rows it may look at."""
+    look_max = MOVE_LOOK_MAX if which.destination is None else BY_DESTINATION_LOOK_MAX
+    return asdict(which) | {"look_max": look_max}
+
+
+def recorded(use: NewUse) -> dict[str, Any]:
+    """Return what the audit keeps, as parameters."""
+    return asdict(use) | {"detail": Jsonb(use.detail)}
 
 
 def not_accepted(

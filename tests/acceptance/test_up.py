@@ -299,6 +299,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
         "cancel",
         "send-again",
         "redrive",
+        "probe",
         "doctor",
         "top",
     ],

@@ -16,11 +16,13 @@ from psycopg.sql import SQL, Identifier
 
 from service.ledger.migrate import migrate
 from tests.conftest import url_of
+from tests.explaining import beat, note, state
 from tests.grafana import queries, sql
 from tests.ledger import (
     ago,
     bring_back,
     cancel,
+    cancel_matching,
     claim,
     due,
     pause,
@@ -293,6 +295,74 @@ def test_a_redrive_by_reference_reads_no_more_than_it_finds(full):
     seen = touched(full, lambda: redrive(full, reference=reference, dry_run=True))
     assert seen.read["notifications_reference"] == 1
     assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
+
+
+ONCE = 1.5  # with the dead entries that the tests before have left
+
+
+def queued_in(db):
+    query = "select count(*) as n from notify.notifications where status = 'queued'"
+    return db.execute(query).fetchone().n
+
+
+@pytest.mark.parametrize(
+    "which",
+    [{"channel": "log"}, {"producer": "nobody"}, {"recipient": "nobody"}, {"destination": "x"}],
+)
+def test_a_cancel_by_filter_reads_what_is_queued_once(full, which):
+    seen = touched(full, lambda: cancel_matching(full, dry_run=True, limit=ROWS, **which))
+    queued = queued_in(full)
+    assert seen.answer.matched == (queued if which == {"channel": "log"} else 0)
+    assert walked(seen) == {"notifications_due"}
+    assert seen.read.total() <= ONCE * queued
+
+
+def test_a_cancel_by_filter_moves_its_rows_by_their_keys(full):
+    seen = touched(full, lambda: cancel_matching(full, limit=BATCH))
+    assert (seen.answer.cancelled, seen.answer.more) == (BATCH, True)
+    assert seen.indexes == {"notifications_due", "notifications_pkey"}
+    assert seen.read["SEQ SCAN"] == 0
+    assert seen.read.total() <= ONCE * queued_in(full) + 10 * BATCH
+
+
+@pytest.mark.parametrize("channel", ["log", "email"])
+def test_a_cancel_where_more_is_queued_than_may_be_looked_at_walks_the_key(full, channel):
+    seen = touched(
+        full, lambda: cancel_matching(full, channel=channel, look_max=3000, dry_run=True)
+    )
+    assert seen.answer.more
+    assert seen.indexes == {"notifications_due", "notifications_pkey"}
+    assert seen.read.total() <= 2 * 3000 + 2 * A_LOOK_AT_THE_ENDS + 100
+
+
+def test_a_cancel_by_time_reads_the_days_it_names_only(full):
+    until = ago(full, "7 days")
+    seen = touched(full, lambda: cancel_matching(full, until=until, limit=ROWS, dry_run=True))
+    assert seen.answer.matched > BATCH
+    assert len(seen.partitions) <= 4 < DAYS
+    assert seen.read.total() <= ONCE * 4 * queued_in(full) / DAYS
+
+
+def test_a_cancel_by_reference_reads_no_more_than_it_finds(full):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    seen = touched(full, lambda: cancel_matching(full, reference=reference, dry_run=True))
+    assert seen.read["notifications_reference"] == 1
+    assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
+
+
+def test_a_probe_looks_at_a_bounded_number_of_what_is_parked(full):
+    def ask():
+        beat(full)
+        note(full, state("https://hooks.example"))
+        query = "select * from notify.ask_probe('webhook', 'https://hooks.example')"
+        return full.execute(query).fetchone()
+
+    seen = touched(full, ask)
+    assert seen.answer.brought == 0
+    of_small_tables = {"SEQ SCAN", "destination_state_pkey", "probes_pkey", "workers_pkey"}
+    assert walked(seen) - of_small_tables == {"notifications_due"}
+    assert seen.read.total() <= 4 * (5000 + DAYS) + A_LOOK_AT_THE_ENDS
 
 
 LOOK_MAX = 20_000

@@ -13,6 +13,7 @@ from psycopg import Connection
 from service.api.examples import ID, KEY_ID
 from service.api.samples import in_sql
 from tests import ledger
+from tests.explaining import beat, note, state
 from tests.integration.api.serving import Api
 from tests.keys import bearer, make
 
@@ -36,6 +37,8 @@ def pasted(value: Any) -> bytes:
 def test_every_body_is_taken(api: Api, db: Connection[Any]) -> None:
     key, other = bearer(make(db, "admin")), make(db, "send", producer="other")
     api.read_keys()
+    beat(db)
+    note(db, state("https://hooks.example.org"), state("example.org", channel="email"))
     found = examples(api.get("/openapi.json").json)
     assert {path for _, _, path, _, _ in found} >= {"/notify", "/notify/batch", "/redrive", "/keys"}
     for name, method, path, media, value in found:
@@ -116,7 +119,7 @@ def test_every_example_in_sql_runs(api: Api, db: Connection[Any]) -> None:
     found = samples(api.get("/openapi.json").json, "SQL")
     assert found.keys() == {"enqueue", "enqueue_batch", "find", "explain", "page"}
     for operation, text in found.items():
-        assert db.execute(with_real_ids(text, db)).fetchall(), operation  # type: ignore[arg-type]
+        assert db.execute(with_real_ids(text, db)).fetchall(), operation
 
 
 @pytest.mark.parametrize(
@@ -125,7 +128,7 @@ def test_every_example_in_sql_runs(api: Api, db: Connection[Any]) -> None:
 def test_an_example_in_sql_keeps_every_character(text: str, db: Connection[Any]) -> None:
     body = {"channel": "log", "recipient": text.replace("\n", " "), "payload": {text: text},
             "reference": "r", "priority": 0, "max_attempts": 3}  # fmt: skip
-    [id] = db.execute(in_sql("enqueue", body)).fetchone()  # type: ignore[arg-type]
+    [id] = db.execute(in_sql("enqueue", body)).fetchone()
     row = ledger.row(db, id)
     assert (row.recipient, row.payload) == (body["recipient"], body["payload"])
     assert (row.reference, row.priority, row.max_attempts) == ("r", 0, 3)
