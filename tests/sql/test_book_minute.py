@@ -81,3 +81,10 @@ def test_a_role_that_may_not_write_the_table_may_fold(db, dsn):
                 session.execute("select from notify.minutes")
             assert session.execute("select * from notify.fold_slo(10)").fetchall()
     assert minutes(db) == [(2, 2, 0, 0)]
+
+
+def test_two_leaders_add_to_each_others_minutes(db, other_db):
+    for leader in (db, other_db) * 3:
+        settle(db, claim(db, enqueue(db, 2)))
+        fold_slo(leader)
+    assert [sum(column) for column in zip(*minutes(db), strict=True)] == [12, 12, 0, 0]
