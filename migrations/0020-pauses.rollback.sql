@@ -1,7 +1,8 @@
 set local search_path = pg_catalog, pg_temp;
 
 -- What waits for a pause would wait for ever.
-update notify.notifications set due_at = clock_timestamp() where status = 'queued' and due_at >= '3000-01-01Z';
+update notify.notifications set due_at = clock_timestamp() where status = 'queued'
+  and due_at between '3000-01-01Z' and '3999-12-31Z';
 
 create or replace view notify.outcomes with (security_barrier) as
 select n.id, n.reference, n.status, n.attempt, n.last_error_code as code, n.last_error as error,

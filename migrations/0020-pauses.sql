@@ -53,7 +53,8 @@ begin
   if pg_get_viewdef('notify.outcomes'::regclass) !~ '3000-01-01' then
     create or replace view notify.outcomes with (security_barrier) as
     select n.id, n.reference, n.status, n.attempt, n.last_error_code as code, n.last_error as error,
-      n.created_at, n.settled_at, case when n.status = 'queued' and n.due_at < '3000-01-01Z' then n.due_at end as next_try_at,
+      n.created_at, n.settled_at,
+      case when n.status = 'queued' and n.due_at not between '3000-01-01Z' and '3999-12-31Z' then n.due_at end as next_try_at,
       n.channel, n.idempotency_key, n.max_attempts, n.send_at, n.expires_at, n.is_test,
       n.transaction_id, n.traceparent
     from notify.notifications n

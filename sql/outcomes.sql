@@ -62,7 +62,7 @@ begin
   v_hi := (select max(i::text)::uuid from unnest(v_ids) as i);
   return query
   select n.id, n.channel, n.reference, n.idempotency_key, n.is_test, n.status, n.attempt, n.max_attempts, n.send_at,
-    case when n.due_at < '3000-01-01Z' then n.due_at end, n.expires_at, n.created_at, n.settled_at, n.last_error_code, n.last_error
+    case when n.due_at not between '3000-01-01Z' and '3999-12-31Z' then n.due_at end, n.expires_at, n.created_at, n.settled_at, n.last_error_code, n.last_error
   from notify.notifications n
   where n.id = any (v_ids) and n.id between v_lo and v_hi and n.producer = v_producer
     and (since is null or n.created_at >= since)

@@ -10,12 +10,12 @@
 -- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part
 -- Plan     primary key; a custom plan, so that only the few partitions of the ids are planned. The status is compared
 --          with a sub-select, so that the planner cannot use notifications_due: beside a million others it would
---          read all of that
+--          read all of that. Hash joins only: a nested loop would sort the ids anew for each of them
 -- Caller   set_aside()
 create or replace function notify.put_off(p_ids uuid[], p_dues timestamptz[], p_ends timestamptz)
 returns integer
 language plpgsql set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan set enable_seqscan = off as $$
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_nestloop = off as $$
 declare
   v_count integer := coalesce(cardinality(p_ids), 0);
   v_half integer := v_count / 2;

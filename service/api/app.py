@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from service.http.connections import BoundedRunner, Limits
 from service.http.express import is_tried
 from service.http.problems import Problem, answer
 from service.ledger.api_store import ApiStore
+from service.ledger.connection import Connection
 from service.ledger.key_store import KeyStore
 from service.ledger.listener import Listener
 from service.ledger.pause_store import PauseStore
@@ -101,7 +103,6 @@ def create_app(
     metrics.waiting.set_function(ends.count)
     operate = OperateHandler(settings, store, reads, metrics)
     key = KeysHandler(keys, clock)
-    pauses = PausesHandler(PauseStore(lambda: reads.pool.connection()))
     door = Door(ring, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
@@ -132,9 +133,7 @@ def create_app(
     get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
     post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
-    get("/pauses", limited(pauses.list, lists), 200, 503, need=OPERATE)
-    post("/pauses", pauses.pause, 200, 201, 503, need=OPERATE)
-    post("/pauses/{id}/resume", pauses.resume, 200, 503, need=OPERATE)
+    add_pauses(get, post, reads, lists)
     get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)
     get("/keys", limited(key.list, lists), 200, need=ADMIN)
     post("/keys", key.create, 201, need=ADMIN)
@@ -157,6 +156,20 @@ def create_app(
     app.on_shutdown.append(ends.close)
     app.cleanup_ctx.append(flushed(batcher, batches, aside))
     return app
+
+
+def add_pauses(
+    get: Callable[..., None], post: Callable[..., None], reads: ApiStore, lists: ReadLimit
+) -> None:
+    """Add what is asked of pauses: it counts many rows, and takes turns with the reads."""
+
+    def lend() -> AbstractAsyncContextManager[Connection]:
+        return reads.pool.connection()
+
+    pauses = PausesHandler(PauseStore(lend))
+    get("/pauses", limited(pauses.list, lists), 200, 503, need=OPERATE)
+    post("/pauses", pauses.pause, 200, 201, 503, need=OPERATE)
+    post("/pauses/{id}/resume", pauses.resume, 200, 503, need=OPERATE)
 
 
 def waited_for(settings: Settings, reads: ApiStore, direct_url: str | None) -> Ends:

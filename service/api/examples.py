@@ -42,7 +42,11 @@ def redriving(now: datetime) -> Examples:
 def pausing() -> Examples:
     """Return bodies of POST /pauses by name."""
     bodies: dict[str, dict[str, Any]] = {
-        "destination": {"kind": "destination", "name": "https://example.org", "reason": "It moves."},
+        "destination": {
+            "kind": "destination",
+            "name": "https://example.org",
+            "reason": "It moves.",
+        },
         "channel": {"kind": "channel", "name": "email"},
         "producer": {"kind": "producer", "name": "shop"},
     }

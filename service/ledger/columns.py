@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-PAUSED_UNTIL = "3000-01-01Z"  # and later: a pause keeps it, see migrations/0020-pauses.sql
+PAUSED = "'3000-01-01Z' and '3999-12-31Z'"  # a due_at of pauses: migrations/0020-pauses.sql
 
 
 def columns(
@@ -29,7 +29,7 @@ def column(name: str, kind: object, characters_max: int | None) -> str:
     A due_at that a pause has set says nothing to anybody: it is null.
     """
     if name == "due_at":
-        return f"case when due_at < '{PAUSED_UNTIL}' then notify.readable(due_at) end as due_at"
+        return f"case when due_at not between {PAUSED} then notify.readable(due_at) end as due_at"
     if kind in (datetime, datetime | None):
         return f"notify.readable({name}) as {name}"
     return name if characters_max is None else f"left({name}::text, {characters_max}) as {name}"

@@ -1,15 +1,28 @@
 """Bringing back: after a pause everything is due again, and nothing waits behind all of it."""
 
+from typing import Any
+
 import psycopg
 import pytest
 
 from tests.ledger import (
-    ago, bring_back, cancel, change, claim, due, enqueue, pause, paused, put, resume, row,
+    ago,
+    bring_back,
+    cancel,
+    change,
+    claim,
+    due,
+    enqueue,
+    pause,
+    paused,
+    put,
+    resume,
+    row,
 )  # fmt: skip
 from tests.sql.faults import heal, one_odd_among
 from tests.sql.long import old_id
 
-HOOK = {"channel": "webhook", "recipient": "https://example.org/hook"}
+HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
 
 
 @pytest.fixture

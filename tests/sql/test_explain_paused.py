@@ -1,10 +1,12 @@
 """Explaining a pause: who paused what, since when, why, and the command that ends it."""
 
+from typing import Any
+
 import pytest
 
 from tests.ledger import ago, cancel, change, claim, enqueue, pause, put, resume, row
 
-HOOK = {"channel": "webhook", "recipient": "https://example.org/hook"}
+HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
 
 
 @pytest.fixture

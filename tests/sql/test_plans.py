@@ -17,7 +17,20 @@ from psycopg.sql import SQL, Identifier
 from service.ledger.migrate import migrate
 from tests.conftest import url_of
 from tests.grafana import queries, sql
-from tests.ledger import ago, cancel, claim, due, reap, redrive, release, settle
+from tests.ledger import (
+    ago,
+    bring_back,
+    cancel,
+    claim,
+    due,
+    pause,
+    paused,
+    reap,
+    redrive,
+    release,
+    set_due_aside,
+    settle,
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow  # 200,000 rows
 
@@ -681,3 +694,60 @@ def test_emptying_reads_the_key_of_one_day_from_where_it_stopped(full):
     assert days == {seen.answer.partition}
     assert seen.indexes <= {"notifications_pkey", "emptied_days_pkey"}
     assert seen.read["notifications_pkey"] <= 8 * BATCH
+
+
+@pytest.fixture
+def kept(full):
+    """Pause what is due, and set the first of each lane aside; at the end all is as due as ever."""
+    pause(full, "channel", "log")
+    assert set_due_aside(full, BATCH) == 4 * BATCH
+    yield full
+    full.execute("update notify.pauses set resumed_at = now() where resumed_at is null")
+    while paused(full):
+        bring_back(full, ROWS)
+
+
+@pytest.mark.usefixtures("kept")
+def test_setting_aside_reads_the_head_of_each_lane_and_the_keys_of_what_it_finds(full):
+    seen = touched(full, lambda: set_due_aside(full, BATCH))
+    assert seen.answer == 4 * BATCH
+    assert seen.indexes == {"notifications_due", "notifications_pkey"}
+    assert seen.read["notifications_due"] <= 2 * 4 * (BATCH + DAYS) + 4 * BATCH
+    assert seen.read["notifications_pkey"] <= 12 * 4 * BATCH
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_claim_of_what_is_paused_reads_the_key_of_its_days_only(full):
+    rows, partitions = some(full, "queued", days_ago=3)
+    seen = touched(full, lambda: claim(full, [r.id for r in rows], limit=BATCH))
+    assert seen.answer == []
+    assert seen.indexes == {"notifications_pkey"}
+    assert seen.partitions == partitions
+    assert seen.read.total() <= 12 * BATCH
+
+
+@pytest.mark.usefixtures("kept")
+def test_bringing_back_reads_what_waits_for_that_pause_and_what_is_due_to_its_limit(full):
+    full.execute("update notify.pauses set resumed_at = now()")
+    seen = touched(full, lambda: bring_back(full, 10 * BATCH))
+    assert seen.answer == 4 * BATCH
+    assert seen.indexes == {"notifications_due", "notifications_pkey"}
+    assert seen.read["notifications_due"] <= 8 * 4 * 10 * BATCH
+    assert seen.read["notifications_pkey"] <= 12 * 4 * BATCH
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_list_of_pauses_reads_no_more_than_it_counts(full):
+    seen = touched(full, lambda: paused(full, count_max=100))
+    assert [p.waiting for p in seen.answer] == [100]
+    assert seen.indexes == {"notifications_due"}
+    assert seen.read.total() <= 100 + 4 * DAYS
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_look_walks_nothing_of_what_waits_for_a_pause(full):
+    query = "select count(*) as n from notify.notifications where due_at >= '3000-01-01Z'"
+    assert full.execute(query).fetchone().n == 4 * BATCH
+    seen = touched(full, lambda: due(full, limit=BATCH))
+    assert all(len(lane.ids) == BATCH for lane in seen.answer.values())
+    assert seen.read["notifications_due"] <= 2 * 4 * (BATCH + 2 * DAYS) + 4 * BATCH

@@ -1,16 +1,35 @@
 """Setting aside: what a pause covers waits in the queue, and loses nothing by it."""
 
+from typing import Any
+
 import psycopg
 import pytest
 
 from tests.ledger import (
-    ago, change, claim, due, enqueue, insert, pause, paused, put, reap, redrive, release, resume,
-    row, settle,
+    ago,
+    change,
+    claim,
+    due,
+    enqueue,
+    insert,
+    pause,
+    paused,
+    put,
+    reap,
+    redrive,
+    release,
+    resume,
+    row,
+    settle,
 )  # fmt: skip
 from tests.sql.faults import claim_all, one_odd_among
 
-HOOK = {"channel": "webhook", "recipient": "https://example.org/hook"}
-MAIL = {"channel": "email", "recipient": "ada@Example.ORG", "payload": '{"subject": "s", "text": "t"}'}
+HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
+MAIL: dict[str, Any] = {
+    "channel": "email",
+    "recipient": "ada@Example.ORG",
+    "payload": '{"subject": "s", "text": "t"}',
+}
 
 
 @pytest.fixture
@@ -182,8 +201,8 @@ def test_a_claim_under_way_reads_the_pause_after_it_has_its_rows(db, shared_url)
         worker.execute("begin")
         worker.execute("select from notify.notifications where id = %s for update", [id])
         pause(db, "channel", "log")
-        query = "select id from notify.claim(%s, 10, 'w:1', '1 minute', 5, '1 hour', null, '{}'::text[])"
-        assert worker.execute(query, [[id]]).fetchall() == []
+        call = "notify.claim(%s, 10, 'w:1', '1 minute', 5, '1 hour', null, '{}'::text[])"
+        assert worker.execute(f"select id from {call}", [[id]]).fetchall() == []
         worker.commit()
     assert waits(db, id)
 

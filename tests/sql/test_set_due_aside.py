@@ -1,14 +1,26 @@
 """Setting aside at the head of the queue: before workers are offered what is paused."""
 
+from typing import Any
+
 import psycopg
 import pytest
 
 from tests.ledger import (
-    ago, change, due, enqueue, insert, pause, paused, put, resume, row, set_due_aside,
+    ago,
+    change,
+    due,
+    enqueue,
+    insert,
+    pause,
+    paused,
+    put,
+    resume,
+    row,
+    set_due_aside,
 )  # fmt: skip
 from tests.sql.long import old_id
 
-HOOK = {"channel": "webhook", "recipient": "https://example.org/hook"}
+HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ BY_REFERENCE = f"""
 select n.id::text as id, n.status, n.channel, n.priority, n.attempt, n.created_at, n.settled_at,
   n.last_error_code,
   (extract(epoch from n.created_at) * 1000)::bigint - 600000 as from_ms,
-  (extract(epoch from coalesce(n.settled_at, n.due_at, now())) * 1000)::bigint + 600000 as until_ms
+  (extract(epoch from coalesce(n.settled_at, case when n.due_at < '3000-01-01Z' then n.due_at end,
+    now())) * 1000)::bigint + 600000 as until_ms
 from notify.notifications n
 where n.reference = {typed("reference")}
 order by n.id desc

@@ -12,7 +12,8 @@ from ops.dashboards.queries import loki, sql
 
 LEDGER_ROW = f"""
 select n.channel, n.priority, n.attempt || ' of ' || coalesce(n.max_attempts::text, '?') as attempt,
-  n.producer, n.reference, n.idempotency_key, n.is_test, n.created_at, n.send_at, n.due_at,
+  n.producer, n.reference, n.idempotency_key, n.is_test, n.created_at, n.send_at,
+  case when n.due_at not between '3000-01-01Z' and '3999-12-31Z' then n.due_at end as due_at,
   n.expires_at, n.lease_until, n.claimed_by,
   n.settled_at, n.last_error_code, n.last_error, n.emptied_at,
   n.transaction_id, n.traceparent,
@@ -39,6 +40,7 @@ select happened.at, happened.what, happened.detail from (
   union all
   select n.due_at, 4, 'due for attempt ' || n.attempt + 1, n.last_error_code
   from notify.notifications n where n.id = {THIS} and n.status = 'queued'
+    and n.due_at not between '3000-01-01Z' and '3999-12-31Z' -- else it is paused
   union all
   select n.lease_until, 4, 'lease of attempt ' || n.attempt || ' ends', 'held by ' || n.claimed_by
   from notify.notifications n where n.id = {THIS} and n.status = 'sending'
@@ -93,11 +95,14 @@ ROW = row(
             "Due",
             "When the next attempt may begin; it is empty once it has ended. In the past "
             "and still queued: the road is slow, see Road. ops/RUNBOOK.md#oldestduetooold",
-            Looks(unit="dateTimeFromNow", empty="It is not queued", steps=[(None, BLUE)]),
+            Looks(
+                unit="dateTimeFromNow", empty="It is not queued, or paused", steps=[(None, BLUE)]
+            ),
             sql(
                 "select extract(epoch from n.due_at) * 1000 as due\n"
                 "from notify.notifications n\n"
                 f"where n.id = {THIS} and n.status = 'queued'"
+                " and n.due_at not between '3000-01-01Z' and '3999-12-31Z'"
             ),
         ),
     ),

@@ -7,7 +7,17 @@ from tests.integration.api.serving import HOOK, LINE, Api
 from tests.ledger import claim, pause, row
 
 CHANNEL = {"kind": "channel", "name": "log"}
-FIELDS = {"id", "kind", "name", "channel", "reason", "paused_by", "paused_at", "resumed_at", "waiting"}
+FIELDS = {
+    "id",
+    "kind",
+    "name",
+    "channel",
+    "reason",
+    "paused_by",
+    "paused_at",
+    "resumed_at",
+    "waiting",
+}
 
 
 def asked(api: Api, body: object):
@@ -62,7 +72,7 @@ def test_a_destination_is_spelled_as_workers_do(api: Api) -> None:
         ({"kind": "producer", "name": "a\nb"}, "invalid_field", "/name"),
         ({"kind": "producer", "name": "p" * 300}, "invalid_field", "/name"),
         ({"kind": "destination", "name": "nothing here"}, "invalid_field", "/name"),
-        ({"kind": "destination", "name": "https://a.example", "channel": "log"}, "invalid_field", "/name"),
+        ({"kind": "destination", "name": "http://a", "channel": "log"}, "invalid_field", "/name"),
         (CHANNEL | {"reason": "r" * 256}, "invalid_field", "/reason"),
         (CHANNEL | {"reason": "a\u2028b"}, "invalid_field", "/reason"),
         (CHANNEL | {"until": "now"}, "unknown_field", "/until"),
@@ -116,7 +126,9 @@ def test_it_can_be_cancelled_and_its_due_at_is_nobodys_then(api: Api, db) -> Non
 def test_the_audit_has_both_verbs(api: Api, db) -> None:
     id = asked(api, CHANNEL).json["id"]
     resumed(api, id)
-    uses = db.execute("select actor, verb, detail->>'id' as pause from notify.audit order by id desc")
+    uses = db.execute(
+        "select actor, verb, detail->>'id' as pause from notify.audit order by id desc"
+    )
     assert [tuple(use) for use in uses.fetchmany(2)] == [
         ("anybody", "resume", str(id)), ("anybody", "pause", str(id)),
     ]  # fmt: skip

@@ -1,10 +1,12 @@
 """The leader sets aside what is paused, and brings back what was resumed."""
 
+from typing import Any
+
 from service.dispatch import pauses
 from service.dispatch.pauses import COMES_BACK_S, PAUSED_S
 from tests.ledger import ago, claim, enqueue, pause, paused, resume, row
 
-HOOK = {"channel": "webhook", "recipient": "https://example.org/hook"}
+HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
 
 
 def keep(driven):
