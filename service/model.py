@@ -92,7 +92,23 @@ class Notification:
     emptied_at: datetime | None
     transaction_id: str | None  # that enqueued it: an xid8, up to 2^64
     traceparent: str | None
+    repeats: UUID | None  # the notification whose copy it is
     attempts: list[Attempt] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a notification stands, and what no list shows of it: its present or last claim."""
+
+    producer: str | None
+    status: str
+    attempt: int
+    due_at: datetime
+    settled_at: datetime | None
+    emptied_at: datetime | None
+    first_claimed_at: datetime | None
+    claimed_by: str | None  # a worker, host:pid
+    lease_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +144,15 @@ class Cancelled:
     status: str  # "locked": another session is moving it at this moment
     settled_at: datetime | None
     was_cancelled: bool  # by this call, and not before
+
+
+@dataclass(frozen=True, slots=True)
+class SentAgain:
+    """What became of a wish to send a notification again; `id` None: `state` is in the way."""
+
+    id: UUID | None
+    created_at: datetime | None
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +212,16 @@ class Use:
     id: int
     at: datetime
     actor: str
+    key_id: str | None
+    verb: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A use that is to be written into the audit; `actor` None: our role in the database."""
+
+    actor: str | None
     key_id: str | None
     verb: str
     detail: dict[str, Any]

@@ -132,6 +132,7 @@ def create_app(
     )  # fmt: skip
     get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
+    post("/notifications/{id}/send-again", operate.send_again, 202, 409, 503, need=OPERATE)
     post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
     add_pauses(get, post, reads, lists)
     get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)

@@ -9,6 +9,7 @@ from service.config.settings import Settings
 
 LATER = timedelta(hours=1)
 ID = "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"
+KEY_ID = "7m2p9xk4qd"
 
 Examples = dict[str, dict[str, Any]]
 

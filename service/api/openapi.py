@@ -13,6 +13,7 @@ from service.api.keys import NewKey, Rotation
 from service.api.pauses import NewPause
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
 from service.api.redrive import Redrive, RedriveFilter
+from service.api.samples import with_samples
 from service.api.views import (
     BatchReport,
     Cancellation,
@@ -96,7 +97,9 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},
-        "paths": paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now)),
+        "paths": with_samples(
+            paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now))
+        ),
         "components": {
             "schemas": schemas,
             "responses": problem_responses(),
@@ -140,6 +143,12 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             CANCEL, "cancel", "Call it off, if nobody is sending it", (404, 409, *MOVE_PROBLEMS),
             {"200": answer("It will not be sent, whether it was called off now or before.",
                            "Cancellation")},
+            parameters=[ID])},
+        "/notifications/{id}/send-again": {"post": operation(
+            OPERATE, "send_again", "Send a copy of what has ended",
+            (404, 409, 422, *MOVE_PROBLEMS),
+            {"202": answer("Accepted: a new notification, whose `repeats` is this one.", "Receipt",
+                           headers={"Location": header("Where to ask what became of it.")})},
             parameters=[ID])},
         "/notifications": {"get": operation(
             READ, "page", "List notifications, newest first", (422, *READ_PROBLEMS),
@@ -342,7 +351,7 @@ BEARER = {
 }
 PAUSE_ID = {"name": "id", "in": "path", "required": True,
             "schema": {"type": "integer", "format": "int64", "minimum": 1}}  # fmt: skip
-KEY_ID = {"name": "id", "in": "path", "required": True,
+KEY_ID = {"name": "id", "in": "path", "required": True, "example": examples.KEY_ID,
           "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 HOW_MANY = {

@@ -1,4 +1,4 @@
-"""What operators do: POST /notifications/{id}/cancel and POST /redrive."""
+"""What operators do: POST /notifications/{id}/cancel, /notifications/{id}/send-again, /redrive."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,20 +10,26 @@ from loguru import logger
 
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all
-from service.api.door import refuse_unless_sendable
-from service.api.enqueue import read_body
+from service.api.door import reach_fault, refuse_unless_sendable
+from service.api.enqueue import read_body, receipt, refused
 from service.api.read import is_own, json_response, notification_id
 from service.api.redrive import Redrive, read_redrive
 from service.api.views import Cancellation, Links, RedriveReport
 from service.config.settings import Settings
+from service.errors import Refused
 from service.http.problems import Problem
 from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.metrics import ApiMetrics
-from service.model import Cancelled, Redriven, Status
+from service.model import Accepted, Cancelled, Recorded, Redriven, SentAgain, Status
 
 ANYBODY = "anybody"  # the actor in the audit while there are no keys
 NOTHING = (None, "", "", False)  # whose a notification is that does not exist
+IN_THE_WAY = {
+    Status.QUEUED: "not_ended",
+    Status.SENDING: "not_ended",
+    "emptied": "payload_emptied",
+}  # of a copy; else the database dropped it
 REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 
 
@@ -60,18 +66,39 @@ class OperateHandler:
             raise Problem("scope_missing", "A test key cancels what a test key has sent.")
         refuse_unless_sendable(caller, channel, recipient)
 
+    async def send_again(self, request: web.Request) -> web.Response:
+        """Answer 202: a copy of what has ended is queued. Ignore the body.
+
+        The key's channels and recipients bind; a scope to send is not asked for, as redrive does
+        not either.
+        """
+        id, caller = notification_id(request), caller_of(request)
+        sender = await self._store.sender(id)
+        if sender is None:
+            raise Problem("notification_not_found")
+        _, channel, recipient, _ = sender
+        if code := reach_fault(caller, channel, recipient):
+            raise Problem(code)
+        use = used(request, "send_again", {"id": str(id)})
+        try:
+            again = accepted(await self._store.send_again(id, use))
+        except Refused as refusal:
+            raise refused(refusal) from None
+        self._rows.labels("send_again").inc()
+        logger.info("sent_again", notification_id=again.id, repeats=id, channel=channel)
+        status, headers, body = receipt(again)
+        return web.Response(body=body, status=status, headers=headers)
+
     async def _record(self, request: web.Request, verb: str, detail: dict[str, Any]) -> None:
         """Write into the audit what is asked for, before it is done."""
-        caller = caller_of(request)
-        await self._store.record_use(caller.producer or ANYBODY, caller.key_id, verb, detail)
+        use = used(request, verb, detail)
+        await self._store.record_use(use.actor, use.key_id, use.verb, use.detail)
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
         if asked.ids and (gone := await self._reads.emptied(asked.ids)):
             raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
-        if not asked.dry_run:
-            await self._record(request, "redrive", redrive_detail(asked))
         redriven = await self._reads.redrive(
             asked.which(),
             after=asked.cursor,
@@ -79,11 +106,18 @@ class OperateHandler:
             attempts=self._attempts,
             rate_per_s=asked.rate_or_default(),
             dry_run=bool(asked.dry_run),
+            use=used(request, "redrive", redrive_detail(asked)),
         )
         self._rows.labels("redrive").inc(redriven.redriven)  # none by a dry run
         if not asked.dry_run:
             log_redrive(asked, redriven)
         return json_response(report(redriven))
+
+
+def used(request: web.Request, verb: str, detail: dict[str, Any]) -> Recorded:
+    """Say who uses a verb."""
+    caller = caller_of(request)
+    return Recorded(caller.producer or ANYBODY, caller.key_id, verb, detail)
 
 
 def cancellation(result: Cancelled, trace: str | None) -> Cancellation:
@@ -98,6 +132,15 @@ def cancellation(result: Cancelled, trace: str | None) -> Cancellation:
     return Cancellation(
         id=result.id, settled_at=result.settled_at, links=Links(f"/notifications/{result.id}")
     )
+
+
+def accepted(result: SentAgain | None) -> Accepted:
+    """Return the copy. Raises Problem with what was in its way."""
+    if result is None:
+        raise Problem("notification_not_found")
+    if result.id is None or result.created_at is None:
+        raise Problem(IN_THE_WAY.get(result.state, "dropped_by_database"))
+    return Accepted(result.id, result.created_at)
 
 
 def log_redrive(asked: Redrive, redriven: Redriven) -> None:

@@ -46,8 +46,11 @@ class ReadHandler:
 
     async def seen(self, request: web.Request) -> Notification:
         """Read the notification in the path. Raises Problem if the caller may see none there."""
-        caller = caller_of(request)
-        notification = await self._store.find(notification_id(request))
+        return await self.found(notification_id(request), caller_of(request))
+
+    async def found(self, id: UUID, caller: Caller) -> Notification:
+        """Read a notification. Raises Problem if the caller may see none with this id."""
+        notification = await self._store.find(id)
         if notification is None or not (sees_all(caller) or is_own(notification.producer, caller)):
             raise Problem("notification_not_found")
         return notification

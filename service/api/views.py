@@ -70,8 +70,8 @@ class Summary(msgspec.Struct, kw_only=True):
 
     Without scope read:payload the recipient is masked, `a…@host`, and of a receiver's answer only
     the code is shown: `last_error` is null. `due_at` is null while a pause keeps it queued.
-    `transaction_id`: PostgreSQL's, of the transaction that
-    enqueued it; a text, as it may be larger than what JavaScript holds exactly.
+    `transaction_id`: PostgreSQL's, of the transaction that enqueued it; a text, as it may be larger
+    than what JavaScript holds exactly. `repeats`: of which notification this is a copy.
     """
 
     id: UUID
@@ -95,6 +95,7 @@ class Summary(msgspec.Struct, kw_only=True):
     emptied_at: datetime | None
     transaction_id: str | None
     traceparent: str | None
+    repeats: UUID | None
     links: Links
 
 

@@ -70,6 +70,11 @@ def cancel(base_url: str, id: str) -> dict[str, Any]:
     return ask(base_url, f"/notifications/{quote(id, safe='')}/cancel", {})
 
 
+def send_again(base_url: str, id: str) -> dict[str, Any]:
+    """Send a copy of one that has ended; returns its receipt. Raises NotifyError."""
+    return ask(base_url, f"/notifications/{quote(id, safe='')}/send-again", {})
+
+
 def redrive(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
     """Queue dead letters again; returns what POST /redrive answers. Raises NotifyError."""
     return ask(base_url, "/redrive", body, typed=typed)

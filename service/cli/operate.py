@@ -1,4 +1,4 @@
-"""What operators do from a terminal: `notify cancel`, `notify redrive`."""
+"""What operators do from a terminal: `notify cancel`, `notify send-again`, `notify redrive`."""
 
 import argparse
 from typing import Any
@@ -43,6 +43,18 @@ def cancel(args: argparse.Namespace) -> int:
     if args.json:
         show(results)
     return 0 if all(result["cancelled"] for result in results) else 1
+
+
+def send_again(args: argparse.Namespace) -> int:
+    """Send a copy of one that has ended, and print its id."""
+    from service.cli import client
+
+    answer = shaped(client.send_again(base_url(args), an_id(args.id)), "id")
+    if is_json(args):
+        show(answer)
+    else:
+        say([str(answer["id"])])
+    return 0
 
 
 def redrive(args: argparse.Namespace) -> int:

@@ -64,6 +64,7 @@ def parser() -> Parser:
     add_list(commands)
     add_destinations(commands)
     add_cancel(commands)
+    add_send_again(commands)
     add_redrive(commands)
     add_pauses(commands)
     add_keys(commands)
@@ -270,6 +271,17 @@ def add_cancel(commands: Any) -> None:
     cancel.add_argument("ids", nargs="+", metavar="ID")
     add_url(cancel)
     add_json(cancel)
+
+
+def add_send_again(commands: Any) -> None:
+    """Describe `notify send-again`."""
+    again = command(commands, "send-again", "service.cli.operate", "send a copy of one that ended",
+        "A new notification with the same payload to the same recipient, whatever became of the "
+        "first; it names the first as what it repeats. Its id is printed.",
+        function="send_again")  # fmt: skip
+    again.add_argument("id", metavar="ID")
+    add_url(again)
+    add_form(again)
 
 
 def add_redrive(commands: Any) -> None:

@@ -21,7 +21,7 @@ HEAD = ("id", "status", "channel", "attempt", "created", "recipient", "last erro
 STORY = (
     "producer", "reference", "idempotency_key", "is_test", "priority", "created_at", "send_at",
     "expires_at", "due_at", "settled_at", "last_error_code", "last_error", "emptied_at",
-    "transaction_id", "traceparent",
+    "transaction_id", "traceparent", "repeats",
 )  # fmt: skip
 # When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}

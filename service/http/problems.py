@@ -91,6 +91,9 @@ KINDS: Mapping[str, Kind] = {
         "waits for another attempt can be cancelled."),
     "already_settled": Kind(
         409, "It has come to its end", "There is nothing left to cancel."),
+    "not_ended": Kind(
+        409, "It has not come to its end",
+        "It is sent anyway. Wait for its end, or cancel it first."),
     "payload_emptied": Kind(
         409, "Its payload was emptied",
         "There is nothing to send any more: enqueue it anew. Nothing was redriven."),

@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.ledger.columns import columns
@@ -24,8 +25,12 @@ from service.model import (
     Cancelled,
     DeadLetters,
     Notification,
+    Recorded,
     Redriven,
+    SentAgain,
     Sentence,
+    Standing,
+    Use,
 )
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
@@ -41,6 +46,7 @@ TEXTS = {
     "transaction_id": 20,
     "traceparent": 55,
 }
+STANDING_TEXTS = {"producer": PRODUCER_MAX_CHARS, "claimed_by": 250}
 ATTEMPT_TEXTS = {"code": 100, "excerpt": 500, "worker": 250}
 SUMMARY = columns(Notification, TEXTS, without=("payload", "attempts"))
 
@@ -51,11 +57,18 @@ REDRIVE_LOOK_MAX = 100_000
 ATTEMPTS_MAX = 100  # that are shown of one notification: the latest
 
 FIND = f"select {SUMMARY}, payload from notify.notifications where id = %s"
+STANDING = f"""
+select {columns(Standing, STANDING_TEXTS)} from notify.notifications where id = %s
+"""
 SENDER = "select producer, channel, recipient, is_test from notify.notifications where id = %s"
 # It reads one more than is shown: if that one comes, there are older attempts.
 FIND_ATTEMPTS = f"""
 select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s order by attempt desc limit {ATTEMPTS_MAX + 1}
+"""
+OLDER_ATTEMPTS = f"""
+select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
+where notification_id = %s and attempt < %s order by attempt desc limit {ATTEMPTS_MAX + 1}
 """
 PAGE = f"""
 select ids, following from notify.page(
@@ -77,12 +90,32 @@ where id = any(%(ids)s) and id between %(first)s and %(last)s and status = 'fail
   and emptied_at is not null
 order by id
 """
+SEND_AGAIN = """
+select id, created_at, state,
+  case when state = 'sent_again' then notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s || jsonb_build_object('copy', id)) end
+from notify.send_again(%(id)s)
+"""
+COUNTS = "select matched, redriven, expired, more, following"
 REDRIVE = """
-select matched, redriven, expired, more, following from notify.redrive(
+from notify.redrive(
   p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
   p_code => %(last_error_code)s, p_reference => %(reference)s, p_from => %(created_from)s,
   p_until => %(created_until)s, p_limit => %(limit)s, p_attempts => %(attempts)s,
   p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s)
+"""
+# In the same statement: both are done, or neither.
+RECORD_COUNTS = """,
+  notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s || jsonb_build_object('matched', matched, 'redriven', redriven))
+"""
+AUDIT_PAGE = f"""
+select ids, following from notify.audit_page(
+  p_verb => %(verb)s, p_actor => %(actor)s, p_key_id => %(key_id)s, p_before => %(before)s,
+  p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
+"""
+USES = """
+select id, at, actor, key_id, verb, detail from notify.audit where id = any(%s) order by id desc
 """
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
 ENQUEUE_KEYED = "select ord, id, created_at, replayed from notify.enqueue_keyed(%s::jsonb, '10 ms')"
@@ -149,6 +182,10 @@ class ApiStore(Store):
             await attempts.execute(FIND_ATTEMPTS, [id])
             return replace(notification, attempts=(await attempts.fetchall())[::-1])
 
+    async def older_attempts(self, id: UUID, before: int) -> list[Attempt]:
+        """Read the attempts before a number, oldest first: one more than ATTEMPTS_MAX at most."""
+        return (await self._rows(Attempt, OLDER_ATTEMPTS, [id, before]))[::-1]
+
     async def ask_end(self, ids: list[UUID]) -> dict[UUID, str]:
         """Ask that notify_end rings when they end; says of each that exists whether it has.
 
@@ -195,6 +232,11 @@ class ApiStore(Store):
         found = await self._tuples(SENDER, [id])
         return found[0] if found else None
 
+    async def standing(self, id: UUID) -> Standing | None:
+        """Read where a notification stands, by its primary key. None: there is none."""
+        found = await self._rows(Standing, STANDING, [id])
+        return found[0] if found else None
+
     async def explain(self, id: UUID) -> list[Sentence]:
         """Say why a notification is where it is, the most important reason first."""
         return await self._rows(Sentence, "select * from notify.explain(%s)", [id])
@@ -202,6 +244,15 @@ class ApiStore(Store):
     async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
         """Cancel what nobody is sending; returns what each notification that exists is now."""
         return await self._rows(Cancelled, "select * from notify.cancel(%s)", [ids])
+
+    async def send_again(self, id: UUID, use: Recorded) -> SentAgain | None:
+        """Enqueue a copy of what has ended; if one is made, the audit gets `use` with its id.
+
+        None: there is no such notification. Raises Refused.
+        """
+        recorded = asdict(use) | {"detail": Jsonb(use.detail), "id": id}
+        found = await self._tuples(SEND_AGAIN, recorded)
+        return SentAgain(*found[0][:3]) if found else None
 
     async def emptied(self, ids: list[UUID]) -> list[UUID]:
         """Name the failed ones whose payload was emptied: they cannot be redriven."""
@@ -217,15 +268,35 @@ class ApiStore(Store):
         attempts: int,
         rate_per_s: float,
         dry_run: bool,
+        use: Recorded,
     ) -> Redriven:
         """Queue dead letters again, the oldest after the cursor `after` first.
 
-        Each gets `attempts` more.
+        Each gets `attempts` more. Unless it is a dry run, the audit gets `use` with the counts.
         """
         how = {"look_max": REDRIVE_LOOK_MAX, "after": after, "limit": limit, "attempts": attempts,
                "rate_per_s": rate_per_s, "dry_run": dry_run}  # fmt: skip
-        [redriven] = await self._rows(Redriven, REDRIVE, asdict(which) | how)
-        return redriven
+        recorded = asdict(use) | {"detail": Jsonb(use.detail)}
+        query = COUNTS + ("" if dry_run else RECORD_COUNTS) + REDRIVE
+        [row] = await self._tuples(query, asdict(which) | how | recorded)
+        return Redriven(*row[:5])
+
+    async def audit(
+        self,
+        *,
+        verb: str | None,
+        actor: str | None,
+        key_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> tuple[list[Use], int | None]:
+        """Read up to `limit` uses, newest first, before the id `before`, and the cursor to go on.
+
+        A page may be short before the end, because only PAGE_LOOK_MAX rows are looked at.
+        """
+        asked = {"verb": verb, "actor": actor, "key_id": key_id, "before": before, "limit": limit}
+        [(ids, following)] = await self._tuples(AUDIT_PAGE, asked)
+        return (await self._rows(Use, USES, [ids]) if ids else []), following
 
 
 def not_accepted(

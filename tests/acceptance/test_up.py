@@ -297,6 +297,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
         "status",
         "list",
         "cancel",
+        "send-again",
         "redrive",
         "doctor",
         "top",

@@ -31,6 +31,7 @@ COMMANDS = {
     "page": ("page", "list"),
     "destinations": ("destinations", "destinations"),
     "cancel": ("cancel", "cancel"),
+    "send_again": ("send_again", "send-again"),
     "redrive": ("redrive", "redrive"),
     "pauses": ("pauses", "pauses"),
     "pause": ("pause", "pause"),

@@ -18,13 +18,13 @@ from multidict import MultiDict
 import service.api.body
 import service.api.read
 import service.channels.email
+import service.channels.header
 import service.channels.log
+import service.channels.message
 import service.channels.webhook
 import service.text.addresses
 import service.text.checks
 import workers.channels.email
-import workers.channels.header
-import workers.channels.message
 import workers.channels.webhook
 from service.api import body, read, redrive
 from service.channels.email import EmailPayload
@@ -47,8 +47,8 @@ MODULES = [
     service.channels.webhook,
     service.text.checks,
     workers.channels.email,
-    workers.channels.header,
-    workers.channels.message,
+    service.channels.header,
+    service.channels.message,
     workers.channels.webhook,
 ]
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.org")

@@ -17,18 +17,22 @@ function token() {
   return found ? found.slice("notify_csrf=".length) : "";
 }
 
-// Ask the API; what it answers as JSON. Throws an Error with what the problem says.
+// Ask the API; what it answers as JSON. A body that is a text is JSON already. Throws an Error with what the
+// problem says; the whole of it is its `problem`.
 async function ask(method, url, body) {
   const headers = { "X-CSRF-Token": token(), Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(url, { method, headers, body: typeof body === "string" ? body : JSON.stringify(body) });
   } catch {
     throw new Error("The service does not answer. Is it running?");
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error([answer.title, answer.detail].filter(Boolean).join(". ") || `Status ${response.status}`);
+  if (!response.ok) {
+    const text = [answer.title, answer.detail].filter(Boolean).join(". ") || `Status ${response.status}`;
+    throw Object.assign(new Error(text), { problem: answer });
+  }
   return answer;
 }
 
@@ -84,7 +88,8 @@ function refresh() {
   if (live) htmx.trigger(live, "refresh");
 }
 
-// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]>
+// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]
+//   [data-go=path]>: with data-go the viewer goes there, to the id that the API answers.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form.verb")) return;
@@ -94,8 +99,9 @@ document.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const body = fieldsOf(form);
-    await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
+    const answer = await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
     say(form.dataset.done || "Done.", false);
+    if (form.dataset.go) return location.assign(form.dataset.go + encodeURIComponent(answer.id));
     refresh();
     setTimeout(refresh, 3500); // what all viewers share may be 3 s old, and workers hear within 2 s
   } catch (error) {
@@ -154,6 +160,16 @@ function showIcon() {
 }
 document.addEventListener("DOMContentLoaded", showIcon);
 document.addEventListener("htmx:afterSettle", showIcon);
+
+// A page that could not be shown is asked for until it can: who reads it is not interrupted before.
+document.addEventListener("DOMContentLoaded", () => {
+  const away = document.querySelector("[data-again-s]");
+  if (!away) return;
+  setInterval(async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    if (answer && answer.status !== 503) location.reload();
+  }, away.dataset.againS * 1000);
+});
 
 // While the service is away, a page that refreshes itself says so, and goes on asking.
 document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));

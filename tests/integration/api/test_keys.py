@@ -25,6 +25,7 @@ ROUTES = {
     ("GET", f"/notifications/{NOBODY}"): {"read", "read:payload", "operate", "admin"},
     ("GET", f"/notifications/{NOBODY}/explain"): {"read", "read:payload", "operate", "admin"},
     ("POST", f"/notifications/{NOBODY}/cancel"): {"send", "send:log", "operate", "admin"},
+    ("POST", f"/notifications/{NOBODY}/send-again"): {"operate", "admin"},
     ("POST", "/redrive"): {"operate", "admin"},
     ("GET", "/destinations"): {"operate", "admin"},
     ("GET", "/pauses"): {"operate", "admin"},
