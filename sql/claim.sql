@@ -20,8 +20,8 @@
 --          Texts are cast, because somebody may have given a column a domain type; a cast of text costs nothing
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
 -- Fence    (id, attempt): settle() and release() demand it
--- Locks    the rows, in the order of their ids, skipping what is locked
---          A look at pauses, once the rows are locked: what is claimed after a pause's commit knows of it
+-- Locks    the rows, in the order of their ids, skipping what is locked. Only then it looks at the pauses: so it knows
+--          of each that is committed by then
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use notifications_due, which is full of dead entries; without p_ids it uses that
 --          index

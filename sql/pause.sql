@@ -20,6 +20,7 @@ returns table (id bigint, is_new boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
+  v_id bigint;
   v_most constant integer := 1000;
   v_channel constant text := case when p_kind = 'destination' then
     coalesce(p_channel, case when p_name like '%://%' then 'webhook' else 'email' end) end;
@@ -43,19 +44,22 @@ begin
   if (select count(*) from notify.pauses p where p.resumed_at is null) >= v_most then
     raise exception using errcode = 'ND009', message = format('%s pauses are in force: resume some first.', v_most);
   end if;
-  id := nextval('notify.pauses_id_seq');
-  insert into notify.pauses (id, kind, name, channel, reason, paused_by, waits_at)
-  overriding system value
-  values (id, p_kind, v_name, v_channel, p_reason, coalesce(p_actor, session_user),
-    '3000-01-01Z'::timestamptz + id * interval '1 second')
-  on conflict do nothing;
-  is_new := found;
-  if is_new then
-    perform notify.record_use(coalesce(p_actor, session_user), p_key_id, 'pause',
-      jsonb_build_object('id', id, 'kind', p_kind, 'name', left(v_name, 255), 'channel', v_channel));
-  else
-    select p.id into id from notify.pauses p
+  loop                                      -- somebody may end a pause of that name in between
+    insert into notify.pauses (kind, name, channel, reason, paused_by, waits_at)
+    values (p_kind, v_name, v_channel, p_reason, coalesce(p_actor, session_user), '3000-01-01Z')
+    on conflict do nothing
+    returning pauses.id into v_id;
+    is_new := found;
+    exit when is_new;
+    select p.id into v_id from notify.pauses p
     where p.resumed_at is null and p.kind = p_kind and p.name = v_name and p.channel is not distinct from v_channel;
+    exit when found;
+  end loop;
+  id := v_id;
+  if is_new then
+    update notify.pauses p set waits_at = p.waits_at + v_id * interval '1 second' where p.id = v_id;
+    perform notify.record_use(coalesce(p_actor, session_user), p_key_id, 'pause',
+      jsonb_build_object('id', v_id, 'kind', p_kind, 'name', left(v_name, 255), 'channel', v_channel));
   end if;
   return next;
 end

@@ -20,7 +20,7 @@ from service.doctor.finding import Finding
 from service.doctor.glance import glance
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.figure_store import FigureStore
-from service.ledger.now_store import Failure, NowStore, Standing
+from service.ledger.now_store import KEPT_BACK_MAX, Failure, NowStore, Standing
 from service.ledger.pause_store import WAITING_MAX, PauseStore
 from service.model import LivingWorker, Minute, Pause, Sentence
 from service.model import Now as Figures
@@ -88,6 +88,7 @@ class Now:
                 ),
                 "leader": look.standing.leader,
                 "beat_at": look.standing.beat_at,
+                "kept_back_max": KEPT_BACK_MAX,
                 "kept_back": look.standing.kept_back,
                 "pauses": look.pauses,
                 "failures": look.failures,

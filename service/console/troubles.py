@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from service.doctor.finding import Finding
 from service.doctor.locks import end_of
-from service.ledger.now_store import KeptBack, Standing, Stuck
+from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
 from service.model import Pause, Sentence
 
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
@@ -167,8 +167,9 @@ def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
             verbs=tuple(verb for verb in (probe(d),) if verb),
         )
     if len(dead) > DEAD_SHOWN:
+        at_least = "At least " if len(kept_back) == KEPT_BACK_MAX else ""
         yield Trouble(
-            title=f"{len(dead) - DEAD_SHOWN} more destinations do not answer",
+            title=f"{at_least}{len(dead) - DEAD_SHOWN} more destinations do not answer",
             text="If that is all of them, look at this machine's own network, name servers and"
             " proxy first.",
             links=(("See all of them below", "#kept-back"),),

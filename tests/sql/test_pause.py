@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from tests.ledger import ago, claim, enqueue, pause, paused, resume, row, settle
+from tests.producers import role
 
 
 @pytest.fixture
@@ -124,3 +125,27 @@ def test_two_at_once_make_one(db, shared_url):
         other.commit()
     assert made(db, "channel", "log").is_new is False
     assert [p.paused_by for p in paused(db)] == ["first"]
+
+
+def test_a_role_that_owns_nothing_may_pause_and_resume_with_the_services_rights(db, shared_url):
+    with role(db) as user:
+        db.execute(f"grant usage on schema notify to {user}")
+        db.execute(f"grant select, insert, update, delete on all tables in schema notify to {user}")
+        db.execute("select notify.keep_rights()")
+        with psycopg.connect(shared_url, user=user, password="p", autocommit=True) as session:
+            [(id,)] = session.execute("select id from notify.pause('channel', 'log')").fetchall()
+            assert claim(db, enqueue(db)) == []
+            assert paused(db)[0].paused_by == user
+            session.execute("select notify.resume(%s)", [id])
+            assert session.execute("select notify.bring_back(10)").fetchall() == [(1,)]
+
+
+def test_who_only_reads_pauses_nothing(db, shared_url):
+    with role(db) as user:
+        db.execute(f"grant usage on schema notify to {user}")
+        db.execute(f"grant select on all tables in schema notify to {user}")
+        db.execute("select notify.keep_rights()")
+        with psycopg.connect(shared_url, user=user, password="p", autocommit=True) as session:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute("select notify.pause('channel', 'log')")
+            assert session.execute("select * from notify.paused(null, 1)").fetchall() == []

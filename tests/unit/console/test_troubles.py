@@ -8,7 +8,7 @@ import pytest
 
 from service.console.troubles import DEAD_SHOWN, are_old, pause, probe, resume, troubles
 from service.doctor.finding import Finding
-from service.ledger.now_store import KeptBack, Standing, Stuck
+from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
 from service.model import LockHolder, Pause, Sentence
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -124,6 +124,8 @@ def test_many_dead_destinations_are_one_trouble_more():
     found = wrong(kept_back=[dead(n) for n in range(10)])
     assert len(found) == DEAD_SHOWN + 1
     assert found[-1].title == "7 more destinations do not answer"
+    found = wrong(kept_back=[dead(n) for n in range(KEPT_BACK_MAX)])
+    assert found[-1].title == "At least 47 more destinations do not answer"
 
 
 def test_a_slow_destination_is_no_trouble():
