@@ -119,7 +119,7 @@ def test_every_example_in_sql_runs(api: Api, db: Connection[Any]) -> None:
     found = samples(api.get("/openapi.json").json, "SQL")
     assert found.keys() == {"enqueue", "enqueue_batch", "find", "explain", "page"}
     for operation, text in found.items():
-        assert db.execute(with_real_ids(operation, text, db)).fetchall(), operation  # type: ignore[arg-type]
+        assert db.execute(with_real_ids(operation, text, db)).fetchall(), operation
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_every_example_in_sql_runs(api: Api, db: Connection[Any]) -> None:
 def test_an_example_in_sql_keeps_every_character(text: str, db: Connection[Any]) -> None:
     body = {"channel": "log", "recipient": text.replace("\n", " "), "payload": {text: text},
             "reference": "r", "priority": 0, "max_attempts": 3}  # fmt: skip
-    [id] = db.execute(in_sql("enqueue", body)).fetchone()  # type: ignore[arg-type]
+    [id] = db.execute(in_sql("enqueue", body)).fetchone()
     row = ledger.row(db, id)
     assert (row.recipient, row.payload) == (body["recipient"], body["payload"])
     assert (row.reference, row.priority, row.max_attempts) == ("r", 0, 3)
