@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from tests import ledger
+from tests import ledger, rollups
 from tests.browser import hostile
 
 EACH = 60  # rows of each kind, so that lists have several pages
@@ -31,6 +31,8 @@ def seed(db: Connection[Any]) -> Seeded:
     states = usual(db)
     living(db, WORKER, "hooks.example.org")
     used(db, "shop", {"ids": [str(states["failed"])]})
+    an_hour(db, "https://hooks.example.org", "https://dead.example.org")
+    paused(db, "destination", "https://dead.example.org", "They move house.")
     return Seeded(states=states, hostile={})
 
 
@@ -105,9 +107,27 @@ def used(db: Connection[Any], actor: str, detail: dict[str, Any]) -> None:
         )
 
 
+def an_hour(db: Connection[Any], *destinations: str) -> None:
+    """Let these have had some minutes of sends, and the leader have counted meanwhile."""
+    last = rollups.now_s(db)
+    for ago_s in (60, 120, 1800):
+        counted = [
+            rollups.counts(name, 12, 80, 3000, failures=1, last_code="503", failed_s=last - ago_s)
+            for name in destinations
+        ]
+        rollups.add_minutes(db, *counted, at_s=last - ago_s)
+    for minutes in range(15, -1, -1):
+        rollups.note_figures(db, f"{minutes} minutes", queued=100 - minutes, sending=5)
+
+
+def paused(db: Connection[Any], kind: str, name: str, reason: str) -> None:
+    """Pause what comes from a producer, or goes to a destination."""
+    db.execute("select notify.pause(%s, %s, p_reason => %s)", [kind, name, reason])
+
+
 def seed_hostile(db: Connection[Any]) -> Seeded:
     """Fill a ledger with texts that want to be more: one notification for each."""
-    ids: dict[str, UUID] = {}
+    states, ids = usual(db), dict[str, UUID]()  # lists begin with what came last
     everything = hostile.SHORT | hostile.LONG | hostile.CONTROLS
     for name, text in everything.items():
         word = hostile.printable(text)[:255] if name not in hostile.CONTROLS else name
@@ -126,8 +146,10 @@ def seed_hostile(db: Connection[Any]) -> Seeded:
     for name, text in hostile.SHORT.items():
         living(db, text[:200], text[:200])
         used(db, text, {"filter": {"reference": text}, name: text})
+        an_hour(db, text[:200])
+        paused(db, "producer", (word := hostile.printable(text)[:255]), word)
     ledger.fold_slo(db)
-    return Seeded(states=usual(db), hostile=ids)
+    return Seeded(states=states, hostile=ids)
 
 
 def webhooks(db: Connection[Any], ids: dict[str, UUID]) -> None:

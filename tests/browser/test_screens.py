@@ -83,3 +83,17 @@ def test_the_first_tab_skips_to_the_content(path, seen, open_tab):
     assert tab.js("document.activeElement.className") == "skip"
     tab.press("Enter")
     assert tab.js("document.activeElement.id") == "main"
+
+
+@pytest.mark.needs("axe")
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: f"{view[0][0]}-{view[1]}")
+def test_a_page_that_is_not_there_is_a_page(view, seen, open_tab, picture):
+    tab = open_tab(seen.api.port)
+    tab.look_as(*view)
+    tab.go("/console/nowhere")
+    picture(tab)
+    assert tab.has("nav[aria-label=Screens]")
+    assert not axe.findings(tab)
+    assert [fault for fault in tab.all_faults() if "404" not in fault] == []
+    tab.during_load(lambda: tab.click("main a"))
+    assert tab.js("location.pathname") == "/console"
