@@ -7,11 +7,11 @@
 -- Args     p_ids uuid[], queued and due
 -- Returns  uuid[], in order. What is covered and could not be set aside is left out as well: it stays as it is, and
 --          is not sent. What has expired is never covered: it is to end
--- Note     The rows of pauses are shared until the transaction ends: so resume() has an end, after which nobody sets
---          rows aside for it. A pause that somebody is resuming is not waited for. Only who has found a row to set
---          aside pays for that. The destination is worked out only if the recipient has the host of a paused one in
+-- Note     resume() waits for all who set rows aside at this moment, by a lock that they share; who comes while it
+--          waits, or until its commit, sets nothing aside. So no row is left behind for a pause that has ended. Only
+--          who has found a row to set aside takes the lock. The destination is worked out only if the recipient has the host of a paused one in
 --          it, because that takes 0.2 ms; an address may be spelled in many ways, so for it only names are told apart
--- Locks    as put_off(); the pauses in force that cover a row, shared, skipping what is locked
+-- Locks    as put_off(); advisory (1852798057, 4), shared, if it is free, until the transaction ends
 -- Plan     primary key, within the partitions of the ids; pauses
 -- Caller   claim(), set_due_aside()
 create or replace function notify.set_aside(p_ids uuid[]) returns uuid[]
@@ -29,7 +29,6 @@ declare
   v_has_addresses boolean := exists (select from unnest(v_hosts) as h where h ~ '^[[0-9]');
   v_covered uuid[];
   v_by bigint[];
-  v_shared bigint[];
   v_dues timestamptz[];
 begin
   if exists (select from notify.quiet_days) then
@@ -60,14 +59,12 @@ begin
     return v_ids;
   end if;
 
-  v_shared := array(
-    select p.id from notify.pauses p where p.id = any (v_by) and p.resumed_at is null
-    order by p.id
-    for share skip locked);
-  select array_agg(c.id order by c.id), array_agg(p.waits_at order by c.id) into v_ids, v_dues
-  from unnest(v_covered, v_by) as c(id, pause) join notify.pauses p on p.id = c.pause
-  where p.id = any (v_shared);
-  perform notify.put_off(v_ids, v_dues, v_now + interval '1 second');
+  if pg_try_advisory_xact_lock_shared(1852798057, 4) then
+    select array_agg(c.id order by c.id), array_agg(p.waits_at order by c.id) into v_ids, v_dues
+    from unnest(v_covered, v_by) as c(id, pause) join notify.pauses p on p.id = c.pause
+    where p.resumed_at is null;             -- looked at again, under the lock
+    perform notify.put_off(v_ids, v_dues, v_now + interval '1 second');
+  end if;
   return array(select i from unnest(p_ids) as i except select c from unnest(v_covered) as c order by 1);
 end
 $$;

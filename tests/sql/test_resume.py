@@ -1,9 +1,12 @@
 """Resuming: a pause ends for good, and leaves no row behind."""
 
+from threading import Thread
+
 import psycopg
 import pytest
 
 from tests.ledger import bring_back, claim, enqueue, pause, paused, resume, row
+from tests.waiting import wait_until_blocked
 
 
 @pytest.fixture
@@ -68,3 +71,23 @@ def test_while_it_is_open_covered_rows_are_neither_set_aside_nor_sent(db, shared
         operator.rollback()
     assert claim(db, [waits]) == []
     assert paused(db)[0].waiting == 1
+
+
+def test_while_it_waits_nobody_else_sets_aside_or_it_would_wait_for_ever(db, shared_url):
+    id = pause(db, "channel", "log")
+    first, second = enqueue(db, 2)
+    before = row(db, second)
+    with psycopg.connect(shared_url) as worker, psycopg.connect(shared_url) as operator:
+        worker.execute("select notify.set_aside(%s)", [[first]])
+        resuming = Thread(target=operator.execute, args=("select notify.resume(%s)", [id]))
+        resuming.start()
+        try:
+            wait_until_blocked(db, operator.info.backend_pid)
+            assert claim(db, [second]) == []
+            assert row(db, second) == before
+        finally:
+            worker.commit()
+            resuming.join()
+        operator.commit()
+    assert [c.id for c in claim(db, [second])] == [second]
+    assert bring_back(db) == 1
