@@ -12,7 +12,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-NAMES = ("console.css", "console.js", "htmx.min.js", "icon.svg")
+NAMES = ("console.css", "console.js", "htmx.min.js", "icon.svg", "search.js")
 
 
 class Assets:

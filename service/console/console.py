@@ -7,13 +7,15 @@ from service.access.scopes import ANY, READ
 from service.api.measured import Handler
 from service.api.parts import Parts
 from service.console.assets import Assets
+from service.console.export import Export
 from service.console.login import Login
 from service.console.now import Now
 from service.console.pages import Pages
 from service.console.screen import Screen, View
+from service.console.search import SearchScreen
 from service.http.problems import Problem
 
-MENU = [("/console", "Now")]
+MENU = [("/console", "Now"), ("/console/search", "Search")]
 
 
 def add_console(parts: Parts) -> None:
@@ -34,6 +36,8 @@ def add_console(parts: Parts) -> None:
         router.add_post(path, made(path, pages.open_page(view)))
 
     get("/console", now.screen, READ)
+    get("/console/search", SearchScreen(parts).screen, READ)
+    get("/console/search/export", Export(parts).stream, READ)
     router.add_get("/console/login", made("/console/login", pages.open_page(login.form)))
     post("/console/login", login.begin)
     post("/console/logout", login.end)
