@@ -123,9 +123,12 @@ def test_all_that_match_are_counted_first_and_redriven_then(tab, db):
     later = failed(db, 1)  # it was not there when the page was made
     tab.click("button[data-all]")
     says(tab, "130 match, created before")
+    shown = "[...document.querySelectorAll('#all button')].filter((b) => b.checkVisibility())"
+    assert tab.js(f"{shown}.map((b) => b.id)") == ["all-go", "all-back"]
     assert statuses(db, ids) == {"failed"}
     tab.click("#all-go")
     says(tab, "130 redriven.")
+    assert tab.js(f"{shown}.map((b) => b.id)") == ["all-back"]
     assert statuses(db, ids) == {"queued"}
     assert statuses(db, others + later) == {"failed"}
     tab.click("#all-back")
