@@ -18,11 +18,10 @@ from service.api.operate import ANYBODY
 from service.api.parts import Parts
 from service.api.read import NOTHING, PAGE_ROWS_MAX, permitted, summary
 from service.api.views import Summary
-from service.console.search import EXPORT_LINES_MAX, SHOWN, link
+from service.console.search import EXPORT_LINES_MAX, LOOK_ENOUGH, SHOWN, link
 from service.errors import DatabaseAway, TookTooLong
 from service.http.problems import Problem
 from service.http.query import Parameters, parameters
-from service.ledger.api_store import PAGE_LOOK_MAX
 from service.model import Found, Search
 
 LOOK_MAX = 10_000_000  # rows, 10 s
@@ -188,7 +187,7 @@ class Export:
             return NOTHING
         async with self._lists.admitted():
             return await self._reads.page(
-                which, limit=rows_max, before=before, looks_max=PAGE_LOOK_MAX
+                which, limit=rows_max, before=before, looks_max=LOOK_ENOUGH
             )
 
     async def _record(self, caller: Caller, query: dict[str, Any]) -> None:

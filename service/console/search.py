@@ -1,7 +1,7 @@
 """The screen *Search*: which notifications there are, and verbs for all that match."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -21,10 +21,13 @@ from service.console.screen import Screen
 from service.http.problems import Fault, Problem
 from service.http.query import parameters
 from service.ledger.api_store import PAGE_LOOK_MAX
-from service.model import Channel, Found, Search, Status
+from service.model import Channel, Found, Notification, Search, Status
 
 HERE = "/console/search"
 ROWS = 50
+# Of a ledger of few days one look is one turn of ApiStore.page; of a long one several small ones.
+LOOK_ENOUGH = PAGE_LOOK_MAX // 2
+EXPORTS = ("csv", "ndjson")
 EXPORT_LINES_MAX = 100_000
 LIVE_LOOK_MAX = 2000  # what took a longer look is not looked for again each 5 s
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -59,16 +62,24 @@ class SearchScreen:
         try:
             query = read_query(request, wanted)
         except Problem as problem:
-            return page_of(texts | {"id": wanted}, caller, faults=problem.faults)
+            shows = form(texts | {"id": wanted}, faults=problem.faults)
+            return Screen(template="search.html", title="Search", status=422, shows=shows)
         before = query.pop("cursor", None)
         which = permitted(Search(**query), caller)
         found = NOTHING
         if which is not None:
             async with self._lists.admitted():
                 found = await self._reads.page(
-                    which, limit=ROWS, before=before, looks_max=PAGE_LOOK_MAX
+                    which, limit=ROWS, before=before, looks_max=LOOK_ENOUGH
                 )
-        return page_of(texts, caller, which=which, found=found)
+        narrows = {n: v for n, v in asdict(which or Search()).items() if v is not None}
+        return Screen(
+            template="search.html",
+            title="Search",
+            shows=form(texts, narrows.get("producer"))
+            | results(texts, found, [visible(row, caller) for row in found.rows])
+            | {"all_verb": all_verb(narrows) if may(caller, OPERATE) else None},
+        )
 
 
 def read_query(request: web.Request, wanted: str) -> dict[str, Any]:
@@ -84,46 +95,38 @@ def read_query(request: web.Request, wanted: str) -> dict[str, Any]:
     return values
 
 
-def page_of(
-    texts: Mapping[str, str],
-    caller: Caller,
-    *,
-    which: Search | None = None,
-    found: Found = NOTHING,
-    faults: tuple[Fault, ...] | Any = (),
-) -> Screen:
-    """Show the form as it was filled in, and what was found or is wrong."""
-    first = {name: text for name, text in texts.items() if name in FIELDS}
-    narrows = {} if which is None else {n: v for n, v in asdict(which).items() if v is not None}
-    return Screen(
-        template="search.html",
-        title="Search",
-        status=422 if faults else 200,
-        shows={
-            "texts": texts,
-            "statuses": list(Status),
-            "channels": list(Channel),
-            "faults": {fault.parameter: fault.detail for fault in faults},
-            "other_faults": [f for f in faults if f.parameter not in (*FIELDS, "id")],
-            "url": link(texts),
-            "first_url": link(first),
-            "next_url": None
-            if found.following is None
-            else link({**first, "cursor": str(found.following)}),
-            "exports": {
-                kind: link({**texts, "format": kind}, "/export") for kind in ("csv", "ndjson")
-            },
-            "rows": [visible(row, caller) for row in found.rows],
-            "found": found,
-            "is_short": found.following is not None and len(found.rows) < ROWS,
-            "is_first": "cursor" not in texts,
-            "is_live": "cursor" not in texts and found.looked <= LIVE_LOOK_MAX,
-            "producer": None if which is None else which.producer,
-            "export_lines_max": EXPORT_LINES_MAX,
-            "now": datetime.now(UTC).isoformat(),
-            "all_verb": all_verb(narrows) if may(caller, OPERATE) and not faults else None,
-        },
-    )
+def form(
+    texts: Mapping[str, str], producer: str | None = None, faults: Sequence[Fault] = ()
+) -> dict[str, Any]:
+    """Give what the form shows. `producer`: the only one whose notifications are searched."""
+    return {
+        "texts": texts,
+        "statuses": list(Status),
+        "channels": list(Channel),
+        "producer": producer,
+        "faults": {fault.parameter: fault.detail for fault in faults},
+        "other_faults": [f for f in faults if f.parameter not in (*FIELDS, "id")],
+    }
+
+
+def results(texts: Mapping[str, str], found: Found, rows: list[Notification]) -> dict[str, Any]:
+    """Give what is shown of a page of results. `rows`: as the caller may see them."""
+    first = {name: text for name, text in texts.items() if name != "cursor"}
+    following = None if found.following is None else str(found.following)
+    is_first = "cursor" not in texts
+    return {
+        "found": found,
+        "rows": rows,
+        "url": link(texts),
+        "first_url": link(first),
+        "next_url": link({**first, "cursor": following}) if following else None,
+        "exports": {kind: link({**texts, "format": kind}, "/export") for kind in EXPORTS},
+        "export_lines_max": EXPORT_LINES_MAX,
+        "is_short": following is not None and len(rows) < ROWS,
+        "is_first": is_first,
+        "is_live": is_first and found.looked <= LIVE_LOOK_MAX,
+        "now": datetime.now(UTC).isoformat(),
+    }
 
 
 def all_verb(narrows: Mapping[str, Any]) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class ApiStore(Store):
         """Read up to `limit` notifications, newest first, before the id `before`; no payloads.
 
         A page may be short before the end, because only PAGE_LOOK_MAX rows are looked at; while
-        nothing matches it looks on, PAGE_TURNS_MAX times, or until `looks_max` rows.
+        nothing matches it looks on, PAGE_TURNS_MAX times, or until it saw `looks_max` rows.
         """
         asked = asdict(which) | {"limit": limit}
         asked["recipients"] = None if which.recipient is None else spellings(which.recipient)

@@ -160,7 +160,7 @@ def test_only_the_first_page_refreshes_by_itself(browser, search, db):
 
 
 def test_a_bounded_look_says_how_far_it_came_and_goes_on(browser, search, db, monkeypatch):
-    monkeypatch.setattr("service.console.search.PAGE_LOOK_MAX", 1)
+    monkeypatch.setattr("service.console.search.LOOK_ENOUGH", 1)
     monkeypatch.setattr("service.ledger.api_store.PAGE", look_of(510))
     wanted = place(db, "sent", recipient="rare")
     for _ in range(25):
