@@ -131,6 +131,7 @@ begin
     ('emptied_days', '{day,following,emptied,left_over,took,looked_at}'),
     ('workers', '{worker,host,version,environment,channels,patience,slots,in_flight,settled,per_s,started_at,beat_at}'),
     ('destination_state', '{worker,channel,destination,state,url_hash,code,since,until}'),
+    ('probes', '{channel,destination,asked_at,asked_by}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)

@@ -14,6 +14,7 @@ from service.api.matching import (
     LIMIT_SENTENCE,
     Filter,
     audited,
+    chosen,
     filter_faults,
     limit_or_default,
 )
@@ -38,7 +39,7 @@ class CancelMany(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def which(self) -> Choice:
         """Return the choice, for the store."""
-        return Choice(**msgspec.structs.asdict(self.filter))
+        return Choice(**chosen(self.filter))
 
     def limit_or_default(self) -> int:
         """Return how many may be called off at most."""

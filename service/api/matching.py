@@ -17,6 +17,7 @@ from service.limits import (
 )
 from service.logs.logs import masked
 from service.model import Channel
+from service.names.origin import origin
 
 LIMIT = 1000
 LIMIT_MAX = 100_000  # takes a second; also the limit of a dry run that names none
@@ -56,6 +57,21 @@ class Filter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         Timestamp | None,
         Meta(description="Use RFC 3339 with an offset, after created_from; it is left out itself."),
     ] = None
+
+
+def chosen(filter_: Filter | None) -> dict[str, Any]:
+    """Return all fields of a filter, for the store."""
+    fields = msgspec.structs.asdict(filter_) if filter_ else {}
+    if fields.get("destination"):
+        fields["destination"] = spelled(fields["destination"])
+    return fields
+
+
+def spelled(destination: str) -> str:
+    """Spell a destination as workers do, if it is one: people type a slash at its end."""
+    if "://" in destination:
+        return origin(destination) or destination
+    return destination.lower().rstrip(".")
 
 
 def filter_faults(filter_: Filter) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from msgspec import Meta
 from service.access.caller import caller_of
 from service.api.decoding import Body
 from service.api.enqueue import read_body
+from service.api.matching import spelled
 from service.api.operate import used
 from service.api.read import json_response
 from service.api.storable import unstorable
@@ -60,7 +61,8 @@ class ProbeHandler:
 
 def read_probe(body: bytes) -> Probe:
     """Read a body. Raises Problem."""
-    return BODY.read(body, lambda asked: (asked, unstorable(body, msgspec.Raw(b"null"))))
+    asked = BODY.read(body, lambda asked: (asked, unstorable(body, msgspec.Raw(b"null"))))
+    return msgspec.structs.replace(asked, destination=spelled(asked.destination))
 
 
 def report(asked: Probe, probed: Probed) -> ProbeReport:

@@ -15,6 +15,7 @@ from service.api.matching import (
     LIMIT_SENTENCE,
     Filter,
     audited,
+    chosen,
     filter_faults,
     limit_or_default,
 )
@@ -61,8 +62,7 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def which(self) -> DeadLetters:
         """Return the choice of dead letters, for the store."""
-        narrowed = msgspec.structs.asdict(self.filter) if self.filter else {}
-        return DeadLetters(ids=self.ids, **narrowed)
+        return DeadLetters(ids=self.ids, **chosen(self.filter))
 
     def limit_or_default(self) -> int:
         """Return how many may be redriven at most."""

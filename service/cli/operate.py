@@ -143,6 +143,10 @@ def probe(args: argparse.Namespace) -> int:
     """Have a destination tried at once, and print what will happen."""
     from service.cli import client
 
+    if not args.destination and args.channel != "email":
+        raise ConfigError(
+            "probe which? Give a DESTINATION, or --channel email for the mail server of all"
+        )
     channel = args.channel or ("webhook" if "://" in args.destination else "email")
     body = {"channel": channel, "destination": args.destination}
     answer = shaped(client.probe(base_url(args), body, PROBE_TYPED), "sentence")

@@ -300,7 +300,8 @@ def add_probe(commands: Any) -> None:
         function="probe")  # fmt: skip
     probe.add_argument(
         "destination", nargs="?", default="", metavar="DESTINATION",
-        help="a webhook's https://host, or the domain of mails; without: the mail server of all",
+        help="a webhook's https://host, or the domain of mails; none, with --channel email: the "
+        "mail server of all",
     )  # fmt: skip
     probe.add_argument(
         "--channel", choices=CHANNELS, metavar="CHANNEL",

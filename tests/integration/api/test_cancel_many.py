@@ -165,7 +165,7 @@ def test_the_command_goes_on_where_too_many_had_to_be_looked_at(
     queued(db, 5)
     meant = queued(db, 2, channel="webhook", recipient="https://hooks.example/a")
     url = f"--url=http://127.0.0.1:{api.port}"
-    assert main(["cancel", url, "--destination", "https://hooks.example"]) == 0
+    assert main(["cancel", url, "--destination", "https://Hooks.example/"]) == 0
     assert capsys.readouterr().out == "matched 2, cancelled 2\n"
     assert [ledger.status(db, id) for id in meant] == ["cancelled", "cancelled"]
 

@@ -87,9 +87,10 @@ def test_who_asked_and_what_came_of_it_is_written_down(api: Api, db, kept, event
     ("argv", "asked"),
     [
         ([HOOKS], ("webhook", HOOKS)),
+        (["HTTPS://Hooks.Example:443/"], ("webhook", HOOKS)),
+        (["Example.ORG."], ("email", "example.org")),
         (["example.org"], ("email", "example.org")),
         (["example.org", "--channel", "email"], ("email", "example.org")),
-        ([], ("email", "")),
         (["--channel", "email"], ("email", "")),
     ],
 )
@@ -105,3 +106,9 @@ def test_the_command_says_what_will_happen(api: Api, db, capsys, argv, asked) ->
 def test_the_command_says_that_nothing_keeps_it_back(api: Api, capsys) -> None:
     assert main(["probe", f"--url=http://127.0.0.1:{api.port}", HOOKS]) == 1
     assert "is sent in its turn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [[], ["--channel", "webhook"]])
+def test_the_command_wants_to_be_told_which(capsys, argv) -> None:
+    assert main(["probe", "--url=http://127.0.0.1:1", *argv]) == 1
+    assert "probe which? Give a DESTINATION" in capsys.readouterr().err
