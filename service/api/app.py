@@ -150,8 +150,8 @@ def create_app(
     get("/", go_to_docs, 302)
     if pages is not None:
         parts = Parts(
-            app=app, settings=settings, store=store, reads=reads, door=door, ring=ring,
-            measured=measured, clock=clock, inbox_url=inbox_url, is_sandbox=is_sandbox,
+            app=app, settings=settings, store=store, reads=reads, lists=lists, door=door,
+            ring=ring, measured=measured, clock=clock, inbox_url=inbox_url, is_sandbox=is_sandbox,
         )  # fmt: skip
         pages(parts)
     app.router.add_route("*", "/{path:.*}", made("other", elsewhere, 404, need=ANY))

@@ -13,7 +13,7 @@ from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
 from service.api.pauses import NewPause
 from service.api.probe import Probe
-from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
+from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS, TEXTS
 from service.api.redrive import Redrive, RedriveFilter
 from service.api.samples import with_samples
 from service.api.views import (
@@ -41,7 +41,6 @@ from service.limits import (
     BATCH_ITEMS_MAX,
     BODY_BYTES_MAX,
     IDEMPOTENCY_KEY_MAX_CHARS,
-    REFERENCE_MAX_CHARS,
 )
 from service.model import Channel, Status
 from service.text.checks import WITHOUT_CONTROL
@@ -317,7 +316,12 @@ def query_parameters() -> list[dict[str, Any]]:
     schemas: dict[str, dict[str, Any]] = {
         "status": {"type": "string", "enum": list(Status)},
         "channel": {"type": "string", "enum": list(Channel)},
-        "reference": {"type": "string", "maxLength": REFERENCE_MAX_CHARS, **WITHOUT_CONTROL},
+        **{
+            name: {"type": "string", "maxLength": longest, **WITHOUT_CONTROL}
+            for name, longest in TEXTS.items()
+        },
+        "created_from": {"type": "string", "format": "date-time"},
+        "created_until": {"type": "string", "format": "date-time"},
         "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX, "default": PAGE_ROWS},
         "cursor": {"type": "string", "format": "uuid"},
     }

@@ -241,6 +241,12 @@ def add_list(commands: Any) -> None:
     page.add_argument("--status", choices=STATUSES, metavar="STATUS", help=", ".join(STATUSES))
     page.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
     page.add_argument("--reference", help="as it was given when they were enqueued")
+    page.add_argument("--recipient", help="to whom, as it was given")
+    page.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
+    page.add_argument("--worker", help="who sends it, or sent it: host:pid, or how that begins")
+    page.add_argument("--producer", help="who enqueued it")
+    page.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
+    page.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
     page.add_argument(
         "--limit", type=whole, metavar="N", help="at most so many lines; default 50", default=None
     )

@@ -19,6 +19,7 @@ NAMES = (
     "icon.svg",
     "icon-bad.svg",
     "live.js",
+    "search.js",
     "try.js",
 )
 

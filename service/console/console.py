@@ -11,17 +11,20 @@ from service.console.audit import Audit
 from service.console.caught import Caught
 from service.console.destinations import Destinations
 from service.console.events import Events
+from service.console.export import Export
 from service.console.login import Login
 from service.console.now import Now
 from service.console.one import One
 from service.console.pages import Pages
 from service.console.screen import Screen, View
+from service.console.search import SearchScreen
 from service.console.trying import Trying
 from service.http.problems import Problem
 from service.inbox.inbox import Inbox
 
 MENU = [
     ("/console", "Now"),
+    ("/console/search", "Search"),
     ("/console/destinations", "Destinations"),
     ("/console/try", "Try it"),
     ("/console/audit", "Audit"),
@@ -51,6 +54,8 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
         router.add_post(path, made(path, pages.open_page(view)))
 
     get("/console", now.screen, READ)
+    get("/console/search", SearchScreen(parts).screen, READ)
+    get("/console/search/export", Export(parts).stream, READ)
     get("/console/notifications/{id}", one.screen, READ)
     # Not measured: how long somebody looks is no measure of how fast we answer.
     router.add_get(

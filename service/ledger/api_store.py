@@ -27,15 +27,18 @@ from service.model import (
     Cancelled,
     Choice,
     DeadLetters,
+    Found,
     NewUse,
     Notification,
     Probed,
     Redriven,
+    Search,
     SentAgain,
     Sentence,
     Standing,
     Use,
 )
+from service.text.addresses import spellings
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list
 # their words.
@@ -76,10 +79,12 @@ select {columns(Attempt, ATTEMPT_TEXTS)} from notify.attempts
 where notification_id = %s and attempt < %s order by attempt desc limit {ATTEMPTS_MAX + 1}
 """
 PAGE = f"""
-select ids, following from notify.page(
+select ids, following, looked, back_to from notify.page(
   p_producer => %(producer)s, p_status => %(status)s, p_channel => %(channel)s,
-  p_reference => %(reference)s, p_before => %(before)s,
-  p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
+  p_reference => %(reference)s, p_recipients => %(recipients)s::text[],
+  p_code => %(last_error_code)s, p_worker => %(worker)s, p_from => %(created_from)s,
+  p_until => %(created_until)s, p_before => %(before)s, p_limit => %(limit)s,
+  p_look_max => {PAGE_LOOK_MAX})
 """
 # The status is asked again: it may have changed since. The bounds say which days to read.
 PAGE_ROWS = f"""
@@ -211,35 +216,31 @@ class ApiStore(Store):
         return dict(await self._tuples("select id, state from notify.ask_end(%s)", [ids]))
 
     async def page(
-        self,
-        *,
-        producer: str | None,
-        status: str | None,
-        channel: str | None,
-        reference: str | None,
-        limit: int,
-        before: UUID | None,
-    ) -> tuple[list[Notification], UUID | None]:
+        self, which: Search, *, limit: int, before: UUID | None = None, looks_max: int | None = None
+    ) -> Found:
         """Read up to `limit` notifications, newest first, before the id `before`; no payloads.
 
-        Returns the cursor to go on with as well, None at the end. A page may be short before the
-        end, because only PAGE_LOOK_MAX rows are looked at.
+        A page may be short before the end, because only PAGE_LOOK_MAX rows are looked at; while
+        nothing matches it looks on, PAGE_TURNS_MAX times, or until it saw `looks_max` rows.
         """
-        asked = {"producer": producer, "status": status, "channel": channel,
-                 "reference": reference, "limit": limit}  # fmt: skip
+        asked = asdict(which) | {"limit": limit}
+        asked["recipients"] = None if which.recipient is None else spellings(which.recipient)
+        looked = 0
         async with self.pool.connection() as conn:
             for _ in range(PAGE_TURNS_MAX):
                 page = await conn.execute(PAGE, asked | {"before": before})
-                [(ids, following)] = await page.fetchall()
-                if ids or following is None:
+                [(ids, following, seen, back_to)] = await page.fetchall()
+                looked += seen
+                if ids or following is None or (looks_max is not None and looked >= looks_max):
                     break
                 before = following
+            found = Found(rows=[], following=following, looked=looked, back_to=back_to)
             if not ids:
-                return [], following
+                return found
             cursor = conn.cursor(row_factory=class_row(Notification))
             bounds = asked | {"ids": ids, "first": ids[-1], "last": ids[0]}
             await cursor.execute(PAGE_ROWS, bounds, prepare=False)
-            return await cursor.fetchall(), following
+            return replace(found, rows=await cursor.fetchall())
 
     async def sender(self, id: UUID) -> tuple[str | None, str, str, bool] | None:
         """Read whose a notification is, its channel, its recipient, and whether it is a test.

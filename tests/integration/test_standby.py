@@ -23,7 +23,7 @@ READS = (
     "select * from notify.outcomes()",
     "select * from notify.outcome_of('r')",
     "select * from notify.explain((select id from notify.notifications limit 1))",
-    "select * from notify.page(null, null, null, null, 10, 1000)",
+    "select * from notify.page(null, null, null, null, null, 10, 1000)",
     "select * from notify.gauges()",
     "select * from notify.vitals()",
     "select * from notify.workers",

@@ -146,7 +146,10 @@ CALLS: dict[str, Callable[[Any], Call]] = {
     "sweep_default": plain("notify.sweep_default('10 years', 1000)"),
     "maintenance": plain("notify.maintenance(7, '10 years', 100)"),
 } | {
-    f"page of {status}": plain(f"notify.page(null, {status}, null, {reference}, null, 50, 20000)")
+    f"page of {status}": plain(
+        f"notify.page(null, {status}, null, {reference}, null, null, 'w', null, null, null, 50,"
+        " 20000)"
+    )
     for status, reference in (
         ("null", "null"), ("'queued'", "null"), ("'sending'", "null"), ("'failed'", "null"),
         ("'sent'", "null"), ("null", "'none'"),

@@ -382,9 +382,19 @@ def walked(seen):
     return seen.indexes - ({"notifications_pkey"} if is_looked_at else set())
 
 
-def page(db, status=None, channel=None, reference=None, before=None):
-    query = "select * from notify.page(null, %s, %s, %s, %s, 50, %s)"
-    return db.execute(query, [status, channel, reference, before, LOOK_MAX]).fetchone()
+def page(db, status=None, channel=None, reference=None, before=None, **more):
+    """`more`: producer, recipients, code, worker, and from and until in days ago."""
+    query = (
+        "select * from notify.page(p_producer => %(producer)s, p_status => %(status)s,"
+        " p_channel => %(channel)s, p_reference => %(reference)s,"
+        " p_recipients => %(recipients)s::text[], p_code => %(code)s, p_worker => %(worker)s,"
+        " p_from => now() - %(from)s * interval '1 day',"
+        " p_until => now() - %(until)s * interval '1 day', p_before => %(before)s, p_limit => 50,"
+        f" p_look_max => {LOOK_MAX})"
+    )
+    which = dict.fromkeys(("producer", "recipients", "code", "worker", "from", "until")) | more
+    given = {"status": status, "channel": channel, "reference": reference, "before": before}
+    return db.execute(query, which | given).fetchone()
 
 
 @pytest.mark.parametrize("channel", [None, "log"])
@@ -445,6 +455,76 @@ def test_a_page_opens_the_days_that_it_walks_and_no_more(full):
     seen = touched(full, lambda: page(full, before=before))
     assert len(seen.partitions) <= DAYS - 2
     assert seen.read.total() <= 50 + A_LOOK_AT_THE_ENDS + 100
+
+
+NOWHERE = [{"recipients": ["nobody"]}, {"producer": "nobody"}, {"code": "nothing"}]
+
+
+@pytest.mark.parametrize("status", ["failed", "sent", "queued", "sending", None])
+@pytest.mark.parametrize("which", NOWHERE, ids=lambda which: next(iter(which)))
+def test_a_search_that_finds_nothing_ends_after_a_bounded_look(full, status, which):
+    full.execute("vacuum notify.notifications")
+    seen = touched(full, lambda: page(full, status, **which))
+    assert seen.answer.ids == []
+    moving = {"queued": "notifications_due", "sending": "notifications_leased"}.get(status)
+    assert walked(seen) <= {INDEX_OF.get(status, "notifications_pkey"), moving}
+    assert seen.read.total() <= A_WALK * (2 if moving else 1)
+
+
+@pytest.mark.parametrize("which", [*NOWHERE, {"worker": "w"}, {"from": 20}, {"until": 0}],
+                         ids=lambda which: next(iter(which)))  # fmt: skip
+def test_a_search_by_a_reference_reads_no_more_than_there_are_of_it(full, which):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    seen = touched(full, lambda: page(full, reference=reference, **which))
+    assert walked(seen) <= {"notifications_reference", "attempts_pkey"}
+    assert seen.read.total() <= 2 + A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", [None, "sent", "failed"])
+def test_a_search_of_a_time_reads_its_days_alone(full, status):
+    """The newest rows are skipped: its bounds are bounds of the ids."""
+    seen = touched(full, lambda: page(full, status, **{"from": 4, "until": 3}))
+    assert len(seen.answer.ids) == 50
+    assert walked(seen) <= {INDEX_OF[status]}
+    assert seen.read.total() <= 500 + A_LOOK_AT_THE_ENDS
+    nothing = touched(full, lambda: page(full, status, **{"from": 4.6, "until": 4.4}))
+    assert (nothing.answer.ids, nothing.answer.following) == ([], None)
+    assert nothing.read.total() <= A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", ["queued", "sending"])
+def test_what_moves_is_found_by_its_time_within_a_bounded_look(full, status):
+    seen = touched(full, lambda: page(full, status, **{"from": 9, "until": 7.5}))
+    assert len(seen.answer.ids) == 50
+    assert seen.read.total() <= A_WALK + 1000
+
+
+@pytest.fixture(scope="module")
+def attempted(full):
+    """Give the newest 30,000 rows an attempt of a worker."""
+    full.execute(
+        "insert into notify.attempts (notification_id, attempt, started_at, outcome, worker)"
+        " select id, 1, now(), 'temporary', 'host:' || mod(n, 10) from (select id, row_number()"
+        " over (order by id desc) as n from notify.notifications order by id desc limit 30000) o"
+    )
+    full.execute("vacuum analyze notify.attempts")
+    return full
+
+
+@pytest.mark.parametrize("status", ["failed", "sent", None])
+def test_a_search_by_worker_reads_the_attempts_of_what_it_looks_at(attempted, status):
+    attempted.execute("vacuum notify.notifications")
+    seen = touched(attempted, lambda: page(attempted, status, worker="host:7"))
+    assert len(seen.answer.ids) == 50
+    assert walked(seen) == {INDEX_OF[status], "attempts_pkey"}
+    assert seen.read["attempts_pkey"] <= seen.answer.looked + 100
+    nothing = touched(attempted, lambda: page(attempted, status, worker="nobody"))
+    assert (nothing.answer.ids, nothing.answer.looked > 1000) == ([], True)
+    assert walked(nothing) == {INDEX_OF[status], "attempts_pkey"}
+    assert nothing.read["SEQ SCAN"] == 0
+    assert nothing.read["attempts_pkey"] <= LOOK_MAX / 4 + 100
+    assert nothing.read[INDEX_OF[status]] <= LOOK_MAX / 4 + A_LOOK_AT_THE_ENDS + 100
 
 
 @pytest.mark.parametrize(
