@@ -1,4 +1,4 @@
--- depends: 0019-outcomes
+-- depends: 0021-rollups
 
 set local search_path = pg_catalog, pg_temp;
 

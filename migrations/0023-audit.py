@@ -4,7 +4,7 @@ from pathlib import Path
 
 from yoyo import step
 
-__depends__ = {"0019-outcomes"}
+__depends__ = {"0022-probes"}
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
 step("set local search_path = pg_catalog, pg_temp")
