@@ -92,7 +92,23 @@ class Notification:
     emptied_at: datetime | None
     transaction_id: str | None  # that enqueued it: an xid8, up to 2^64
     traceparent: str | None
+    repeats: UUID | None  # the notification whose copy it is
     attempts: list[Attempt] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a notification stands, and what no list shows of it: its present or last claim."""
+
+    producer: str | None
+    status: str
+    attempt: int
+    due_at: datetime
+    settled_at: datetime | None
+    emptied_at: datetime | None
+    first_claimed_at: datetime | None
+    claimed_by: str | None  # a worker, host:pid
+    lease_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,16 +146,95 @@ class Cancelled:
     was_cancelled: bool  # by this call, and not before
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetters:
-    """A choice of dead letters: those that match every field that is not None."""
+@dataclass(frozen=True, slots=True)
+class SentAgain:
+    """What became of a wish to send a notification again; `id` None: `state` is in the way."""
 
-    ids: list[UUID] | None = None
+    id: UUID | None
+    created_at: datetime | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is searched for: notifications that match every field that is not None."""
+
+    producer: str | None = None
+    status: str | None = None
     channel: str | None = None
-    last_error_code: str | None = None
     reference: str | None = None
+    recipient: str | None = None
+    last_error_code: str | None = None
+    worker: str | None = None  # the beginning of its name: who sends it, or sent it once
     created_from: datetime | None = None
     created_until: datetime | None = None  # exclusive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of what matches a filter, newest first.
+
+    `following`: the cursor to go on with, None at the end; `back_to`: all until then was looked at.
+    """
+
+    rows: list[Notification]
+    following: UUID | None = None
+    looked: int = 0
+    back_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A choice of notifications: those that match every field that is not None."""
+
+    channel: str | None = None
+    producer: str | None = None
+    reference: str | None = None
+    recipient: str | None = None
+    destination: str | None = None  # as notify.destination_of() spells it
+    created_from: datetime | None = None
+    created_until: datetime | None = None  # exclusive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters(Choice):
+    """A choice of dead letters."""
+
+    ids: list[UUID] | None = None
+    last_error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUse:
+    """Who uses a verb, and for what, as the audit keeps it; `actor` is a producer."""
+
+    actor: str
+    key_id: str | None
+    verb: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """What a cancel of all that match did, or what it would do."""
+
+    matched: int
+    cancelled: int
+    more: bool  # whether the limits left some out
+    following: UUID | None  # the cursor to go on with, if there are more
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A destination that is to be tried at once.
+
+    `states`: why it is kept back; `kept_by`: how many workers do; `brought`: how many of its
+    notifications fall due for it.
+    """
+
+    states: list[str]
+    kept_by: int
+    brought: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +323,96 @@ class Gauges:
     sending: int
     is_estimate: bool
     oldest_due_age: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The same by lane; `quiet`: queued on quiet days, for later, in any lane."""
+
+    queued: list[int]  # of each of LANES
+    quiet: int
+    sending: int
+    is_estimate: bool
+    oldest_due_age: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How things stand. All of `at` to `oldest_due_s` are None if no dispatcher ever led.
+
+    `at`: when the leader looked, `age_s` ago. `failed`: in the last hour; `in_time`, `late`: sent
+    today (UTC), within 10 s and later.
+    """
+
+    at: datetime | None
+    age_s: float | None
+    leader: str | None
+    queued: list[int] | None  # of each of LANES
+    quiet: int | None
+    sending: int | None
+    is_estimate: bool | None
+    oldest_due_s: float | None  # None as well: nothing was due
+    failed: int
+    in_time: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """What came in and went out in one minute. `came_in` None: not known."""
+
+    minute: datetime
+    came_in: int | None
+    went_out: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What went to one destination in the last hour; sql/destinations.sql explains each.
+
+    `destination` "": all others of its channel.
+    """
+
+    channel: str
+    destination: str
+    sends: int
+    failures: int
+    per_min: float
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
+    last_failed_at: datetime | None
+    state: str | None  # breaker, pace, name, share; None: nothing is kept back
+    state_since: datetime | None
+    state_until: datetime | None
+    state_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationMinute:
+    """What one destination took in one minute. `p50_ms`, `p99_ms` None: nothing was sent."""
+
+    minute: datetime
+    sends: int
+    failures: int
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LivingWorker:
+    """A worker that was heard of in the last 30 s. `leases` None: too many to count."""
+
+    worker: str
+    host: str
+    version: str
+    slots: int
+    in_flight: int
+    per_s: float
+    beat_at: datetime
+    leases: int | None
 
 
 @dataclass(frozen=True, slots=True)

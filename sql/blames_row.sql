@@ -6,8 +6,8 @@
 -- Returns  false if the SQLSTATE is one of the server's own (is_servers_own) and a write fails now. The SQLSTATE
 --          alone proves nothing: a trigger may raise any, and may call another server that is away
 -- Locks    none; a subtransaction for the write, which is a delta of 0 that fold_slo() deletes
--- Caller   claim_each(), settle_each(), release_each(), end_leases(), cancel(), requeue(), bring_forward(),
---          mend_leases(), blank(), erase(), put_off()
+-- Caller   claim_each(), settle_each(), release_each(), end_leases(), cancel(), call_off(), requeue(),
+--          bring_forward(), mend_leases(), blank(), erase(), put_off()
 create or replace function notify.blames_row(p_sqlstate text) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

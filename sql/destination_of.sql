@@ -6,7 +6,8 @@
 -- Returns  of a webhook scheme://host, or scheme://host:port: in one spelling, as service/names/origin.py has it.
 --          Of a mail the domain in lower case, without the dot at its end. null: there is none, or it is beyond
 --          ASCII, which only workers spell
--- Caller   explain_parked(), explain_paused(), pause(), set_aside()
+-- Note     Lengths are not compared by the pattern: {1,253} makes it 200 times slower
+-- Caller   explain_parked(), explain_paused(), pause(), set_aside(), ask_probe(), cancel_matching(), redrive()
 create or replace function notify.destination_of(p_channel text, p_recipient text) returns text
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare
@@ -24,7 +25,11 @@ begin
   v_parts := regexp_match(p_recipient, '^([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)');
   v_scheme := lower(v_parts[1] collate "C");
   v_parts := regexp_match(regexp_replace(v_parts[2], '^.*@', ''),
-    '^([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,16}))?$');
+    '^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?$');
+  if length(v_parts[1]) > 253 or v_parts[1] like '[%' and length(v_parts[1]) not between 4 and 47
+    or length(v_parts[2]) > 16 then
+    return null;
+  end if;
   v_host := lower(v_parts[1] collate "C");
   v_port := ltrim(v_parts[2], '0');
   v_host := case when v_host like '[%' then notify.ipv6_spelled(btrim(v_host, '[]'))

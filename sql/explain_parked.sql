@@ -3,7 +3,8 @@
 -- Say why workers keep back what goes to the destination of a notification.
 --
 -- Args     p_row notify.notifications
--- Returns  (code, sentence, until, command): code destination_parked; until null: it may be tried at any time
+-- Returns  (code, sentence, until, command): code destination_parked; until null: it may be tried at any time; command:
+--          how to have it tried at once, where a probe could end it
 -- Note     Only what living workers say, and only of the row's own destination
 -- Plan     workers and destination_state, which are small
 -- Caller   explain_queued()
@@ -42,7 +43,11 @@ begin
         then ' This one is parked until ' || notify.moment(p_row.due_at) || '.' else '' end,
     case when p_row.due_at > clock_timestamp() then p_row.due_at
       when k.until > clock_timestamp() then k.until end,
-    null::text
+    case when k.state in ('breaker', 'pace', 'url') then 'notify probe'
+      || case when k.destination = '' then ''
+        when k.destination ~ '^[A-Za-z0-9.:/_-]+$' then ' ' || k.destination
+        else ' ''' || replace(k.destination, '''', '''\''''') || '''' end
+      || case when p_row.channel = 'email' then ' --channel email' else '' end end
   from kept k
   order by array_position('{breaker,url,pace,name,share}'::text[], k.state);
 end

@@ -94,6 +94,13 @@ begin
     and t.tgfoid = ('notify.' || g.calls)::regproc
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
   union all
+  select format('trigger %s of notify.audit is %s', name, case when t.oid is null then 'missing' else 'disabled' end),
+    null, false
+  from unnest('{keep_audit,keep_audit_whole}'::text[]) as name
+  left join pg_trigger t on t.tgrelid = 'notify.audit'::regclass and t.tgname = name
+    and t.tgfoid = 'notify.keep_audit'::regproc
+  where t.tgenabled is null or t.tgenabled in ('D', 'R')
+  union all
   select format('trigger %s of %s fires after "~take_key": a row that it drops keeps its idempotency key',
       t.tgname, t.tgrelid::regclass),
     format('alter trigger %I on %s rename to …, a name before "~take_key"', t.tgname, t.tgrelid::regclass), false
@@ -106,12 +113,13 @@ begin
   select format('column %s of notify.%s is missing', col, k.tab),
     case when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)
       when col not in ('first_claimed_at', 'counted', 'producer', 'idempotency_key', 'is_test', 'emptied_at',
-          'transaction_id', 'traceparent', 'notify_on_end')
+          'transaction_id', 'traceparent', 'notify_on_end', 'repeats')
         then 'restore the table from a backup' end, true
   from (values
     ('notifications', '{id,channel,recipient,payload,priority,status,attempt,max_attempts,send_at,due_at,
       expires_at,lease_until,claimed_by,reference,created_at,settled_at,last_error_code,last_error,
-      first_claimed_at,producer,idempotency_key,is_test,emptied_at,transaction_id,traceparent,notify_on_end}'::text[]),
+      first_claimed_at,producer,idempotency_key,is_test,emptied_at,transaction_id,traceparent,notify_on_end,
+      repeats}'::text[]),
     ('attempts', '{notification_id,attempt,started_at,took_ms,outcome,code,excerpt,worker,counted}'),
     ('slo_deltas', '{id,day,channel,priority,result,count}'),
     ('quiet_days', '{day,until,queued,notifications_bytes,attempts_bytes,tended_at}'),
@@ -131,7 +139,11 @@ begin
     ('emptied_days', '{day,following,emptied,left_over,took,looked_at}'),
     ('workers', '{worker,host,version,environment,channels,patience,slots,in_flight,settled,per_s,started_at,beat_at}'),
     ('destination_state', '{worker,channel,destination,state,url_hash,code,since,until}'),
+    ('destination_minutes', '{minute,channel,destination,sends,failures,took,last_code,last_failed_at}'),
+    ('figures', '{at,leader,queued,quiet,sending,is_estimate,oldest_due_s}'),
+    ('minutes', '{minute,sent,in_time,failed,expired}'),
     ('pauses', '{id,kind,name,channel,reason,paused_by,paused_at,resumed_at,waits_at}'),
+    ('probes', '{channel,destination,asked_at,asked_by}'),
     ('slo_daily', '{day,channel,priority,in_time,late,failed,expired}')) as k(tab, cols), unnest(k.cols) as col
   where not exists (select from pg_attribute a
     where a.attrelid = ('notify.' || k.tab)::regclass and a.attname = col and not a.attisdropped)

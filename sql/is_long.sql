@@ -7,8 +7,9 @@
 --          Functions that run for every batch ask instead whether quiet_days has rows, which it has only when
 --          the ledger is long: that is 4 microseconds quicker. A wrong answer costs time, nothing else
 -- Plan     65 entries of pg_inherits
--- Caller   spans(), tend_days(), ask_end(), cancel(), discard(), end_leases(), gauges(), held(), next_lease_in(), page(),
---          reap(), redrive(), find_person(), paused(), set_due_aside(), bring_back()
+-- Caller   spans(), tend_days(), ask_end(), cancel(), discard(), end_leases(), lanes(), held(), next_lease_in(), page(),
+--          reap(), redrive(), cancel_matching(), find_person(), living_workers(), paused(), set_due_aside(),
+--          bring_back()
 create or replace function notify.is_long() returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off
 set enable_bitmapscan = off as $$

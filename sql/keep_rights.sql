@@ -44,7 +44,7 @@ begin
   if exists (select from pg_roles r where r.rolname = 'notify_scaler') then
     grant select (id, status, priority, due_at) on notify.notifications to notify_scaler;
     grant select on notify.quiet_days to notify_scaler;
-    grant execute on function notify.gauges, notify.spans, notify.is_long, notify.id_floor to notify_scaler;
+    grant execute on function notify.gauges, notify.lanes, notify.spans, notify.is_long, notify.id_floor to notify_scaler;
   end if;
 
   for v_role in

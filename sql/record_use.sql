@@ -3,14 +3,15 @@
 -- Write into the audit that somebody used a verb, in the caller's transaction.
 --
 -- Args     p_actor text, a producer or a role of the database, up to 255 characters (null: the role that calls);
---          p_key_id text, up to 63 (null: no key); p_verb text, up to 63: cancel, redrive, keys.create, erase, pause;
+--          p_key_id text, up to 63 (null: no key); p_verb text, up to 63: cancel, redrive, send_again, pause, erase, …;
 --          p_detail jsonb, counts and ids, up to 4,096 bytes as text. Longer texts are cut; of a longer detail only
 --          its length is kept. No detail holds a recipient, a payload or a secret
--- Note     The table does not grow for ever: each use also deletes up to two of the oldest rows that are older than
---          400 days, or before the last million
+-- Note     The table does not grow for ever: each use also deletes up to two of the oldest rows, if audit_is_past().
+--          Nothing else is ever deleted or changed: see keep_audit()
 -- Locks    the rows that it deletes, skipping what is locked
 -- Plan     primary key, from its head
--- Caller   Store.record_use, erase(), create_key(), revoke_key(), rotate_key(), pause(), resume()
+-- Caller   Store.record_use, ApiStore.redrive, ApiStore.cancel_matching, ApiStore.ask_probe, ApiStore.send_again, erase(),
+--          create_key(), revoke_key(), rotate_key(), pause(), resume()
 create or replace function notify.record_use(p_actor text, p_key_id text, p_verb text, p_detail jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
@@ -25,7 +26,7 @@ begin
   where id = any (array(
     select o.id
     from (select a.id, a.at from notify.audit a order by a.id limit 2 for update skip locked) o
-    where o.id <= v_id - 1000000 or o.at < clock_timestamp() - interval '400 days'));
+    where notify.audit_is_past(o.id, o.at, v_id)));
 end
 $$;
 

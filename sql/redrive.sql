@@ -8,8 +8,9 @@
 -- Args     p_look_max, the most rows to look at: each range of days that is opened counts as 500 of them (in a
 --          long ledger it opens at most two ranges);
 --          p_after uuid, the cursor (null: from the oldest on); p_ids uuid[]; p_channel, p_code
---          (last_error_code), p_reference text; p_from and p_until timestamptz, of created_at, without the
---          end: each narrows the search, null does not. p_limit rows; p_attempts integer, how many more each
+--          (last_error_code), p_reference, p_producer, p_recipient, p_destination (as destination_of() spells it)
+--          text; p_from and p_until timestamptz, of created_at, without the end: each narrows the search, null
+--          does not. p_limit rows; p_attempts integer, how many more each
 --          gets; p_rate, rows per second by which due_at is spread from now on (null: all at once); p_dry_run:
 --          change nothing
 -- Returns  (matched, redriven, expired, more, following): how many failed ones match, up to p_limit; how many
@@ -23,12 +24,13 @@
 --          reference, else notifications_failed, read in its order (no bitmap, no sort). Page costs are 0, so
 --          that the planner always takes the index with the fewest rows; the other conditions are compared
 --          outside of the scan
--- Note     No argument has a default: with one, calls of the older redrive() would be ambiguous during a deploy
+-- Note     No argument has a default: with one, calls of the older redrive() would be ambiguous during a deploy.
+--          destination_of() costs more than all else: who gives p_destination gives a smaller p_look_max
 -- Caller   ApiStore.redrive
 create or replace function notify.redrive(
   p_look_max integer, p_after uuid, p_ids uuid[], p_channel text, p_code text, p_reference text,
-  p_from timestamptz, p_until timestamptz, p_limit integer, p_attempts integer, p_rate double precision,
-  p_dry_run boolean)
+  p_producer text, p_recipient text, p_destination text, p_from timestamptz, p_until timestamptz,
+  p_limit integer, p_attempts integer, p_rate double precision, p_dry_run boolean)
 returns table (matched integer, redriven integer, expired integer, more boolean, following uuid)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
@@ -69,8 +71,11 @@ begin
           and (p_channel is null or n.channel = p_channel)
           and (p_code is null or coalesce(n.last_error_code = p_code, false))
           and (p_reference is null or coalesce(n.reference = p_reference, false))
+          and (p_producer is null or coalesce(n.producer = p_producer, false))
+          and (p_recipient is null or n.recipient = p_recipient)
           and (p_from is null or n.created_at >= p_from)
-          and (p_until is null or n.created_at < p_until),
+          and (p_until is null or n.created_at < p_until)
+          and (p_destination is null or coalesce(notify.destination_of(n.channel, n.recipient) = p_destination, false)),
         coalesce(n.expires_at <= v_now, false)
       from (
         select n.* from notify.notifications n
@@ -119,5 +124,5 @@ begin
 end
 $$;
 
-comment on function notify.redrive(integer, uuid, uuid[], text, text, text, timestamptz, timestamptz, integer,
-  integer, double precision, boolean) is 'redrive(p_look_max, p_after, p_ids, p_channel, ...) -> one row';
+comment on function notify.redrive(integer, uuid, uuid[], text, text, text, text, text, text, timestamptz,
+  timestamptz, integer, integer, double precision, boolean) is 'redrive(p_look_max, p_after, p_ids, p_channel, ...) -> one row';

@@ -6,8 +6,9 @@
 -- Returns  (lo, hi), both ends included, the oldest first; ids that have no day of their own are within them.
 --          If the ledger is not long: (null, null), which means everything, so that no bound is compared
 -- Plan     quiet_days, as a whole: a row per day
--- Caller   due(), claim(), claim_each(), discard(), reap(), held(), next_lease_in(), gauges(),
---          abandoned_leases(), page(), ahead_of(), explain_road(), paused(), set_due_aside(), bring_back()
+-- Caller   due(), claim(), claim_each(), discard(), reap(), held(), next_lease_in(), lanes(),
+--          abandoned_leases(), page(), ahead_of(), explain_road(), stuck(), living_workers(), paused(),
+--          set_due_aside(), bring_back(), cancel_matching(), ask_probe()
 create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

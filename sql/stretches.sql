@@ -6,7 +6,7 @@
 -- Args     p_from uuid; p_until uuid, exclusive; p_days integer
 -- Returns  (lo, hi): an id belongs to a range if lo <= id and id < hi
 -- Plan     the catalog of partitions alone
--- Caller   page(), redrive(), find_person(), outcomes(), LeaderStore.stretches
+-- Caller   page(), redrive(), cancel_matching(), find_person(), outcomes(), LeaderStore.stretches
 create or replace function notify.stretches(p_from uuid, p_until uuid, p_days integer)
 returns table (lo uuid, hi uuid)
 language sql stable set search_path = pg_catalog, pg_temp as $$

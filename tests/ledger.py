@@ -13,7 +13,12 @@ from service.model import Channel
 MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
 REDRIVE = {
     "look_max": 100_000, "after": None, "ids": None, "channel": None, "code": None,
-    "reference": None, "from": None, "until": None, "limit": 1000, "attempts": 4, "rate": 100.0,
+    "reference": None, "producer": None, "recipient": None, "destination": None, "from": None,
+    "until": None, "limit": 1000, "attempts": 4, "rate": 100.0, "dry_run": False,
+}  # fmt: skip
+CANCEL = {
+    "look_max": 100_000, "after": None, "channel": None, "producer": None, "reference": None,
+    "recipient": None, "destination": None, "from": None, "until": None, "limit": 1000,
     "dry_run": False,
 }  # fmt: skip
 SETTLED = ("sent", "failed", "cancelled", "expired")
@@ -72,6 +77,13 @@ def unbind(db: Connection[Any]) -> str:
     words = db.execute(query, [name]).fetchone().words.removesuffix(" NOT VALID")
     db.execute(SQL("alter table notify.notifications drop constraint {}").format(Identifier(name)))
     return f"alter table notify.notifications add constraint {name} {words} not valid"
+
+
+def forget_audit(db: Connection[Any], *, change: str = "delete from notify.audit") -> None:
+    """Empty the audit, or move its times: as only who switches triggers off can."""
+    with db.transaction():
+        db.execute("set local session_replication_role = replica")
+        db.execute(change)
 
 
 def ago(db: Connection[Any], interval: str) -> Any:
@@ -252,29 +264,46 @@ def paused(db: Connection[Any], id: int | None = None, count_max: int = 10_000) 
     return db.execute("select * from notify.paused(%s, %s)", [id, count_max]).fetchall()
 
 
+def cancel_matching(db: Connection[Any], **which: Any) -> Any:
+    """Call off what matches; arguments by their names in SQL, without the `p_`.
+
+    Returns matched, cancelled and more; cancel_in_pieces() also returns the cursor.
+    """
+    return called(db, "cancel_matching", "matched, cancelled, more", CANCEL | which)
+
+
+def cancel_in_pieces(db: Connection[Any], **which: Any) -> list[Any]:
+    """Call off what matches, and go on with the cursor while there is one."""
+    return pieces(db, "cancel_matching", CANCEL | which)
+
+
 def redrive(db: Connection[Any], **which: Any) -> Any:
     """Queue dead letters again; arguments by their names in SQL, without the `p_`.
 
     Returns matched, redriven, expired and more; redrive_in_pieces() also returns the cursor.
     """
-    return redrive_row(db, "matched, redriven, expired, more", which)
+    return called(db, "redrive", "matched, redriven, expired, more", REDRIVE | which)
 
 
 def redrive_in_pieces(db: Connection[Any], **which: Any) -> list[Any]:
     """Redrive, and go on with the cursor while there is one."""
-    rows = [redrive_row(db, "*", which)]
+    return pieces(db, "redrive", REDRIVE | which)
+
+
+def pieces(db: Connection[Any], function: str, which: dict[str, Any]) -> list[Any]:
+    """Call a function again from where it ended, while there is a cursor."""
+    rows = [called(db, function, "*", which)]
     while rows[-1].following is not None:
-        rows.append(redrive_row(db, "*", which | {"after": rows[-1].following}))
+        rows.append(called(db, function, "*", which | {"after": rows[-1].following}))
     return rows
 
 
-def redrive_row(db: Connection[Any], columns: str, which: dict[str, Any]) -> Any:
-    """Call redrive once."""
-    which = REDRIVE | which
+def called(db: Connection[Any], function: str, columns: str, which: dict[str, Any]) -> Any:
+    """Call a function of one row, with its arguments by name."""
     named = SQL(", ").join(
         SQL("{} => {}").format(Identifier(f"p_{name}"), Placeholder(name)) for name in which
     )
-    query = SQL("select {} from notify.redrive({})").format(SQL(columns), named)
+    query = SQL("select {} from {}({})").format(SQL(columns), Identifier("notify", function), named)
     return db.execute(query, which).fetchone()
 
 

@@ -23,6 +23,7 @@ PROCESSES_MAX = 8  # each has a PostgreSQL and a Valkey of its own
 TOGETHER = (
     "tests/acceptance/test_observability.py",
     "tests/acceptance/test_stress.py",
+    "tests/browser/",
     "tests/chaos/",
     "tests/integration/test_cost.py",
     "tests/sql/test_long_ledger.py",
@@ -52,6 +53,13 @@ def descriptors() -> float:
     return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
+def axe() -> Path | None:
+    """Find the script that looks for what keeps people out of a page."""
+    if named := os.environ.get("TEST_AXE"):
+        return Path(named)
+    return first(*(f"{place}/node_modules/axe-core/axe.min.js" for place in ("lib", "local/lib")))
+
+
 def older_postgres() -> Path | None:
     """Find the programs of a PostgreSQL older than the wheel's: first those under test."""
     if under_test := os.environ.get("TEST_POSTGRES_PROGRAMS"):
@@ -73,6 +81,7 @@ GO_MODULES = Path("/usr/share/gocode")
 PGX = first("share/gocode/src/github.com/jackc/pgx")
 RUBY_PG = first("lib/ruby/vendor_ruby/pg.rb", "lib/*/ruby/vendor_ruby/*/pg_ext.so")
 PHP_PG = first("lib/php/*/pdo_pgsql.so")
+AXE = axe()
 EXAMPLE = "the examples of ops/SQL.md and ops/examples/ in "
 NEEDS = {
     "prometheus": Need(
@@ -119,6 +128,7 @@ NEEDS = {
         "spans, taken by a collector on loopback",
         "pip install -e '.[otel]'",
     ),
+    "curl": Need(on_path("curl"), "the examples of /docs in curl", "apt-get install curl"),
     "node": Need(
         on_path("node") and NODE_PG is not None,
         EXAMPLE + "Node",
@@ -140,6 +150,16 @@ NEEDS = {
     "php": Need(
         on_path("php") and PHP_PG is not None, EXAMPLE + "PHP", "apt-get install php-cli php-pgsql"
     ),
+    "chromium": Need(
+        on_path("chromium"),
+        "every page of the console and /docs, in a real browser",
+        "apt-get install chromium",
+    ),
+    "axe": Need(
+        AXE is not None and AXE.is_file(),
+        "whether people who see or hear little can use those pages (WCAG 2.2 AA)",
+        "npm install -g axe-core",
+    ),
     "kubernetes_validate": Need(
         find_spec("kubernetes_validate") is not None,
         "ops/kubernetes/ held against Kubernetes' own schemas",
@@ -156,6 +176,13 @@ NEEDS = {
         f"ulimit -n {DESCRIPTORS_MIN}",
     ),
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whoever builds a page see it."""
+    parser.addoption(
+        "--pictures", type=Path, metavar="DIR", help="keep what the browser's tests see, as PNG"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -63,8 +63,8 @@ class Breaker:
 class Breakers:
     """The breakers of one worker process.
 
-    Threads: any sender may call all of it, and the metrics' thread left_alone. The lock is for
-    changes: to look a destination up in a dict needs none.
+    Threads: any sender may call all of it, the metrics' thread left_alone, and the heart
+    let_through. The lock is for changes: to look a destination up in a dict needs none.
     """
 
     def __init__(self, settings: Settings, metrics: WorkerMetrics) -> None:
@@ -125,6 +125,17 @@ class Breakers:
             with self._lock:
                 if breaker.probe_at == started_at:
                     breaker.probe_at = math.inf
+
+    def let_through(self, name: str, now: float) -> None:
+        """Let the next send be the probe, whatever is left of the open time, or of a probe.
+
+        What is parked from now on comes back after that one, and not after all that were before.
+        """
+        breaker = self._known.get(name)
+        if breaker is not None:
+            with self._lock:
+                breaker.open_until, breaker.probe_at = now, math.inf
+                breaker.back = Timetable()
 
     def left_alone(self, now: float) -> tuple[int, int]:
         """Count the open breakers: those left alone for now, and those due for a probe."""

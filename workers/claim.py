@@ -61,12 +61,16 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Ended(Struct, frozen=True, kw_only=True, gc=False):
-    """An attempt that is to be settled. `started_at` is monotonic."""
+    """An attempt that is to be settled. `started_at` is monotonic.
+
+    `destination`: as its sender names it, "" if it never came to one.
+    """
 
     claim: Claim
     verdict: Verdict
     started_at: float
     took_ms: int
+    destination: str = ""
 
 
 class Parked(StrEnum):

@@ -1,15 +1,19 @@
 """The heart: a thread that tells the ledger each 10 s that this worker lives, and what it knows.
 
-It has a connection of its own, so that no claim and no settle waits for it, and nothing waits for
-it when the worker stops. Nobody depends on what it writes but people, who ask notify.explain().
+It has a connection of its own, so that no claim and no settle waits for it, and hardly anything
+waits for it when the worker stops. Nobody depends on what it writes but people, who ask
+notify.explain() and the console.
 """
 
 import math
+import random
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 
 from service.channels.words import CHANNELS, WORDS
+from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway
 from service.logs.logs import first_line
@@ -19,11 +23,16 @@ from service.metrics import WorkerMetrics
 from service.process.distribution import installed_version
 from workers.loop import Loop
 from workers.parkings import Kept, Parking, Parkings
+from workers.rollups import Rollups, Row
 from workers.slots import Slots
-from workers.store import Beat, Store
+from workers.standing import Standing
+from workers.store import Asked, Beat, Store
 
 BEAT_S = 10.0
 LOOK_S = 1.0  # between looks at what is kept back
+MINUTE_S = 60
+SPREAD_S = 15.0  # within which after a minute its counts are written, or all workers would at once
+UNWRITTEN_MAX = 5  # minutes; of more, the oldest are lost
 
 
 class Quiet(Outage):
@@ -36,6 +45,8 @@ class Quiet(Outage):
 class Heart(Loop):
     """Beats. What it could not write it writes later: each time it compares, and keeps no queue.
 
+    While it keeps something back, it asks at each look whether that is to be tried at once.
+
     Threads: stop is the runner's; all else is its own thread's.
     """
 
@@ -47,6 +58,9 @@ class Heart(Loop):
         store: Store,
         slots: Slots,
         parkings: Parkings,
+        rollups: Rollups,
+        clock: Clock,
+        standing: Standing,
         settled: Callable[[], int],
         outage: Outage,
     ) -> None:
@@ -54,12 +68,19 @@ class Heart(Loop):
         self._store = store
         self._slots = slots
         self._parkings = parkings
+        self._rollups = rollups
+        self._clock = clock
+        self._standing = standing
         self._settled = settled
         self._outage = outage
         self._missed = Seldom("heartbeat_missed")
         self._started_at = time.monotonic()
         self._beat_at = -math.inf
         self._written: set[Kept] = set()
+        self._minute = self._this_minute()
+        self._minutes: deque[tuple[int, list[Row]]] = deque(maxlen=UNWRITTEN_MAX)
+        self._minutes_at = math.inf  # when they are to be written
+        self._heard: set[Asked] = set()
         self._says = Beat(
             host=socket.gethostname(),
             version=installed_version(),
@@ -74,7 +95,13 @@ class Heart(Loop):
         try:
             if now >= self._beat_at:
                 self._beat(now)
-            self._write(self._parkings.current(now), now)
+            current = self._parkings.current(now)
+            self._write(current, now)
+            if current:
+                self._hear(now)
+            self._turn_minute(now)
+            if now >= self._minutes_at:
+                self._write_minutes(now)
         except Exception as error:
             if not (isinstance(error, DatabaseAway) and self._outage.lasts):
                 self._missed.happened(reason=first_line(error))
@@ -83,7 +110,12 @@ class Heart(Loop):
             self._stopping.wait(LOOK_S)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Write what was counted since the last minute; close the connection."""
+        try:
+            self._take_minute()
+            self._write_minutes(time.monotonic())
+        except Exception as error:
+            self._missed.happened(reason=first_line(error))
         self._store.close()
 
     def _beat(self, now: float) -> None:
@@ -106,6 +138,39 @@ class Heart(Loop):
         if begun or ended:
             self._store.note_destinations(begun, ended, now)
             self._written = set(current)
+
+    def _hear(self, now: float) -> None:
+        """Let through what an operator wants to be tried at once."""
+        asked = self._store.asked_probes()
+        for one in asked - self._heard:
+            self._standing.let_through(one.channel, one.destination, now)
+        self._heard = asked
+
+    def _turn_minute(self, now: float) -> None:
+        """Once a minute is over, take what was counted in it."""
+        if self._this_minute() != self._minute:
+            self._take_minute()
+            if self._minutes:
+                self._minutes_at = now + random.uniform(0, SPREAD_S)
+
+    def _take_minute(self) -> None:
+        """Take what was counted, and begin this minute."""
+        rows = self._rollups.take(self._clock.now())
+        if rows:
+            self._minutes.append((self._minute, rows))
+        self._minute = self._this_minute()
+
+    def _write_minutes(self, now: float) -> None:
+        """Write the minutes that are over; if that fails, again a minute later."""
+        self._minutes_at = now + MINUTE_S
+        while self._minutes:
+            self._store.add_minutes(*self._minutes[0])
+            self._minutes.popleft()
+        self._minutes_at = math.inf
+
+    def _this_minute(self) -> int:
+        """Say which minute this is by the ledger's clock: when it began, since 1970."""
+        return int(self._clock.now() // MINUTE_S) * MINUTE_S
 
 
 def sendable(settings: Settings) -> list[str]:

@@ -7,6 +7,7 @@ What is over its pace goes back to `queued`: it holds no slot. ops/adr/0009-pace
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -33,6 +34,9 @@ UNSURE_PER_S = 50.0  # at least this many come back until it throttles for the s
 NEAR_S = 8.0  # within it each row has a place of its own; later rows only come to ask again
 FAR_PER_S = 1000
 DELAY_MAX_S = 3600.0
+
+PROBE_WITHIN_S = 10.0  # after an operator has asked: the row that is let through comes in 2 s
+BEHIND_PROBE_S = 1.0  # what meets it under way comes back then: it may be the end of the pause
 
 HELD_FROM = 3  # from this refusal in a row on, the URL is left alone for 1, 2, 4 … seconds
 HELD_MAX_S = 30.0
@@ -66,10 +70,26 @@ class Hold:
     until: float = -math.inf
     rounds_refused: int = 0  # rounds of refusals since it last took something
     refused_at: float = -math.inf
+    probe_until: float = -math.inf  # until then one row may pass: an operator has asked for it
+    probe_at: float = -math.inf  # when that one began, while nobody knows what came of it
     back: Returns = field(default_factory=Returns)
+
+    def takes_probe(self, now: float) -> bool:
+        """Let one row pass, if an operator has asked for it."""
+        if now >= self.probe_until:
+            return False
+        self.probe_until, self.probe_at = -math.inf, now
+        return True
+
+    def note_taken(self, started_at: float, now: float) -> None:
+        """Learn that something was taken: of a probe, that the URL need not be left alone."""
+        self.rounds_refused = 0
+        if started_at == self.probe_at:
+            self.until = now
 
     def note_refusal(self, retry_after_s: float | None, started_at: float, now: float) -> None:
         """Learn of a refusal: wait as long as the receiver asks, and longer with each round."""
+        self.probe_at = -math.inf
         if started_at >= self.refused_at + ROUND_S:
             self.rounds_refused, self.refused_at = self.rounds_refused + 1, now
         wait_s = retry_after_s or 0.0
@@ -94,6 +114,7 @@ class Pace:
     lowered_at: float = -math.inf
     sent_at: float = -math.inf  # when the last send would have been, at exactly the pace
     lowered: int = 0  # how often in a row
+    probe_until: float = -math.inf  # until then one row may pass: an operator has asked for it
     back: Returns = field(default_factory=Returns)
 
     @property
@@ -108,6 +129,11 @@ class Pace:
             return False
         self.sent_at = max(at, now)
         return True
+
+    def takes_probe(self, now: float) -> bool:
+        """Let one row pass, if an operator has asked for it."""
+        is_asked, self.probe_until = now < self.probe_until, -math.inf
+        return is_asked
 
     def note_refusal(self, started_at: float, now: float) -> bool:
         """Lower the pace if too many are refused; say whether it is the first time.
@@ -147,8 +173,8 @@ class Pace:
 class Paces:
     """The paces of one worker process.
 
-    Threads: any sender may call all of it. The lock is for what changes: to look whether a
-    destination is known needs none.
+    Threads: any sender may call all of it, and the heart let_through. The lock is for what changes:
+    to look whether a destination is known needs none.
     """
 
     def __init__(self) -> None:
@@ -181,6 +207,18 @@ class Paces:
                 self._note_taken(claim, name, started_at, now)
         return verdict
 
+    def let_through(self, name: str, urls: Iterable[str], now: float) -> None:
+        """Let one row pass, and one to each of these URLs, in spite of a pause that it asked for.
+
+        One request is what it may cost a receiver that has said "not now", when an operator knows
+        better. If it is refused again, the pause goes on, and is as long as the receiver then asks.
+        """
+        with self._lock:
+            pace = self._known.get(name)
+            for known in (pace, *map(self._held.get, urls)):
+                if known is not None:
+                    known.probe_until = now + PROBE_WITHIN_S
+
     def knows(self, name: str) -> bool:
         """Return whether it has throttled lately."""
         return name in self._known
@@ -194,10 +232,15 @@ class Paces:
         overdue = claim.patience_ends <= now
         hold = None if overdue else self._held.get(claim.recipient)
         if hold is not None and hold.until > now:
+            if hold.takes_probe(now):
+                pace.probe_until = -math.inf  # that is its probe, too
+                return None
+            if now < hold.probe_at + PROBE_WITHIN_S:
+                return park_until(claim, now + BEHIND_PROBE_S, now, Parked.URL)
             back_at = hold.back.next(hold.until, pace.back_per_s)
             return park_until(claim, back_at, now, Parked.URL)
         least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
-        if pace.admits(now, max(pace.per_s, least_per_s)):
+        if pace.admits(now, max(pace.per_s, least_per_s)) or pace.takes_probe(now):
             return None
         back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
         return park_until(claim, back_at, now, Parked.PACE)
@@ -217,7 +260,7 @@ class Paces:
         if pace := self._current(name, now):
             pace.note_taken(started_at)
         if hold := self._held.get(claim.recipient):
-            hold.rounds_refused = 0
+            hold.note_taken(started_at, now)
 
     def _hold(self, url: str) -> Hold:
         """Know a URL from its first refusal on."""

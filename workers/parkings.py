@@ -43,7 +43,7 @@ class Parking:
 class Parkings:
     """What this worker keeps back now.
 
-    Threads: any sender may call note, and the heart current.
+    Threads: any sender may call note, and the heart current and let_through.
     """
 
     def __init__(self) -> None:
@@ -74,12 +74,33 @@ class Parkings:
             known = list(self._known.items())
         return {kept: parking for key, parking in known if (kept := spelled(*key)) is not None}
 
+    def let_through(self, channel: str, destination: str, now: float) -> dict[str, set[str]]:
+        """Expect all that is kept back there now; what is kept back again is noted again.
+
+        Return its names, as senders have them, with the URLs that are left alone.
+        """
+        places: dict[str, set[str]] = {}
+        with self._lock:
+            for key, parking in self._known.items():
+                kept = spelled(*key)
+                if kept is not None and (kept.channel, kept.destination) == (channel, destination):
+                    _, name, _, url = key
+                    places.setdefault(name, set()).update({url} - {""})
+                    parking.until = min(parking.until, now)
+        return places
+
 
 def spelled(channel: str, name: str, why: Parked, url: str) -> Kept | None:
-    """Spell a destination as notify.destination_of() does; None: it is no place of that kind."""
-    if channel == Channel.EMAIL and "://" in name:
-        name = name.partition(" ")[2]
-    elif origin(name) != name:
+    """Spell what is kept back; None: it is no destination of which the ledger knows."""
+    destination = destination_of(channel, name)
+    if destination is None:
         return None
     url_hash = sha256(url.encode()).hexdigest() if url else ""
-    return Kept(channel=channel, destination=name, state=why, url_hash=url_hash)
+    return Kept(channel=channel, destination=destination, state=why, url_hash=url_hash)
+
+
+def destination_of(channel: str, name: str) -> str | None:
+    """Spell a destination as notify.destination_of() does; None: it is no place of that kind."""
+    if channel == Channel.EMAIL and "://" in name:
+        return name.partition(" ")[2]
+    return name if origin(name) == name else None

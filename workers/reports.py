@@ -7,6 +7,7 @@ from service.logs import logs
 from service.metrics import WorkerMetrics
 from service.model import Status
 from workers.claim import Ended, Key, Unstarted
+from workers.rollups import Rollups
 from workers.store import LOCKED, REFUSED, Settled
 
 LEVELS = {Status.FAILED: "WARNING"}
@@ -15,10 +16,11 @@ Pairs = list[tuple[Ended, Settled]]  # what the ledger was asked to settle, and 
 
 
 class Reports:
-    """Metrics and logs, a batch at a time."""
+    """Metrics, logs and the counts by destination, a batch at a time."""
 
-    def __init__(self, metrics: WorkerMetrics) -> None:
+    def __init__(self, metrics: WorkerMetrics, rollups: Rollups) -> None:
         self._metrics = metrics
+        self._rollups = rollups
         self._by_status = {
             Status.SENT: metrics.sent,
             Status.FAILED: metrics.failed,
@@ -66,6 +68,7 @@ class Reports:
     def _count(self, status: Status, channel: str, pairs: Pairs) -> None:
         """Count what became of one channel's notifications, and show how old the sent ones were."""
         self._by_status[status].labels(channel).inc(len(pairs))
+        self._rollups.count(channel, [ended for ended, _ in pairs])
         for outcome, count in Counter(ended.verdict.outcome for ended, _ in pairs).items():
             self._metrics.attempts.labels(channel, outcome).inc(count)
         if status == Status.SENT:

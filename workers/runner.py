@@ -27,10 +27,12 @@ from workers.names import Names
 from workers.pace import Paces
 from workers.parkings import Parkings
 from workers.ready_set import ReadySet
+from workers.rollups import Rollups
 from workers.sender import Sender
 from workers.settler import Settler
 from workers.shortage import Shortages
 from workers.slots import Slots
+from workers.standing import Standing
 from workers.store import Store
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 UNSETTLED_PER_SLOT = 4  # ended sends that may wait for a slow database
 CUT_OFF_EXTRA_S = 1.0  # beyond the grace: for senders to cut off what still runs
 SETTLE_EXTRA_S = 2.0  # beyond the grace: for the settler to settle that
-HEART_EXTRA_S = 0.25  # at the end: for the last beat
+HEART_EXTRA_S = 0.5  # at the end: for the last beat, and what was counted since the last minute
 
 
 class Worker:
@@ -67,20 +69,23 @@ class Worker:
         metrics.in_hand.set_function(lambda: slots.in_hand)
         self._clock = Clock()
         outage = Outage("postgresql", role="worker")
+        rollups = Rollups()
         self._settler = Settler(
             settings,
             metrics,
             store=Store(settings, metrics, self._name, "settler", outage),
             slots=slots,
+            rollups=rollups,
         )
         parkings = Parkings()
+        standing = Standing(Breakers(settings, metrics), Paces(), parkings)
         self._senders = senders(
             settings,
             metrics,
             self._clock,
             slots,
             outbox=self._settler.inbox,
-            parkings=parkings,
+            standing=standing,
             sandbox=sandbox,
             tracer=tracer,
         )
@@ -100,6 +105,9 @@ class Worker:
             store=Store(settings, metrics, self._name, "heart", Quiet("postgresql")),
             slots=slots,
             parkings=parkings,
+            rollups=rollups,
+            clock=self._clock,
+            standing=standing,
             settled=lambda: self._settler.settled,
             outage=outage,
         )
@@ -153,13 +161,12 @@ def senders(
     slots: Slots,
     *,
     outbox: Outbox,
-    parkings: Parkings,
+    standing: Standing,
     sandbox: str | None = None,
     tracer: "Tracer | None" = None,
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
     by_name = channels(settings, clock.now, sandbox)
-    breakers, paces = Breakers(settings, metrics), Paces()
     shortages, names, doubts = Shortages(metrics), Names(), Doubts()
     return [
         Sender(
@@ -167,9 +174,7 @@ def senders(
             settings,
             metrics,
             channels=by_name,
-            breakers=breakers,
-            paces=paces,
-            parkings=parkings,
+            standing=standing,
             shortages=shortages,
             names=names,
             doubts=doubts,

@@ -8,7 +8,6 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
 from workers.attempts import Attempts
-from workers.breakers import Breakers
 from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play
 from workers.channels.simulator import Simulated, is_played
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
@@ -19,8 +18,6 @@ from workers.loop import Loop
 from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, unsent_result
-from workers.pace import Paces
-from workers.parkings import Parkings
 from workers.plays import Plays
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
@@ -49,9 +46,7 @@ class Sender(Loop):
         metrics: WorkerMetrics,
         *,
         channels: Mapping[str, Channel],
-        breakers: Breakers,
-        paces: Paces,
-        parkings: Parkings,
+        standing: Standing,
         shortages: Shortages,
         names: Names,
         doubts: Doubts,
@@ -63,7 +58,7 @@ class Sender(Loop):
         super().__init__(f"sender-{number}", metrics)
         self._channels = channels
         self._send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
-        self._standing = Standing(breakers, paces, parkings)
+        self._standing = standing
         self._shortages = shortages
         self._slots = slots
         self._outbox = outbox
@@ -122,7 +117,7 @@ class Sender(Loop):
                 self._broke(flight.claim, error)
         now = time.monotonic()
         for flight, verdict in self._plays.ended(now):
-            self._settle(flight.claim, verdict, flight.started_at)
+            self._settle(flight.claim, verdict, flight)
             self._leave(flight, now, now - flight.started_at)
         for name, flight in self._destinations.overdue(now):
             self._park(name, flight, now)
@@ -133,7 +128,7 @@ class Sender(Loop):
         with self._surviving():
             self._release(flight.claim for flight in self._transfers.unresolved())
             for flight in self._transfers.abort():
-                self._settle(flight.claim, ABORTED, flight.started_at)
+                self._settle(flight.claim, ABORTED, flight)
         self._release(self._inbox_emptied())
         self._release(flight.claim for flight in self._plays.clear())
         self._release(flight.claim for flight in self._destinations.clear_queues())
@@ -233,7 +228,7 @@ class Sender(Loop):
             self._results.append(unsent)
             return False
         if isinstance(answer, Verdict):
-            self._settle(flight.claim, answer)
+            self._settle(flight.claim, answer, flight)
         elif answer is not None:
             self._conclude(flight, answer, now)
         return answer is None
@@ -276,10 +271,10 @@ class Sender(Loop):
             return False
         if answer.error == NOT_ALLOWED:  # our own answer: it says nothing about the destination
             self._standing.not_sent(flight)
-            self._settle(claim, judged(flight.channel, answer), flight.started_at)
+            self._settle(claim, judged(flight.channel, answer), flight)
             return False
         if short is None or claim.patience_ends <= now:
-            self._settle(claim, self._judged(flight, answer, now), flight.started_at)
+            self._settle(claim, self._judged(flight, answer, now), flight)
             return True
         if short is Short.LOCAL_PORTS:  # each destination has its own: its breaker has to know
             self._judged(flight, answer, now)
@@ -323,12 +318,18 @@ class Sender(Loop):
         if all(result.claim is not claim for result in self._results):
             self._settle(claim, BROKEN)
 
-    def _settle(self, claim: Claim, verdict: Verdict, started_at: float | None = None) -> None:
-        """Note how an attempt ended. `started_at` None: just now."""
+    def _settle(self, claim: Claim, verdict: Verdict, flight: Flight | None = None) -> None:
+        """Note how an attempt ended. `flight` None: it began just now, and has no destination."""
         now = time.monotonic()
-        began = now if started_at is None else started_at
+        began, destination = (now, "") if flight is None else (flight.started_at, flight.share)
         self._results.append(
-            Ended(claim=claim, verdict=verdict, started_at=began, took_ms=int((now - began) * 1000))
+            Ended(
+                claim=claim,
+                verdict=verdict,
+                started_at=began,
+                took_ms=int((now - began) * 1000),
+                destination=destination,
+            )
         )
 
     def _release(self, claims: Iterable[Claim]) -> None:

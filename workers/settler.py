@@ -14,6 +14,7 @@ from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
 from workers.outcome import BROKEN
 from workers.reports import Reports
+from workers.rollups import Rollups
 from workers.slots import Slots
 from workers.store import LOCKED, Store
 
@@ -40,12 +41,13 @@ class Settler(Loop):
         *,
         store: Store,
         slots: Slots,
+        rollups: Rollups,
     ) -> None:
         super().__init__("settler", metrics)
         self._store = store
         self._slots = slots
         self.inbox: Outbox = SimpleQueue()
-        self._reports = Reports(metrics)
+        self._reports = Reports(metrics, rollups)
         self.settled = 0  # attempts, since it started
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []

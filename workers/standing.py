@@ -8,6 +8,8 @@ ops/adr/0016-mail-shares.md.
 
 from math import ceil
 
+from loguru import logger
+
 from service.model import Outcome
 from workers.breakers import Breakers
 from workers.claim import Claim, Parked, Unstarted, Verdict
@@ -18,7 +20,11 @@ from workers.parkings import Parkings
 
 
 class Standing:
-    """The breakers and the paces of one worker, asked and updated together."""
+    """The breakers and the paces of one worker, asked and updated together.
+
+    Threads: let_through is the heart's, and any sender may call all else: it has nothing of its
+    own, and each of the three has a lock.
+    """
 
     def __init__(self, breakers: Breakers, paces: Paces, parkings: Parkings) -> None:
         self._breakers = breakers
@@ -53,6 +59,13 @@ class Standing:
         code = self._breakers.code(name) if put_off.parked is Parked.BREAKER else None
         self._parkings.note(name, put_off, now, code)
         return put_off
+
+    def let_through(self, channel: str, destination: str, now: float) -> None:
+        """Let the next send to a destination begin, whatever keeps it back: it is the probe."""
+        for name, urls in self._parkings.let_through(channel, destination, now).items():
+            self._breakers.let_through(name, now)
+            self._paces.let_through(name, urls, now)
+            logger.info("probe_let_through", channel=channel, destination=destination)
 
     def not_sent(self, flight: Flight) -> None:
         """Let another send be the probe if this one was: it never left this host."""

@@ -8,8 +8,10 @@ import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 from msgspec import Struct
 
@@ -24,6 +26,7 @@ from workers.claim import Claim, Ended, Key, Parked
 from workers.ledger_session import Session
 from workers.parkings import Kept, Parking
 from workers.refusals import Refusal, Refusals
+from workers.rollups import Row
 
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 # Two results beside the statuses of the ledger.
@@ -68,9 +71,11 @@ select notify.beat(%s::pg_catalog.text, %s::pg_catalog.text, %s::pg_catalog.text
   %s::pg_catalog.text, %s::pg_catalog.text[], pg_catalog.make_interval(secs => %s), %s, %s,
   %s::pg_catalog.int8, pg_catalog.make_interval(secs => %s))
 """
+ASKED_PROBES = "select channel, destination, asked_at from notify.asked_probes()"
 NOTE_DESTINATIONS = (
     "select notify.note_destinations(%s, %s::pg_catalog.jsonb, %s::pg_catalog.jsonb)"
 )
+ADD_MINUTES = "select notify.add_minutes(%s::pg_catalog.jsonb)"
 
 
 class Settled(Struct, frozen=True, kw_only=True, gc=False):
@@ -91,6 +96,14 @@ class Beat:
     environment: str | None
     channels: list[str]
     patience_s: float
+
+
+class Asked(NamedTuple):
+    """A destination that is to be tried at once, and when that was asked for."""
+
+    channel: str
+    destination: str
+    asked_at: datetime
 
 
 class Store:
@@ -258,6 +271,15 @@ class Store:
         ]
         gone = [asdict(kept) for kept in ended]
         self._session.rows(NOTE_DESTINATIONS, (self.worker, json.dumps(rows), json.dumps(gone)))
+
+    def add_minutes(self, at_s: float, rows: Sequence[Row]) -> None:
+        """Add what was counted in the minute that began at `at_s`, since 1970."""
+        counts = msgspec.json.encode({"at": at_s, "rows": rows}).decode()
+        self._session.rows(ADD_MINUTES, (counts,))
+
+    def asked_probes(self) -> set[Asked]:
+        """Read which destinations are to be tried at once."""
+        return {Asked(*row) for row in self._session.rows(ASKED_PROBES, ())}
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

@@ -6,7 +6,7 @@
 | `send:<channel>` | the same, on one channel                                                     |
 | `read`           | GET /notifications and one: its own producer's, masked, no payload or answer |
 | `read:payload`   | `read`, with whole recipients, payloads and answers; a test key's: of tests  |
-| `operate`        | `read`, cancel, redrive, pause and resume, of every producer                 |
+| `operate`        | `read` and the operators' verbs, of every producer                            |
 | `admin`          | everything, and /keys                                                        |
 """
 

@@ -17,6 +17,7 @@ from service.api import health
 from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
+from service.api.destinations import DestinationsHandler
 from service.api.docs import described, docs_page, docs_policy, go_to_docs, static
 from service.api.door import Door
 from service.api.ends import Ends
@@ -27,6 +28,7 @@ from service.api.measured import Handler, Measured
 from service.api.operate import OperateHandler
 from service.api.parts import AddPages, Parts
 from service.api.pauses import PausesHandler
+from service.api.probe import ProbeHandler
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
 from service.api.wait import WAITING_MAX, WaitHandler
@@ -101,7 +103,6 @@ def create_app(
     ends = waited_for(settings, reads, direct_url)
     metrics.waiting.set_function(ends.count)
     operate = OperateHandler(settings, store, reads, metrics)
-    key = KeysHandler(keys, clock)
     door = Door(ring, metrics)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     measured = Measured(metrics)
@@ -131,12 +132,16 @@ def create_app(
     )  # fmt: skip
     get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
     post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
-    post("/redrive", limited(operate.redrive, lists), 200, 409, 503, need=OPERATE)
+    post("/notifications/{id}/send-again", operate.send_again, 202, 409, 503, need=OPERATE)
+    for path, verb, *statuses in (
+        ("/cancel", operate.cancel_many, 200),
+        ("/redrive", operate.redrive, 200, 409),
+        ("/destinations/probe", ProbeHandler(reads, metrics).probe, 202, 404),
+    ):
+        post(path, limited(verb, lists), *statuses, 503, need=OPERATE)
     add_pauses(get, post, reads, lists)
-    get("/keys", limited(key.list, lists), 200, need=ADMIN)
-    post("/keys", key.create, 201, need=ADMIN)
-    post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
-    post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
+    get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)
+    add_keys(get, post, KeysHandler(keys, clock), lists)
     get("/healthz", health.sandbox if is_sandbox else health.alive, 200)
     get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", server_stats, 200)
@@ -145,8 +150,8 @@ def create_app(
     get("/", go_to_docs, 302)
     if pages is not None:
         parts = Parts(
-            app=app, settings=settings, store=store, reads=reads, door=door, ring=ring,
-            measured=measured, clock=clock, inbox_url=inbox_url, is_sandbox=is_sandbox,
+            app=app, settings=settings, store=store, reads=reads, lists=lists, door=door,
+            ring=ring, measured=measured, clock=clock, inbox_url=inbox_url, is_sandbox=is_sandbox,
         )  # fmt: skip
         pages(parts)
     app.router.add_route("*", "/{path:.*}", made("other", elsewhere, 404, need=ANY))
@@ -154,6 +159,16 @@ def create_app(
     app.on_shutdown.append(ends.close)
     app.cleanup_ctx.append(flushed(batcher, batches, aside))
     return app
+
+
+def add_keys(
+    get: Callable[..., None], post: Callable[..., None], key: KeysHandler, lists: ReadLimit
+) -> None:
+    """Add what admins ask of keys."""
+    get("/keys", limited(key.list, lists), 200, need=ADMIN)
+    post("/keys", key.create, 201, need=ADMIN)
+    post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
+    post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
 
 
 def add_pauses(

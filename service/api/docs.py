@@ -46,8 +46,12 @@ def static(body: bytes, content_type: str, policy: str | None = None) -> Handler
 
 
 def docs_page() -> bytes:
-    """Read the page that shows /openapi.json to people."""
-    return files("service.api").joinpath("docs.html").read_bytes()
+    """Read the page that shows /openapi.json to people: one file, with its style and its script."""
+    static = files("service.api").joinpath("static")
+    page = static.joinpath("docs.html").read_bytes()
+    for place, name in ((b"{style}", "docs.css"), (b"{script}", "docs.js")):
+        page = page.replace(place, static.joinpath(name).read_bytes(), 1)
+    return page
 
 
 def docs_policy(page: bytes) -> str:

@@ -150,6 +150,11 @@ def sending_fault(caller: Caller, channel: str, recipient: str) -> str | None:
     """
     if not may_send_on(caller, channel):
         return "scope_missing"
+    return reach_fault(caller, channel, recipient)
+
+
+def reach_fault(caller: Caller, channel: str, recipient: str) -> str | None:
+    """Return the code of what keeps a key from reaching a recipient, whatever its scopes."""
     if caller.channels is not None and channel not in caller.channels:
         return "channel_not_allowed"
     return None if is_allowed(caller.recipients, channel, recipient) else "recipient_not_allowed"

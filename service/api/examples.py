@@ -9,6 +9,7 @@ from service.config.settings import Settings
 
 LATER = timedelta(hours=1)
 ID = "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"
+KEY_ID = "7m2p9xk4qd"
 
 Examples = dict[str, dict[str, Any]]
 
@@ -49,6 +50,28 @@ def pausing() -> Examples:
         },
         "channel": {"kind": "channel", "name": "email"},
         "producer": {"kind": "producer", "name": "shop"},
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def cancelling(now: datetime) -> Examples:
+    """Return bodies of POST /cancel by name."""
+    yesterday = rfc3339(now - timedelta(days=1))
+    bodies: dict[str, dict[str, Any]] = {
+        "count": {"filter": {"channel": "email", "reference": "campaign-7"}, "dry_run": True},
+        "one producer's": {
+            "filter": {"producer": "shop", "created_from": yesterday},
+            "limit": 10000,
+        },
+    }
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def probing() -> Examples:
+    """Return bodies of POST /destinations/probe by name."""
+    bodies = {
+        "webhooks": {"channel": "webhook", "destination": "https://hooks.example.org"},
+        "mails": {"channel": "email", "destination": "example.org"},
     }
     return {name: {"value": body} for name, body in bodies.items()}
 

@@ -6,22 +6,28 @@ from typing import Any
 import msgspec
 
 from service.access.scopes import ADMIN, CANCEL, OPERATE, READ, SEND
-from service.api import examples
+from service.api import destinations, examples
 from service.api.body import NewNotification
+from service.api.cancel_many import CancelFilter, CancelMany
 from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
 from service.api.pauses import PRODUCER_OF_ROW_MAX_CHARS, NewPause
-from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS
+from service.api.probe import Probe
+from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS, TEXTS
 from service.api.redrive import Redrive, RedriveFilter
+from service.api.samples import with_samples
 from service.api.views import (
     BatchReport,
     Cancellation,
+    CancelReport,
+    DestinationList,
     Detail,
     Explanation,
     KeyList,
     KeyMade,
     Page,
     PauseList,
+    ProbeReport,
     Readiness,
     Receipt,
     RedriveReport,
@@ -35,7 +41,6 @@ from service.limits import (
     BATCH_ITEMS_MAX,
     BODY_BYTES_MAX,
     IDEMPOTENCY_KEY_MAX_CHARS,
-    REFERENCE_MAX_CHARS,
 )
 from service.model import Channel, Status
 from service.text.checks import WITHOUT_CONTROL
@@ -70,12 +75,6 @@ ONE_OF_BOTH = {
         for name, other in (("ids", "filter"), ("filter", "ids"))
     ]
 }
-NARROWS = {
-    "anyOf": [
-        {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
-        for name in RedriveFilter.__struct_fields__
-    ]
-}
 # Nor this: what may be in a name depends on what is paused.
 NAMED = {
     "anyOf": [
@@ -103,18 +102,19 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     """
     types = [
         NewNotification, *(channel.payload for channel in CHANNELS.values() if channel.payload),
-        Receipt, BatchReport, Detail, Explanation, Page, Cancellation, Redrive, RedriveReport,
-        Readiness, ProblemDocument, NewKey, KeyMade, KeyList, Rotation,
-        NewPause, PauseList,
+        Receipt, BatchReport, Detail, Explanation, Page, Cancellation, CancelMany, CancelReport,
+        Redrive, RedriveReport, Probe, ProbeReport, DestinationList, Readiness, ProblemDocument,
+        NewKey, KeyMade, KeyList, Rotation, NewPause, PauseList,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Redrive"] |= ONE_OF_BOTH
-    schemas["RedriveFilter"] |= NARROWS
+    schemas["RedriveFilter"] |= narrows(RedriveFilter)
+    schemas["CancelFilter"] |= narrows(CancelFilter)
     schemas["NewPause"] |= NAMED
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},
-        "paths": paths(examples.enqueueing(settings, inbox_url, now), examples.redriving(now)),
+        "paths": with_samples(paths(examples.enqueueing(settings, inbox_url, now), now)),
         "components": {
             "schemas": schemas,
             "responses": problem_responses(),
@@ -124,8 +124,18 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     })  # fmt: skip
 
 
-def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
-    """Describe every path a client uses, with these examples of bodies."""
+def narrows(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Say that a filter has one field at least."""
+    return {
+        "anyOf": [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+            for name in kind.__struct_fields__
+        ]
+    }
+
+
+def paths(to_enqueue: Examples, now: datetime) -> dict[str, Any]:
+    """Describe every path a client uses, with examples of bodies that are right at `now`."""
     return {
         "/notify": {"post": operation(
             SEND, "enqueue", "Deliver this to them", (409, *BODY_PROBLEMS),
@@ -159,16 +169,34 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             {"200": answer("It will not be sent, whether it was called off now or before.",
                            "Cancellation")},
             parameters=[ID])},
+        "/notifications/{id}/send-again": {"post": operation(
+            OPERATE, "send_again", "Send a copy of what has ended",
+            (404, 409, 422, *MOVE_PROBLEMS),
+            {"202": answer("Accepted: a new notification, whose `repeats` is this one.", "Receipt",
+                           headers={"Location": header("Where to ask what became of it.")})},
+            parameters=[ID])},
         "/notifications": {"get": operation(
             READ, "page", "List notifications, newest first", (422, *READ_PROBLEMS),
             {"200": answer("One page, no totals. Go on while there is a `next`.", "Page")},
             parameters=query_parameters())},
+        "/cancel": {"post": operation(
+            OPERATE, "cancel_many", "Call off all that are queued and match, or count them",
+            BODY_PROBLEMS,
+            {"200": answer("What was called off; what would be, for a dry run.", "CancelReport")},
+            requestBody={"required": True, "content": {"application/json": {
+                "schema": ref("CancelMany"), "examples": examples.cancelling(now)}}})},
         "/redrive": {"post": operation(
             OPERATE, "redrive", "Queue failed notifications again, or count them",
             (409, *BODY_PROBLEMS),
             {"200": answer("What was redriven; what would be, for a dry run.", "RedriveReport")},
             requestBody={"required": True, "content": {"application/json": {
-                "schema": ref("Redrive"), "examples": to_redrive}}})},
+                "schema": ref("Redrive"), "examples": examples.redriving(now)}}})},
+        "/destinations/probe": {"post": operation(
+            OPERATE, "probe", "Try a destination at once that workers keep notifications back from",
+            (404, *BODY_PROBLEMS),
+            {"202": answer("It will be tried within seconds: what will happen.", "ProbeReport")},
+            requestBody={"required": True, "content": {"application/json": {
+                "schema": ref("Probe"), "examples": examples.probing()}}})},
         "/pauses": {
             "get": operation(
                 OPERATE, "pauses", "List what is paused, and how many wait", READ_PROBLEMS,
@@ -186,6 +214,11 @@ def paths(to_enqueue: Examples, to_redrive: Examples) -> dict[str, Any]:
             (404, *MOVE_PROBLEMS),
             {"200": answer("It has ended, now or before.", "PauseView")},
             parameters=[PAUSE_ID])},
+        "/destinations": {"get": operation(
+            OPERATE, "destinations", "Where notifications went in the last hour, and how that was",
+            (422, *READ_PROBLEMS),
+            {"200": answer("The busiest first.", "DestinationList")},
+            parameters=[HOW_MANY])},
         "/keys": {
             "get": operation(
                 ADMIN, "keys", "List the API keys, without their secrets", READ_PROBLEMS,
@@ -302,7 +335,12 @@ def query_parameters() -> list[dict[str, Any]]:
     schemas: dict[str, dict[str, Any]] = {
         "status": {"type": "string", "enum": list(Status)},
         "channel": {"type": "string", "enum": list(Channel)},
-        "reference": {"type": "string", "maxLength": REFERENCE_MAX_CHARS, **WITHOUT_CONTROL},
+        **{
+            name: {"type": "string", "maxLength": longest, **WITHOUT_CONTROL}
+            for name, longest in TEXTS.items()
+        },
+        "created_from": {"type": "string", "format": "date-time"},
+        "created_until": {"type": "string", "format": "date-time"},
         "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX, "default": PAGE_ROWS},
         "cursor": {"type": "string", "format": "uuid"},
     }
@@ -355,9 +393,14 @@ BEARER = {
 }
 PAUSE_ID = {"name": "id", "in": "path", "required": True,
             "schema": {"type": "integer", "format": "int64", "minimum": 1}}  # fmt: skip
-KEY_ID = {"name": "id", "in": "path", "required": True,
+KEY_ID = {"name": "id", "in": "path", "required": True, "example": examples.KEY_ID,
           "schema": {"type": "string", "minLength": 1, "maxLength": 63}}  # fmt: skip
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+HOW_MANY = {
+    "name": "limit", "in": "query", "description": destinations.PARAMETERS["limit"][0],
+    "schema": or_empty({"type": "integer", "minimum": 1, "maximum": destinations.ROWS_MAX,
+                        "default": destinations.ROWS}),
+}  # fmt: skip
 WAIT = {
     "name": "wait", "in": "query",
     "description": "Wait until it has ended, this long at most; then it is answered as it is. "

@@ -1,29 +1,40 @@
-"""What operators do: POST /notifications/{id}/cancel and POST /redrive."""
+"""What operators do: cancel one or all that match, redrive, send again.
+
+The audit keeps what was asked for. Of many it keeps, in the same row and the same commit, how many
+were moved: so nothing moves that is not written down, and each use is read in one place.
+"""
 
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from aiohttp import web
 from loguru import logger
 
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all
-from service.api.door import refuse_unless_sendable
-from service.api.enqueue import read_body
+from service.api.cancel_many import read_cancel_many
+from service.api.door import reach_fault, refuse_unless_sendable
+from service.api.enqueue import read_body, receipt, refused
+from service.api.matching import logged
 from service.api.read import is_own, json_response, notification_id
 from service.api.redrive import Redrive, read_redrive
-from service.api.views import Cancellation, Links, RedriveReport
+from service.api.views import Cancellation, CancelReport, Links, RedriveReport
 from service.config.settings import Settings
+from service.errors import Refused
 from service.http.problems import Problem
 from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.metrics import ApiMetrics
-from service.model import Cancelled, Redriven, Status
+from service.model import Accepted, Cancelled, NewUse, Redriven, SentAgain, Status
 
 ANYBODY = "anybody"  # the actor in the audit while there are no keys
 NOTHING = (None, "", "", False)  # whose a notification is that does not exist
+IN_THE_WAY = {
+    Status.QUEUED: "not_ended",
+    Status.SENDING: "not_ended",
+    "emptied": "payload_emptied",
+}  # of a copy; else the database dropped it
 REFUSALS = {Status.SENDING: "already_sending", "locked": "notification_locked"}
 
 
@@ -43,7 +54,9 @@ class OperateHandler:
         id, caller = notification_id(request), caller_of(request)
         if not sees_all(caller):
             await self._refuse_unless_own(id, caller)
-        await self._record(request, "cancel", {"id": str(id)})
+        await self._store.record_use(
+            caller.producer or ANYBODY, caller.key_id, "cancel", {"id": str(id)}
+        )
         traces = await self._store.trace_ids([id])  # before: what was cancelled is not unsaid
         results = await self._store.cancel([id])
         if not results:
@@ -60,18 +73,56 @@ class OperateHandler:
             raise Problem("scope_missing", "A test key cancels what a test key has sent.")
         refuse_unless_sendable(caller, channel, recipient)
 
+    async def send_again(self, request: web.Request) -> web.Response:
+        """Answer 202: a copy of what has ended is queued. Ignore the body.
+
+        The key's channels and recipients bind; a scope to send is not asked for, as redrive does
+        not either.
+        """
+        id, caller = notification_id(request), caller_of(request)
+        sender = await self._store.sender(id)
+        if sender is None:
+            raise Problem("notification_not_found")
+        _, channel, recipient, _ = sender
+        if code := reach_fault(caller, channel, recipient):
+            raise Problem(code)
+        use = used(caller, "send_again", {"id": str(id)})
+        try:
+            again = accepted(await self._store.send_again(id, use))
+        except Refused as refusal:
+            raise refused(refusal) from None
+        self._rows.labels("send_again").inc()
+        logger.info("sent_again", notification_id=again.id, repeats=id, channel=channel)
+        status, headers, body = receipt(again)
+        return web.Response(body=body, status=status, headers=headers)
+
+    async def cancel_many(self, request: web.Request) -> web.Response:
+        """Answer 200 with the counts, also when nothing matched."""
+        asked = read_cancel_many(await read_body(request))
+        called_off = await self._reads.cancel_matching(
+            asked.which(),
+            after=asked.cursor,
+            limit=asked.limit_or_default(),
+            dry_run=bool(asked.dry_run),
+            use=used(caller_of(request), "cancel", asked.detail()),
+        )
+        self._rows.labels("cancel").inc(called_off.cancelled)  # none by a dry run
+        counts = asdict(called_off)
+        following = counts.pop("following")
+        if not asked.dry_run:
+            logger.info("cancelled_matching", **logged(asked.filter), **counts)
+        return json_response(CancelReport(next=following, **counts))
+
     async def _record(self, request: web.Request, verb: str, detail: dict[str, Any]) -> None:
         """Write into the audit what is asked for, before it is done."""
-        caller = caller_of(request)
-        await self._store.record_use(caller.producer or ANYBODY, caller.key_id, verb, detail)
+        use = used(caller_of(request), verb, detail)
+        await self._store.record_use(use.actor, use.key_id, use.verb, use.detail)
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
         if asked.ids and (gone := await self._reads.emptied(asked.ids)):
             raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
-        if not asked.dry_run:
-            await self._record(request, "redrive", redrive_detail(asked))
         redriven = await self._reads.redrive(
             asked.which(),
             after=asked.cursor,
@@ -79,11 +130,17 @@ class OperateHandler:
             attempts=self._attempts,
             rate_per_s=asked.rate_or_default(),
             dry_run=bool(asked.dry_run),
+            use=used(caller_of(request), "redrive", asked.detail()),
         )
         self._rows.labels("redrive").inc(redriven.redriven)  # none by a dry run
         if not asked.dry_run:
             log_redrive(asked, redriven)
         return json_response(report(redriven))
+
+
+def used(caller: Caller, verb: str, detail: dict[str, Any]) -> NewUse:
+    """Say who uses a verb, for the audit."""
+    return NewUse(actor=caller.producer or ANYBODY, key_id=caller.key_id, verb=verb, detail=detail)
 
 
 def cancellation(result: Cancelled, trace: str | None) -> Cancellation:
@@ -100,6 +157,15 @@ def cancellation(result: Cancelled, trace: str | None) -> Cancellation:
     )
 
 
+def accepted(result: SentAgain | None) -> Accepted:
+    """Return the copy. Raises Problem with what was in its way."""
+    if result is None:
+        raise Problem("notification_not_found")
+    if result.id is None or result.created_at is None:
+        raise Problem(IN_THE_WAY.get(result.state, "dropped_by_database"))
+    return Accepted(result.id, result.created_at)
+
+
 def log_redrive(asked: Redrive, redriven: Redriven) -> None:
     """Log the counts and the filter, and a line for each id that was named.
 
@@ -108,23 +174,7 @@ def log_redrive(asked: Redrive, redriven: Redriven) -> None:
     logs.transitions("redrive_asked", ({"notification_id": id} for id in asked.ids or ()))
     counts = asdict(redriven)
     del counts["following"]
-    logger.info("redriven", **narrowed(asked), **counts)
-
-
-def redrive_detail(asked: Redrive) -> dict[str, Any]:
-    """Return what the audit keeps of a redrive; not the reference, which may speak of a person."""
-    ids = [str(id) for id in asked.ids] if asked.ids else None
-    fields = narrowed(asked)
-    if "reference" in fields:
-        fields["reference"] = "…"
-    which = {"filter": msgspec.to_builtins(fields)} if ids is None else {"ids": ids}
-    return which | {"limit": asked.limit_or_default()}
-
-
-def narrowed(asked: Redrive) -> dict[str, Any]:
-    """Return the fields of the filter that narrow it."""
-    fields = msgspec.structs.asdict(asked.filter) if asked.filter else {}
-    return {name: value for name, value in fields.items() if value is not None}
+    logger.info("redriven", **logged(asked.filter), **counts)
 
 
 def report(redriven: Redriven) -> RedriveReport:

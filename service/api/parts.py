@@ -8,6 +8,7 @@ from aiohttp import web
 from service.access.ring import KeyRing
 from service.api.door import Door
 from service.api.measured import Measured
+from service.api.read_limit import ReadLimit
 from service.clock import Clock
 from service.config.settings import Settings
 from service.ledger.api_store import ApiStore
@@ -17,13 +18,15 @@ from service.ledger.api_store import ApiStore
 class Parts:
     """The application before its last route, and what its handlers have.
 
-    `reads`: the store for what only reads; `inbox_url`: of an inbox in the same process, if any.
+    `reads`: the store for what only reads; `lists`: lets few of its long reads run at once, pages'
+    too; `inbox_url`: of an inbox in the same process, if any.
     """
 
     app: web.Application
     settings: Settings
     store: ApiStore
     reads: ApiStore
+    lists: ReadLimit
     door: Door
     ring: KeyRing
     measured: Measured

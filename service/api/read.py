@@ -1,7 +1,9 @@
 """GET /notifications/{id}, GET /notifications/{id}/explain and GET /notifications."""
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,6 +13,8 @@ from aiohttp import web
 
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all, sees_payloads
+from service.api.decoding import Timestamp
+from service.api.redrive import CODE_MAX_CHARS
 from service.api.views import (
     AttemptView,
     Detail,
@@ -24,13 +28,16 @@ from service.api.views import (
 from service.http.problems import Problem
 from service.http.query import Parameters, parameters
 from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
-from service.limits import REFERENCE_MAX_CHARS
+from service.limits import PRODUCER_MAX_CHARS, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
 from service.logs.logs import masked
-from service.model import Channel, Notification, Status
+from service.model import Channel, Found, Notification, Search, Status
 from service.text.checks import CONTROL
 
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 200
+WORKER_MAX_CHARS = 250
+TIME_MAX_CHARS = 64
+NOTHING = Found(rows=[])
 SHARED_FIELDS = [field for field in Summary.__struct_fields__ if field != "links"]
 
 
@@ -46,8 +53,11 @@ class ReadHandler:
 
     async def seen(self, request: web.Request) -> Notification:
         """Read the notification in the path. Raises Problem if the caller may see none there."""
-        caller = caller_of(request)
-        notification = await self._store.find(notification_id(request))
+        return await self.found(notification_id(request), caller_of(request))
+
+    async def found(self, id: UUID, caller: Caller) -> Notification:
+        """Read a notification. Raises Problem if the caller may see none with this id."""
+        notification = await self._store.find(id)
         if notification is None or not (sees_all(caller) or is_own(notification.producer, caller)):
             raise Problem("notification_not_found")
         return notification
@@ -63,18 +73,35 @@ class ReadHandler:
 
     async def page(self, request: web.Request) -> web.Response:
         """Answer a page of the list, with the link to the next one."""
-        query = parameters(request.query, PARAMETERS)
+        query, caller = parameters(request.query, PARAMETERS), caller_of(request)
         limit = query.pop("limit", PAGE_ROWS)
         before = query.pop("cursor", None)
-        filters = {name: query.get(name) for name in ("status", "channel", "reference")}
-        caller = caller_of(request)
-        rows, cursor = await self._store.page(
-            producer=None if sees_all(caller) else caller.producer,
-            **filters, limit=limit, before=before,
+        which = permitted(Search(**query), caller)
+        found = NOTHING if which is None else await self._store.page(
+            which, limit=limit, before=before
         )  # fmt: skip
-        following = str(cursor) if cursor else None
-        items = [Summary(**shared(visible(row, caller))) for row in rows]
+        following = str(found.following) if found.following else None
+        items = [summary(row, caller) for row in found.rows]
         return json_response(Page(items, following, PageLinks(next_link(request, following))))
+
+
+def permitted(which: Search, caller: Caller) -> Search | None:
+    """Narrow a filter to what its caller may see; None: that is nothing.
+
+    Whoever sees no whole recipients finds one only among what their own producer sent, which knows
+    it: else a filter would tell to whom others send.
+    """
+    is_blind = not sees_payloads(caller) or caller.kind == "test"
+    if sees_all(caller) and not (is_blind and which.recipient is not None):
+        return which
+    if which.producer not in (None, caller.producer):
+        return None
+    return replace(which, producer=caller.producer)
+
+
+def summary(notification: Notification, caller: Caller) -> Summary:
+    """Show what a caller may see of a notification in a list."""
+    return Summary(**shared(visible(notification, caller)))
 
 
 def shown(request: web.Request, notification: Notification) -> web.Response:
@@ -138,10 +165,12 @@ def detail(notification: Notification) -> Detail:
     )
 
 
-def json_response(value: msgspec.Struct) -> web.Response:
-    """Render 200."""
+def json_response(value: msgspec.Struct, status: int = 200) -> web.Response:
+    """Render a document."""
     return web.Response(
-        body=msgspec.json.encode(value), headers={"Content-Type": "application/json"}
+        status=status,
+        body=msgspec.json.encode(value),
+        headers={"Content-Type": "application/json"},
     )
 
 
@@ -166,11 +195,27 @@ def limit(text: str) -> int:
     return value
 
 
-def reference(text: str) -> str:
-    """Parse a reference."""
-    if len(text) > REFERENCE_MAX_CHARS or CONTROL.search(text):
-        raise ValueError("no reference")
-    return text
+def text_of(longest: int) -> Callable[[str], str]:
+    """Make what parses a text without control characters, of so many characters at most."""
+
+    def parse(text: str) -> str:
+        if len(text) > longest or CONTROL.search(text):
+            raise ValueError("too long, or with control characters")
+        return text
+
+    return parse
+
+
+def text_sentence(longest: int) -> str:
+    """Say what such a text is."""
+    return f"Give 1 to {longest} characters, without control characters, once."
+
+
+def time(text: str) -> datetime:
+    """Parse a time of RFC 3339 with an offset."""
+    if len(text) > TIME_MAX_CHARS:
+        raise ValueError("too long")
+    return msgspec.convert(text, Timestamp)
 
 
 def uuid(text: str) -> UUID:
@@ -180,13 +225,20 @@ def uuid(text: str) -> UUID:
     return UUID(text)
 
 
+TEXTS = {
+    "reference": REFERENCE_MAX_CHARS,
+    "recipient": RECIPIENT_MAX_CHARS,
+    "last_error_code": CODE_MAX_CHARS,
+    "worker": WORKER_MAX_CHARS,
+    "producer": PRODUCER_MAX_CHARS,
+}
+TIME = "Give RFC 3339 with an offset, such as 2030-01-31T12:00:00Z, once."
 PARAMETERS: Parameters = {
     "status": (f"Give one of {', '.join(Status)}, once.", Status),
     "channel": (f"Give one of {', '.join(Channel)}, once.", Channel),
-    "reference": (
-        f"Give 1 to {REFERENCE_MAX_CHARS} characters, without control characters, once.",
-        reference,
-    ),
+    **{name: (text_sentence(longest), text_of(longest)) for name, longest in TEXTS.items()},
+    "created_from": (TIME, time),
+    "created_until": (TIME, time),
     "limit": (f"Give a number from 1 to {PAGE_ROWS_MAX}, once; {PAGE_ROWS} if left out.", limit),
     "cursor": ("Give the `next` of the page before, once.", uuid),
 }

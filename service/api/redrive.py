@@ -1,46 +1,41 @@
 """The body of POST /redrive: which dead letters, how many, how fast."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from service.api.decoding import Body, Timestamp
+from service.api.decoding import Body
+from service.api.matching import (
+    CURSOR_SENTENCE,
+    DRY_RUN_SENTENCE,
+    LIMIT_MAX,
+    LIMIT_SENTENCE,
+    Filter,
+    audited,
+    chosen,
+    filter_faults,
+    limit_or_default,
+)
 from service.api.storable import unstorable
-from service.channels.words import EITHER
 from service.http.problems import Fault
-from service.limits import REFERENCE_MAX_CHARS
-from service.model import Channel, DeadLetters
+from service.model import DeadLetters
 
 IDS_MAX = 1000
+IDS_AUDITED = 50  # of more the audit keeps the number: it has no room for them
 CODE_MAX_CHARS = 255
-LIMIT = 1000
-LIMIT_MAX = 100_000  # takes a second; also the limit of a dry run that names none
 RATE_PER_S = 100.0
 RATE_PER_S_MIN, RATE_PER_S_MAX = 0.1, 10_000
 
 
-class RedriveFilter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class RedriveFilter(Filter, kw_only=True):
     """A choice of dead letters: each field narrows it. At least one is needed."""
 
-    channel: Annotated[Channel | None, Meta(description=f"Use {EITHER}.")] = None
     last_error_code: Annotated[
         Annotated[str, Meta(min_length=1, max_length=CODE_MAX_CHARS)] | None,
         Meta(description="As GET /notifications shows it, such as 503 or lease_expired."),
-    ] = None
-    reference: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=REFERENCE_MAX_CHARS)] | None,
-        Meta(description="As it was given when they were enqueued."),
-    ] = None
-    created_from: Annotated[
-        Timestamp | None,
-        Meta(description="Use RFC 3339 with an offset, such as 2030-01-31T12:00:00Z."),
-    ] = None
-    created_until: Annotated[
-        Timestamp | None,
-        Meta(description="Use RFC 3339 with an offset, after created_from; it is left out itself."),
     ] = None
 
 
@@ -52,15 +47,9 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(description=f"Give 1 to {IDS_MAX} ids of notifications."),
     ] = None
     filter: RedriveFilter | None = None
-    cursor: Annotated[
-        UUID | None, Meta(description="Give the `next` of the answer before, to go on from there.")
-    ] = None
+    cursor: Annotated[UUID | None, Meta(description=CURSOR_SENTENCE)] = None
     limit: Annotated[
-        Annotated[int, Meta(ge=1, le=LIMIT_MAX)] | None,
-        Meta(
-            description=f"Use 1 to {LIMIT_MAX} at once; {LIMIT} if left out, "
-            f"{LIMIT_MAX} for a dry run."
-        ),
+        Annotated[int, Meta(ge=1, le=LIMIT_MAX)] | None, Meta(description=LIMIT_SENTENCE)
     ] = None
     rate_per_s: Annotated[
         Annotated[float, Meta(ge=RATE_PER_S_MIN, le=RATE_PER_S_MAX)] | None,
@@ -69,22 +58,30 @@ class Redrive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             f"{RATE_PER_S:g} if left out."
         ),
     ] = None
-    dry_run: Annotated[
-        bool | None, Meta(description="Use true to count them and to change nothing.")
-    ] = False
+    dry_run: Annotated[bool | None, Meta(description=DRY_RUN_SENTENCE)] = False
 
     def which(self) -> DeadLetters:
         """Return the choice of dead letters, for the store."""
-        narrowed = msgspec.structs.asdict(self.filter) if self.filter else {}
-        return DeadLetters(ids=self.ids, **narrowed)
+        return DeadLetters(ids=self.ids, **chosen(self.filter))
 
     def limit_or_default(self) -> int:
         """Return how many may be redriven at most."""
-        return self.limit or (LIMIT_MAX if self.dry_run else LIMIT)
+        return limit_or_default(self.limit, self.dry_run)
 
     def rate_or_default(self) -> float:
         """Return how many fall due each second."""
         return self.rate_per_s or RATE_PER_S
+
+    def detail(self) -> dict[str, Any]:
+        """Return what the audit keeps of it."""
+        which: dict[str, Any]
+        if self.filter is not None:
+            which = {"filter": audited(self.filter)}
+        elif len(ids := self.ids or ()) > IDS_AUDITED:
+            which = {"id_count": len(ids)}
+        else:
+            which = {"ids": [str(id) for id in ids]}
+        return which | {"limit": self.limit_or_default()}
 
 
 BODY = Body(Redrive)
@@ -106,12 +103,3 @@ def faults(asked: Redrive) -> Iterator[Fault]:
         yield Fault("ids_or_filter", "Give either ids or filter.", "")
     elif asked.filter is not None:
         yield from filter_faults(asked.filter)
-
-
-def filter_faults(filter_: RedriveFilter) -> Iterator[Fault]:
-    """Check that a filter narrows, and that its times are in order."""
-    if filter_ == RedriveFilter():
-        yield Fault("ids_or_filter", "Narrow it by one field at least.", "/filter")
-    begin, end = filter_.created_from, filter_.created_until
-    if begin is not None and end is not None and begin >= end:
-        yield Fault("invalid_field", "Use a time after created_from.", "/filter/created_until")

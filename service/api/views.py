@@ -70,8 +70,8 @@ class Summary(msgspec.Struct, kw_only=True):
 
     Without scope read:payload the recipient is masked, `a…@host`, and of a receiver's answer only
     the code is shown: `last_error` is null. `due_at` is null while a pause keeps it queued.
-    `transaction_id`: PostgreSQL's, of the transaction that
-    enqueued it; a text, as it may be larger than what JavaScript holds exactly.
+    `transaction_id`: PostgreSQL's, of the transaction that enqueued it; a text, as it may be larger
+    than what JavaScript holds exactly. `repeats`: of which notification this is a copy.
     """
 
     id: UUID
@@ -95,6 +95,7 @@ class Summary(msgspec.Struct, kw_only=True):
     emptied_at: datetime | None
     transaction_id: str | None
     traceparent: str | None
+    repeats: UUID | None
     links: Links
 
 
@@ -172,6 +173,67 @@ class RedriveReport(msgspec.Struct, frozen=True):
     expired: int
     more: bool
     next: UUID | None
+
+
+class DestinationView(msgspec.Struct, frozen=True):
+    """What went to one destination in the last hour; a minute is seen some 20 s after its end.
+
+    `destination`: the origin of a URL, the domain of an address; empty: all others of its channel,
+    and of `email` also the mail server of all. `failures`: attempts that did not send. `p50_ms`,
+    `p99_ms`: how long half of the attempts took at most, and 99 of 100. `state`: what workers keep
+    back from it now: `breaker` (it fails), `pace` (it throttles), `share` (it is slow), `name` (its
+    name is being looked up); null: nothing. More words may come.
+    """
+
+    channel: str
+    destination: str
+    sends: int
+    failures: int
+    per_min: float
+    p50_ms: float | None
+    p99_ms: float | None
+    last_code: str | None
+    last_failed_at: datetime | None
+    state: str | None
+    state_since: datetime | None
+    state_until: datetime | None
+    state_code: str | None
+
+
+class DestinationList(msgspec.Struct, frozen=True):
+    """Destinations, the busiest first."""
+
+    items: list[DestinationView]
+
+
+class CancelReport(msgspec.Struct, frozen=True):
+    """What became of a cancel of all that match, or what would.
+
+    `matched`: queued ones that were meant, up to the limit. `cancelled`: how many of them were
+    called off; of the others somebody was moving some at this moment, or a trigger of the
+    database's own keeps them. `more`: whether the limit left some out, or too many were looked at
+    in one go: then `next` is the cursor that goes on from there.
+    """
+
+    matched: int
+    cancelled: int
+    more: bool
+    next: UUID | None
+
+
+class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What will happen to a destination that is to be tried at once.
+
+    `states`: why it is kept back: breaker, pace or url, and more words may come. `workers`: how
+    many keep it back. `brought`: how many of its notifications fall due for it.
+    """
+
+    channel: str
+    destination: str
+    states: list[str]
+    workers: int
+    brought: int
+    sentence: str
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):

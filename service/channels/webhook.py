@@ -50,6 +50,23 @@ def http_url(text: str) -> str:
     return text
 
 
+def headers(
+    id_: str, timestamp: object, signature: str | None, traceparent: str | None
+) -> list[str]:
+    """Write the headers of one attempt (Standard Webhooks); `timestamp`: seconds since 1970."""
+    made = [
+        "Content-Type: application/json",
+        "User-Agent: notification-service",
+        f"webhook-id: {id_}",
+        f"webhook-timestamp: {timestamp}",
+    ]
+    if signature is not None:
+        made.append(f"webhook-signature: {signature}")
+    if traceparent is not None:
+        made.append(f"traceparent: {traceparent}")
+    return made
+
+
 WEBHOOK = Declaration(
     words=WORDS["webhook"],
     recipient=http_url,

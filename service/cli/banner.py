@@ -7,6 +7,7 @@ BANNER = """
 notify is up.  Ctrl-C stops it.
 
   API     {api}
+  Console {api}/console
   Docs    {api}/docs"""
 OWN_DATABASE = """
   SQL     psql '{database_url}'"""

@@ -60,9 +60,32 @@ def page(base_url: str, query: Mapping[str, object], typed: Typed = UNTYPED) -> 
     return ask(base_url, f"/notifications?{urlencode(query)}", typed=typed)
 
 
+def destinations(base_url: str, limit: int, typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Read where notifications went in the last hour. Raises NotifyError."""
+    return ask(base_url, f"/destinations?limit={limit}", typed=typed)
+
+
 def cancel(base_url: str, id: str) -> dict[str, Any]:
     """Call one notification off. Raises NotifyError, also when it is too late."""
     return ask(base_url, f"/notifications/{quote(id, safe='')}/cancel", {})
+
+
+def send_again(base_url: str, id: str) -> dict[str, Any]:
+    """Send a copy of one that has ended; returns its receipt. Raises NotifyError."""
+    return ask(base_url, f"/notifications/{quote(id, safe='')}/send-again", {})
+
+
+def cancel_many(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Call off all that match; returns what POST /cancel answers. Raises NotifyError."""
+    return ask(base_url, "/cancel", body, typed=typed)
+
+
+def probe(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:
+    """Have a destination tried; returns what POST /destinations/probe answers. Raises NotifyError.
+
+    It raises also when nothing keeps that destination back.
+    """
+    return ask(base_url, "/destinations/probe", body, typed=typed)
 
 
 def redrive(base_url: str, body: dict[str, Any], typed: Typed = UNTYPED) -> dict[str, Any]:

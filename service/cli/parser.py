@@ -62,9 +62,12 @@ def parser() -> Parser:
     add_status(commands)
     add_explain(commands)
     add_list(commands)
+    add_destinations(commands)
     add_cancel(commands)
+    add_send_again(commands)
     add_redrive(commands)
     add_pauses(commands)
+    add_probe(commands)
     add_keys(commands)
     add_privacy(commands)
     return root
@@ -238,6 +241,12 @@ def add_list(commands: Any) -> None:
     page.add_argument("--status", choices=STATUSES, metavar="STATUS", help=", ".join(STATUSES))
     page.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
     page.add_argument("--reference", help="as it was given when they were enqueued")
+    page.add_argument("--recipient", help="to whom, as it was given")
+    page.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
+    page.add_argument("--worker", help="who sends it, or sent it: host:pid, or how that begins")
+    page.add_argument("--producer", help="who enqueued it")
+    page.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
+    page.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
     page.add_argument(
         "--limit", type=whole, metavar="N", help="at most so many lines; default 50", default=None
     )
@@ -246,14 +255,42 @@ def add_list(commands: Any) -> None:
     add_json(page)
 
 
+def add_destinations(commands: Any) -> None:
+    """Describe `notify destinations`."""
+    destinations = command(commands, "destinations", "service.cli.destinations",
+        "show where notifications went",
+        "Each receiver of the last hour, the busiest first: attempts a minute, how many of them "
+        "failed, how long they took, the last error, and what is kept back from it now.",
+        function="destinations")  # fmt: skip
+    destinations.add_argument(
+        "--limit", type=whole, metavar="N", help="at most so many, up to 200; default 100",
+        default=100,
+    )  # fmt: skip
+    add_url(destinations)
+    add_json(destinations)
+
+
 def add_cancel(commands: Any) -> None:
     """Describe `notify cancel`."""
     cancel = command(commands, "cancel", "service.cli.operate", "call off what is still queued",
-        "One line for each ID; the exit code is 1 if one of them could not be cancelled: what is "
-        "being sent cannot be called back.", function="cancel")  # fmt: skip
-    cancel.add_argument("ids", nargs="+", metavar="ID")
+        "By ID, one line for each; or all that match every option given, the oldest first: then it "
+        "prints the counts, and --dry-run only counts. The exit code is 1 if one of them could not "
+        "be cancelled: what is being sent cannot be called back.", function="cancel")  # fmt: skip
+    cancel.add_argument("ids", nargs="*", metavar="ID")
+    add_filter(cancel)
     add_url(cancel)
     add_json(cancel)
+
+
+def add_send_again(commands: Any) -> None:
+    """Describe `notify send-again`."""
+    again = command(commands, "send-again", "service.cli.operate", "send a copy of one that ended",
+        "A new notification with the same payload to the same recipient, whatever became of the "
+        "first; it names the first as what it repeats. Its id is printed.",
+        function="send_again")  # fmt: skip
+    again.add_argument("id", metavar="ID")
+    add_url(again)
+    add_form(again)
 
 
 def add_redrive(commands: Any) -> None:
@@ -263,14 +300,9 @@ def add_redrive(commands: Any) -> None:
         "as a new one. Prints the counts. Try --dry-run first.",
         function="redrive")  # fmt: skip
     redrive.add_argument("ids", nargs="*", metavar="ID")
-    redrive.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
+    add_filter(redrive)
     redrive.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
-    redrive.add_argument("--reference", help="as it was given when they were enqueued")
-    redrive.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
-    redrive.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
-    redrive.add_argument("--limit", type=whole, metavar="N", help="at most so many; default 1000")
     redrive.add_argument("--rate", type=finite, metavar="N", help="due per second; default 100")
-    redrive.add_argument("--dry-run", action="store_true", help="count them and change nothing")
     add_url(redrive)
     add_form(redrive)
 
@@ -305,3 +337,36 @@ def add_paused(command: argparse.ArgumentParser) -> None:
         help=f"{', '.join(CHANNELS)}; beside --destination: its channel",
     )  # fmt: skip
     command.add_argument("--producer", metavar="NAME", help="who enqueues")
+
+
+def add_filter(command: argparse.ArgumentParser) -> None:
+    """Describe which notifications a command is for, and how many of them."""
+    command.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
+    command.add_argument("--producer", help="who enqueued them")
+    command.add_argument("--reference", help="as it was given when they were enqueued")
+    command.add_argument("--recipient", help="to whom they go, whole")
+    command.add_argument("--destination", help="a webhook's https://host, or the domain of mails")
+    command.add_argument("--since", metavar="TIME", help="created then or later (RFC 3339)")
+    command.add_argument("--until", metavar="TIME", help="created before (RFC 3339)")
+    command.add_argument("--limit", type=whole, metavar="N", help="at most so many; default 1000")
+    command.add_argument("--dry-run", action="store_true", help="count them and change nothing")
+
+
+def add_probe(commands: Any) -> None:
+    """Describe `notify probe`."""
+    probe = command(commands, "probe", "service.cli.operate", "try a destination at once",
+        "For a destination that workers keep notifications back from, as `notify explain ID` says: "
+        "each of them lets one through within seconds, whatever is left of its wait or of the "
+        "pause that the receiver asked for. If that one arrives, the others follow.",
+        function="probe")  # fmt: skip
+    probe.add_argument(
+        "destination", nargs="?", default="", metavar="DESTINATION",
+        help="a webhook's https://host, or the domain of mails; none, with --channel email: the "
+        "mail server of all",
+    )  # fmt: skip
+    probe.add_argument(
+        "--channel", choices=CHANNELS, metavar="CHANNEL",
+        help="default: webhook for what has ://, else email",
+    )  # fmt: skip
+    add_url(probe)
+    add_form(probe)

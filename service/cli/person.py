@@ -7,7 +7,6 @@ import argparse
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 
 from service.cli.output import is_json, note, say, show, show_line
@@ -17,7 +16,7 @@ from service.errors import ConfigError
 from service.ledger.person_store import Person, PersonStore
 from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
 from service.model import Use
-from service.text.addresses import address
+from service.text.addresses import spellings
 
 COUNTS = ("matched", "erased", "cancelled", "attempts", "keys", "sending", "locked", "refused")
 LEFT = {
@@ -96,7 +95,7 @@ def person(args: argparse.Namespace) -> Person:
     if args.reference:
         return Person(reference=possible("--reference", args.reference, REFERENCE_MAX_CHARS))
     recipient = possible("--recipient", args.recipient, RECIPIENT_MAX_CHARS)
-    return Person(recipients=list(dict.fromkeys(spellings(recipient))))
+    return Person(recipients=spellings(recipient))
 
 
 def possible(option: str, text: str, longest: int) -> str:
@@ -106,17 +105,6 @@ def possible(option: str, text: str, longest: int) -> str:
     if "\0" in text:
         raise ConfigError(f"{option}: no notification has one with U+0000")
     return text
-
-
-def spellings(recipient: str) -> Iterator[str]:
-    """Give the recipient as it is, and, of a mail address, both spellings of its domain."""
-    yield recipient
-    try:
-        parsed = address(recipient)
-    except ValueError:
-        return
-    yield parsed.shown
-    yield parsed.written
 
 
 def opened(args: argparse.Namespace) -> PersonStore:

@@ -11,17 +11,29 @@ from typing import Any
 from uuid import UUID
 
 from service.cli.address import base_url
+from service.cli.options import entered
 from service.cli.output import is_json, note, say, show
 from service.errors import ConfigError, NotifyError
 
-FILTERS = ("status", "channel", "reference")
+# Option → parameter of GET /notifications.
+FILTERS = {
+    "status": "status",
+    "channel": "channel",
+    "reference": "reference",
+    "recipient": "recipient",
+    "code": "last_error_code",
+    "worker": "worker",
+    "producer": "producer",
+    "since": "created_from",
+    "until": "created_until",
+}
 PAGE_MAX = 200
 HEAD = ("id", "status", "channel", "attempt", "created", "recipient", "last error")
 # In the order that a person reads them; what is empty is left out.
 STORY = (
     "producer", "reference", "idempotency_key", "is_test", "priority", "created_at", "send_at",
     "expires_at", "due_at", "settled_at", "last_error_code", "last_error", "emptied_at",
-    "transaction_id", "traceparent",
+    "transaction_id", "traceparent", "repeats",
 )  # fmt: skip
 # When a notification has ended, its due_at is not shown: no try follows.
 PASSED = {("due_at", status) for status in ("sent", "failed", "expired", "cancelled")}
@@ -63,8 +75,9 @@ def pages(args: argparse.Namespace) -> Iterator[tuple[list[dict[str, Any]], str 
     """Ask for one page after the other, up to --limit; yield each with the cursor of the next."""
     from service.cli import client
 
-    query = {name: value for name in FILTERS if (value := getattr(args, name)) is not None}
-    typed = {name: f"--{name}" for name in (*FILTERS, "limit", "cursor")}
+    query = entered(args, FILTERS)
+    typed = {name: f"--{option}" for option, name in FILTERS.items()}
+    typed |= {"limit": "--limit", "cursor": "--cursor"}
     base, left, cursor = base_url(args), args.limit or 50, args.cursor
     while left > 0:
         place = {"limit": min(left, PAGE_MAX)} | ({"cursor": cursor} if cursor else {})

@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -138,7 +139,7 @@ async def everything(
         if inbox is not None and await started(inbox, roles, is_needed=is_sandbox):
             if store is not None:
                 await roles.enter_async_context(store)
-            mail_to = None if settings.smtp_url else mailbox(inbox)
+            mail_to = None if settings.smtp_url else inbox.smtp_url
             settings = with_mail_to(inbox, settings)
         else:
             inbox = mail_to = None
@@ -159,7 +160,7 @@ async def everything(
                 inbox_url=inbox_url,
                 is_sandbox=is_sandbox,
                 tracer=tracer,
-                pages=add_console,
+                pages=partial(add_console, inbox=inbox),
             )
         )
         if servers is not None:
@@ -195,11 +196,6 @@ def with_mail_to(inbox: Inbox, settings: Settings) -> Settings:
         return settings
     return replace(
         settings,
-        smtp_url=mailbox(inbox),
+        smtp_url=inbox.smtp_url,
         mail_from=settings.mail_from or "notify@localhost",
     )
-
-
-def mailbox(inbox: Inbox) -> str:
-    """Write the SMTP_URL of an inbox."""
-    return f"smtp://{inbox.host}:{inbox.smtp_port}"

@@ -12,7 +12,16 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-NAMES = ("console.css", "console.js", "htmx.min.js", "icon.svg")
+NAMES = (
+    "console.css",
+    "console.js",
+    "htmx.min.js",
+    "icon.svg",
+    "icon-bad.svg",
+    "live.js",
+    "search.js",
+    "try.js",
+)
 
 
 class Assets:

@@ -7,7 +7,7 @@ from aiohttp import web
 from loguru import logger
 
 from service.access.caller import Caller
-from service.access.scopes import OPERATE, SEND, may, sees_all, sees_payloads
+from service.access.scopes import ANY, OPERATE, SEND, may, sees_all, sees_payloads
 from service.access.session import (
     COOKIE,
     TOKEN_COOKIE,
@@ -46,15 +46,20 @@ class Pages:
     """Makes handlers of views."""
 
     def __init__(self, parts: Parts, assets: Assets, menu: list[tuple[str, str]]) -> None:
-        """`menu`: path and name of each screen that is always there."""
+        """`menu`: path and name of each screen, in their order."""
+        self._menu = menu
+        self._needs: dict[str, str] = {}
         self._door = parts.door
         self._ring = parts.ring
         self._templates = environment(
             asset=assets.url,
-            menu=menu,
             version=installed_version(),
             is_sandbox=parts.is_sandbox,
         )
+
+    def takes(self, path: str, need: str) -> None:
+        """Note which scope a screen takes: for callers without it the menu leaves it out."""
+        self._needs[path] = need
 
     def page(self, view: View, need: str) -> Handler:
         """Make the handler of a screen for callers with a scope; others are sent to the login."""
@@ -103,6 +108,7 @@ class Pages:
         html = self._templates.get_template(screen.template).render(
             title=screen.title,
             here=request.path,
+            menu=[entry for entry in self._menu if may(caller, self._needs.get(entry[0], ANY))],
             is_open=self._ring.is_open,
             is_known=bool(caller.scopes),
             token="" if cookie is None else token_for(cookie),

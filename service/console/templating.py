@@ -20,7 +20,7 @@ def environment(**shared: Any) -> Environment:
         auto_reload=False,
     )
     made.globals |= shared
-    made.filters |= {"moment": moment, "age": age, "count": count, "plain": plain}
+    made.filters |= {"moment": moment, "age": age, "count": count, "plain": plain, "share": share}
     return made
 
 
@@ -55,6 +55,12 @@ def age(seconds: float | None) -> str:
 def count(number: int | None) -> str:
     """Show a number with its thousands apart."""
     return "-" if number is None else f"{number:,}"
+
+
+def share(part: int, whole: int) -> str:
+    """Show a part as a percentage, rounded down: "99.99 %" is not all of it."""
+    hundredths = 10_000 * part // whole
+    return "100 %" if part == whole else f"{hundredths // 100}.{hundredths % 100:02} %"
 
 
 def plain(text: str | None) -> str:

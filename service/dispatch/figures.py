@@ -3,6 +3,8 @@
 Figures that could not be read three times in a row are shown as NaN, since an old one misleads.
 """
 
+import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -11,6 +13,7 @@ from service.errors import RedisAway
 from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
+from service.model import Lanes
 
 MISSES_MAX = 3  # consecutive failed reads; then the figures are unknown
 
@@ -22,16 +25,24 @@ class Figures:
         self._store = store
         self._metrics = metrics
         self._probing = Outage("redis", role="dispatcher")
+        self._leader = f"{socket.gethostname()}:{os.getpid()}"
+        self._lanes: Lanes | None = None  # as they were last read, until they are noted
 
     async def read_queue(self) -> None:
         """Read how much is queued and being sent, and for how long it has been due."""
-        gauges = await self._store.gauges()
-        age = gauges.oldest_due_age
-        self._metrics.queued.set(gauges.queued)
-        self._metrics.sending.set(gauges.sending)
-        self._metrics.is_estimate.set(gauges.is_estimate)
+        self._lanes = lanes = await self._store.lanes()
+        age = lanes.oldest_due_age
+        self._metrics.queued.set(sum(lanes.queued) + lanes.quiet)
+        self._metrics.sending.set(lanes.sending)
+        self._metrics.is_estimate.set(lanes.is_estimate)
         self._metrics.oldest_due.set(age.total_seconds() if age else 0)
         self._metrics.gauges_at.set(time.time())
+
+    async def note_queue(self) -> None:
+        """Note in the ledger what was read, for pages; /metrics shows it in any case."""
+        if self._lanes is not None:
+            lanes, self._lanes = self._lanes, None
+            await self._store.note_figures(self._leader, lanes)
 
     async def read_vitals(self) -> None:
         """Read how PostgreSQL itself is doing."""

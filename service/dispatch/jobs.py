@@ -94,10 +94,15 @@ class Jobs:
     def _table(self, settings: Settings, offering: Offering | None) -> Iterator[Job]:
         show, guarded = self._metrics, self.fuse.guarded
         queue = FigureReader(self.figures.read_queue, show.queue)
+
+        async def gauges() -> None:
+            await queue.look()
+            await self.figures.note_queue()
+
         vitals = FigureReader(self.figures.read_vitals, show.vitals)
         yield Job("home", HOME_INTERVAL_S, self.fuse.keep, is_shown=False)
         yield Job("reaper", settings.reaping_interval_mins * 60, guarded(self.reaper.reap))
-        yield Job("gauges", settings.gauges_interval_s, queue.look)
+        yield Job("gauges", settings.gauges_interval_s, gauges)
         yield Job("vitals", VITALS_INTERVAL_S, vitals.look)
         yield Job("clock", CLOCK_INTERVAL_S, guarded(self.mender.look))
         yield Job("slo", SLO_INTERVAL_S, self.fold_slo)

@@ -65,14 +65,15 @@ class Limits:
 class Connection(ExpressConnection):
     """A connection of aiohttp that knows which stage it is in."""
 
-    __slots__ = ("body", "head_bytes", "on_lost", "place", "served", "since", "wire")
+    __slots__ = ("body", "head_bytes", "on_lost", "place", "served", "since", "taken", "wire")
 
     def __init__(self, server: "BoundedServer", **settings: Any) -> None:
         super().__init__(server, **settings)
         self.head_bytes = 0  # of a head that is not complete yet
         self.served = 0  # requests that had a whole head and went to the handler
         self.body: StreamReader = EMPTY_PAYLOAD  # of the last of these requests
-        self.place = ("head", 0)  # the stage at the last look, and which request
+        self.taken = 0  # how often its client has read on, after it had kept us waiting
+        self.place = ("head", 0, 0)  # the stage at the last look, which request, and `taken`
         self.since = self._loop.time()
         self.wire: asyncio.Transport | None = None
         self.on_lost: Callable[[], object] | None = None  # for a handler that waits long
@@ -130,6 +131,11 @@ class Connection(ExpressConnection):
             self.head_bytes += len(data)
             if self.head_bytes > self._bounded.limits.head_bytes_max:
                 self.cut()
+
+    def resume_writing(self) -> None:
+        """Note that the client reads on: a long answer may take longer than its silence."""
+        self.taken += 1
+        super().resume_writing()
 
     def begin(self, body: StreamReader) -> None:
         """Note that a request begins. It is counted here, as a wrapped handler would be dearer."""
@@ -266,7 +272,7 @@ class BoundedServer(web.Server):
         now = self._loop.time()
         self._timer = self._loop.call_later(LOOK_S, self._look)
         for connection in list(self._open):
-            place = (connection.stage, connection.served)
+            place = (connection.stage, connection.served, connection.taken)
             if place != connection.place:
                 connection.place = place
                 connection.since = now

@@ -83,6 +83,10 @@ KINDS: Mapping[str, Kind] = {
     "pause_not_found": Kind(
         404, "There is no such pause",
         "See GET /pauses. What was resumed leaves that list when nothing waits for it any more."),
+    "destination_not_kept_back": Kind(
+        404, "Nothing keeps that destination back",
+        "No living worker has a breaker, a pace or a pause for it: what is for it is sent in its "
+        "turn. Check the spelling; `notify explain ID` names the destination of one."),
     "method_not_allowed": Kind(
         405, "This path has no such method", "Use one of those in the Allow header."),
     "already_sending": Kind(
@@ -91,6 +95,9 @@ KINDS: Mapping[str, Kind] = {
         "waits for another attempt can be cancelled."),
     "already_settled": Kind(
         409, "It has come to its end", "There is nothing left to cancel."),
+    "not_ended": Kind(
+        409, "It has not come to its end",
+        "It is sent anyway. Wait for its end, or cancel it first."),
     "payload_emptied": Kind(
         409, "Its payload was emptied",
         "There is nothing to send any more: enqueue it anew. Nothing was redriven."),

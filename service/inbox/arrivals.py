@@ -102,6 +102,14 @@ class Arrivals:
             raise ValueError("no cursor")
         return min(int(match[2]), self._last) if match[1] == self._run else 0
 
+    def find(self, cursor: str) -> Arrival | None:
+        """Give the arrival whose cursor this is; None: there is none, or it has made room."""
+        match = CURSOR.fullmatch(cursor)
+        if match is None or match[1] != self._run:
+            return None
+        place = int(match[2]) - self.before_first - 1
+        return self._kept[place] if 0 <= place < len(self._kept) else None
+
     async def after(self, number: int) -> list[Arrival]:
         """Give what arrived after a number, with what the ledger knows of it."""
         if self._look_up is not None:

@@ -47,9 +47,14 @@ class Inbox:
         self.http_port = http_port
         self.smtp_port = smtp_port
         lines = Lines(out or sys.stdout, verbose=verbose)
-        arrivals = Arrivals(look_up)
-        self._http = HttpInbox(lines, arrivals, secrets)
-        self._smtp = smtp_inbox(lines, arrivals)
+        self.arrivals = Arrivals(look_up)
+        self._http = HttpInbox(lines, self.arrivals, secrets)
+        self._smtp = smtp_inbox(lines, self.arrivals)
+
+    @property
+    def smtp_url(self) -> str:
+        """The SMTP_URL by which mail comes here."""
+        return f"smtp://{self.host}:{self.smtp_port}"
 
     async def start(self) -> None:
         """Listen on both ports. Raises StartError, with nothing left listening."""

@@ -61,8 +61,11 @@ def decoded(mail: "Message[str, str]", name: str) -> str | None:
     raw = mail.get(name)
     if raw is None:
         return None
-    if len(str(raw)) > DECODED_MAX:
-        return encodable(str(raw))
+    return encodable(str(raw)) if len(str(raw)) > DECODED_MAX else decoded_text(raw)
+
+
+def decoded_text(raw: str) -> str:
+    """Decode the text of a header; if its encoding is wrong, give it as it stands."""
     try:
         text = str(make_header(decode_header(raw)))
     except (MessageError, LookupError, ValueError):

@@ -1,5 +1,6 @@
 """What the leading dispatcher asks of the ledger: what is due, and all that its jobs do."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -10,7 +11,7 @@ from psycopg.pq import Format
 from service.config.settings import Settings
 from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.store import Store
-from service.model import EmptiedPart, Folded, Lane, Reaped, Vitals
+from service.model import EmptiedPart, Folded, Lane, Lanes, Reaped, Vitals
 
 Stretch = tuple[UUID, UUID]  # a range of ids, without its end
 
@@ -25,6 +26,10 @@ WATCH_FAULTS = """
 select pg_catalog.count(*) from (
   select from notify.watch_faults where at > pg_catalog.clock_timestamp() - interval '30 days'
   limit 1000) as counted
+"""
+NOTE_FIGURES = """
+select notify.note_figures(
+  %(leader)s, %(queued)s::bigint[], %(quiet)s, %(sending)s, %(is_estimate)s, %(oldest_due_age)s)
 """
 BEGIN = ("-infinity", UUID(int=0))  # where mend_due() begins
 
@@ -64,6 +69,15 @@ class LeaderStore(Store):
         """Say how long until the earliest lease ends; at most zero: it has; None: there is none."""
         [(left,)] = await self._tuples("select notify.next_lease_in()")
         return cast("timedelta | None", left)
+
+    async def lanes(self) -> Lanes:
+        """Read how many notifications wait in each lane and are being sent."""
+        [lanes] = await self._rows(Lanes, "select * from notify.lanes()")
+        return lanes
+
+    async def note_figures(self, leader: str, lanes: Lanes) -> None:
+        """Note in the ledger how the queue stands, as this leader has just read it."""
+        await self._tuples(NOTE_FIGURES, {"leader": leader, **asdict(lanes)})
 
     async def vitals(self) -> Vitals:
         """Read how PostgreSQL itself stands."""

@@ -42,6 +42,13 @@ class Store:
     def __init__(self, url: str, role: str, *, connections_max: int = 4) -> None:
         self.pool = Pool(url, role, connections_max)
 
+    @classmethod
+    def beside(cls, other: "Store") -> Self:
+        """Make one that asks on the connections of another, which opens and closes them."""
+        made = cls.__new__(cls)
+        made.pool = other.pool
+        return made
+
     async def __aenter__(self) -> Self:
         """Open the pool: a database that is away is no error."""
         await self.pool.open()

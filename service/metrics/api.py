@@ -64,6 +64,6 @@ class ApiMetrics:
         )
         self.operator_rows = factory.counter(
             "api_operator_rows_total",
-            "Notifications that an operator cancelled or redrove.",
-            verb=["cancel", "redrive"],
+            "Notifications that an operator moved, by verb; probe: those that fell due for it.",
+            verb=["cancel", "redrive", "send_again", "probe"],
         )

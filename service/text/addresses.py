@@ -67,6 +67,15 @@ def address(text: str) -> Address:
     return Address(written=restored(written, name), shown=restored(parts.normalized, name))
 
 
+def spellings(recipient: str) -> list[str]:
+    """Give the recipient as it is, and, of a mail address, both spellings of its domain."""
+    try:
+        parsed = address(recipient)
+    except ValueError:
+        return [recipient]
+    return list(dict.fromkeys([recipient, parsed.shown, parsed.written]))
+
+
 def without_private(text: str) -> tuple[str, str]:
     """Return the private name that an address ends with, or "", and the address without it.
 

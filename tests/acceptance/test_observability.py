@@ -424,6 +424,7 @@ def test_what_operators_did_is_counted_and_marked(watched: Watched) -> None:
     assert watched.prom.now("sum by (verb) (api_operator_rows_total)") == {
         ("cancel",): watched.cancelled,
         ("redrive",): watched.redriven,
+        ("send_again",): 0,
     }
 
 

@@ -26,6 +26,7 @@ SECRET = "hunter2"
 COMMANDS = [
     ["up"], ["services"], ["migrate"], ["api"], ["dispatcher"], ["worker"], ["doctor"], ["top"],
     ["inbox"], ["send", "log", "x", "1"], ["status", "x"], ["cancel", "x"], ["redrive", "x"],
+    ["probe", "x"],
 ]  # fmt: skip
 BROKEN = {
     "DATABASE_URL": ["postgresql://u:hunter2%zz@h/d", "postgresql://u:hunter2%ff@h/d",

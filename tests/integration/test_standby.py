@@ -23,10 +23,14 @@ READS = (
     "select * from notify.outcomes()",
     "select * from notify.outcome_of('r')",
     "select * from notify.explain((select id from notify.notifications limit 1))",
-    "select * from notify.page(null, null, null, null, 10, 1000)",
+    "select * from notify.page(null, null, null, null, null, 10, 1000)",
     "select * from notify.gauges()",
     "select * from notify.vitals()",
     "select * from notify.workers",
+    "select * from notify.now()",
+    "select * from notify.flow(15)",
+    "select * from notify.destinations(10)",
+    "select * from notify.living_workers(10, 10)",
 )
 WRITES = (
     "select notify.send('log', 'r', '{}')",

@@ -29,11 +29,15 @@ COMMANDS = {
     "find": ("status", "status"),
     "explain": ("explain", "explain"),
     "page": ("page", "list"),
+    "destinations": ("destinations", "destinations"),
     "cancel": ("cancel", "cancel"),
+    "send_again": ("send_again", "send-again"),
+    "cancel_many": ("cancel_many", "cancel"),
     "redrive": ("redrive", "redrive"),
     "pauses": ("pauses", "pauses"),
     "pause": ("pause", "pause"),
     "resume": ("resume", "resume"),
+    "probe": ("probe", "probe"),
 }
 # Of /notify/batch, `notify send` does one; `notify keys` does in the database what /keys does.
 FOR_PROGRAMS = {"enqueue_batch", "keys", "create_key", "revoke_key", "rotate_key"}

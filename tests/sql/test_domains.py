@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.explaining import beat, note, state
 from tests.ledger import (
     ago,
     cancel,
@@ -16,6 +17,7 @@ from tests.ledger import (
     settle,
     status,
 )  # fmt: skip
+from tests.rollups import A, add_minutes, counts
 
 COLUMNS = [
     ("notifications", "channel"), ("notifications", "recipient"), ("notifications", "reference"),
@@ -45,3 +47,27 @@ def test_a_notification_goes_all_the_way(db, table, column):
     assert [r.status for r in reap(db)] == ["queued"]
     assert redrive(db, ids=[put(db, "failed")]).redriven == 1
     assert fold_slo(db)
+
+
+ROLLUPS = [
+    ("destination_minutes", "channel"), ("destination_minutes", "destination"),
+    ("destination_minutes", "last_code"), ("destination_state", "destination"),
+    ("destination_state", "state"), ("destination_state", "code"), ("figures", "leader"),
+    ("workers", "worker"), ("workers", "host"), ("workers", "version"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("table, column", ROLLUPS)
+def test_what_the_console_asks_is_answered(db, table, column):
+    db.execute("create domain public.theirs as text check (value is not null or value is null)")
+    db.execute(f"alter table notify.{table} alter {column} type public.theirs")
+    beat(db)
+    note(db, state(A))
+    for _ in range(2):
+        add_minutes(db, counts(A, 1, failures=1, last_code="503", failed_s=0))
+    db.execute("select notify.note_figures('h:1', '{1,0,0,0}', 0, 0, false, null)")
+    [destination] = db.execute("select * from notify.destinations(10)").fetchall()
+    assert (destination.sends, destination.last_code, destination.state) == (2, "503", "breaker")
+    assert db.execute("select leader from notify.now()").fetchone().leader == "h:1"
+    [worker] = db.execute("select worker from notify.living_workers(10, 10)").fetchall()
+    assert worker.worker == "w:1"

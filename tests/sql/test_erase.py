@@ -16,6 +16,7 @@ from tests.ledger import (
     counted,
     ended,
     enqueue,
+    forget_audit,
     put,
     reap,
     redrive,
@@ -35,7 +36,7 @@ FIELDS = ("matched", "erased", "cancelled", "attempts", "keys", "sending", "lock
 
 @pytest.fixture
 def db(faulty_db):
-    faulty_db.execute("delete from notify.audit")
+    forget_audit(faulty_db)
     faulty_db.execute("delete from notify.idempotency_keys")
     faulty_db.execute("delete from notify.idempotency_keys_before")
     return faulty_db

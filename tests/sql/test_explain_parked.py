@@ -1,6 +1,7 @@
 """explain_parked(): why rows to one destination wait, and to no other."""
 
 import hashlib
+import shlex
 
 import pytest
 
@@ -28,6 +29,8 @@ def test_one_whose_destination_is_kept_back_says_which_until_when_and_why(road, 
     assert f"parked until {utc(got.until)}" in got.sentence
     assert ("nothing answered at its address" in got.sentence) == (word == "breaker")
     assert "orders" not in got.sentence
+    can_be_probed = word in ("breaker", "pace", "url")
+    assert got.command == ("notify probe https://hooks.example" if can_be_probed else None)
     note(road, ended=(state("https://hooks.example", word),))
     assert first(road, id).code == "given_back"
 
@@ -51,10 +54,22 @@ def test_a_url_that_is_left_alone_keeps_no_other_back(road):
 def test_a_mail_waits_for_its_domain_or_for_the_server_of_all(road):
     [id] = enqueue(road, 1, **MAIL)
     note(road, state("example.org", channel="email"), state("other.example", channel="email"))
-    assert "example.org" in explain(road, id)["destination_parked"].sentence
+    got = explain(road, id)["destination_parked"]
+    assert "example.org" in got.sentence
+    assert got.command == "notify probe example.org --channel email"
     note(road, state("", channel="email"), ended=(state("example.org", channel="email"),))
-    got = explain(road, id)["destination_parked"].sentence
-    assert "the mail server, has failed" in got and "ada" not in got
+    got = explain(road, id)["destination_parked"]
+    assert "the mail server, has failed" in got.sentence and "ada" not in got.sentence
+    assert got.command == "notify probe --channel email"
+
+
+def test_what_a_shell_would_read_is_quoted_in_the_command(road):
+    [id] = enqueue(road, 1, **MAIL)
+    road.execute("alter table notify.notifications disable trigger all")
+    change(road, id, recipient="a@$(id)';x.example")
+    note(road, state("$(id)';x.example", channel="email"))
+    got = explain(road, id)["destination_parked"].command
+    assert shlex.split(got) == ["notify", "probe", "$(id)';x.example", "--channel", "email"]
 
 
 def test_what_a_dead_worker_said_of_destinations_does_not_count(road):

@@ -119,7 +119,7 @@ def test_the_scaler_may_count_after_a_deploy_and_call_nothing_else(db, dsn):
     try:
         deploy(db)
         assert callable_by(db, "notify_scaler") == {
-            "new_id", "gauges", "spans", "is_long", "id_floor"
+            "new_id", "gauges", "lanes", "spans", "is_long", "id_floor"
         }  # fmt: skip
         enqueue(db)
         with psycopg.connect(dsn, user="notify_scaler", password="p") as scaler:

@@ -8,9 +8,12 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
+from tests.explaining import WEBHOOK, beat, note, state
 from tests.ledger import (
     attempts_of,
     cancel,
+    cancel_matching,
+    change,
     claim,
     counted,
     ended,
@@ -147,6 +150,25 @@ def test_two_redrives_at_once_move_each_row_once(db, other_db):
         assert redrive(other_db, limit=2).redriven == 2
         assert redrive(db, ids=ids, attempts=9) == (4, 2, 0, False)
     assert sorted(row(db, id).max_attempts for id in ids) == [5, 5, 10, 10]
+
+
+def test_a_cancel_of_all_that_match_leaves_alone_what_another_is_moving(db, other_db):
+    ids = enqueue(db, 3)
+    with other_db.transaction():
+        claim(other_db, [ids[1]])
+        assert cancel_matching(db) == (3, 2, False)
+    assert [row(db, id).status for id in ids] == ["cancelled", "sending", "cancelled"]
+
+
+def test_a_probe_waits_for_no_row_that_another_is_moving(db, other_db):
+    beat(db)
+    note(db, state("https://hooks.example"))
+    ids = enqueue(db, 2, **WEBHOOK)
+    release(db, claim(db, ids), "1 hour")
+    with other_db.transaction():
+        change(other_db, ids[0], reference="x")
+        query = "select brought from notify.ask_probe('webhook', 'https://hooks.example')"
+        assert db.execute(query).fetchone().brought == 1
 
 
 def test_a_claim_sees_what_is_redriven_when_it_is_committed(db, other_db):

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from service.model import Channel
+from tests.explaining import beat, note, state
 from tests.ledger import ago, change, claim, enqueue, put, restore
 from tests.sql.long import connected, ledger_of, old_id
 
@@ -87,8 +88,14 @@ def plain(call: str) -> Callable[[Any], Call]:
 
 def redriving(db: Any) -> Call:
     ids = [put(db, "failed", id=old_id(db, days)) for days in (1, FAR)]
-    call = "notify.redrive(100000, null, %s, null, null, null, null, null, 100, 3, 10, false)"
+    call = f"notify.redrive(100000, null, %s, {', '.join(['null'] * 8)}, 100, 3, 10, false)"
     return call, [ids]
+
+
+def probing(db: Any) -> Call:
+    beat(db)
+    note(db, state("https://hooks.example"))
+    return "notify.ask_probe('webhook', 'https://hooks.example', null)", []
 
 
 ONE = '[{"channel": "log", "recipient": "r", "payload": {}}]'
@@ -124,14 +131,25 @@ CALLS: dict[str, Callable[[Any], Call]] = {
     "fold_slo": plain("notify.fold_slo(1000)"),
     "redrive of ids": redriving,
     "redrive of what matches": lambda db: (
-        "notify.redrive(100000, null, null, 'log', null, null, null, null, 100, 3, 10, false)", []
+        f"notify.redrive(100000, null, null, 'log', {', '.join(['null'] * 7)}, 100, 3, 10, false)",
+        [],
     ),
+    "cancel of what matches": plain(
+        f"notify.cancel_matching(100000, null, 'log', {', '.join(['null'] * 6)}, 100, false)"
+    ),
+    "cancel of a reference": plain(
+        "notify.cancel_matching(100000, null, null, null, 'r', null, null, null, null, 100, false)"
+    ),
+    "ask_probe": probing,
     "make_days": plain("notify.make_days(7, '10 years')"),
     "drop_days": plain("notify.drop_days('10 years', 1)"),
     "sweep_default": plain("notify.sweep_default('10 years', 1000)"),
     "maintenance": plain("notify.maintenance(7, '10 years', 100)"),
 } | {
-    f"page of {status}": plain(f"notify.page(null, {status}, null, {reference}, null, 50, 20000)")
+    f"page of {status}": plain(
+        f"notify.page(null, {status}, null, {reference}, null, null, 'w', null, null, null, 50,"
+        " 20000)"
+    )
     for status, reference in (
         ("null", "null"), ("'queued'", "null"), ("'sending'", "null"), ("'failed'", "null"),
         ("'sent'", "null"), ("null", "'none'"),

@@ -9,12 +9,12 @@ import pytest
 from service.ledger.api_store import ApiStore
 from service.ledger.migrate import migrate
 from service.ledger.schema import schema_root
+from service.model import Search
 from tests.ledger import cancel, change, claim, due, enqueue, put, row, settle
 
 MIGRATIONS = schema_root() / "migrations"
 BOUNDS = "do" + (MIGRATIONS / "0006-bounds.sql").read_text().partition("\ndo")[2]
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-WHOLE = {"producer": None, "status": None, "channel": None, "reference": None}
 
 
 @pytest.fixture
@@ -58,11 +58,9 @@ def test_reads_show_a_time_that_clients_can_read(unbounded, dsn, odd):
     unbounded.execute("update notify.attempts set started_at = %s", [odd])
     page = read(
         dsn,
-        lambda s: s.page(
-            producer=None, status=None, channel=None, reference=None, limit=9, before=None
-        ),
+        lambda s: s.page(Search(), limit=9),
     )
-    assert len(page) == 2
+    assert len(page.rows) == 2
     found = read(dsn, lambda s: s.find(id))
     for time in (found.due_at, found.created_at, found.send_at, found.expires_at, found.settled_at):
         assert time in (FIRST, LAST)
@@ -82,9 +80,7 @@ def test_a_page_of_rows_with_long_texts_is_short(unbounded, dsn):
         )
     page = read(
         dsn,
-        lambda s: s.page(
-            producer=None, status=None, channel=None, reference=None, limit=50, before=None
-        ),
+        lambda s: s.page(Search(), limit=50),
     )
     assert len(msgspec.json.encode(page)) < 50 * 4000
 

@@ -16,11 +16,13 @@ from psycopg.sql import SQL, Identifier
 
 from service.ledger.migrate import migrate
 from tests.conftest import url_of
+from tests.explaining import beat, note, state
 from tests.grafana import queries, sql
 from tests.ledger import (
     ago,
     bring_back,
     cancel,
+    cancel_matching,
     claim,
     due,
     pause,
@@ -295,6 +297,74 @@ def test_a_redrive_by_reference_reads_no_more_than_it_finds(full):
     assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
 
 
+ONCE = 1.5  # with the dead entries that the tests before have left
+
+
+def queued_in(db):
+    query = "select count(*) as n from notify.notifications where status = 'queued'"
+    return db.execute(query).fetchone().n
+
+
+@pytest.mark.parametrize(
+    "which",
+    [{"channel": "log"}, {"producer": "nobody"}, {"recipient": "nobody"}, {"destination": "x"}],
+)
+def test_a_cancel_by_filter_reads_what_is_queued_once(full, which):
+    seen = touched(full, lambda: cancel_matching(full, dry_run=True, limit=ROWS, **which))
+    queued = queued_in(full)
+    assert seen.answer.matched == (queued if which == {"channel": "log"} else 0)
+    assert walked(seen) == {"notifications_due"}
+    assert seen.read.total() <= ONCE * queued
+
+
+def test_a_cancel_by_filter_moves_its_rows_by_their_keys(full):
+    seen = touched(full, lambda: cancel_matching(full, limit=BATCH))
+    assert (seen.answer.cancelled, seen.answer.more) == (BATCH, True)
+    assert seen.indexes == {"notifications_due", "notifications_pkey"}
+    assert seen.read["SEQ SCAN"] == 0
+    assert seen.read.total() <= ONCE * queued_in(full) + 10 * BATCH
+
+
+@pytest.mark.parametrize("channel", ["log", "email"])
+def test_a_cancel_where_more_is_queued_than_may_be_looked_at_walks_the_key(full, channel):
+    seen = touched(
+        full, lambda: cancel_matching(full, channel=channel, look_max=3000, dry_run=True)
+    )
+    assert seen.answer.more
+    assert seen.indexes == {"notifications_due", "notifications_pkey"}
+    assert seen.read.total() <= 2 * 3000 + 2 * A_LOOK_AT_THE_ENDS + 100
+
+
+def test_a_cancel_by_time_reads_the_days_it_names_only(full):
+    until = ago(full, "7 days")
+    seen = touched(full, lambda: cancel_matching(full, until=until, limit=ROWS, dry_run=True))
+    assert seen.answer.matched > BATCH
+    assert len(seen.partitions) <= 4 < DAYS
+    assert seen.read.total() <= ONCE * 4 * queued_in(full) / DAYS
+
+
+def test_a_cancel_by_reference_reads_no_more_than_it_finds(full):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    seen = touched(full, lambda: cancel_matching(full, reference=reference, dry_run=True))
+    assert seen.read["notifications_reference"] == 1
+    assert seen.read.total() <= 1 + A_LOOK_AT_THE_ENDS
+
+
+def test_a_probe_looks_at_a_bounded_number_of_what_is_parked(full):
+    def ask():
+        beat(full)
+        note(full, state("https://hooks.example"))
+        query = "select * from notify.ask_probe('webhook', 'https://hooks.example')"
+        return full.execute(query).fetchone()
+
+    seen = touched(full, ask)
+    assert seen.answer.brought == 0
+    of_small_tables = {"SEQ SCAN", "destination_state_pkey", "probes_pkey", "workers_pkey"}
+    assert walked(seen) - of_small_tables == {"notifications_due"}
+    assert seen.read.total() <= 4 * (5000 + DAYS) + A_LOOK_AT_THE_ENDS
+
+
 LOOK_MAX = 20_000
 A_WALK = LOOK_MAX + A_LOOK_AT_THE_ENDS + 100  # a cursor fetches some rows ahead
 INDEX_OF = {
@@ -312,9 +382,19 @@ def walked(seen):
     return seen.indexes - ({"notifications_pkey"} if is_looked_at else set())
 
 
-def page(db, status=None, channel=None, reference=None, before=None):
-    query = "select * from notify.page(null, %s, %s, %s, %s, 50, %s)"
-    return db.execute(query, [status, channel, reference, before, LOOK_MAX]).fetchone()
+def page(db, status=None, channel=None, reference=None, before=None, **more):
+    """`more`: producer, recipients, code, worker, and from and until in days ago."""
+    query = (
+        "select * from notify.page(p_producer => %(producer)s, p_status => %(status)s,"
+        " p_channel => %(channel)s, p_reference => %(reference)s,"
+        " p_recipients => %(recipients)s::text[], p_code => %(code)s, p_worker => %(worker)s,"
+        " p_from => now() - %(from)s * interval '1 day',"
+        " p_until => now() - %(until)s * interval '1 day', p_before => %(before)s, p_limit => 50,"
+        f" p_look_max => {LOOK_MAX})"
+    )
+    which = dict.fromkeys(("producer", "recipients", "code", "worker", "from", "until")) | more
+    given = {"status": status, "channel": channel, "reference": reference, "before": before}
+    return db.execute(query, which | given).fetchone()
 
 
 @pytest.mark.parametrize("channel", [None, "log"])
@@ -375,6 +455,76 @@ def test_a_page_opens_the_days_that_it_walks_and_no_more(full):
     seen = touched(full, lambda: page(full, before=before))
     assert len(seen.partitions) <= DAYS - 2
     assert seen.read.total() <= 50 + A_LOOK_AT_THE_ENDS + 100
+
+
+NOWHERE = [{"recipients": ["nobody"]}, {"producer": "nobody"}, {"code": "nothing"}]
+
+
+@pytest.mark.parametrize("status", ["failed", "sent", "queued", "sending", None])
+@pytest.mark.parametrize("which", NOWHERE, ids=lambda which: next(iter(which)))
+def test_a_search_that_finds_nothing_ends_after_a_bounded_look(full, status, which):
+    full.execute("vacuum notify.notifications")
+    seen = touched(full, lambda: page(full, status, **which))
+    assert seen.answer.ids == []
+    moving = {"queued": "notifications_due", "sending": "notifications_leased"}.get(status)
+    assert walked(seen) <= {INDEX_OF.get(status, "notifications_pkey"), moving}
+    assert seen.read.total() <= A_WALK * (2 if moving else 1)
+
+
+@pytest.mark.parametrize("which", [*NOWHERE, {"worker": "w"}, {"from": 20}, {"until": 0}],
+                         ids=lambda which: next(iter(which)))  # fmt: skip
+def test_a_search_by_a_reference_reads_no_more_than_there_are_of_it(full, which):
+    query = "select reference from notify.notifications where reference is not null limit 1"
+    reference = full.execute(query).fetchone().reference
+    seen = touched(full, lambda: page(full, reference=reference, **which))
+    assert walked(seen) <= {"notifications_reference", "attempts_pkey"}
+    assert seen.read.total() <= 2 + A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", [None, "sent", "failed"])
+def test_a_search_of_a_time_reads_its_days_alone(full, status):
+    """The newest rows are skipped: its bounds are bounds of the ids."""
+    seen = touched(full, lambda: page(full, status, **{"from": 4, "until": 3}))
+    assert len(seen.answer.ids) == 50
+    assert walked(seen) <= {INDEX_OF[status]}
+    assert seen.read.total() <= 500 + A_LOOK_AT_THE_ENDS
+    nothing = touched(full, lambda: page(full, status, **{"from": 4.6, "until": 4.4}))
+    assert (nothing.answer.ids, nothing.answer.following) == ([], None)
+    assert nothing.read.total() <= A_LOOK_AT_THE_ENDS
+
+
+@pytest.mark.parametrize("status", ["queued", "sending"])
+def test_what_moves_is_found_by_its_time_within_a_bounded_look(full, status):
+    seen = touched(full, lambda: page(full, status, **{"from": 9, "until": 7.5}))
+    assert len(seen.answer.ids) == 50
+    assert seen.read.total() <= A_WALK + 1000
+
+
+@pytest.fixture(scope="module")
+def attempted(full):
+    """Give the newest 30,000 rows an attempt of a worker."""
+    full.execute(
+        "insert into notify.attempts (notification_id, attempt, started_at, outcome, worker)"
+        " select id, 1, now(), 'temporary', 'host:' || mod(n, 10) from (select id, row_number()"
+        " over (order by id desc) as n from notify.notifications order by id desc limit 30000) o"
+    )
+    full.execute("vacuum analyze notify.attempts")
+    return full
+
+
+@pytest.mark.parametrize("status", ["failed", "sent", None])
+def test_a_search_by_worker_reads_the_attempts_of_what_it_looks_at(attempted, status):
+    attempted.execute("vacuum notify.notifications")
+    seen = touched(attempted, lambda: page(attempted, status, worker="host:7"))
+    assert len(seen.answer.ids) == 50
+    assert walked(seen) == {INDEX_OF[status], "attempts_pkey"}
+    assert seen.read["attempts_pkey"] <= seen.answer.looked + 100
+    nothing = touched(attempted, lambda: page(attempted, status, worker="nobody"))
+    assert (nothing.answer.ids, nothing.answer.looked > 1000) == ([], True)
+    assert walked(nothing) == {INDEX_OF[status], "attempts_pkey"}
+    assert nothing.read["SEQ SCAN"] == 0
+    assert nothing.read["attempts_pkey"] <= LOOK_MAX / 4 + 100
+    assert nothing.read[INDEX_OF[status]] <= LOOK_MAX / 4 + A_LOOK_AT_THE_ENDS + 100
 
 
 @pytest.mark.parametrize(
@@ -601,6 +751,15 @@ def test_the_gauges_read_the_partial_indexes_only(full):
     seen = touched(full, lambda: full.execute("select * from notify.gauges()").fetchone())
     assert seen.answer.queued > ROWS / 12
     assert seen.indexes <= {"notifications_due", "notifications_leased"}
+
+
+def test_the_stuck_rows_are_read_from_the_heads_of_the_partial_indexes(full):
+    heads, lanes = 100 + 500 + 1, 4
+    query = "select * from notify.stuck('10 s', 5)"
+    seen = touched(full, lambda: full.execute(query).fetchall())
+    assert {"overdue", "lease"} <= {row.kind for row in seen.answer}
+    assert seen.indexes <= {"notifications_due", "notifications_leased"}
+    assert seen.read.total() <= lanes * heads + DAYS * (2 * lanes + 1)
 
 
 def test_the_vitals_read_no_row_of_a_day(full):

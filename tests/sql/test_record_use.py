@@ -6,12 +6,13 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.ledger import forget_audit
 from tests.sql.test_plans import touched
 
 
 @pytest.fixture
 def db(shared_db):
-    shared_db.execute("delete from notify.audit")
+    forget_audit(shared_db)
     return shared_db
 
 
@@ -22,6 +23,10 @@ def record(db, actor="shop", key_id=None, verb="cancel", detail=None):
 
 def audit(db):
     return db.execute("select * from notify.audit order by id").fetchall()
+
+
+def grow_old(db, age):
+    forget_audit(db, change=f"update notify.audit set at = at - interval '{age}'")
 
 
 def test_a_use_is_a_row(db):
@@ -58,7 +63,7 @@ def test_a_use_of_nothing_is_refused(db):
 def test_rows_of_more_than_400_days_go_two_at_a_time(db):
     for _ in range(5):
         record(db)
-    db.execute("update notify.audit set at = now() - interval '401 days'")
+    grow_old(db, "401 days")
     record(db)
     assert len(audit(db)) == 4
     record(db)
@@ -68,21 +73,23 @@ def test_rows_of_more_than_400_days_go_two_at_a_time(db):
     assert len(audit(db)) == 4
 
 
-def test_the_last_million_stays_and_no_more(db):
+def test_before_the_last_million_goes_what_no_notification_is_as_old_as(db):
     for _ in range(3):
         record(db)
     oldest, *kept = [row.id for row in audit(db)]
-    db.execute(
-        "insert into notify.audit (id, actor, verb) overriding system value values (%s, 'a', 'v')",
-        [oldest - 1_000_000],
+    query = (
+        "insert into notify.audit (id, at, actor, verb) overriding system value"
+        " values (%s, now() - %s::interval, 'a', 'v')"
     )
+    db.execute(query, [oldest - 1_000_000, "3 days"])
+    db.execute(query, [oldest - 1_000_001, "0 days"])
     record(db)
-    assert [row.id for row in audit(db)][:-1] == [oldest, *kept]
+    assert [row.id for row in audit(db)][:-1] == [oldest - 1_000_001, oldest, *kept]
 
 
 def test_two_at_once_do_not_wait_for_each_other(db, shared_url):
     record(db)
-    db.execute("update notify.audit set at = now() - interval '401 days'")
+    grow_old(db, "401 days")
     with psycopg.connect(shared_url) as other:
         record(other)
         db.execute("set lock_timeout = '1ms'")

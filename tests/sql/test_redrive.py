@@ -151,6 +151,12 @@ FILTERS = {
     "channel": ({"channel": "webhook"}, {"channel": "webhook"}),
     "code": ({"code": "503"}, {"last_error_code": "503"}),
     "reference": ({"reference": "order-1"}, {"reference": "order-1"}),
+    "producer": ({"producer": "shop"}, {"producer": "shop"}),
+    "recipient": ({"recipient": "ada"}, {"recipient": "ada"}),
+    "destination": (
+        {"destination": "https://hooks.example"},
+        {"channel": "webhook", "recipient": "https://HOOKS.example:443/orders"},
+    ),
 }
 
 
@@ -239,18 +245,15 @@ def test_the_function_of_before_may_stay_beside_this_one(db):
     """Old code calls it through a deploy."""
     with db.transaction():
         db.execute(
-            "create function notify.redrive(p_ids uuid[] default null, p_channel text default null,"
-            " p_code text default null, p_reference text default null,"
-            " p_from timestamptz default null, p_until timestamptz default null,"
-            " p_limit integer default 1000, p_attempts integer default 4,"
-            " p_rate double precision default 100, p_dry_run boolean default false)"
-            " returns integer language sql as 'select 7'"
+            "create function notify.redrive(p_look_max integer, p_after uuid, p_ids uuid[],"
+            " p_channel text, p_code text, p_reference text, p_from timestamptz,"
+            " p_until timestamptz, p_limit integer, p_attempts integer, p_rate double precision,"
+            " p_dry_run boolean) returns integer language sql as 'select 7'"
         )
-        ten = ", ".join(["null"] * 10)
-        assert db.execute(f"select notify.redrive({ten}) as n").fetchone().n == 7
-        assert db.execute("select notify.redrive(p_code => '503') as n").fetchone().n == 7
-        twelve = [100, None, None, "log", None, None, None, None, 10, 4, 100.0, True]
-        places = ", ".join(["%s"] * 12)
-        found = db.execute(f"select * from notify.redrive({places})", twelve).fetchone()
+        twelve = ", ".join(["null"] * 12)
+        assert db.execute(f"select notify.redrive({twelve}) as n").fetchone().n == 7
+        fifteen = [100, None, None, "log", *[None] * 7, 10, 4, 100.0, True]
+        places = ", ".join(["%s"] * 15)
+        found = db.execute(f"select * from notify.redrive({places})", fifteen).fetchone()
         assert found == (0, 0, 0, False, None)
         raise psycopg.Rollback

@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from tests.copies import discard, move_database
+from tests.explaining import beat, note, state
 from tests.ledger import (
     ago,
     attempts_of,
     cancel,
+    cancel_matching,
     claim,
     claim_each,
     end_leases,
@@ -77,6 +79,10 @@ def by_cancel(db, id):
     cancel(db, [id])
 
 
+def by_cancel_matching(db, id):
+    cancel_matching(db)
+
+
 def by_redrive(db, id):
     redrive(db, ids=[id])
 
@@ -97,8 +103,16 @@ def by_mend_leases(db, id):
     db.execute("select notify.mend_leases(%s, %s, '30 seconds', 10)", ends)
 
 
+def by_ask_probe(db, id):
+    beat(db)
+    note(db, state("", channel="email"))
+    db.execute("select * from notify.ask_probe('email', '')")
+    db.execute("truncate notify.workers, notify.destination_state, notify.probes")
+
+
 def by_looking(db, id):
     redrive(db, dry_run=True)
+    cancel_matching(db, dry_run=True)
     db.execute("select * from notify.due('{0,1,2,3}', '{null,null,null,null}', 10)")
     db.execute("select * from notify.reconcile(10)")
     db.execute("select * from notify.gauges()")
@@ -138,7 +152,9 @@ MOVES = {
     "end_leases": (by_end_leases, {"sending": "queued"}),
     "bring_forward": (by_bring_forward, {}),
     "mend_leases": (by_mend_leases, {}),
+    "ask_probe": (by_ask_probe, {}),
     "cancel": (by_cancel, {"queued": "cancelled"}),
+    "cancel_matching": (by_cancel_matching, {"queued": "cancelled"}),
     "discard": (by_discard, {"queued": "cancelled", "sending": "cancelled"}),
     "redrive": (by_redrive, {"failed": "queued"}),
     "redrive of all": (by_redrive_of_all, {"failed": "queued"}),
@@ -197,6 +213,7 @@ EXPIRED_MOVES = {
     "release": (by_release, {"sending": "queued"}),
     "reap": (by_reap, {"sending": "queued"}),
     "cancel": (by_cancel, {"queued": "cancelled"}),
+    "cancel_matching": (by_cancel_matching, {"queued": "cancelled"}),
     "redrive": (by_redrive, {}),
     "redrive of all": (by_redrive_of_all, {}),
 }
@@ -235,7 +252,7 @@ def test_every_function_that_moves_is_tried_here():
     # test_erase.py tries erase(), and so blank(), with every status, and test_ask_end.py its own:
     # rows change and do not move.
     begin = {"enqueue", "enqueue_all", "enqueue_keyed", "send", "send_many", "put_watched"}
-    assert moving - begin - {"requeue", "erase", "blank", "ask_end"} == tried - {"due,"}
+    assert moving - begin - {"requeue", "call_off", "erase", "blank", "ask_end"} == tried - {"due,"}
 
 
 @pytest.mark.parametrize(

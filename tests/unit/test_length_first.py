@@ -5,7 +5,7 @@ Watched are every compiled pattern of our modules, and every function outside th
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,15 +18,15 @@ from multidict import MultiDict
 import service.api.body
 import service.api.read
 import service.channels.email
+import service.channels.header
 import service.channels.log
+import service.channels.message
 import service.channels.webhook
 import service.text.addresses
 import service.text.checks
 import workers.channels.email
-import workers.channels.header
-import workers.channels.message
 import workers.channels.webhook
-from service.api import body, read, redrive
+from service.api import body, cancel_many, probe, read, redrive
 from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.http.problems import Problem
@@ -47,8 +47,8 @@ MODULES = [
     service.channels.webhook,
     service.text.checks,
     workers.channels.email,
-    workers.channels.header,
-    workers.channels.message,
+    service.channels.header,
+    service.channels.message,
     workers.channels.webhook,
 ]
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.org")
@@ -64,7 +64,15 @@ LIMITS = {
     "NewNotification.idempotency_key": 255,
     "NewNotification.payload": None,
     "RedriveFilter.last_error_code": 255,
+    "RedriveFilter.producer": 63,
     "RedriveFilter.reference": 255,
+    "RedriveFilter.recipient": 2048,
+    "RedriveFilter.destination": 300,
+    "CancelFilter.producer": 63,
+    "CancelFilter.reference": 255,
+    "CancelFilter.recipient": 2048,
+    "CancelFilter.destination": 300,
+    "Probe.destination": 300,
     "EmailPayload.subject": 998,
     "EmailPayload.text": None,
     "EmailPayload.html": None,
@@ -167,7 +175,10 @@ def prepare(recipient: str = "a@b.example", **fields: Any) -> Mail | Verdict:
 
 
 def test_every_field_that_takes_text_has_a_limit_here() -> None:
-    kinds = [body.NewNotification, EmailPayload, redrive.Redrive, redrive.RedriveFilter]
+    kinds = [
+        body.NewNotification, EmailPayload, redrive.Redrive, redrive.RedriveFilter,
+        cancel_many.CancelMany, cancel_many.CancelFilter, probe.Probe,
+    ]  # fmt: skip
     assert {name for kind in kinds for name in text_fields(kind)} == set(LIMITS)
 
 
@@ -180,12 +191,23 @@ def test_no_long_field_of_a_notification_reaches_them(patterns, channel, field) 
         assert longest(seen) <= (LIMITS[f"NewNotification.{field}"], "~"), text[:20]
 
 
-@pytest.mark.parametrize("field", ["last_error_code", "reference"])
-def test_no_long_field_of_a_redrive_reaches_them(patterns, field) -> None:
+OPERATORS: dict[str, Callable[[str, str], object]] = {
+    "RedriveFilter": lambda field, text: redrive.read_redrive(
+        msgspec.json.encode({"filter": {field: text}})),
+    "CancelFilter": lambda field, text: cancel_many.read_cancel_many(
+        msgspec.json.encode({"filter": {field: text}})),
+    "Probe": lambda field, text: probe.read_probe(
+        msgspec.json.encode({"channel": "webhook", field: text})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in LIMITS if name.partition(".")[0] in OPERATORS])
+def test_no_long_field_of_an_operators_verb_reaches_them(patterns, name) -> None:
+    kind, _, field = name.partition(".")
     for text in LONG:
         with watching(patterns) as seen, suppress(Problem):
-            redrive.read_redrive(msgspec.json.encode({"filter": {field: text}}))
-        assert longest(seen) <= (LIMITS[f"RedriveFilter.{field}"], "~"), text[:20]
+            OPERATORS[kind](field, text)
+        assert longest(seen) <= (LIMITS[name], "~"), text[:20]
 
 
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))

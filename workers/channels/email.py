@@ -10,12 +10,12 @@ import msgspec
 import pycurl
 
 from service.channels.email import EmailPayload
+from service.channels.message import message
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.model import Outcome
 from service.text.addresses import Address, address, sender
 from workers.channels.channel import Answer, Mail, Phase
-from workers.channels.message import message
 from workers.claim import Claim, Verdict
 from workers.outcome import by_class, excerpt
 

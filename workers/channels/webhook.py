@@ -7,7 +7,7 @@ from functools import lru_cache
 import pycurl
 from msgspec import Struct
 
-from service.channels.webhook import ADDRESS_NOT_ALLOWED, ADVICE, http_url
+from service.channels.webhook import ADDRESS_NOT_ALLOWED, ADVICE, headers, http_url
 from service.config.settings import Settings
 from service.model import Outcome
 from service.names.origin import KNOWN_MAX, origin
@@ -86,17 +86,9 @@ class WebhookChannel:
             return refusal
         body = claim.payload.encode()
         now = int(self._now())
-        headers = [
-            "Content-Type: application/json",
-            "User-Agent: notification-service",
-            f"webhook-id: {claim.id}",
-            f"webhook-timestamp: {now}",
-        ]
-        if self._keys:
-            headers.append(f"webhook-signature: {signature(self._keys, claim.id, now, body)}")
-        if claim.traceparent is not None:
-            headers.append(f"traceparent: {claim.traceparent}")
-        return Post(url=claim.recipient, headers=headers, body=body)
+        signed = signature(self._keys, claim.id, now, body) if self._keys else None
+        made = headers(claim.id, now, signed, claim.traceparent)
+        return Post(url=claim.recipient, headers=made, body=body)
 
     def judge(self, answer: Answer) -> Verdict:
         """Judge by the final status if there is one, whatever became of the connection after it."""

@@ -16,7 +16,7 @@ select n.channel, n.priority, n.attempt || ' of ' || coalesce(n.max_attempts::te
   case when n.due_at not between '3000-01-01Z' and '3999-12-31Z' then n.due_at end as due_at,
   n.expires_at, n.lease_until, n.claimed_by,
   n.settled_at, n.last_error_code, n.last_error, n.emptied_at,
-  n.transaction_id, n.traceparent,
+  n.transaction_id, n.traceparent, n.repeats,
   octet_length(n.payload::text) as payload_bytes
 from notify.notifications n
 where n.id = {THIS}

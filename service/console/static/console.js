@@ -17,18 +17,22 @@ function token() {
   return found ? found.slice("notify_csrf=".length) : "";
 }
 
-// Ask the API; what it answers as JSON. Throws an Error with what the problem says.
+// Ask the API; what it answers as JSON. A body that is a text is JSON already. Throws an Error with what the
+// problem says; the whole of it is its `problem`.
 async function ask(method, url, body) {
   const headers = { "X-CSRF-Token": token(), Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(url, { method, headers, body: typeof body === "string" ? body : JSON.stringify(body) });
   } catch {
     throw new Error("The service does not answer. Is it running?");
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error([answer.title, answer.detail].filter(Boolean).join(". ") || `Status ${response.status}`);
+  if (!response.ok) {
+    const text = [answer.title, answer.detail].filter(Boolean).join(". ") || `Status ${response.status}`;
+    throw Object.assign(new Error(text), { problem: answer });
+  }
   return answer;
 }
 
@@ -79,7 +83,13 @@ function fieldsOf(form) {
   return body;
 }
 
-// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]>
+function refresh() {
+  const live = document.getElementById("live");
+  if (live) htmx.trigger(live, "refresh");
+}
+
+// <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]
+//   [data-go=path]>: with data-go the viewer goes there, to the id that the API answers.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form.verb")) return;
@@ -89,10 +99,11 @@ document.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const body = fieldsOf(form);
-    await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
+    const answer = await ask(form.dataset.method || "POST", form.dataset.url, Object.keys(body).length ? body : undefined);
     say(form.dataset.done || "Done.", false);
-    const live = document.getElementById("live");
-    if (live) htmx.trigger(live, "refresh");
+    if (form.dataset.go) return location.assign(form.dataset.go + encodeURIComponent(answer.id));
+    refresh();
+    setTimeout(refresh, 3500); // what all viewers share may be 3 s old, and workers hear within 2 s
   } catch (error) {
     say(error.message, true);
   }
@@ -113,7 +124,53 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => showTimes(document));
-document.addEventListener("htmx:afterSettle", () => showTimes(document));
+document.addEventListener("htmx:afterSwap", () => showTimes(document));
+
+// A part that is replaced keeps what the viewer has opened in it: <details id=…>. When the session
+// has ended, what comes is the login, and the whole page goes there.
+let opened = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL).pathname === "/console/login") {
+    event.detail.shouldSwap = false;
+    location.reload();
+    return;
+  }
+  opened = [...event.detail.target.querySelectorAll("details[id][open]")].map((details) => details.id);
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+});
+
+// "Stop refreshing" keeps a page as it is. What a verb asks for comes nevertheless.
+document.addEventListener("DOMContentLoaded", () => {
+  const still = document.getElementById("still");
+  still.hidden = !document.querySelector("#live[hx-trigger*='every']");
+  still.addEventListener("click", () => still.setAttribute("aria-pressed", still.ariaPressed !== "true"));
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const isAsked = event.detail.requestConfig.triggeringEvent?.type === "refresh";
+  if (document.getElementById("still").ariaPressed === "true" && !isAsked) event.preventDefault();
+});
+
+// The icon of the tab says when something is wrong: #live[data-is-bad].
+function showIcon() {
+  const icon = document.getElementById("icon");
+  icon.dataset.good ??= icon.href;
+  icon.href = document.querySelector("#live[data-is-bad]") ? icon.dataset.bad : icon.dataset.good;
+}
+document.addEventListener("DOMContentLoaded", showIcon);
+document.addEventListener("htmx:afterSettle", showIcon);
+
+// A page that could not be shown is asked for until it can: who reads it is not interrupted before.
+document.addEventListener("DOMContentLoaded", () => {
+  const away = document.querySelector("[data-again-s]");
+  if (!away) return;
+  setInterval(async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    if (answer && answer.status !== 503) location.reload();
+  }, away.dataset.againS * 1000);
+});
+
 // While the service is away, a page that refreshes itself says so, and goes on asking.
 document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));
 document.addEventListener("htmx:responseError", (event) => {

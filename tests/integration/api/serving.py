@@ -5,6 +5,8 @@ import json
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from http.client import HTTPConnection
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ from service.config.settings import Settings
 from service.console.console import add_console
 from service.errors import DatabaseAway
 from service.http.connections import Limits
+from service.inbox.inbox import Inbox
 from service.ledger.api_store import ApiStore
 from service.ledger.key_store import KeyStore
 from service.metrics import ApiMetrics
@@ -55,7 +58,7 @@ class Api:
             data = response.read()
         finally:
             connection.close()
-        is_json = "json" in response.headers.get("Content-Type", "") and data
+        is_json = response.headers.get("Content-Type", "").endswith(("/json", "+json")) and data
         return SimpleNamespace(
             status=response.status,
             headers=response.headers,
@@ -100,14 +103,16 @@ def serving(
     limits: Limits | None = None,
     clock: Clock | None = None,
     tracer: Any = None,
+    inbox: Inbox | None = None,
     **settings: Any,
 ) -> Iterator[Api]:
-    """Serve on a free port until the context ends."""
+    """Serve on a free port until the context ends; mail goes to the `inbox`, if there is one."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     stack = Stack(dsn, Settings(**(TRIED_HERE | settings)), limits, clock)
     stack.tracer = tracer
+    stack.inbox = inbox
     try:
         yield asyncio.run_coroutine_threadsafe(stack.open(), loop).result(LIMIT_S)
     finally:
@@ -121,6 +126,7 @@ class Stack:
     """What runs on the loop."""
 
     tracer: Any = None
+    inbox: Inbox | None = None
 
     def __init__(
         self, dsn: str, settings: Settings, limits: Limits | None, clock: Clock | None
@@ -133,6 +139,11 @@ class Stack:
     async def open(self) -> Api:
         """Start everything."""
         registry = CollectorRegistry()
+        inbox_url = None
+        if self.inbox is not None:
+            await self.inbox.start()
+            inbox_url = f"http://127.0.0.1:{self.inbox.http_port}"
+            self._settings = replace(self._settings, smtp_url=self.inbox.smtp_url)
         self._store = await ApiStore(self._dsn, "notify-api").__aenter__()
         reads = ApiStore(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
         self._reads = await reads.__aenter__()
@@ -144,7 +155,8 @@ class Stack:
         app = create_app(
             self._settings, self._store, self._reads, metrics,
             keys=keys, ring=ring, clock=self._clock, tracer=self.tracer,
-            direct_url=self._settings.direct_url or self._dsn, pages=add_console,
+            direct_url=self._settings.direct_url or self._dsn, inbox_url=inbox_url,
+            pages=partial(add_console, inbox=self.inbox),
         )  # fmt: skip
         self._runner = create_runner(
             app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits
@@ -163,6 +175,8 @@ class Stack:
         self._kept.cancel()
         await asyncio.gather(self._kept, return_exceptions=True)
         await self._runner.cleanup()
+        if self.inbox is not None:
+            await self.inbox.stop()
         await self._ring.close()
         await self._reads.__aexit__(None, None, None)
         await self._store.__aexit__(None, None, None)

@@ -113,7 +113,9 @@ ACROSS = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/notify", "/redrive", CANCEL, "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/notify", "/cancel", "/redrive", CANCEL, "/destinations/probe", "/nowhere"]
+)
 @pytest.mark.parametrize("headers", ACROSS)
 def test_a_page_of_another_origin_moves_nothing(
     path: str, headers: tuple[str, ...], api: Api

@@ -14,7 +14,9 @@ from tests.integration.api.test_serving import talk
 BODY = json.dumps(LINE).encode()
 PATHS = [
     ("POST", "/notify"),
+    ("POST", "/cancel"),
     ("POST", "/redrive"),
+    ("POST", "/destinations/probe"),
     ("POST", "/notifications/01a202f8-7610-7e1c-908b-be00881bc450/cancel"),
     ("GET", "/notifications"),
     ("GET", "/metrics"),

@@ -25,7 +25,11 @@ ROUTES = {
     ("GET", f"/notifications/{NOBODY}"): {"read", "read:payload", "operate", "admin"},
     ("GET", f"/notifications/{NOBODY}/explain"): {"read", "read:payload", "operate", "admin"},
     ("POST", f"/notifications/{NOBODY}/cancel"): {"send", "send:log", "operate", "admin"},
+    ("POST", f"/notifications/{NOBODY}/send-again"): {"operate", "admin"},
+    ("POST", "/cancel"): {"operate", "admin"},
     ("POST", "/redrive"): {"operate", "admin"},
+    ("GET", "/destinations"): {"operate", "admin"},
+    ("POST", "/destinations/probe"): {"operate", "admin"},
     ("GET", "/pauses"): {"operate", "admin"},
     ("POST", "/pauses"): {"operate", "admin"},
     ("POST", "/pauses/0/resume"): {"operate", "admin"},
@@ -38,8 +42,10 @@ SCOPES = ["send", "send:log", "read", "read:payload", "operate", "admin"]
 BODIES = {
     "/notify": LINE,
     "/notify/batch": [LINE],
+    "/cancel": {"filter": {"reference": "nobody's"}},
     "/redrive": {"ids": [NOBODY]},
     "/pauses": {"kind": "producer", "name": "x"},
+    "/destinations/probe": {"channel": "webhook", "destination": "https://nobody.example"},
     "/keys": {"producer": "x"},
 }
 
@@ -337,7 +343,7 @@ def test_a_team_key_without_a_list_sends_to_nobody(api: Api, db) -> None:
 @pytest.mark.parametrize("kind", ["test", "team"])
 def test_a_key_that_is_not_live_moves_nothing_that_is(api: Api, db, kind: str) -> None:
     key = bearer(key_of(api, db, "admin", "operate", kind=kind))
-    for path in ("/redrive", "/keys"):
+    for path in ("/cancel", "/redrive", "/destinations/probe", "/keys"):
         assert code(ask(api, "POST", path, **key)) == (403, "scope_missing")
 
 

@@ -77,3 +77,5 @@ def test_rows_that_operators_move_are_counted(api, db):
         )
         assert answer.json["matched"] == 3
     assert moved("redrive") == 3
+    assert api.post({"filter": {"channel": "log"}}, to="/cancel").json["cancelled"] == 3
+    assert moved("cancel") == 4

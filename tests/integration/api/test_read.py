@@ -120,6 +120,34 @@ def test_filters_narrow_together(api: Api, db) -> None:
     assert ids(api.get("/notifications?reference=r&status=queued&channel=log")) == [line]
 
 
+def test_it_is_found_by_recipient_code_worker_producer_and_time(api: Api, db) -> None:
+    api.post(LINE)
+    wanted = ledger.put(db, "failed", channel="email", recipient="ada@xn--fa-hia.example",
+                        last_error_code="503", producer="shop")  # fmt: skip
+    db.execute(
+        "insert into notify.attempts (notification_id, attempt, started_at, outcome, worker)"
+        " values (%s, 1, now(), 'temporary', 'host:1-ab')", [wanted],
+    )  # fmt: skip
+    for query in ("recipient=ada@faß.example", "recipient=ADA@xn--fa-hia.example", "worker=host:1",
+                  "last_error_code=503", "producer=shop", "status=failed&recipient=ada@faß.example",
+                  "last_error_code=503&created_from=2020-01-01T00:00:00Z",
+                  "last_error_code=503&created_until=2998-01-01T00:00:00%2B02:00"):  # fmt: skip
+        assert ids(api.get(f"/notifications?{quote(query, safe='=&%')}")) == [str(wanted)], query
+    for query in (
+        "recipient=ada", "worker=ost", "last_error_code=50", "producer=sho",
+        "created_from=2998-01-01T00:00:00Z", "created_until=2020-01-01T00:00:00Z",
+    ):  # fmt: skip
+        assert ids(api.get(f"/notifications?{query}")) == [], query
+
+
+def test_pages_of_a_time_follow_with_the_same_times(api: Api) -> None:
+    posted = [api.post(LINE).json["id"] for _ in range(3)]
+    since = quote("2020-01-01T00:00:00+02:00")
+    first = api.get(f"/notifications?limit=2&created_from={since}")
+    assert ids(first) == posted[:0:-1]
+    assert ids(api.get(first.json["links"]["next"])) == posted[:1]
+
+
 def test_an_empty_parameter_counts_as_not_given(api: Api) -> None:
     id = api.post(LINE).json["id"]
     assert ids(api.get("/notifications?status=&channel=&reference=&limit=&cursor=")) == [id]
@@ -136,6 +164,11 @@ WRONG = {
     "limit=%D9%A1": ("invalid_parameter", "limit"),
     "cursor=abc": ("invalid_parameter", "cursor"),
     "reference=a%00": ("invalid_parameter", "reference"),
+    "recipient=a%0a": ("invalid_parameter", "recipient"),
+    "last_error_code=" + "c" * 256: ("invalid_parameter", "last_error_code"),
+    "created_from=2020-01-01": ("invalid_parameter", "created_from"),
+    "created_until=2020-01-01T00:00:00": ("invalid_parameter", "created_until"),
+    "created_from=2020-01-01T00:00:00+02:00": ("invalid_parameter", "created_from"),
     "status=sent&status=failed": ("invalid_parameter", "status"),
     "page=2": ("unknown_parameter", "page"),
     "Status=sent": ("unknown_parameter", "Status"),

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from service.api.redrive import LIMIT, LIMIT_MAX
+from service.api.matching import LIMIT, LIMIT_MAX
+from service.api.redrive import IDS_AUDITED
 from service.cli import main
 from tests import ledger
 from tests.integration.api.serving import Api
@@ -36,11 +37,18 @@ def test_those_named_are_queued_again_with_the_attempts_of_a_new_one(api: Api, d
 
 
 def test_every_field_of_a_filter_narrows(api: Api, db) -> None:
-    [meant] = failed(db, channel="webhook", last_error_code="503", reference="r")
-    for other in ({"channel": "log"}, {"last_error_code": "x"}, {"reference": "s"}):
-        failed(db, 1, **{"channel": "webhook", "last_error_code": "503", "reference": "r"} | other)
+    columns = {
+        "channel": "webhook", "last_error_code": "503", "reference": "r", "producer": "shop",
+        "recipient": "https://hooks.example/a",
+    }  # fmt: skip
+    [meant] = failed(db, 1, **columns)
+    for other in (
+        {"channel": "log"}, {"last_error_code": "x"}, {"reference": "s"}, {"producer": "desk"},
+        {"recipient": "https://hooks.example/b"},
+    ):  # fmt: skip
+        failed(db, 1, **(columns | other))
     created = ledger.row(db, meant).created_at.astimezone(UTC).isoformat()
-    filter = {"channel": "webhook", "last_error_code": "503", "reference": "r"}
+    filter = columns | {"destination": "https://hooks.example"}
     assert redrive(api, {"filter": filter, "dry_run": True}).json["matched"] == 1
     for name, matched in (("created_until", 0), ("created_from", 1)):
         asked = {"filter": filter | {name: created}, "dry_run": True}
@@ -170,6 +178,21 @@ def test_each_id_that_was_named_has_a_line_in_the_log(api: Api, db, transitions)
     assert transitions == [("redrive_asked", {"notification_id": UUID(id)}) for id in ids]
 
 
+def test_the_audit_holds_what_was_asked_and_what_came_of_it(api: Api, db) -> None:
+    ids = failed(db, 2, reference="case of ada")
+    redrive(api, {"filter": {"reference": "case of ada"}, "limit": 1})
+    redrive(api, {"ids": ids})
+    redrive(api, {"ids": ids * IDS_AUDITED})
+    details = [r.detail for r in db.execute("select detail from notify.audit order by id")]
+    one = {"matched": 1, "redriven": 1, "expired": 0}
+    none = {"matched": 0, "redriven": 0, "expired": 0}
+    assert details == [
+        {"filter": {"reference": "…"}, "limit": 1} | one,
+        {"ids": ids, "limit": LIMIT} | one,
+        {"id_count": 2 * IDS_AUDITED, "limit": LIMIT} | none,
+    ]  # fmt: skip
+
+
 def test_the_command_prints_the_counts(api: Api, db, capsys) -> None:
     [first, second, _] = failed(db, 3, last_error_code="503", reference="r")
     url = f"--url=http://127.0.0.1:{api.port}"
@@ -188,7 +211,7 @@ def test_the_command_prints_the_counts(api: Api, db, capsys) -> None:
 def test_the_command_goes_on_where_too_many_had_to_be_looked_at(
     api: Api, db, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.ledger.api_store.REDRIVE_LOOK_MAX", 501)
+    monkeypatch.setattr("service.ledger.api_store.MOVE_LOOK_MAX", 501)
     failed(db, 5, last_error_code="404")
     meant = failed(db, 2, last_error_code="503")
     url = f"--url=http://127.0.0.1:{api.port}"

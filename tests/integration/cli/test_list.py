@@ -35,13 +35,19 @@ def test_nothing_is_a_head_alone(lists):
 
 
 @pytest.mark.parametrize(
-    "option", [("--status", "failed"), ("--channel", "webhook"), ("--reference", "order-1")]
-)
+    "option",
+    [("--status", "failed"), ("--channel", "webhook"), ("--reference", "order-1"),
+     ("--recipient", "http://x/"), ("--code", "503"), ("--producer", "shop"),
+     ("--worker", "host:1"), ("--since", "2020-01-01T00:00:00Z", "--code", "503"),
+     ("--until", "2998-01-01T00:00:00Z", "--code", "503")],
+)  # fmt: skip
 def test_each_filter_narrows(lists, db, option):
     enqueue(db)
     wanted = put(db, "failed", last_error_code="503")
     db.execute("update notify.notifications set channel = 'webhook', recipient = 'http://x/',"
-               " reference = 'order-1' where id = %s", [wanted])  # fmt: skip
+               " reference = 'order-1', producer = 'shop' where id = %s", [wanted])  # fmt: skip
+    db.execute("insert into notify.attempts (notification_id, attempt, started_at, outcome, worker)"
+               " values (%s, 1, now(), 'temporary', 'host:1-ab')", [wanted])  # fmt: skip
     found, done = lists(*option)
     assert found == [str(wanted)]
     assert "503" in done.out

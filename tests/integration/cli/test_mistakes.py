@@ -11,7 +11,10 @@ from tests.integration.api.serving import HOOK
 from tests.integration.cli.conftest import ended
 
 ID = "019a0b6e-2f31-7c11-9d5e-7a4b1c2d3e4f"
-ASKING = [["status", ID], ["list"], ["send", "log", "x", "{}"], ["cancel", ID], ["redrive", ID]]
+ASKING = [
+    ["status", ID], ["list"], ["send", "log", "x", "{}"], ["cancel", ID], ["redrive", ID],
+    ["cancel", "--reference", "x"], ["probe", "example.org"],
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -158,6 +161,9 @@ def test_silence_is_told(notify, silent, monkeypatch):
         (["redrive", "--since", "yesterday"], "--since: Use RFC 3339"),
         (["redrive", "--code", "1", "--limit", "999999"], "--limit: Use 1 to 100000"),
         (["redrive", "--code", "1", "--rate", "0"], "--rate: Use 0.1"),
+        (["cancel", "--since", "yesterday"], "--since: Use RFC 3339"),
+        (["cancel", "--producer", "x" * 64], "--producer: As GET"),
+        (["probe", "x" * 301], "DESTINATION: Use the origin"),
         (["list", "--cursor", "x"], "--cursor: Give"),
         (["list", "--reference", "x" * 300], "--reference: Give"),
     ],

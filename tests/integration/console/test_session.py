@@ -111,6 +111,7 @@ def test_no_verb_works_without_the_token(api, db, browser, has_keys):
         "/notify/batch": json.dumps([LINE]).encode(),
         "/redrive": json.dumps({"ids": [str(id)]}).encode(),
         f"/notifications/{id}/cancel": b"",
+        "/cancel": json.dumps({"filter": {"channel": "log"}}).encode(),
     }
     for path, body in paths.items():
         refused = browser.verb(path, body, has_token=False)

@@ -1,6 +1,8 @@
 """What the leader shows: true while it can read it, unknown when it cannot or no longer leads."""
 
 import math
+import os
+import socket
 import time
 
 import psycopg
@@ -41,8 +43,8 @@ def rename(db, function, name):
 @pytest.mark.parametrize(
     ("function", "metric", "labels"),
     [
-        ("gauges", "db_queued_notifications", {}),
-        ("gauges", "db_oldest_due_age_seconds", {}),
+        ("lanes", "db_queued_notifications", {}),
+        ("lanes", "db_oldest_due_age_seconds", {}),
         ("vitals", "db_size_bytes", {"table": "attempts"}),
         ("vitals", "db_notify_queue_usage_ratio", {}),
     ],
@@ -54,8 +56,8 @@ def test_what_cannot_be_read_any_more_becomes_unknown_and_comes_back(
         wait_for(lambda: not is_unknown(driven, metric, **labels))
         rename(db, function, "gone")
         wait_for(lambda: is_unknown(driven, metric, **labels))
-        other = "db_dead_tuples" if function == "gauges" else "db_sending_notifications"
-        labels_of_other = {"table": "attempts"} if function == "gauges" else {}
+        other = "db_dead_tuples" if function == "lanes" else "db_sending_notifications"
+        labels_of_other = {"table": "attempts"} if function == "lanes" else {}
         assert not is_unknown(driven, other, **labels_of_other)
         rename(db, "gone", function)
         wait_for(lambda: not is_unknown(driven, metric, **labels))
@@ -66,12 +68,12 @@ def test_one_miss_changes_nothing(db, driven):
     reader = FigureReader(driven.jobs.figures.read_queue, queue)
     enqueue(db)
     driven.call(reader.look())
-    rename(db, "gauges", "gone")
+    rename(db, "lanes", "gone")
     for misses in range(1, MISSES_MAX + 1):
         with pytest.raises(DatabaseAway):
             driven.call(reader.look())
         assert is_unknown(driven, "db_queued_notifications") == (misses == MISSES_MAX)
-    rename(db, "gone", "gauges")
+    rename(db, "gone", "lanes")
     driven.call(reader.look())
     assert driven.metric("db_queued_notifications") == 1
 
@@ -181,6 +183,38 @@ def test_every_job_shows_when_it_last_succeeded(db, driven):
         for job in JOBS:
             name = "job_last_success_timestamp_seconds"
             wait_for(lambda j=job, n=name: driven.metric(n, name=j) > time.time() - 60)
+
+
+def figures(db):
+    return db.execute("select * from notify.figures order by at").fetchall()
+
+
+def test_what_is_read_of_the_queue_is_noted_in_the_ledger(db, driven):
+    enqueue(db, 3, priority=0)
+    claim(db, enqueue(db, 2, priority=3)[:1])
+    with driven.running():
+        wait_for(lambda: len(figures(db)) > 1)
+    got = figures(db)[0]
+    assert (got.queued, got.quiet, got.sending, got.is_estimate) == ([3, 0, 0, 1], 0, 1, False)
+    assert got.leader == f"{socket.gethostname()}:{os.getpid()}"
+    assert got.oldest_due_s >= 0
+
+
+def test_what_cannot_be_noted_is_shown_all_the_same(db, driven):
+    rename(db, "note_figures", "gone")
+    enqueue(db)
+    with driven.running():
+        wait_for(lambda: driven.metric("db_queued_notifications") == 1)
+        enqueue(db)
+        wait_for(lambda: driven.metric("db_queued_notifications") == 2)
+    assert figures(db) == []
+
+
+def test_who_does_not_lead_notes_nothing(db, drive, other_db):
+    assert other_db.execute(LEAD).fetchone().is_ours
+    standby = drive(gauges_interval_s=0.05)
+    standby.call(standby.dispatcher._leader.elect())
+    assert figures(db) == []
 
 
 def test_a_job_that_fails_is_no_success(db, driven):

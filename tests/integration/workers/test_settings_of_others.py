@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Identifier
 from service.ledger.api_store import ApiStore
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.leader_store import LeaderStore
+from service.model import Search
 from tests import ledger
 from tests.waiting import wait_for
 
@@ -54,10 +55,8 @@ def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
             assert bytes(found.payload) == '["✓", 1.10]'.encode()
             assert len(found.attempts) == 1
             assert timedelta(minutes=59) < await store.next_lease_in() < timedelta(hours=1)
-            page, _ = await store.page(
-                producer=None, status="queued", channel=None, reference=None, limit=9, before=None
-            )
-            assert [n.id for n in page] == [later]
+            page = await store.page(Search(status="queued"), limit=9)
+            assert [n.id for n in page.rows] == [later]
             assert [c.status for c in await store.cancel([later])] == ["cancelled"]
             await store.gauges()
             await store.vitals()

@@ -4,14 +4,16 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from service.api import items, read
 from service.api.body import NewNotification, read_notification
+from service.api.cancel_many import read_cancel_many
+from service.api.docs import docs_page
 from service.api.openapi import document
+from service.api.probe import read_probe
 from service.api.redrive import read_redrive
 from service.config.settings import Settings
 from service.http.problems import KINDS
@@ -46,7 +48,14 @@ def test_the_body_is_the_type_that_decodes_it() -> None:
 
 
 def test_every_field_says_what_to_write() -> None:
-    for name in ("NewNotification", "RedriveFilter", "Redrive"):
+    for name in (
+        "NewNotification",
+        "RedriveFilter",
+        "Redrive",
+        "CancelFilter",
+        "CancelMany",
+        "Probe",
+    ):
         for field, schema in SCHEMAS[name]["properties"].items():
             assert schema.get("description") or field == "filter"
 
@@ -63,6 +72,10 @@ def test_the_examples_are_accepted_by_the_service_that_shows_them(settings: Sett
         assert read_notification(json.dumps(example).encode(), settings)
     for example in examples(api, "/redrive"):
         assert read_redrive(json.dumps(example).encode())
+    for example in examples(api, "/cancel"):
+        assert read_cancel_many(json.dumps(example).encode())
+    for example in examples(api, "/destinations/probe"):
+        assert read_probe(json.dumps(example).encode())
 
 
 def test_the_webhook_example_goes_to_the_inbox_that_runs() -> None:
@@ -91,9 +104,10 @@ def test_every_problem_is_described() -> None:
 
 
 def test_the_docs_page_needs_nothing_from_elsewhere() -> None:
-    page = files("service.api").joinpath("docs.html").read_text()
+    page = docs_page().decode()
     assert not re.search(r'(src|href)="(https?:)?//', page)
     assert 'fetch("/openapi.json")' in page
+    assert len(page) < 40_000
 
 
 def test_the_examples_of_a_batch_are_what_it_takes() -> None:

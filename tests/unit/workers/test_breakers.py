@@ -144,6 +144,45 @@ def test_a_crowd_that_meets_a_hanging_probe_waits_as_long_again(all_of_them):
     assert all_of_them.wait_s(ROW, HERE, began + 4.0) == pytest.approx(4.0)
 
 
+def test_an_operators_probe_goes_at_once_and_closes_what_would_have_stayed_open(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    assert all_of_them.wait_s(ROW, HERE, 0.1) > 0.5
+    all_of_them.let_through(HERE, 0.2)
+    waits = [all_of_them.wait_s(ROW, HERE, 0.2) for _ in range(100)]
+    assert waits[0] == 0.0
+    assert waits[1:] == pytest.approx([1.0] * 99), "not after all that were parked before"
+    all_of_them.report(HERE, FINE, 0.2, 0.3)
+    assert all_of_them.wait_s(ROW, HERE, 0.3) == 0.0
+
+
+def test_an_operators_probe_that_fails_opens_it_again(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    all_of_them.let_through(HERE, 0.2)
+    assert all_of_them.wait_s(ROW, HERE, 0.2) == 0.0
+    fail(all_of_them, at=0.2)
+    assert all_of_them.wait_s(ROW, HERE, 0.3) > 0.5
+
+
+def test_an_operators_probe_goes_beside_one_that_hangs_and_its_answer_counts(all_of_them):
+    fail(all_of_them, TRIP_AFTER)
+    began = probe(all_of_them, 0.0)
+    all_of_them.let_through(HERE, began + 3)
+    assert all_of_them.wait_s(ROW, HERE, began + 3) == 0.0
+    all_of_them.report(HERE, DOWN, began, began + 4)
+    assert all_of_them.left_alone(began + 4) == (0, 1), "the one that hung says nothing new"
+    all_of_them.report(HERE, FINE, began + 3, began + 4)
+    assert all_of_them.left_alone(began + 4) == (0, 0)
+
+
+def test_an_operators_probe_of_what_does_not_fail_changes_nothing(all_of_them):
+    fail(all_of_them, TRIP_AFTER - 1)
+    all_of_them.let_through(HERE, 0.0)
+    all_of_them.let_through("http://other.example", 0.0)
+    assert all_of_them.left_alone(0.0) == (0, 0)
+    fail(all_of_them)
+    assert all_of_them.wait_s(ROW, HERE, 0.0) > 0.0
+
+
 def test_a_row_is_let_through_from_the_end_of_its_own_patience_on(all_of_them):
     fail(all_of_them, TRIP_AFTER)
     overdue = replace(ROW, patience_ends=0.0)

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from tests.unit.workers.receivers import (
@@ -253,3 +254,62 @@ def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, 
         throttle(paces, float(n), name=HERE)
     assert list(paces._known) == ["https://3.example", "https://4.example", HERE]
     assert list(paces._held) == ["https://3.example/", "https://4.example/", ROW.recipient]
+
+
+URL, OTHER = "https://limited.example/a", "https://limited.example/b"
+HELD, NEXT_HELD = (msgspec.structs.replace(ROW, recipient=url) for url in (URL, OTHER))
+
+
+def test_an_operators_probe_costs_a_paused_url_one_request_and_ends_the_pause_if_it_is_taken(paces):
+    throttle(paces, 0.0, HELD, retry_after_s=1800.0)
+    assert paces.park(HELD, HERE, 10.0).parked is Parked.URL
+    paces.let_through(HERE, {URL}, 10.0)
+    assert paces.park(HELD, HERE, 12.0) is None
+    behind = paces.park(HELD, HERE, 12.1)
+    assert (behind.parked, behind.delay_s) == (Parked.URL, 1.0), "one is enough to know"
+    paces.report(HELD, HERE, SENT, 12.0, 12.2)
+    assert paces.park(HELD, HERE, 12.3) is None
+
+
+def test_an_operators_probe_that_is_throttled_leaves_the_pause_as_the_receiver_asks(paces):
+    throttle(paces, 0.0, HELD, retry_after_s=60.0)
+    paces.let_through(HERE, {URL}, 10.0)
+    assert paces.park(HELD, HERE, 12.0) is None
+    assert throttle(paces, 12.0, HELD, retry_after_s=1800.0) >= 1800.0
+    assert paces.park(HELD, HERE, 12.1).delay_s > 1700.0
+
+
+def test_what_was_taken_before_the_pause_does_not_end_it(paces):
+    throttle(paces, 0.0, HELD, retry_after_s=1800.0)
+    paces.let_through(HERE, {URL}, 1.0)
+    paces.report(HELD, HERE, SENT, -1.0, 1.0)
+    assert paces.park(HELD, HERE, 2.0) is None
+    assert paces.park(HELD, HERE, 2.1).parked is Parked.URL
+
+
+def test_an_operators_probe_of_several_urls_costs_each_one_request(paces):
+    for row in (HELD, NEXT_HELD):
+        throttle(paces, 0.0, row, retry_after_s=1800.0)
+    paces.let_through(HERE, {URL, OTHER}, 10.0)
+    assert [paces.park(row, HERE, 12.0) is None for row in (HELD, NEXT_HELD)] == [True, True]
+    assert [paces.park(row, HERE, 12.1) is None for row in (HELD, NEXT_HELD)] == [False, False]
+
+
+def test_an_operators_probe_passes_a_pace_once(paces):
+    slow_down(paces)
+    while paces.park(ROW, HERE, 1.0) is None:
+        pass
+    paces.let_through(HERE, set(), 1.0)
+    assert paces.park(ROW, HERE, 1.0) is None
+    assert paces.park(ROW, HERE, 1.0).parked is Parked.PACE
+
+
+def test_an_operators_probe_that_no_row_came_for_is_forgotten(paces):
+    throttle(paces, 0.0, HELD, retry_after_s=1800.0)
+    paces.let_through(HERE, {URL}, 10.0)
+    assert paces.park(HELD, HERE, 10.0 + pace.PROBE_WITHIN_S).parked is Parked.URL
+
+
+def test_an_operators_probe_of_what_is_not_known_changes_nothing(paces):
+    paces.let_through(ELSEWHERE, {"https://free.example/x"}, 0.0)
+    assert not paces.knows(ELSEWHERE)

@@ -66,3 +66,34 @@ def test_no_more_than_so_many_are_known(monkeypatch):
     for n in range(5):
         known.note(f"https://h{n}.example", put_off(), 0.0, None)
     assert len(known.current(0.0)) == 2
+
+
+def test_a_destination_is_found_by_its_spelling_with_all_that_is_kept_back_there():
+    known = Parkings()
+    known.note("https://hooks.example", put_off(), 0.0, None)
+    known.note("https://hooks.example", put_off(Parked.URL), 0.0, None)
+    known.note("https://hooks.example", put_off(Parked.URL, recipient=URL + "2"), 0.0, None)
+    known.note("https://other.example", put_off(), 0.0, None)
+    mail = {"channel": "email", "recipient": "a@example.org"}
+    for name in ("smtp://mail.example:587", "smtp://mail.example:587 example.org"):
+        known.note(name, put_off(**mail), 0.0, None)
+    assert known.let_through("webhook", "https://hooks.example", 1.0) == {
+        "https://hooks.example": {URL, URL + "2"}
+    }
+    assert known.let_through("email", "", 1.0) == {"smtp://mail.example:587": set()}
+    assert known.let_through("email", "example.org", 1.0) == {
+        "smtp://mail.example:587 example.org": set()
+    }
+    assert known.let_through("email", "https://hooks.example", 1.0) == {}
+
+
+def test_what_is_let_through_is_kept_back_no_longer_unless_it_is_noted_again():
+    known = Parkings()
+    for name in ("https://hooks.example", "https://other.example"):
+        known.note(name, put_off(delay_s=3600.0), 0.0, "503")
+    known.let_through("webhook", "https://hooks.example", 10.0)
+    assert HOOKS in known.current(10.0 + GONE_AFTER_S)
+    known.let_through("webhook", "https://other.example", 10.0)
+    known.note("https://other.example", put_off(delay_s=3600.0), 12.0, "503")
+    [(kept, parking)] = known.current(10.1 + GONE_AFTER_S).items()
+    assert (kept.destination, parking.since) == ("https://other.example", 0.0)

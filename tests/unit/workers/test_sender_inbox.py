@@ -21,6 +21,7 @@ from workers.parkings import Parkings
 from workers.sender import Sender
 from workers.shortage import Shortages
 from workers.slots import Slots
+from workers.standing import Standing
 
 CLAIMS = 2000
 ROUNDS = 20
@@ -43,9 +44,7 @@ def idle_sender():
         settings,
         metrics,
         channels={"log": LogChannel()},
-        breakers=Breakers(settings, metrics),
-        paces=Paces(),
-        parkings=Parkings(),
+        standing=Standing(Breakers(settings, metrics), Paces(), Parkings()),
         shortages=Shortages(metrics),
         names=Names(),
         doubts=Doubts(),

@@ -6,6 +6,7 @@ from service.metrics import WorkerMetrics
 from service.model import Outcome, Status
 from tests.unit.workers.claims import a_claim
 from workers.claim import Ended, Verdict
+from workers.rollups import Rollups
 from workers.settler import ENOUGH, MANY, Settler
 from workers.slots import Slots
 from workers.store import Settled
@@ -33,7 +34,7 @@ def ledger():
 @pytest.fixture
 def settler(ledger):
     metrics = WorkerMetrics(CollectorRegistry())
-    return Settler(Settings(), metrics, store=ledger, slots=Slots(1000, 4000))
+    return Settler(Settings(), metrics, store=ledger, slots=Slots(1000, 4000), rollups=Rollups())
 
 
 def ended(count: int, of: str) -> list[Ended]:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
+from service.channels.body import body
 from service.channels.email import EmailPayload
+from service.channels.header import LINE_MAX_CHARS, address_header, header, sender_header
 from service.text.addresses import Address, Sender
-from workers.channels.body import body
-from workers.channels.header import LINE_MAX_CHARS, address_header, header, sender_header
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.channels.email import CONTROL_BUT_TAB, HEADER_NAME
+from service.channels.header import PROSE, header, sender_header
 from service.text.addresses import sender
-from workers.channels.header import PROSE, header, sender_header
 
 NAMES = ["Subject", "X-A", "X-" + "a" * 74, "List-Unsubscribe", "References", "Keywords"]
 URL = "<https://example.org/unsubscribe?" + "x" * 130 + ">"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from workers.channels.message import check, date
+from service.channels.message import check, date
 
 NAMES = ["From", "Subject", "MIME-Version"]
 GOOD = b"From: a@b.c\r\nSubject: a\r\n b\r\nMIME-Version: 1.0\r\n\r\ntext\r\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.channels.body import body, quoted_printable
+from service.channels.body import body, quoted_printable
 
 HEAD = b"MIME-Version: 1.0\r\n"
 BOUNDARY = "=_01a202fe-4dde-77b7-a3d8-a0b97bfc4b61"

@@ -1,0 +1,225 @@
+"""The screen *Destinations*: how each takes what it gets, what is kept back, what is paused."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service.access.caller import Caller
+from service.api.parts import Parts
+from service.console.hour import hour
+from service.console.screen import Screen
+from service.console.shared import Shared
+from service.http.problems import Problem
+from service.ledger.connection import Connection
+from service.ledger.destination_store import DestinationStore, Heard, Meaning
+from service.ledger.figure_store import FigureStore
+from service.ledger.pause_store import WAITING_MAX, PauseStore
+from service.limits import RECIPIENT_MAX_CHARS
+from service.model import Channel, Destination, Pause
+from service.text.printable import printable
+
+PATH = "/console/destinations"
+KNOWN_MAX = 1000  # the busiest of them, which takes ten times as long as those that are listed:
+KEEP_S = 3.0  # all viewers who look for a name share what was read so long ago
+LISTED = 100
+FIND_MAX_CHARS = 255
+ALIVE = timedelta(seconds=30)  # a worker that was not heard of for longer is gone
+OLD = timedelta(minutes=3)  # what each worker counts is there about 20 s after its minute
+CAN_BE_PROBED = ("breaker", "pace", "url")
+BADGES = {
+    "breaker": "does not answer",
+    "pace": "slowed down",
+    "url": "asked for a pause",
+    "name": "slow name",
+    "share": "at its share",
+}
+WHY = {
+    "breaker": "It has failed again and again. One notification at a time asks whether it is back;"
+    " the others wait, and lose no attempt.",
+    "pace": "It takes less than it is offered, and gets no more than it takes.",
+    "url": "It has asked for a pause, or refused all that came to one URL: what is for that waits.",
+    "name": "The look-up of its name takes long: what is for it waits meanwhile.",
+    "share": "It is slow, and uses all the room that one destination may have: the rest waits.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One destination. `pauses`: those that hold it; `meaning`: of its state's or last code."""
+
+    figures: Destination
+    pauses: Sequence[Pause]
+    meaning: Meaning | None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return name_of(self.figures.channel, self.figures.destination)
+
+    @property
+    def path(self) -> str:
+        """Its own screen."""
+        return path_of(self.figures.channel, self.figures.destination)
+
+    @property
+    def badge(self) -> str | None:
+        """Its state in a word or two; None: it takes what it gets."""
+        state = self.figures.state
+        return None if state is None else BADGES.get(state, state)
+
+    @property
+    def why(self) -> str | None:
+        """Its state in a sentence."""
+        state = self.figures.state
+        return None if state is None else WHY.get(state, "Workers keep back what is for it.")
+
+    @property
+    def can_be_probed(self) -> bool:
+        """Whether a probe could end its state."""
+        return self.figures.state in CAN_BE_PROBED
+
+    @property
+    def own_pause(self) -> Pause | None:
+        """The pause of this destination alone."""
+        return next((p for p in self.pauses if p.kind == "destination"), None)
+
+    @property
+    def failed_path(self) -> str:
+        """Where Search shows the like of its last failures."""
+        found = {"status": "failed", "channel": self.figures.channel}
+        if self.figures.last_code:
+            found["last_error_code"] = self.figures.last_code
+        return f"/console/search?{urlencode(found)}"
+
+
+class Destinations:
+    """The list, and one of it."""
+
+    def __init__(self, parts: Parts) -> None:
+        def lend() -> AbstractAsyncContextManager[Connection]:
+            return parts.reads.pool.connection()
+
+        self._figures = FigureStore(lend)
+        self._known = Shared(lambda: self._figures.destinations(KNOWN_MAX), KEEP_S)
+        self._pauses = PauseStore(lend)
+        self._destinations = DestinationStore(lend)
+
+    async def screen(self, request: web.Request, caller: Caller) -> Screen:
+        """Show all of them, or the one that `channel` and `name` say."""
+        if "name" in request.query or "channel" in request.query:
+            return await self._one(request)
+        find = request.query.get("find", "").strip()[:FIND_MAX_CHARS]
+        is_kept = "kept" in request.query
+        heard = await self._destinations.heard()
+        found = await self._found(find, is_kept=is_kept)
+        pauses = await self._pauses.list()
+        return Screen(
+            template="destinations.html",
+            title="Destinations",
+            shows=common(heard, request)
+            | {
+                "find": find,
+                "is_kept": is_kept,
+                "find_max": FIND_MAX_CHARS,
+                "known_max": KNOWN_MAX,
+                "are_more": len(found) > LISTED,
+                "rows": await self._shown(found[:LISTED], pauses),
+                "pauses": pauses,
+                "name_of": name_of,
+                "path_of": path_of,
+            },
+        )
+
+    async def _found(self, find: str, *, is_kept: bool) -> list[Destination]:
+        """Give those whose name contains a text, the busiest first; of all, one too many.
+
+        `is_kept`: only those that workers keep something back from.
+        """
+        if not find and not is_kept:
+            return await self._figures.destinations(LISTED + 1)
+        return [
+            f
+            for f in await self._known.get()
+            if find.lower() in name_of(f.channel, f.destination).lower()
+            and (f.state is not None or not is_kept)
+        ]
+
+    async def _one(self, request: web.Request) -> Screen:
+        """Show one destination, also one that nothing was sent to. Raises Problem: it is none."""
+        channel, name = request.query.get("channel", ""), request.query.get("name", "")
+        if channel not in list(Channel) or len(name) > RECIPIENT_MAX_CHARS:
+            raise Problem("not_found", "Give the channel and the name of a destination.")
+        heard = await self._destinations.heard()
+        known = await self._known.get()
+        mine = (f for f in known if (f.channel, f.destination) == (channel, name))
+        figures = next(mine, None) or nothing(channel, name)
+        minutes = await self._destinations.minutes(channel, name)
+        [one] = await self._shown([figures], await self._pauses.list())
+        return Screen(
+            template="destination.html",
+            title=printable(one.name),
+            shows=common(heard, request) | {"one": one, "hour": hour(minutes, heard.now_at)},
+        )
+
+    async def _shown(self, listed: Sequence[Destination], pauses: Sequence[Pause]) -> list[Shown]:
+        """Add what their codes mean, and which pauses hold them."""
+        codes = {code for f in listed if (code := f.state_code or f.last_code)}
+        meanings = await self._destinations.meanings(sorted(codes))
+        return [
+            Shown(
+                figures=f,
+                pauses=[p for p in pauses if p.resumed_at is None and holds(p, f)],
+                meaning=meanings.get(f.state_code or f.last_code or ""),
+            )
+            for f in listed
+        ]
+
+
+def common(heard: Heard, request: web.Request) -> dict[str, object]:
+    """Say how old the figures are, and where the page is asked for again."""
+    return {
+        "here_whole": str(request.rel_url),
+        "beat_at": heard.beat_at,
+        "no_worker": heard.beat_at is None or heard.now_at - heard.beat_at > ALIVE,
+        "counted_at": heard.minute,
+        "is_old": is_old(heard.minute, heard.now_at),
+        "waiting_max": WAITING_MAX,
+    }
+
+
+def is_old(minute: datetime | None, now_at: datetime) -> bool:
+    """Return whether the newest figures are from a while ago; nothing sent makes none, too."""
+    return minute is not None and now_at - minute > OLD
+
+
+def holds(pause: Pause, figures: Destination) -> bool:
+    """Return whether a pause holds all that goes to a destination."""
+    if pause.kind == "channel":
+        return pause.name == figures.channel
+    is_mine = (pause.channel, pause.name) == (figures.channel, figures.destination)
+    return pause.kind == "destination" and is_mine
+
+
+def path_of(channel: str, destination: str) -> str:
+    """Return the path of the screen of one destination."""
+    return f"{PATH}?{urlencode({'channel': channel, 'name': destination})}"
+
+
+def name_of(channel: str, destination: str) -> str:
+    """Name a destination; an empty one stands for all others, or for the mail server of all."""
+    if destination:
+        return destination
+    return "the mail server, and other domains" if channel == "email" else f"other {channel}s"
+
+
+def nothing(channel: str, name: str) -> Destination:
+    """Make the figures of a destination that nothing was sent to."""
+    return Destination(
+        channel=channel, destination=name, sends=0, failures=0, per_min=0.0, p50_ms=None,
+        p99_ms=None, last_code=None, last_failed_at=None, state=None, state_since=None,
+        state_until=None, state_code=None,
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""Server-sent events of one notification: its page moves while somebody looks.
+
+An event says that something moved, and nothing of what: the page asks for itself again.
+"""
+
+import asyncio
+import time
+from typing import cast
+from uuid import UUID
+
+from aiohttp import web
+from loguru import logger
+
+from service.access.caller import Caller
+from service.access.scopes import READ, sees_all
+from service.api.parts import Parts
+from service.api.read import is_own, notification_id
+from service.api.read_limit import ReadLimit
+from service.errors import NotifyError
+from service.http.connections import Connection
+from service.http.problems import Problem
+from service.model import Standing
+from service.process.descriptors import connections_max
+
+VIEWERS_MAX = 100
+PLACES_PART = 4  # of all connections at most this part; requests that wait have half of them
+LOOK_S = 1.0  # between two looks for one viewer
+BEAT_S = 15.0  # a proxy ends a connection that says nothing
+CHECK_S = 60.0  # between two looks at whether the session still may
+LINGER_S = 5.0  # that a stream goes on after the end
+LASTS_S = 900.0  # then the browser begins a new one
+AGAIN_MS = 3000  # after which a browser begins anew when a stream breaks
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Events:
+    """Follows notifications for a bounded number of viewers, one look at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._store = parts.reads
+        self._door = parts.door
+        places = connections_max(parts.settings.connections_max) // PLACES_PART
+        self.viewers_max = min(VIEWERS_MAX, max(places, 1))
+        self._turns = ReadLimit(1, self.viewers_max)
+        self._streams: set[asyncio.Event] = set()  # each is set when its stream must end
+        self._is_closed = False
+        parts.app.on_shutdown.append(self.close)
+
+    async def close(self, _app: object = None) -> None:
+        """End every stream, and begin none."""
+        self._is_closed = True
+        for ends in self._streams:
+            ends.set()
+
+    async def stream(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Send events until the notification has ended. Raises Problem if too many look."""
+        if self._is_closed or len(self._streams) >= self.viewers_max:
+            raise Problem("too_many_waiting")
+        ends = asyncio.Event()
+        self._streams.add(ends)
+        connection = cast("Connection", request.protocol)
+        connection.on_lost = ends.set
+        try:
+            standing = await self._look(notification_id(request), caller)
+            response = web.StreamResponse(headers=HEADERS)
+            await response.prepare(request)
+            try:
+                await self._follow(request, caller, response, standing, ends)
+                await response.write_eof()
+            except ConnectionError:  # nobody reads any more
+                pass
+            except Exception:  # a page of it would be written into the stream
+                logger.exception("unexpected_error", task="events")
+                response.force_close()
+            return response
+        finally:
+            connection.on_lost = None
+            self._streams.discard(ends)
+
+    async def _follow(
+        self,
+        request: web.Request,
+        caller: Caller,
+        response: web.StreamResponse,
+        standing: Standing,
+        ends: asyncio.Event,
+    ) -> None:
+        """Write an event for each move, and now and then a comment."""
+        id = notification_id(request)
+        began = checked_at = spoke_at = time.monotonic()
+        settled_at: float | None = None
+        await response.write(b"retry: %d\n\n" % AGAIN_MS + moved(standing))
+        while True:
+            now = time.monotonic()
+            settled_at = None if standing.settled_at is None else settled_at or now
+            if now - began > LASTS_S or (settled_at is not None and now - settled_at >= LINGER_S):
+                return
+            if await is_set(ends, LOOK_S):
+                return
+            try:
+                if time.monotonic() - checked_at >= CHECK_S:
+                    caller = await self._door.caller(request, READ)
+                    checked_at = time.monotonic()
+                before, standing = standing, await self._look(id, caller)
+            except (Problem, NotifyError):  # the browser asks again, and is told why
+                return
+            if standing != before:
+                await response.write(moved(standing))
+            elif time.monotonic() - spoke_at >= BEAT_S:
+                await response.write(b": it is still there\n\n")
+            else:
+                continue
+            spoke_at = time.monotonic()
+
+    async def _look(self, id: UUID, caller: Caller) -> Standing:
+        """Read where it stands. Raises Problem if the caller may not see it."""
+        async with self._turns.admitted():
+            standing = await self._store.standing(id)
+        if standing is None or not (sees_all(caller) or is_own(standing.producer, caller)):
+            raise Problem("notification_not_found")
+        return standing
+
+
+def moved(standing: Standing) -> bytes:
+    """Write an event."""
+    return b"event: moved\ndata: %b\n\n" % standing.status.encode()
+
+
+async def is_set(event: asyncio.Event, within_s: float) -> bool:
+    """Wait for an event, so long at most."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

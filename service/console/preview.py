@@ -1,0 +1,107 @@
+"""A request as one would make it elsewhere: a line of curl, an INSERT, a call of the client.
+
+What somebody typed is a literal in each of them, and nothing more: of the shell, of SQL with
+standard_conforming_strings, which is PostgreSQL's default, and of Python.
+"""
+
+from dataclasses import dataclass
+from pprint import pformat
+from shlex import quote
+from typing import Any
+
+import msgspec
+
+from service.api.body import NewNotification
+from service.http.problems import Problem
+
+BYTES_MAX = 32 * 1024  # what is longer nobody pastes
+COLUMNS = NewNotification.__struct_fields__
+TIMES = ("send_at", "expires_at")
+POSITIONS = ("channel", "recipient", "payload")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One request, three times."""
+
+    curl: str
+    sql: str
+    python: str
+
+
+def previewed(body: bytes, url: str, *, has_keys: bool) -> Preview:
+    """Write a body of POST /notify. `url`: of the service. Raises Problem: it is no JSON object.
+
+    `has_keys`: a key is needed; it is taken from the environment. What is no field of a
+    notification is left out of SQL and Python.
+    """
+    if len(body) > BYTES_MAX:
+        raise Problem("body_too_large", "It is too long to be shown here.")
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        values = msgspec.json.decode(body)
+        return Preview(
+            curl_line(body.decode(), url, has_keys=has_keys),
+            insert({name: members[name] for name in COLUMNS if name in members}),
+            client_call({n: values[n] for n in COLUMNS if n in values}, url, has_keys=has_keys),
+        )
+    except (ValueError, RecursionError):  # of msgspec, of UTF-8, of a number without end
+        raise Problem("invalid_json") from None
+
+
+def curl_line(body: str, url: str, *, has_keys: bool) -> str:
+    """Write it for a POSIX shell."""
+    parts = [f"curl -s {quote(f'{url}/notify')}", "-H 'content-type: application/json'"]
+    if has_keys:
+        parts.append('-H "authorization: Bearer $NOTIFY_KEY"')
+    return " \\\n  ".join([*parts, f"-d {quote(body)}"])
+
+
+def insert(members: dict[str, msgspec.Raw]) -> str:
+    """Write it for a role that may INSERT."""
+    values = [sql_literal(name, raw) for name, raw in members.items()]
+    names = ", ".join(members)
+    return f"insert into notify.notifications ({names})\nvalues ({', '.join(values)});"
+
+
+def sql_literal(name: str, raw: msgspec.Raw) -> str:
+    """Write a value; one that is neither text nor number stands as JSON."""
+    text = bytes(raw).decode()
+    if name != "payload":
+        value = msgspec.json.decode(raw)
+        if value is None:
+            return "null"
+        if type(value) is int:
+            return str(value)
+        text = value if isinstance(value, str) else text
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def client_call(values: dict[str, Any], url: str, *, has_keys: bool) -> str:
+    """Write it for the Python client."""
+    arguments = [argument(name, values.get(name)) for name in POSITIONS]
+    arguments += [
+        f"{name}={argument(name, value)}"
+        for name, value in values.items()
+        if name not in POSITIONS and value is not None
+    ]
+    imports = ["from notification_client import Client"]
+    if any(name in values for name in TIMES):
+        imports.insert(0, "from datetime import datetime\n")
+    if has_keys:
+        imports.insert(0, "import os")
+    key = ', os.environ["NOTIFY_KEY"]' if has_keys else ""
+    inside = "".join(f"        {text},\n" for text in arguments)
+    return (
+        "\n".join(imports)
+        + f"\n\nwith Client({url!r}{key}) as client:\n    id = client.send(\n{inside}    )\n"
+        + "    print(id)\n"
+    )
+
+
+def argument(name: str, value: object) -> str:
+    """Write a value as Python does."""
+    if name in TIMES and isinstance(value, str):
+        return f"datetime.fromisoformat({value!r})"
+    return pformat(value, width=76, sort_dicts=False).replace("\n", "\n        ")

@@ -1,0 +1,247 @@
+"""What is wrong, in words, with the command, the link or the button that helps. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from service.doctor.finding import Finding
+from service.doctor.locks import end_of
+from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
+from service.model import Pause, Sentence
+
+FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
+FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
+ALIVE = timedelta(seconds=30)  # a worker that has not beaten for so long is gone
+DEAD_SHOWN = 3
+CAN_BE_PROBED = ("breaker", "pace", "url")
+SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """A button: a request to the API. `ask`: what is asked before; `done`: what is said after.
+
+    `look`: its class in the style sheet, "" for the one that stands out.
+    """
+
+    name: str
+    url: str
+    done: str
+    body: dict[str, Any] = field(default_factory=dict)
+    ask: str = ""
+    look: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing to do something about. `links`: text and path of the screens that show more."""
+
+    title: str
+    text: str
+    since: datetime | None = None
+    command: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    verbs: tuple[Verb, ...] = ()
+
+
+def troubles(
+    standing: Standing,
+    figures_at: datetime | None,
+    interval_s: float,
+    findings: Sequence[Finding],
+    why_overdue: Sequence[Sentence] = (),
+) -> list[Trouble]:
+    """Say what is wrong, what stops most first. `why_overdue`: explain() of the first overdue."""
+    return [
+        *leader_troubles(standing, figures_at, interval_s),
+        *worker_troubles(standing),
+        *stuck_troubles(standing.stuck, why_overdue),
+        *dead_troubles(standing.kept_back),
+        *(
+            Trouble(title=f"{f.what[:1].upper()}{f.what[1:]}: {f.found}", text=sentence(f.advice))
+            for f in findings
+            if f.advice
+        ),
+    ]
+
+
+def leader_troubles(
+    standing: Standing, figures_at: datetime | None, interval_s: float
+) -> Iterator[Trouble]:
+    """Say that nobody leads, or that who leads does not do its work."""
+    leader = standing.leader
+    if leader is not None and not leader.is_ours:
+        yield Trouble(
+            title="No dispatcher leads",
+            text=f"Its lock is held by {leader}, which is no dispatcher of ours. Workers look for"
+            " what is due themselves, each second, and nobody takes back what dead workers hold.",
+            since=figures_at,
+            command=end_of(leader),
+        )
+    elif leader is None and are_old(figures_at, standing.now_at, interval_s):
+        yield Trouble(
+            title="No dispatcher leads",
+            text="Workers look for what is due themselves, each second. Nobody takes back what dead"
+            " workers hold, makes the days to come, or counts: the figures here stay as they were."
+            " Start a dispatcher; if one runs, its log says what keeps it from leading.",
+            since=figures_at,
+            command="notify dispatcher",
+        )
+    elif figures_at is not None and are_old(figures_at, standing.now_at, interval_s):
+        yield Trouble(
+            title="A dispatcher leads, but counts nothing",
+            text=f"It is {leader}. Its log says which of its jobs fails, and why.",
+            since=figures_at,
+            command="notify doctor",
+        )
+
+
+def are_old(figures_at: datetime | None, now_at: datetime, interval_s: float) -> bool:
+    """Return whether the leader's figures are older than they can be while one leads."""
+    if figures_at is None:
+        return True
+    age_max = max(timedelta(seconds=FIGURES_INTERVALS * interval_s), FIGURES_AGE_MIN)
+    return now_at - figures_at > age_max
+
+
+def worker_troubles(standing: Standing) -> Iterator[Trouble]:
+    """Say that no worker lives."""
+    if standing.beat_at is None or standing.now_at - standing.beat_at > ALIVE:
+        yield Trouble(
+            title="No worker is heard of",
+            text="Nothing is sent until one runs. What is queued is kept.",
+            since=standing.beat_at,
+            command="notify worker",
+        )
+
+
+def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> Iterator[Trouble]:
+    """Name the rows that nothing moves by itself."""
+    for row in stuck:
+        if row.kind == "refused":
+            yield Trouble(
+                title="PostgreSQL refuses to move a notification",
+                text=f"{sentence(row.error or 'It does not say why')} A trigger or a constraint"
+                " that is not ours is in the way: ask its owner. It is tried again each minute;"
+                " cancel it if nobody needs it.",
+                links=(("See the notification", path_of(row)),),
+                verbs=(cancel(row),),
+            )
+    overdue = [row for row in stuck if row.kind == "overdue"]
+    if overdue:
+        first = min(overdue, key=lambda row: row.since)
+        why = [s for s in why_overdue if s.code not in SAID_ELSEWHERE]
+        yield Trouble(
+            title="What is due waits",
+            text=" ".join(s.sentence for s in why)
+            or "Workers do not keep up, or something keeps them.",
+            since=first.since,
+            command=next((s.command for s in why if s.command), ""),
+            links=(("See the one that waits longest", path_of(first)),),
+        )
+    for row in stuck:
+        if row.kind == "lease":
+            yield Trouble(
+                title="A worker is gone, and nobody took back what it held",
+                text="The dispatcher takes back what dead workers hold. If one leads, its log says"
+                " refused_by_database: a trigger or a constraint is in the way.",
+                since=row.since,
+                links=(("See the notification", path_of(row)),),
+            )
+            break
+
+
+def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
+    """Name the destinations that do not answer."""
+    dead = [d for d in kept_back if d.state == "breaker"]
+    for d in dead[:DEAD_SHOWN]:
+        yield Trouble(
+            title=f"{name_of(d)} does not answer",
+            text=sentence(d.meaning or "It failed again and again")
+            + " What is for it waits in the queue, and at first loses no attempts; one at a time"
+            " asks whether it is back, and within 10 s of its return the others follow.",
+            since=d.since,
+            links=(("See the destination", destination_path(d)),),
+            verbs=tuple(verb for verb in (probe(d),) if verb),
+        )
+    if len(dead) > DEAD_SHOWN:
+        at_least = "At least " if len(kept_back) == KEPT_BACK_MAX else ""
+        yield Trouble(
+            title=f"{at_least}{len(dead) - DEAD_SHOWN} more destinations do not answer",
+            text="If that is all of them, look at this machine's own network, name servers and"
+            " proxy first.",
+            links=(("See all of them below", "#kept-back"),),
+        )
+
+
+def cancel(row: Stuck) -> Verb:
+    """Make the button that calls a notification off."""
+    return Verb(
+        name="Cancel it",
+        url=f"/notifications/{row.id}/cancel",
+        ask="Cancel this notification? It will not be sent.",
+        done="Cancelled.",
+        look="danger",
+    )
+
+
+def probe(d: KeptBack) -> Verb | None:
+    """Make the button that lets one notification ask whether a destination is back.
+
+    None: it is kept back for a reason that a probe cannot end.
+    """
+    if d.state not in CAN_BE_PROBED:
+        return None
+    return Verb(
+        name="Probe now",
+        url="/destinations/probe",
+        body={"channel": d.channel, "destination": d.destination},
+        done=f"Workers ask {name_of(d)} within 2 seconds.",
+    )
+
+
+def pause(d: KeptBack) -> Verb | None:
+    """Make the button that pauses a destination; None: the mail server of all is none."""
+    if not d.destination:
+        return None
+    return Verb(
+        name="Pause",
+        url="/pauses",
+        body={"kind": "destination", "channel": d.channel, "name": d.destination},
+        ask=f"Pause {name_of(d)}? What is for it waits in the queue until somebody resumes it.",
+        done=f"{name_of(d)} is paused.",
+    )
+
+
+def resume(paused: Pause) -> Verb | None:
+    """Make the button that ends a pause; None: it has been pressed."""
+    if paused.resumed_at is not None:
+        return None
+    return Verb(
+        name="Resume",
+        url=f"/pauses/{paused.id}/resume",
+        done=f"{paused.name} goes on.",
+    )
+
+
+def name_of(d: KeptBack) -> str:
+    """Name a destination."""
+    return d.destination or "The mail server"
+
+
+def path_of(row: Stuck) -> str:
+    """Return the path of the screen of a notification."""
+    return f"/console/notifications/{row.id}"
+
+
+def destination_path(d: KeptBack) -> str:
+    """Return the path of the screen of a destination."""
+    return f"/console/destinations?{urlencode({'channel': d.channel, 'name': d.destination})}"
+
+
+def sentence(text: str) -> str:
+    """Make a sentence of a finding's words."""
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -1,0 +1,124 @@
+"""What the console's first screen asks of the ledger beside its figures: who leads, what stands."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from service.ledger.connection import LEAD, lock_holder
+from service.ledger.store import Store
+from service.model import LockHolder
+
+# What living workers keep back, a row for each destination and reason; the dead ones first.
+KEPT_BACK = """
+select d.channel, left(d.destination, 300) as destination, d.state,
+  min(d.since) as since, max(d.until) as until, left(max(d.code), 100) as code,
+  (select m.meaning from notify.failure_means(max(d.code)) m
+    where max(d.code) is not null) as meaning,
+  count(*)::integer as workers
+from notify.destination_state d
+join notify.workers w on w.worker = d.worker
+  and w.beat_at > clock_timestamp() - interval '30 seconds'
+where d.state <> 'share'
+group by d.channel, d.destination, d.state
+order by d.state <> 'breaker', min(d.since), d.channel, d.destination
+limit %s
+"""
+BEAT = "select clock_timestamp(), max(w.beat_at) from notify.workers w"
+STUCK = "select kind, id, channel, priority, since, error from notify.stuck(%s, %s)"
+KEPT_BACK_MAX = 50
+STUCK_MAX = 5
+OVERDUE = timedelta(minutes=1)
+FAILURES_MAX = 5
+FAILURES_LOOK_MAX = 1000
+FAILED_IDS = f"""
+select ids from notify.page(
+  p_producer => null, p_status => 'failed', p_channel => null, p_reference => null,
+  p_before => null, p_limit => {FAILURES_MAX}, p_look_max => {FAILURES_LOOK_MAX})
+"""
+# The bounds say which days to read.
+FAILURES = """
+select n.id, n.channel, n.settled_at, left(n.last_error_code, 100) as code, m.meaning, m.advice
+from notify.notifications n cross join lateral notify.failure_means(n.last_error_code) m
+where n.id = any(%(ids)s) and n.id between %(first)s and %(last)s and n.status = 'failed'
+order by n.settled_at desc, n.id desc
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBack:
+    """A destination from which living workers keep rows back. `destination` '': the mail server."""
+
+    channel: str
+    destination: str
+    state: str  # breaker, pace, url or name
+    since: datetime
+    until: datetime | None
+    code: str | None
+    meaning: str | None
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A notification that nothing moves by itself; sql/stuck.sql explains each kind."""
+
+    kind: str
+    id: UUID
+    channel: str
+    priority: int
+    since: datetime
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A notification that failed lately, and what its code means."""
+
+    id: UUID
+    channel: str
+    settled_at: datetime | None
+    code: str | None
+    meaning: str
+    advice: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Who leads, and what stands. `leader` None: nobody; `beat_at` None: no worker ever was."""
+
+    now_at: datetime
+    beat_at: datetime | None  # of the worker that was heard of last
+    leader: LockHolder | None
+    kept_back: list[KeptBack]
+    stuck: list[Stuck]
+
+
+class NowStore(Store):
+    """The reads of that screen. Every method may raise DatabaseAway."""
+
+    async def look(self) -> Standing:
+        """Read all of it, on one connection."""
+        async with self.pool.connection() as conn:
+            [(now_at, beat_at)] = await (await conn.execute(BEAT)).fetchall()
+            leader = await lock_holder(conn, LEAD)
+            kept_back = conn.cursor(row_factory=class_row(KeptBack))
+            await kept_back.execute(KEPT_BACK, [KEPT_BACK_MAX])
+            stuck = conn.cursor(row_factory=class_row(Stuck))
+            await stuck.execute(STUCK, [OVERDUE, STUCK_MAX])
+            return Standing(
+                now_at=now_at,
+                beat_at=beat_at,
+                leader=leader,
+                kept_back=await kept_back.fetchall(),
+                stuck=await stuck.fetchall(),
+            )
+
+    async def failures(self) -> list[Failure]:
+        """Read the newest notifications that failed."""
+        [(ids,)] = await self._tuples(FAILED_IDS)
+        if not ids:
+            return []
+        bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
+        return await self._rows(Failure, FAILURES, bounds)

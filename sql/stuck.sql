@@ -1,0 +1,65 @@
+-- stuck(p_overdue, p_limit) -> up to p_limit rows of each kind
+--
+-- Name the notifications that an operator must look at: nothing moves them by itself.
+--
+-- Args     p_overdue interval: for how long one must be due, or its lease be over; p_limit integer
+-- Returns  (kind, id, channel, priority, since, error): kind 'refused', PostgreSQL does not let a queued one move, and
+--          error is its message; 'overdue', due since `since`, the first of each lane; 'lease', its lease passed at
+--          `since`, and nobody took it back. Refused ones come back each minute: those that do so within the next one
+--          are found, and others among the first that are due
+-- Plan     notifications_due: 100 rows of the head of each lane, and 500 of what falls due within a minute;
+--          notifications_leased, its head; for each range of spans() in turn
+-- Caller   NowStore.look
+create or replace function notify.stuck(p_overdue interval, p_limit integer)
+returns table (kind text, id uuid, channel text, priority smallint, since timestamptz, error text)
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+set enable_seqscan = off set enable_bitmapscan = off set jit = off set max_parallel_workers_per_gather = 0
+set enable_partition_pruning = on as $$
+#variable_conflict use_column
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_head constant integer := 100;
+  v_next constant integer := 500;
+  v_lanes constant smallint[] := '{0,1,2,3}';
+  v_lo uuid;
+  v_hi uuid;
+begin
+  for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
+    return query
+    select 'refused', r.id, r.channel::text, r.priority, r.due_at, r.last_error
+    from unnest(v_lanes) as lane
+    cross join lateral (
+      (select n.id, n.channel, n.priority, n.due_at, n.last_error, n.last_error_code from notify.notifications n
+        where n.status = 'queued' and n.priority = lane and n.due_at <= v_now and (v_lo is null or n.id between v_lo and v_hi)
+        order by n.due_at, n.id
+        limit v_head)
+      union all
+      (select n.id, n.channel, n.priority, n.due_at, n.last_error, n.last_error_code from notify.notifications n
+        where n.status = 'queued' and n.priority = lane and n.due_at > v_now and n.due_at <= v_now + interval '1 minute'
+          and (v_lo is null or n.id between v_lo and v_hi)
+        order by n.due_at, n.id
+        limit v_next)
+    ) r
+    where r.last_error_code = 'refused'
+    limit p_limit;
+    return query
+    select 'overdue', d.id, d.channel::text, d.priority, d.due_at, null::text
+    from unnest(v_lanes) as lane
+    cross join lateral (
+      select n.id, n.channel, n.priority, n.due_at from notify.notifications n
+      where n.status = 'queued' and n.priority = lane and n.due_at < v_now - p_overdue
+        and (v_lo is null or n.id between v_lo and v_hi)
+      order by n.due_at, n.id
+      limit 1
+    ) d
+    limit p_limit;
+    return query
+    select 'lease', n.id, n.channel::text, n.priority, n.lease_until, null::text from notify.notifications n
+    where n.status = 'sending' and n.lease_until < v_now - p_overdue and (v_lo is null or n.id between v_lo and v_hi)
+    order by n.lease_until
+    limit p_limit;
+  end loop;
+end
+$$;
+
+comment on function notify.stuck(interval, integer) is 'stuck(p_overdue, p_limit) -> up to p_limit rows of each kind';

@@ -1,0 +1,53 @@
+"""The database goes away while somebody looks, and comes back: nobody has to do anything."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser import axe
+from tests.browser.tab import DESKTOP
+from tests.integration.api.link import Link
+from tests.integration.api.serving import serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
+
+
+@pytest.fixture
+def link(dsn):
+    with Link(dsn) as link:
+        yield link
+
+
+@pytest.fixture
+def api(dsn, link):
+    url = urlsplit(dsn)
+    host = f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{link.port}"
+    with serving(url._replace(netloc=host).geturl()) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(api, open_tab):
+    tab = open_tab(api.port)
+    tab.look_as(DESKTOP)
+    return tab
+
+
+@pytest.mark.needs("axe")
+def test_a_page_that_is_asked_for_while_it_is_away(link, tab, picture):
+    link.cut()
+    tab.go("/console")
+    assert tab.text("h1") == "The database is away"
+    picture(tab)
+    assert not axe.findings(tab)
+    link.restore()
+    tab.wait("document.querySelector('h1')?.textContent !== 'The database is away'")
+    assert tab.has("nav[aria-label=Screens]")
+
+
+def test_a_page_that_is_open_says_so_and_goes_on(link, tab):
+    tab.go("/console")
+    link.cut()
+    tab.wait("document.getElementById('said').textContent.includes('goes on asking')")
+    link.restore()
+    tab.wait("document.getElementById('said').textContent === ''")

@@ -1,0 +1,75 @@
+"""stuck(): the rows that nothing moves by itself."""
+
+import pytest
+
+from tests.ledger import ago, change, claim, enqueue, put
+
+
+@pytest.fixture
+def db(shared_db):
+    return shared_db
+
+
+def stuck(db, overdue="1 minute", limit=5):
+    return db.execute("select * from notify.stuck(%s, %s)", [overdue, limit]).fetchall()
+
+
+def kinds(db, **how):
+    return [(row.kind, row.id) for row in stuck(db, **how)]
+
+
+def refused(db, due="-30 s", **columns):
+    [id] = enqueue(db, **columns)
+    change(db, id, last_error_code="refused", last_error="by a trigger", due_at=ago(db, due))
+    return id
+
+
+def test_what_is_on_its_way_is_not_stuck(db):
+    enqueue(db, 3)
+    enqueue(db, send_at=ago(db, "-1 hour"))
+    claim(db, enqueue(db, 2))
+    put(db, "failed", last_error_code="refused")
+    assert stuck(db) == []
+
+
+def test_one_that_was_refused_is_named_with_the_words_of_the_database(db):
+    id = refused(db, priority=1)
+    [row] = stuck(db)
+    assert (row.kind, row.id, row.channel, row.priority, row.error) == (
+        "refused", id, "log", 1, "by a trigger",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("due", ["-59 s", "0", "10 s"])
+def test_one_that_was_refused_is_found_while_it_rests_and_when_it_is_due(db, due):
+    assert ("refused", refused(db, due)) in kinds(db)
+
+
+def test_one_that_was_refused_is_found_behind_a_backlog(db):
+    for id in enqueue(db, 2):
+        change(db, id, due_at=ago(db, "1 hour"))
+    assert ("refused", refused(db)) in kinds(db)
+
+
+def test_the_first_that_is_overdue_of_each_lane_is_named(db):
+    firsts = []
+    for lane in range(4):
+        first, second = enqueue(db, 2, priority=lane)
+        change(db, first, due_at=ago(db, f"{lane + 2} minutes"))
+        change(db, second, due_at=ago(db, "61 s"))
+        firsts.append(("overdue", first))
+    assert kinds(db) == firsts
+    assert kinds(db, overdue="10 minutes") == []
+
+
+def test_a_lease_that_nobody_takes_back_is_named(db):
+    long_ago = put(db, "sending", lease_until=ago(db, "2 minutes"))
+    put(db, "sending", lease_until=ago(db, "10 s"))
+    assert kinds(db) == [("lease", long_ago)]
+
+
+def test_there_are_so_many_of_a_kind_at_most(db):
+    for _ in range(3):
+        refused(db)
+        put(db, "sending", lease_until=ago(db, "2 minutes"))
+    assert [kind for kind, _ in kinds(db, limit=2)] == ["refused"] * 2 + ["lease"] * 2

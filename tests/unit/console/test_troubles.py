@@ -1,0 +1,169 @@
+"""What is wrong, in words: what stops most comes first."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from service.console.troubles import DEAD_SHOWN, are_old, pause, probe, resume, troubles
+from service.doctor.finding import Finding
+from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
+from service.model import LockHolder, Pause, Sentence
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+ID = UUID("01a202f8-7610-7e1c-908b-be00881bc450")
+OURS = LockHolder(7, "notify", "notify-disp", True)
+FRESH = NOW - timedelta(seconds=3)
+LONG_AGO = NOW - timedelta(minutes=4)
+
+
+def standing(leader=OURS, beat_at=FRESH, kept_back=(), stuck=()):
+    return Standing(
+        now_at=NOW, beat_at=beat_at, leader=leader, kept_back=list(kept_back), stuck=list(stuck)
+    )
+
+
+def dead(number=0):
+    name = f"https://{number}.example"
+    return KeptBack("webhook", name, "breaker", LONG_AGO, None, "503", None, 2)
+
+
+def row(kind, error=None):
+    return Stuck(kind, ID, "log", 2, LONG_AGO, error)
+
+
+def wrong(figures_at=FRESH, findings=(), why=(), **how):
+    return troubles(standing(**how), figures_at, 5.0, findings, why)
+
+
+def test_nothing_is_wrong_while_all_is_well():
+    fine = Finding("Redis", "7.4")
+    assert wrong(findings=[fine]) == []
+
+
+@pytest.mark.parametrize(
+    ("age_s", "interval_s", "old"),
+    [
+        (15, 5, False),
+        (16, 5, True),
+        (16, 0.5, True),
+        (14, 0.5, False),
+        (179, 60, False),
+        (181, 60, True),
+    ],
+)
+def test_figures_are_old_after_some_intervals(age_s, interval_s, old):
+    assert are_old(NOW - timedelta(seconds=age_s), NOW, interval_s) is old
+
+
+def test_without_a_leader_the_words_have_the_time_and_the_command():
+    [trouble] = wrong(LONG_AGO, leader=None)
+    assert (trouble.title, trouble.since) == ("No dispatcher leads", LONG_AGO)
+    assert trouble.command == "notify dispatcher"
+
+
+def test_a_change_of_leaders_is_no_trouble():
+    assert wrong(FRESH, leader=None) == []
+
+
+def test_where_none_ever_led_that_is_said():
+    assert [t.title for t in wrong(None, leader=None)] == ["No dispatcher leads"]
+
+
+def test_a_leader_that_has_just_begun_has_not_counted_yet():
+    assert wrong(None) == []
+
+
+def test_a_leader_that_does_not_count_is_named():
+    [trouble] = wrong(LONG_AGO)
+    assert "counts nothing" in trouble.title
+    assert "pid 7" in trouble.text
+
+
+def test_a_stranger_who_holds_the_lock_is_ended_by_its_pid():
+    [trouble] = wrong(FRESH, leader=LockHolder(8, "eve", "psql", False))
+    assert "select pg_terminate_backend(8)" in trouble.command
+
+
+@pytest.mark.parametrize("beat_at", [None, NOW - timedelta(seconds=31)])
+def test_without_workers_nothing_is_sent(beat_at):
+    [trouble] = wrong(beat_at=beat_at)
+    assert (trouble.command, trouble.since) == ("notify worker", beat_at)
+
+
+def test_a_refused_row_brings_the_words_of_the_database():
+    [trouble] = wrong(stuck=[row("refused", "no more for acme")])
+    assert trouble.text.startswith("No more for acme. A trigger")
+    assert trouble.links == (("See the notification", f"/console/notifications/{ID}"),)
+    assert [verb.url for verb in trouble.verbs] == [f"/notifications/{ID}/cancel"]
+
+
+def test_why_something_waits_is_what_explains_it():
+    why = [
+        Sentence("no_worker", "No worker was ever heard of.", None, "notify worker"),
+        Sentence("next", "It is the next.", None, None),
+        Sentence("overlooked", "Workers have room for it.", None, "notify doctor"),
+        Sentence("enqueued", "It was enqueued by shop.", None, None),
+    ]
+    [trouble] = wrong(stuck=[row("overdue")], why=why)
+    assert trouble.text == "It is the next. Workers have room for it."
+    assert trouble.command == "notify doctor"
+
+
+def test_what_waits_without_a_reason_is_named_nevertheless():
+    [trouble] = wrong(stuck=[row("overdue")])
+    assert "do not keep up" in trouble.text
+
+
+def test_leases_of_the_dead_are_named_once():
+    assert len(wrong(stuck=[row("lease"), row("lease")])) == 1
+
+
+def test_many_dead_destinations_are_one_trouble_more():
+    found = wrong(kept_back=[dead(n) for n in range(10)])
+    assert len(found) == DEAD_SHOWN + 1
+    assert found[-1].title == "7 more destinations do not answer"
+    found = wrong(kept_back=[dead(n) for n in range(KEPT_BACK_MAX)])
+    assert found[-1].title == "At least 47 more destinations do not answer"
+
+
+def test_a_slow_destination_is_no_trouble():
+    slow = KeptBack("webhook", "https://slow.example", "pace", LONG_AGO, None, "429", None, 1)
+    assert wrong(kept_back=[slow]) == []
+
+
+def test_the_buttons_ask_the_api():
+    assert probe(dead()).body == {"channel": "webhook", "destination": "https://0.example"}
+    assert pause(dead()).body == {
+        "kind": "destination", "channel": "webhook", "name": "https://0.example",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "can"), [("breaker", True), ("pace", True), ("url", True), ("name", False)]
+)
+def test_what_a_probe_can_end_has_the_button(state, can):
+    assert (probe(replace(dead(), state=state)) is not None) == can
+
+
+def test_the_mail_server_of_all_cannot_be_paused():
+    assert pause(replace(dead(), channel="email", destination="")) is None
+
+
+def test_a_pause_is_resumed_once():
+    paused = Pause(
+        id=7, kind="channel", name="email", channel=None, reason=None, paused_by="ops",
+        paused_at=LONG_AGO, resumed_at=None, waiting=3,
+    )  # fmt: skip
+    assert resume(paused).url == "/pauses/7/resume"
+    assert resume(replace(paused, resumed_at=FRESH)) is None
+
+
+def test_what_the_doctor_advises_comes_last():
+    advised = Finding("leases", "3 passed", "the reaper does not run")
+    found = wrong(LONG_AGO, leader=None, kept_back=[dead()], findings=[advised])
+    assert [t.title for t in found] == [
+        "No dispatcher leads", "https://0.example does not answer", "Leases: 3 passed",
+    ]  # fmt: skip
+    assert found[-1].text == "The reaper does not run."
