@@ -11,7 +11,7 @@ from service.api.body import NewNotification
 from service.api.cancel_many import CancelFilter, CancelMany
 from service.api.examples import Examples
 from service.api.keys import NewKey, Rotation
-from service.api.pauses import NewPause
+from service.api.pauses import PRODUCER_OF_ROW_MAX_CHARS, NewPause
 from service.api.probe import Probe
 from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS, TEXTS
 from service.api.redrive import Redrive, RedriveFilter
@@ -75,6 +75,24 @@ ONE_OF_BOTH = {
         for name, other in (("ids", "filter"), ("filter", "ids"))
     ]
 }
+# Nor this: what may be in a name depends on what is paused.
+NAMED = {
+    "anyOf": [
+        {"properties": {"kind": {"const": "channel"}, "name": {"enum": list(Channel)}}},
+        {
+            "properties": {
+                "kind": {"const": "producer"},
+                "name": {"maxLength": PRODUCER_OF_ROW_MAX_CHARS},
+            }
+        },
+        {
+            "properties": {
+                "kind": {"const": "destination"},
+                "channel": {"enum": [Channel.WEBHOOK, Channel.EMAIL, None]},
+            }
+        },
+    ]
+}
 
 
 def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
@@ -92,6 +110,7 @@ def document(settings: Settings, inbox_url: str | None, now: datetime) -> bytes:
     schemas["Redrive"] |= ONE_OF_BOTH
     schemas["RedriveFilter"] |= narrows(RedriveFilter)
     schemas["CancelFilter"] |= narrows(CancelFilter)
+    schemas["NewPause"] |= NAMED
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {"title": "Notification service", "version": "1", "description": ABOUT},

@@ -24,6 +24,7 @@ from service.model import Channel, Pause, PauseKind
 from service.text.checks import CONTROL, WITHOUT_CONTROL
 
 NAME_MAX_CHARS = 2048
+PRODUCER_OF_ROW_MAX_CHARS = 255  # of a key it is shorter
 REASON_MAX_CHARS = 255
 ID_DIGITS_MAX = 18  # of a bigint
 
