@@ -58,7 +58,7 @@ function showSelection() {
   }
 }
 
-function refresh() {
+function refreshHits() {
   for (const box of boxes()) box.checked = false;
   showSelection();
   if (document.activeElement && part("live").contains(document.activeElement)) document.activeElement.blur();
@@ -88,7 +88,7 @@ async function moveSelected(verb) {
   }
   if (!fault && moved < ids.length) fault = "The others have moved by themselves meanwhile.";
   say(`${moved} of ${ids.length} ${VERBS[verb].moved}. ${fault}`.trim(), moved < ids.length);
-  refresh();
+  refreshHits();
 }
 
 // All that match: counted first, then moved in parts, until the end or until it is stopped.
@@ -209,7 +209,7 @@ document.addEventListener("DOMContentLoaded", () => {
     all.stop();
   });
   part("all").addEventListener("close", () => {
-    if (all.moved > 0) refresh();
+    if (all.moved > 0) refreshHits();
     all = null;
   });
 });
