@@ -14,6 +14,7 @@ import msgspec
 from service.api.body import NewNotification
 from service.http.problems import Problem
 
+TABLE = "notify.notifications"
 BYTES_MAX = 32 * 1024  # what is longer nobody pastes
 COLUMNS = NewNotification.__struct_fields__
 TIMES = ("send_at", "expires_at")
@@ -61,7 +62,7 @@ def insert(members: dict[str, msgspec.Raw]) -> str:
     """Write it for a role that may INSERT."""
     values = [sql_literal(name, raw) for name, raw in members.items()]
     names = ", ".join(members)
-    return f"insert into notify.notifications ({names})\nvalues ({', '.join(values)});"
+    return f"insert into {TABLE} ({names})\nvalues ({', '.join(values)});"
 
 
 def sql_literal(name: str, raw: msgspec.Raw) -> str:

@@ -58,7 +58,7 @@ class Api:
             data = response.read()
         finally:
             connection.close()
-        is_json = response.headers.get("Content-Type", "").endswith(("/json", "+json")) and data
+        is_json = response.headers.get_content_type().endswith(("/json", "+json")) and data
         return SimpleNamespace(
             status=response.status,
             headers=response.headers,
