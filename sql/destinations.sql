@@ -52,7 +52,7 @@ begin
   select l.channel, l.destination, coalesce(l.sends, 0), coalesce(l.failures, 0),
     coalesce(l.sends / greatest(extract(epoch from v_now - l.begun) / 60, 1), 0)::double precision,
     notify.took_at(t.buckets, 0.5), notify.took_at(t.buckets, 0.99), t.last_code, t.last_failed_at,
-    l.state::text, l.since, l.until, l.code::text
+    l.state::text, notify.readable(l.since), notify.readable(l.until), l.code::text
   from listed l left join took t using (channel, destination)
   order by l.sends desc nulls last, l.channel, l.destination;
 end

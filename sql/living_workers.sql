@@ -31,7 +31,7 @@ begin
     v_seen := v_seen || v_holders;
   end loop;
   return query
-  select w.worker::text, w.host::text, w.version::text, w.slots, w.in_flight, w.per_s, w.beat_at,
+  select w.worker::text, w.host::text, w.version::text, w.slots, w.in_flight, w.per_s, notify.readable(w.beat_at),
     case when cardinality(v_seen) <= p_look_max then coalesce(h.leases, 0) end
   from notify.workers w
   left join (select seen.worker, count(*) as leases from unnest(v_seen) as seen(worker) group by 1) h using (worker)

@@ -3,6 +3,7 @@
 -- Note how the queue stands, as the leader has just read it, and delete what was noted more than an hour ago.
 --
 -- Args     p_leader text "host:pid"; the others as lanes() returns them
+-- Raises   22023: p_queued has not four counts
 -- Locks    its row; up to 100 old ones, skipping what is locked; for 100 ms at most
 -- Plan     primary key
 -- Caller   LeaderStore.note_figures, each GAUGES_INTERVAL_S
@@ -14,6 +15,9 @@ set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := clock_timestamp();
 begin
+  if array_ndims(p_queued) is distinct from 1 or cardinality(p_queued) <> 4 or array_position(p_queued, null) is not null then
+    raise exception using errcode = 'invalid_parameter_value', message = 'p_queued has a count for each of four lanes';
+  end if;
   -- Those that are ahead, too: the clock was, and the newest row has to be the last one.
   delete from notify.figures f
   where f.at = any (array(

@@ -20,7 +20,9 @@ declare
 begin
   insert into notify.audit (actor, key_id, verb, detail)
   values (coalesce(left(p_actor, 255), current_user), left(p_key_id, 63), left(p_verb, 63),
-    case when v_bytes > 4096 then jsonb_build_object('bytes', v_bytes) else coalesce(p_detail, '{}') end)
+    case when v_bytes > 4096 then jsonb_build_object('bytes', v_bytes)
+      when jsonb_typeof(p_detail) = 'object' then p_detail
+      else jsonb_strip_nulls(jsonb_build_object('detail', p_detail)) end)
   returning id into v_id;
   delete from notify.audit
   where id = any (array(

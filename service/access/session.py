@@ -43,4 +43,4 @@ def token_for(cookie: str) -> str:
 
 def is_token_of(cookie: str, token: str) -> bool:
     """Return whether a token belongs to a session."""
-    return hmac.compare_digest(token_for(cookie).encode(), token.encode())
+    return token.isascii() and hmac.compare_digest(token_for(cookie), token)

@@ -55,6 +55,8 @@ class Door:
         held = await self._held(request, need)
         if held is None:
             return ANYBODY
+        if held.allowance is not None:
+            self._take(held.allowance)
         self._demand(held.caller, need)
         return held.caller
 

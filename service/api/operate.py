@@ -16,8 +16,8 @@ from service.access.scopes import sees_all
 from service.api.cancel_many import read_cancel_many
 from service.api.door import reach_fault, refuse_unless_sendable
 from service.api.enqueue import read_body, receipt, refused
-from service.api.matching import logged
-from service.api.read import is_own, json_response, notification_id
+from service.api.matching import Filter, logged
+from service.api.read import is_blind, is_own, json_response, notification_id
 from service.api.redrive import Redrive, read_redrive
 from service.api.views import Cancellation, CancelReport, Links, RedriveReport
 from service.config.settings import Settings
@@ -28,6 +28,9 @@ from service.logs import logs
 from service.metrics import ApiMetrics
 from service.model import Accepted, Cancelled, NewUse, Redriven, SentAgain, Status
 
+NAMES_A_RECIPIENT = (
+    "To name a recipient takes a key with scope read:payload, or its own producer in the filter."
+)
 ANYBODY = "anybody"  # the actor in the audit while there are no keys
 NOTHING = (None, "", "", False)  # whose a notification is that does not exist
 IN_THE_WAY = {
@@ -99,6 +102,7 @@ class OperateHandler:
     async def cancel_many(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_cancel_many(await read_body(request))
+        refuse_guesses(asked.filter, caller_of(request))
         called_off = await self._reads.cancel_matching(
             asked.which(),
             after=asked.cursor,
@@ -121,6 +125,7 @@ class OperateHandler:
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
+        refuse_guesses(asked.filter, caller_of(request))
         if asked.ids and (gone := await self._reads.emptied(asked.ids)):
             raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
         redriven = await self._reads.redrive(
@@ -155,6 +160,14 @@ def cancellation(result: Cancelled, trace: str | None) -> Cancellation:
     return Cancellation(
         id=result.id, settled_at=result.settled_at, links=Links(f"/notifications/{result.id}")
     )
+
+
+def refuse_guesses(filter_: Filter | None, caller: Caller) -> None:
+    """Raise Problem if a count would tell to whom others send; see permitted()."""
+    if filter_ is None or filter_.recipient is None or not is_blind(caller):
+        return
+    if filter_.producer is None or filter_.producer != caller.producer:
+        raise Problem("scope_missing", NAMES_A_RECIPIENT)
 
 
 def accepted(result: SentAgain | None) -> Accepted:

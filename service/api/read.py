@@ -85,14 +85,18 @@ class ReadHandler:
         return json_response(Page(items, following, PageLinks(next_link(request, following))))
 
 
+def is_blind(caller: Caller) -> bool:
+    """Return whether a caller sees no whole recipients of others."""
+    return not sees_payloads(caller) or caller.kind == "test"
+
+
 def permitted(which: Search, caller: Caller) -> Search | None:
     """Narrow a filter to what its caller may see; None: that is nothing.
 
     Whoever sees no whole recipients finds one only among what their own producer sent, which knows
     it: else a filter would tell to whom others send.
     """
-    is_blind = not sees_payloads(caller) or caller.kind == "test"
-    if sees_all(caller) and not (is_blind and which.recipient is not None):
+    if sees_all(caller) and not (is_blind(caller) and which.recipient is not None):
         return which
     if which.producer not in (None, caller.producer):
         return None

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -53,8 +52,10 @@ class Audit:
         )
 
 
-def told(detail: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str, bool]]:
+def told(detail: object, within: str = "") -> Iterator[tuple[str, str, bool]]:
     """Tell a detail as (name, value, whether that is the id of a notification)."""
+    if not isinstance(detail, dict):  # somebody's hand wrote it
+        detail = {"detail": detail}
     for name, value in detail.items():
         path = f"{within}{name}"
         if isinstance(value, dict):

@@ -151,7 +151,7 @@ class Destinations:
     async def _one(self, request: web.Request) -> Screen:
         """Show one destination, also one that nothing was sent to. Raises Problem: it is none."""
         channel, name = request.query.get("channel", ""), request.query.get("name", "")
-        if channel not in list(Channel) or len(name) > RECIPIENT_MAX_CHARS:
+        if channel not in list(Channel) or len(name) > RECIPIENT_MAX_CHARS or "\0" in name:
             raise Problem("not_found", "Give the channel and the name of a destination.")
         heard = await self._destinations.heard()
         known = await self._known.get()

@@ -1,5 +1,7 @@
 """Logging in with an API key, and out."""
 
+from urllib.parse import parse_qsl
+
 from aiohttp import web
 
 from service.access.caller import Caller
@@ -12,7 +14,8 @@ from service.console.screen import Screen
 from service.http.problems import Problem
 
 HOME = "/console"
-FORM_BYTES_MAX = 4096
+FORM = "application/x-www-form-urlencoded"
+FORM_BYTES_MAX = 16 * 1024
 NOT_VALID = "This key is not valid: it may be mistyped, revoked or expired."
 MAY_NOT_READ = "This key may not read. It takes one with scope read or operate."
 
@@ -71,10 +74,12 @@ def place(wanted: str) -> str:
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
-    """Read the fields of a form. Raises Problem."""
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise Problem("unsupported_media_type")
-    if (request.content_length or 0) > FORM_BYTES_MAX:
-        raise Problem("body_too_large")
-    fields = await request.post()
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+    """Read the fields of a form, without a key: little of it, and only in UTF-8. Raises Problem."""
+    if request.content_type != FORM or (request.charset or "utf-8").lower() != "utf-8":
+        raise Problem("unsupported_media_type", f"Send {FORM}, in UTF-8.")
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(FORM_BYTES_MAX):
+        body += chunk
+        if len(body) > FORM_BYTES_MAX:
+            raise Problem("body_too_large", f"Send at most {FORM_BYTES_MAX} bytes.")
+    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))

@@ -39,6 +39,8 @@ HEADERS = {
 NO_KEY = frozenset({"key_missing", "key_invalid"})
 SESSION_S = 12 * 3600
 AWAY_RETRY_S = 2
+LOGIN = "/console/login"
+NEXT_MAX = 3500  # characters: what is longer fits no request line, and is found again by hand
 NOBODY = Caller(scopes=frozenset())
 
 
@@ -86,6 +88,7 @@ class Pages:
             if need is not None:
                 caller = await self._door.caller(request, need)
             answer = await view(request, caller)
+            return self.render(request, caller, answer) if isinstance(answer, Screen) else answer
         except Problem as problem:
             if problem.code in NO_KEY and request.method == "GET":
                 return self._to_login(request)
@@ -97,7 +100,7 @@ class Pages:
         except Exception:
             logger.exception("request_failed", method=request.method, path=request.path)
             answer = failed(Problem("internal_error"))
-        return self.render(request, caller, answer) if isinstance(answer, Screen) else answer
+        return self.render(request, caller, answer)
 
     def render(self, request: web.Request, caller: Caller, screen: Screen) -> web.Response:
         """Render a screen for a caller; where anybody may call, begin a session."""
@@ -127,7 +130,7 @@ class Pages:
     def _to_login(self, request: web.Request) -> web.Response:
         """Send a browser to the login, and back to where it was."""
         where = quote(str(request.rel_url), safe="")
-        return redirected(f"/console/login?next={where}")
+        return redirected(f"/console/login?next={where}" if len(where) <= NEXT_MAX else LOGIN)
 
 
 def failed(problem: Problem) -> Screen:

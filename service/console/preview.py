@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from service.api.body import NewNotification
+from service.api.storable import nesting
 from service.http.problems import Problem
+from service.limits import NESTING_MAX
 
 TABLE = "notify.notifications"
 BYTES_MAX = 32 * 1024  # what is longer nobody pastes
@@ -39,6 +41,8 @@ def previewed(body: bytes, url: str, *, has_keys: bool) -> Preview:
     if len(body) > BYTES_MAX:
         raise Problem("body_too_large", "It is too long to be shown here.")
     try:
+        if nesting(body) > NESTING_MAX + 1:
+            raise Problem("too_deeply_nested")
         members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         values = msgspec.json.decode(body)
         return Preview(

@@ -10,6 +10,7 @@ from service.api.matching import LIMIT, LIMIT_MAX
 from service.cli import main
 from tests import ledger
 from tests.integration.api.serving import Api
+from tests.keys import bearer, make
 from tests.sql.faults import one_odd_among, trigger
 
 JSON = {"Content-Type": "application/json"}
@@ -189,3 +190,15 @@ def test_the_command_wants_to_be_told_which(more: list[str], capsys) -> None:
 def test_the_command_counts_no_ids(option: list[str], capsys) -> None:
     assert main(["cancel", "--url=http://127.0.0.1:1", ID, *option]) == 1
     assert "not for IDs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["/cancel", "/redrive"])
+def test_a_filter_tells_nobody_to_whom_others_send(api, db, path):
+    blind, seeing = make(db, "operate", producer="a"), make(db, "operate", "read:payload")
+    api.read_keys()
+    asked = {"filter": {"recipient": "me@example.com"}, "dry_run": True}
+    assert api.post(asked, to=path, **bearer(blind)).json["code"] == "scope_missing"
+    assert api.post(asked, to=path, **bearer(seeing)).status == 200
+    for producer, status in (("a", 200), ("b", 403)):
+        asked["filter"]["producer"] = producer
+        assert api.post(asked, to=path, **bearer(blind)).status == status

@@ -157,3 +157,11 @@ def test_nothing_that_others_wrote_is_markup(browser, db):
     text, _ = rows(browser, "?verb=%3Cscript%3Ealert(1)%3C/script%3E&actor=%22%3E%3Cimg%20src=x%3E")
     assert "<script>alert" not in text
     assert "<img" not in text
+
+
+@pytest.mark.parametrize("detail", [[1, 2], 5, None, "x", True])
+def test_a_detail_that_is_no_object_is_shown(db, browser, detail):
+    text = json.dumps(detail)
+    db.execute("select notify.record_use('a', null, 'odd', %s::jsonb)", [text])
+    db.execute("insert into notify.audit (actor, verb, detail) values ('a', 'odd', %s)", [text])
+    assert len(rows(browser)[1]) == 2

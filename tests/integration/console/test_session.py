@@ -171,3 +171,45 @@ def test_a_failed_page_is_a_page(api, db, browser):
     page = browser.get("/console/nowhere")
     assert page.status == 404
     assert "<h1>There is nothing at this path</h1>" in page.text
+
+
+def test_a_form_is_little_and_in_utf8(api):
+    form = "application/x-www-form-urlencoded"
+    for charset in ("punycode", "bogus", "hex", "idna", "utf-16", "undefined"):
+        answer = api.ask(
+            "POST", "/console/login", b"key=a", **{"Content-Type": f"{form}; charset={charset}"}
+        )
+        assert answer.status == 415, charset
+    for body in (b"key=\xff", b"\xff=\xff", b"", b"&&&", b"key", b"%ff%00=%"):
+        assert api.ask("POST", "/console/login", body, **{"Content-Type": form}).status == 401, body
+    many = iter([b"a" * 1000] * 100)  # chunked: no Content-Length says how much
+    assert api.ask("POST", "/console/login", many, **{"Content-Type": form}).status == 413
+
+
+def test_an_odd_token_is_none(api, browser):
+    browser.get("/console")
+    for token in ("\xe9", "", "x" * 5000, "\u00b2"):
+        browser.cookies[TOKEN_COOKIE] = token
+        assert browser.verb("/notify", json.dumps(LINE).encode()).status in (400, 403), token
+
+
+def test_a_link_that_fits_no_login_leads_to_it_all_the_same(api, db, browser):
+    known(api, db, "operate")
+    answer = browser.get("/console/search?recipient=" + "%C3%A9" * 600)
+    assert (answer.status, answer.headers["Location"]) == (303, "/console/login")
+
+
+def test_the_rate_of_a_key_holds_for_pages_as_well(api, db, browser):
+    key = known(api, db, "read", rate_per_s=0.001, burst=2)
+    assert browser.log_in(key).status == 303
+    assert [browser.get("/console/search/export").status for _ in range(4)] == [200, 200, 429, 429]
+
+
+def test_a_page_that_cannot_be_rendered_says_so(api, db, browser):
+    db.execute(
+        "insert into notify.figures (at, leader, queued, quiet, sending, is_estimate)"
+        " values (clock_timestamp(), 'x', '{null,null}', 0, 0, false)"
+    )
+    page = browser.get("/console")
+    assert page.status == 500
+    assert "<h1>" in page.text
