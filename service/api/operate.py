@@ -61,7 +61,10 @@ class OperateHandler:
             caller.producer or ANYBODY, caller.key_id, "cancel", {"id": str(id)}
         )
         traces = await self._store.trace_ids([id])  # before: what was cancelled is not unsaid
-        results = await self._store.cancel([id])
+        try:
+            results = await self._store.cancel([id])
+        except Refused as refusal:
+            raise refused(refusal) from None
         if not results:
             raise Problem("notification_not_found")
         self._rows.labels("cancel").inc(results[0].was_cancelled)

@@ -1,12 +1,15 @@
 """Templates: every value is escaped, and one that is missing is an error."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from service.text.printable import printable
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 
 
 def environment(**shared: Any) -> Environment:
@@ -20,7 +23,14 @@ def environment(**shared: Any) -> Environment:
         auto_reload=False,
     )
     made.globals |= shared
-    made.filters |= {"moment": moment, "age": age, "count": count, "plain": plain, "share": share}
+    made.filters |= {
+        "moment": moment,
+        "age": age,
+        "count": count,
+        "plain": plain,
+        "sentence": sentence,
+        "share": share,
+    }
     return made
 
 
@@ -34,6 +44,20 @@ def moment(at: datetime | None) -> Markup:
         utc.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         utc.strftime("%Y-%m-%d %H:%M:%S"),
     )
+
+
+def sentence(text: str) -> Markup:
+    """Show a sentence of the ledger's, with each time in it as moment() shows times."""
+    return Markup(MOMENT.sub(as_element, str(escape(plain(text)))))
+
+
+def as_element(written: re.Match[str]) -> str:
+    """Write a time of notify.moment() as an element; what only looks like one stays a text."""
+    try:
+        at = datetime.strptime(written[0], "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    except ValueError:
+        return written[0]
+    return str(moment(at))
 
 
 def age(seconds: float | None) -> str:

@@ -92,9 +92,11 @@ def leader_troubles(
     elif figures_at is not None and are_old(figures_at, standing.now_at, interval_s):
         yield Trouble(
             title="A dispatcher leads, but counts nothing",
-            text=f"It is {leader}. Its log says which of its jobs fails, and why.",
+            text=f"It is {leader}, a session of PostgreSQL. The process hangs, is stopped, or one"
+            " of its jobs fails. Its log says which; if it logs nothing, end it and start a"
+            " dispatcher: another one that stands by takes over at once.",
             since=figures_at,
-            command="notify doctor",
+            command="notify dispatcher",
         )
 
 
@@ -123,9 +125,9 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
         if row.kind == "refused":
             yield Trouble(
                 title="PostgreSQL refuses to move a notification",
-                text=f"{sentence(row.error or 'It does not say why')} A trigger or a constraint"
-                " that is not ours is in the way: ask its owner. It is tried again each minute;"
-                " cancel it if nobody needs it.",
+                text=f"{row.error or 'It does not say why'}: a trigger or a constraint that is not"
+                " ours is in the way. Ask its owner. It is tried again each minute; cancel it if"
+                " nobody needs it, and if that is not refused as well.",
                 links=(("See the notification", path_of(row)),),
                 verbs=(cancel(row),),
             )

@@ -5,6 +5,7 @@ import pytest
 from service.cli import main
 from tests import ledger
 from tests.integration.api.serving import HOOK, LINE, Api
+from tests.sql.faults import ODD, trigger
 
 NOBODY = "01a202f8-7610-7e1c-908b-be00881bc450"
 
@@ -90,3 +91,12 @@ def test_the_command_tells_a_line_each_and_fails_if_one_was_refused(api: Api, db
     first, second = told.err.splitlines()
     assert first.startswith(f"{sent} ") and "already_settled" in first
     assert second.startswith(f"{NOBODY} ") and "notification_not_found" in second
+
+
+def test_a_trigger_that_refuses_is_told(api, db):
+    id = ledger.put(db, "queued", reference=ODD)
+    db.execute(trigger("raise exception 'frozen by accounting';"))
+    answer = cancel(api, id)
+    assert (answer.status, answer.json["code"]) == (422, "refused_by_database")
+    assert "frozen by accounting" in answer.json["detail"]
+    assert ledger.status(db, id) == "queued"

@@ -196,9 +196,10 @@ def test_the_command_counts_no_ids(option: list[str], capsys) -> None:
 def test_a_filter_tells_nobody_to_whom_others_send(api, db, path):
     blind, seeing = make(db, "operate", producer="a"), make(db, "operate", "read:payload")
     api.read_keys()
-    asked = {"filter": {"recipient": "me@example.com"}, "dry_run": True}
+    which = {"recipient": "me@example.com"}
+    asked = {"filter": which, "dry_run": True}
     assert api.post(asked, to=path, **bearer(blind)).json["code"] == "scope_missing"
     assert api.post(asked, to=path, **bearer(seeing)).status == 200
     for producer, status in (("a", 200), ("b", 403)):
-        asked["filter"]["producer"] = producer
+        asked["filter"] = which | {"producer": producer}
         assert api.post(asked, to=path, **bearer(blind)).status == status

@@ -63,7 +63,7 @@ def test_an_empty_ledger_says_what_comes_and_how(browser):
     assert page.status == 200
     assert titles(page) == [NO_LEADER, "No worker is heard of"]
     for words in (
-        "No dispatcher has counted yet", "Nothing came in or went out",
+        "No dispatcher has counted yet", "No minute is counted",
         "Nothing that is still kept",
         "No destination is kept back", "No worker was heard of in the last 30 s",
         "<code>notify dispatcher</code>", "<code>notify worker</code>",
@@ -169,7 +169,7 @@ def test_a_row_that_a_trigger_refuses_is_named_with_its_words(db, browser, lead)
     )  # fmt: skip
     page = browser.get("/console")
     assert titles(page) == ["PostgreSQL refuses to move a notification"]
-    assert "No more &lt;i&gt;acme&lt;/i&gt;." in page.text
+    assert "no more &lt;i&gt;acme&lt;/i&gt;:" in page.text
     assert f'href="/console/notifications/{id}"' in page.text
 
 

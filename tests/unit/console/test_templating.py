@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from jinja2 import UndefinedError
 
-from service.console.templating import age, environment, moment, plain, share
+from service.console.templating import age, environment, moment, plain, sentence, share
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,11 @@ def test_a_name_that_is_missing_is_an_error():
 def test_every_value_is_escaped():
     template = environment().from_string("{{ text }} {{ text | plain }}")
     assert "<" not in template.render(text="<script>")
+
+
+def test_times_in_a_sentence_are_elements_and_nothing_else_is():
+    html = sentence("Due <b> at 2026-01-01 23:30:00 UTC, not 9999-99-99 99:99:99 UTC.")
+    assert '<time datetime="2026-01-01T23:30:00+00:00"' in html
+    assert html.count("<time") == 1
+    assert "&lt;b&gt;" in html
+    assert "not 9999-99-99 99:99:99 UTC." in html

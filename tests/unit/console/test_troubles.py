@@ -94,7 +94,7 @@ def test_without_workers_nothing_is_sent(beat_at):
 
 def test_a_refused_row_brings_the_words_of_the_database():
     [trouble] = wrong(stuck=[row("refused", "no more for acme")])
-    assert trouble.text.startswith("No more for acme. A trigger")
+    assert trouble.text.startswith("no more for acme: a trigger")
     assert trouble.links == (("See the notification", f"/console/notifications/{ID}"),)
     assert [verb.url for verb in trouble.verbs] == [f"/notifications/{ID}/cancel"]
 
