@@ -425,6 +425,7 @@ def test_what_operators_did_is_counted_and_marked(watched: Watched) -> None:
         ("cancel",): watched.cancelled,
         ("redrive",): watched.redriven,
         ("send_again",): 0,
+        ("probe",): 0,
     }
 
 

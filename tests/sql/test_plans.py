@@ -508,7 +508,11 @@ def attempted(full):
         " select id, 1, now(), 'temporary', 'host:' || mod(n, 10) from (select id, row_number()"
         " over (order by id desc) as n from notify.notifications order by id desc limit 30000) o"
     )
-    full.execute("vacuum analyze notify.attempts")
+    # Not the others: of a day that is known to be empty the planner reads the table.
+    for day in full.execute(
+        "select distinct tableoid::regclass::text as name from notify.attempts"
+    ):
+        full.execute(SQL("vacuum analyze {}").format(Identifier(*day.name.split("."))))
     return full
 
 
