@@ -3,10 +3,11 @@
 -- End the attempts whose lease has passed, as reap() says. A batch that the database refuses is halved until
 -- the row at fault is alone.
 --
--- Moves    as reap() says. A refused row stays sending; its lease is put off for a minute if the database
---          allows it, with PostgreSQL's message in last_error
+-- Moves    as reap() says; one whose attempt note_refused() wrote down as that ended: sent, expired, failed, or queued.
+--          A refused row stays sending; its lease is put off for a minute if the database allows it, with PostgreSQL's
+--          message in last_error
 -- Args     p_ids uuid[], locked by the caller; p_ends timestamptz: after it no batch is halved
--- Returns  (id, attempt, status): queued, failed or refused
+-- Returns  (id, attempt, status): queued, failed, sent, expired or refused
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
 -- Locks    those that reap() holds already; a subtransaction for each part
 -- Plan     primary key within the partitions of the ids, by hash joins
@@ -46,13 +47,21 @@ begin
       where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi and a.counted
       group by a.notification_id
     ),
+    noted as materialized (
+      select a.notification_id as id, a.attempt, a.worker as claimed_by, a.outcome, a.code, a.excerpt
+      from notify.attempts a
+      where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi
+    ),
     ended as materialized (
       select n.id, n.attempt, n.lease_until, n.claimed_by, n.channel, n.priority,
         notify.age(v_now, n.created_at, n.send_at) as age,
-        case when n.attempt < n.max_attempts then 'queued' else 'failed' end as status,
+        k.outcome, k.code, k.excerpt,
+        case when k.outcome in ('sent', 'expired') then k.outcome
+          when k.outcome is distinct from 'permanent' and n.attempt < n.max_attempts then 'queued'
+          else 'failed' end as status,
         case when n.last_error_code = 'lease_expired' then v_now + notify.backoff(
           coalesce(t.attempts, 0), v_apart, v_apart_max, null) else v_now end as next_due_at
-      from notify.notifications n left join tried t using (id)
+      from notify.notifications n left join tried t using (id) left join noted k using (id, attempt, claimed_by)
       where n.id = any (v_ids) and n.id between v_lo and v_hi
         and n.status = (select v_sending) and n.lease_until < v_now
     ),
@@ -63,11 +72,11 @@ begin
         settled_at = case when e.status = 'queued' then null else v_now end,
         lease_until = null,
         claimed_by = null,
-        last_error_code = 'lease_expired',
-        last_error = format(case when e.status = 'queued'
+        last_error_code = case when e.outcome is null then 'lease_expired' when e.outcome <> 'sent' then e.code end,
+        last_error = case when e.outcome <> 'sent' then e.excerpt when e.outcome is null then format(case when e.status = 'queued'
           then 'worker %s died, hung or was cut off while it had this'
           else 'worker %s died, hung or was cut off while it had this, and no attempts are left: '
-            'if others ended so as well, this notification may be the cause' end, e.claimed_by)
+            'if others ended so as well, this notification may be the cause' end, e.claimed_by) end
       from ended e
       where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = e.id
       returning e.*

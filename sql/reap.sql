@@ -5,7 +5,8 @@
 --
 -- Moves    sending -> queued, due at once the first time. If the attempt before ended the same way, it is due
 --          after a backoff with jitter: a notification that kills its workers then comes back alone, not with
---          the same others each time. sending -> failed when the attempts are used up
+--          the same others each time. sending -> failed when the attempts are used up. What was sent, and could not be
+--          settled: sending -> sent
 -- Args     p_limit rows per call; p_grace interval after the server's start in which nothing is reaped,
 --          because nobody could settle while it was away
 -- Returns  (id, attempt, status). If there are p_limit rows: call again. Status 'refused': the database does not

@@ -2,7 +2,7 @@
 --
 -- Settle what settle() could not settle as one batch: halve it until each row at fault is alone.
 --
--- Moves    as settle() does. A refused row stays sending, until reap() takes it. A row that failed by an error of
+-- Moves    as settle() does. A refused row stays sending, and note_refused() writes its attempt down. A row that failed by an error of
 --          the server itself (a deadlock, a full disk) is 'locked', so that its outcome is settled later
 -- Args     as settle(); p_ends timestamptz: after it no batch is halved, and the rows left over are 'locked'
 -- Returns  as settle(), and error: why an attempt is 'refused', PostgreSQL's message
@@ -42,6 +42,10 @@ begin
   end;
 
   if v_half = 0 then
+    if not v_is_passing then
+      perform notify.note_refused(p_ids[1], p_attempts[1], p_outcomes[1], p_codes[1], p_excerpts[1],
+        p_started_ago_ms[1], p_took_ms[1], p_worker, v_error);
+    end if;
     return query
     select p_ids[1], p_attempts[1], case when v_is_passing then 'locked' else 'refused' end,
       null::interval, interval '0', null::boolean, v_error;

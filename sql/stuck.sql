@@ -5,10 +5,11 @@
 -- Args     p_overdue interval: for how long one must be due, or its lease be over; p_limit integer
 -- Returns  (kind, id, channel, priority, since, error): kind 'refused', PostgreSQL does not let a queued one move, and
 --          error is its message; 'overdue', due since `since`, the first of each lane; 'lease', its lease passed at
---          `since`, and nobody took it back. Refused ones come back each minute: those that do so within the next one
+--          `since`, and nobody took it back; 'unsettled', its attempt ended at `since`, and PostgreSQL does not let that be
+--          written down: error is its message. Refused ones come back each minute: those that do so within the next one
 --          are found, and others among the first that are due
 -- Plan     notifications_due: 100 rows of the head of each lane, and 500 of what falls due within a minute;
---          notifications_leased, its head; for each range of spans() in turn
+--          notifications_leased, 1,000 rows of its head, and their attempts by the primary key; for each range of spans() in turn
 -- Caller   NowStore.look
 create or replace function notify.stuck(p_overdue interval, p_limit integer)
 returns table (kind text, id uuid, channel text, priority smallint, since timestamptz, error text)
@@ -20,6 +21,7 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_head constant integer := 100;
   v_next constant integer := 500;
+  v_leases constant integer := 1000;
   v_lanes constant smallint[] := '{0,1,2,3}';
   v_lo uuid;
   v_hi uuid;
@@ -53,11 +55,21 @@ begin
       limit 1
     ) d
     limit p_limit;
-    return query
-    select 'lease', n.id, n.channel::text, n.priority, n.lease_until, null::text from notify.notifications n
-    where n.status = 'sending' and n.lease_until < v_now - p_overdue and (v_lo is null or n.id between v_lo and v_hi)
-    order by n.lease_until
-    limit p_limit;
+    for kind, id, channel, priority, since, error in
+      select case when a.attempt is not null then 'unsettled' else 'lease' end, l.id, l.channel::text, l.priority,
+        coalesce(a.started_at, l.lease_until), case when a.attempt is not null then l.last_error end
+      from (
+        select n.id, n.channel, n.priority, n.attempt, n.claimed_by, n.lease_until, n.last_error from notify.notifications n
+        where n.status = 'sending' and (v_lo is null or n.id between v_lo and v_hi)
+        order by n.lease_until
+        limit v_leases) l
+      left join notify.attempts a on a.notification_id = l.id and a.attempt = l.attempt and a.worker = l.claimed_by
+      where a.attempt is not null or l.lease_until < v_now - p_overdue
+      order by l.lease_until
+      limit p_limit
+    loop
+      return next;
+    end loop;
   end loop;
 end
 $$;

@@ -184,6 +184,14 @@ def settle_each(
     ).fetchall()
 
 
+def note_refused(db: Connection[Any], claimed: Any, outcome: str = "sent") -> None:
+    """Write down an attempt whose notification could not be moved."""
+    db.execute(
+        "select notify.note_refused(%s, %s, %s, '200', null, 20, 10, 'w:1', 'no')",
+        [claimed.id, claimed.attempt, outcome],
+    )
+
+
 def release_each(db: Connection[Any], claimed: Iterable[Any]) -> list[Any]:
     """Give claimed rows back, but a row at fault does not stop the others."""
     pairs = list(claimed)

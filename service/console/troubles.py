@@ -144,6 +144,16 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
             links=(("See the one that waits longest", path_of(first)),),
         )
     for row in stuck:
+        if row.kind == "unsettled":
+            yield Trouble(
+                title="PostgreSQL refuses to write down what became of a notification",
+                text=f"{row.error or 'It does not say why'}: a trigger or a constraint that is not"
+                " ours is in the way. Ask its owner. The attempt has ended, and is not made again:"
+                " what became of it is written down within two minutes once that is allowed.",
+                since=row.since,
+                links=(("See the notification", path_of(row)),),
+            )
+    for row in stuck:
         if row.kind == "lease":
             yield Trouble(
                 title="A worker is gone, and nobody took back what it held",

@@ -29,7 +29,7 @@ class DispatcherMetrics:
             "reaper_rows_total",
             "Notifications whose lease passed, by what they became; refused: PostgreSQL did not "
             "let them be moved, and they are tried again.",
-            status=["queued", "failed", "refused"],
+            status=["queued", "failed", "sent", "expired", "refused"],
         )
         self.reconciler_runs = factory.counter("reconciler_runs_total", "Runs of the reconciler.")
         self.lost = factory.counter(

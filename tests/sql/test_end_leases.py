@@ -2,8 +2,19 @@
 
 import pytest
 
-from tests.ledger import ago, claim, end_leases, enqueue, reap, row
-from tests.sql.faults import ODD, one_odd_among, trigger
+from tests import ledger
+from tests.explaining import explain
+from tests.ledger import (
+    ago,
+    attempts_of,
+    claim,
+    end_leases,
+    enqueue,
+    reap,
+    row,
+    settle_each,
+)
+from tests.sql.faults import ODD, heal, one_odd_among, trigger
 
 
 @pytest.fixture
@@ -45,3 +56,25 @@ def test_a_lease_that_still_runs_is_not_ended(db):
     claim(db, ids)
     assert end_leases(db, ids) == []
     assert {row(db, id).status for id in ids} == {"sending"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [("sent", "sent"), ("permanent", "failed"), ("temporary", "queued"), ("expired", "expired")],
+)
+def test_what_could_not_be_settled_becomes_what_its_attempt_came_to(db, outcome, status):
+    ids, odd = one_odd_among(db)
+    claims = claim(db, ids, lease="-1 second")
+    db.execute(trigger("raise exception 'not this one';", when="and new.status <> 'sending'"))
+    told = settle_each(db, claims, outcome)
+    assert {t.id for t in told if t.status == "refused"} == {odd}
+    assert (row(db, odd).status, row(db, odd).last_error_code) == ("sending", "refused")
+    assert row(db, odd).last_error.startswith("not this one")
+    assert [t.status for t in reap(db)] == ["refused"]
+    assert explain(db, odd)["settle_refused"]
+    heal(db)
+    ledger.change(db, odd, lease_until=ago(db, "1 second"))
+    assert [(t.id, t.status) for t in reap(db)] == [(odd, status)]
+    assert [a.outcome for a in attempts_of(db, odd)] == [outcome]
+    error = (None, None) if outcome == "sent" else ("200", None)
+    assert (row(db, odd).last_error_code, row(db, odd).last_error) == error

@@ -758,12 +758,13 @@ def test_the_gauges_read_the_partial_indexes_only(full):
 
 
 def test_the_stuck_rows_are_read_from_the_heads_of_the_partial_indexes(full):
-    heads, lanes = 100 + 500 + 1, 4
+    heads, lanes, leases = 100 + 500 + 1, 4, 1000
     query = "select * from notify.stuck('10 s', 5)"
     seen = touched(full, lambda: full.execute(query).fetchall())
     assert {"overdue", "lease"} <= {row.kind for row in seen.answer}
-    assert seen.indexes <= {"notifications_due", "notifications_leased"}
-    assert seen.read.total() <= lanes * heads + DAYS * (2 * lanes + 1)
+    assert seen.indexes <= {"notifications_due", "notifications_leased", "attempts_pkey"}
+    assert seen.read["attempts_pkey"] == 0  # none has ended
+    assert seen.read.total() <= lanes * heads + leases + DAYS * (2 * lanes + 1)
 
 
 def test_the_vitals_read_no_row_of_a_day(full):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.ledger import ago, change, claim, enqueue, put
+from tests.ledger import ago, change, claim, enqueue, note_refused, put
 
 
 @pytest.fixture
@@ -73,3 +73,17 @@ def test_there_are_so_many_of_a_kind_at_most(db):
         refused(db)
         put(db, "sending", lease_until=ago(db, "2 minutes"))
     assert [kind for kind, _ in kinds(db, limit=2)] == ["refused"] * 2 + ["lease"] * 2
+
+
+def test_one_whose_attempt_ended_and_cannot_be_written_down_is_named(db):
+    """Whatever its lease; an attempt that another worker wrote says nothing of it."""
+    first, second, other = claim(db, enqueue(db, 3))
+    note_refused(db, first)
+    note_refused(db, second)
+    change(db, second.id, lease_until=ago(db, "1 hour"))
+    note_refused(db, other)
+    change(db, other.id, claimed_by="w:2")
+    assert {(row.kind, row.id, row.error) for row in stuck(db)} == {
+        ("unsettled", first.id, "no"),
+        ("unsettled", second.id, "no"),
+    }

@@ -173,6 +173,20 @@ def test_a_row_that_a_trigger_refuses_is_named_with_its_words(db, browser, lead)
     assert f'href="/console/notifications/{id}"' in page.text
 
 
+def test_a_row_that_cannot_be_settled_is_named_and_nobody_is_called_dead(db, browser, lead):
+    beat(db)
+    figures(db)
+    [id] = ledger.enqueue(db)
+    [claimed] = ledger.claim(db, [id])
+    ledger.note_refused(db, claimed)
+    page = browser.get("/console")
+    assert titles(page) == ["PostgreSQL refuses to write down what became of a notification"]
+    assert f'href="/console/notifications/{id}"' in page.text
+    told = browser.get(f"/console/notifications/{id}").text
+    assert "PostgreSQL refuses to write down" in told
+    assert "died" not in told
+
+
 def test_what_is_due_and_waits_is_explained(db, browser, lead):
     beat(db, channels=["webhook"])
     figures(db, oldest_due_s=125)

@@ -42,6 +42,20 @@ def test_a_row_that_cannot_be_settled_gives_its_slot_back(db, start, registry, a
     wait_for(lambda: {ledger.status(db, id) for id in later} == {"sent"})
 
 
+def test_what_arrived_is_not_sent_again_though_it_cannot_be_settled(db, sink, start, registry):
+    [odd] = ledger.enqueue(db, channel="webhook", recipient=f"{sink.url}/status/200", reference=ODD)
+    db.execute(trigger("raise exception 'not this one';", when="and new.status <> 'sending'"))
+    start()
+    wait_for(lambda: refused(registry, "settle") == 1)
+    for _ in range(3):  # leases that pass
+        ledger.change(db, odd, lease_until=ledger.ago(db, "1 second"))
+        assert [r.status for r in ledger.reap(db)] == ["refused"]
+    heal(db)
+    ledger.change(db, odd, lease_until=ledger.ago(db, "1 second"))
+    assert [r.status for r in ledger.reap(db)] == ["sent"]
+    assert len(sink.requests) == 1
+
+
 @pytest.mark.parametrize("act", SERVERS)
 def test_a_row_that_seems_to_meet_the_servers_own_trouble_is_settled_when_that_ends(db, start, act):
     """An outcome is not given up for what may pass."""
