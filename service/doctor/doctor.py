@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from contextlib import suppress
+from functools import partial
 
 from service.config.settings import Settings
 from service.doctor.clock import clock_finding
@@ -94,7 +95,7 @@ async def ledger_findings(store: DoctorStore, settings: Settings) -> AsyncIterat
         ("ledger's clock", clock_finding),
         ("oldest transaction", transaction_finding),
         ("producers", producers_finding),
-        ("dispatcher", lead_finding),
+        ("dispatcher", partial(lead_finding, interval_s=settings.gauges_interval_s)),
         ("doorbell", doorbell_finding),
         ("oldest due", waiting_finding),
     ):

@@ -10,10 +10,14 @@ from service.ledger.doctor_store import DoctorStore
 from service.model import LockHolder
 
 LISTEN_WAIT_S = 2.0
+COUNTS_MISSED, COUNTED_WITHIN_S = 3, 15.0  # then a leader does not work
 
 
-async def lead_finding(store: DoctorStore) -> Finding:
-    """Return whether a dispatcher leads, or who holds the leader's lock instead."""
+async def lead_finding(store: DoctorStore, interval_s: float) -> Finding:
+    """Return whether a dispatcher leads and works, or who holds the leader's lock instead.
+
+    `interval_s`: after which a leader that works counts again.
+    """
     holder = await store.lock_holder(LEAD)
     if holder is None:
         return Finding(
@@ -21,7 +25,14 @@ async def lead_finding(store: DoctorStore) -> Finding:
             "start one: notify dispatcher. Until then workers look for themselves, once a second",
         )  # fmt: skip
     if holder.is_ours:
-        return Finding("dispatcher", "leading")
+        age_s = await store.figures_age_s()
+        if age_s is None or age_s <= max(COUNTS_MISSED * interval_s, COUNTED_WITHIN_S):
+            return Finding("dispatcher", "leading")
+        return Finding(
+            "dispatcher", f"leading, but it has counted nothing for {age_s:.0f} s",
+            f"{holder}, hangs, is stopped, or one of its jobs fails: its log says which; if it logs"
+            " nothing, end it and start one: notify dispatcher",
+        )  # fmt: skip
     return Finding(
         "dispatcher", f"none leads: its lock is held by {holder}",
         f"no dispatcher of ours: {end_of(holder)}. Until then workers look for themselves",

@@ -1,6 +1,7 @@
 """What `notify doctor` asks of the database beyond what the roles ask."""
 
 from datetime import timedelta
+from typing import cast
 
 from service.ledger.connection import lock_holder
 from service.ledger.schema import STRANGERS, tables, views
@@ -8,6 +9,10 @@ from service.ledger.store import Store
 from service.model import Checkup, LockHolder
 
 CHECKUP = "select * from notify.checkup(pg_catalog.to_regclass('notifications'))"
+FIGURES_AGE = """
+select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.max(at))::float8
+from notify.figures
+"""
 SCHEMA_FOUND = """
 select relnamespace::regnamespace::text from pg_catalog.pg_class
 where oid = pg_catalog.to_regclass('notifications')
@@ -59,6 +64,11 @@ class DoctorStore(Store):
         """Name the schema in which this role finds `notifications`; None: in none."""
         schemas = await self._tuples(SCHEMA_FOUND)
         return schemas[0][0] if schemas else None
+
+    async def figures_age_s(self) -> float | None:
+        """Say how many seconds ago the leader last counted; None: it never did, or long ago."""
+        [(age_s,)] = await self._tuples(FIGURES_AGE)
+        return cast("float | None", age_s)
 
     async def lock_holder(self, lock: int) -> LockHolder | None:
         """Say who holds the lock BELL or LEAD; None: nobody does."""
