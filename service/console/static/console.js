@@ -44,7 +44,7 @@ function say(text, isFault) {
 }
 
 // Ask the viewer; whether they agreed.
-function agreed(question, verb) {
+function agreed(question, verb, look = "") {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     const text = document.createElement("p");
@@ -54,6 +54,7 @@ function agreed(question, verb) {
     const yes = document.createElement("button");
     yes.value = "yes";
     yes.textContent = verb;
+    yes.className = look;
     const no = document.createElement("button");
     no.value = "no";
     no.className = "quiet";
@@ -95,7 +96,7 @@ document.addEventListener("submit", async (event) => {
   if (!form.matches("form.verb")) return;
   event.preventDefault();
   const button = event.submitter || form.querySelector("button");
-  if (form.dataset.ask && !(await agreed(form.dataset.ask, button.textContent.trim()))) return;
+  if (form.dataset.ask && !(await agreed(form.dataset.ask, button.textContent.trim(), button.className))) return;
   button.disabled = true;
   try {
     const body = fieldsOf(form);
