@@ -13,6 +13,7 @@ declare
   v_at constant text := notify.moment(p_row.settled_at);
   v_can_redrive constant boolean := p_row.emptied_at is null
     and coalesce(p_row.expires_at > clock_timestamp(), true);
+  v_helps constant boolean := v_can_redrive and p_row.last_error_code is distinct from '410';   -- gone for good
   v_why text;
 begin
   select m.meaning || coalesce('. ' || m.advice, '.') into v_why from notify.failure_means(p_row.last_error_code) m;
@@ -24,12 +25,12 @@ begin
       when 'expired' then format('It expired: it was not sent by %s.', notify.moment(p_row.expires_at))
       when 'failed' then format('It failed at %s, after %s %s: %s', v_at, p_row.attempt,
         case p_row.attempt when 1 then 'attempt' else 'attempts' end, v_why)
-        || case when v_can_redrive then ' Then redrive it.' else '' end
+        || case when v_helps then ' Then redrive it.' else '' end
       else case when p_row.last_error_code = 'discarded'
         then format('It was cancelled at %s: this ledger was copied, and the original sends it.', v_at)
         else format('It was cancelled at %s.', v_at) end end,
     null::timestamptz,
-    case when p_row.status = 'failed' and v_can_redrive then 'notify redrive ' || p_row.id end;
+    case when p_row.status = 'failed' and v_helps then 'notify redrive ' || p_row.id end;
   if p_row.emptied_at is not null then
     return query select 'payload_emptied', 'Its payload was emptied at ' || notify.moment(p_row.emptied_at)
       || ': it cannot be redriven' || case p_row.status when 'failed' then ', send it anew.' else '.' end,

@@ -9,7 +9,7 @@ from tests.ledger import ago, cancel, claim, enqueue, put, row, settle
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("410", "gone for good"),
+        ("404", "knows no such path"),
         ("connect_failed", "nothing answered"),
         ("x\x1b[1m", "the code is x?[1m"),
         (None, "nobody wrote down why"),
@@ -22,6 +22,14 @@ def test_one_that_failed_says_why_and_what_helps(road, code, says):
     assert (got.code, got.command) == ("failed", f"notify redrive {id}")
     assert says in got.sentence and "after 1 attempt:" in got.sentence
     assert "s3cret" not in got.sentence
+
+
+def test_nobody_is_told_to_redrive_to_who_is_gone_for_good(road):
+    [id] = enqueue(road, 1, **WEBHOOK)
+    settle(road, claim(road, [id]), "permanent", code="410")
+    got = first(road, id)
+    assert got.command is None
+    assert "gone for good" in got.sentence and "redrive" not in got.sentence
 
 
 def test_one_whose_payload_is_gone_cannot_be_redriven(road):

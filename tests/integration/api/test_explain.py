@@ -8,7 +8,7 @@ from tests.keys import bearer, make
 
 def test_the_reasons_are_those_of_the_ledger(api: Api, db) -> None:
     id = api.post(LINE).json["id"]
-    ledger.settle(db, ledger.claim(db), "permanent", code="410")
+    ledger.settle(db, ledger.claim(db), "permanent", code="404")
     answer = api.get(f"/notifications/{id}/explain").json
     assert answer["id"] == id
     assert answer["links"]["self"] == f"/notifications/{id}/explain"
