@@ -13,9 +13,9 @@ from pytest_postgresql.executors import NoopExecutor
 from tests.browser.devtools import Chromium
 from tests.browser.seeds import Seeded, seed, seed_hostile
 from tests.browser.service import Service
-from tests.browser.tab import Tab
+from tests.browser.tab import DESKTOP, Tab
 from tests.conftest import cloned
-from tests.integration.api.serving import serving
+from tests.integration.api.serving import Api, serving
 
 
 @pytest.fixture(scope="package")
@@ -60,6 +60,21 @@ def open_tab(chromium: Chromium) -> Iterator[Callable[[int], Tab]]:
     yield opened
     for tab in tabs:
         tab.close()
+
+
+@pytest.fixture
+def api(dsn: str) -> Iterator[Api]:
+    """Serve this test's own ledger."""
+    with serving(dsn) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(api: Api, open_tab: Callable[[int], Tab]) -> Tab:
+    """Open a tab on it, as wide as a desktop."""
+    tab = open_tab(api.port)
+    tab.look_as(DESKTOP)
+    return tab
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.browser import axe
-from tests.browser.tab import DESKTOP
 from tests.integration.api.link import Link
 from tests.integration.api.serving import serving
 
@@ -24,13 +23,6 @@ def api(dsn, link):
     host = f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{link.port}"
     with serving(url._replace(netloc=host).geturl()) as running:
         yield running
-
-
-@pytest.fixture
-def tab(api, open_tab):
-    tab = open_tab(api.port)
-    tab.look_as(DESKTOP)
-    return tab
 
 
 @pytest.mark.needs("axe")

@@ -7,9 +7,8 @@ import pytest
 from service.http.problems import KINDS
 from tests import ledger
 from tests.browser import axe, keyboard
-from tests.browser.tab import DESKTOP, PHONE
+from tests.browser.tab import PHONE
 from tests.browser.test_screens import VIEWS, WIDTH, beyond
-from tests.integration.api.serving import serving
 from tests.keys import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
@@ -29,19 +28,6 @@ DEAD_LINKS = """
 [...document.querySelectorAll('a[href^="#"]')].map((link) => link.getAttribute("href").slice(1))
   .filter((id) => !document.getElementById(id))
 """
-
-
-@pytest.fixture
-def api(dsn):
-    with serving(dsn) as running:
-        yield running
-
-
-@pytest.fixture
-def tab(api, open_tab):
-    tab = open_tab(api.port)
-    tab.look_as(DESKTOP)
-    return tab
 
 
 def read(tab, place=""):

@@ -6,17 +6,10 @@ import pytest
 
 from tests import ledger
 from tests.browser.tab import DESKTOP
-from tests.integration.api.serving import serving
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
 SAID = 'document.getElementById("{}").textContent.includes({})'
-
-
-@pytest.fixture
-def api(dsn):
-    with serving(dsn) as running:
-        yield running
 
 
 @pytest.fixture

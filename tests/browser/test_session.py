@@ -3,7 +3,6 @@
 import pytest
 
 from tests import ledger
-from tests.browser.tab import DESKTOP
 from tests.integration.api.serving import serving
 from tests.keys import make
 
@@ -14,19 +13,6 @@ FORGED = """
 fetch("/notifications/ID/cancel", {method: "POST", headers: TOKEN}).then((answer) => answer.json())
   .then((answer) => answer.code)
 """
-
-
-@pytest.fixture
-def api(dsn):
-    with serving(dsn) as running:
-        yield running
-
-
-@pytest.fixture
-def tab(api, open_tab):
-    tab = open_tab(api.port)
-    tab.look_as(DESKTOP)
-    return tab
 
 
 def log_in(tab, key):

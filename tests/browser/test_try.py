@@ -29,13 +29,6 @@ def api(dsn, inbox):
         yield running
 
 
-@pytest.fixture
-def tab(api, open_tab):
-    tab = open_tab(api.port)
-    tab.look_as(DESKTOP)
-    return tab
-
-
 def send(tab):
     tab.click("#compose .verbs button")
     tab.wait("document.getElementById('said').textContent !== ''")

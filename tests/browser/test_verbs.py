@@ -5,8 +5,6 @@ import json
 import pytest
 
 from tests import ledger
-from tests.browser.tab import DESKTOP
-from tests.integration.api.serving import serving
 from tests.keys import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
@@ -19,19 +17,6 @@ document.querySelector("main").insertAdjacentHTML("beforeend",
 """
 SAID = "document.getElementById('said').textContent"
 DIALOG = "document.querySelector('dialog[open]')"
-
-
-@pytest.fixture
-def api(dsn):
-    with serving(dsn) as running:
-        yield running
-
-
-@pytest.fixture
-def tab(api, open_tab):
-    tab = open_tab(api.port)
-    tab.look_as(DESKTOP)
-    return tab
 
 
 def offer(tab, id):
