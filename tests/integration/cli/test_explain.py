@@ -14,7 +14,7 @@ def url(api):
 
 def test_a_person_reads_sentences_and_the_command_that_would_help(notify, api, db):
     [id] = enqueue(db)
-    settle(db, claim(db), "permanent", code="410")
+    settle(db, claim(db), "permanent", code="400")
     done = notify("explain", "--url", url(api), "--no-json", str(id))
     first, *_ = done.out.splitlines()
     assert first.startswith("It failed at ") and (done.code, done.err) == (0, "")
