@@ -24,6 +24,7 @@ from load.bench import (
     latency,
     memory,
     odd_input,
+    screens,
     snapshot,
     soak,
     starving,
@@ -57,11 +58,12 @@ SCENARIOS: dict[str, Scenario] = {
     "odd-input": odd_input.run,
     "watch-none": watch.run_none,
     "watch-all": watch.run_all,
+    "screens": screens.run,
     "backlog": backlog.run,
     "snapshot": snapshot.run,
     "soak": soak.run,
 }
-LONG = ("backlog", "snapshot", "soak")  # minutes each: only when they are named
+LONG = ("screens", "backlog", "snapshot", "soak")  # minutes each: only when they are named
 
 
 def main() -> int:
