@@ -59,6 +59,8 @@ class Figures:
         show.default_rows.set(vitals.notifications_in_default, "notifications")
         show.default_rows.set(vitals.attempts_in_default, "attempts")
         show.watch_faults.set(await self._store.watch_faults())
+        pause_age = await self._store.oldest_pause_age()
+        show.oldest_pause.set(pause_age.total_seconds() if pause_age else 0)
 
     async def read_redis(self, offering: Offering) -> None:
         """Read whether Redis does what we need, and its memory; renew the lifetime of our keys."""

@@ -27,6 +27,10 @@ select pg_catalog.count(*) from (
   select from notify.watch_faults where at > pg_catalog.clock_timestamp() - interval '30 days'
   limit 1000) as counted
 """
+OLDEST_PAUSE = """
+select pg_catalog.clock_timestamp() - pg_catalog.min(paused_at) from notify.pauses
+where resumed_at is null
+"""
 NOTE_FIGURES = """
 select notify.note_figures(
   %(leader)s, %(queued)s::bigint[], %(quiet)s, %(sending)s, %(is_estimate)s, %(oldest_due_age)s)
@@ -88,6 +92,11 @@ class LeaderStore(Store):
         """Count what watches could not tell in the last 30 days, up to 1000."""
         [(count,)] = await self._tuples(WATCH_FAULTS)
         return cast("int", count)
+
+    async def oldest_pause_age(self) -> timedelta | None:
+        """Say for how long what was paused first has been paused; None: nothing is."""
+        [(age,)] = await self._tuples(OLDEST_PAUSE)
+        return cast("timedelta | None", age)
 
     async def turn_keys(self) -> None:
         """Forget the idempotency keys whose window has passed, if it is time and none is in use."""

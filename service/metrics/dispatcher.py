@@ -128,6 +128,10 @@ class DispatcherMetrics:
             "Statements of the last 30 days whose changes a watch with on_error 'skip' could not "
             "tell, counted up to 1000; notify.watch_faults says why.",
         )
+        self.oldest_pause = factory.reading(
+            "db_oldest_pause_age_seconds",
+            "Since what is paused the longest was paused; 0: nothing is.",
+        )
         self.maintenance_failed = factory.reading(
             "notify_maintenance_failed",
             "1: the step did not do all of its work when it last ran, or waits for somebody's lock;"
@@ -164,6 +168,7 @@ class DispatcherMetrics:
             self.partitions_ahead,
             self.default_rows,
             self.watch_faults,
+            self.oldest_pause,
         )
         self.redis = (self.redis_memory, self.redis_memory_max, self.ready)
 

@@ -43,6 +43,7 @@ DISPATCHER = {
     "db_gauges_are_estimates", "db_oldest_due_age_seconds", "db_gauges_timestamp_seconds",
     "db_notify_queue_usage_ratio", "db_oldest_transaction_age_seconds", "db_xmin_age_transactions",
     "db_dead_tuples", "db_size_bytes", "db_partitions_ahead_days", "db_default_partition_rows",
+    "db_oldest_pause_age_seconds",
     "db_watch_faults",
     "job_last_success_timestamp_seconds", "slo_notifications_total",
     "dispatcher_lead_held_by_stranger", "notify_maintenance_failed",

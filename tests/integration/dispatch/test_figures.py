@@ -15,7 +15,18 @@ from service.errors import DatabaseAway
 from service.metrics import JOBS
 from tests.integration.dispatch.servers import Valkey
 from tests.integration.dispatch.test_running import leader
-from tests.ledger import ago, claim, counted, ended, enqueue, put, redrive, settle
+from tests.ledger import (
+    ago,
+    claim,
+    counted,
+    ended,
+    enqueue,
+    pause,
+    put,
+    redrive,
+    resume,
+    settle,
+)
 from tests.waiting import wait_for
 
 LEAD = "select pg_try_advisory_lock(1852798057, 2) as is_ours"
@@ -61,6 +72,18 @@ def test_what_cannot_be_read_any_more_becomes_unknown_and_comes_back(
         assert not is_unknown(driven, other, **labels_of_other)
         rename(db, "gone", function)
         wait_for(lambda: not is_unknown(driven, metric, **labels))
+
+
+def test_it_shows_for_how_long_something_has_been_paused(db, driven):
+    forgotten = pause(db, "channel", "email")
+    db.execute("update notify.pauses set paused_at = paused_at - interval '2 days'")
+    pause(db, "channel", "log")
+    with driven.running():
+        wait_for(lambda: driven.metric("db_oldest_pause_age_seconds") > 86400)
+        resume(db, forgotten)
+        wait_for(lambda: 0 < driven.metric("db_oldest_pause_age_seconds") < 86400)
+        db.execute("update notify.pauses set resumed_at = now()")
+        wait_for(lambda: driven.metric("db_oldest_pause_age_seconds") == 0)
 
 
 def test_one_miss_changes_nothing(db, driven):
