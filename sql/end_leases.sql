@@ -3,7 +3,8 @@
 -- End the attempts whose lease has passed, as reap() says. A batch that the database refuses is halved until
 -- the row at fault is alone.
 --
--- Moves    as reap() says; one whose attempt note_refused() wrote down as that ended: sent, expired, failed, or queued.
+-- Moves    as reap() says; one whose attempt note_refused() wrote down as that ended: sent, expired, failed, or queued;
+--          then its wait is that of retry_in(), without the schedule and what the receiver asked for, which nobody kept.
 --          A refused row stays sending; its lease is put off for a minute if the database allows it, with PostgreSQL's
 --          message in last_error
 -- Args     p_ids uuid[], locked by the caller; p_ends timestamptz: after it no batch is halved
@@ -48,26 +49,35 @@ begin
       group by a.notification_id
     ),
     noted as materialized (
-      select a.notification_id as id, a.attempt, a.worker as claimed_by, a.outcome, a.code, a.excerpt
+      select a.notification_id as id, a.attempt, a.worker as claimed_by, a.outcome, a.code, a.excerpt, a.counted
       from notify.attempts a
       where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi
     ),
-    ended as materialized (
-      select n.id, n.attempt, n.lease_until, n.claimed_by, n.channel, n.priority,
+    timed as materialized (
+      select n.id, n.attempt, n.max_attempts, n.expires_at, n.lease_until, n.claimed_by, n.channel, n.priority,
         notify.age(v_now, n.created_at, n.send_at) as age,
-        k.outcome, k.code, k.excerpt,
-        case when k.outcome in ('sent', 'expired') then k.outcome
-          when k.outcome is distinct from 'permanent' and n.attempt < n.max_attempts then 'queued'
-          else 'failed' end as status,
-        case when n.last_error_code = 'lease_expired' then v_now + notify.backoff(
-          coalesce(t.attempts, 0), v_apart, v_apart_max, null) else v_now end as next_due_at
+        k.outcome, k.code, k.excerpt, coalesce(k.counted, true) as is_counted,
+        case when k.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
+          then v_now + notify.retry_in(k.outcome, k.counted, coalesce(t.attempts, 0), null, null)
+          when n.last_error_code = 'lease_expired'
+          then v_now + notify.backoff(coalesce(t.attempts, 0), v_apart, v_apart_max, null)
+          else v_now end as next_due_at
       from notify.notifications n left join tried t using (id) left join noted k using (id, attempt, claimed_by)
       where n.id = any (v_ids) and n.id between v_lo and v_hi
         and n.status = (select v_sending) and n.lease_until < v_now
     ),
+    ended as materialized (
+      select t.*,
+        case when t.outcome in ('sent', 'expired') then t.outcome
+          when t.outcome = 'permanent' or t.is_counted and coalesce(t.attempt >= t.max_attempts, true) then 'failed'
+          when t.outcome is not null and t.expires_at <= t.next_due_at then 'expired'
+          else 'queued' end as status
+      from timed t
+    ),
     moved as (
       update notify.notifications n set
         status = e.status,
+        max_attempts = case when e.is_counted then n.max_attempts else n.max_attempts + 1 end,
         due_at = case when e.status = 'queued' then e.next_due_at else n.due_at end,
         settled_at = case when e.status = 'queued' then null else v_now end,
         lease_until = null,

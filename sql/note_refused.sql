@@ -12,15 +12,18 @@
 -- Caller   settle_each()
 create or replace function notify.note_refused(
   p_id uuid, p_attempt integer, p_outcome text, p_code text, p_excerpt text, p_started_ago_ms integer,
-  p_took_ms integer, p_worker text, p_error text) returns void
+  p_took_ms integer, p_worker text, p_patience interval, p_error text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   begin
-    insert into notify.attempts (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker)
+    insert into notify.attempts
+      (notification_id, attempt, started_at, took_ms, outcome, code, excerpt, worker, counted)
     select p_id, p_attempt, clock_timestamp() - p_started_ago_ms * interval '1 millisecond', p_took_ms, p_outcome,
-      p_code, left(p_excerpt, 500), p_worker
-    where exists (
-      select from notify.notifications n where n.id = p_id and n.attempt = p_attempt and n.status = 'sending')
+      p_code, left(p_excerpt, 500), p_worker,
+      p_outcome not in ('throttled', 'unreachable', 'deferred')
+        or coalesce(n.first_claimed_at <= clock_timestamp() - p_patience, p_patience <= '0')
+    from notify.notifications n
+    where n.id = p_id and n.attempt = p_attempt and n.status = 'sending'
     on conflict do nothing;
   exception when others or assert_failure then
     null;
@@ -38,5 +41,5 @@ begin
 end
 $$;
 
-comment on function notify.note_refused(uuid, integer, text, text, text, integer, integer, text, text) is
+comment on function notify.note_refused(uuid, integer, text, text, text, integer, integer, text, interval, text) is
   'note_refused(p_id, p_attempt, ...) -> nothing';

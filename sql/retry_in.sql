@@ -10,7 +10,7 @@
 --          deferred: 1, 2, 4, 8, 15 min with jitter, but no less than p_asked.
 --          throttled, unreachable: p_asked, but at least 1 s; without it from 1 or 2 s to 1 min with jitter.
 --          A p_asked of more than an hour counts as an hour
--- Caller   settle()
+-- Caller   settle(), end_leases()
 create or replace function notify.retry_in(
   p_outcome text, p_is_counted boolean, p_ended integer, p_schedule jsonb, p_asked interval)
 returns interval

@@ -44,7 +44,7 @@ begin
   if v_half = 0 then
     if not v_is_passing then
       perform notify.note_refused(p_ids[1], p_attempts[1], p_outcomes[1], p_codes[1], p_excerpts[1],
-        p_started_ago_ms[1], p_took_ms[1], p_worker, v_error);
+        p_started_ago_ms[1], p_took_ms[1], p_worker, p_patience, v_error);
     end if;
     return query
     select p_ids[1], p_attempts[1], case when v_is_passing then 'locked' else 'refused' end,

@@ -13,12 +13,12 @@ from service.model import Channel
 MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
 REDRIVE = {
     "look_max": 100_000, "after": None, "ids": None, "channel": None, "code": None,
-    "reference": None, "producer": None, "recipient": None, "destination": None, "from": None,
+    "reference": None, "producer": None, "recipients": None, "destination": None, "from": None,
     "until": None, "limit": 1000, "attempts": 4, "rate": 100.0, "dry_run": False,
 }  # fmt: skip
 CANCEL = {
     "look_max": 100_000, "after": None, "channel": None, "producer": None, "reference": None,
-    "recipient": None, "destination": None, "from": None, "until": None, "limit": 1000,
+    "recipients": None, "destination": None, "from": None, "until": None, "limit": 1000,
     "dry_run": False,
 }  # fmt: skip
 SETTLED = ("sent", "failed", "cancelled", "expired")
@@ -184,11 +184,13 @@ def settle_each(
     ).fetchall()
 
 
-def note_refused(db: Connection[Any], claimed: Any, outcome: str = "sent") -> None:
+def note_refused(
+    db: Connection[Any], claimed: Any, outcome: str = "sent", *, patience: str = "1 hour"
+) -> None:
     """Write down an attempt whose notification could not be moved."""
     db.execute(
-        "select notify.note_refused(%s, %s, %s, '200', null, 20, 10, 'w:1', 'no')",
-        [claimed.id, claimed.attempt, outcome],
+        "select notify.note_refused(%s, %s, %s, '200', null, 20, 10, 'w:1', %s, 'no')",
+        [claimed.id, claimed.attempt, outcome, patience],
     )
 
 

@@ -78,3 +78,38 @@ def test_what_could_not_be_settled_becomes_what_its_attempt_came_to(db, outcome,
     assert [a.outcome for a in attempts_of(db, odd)] == [outcome]
     error = (None, None) if outcome == "sent" else ("200", None)
     assert (row(db, odd).last_error_code, row(db, odd).last_error) == error
+
+
+def noted(db, outcome, max_attempts=1, **more):
+    """Let an attempt have ended whose settle was refused; gives the row, whose lease has passed."""
+    [id] = enqueue(db, max_attempts=max_attempts)
+    [claimed] = claim(db, [id], lease="-1 second")
+    ledger.note_refused(db, claimed, outcome, **more)
+    return id
+
+
+@pytest.mark.parametrize("outcome", ["throttled", "unreachable", "deferred"])
+def test_an_answer_that_does_not_count_costs_no_attempt_even_if_its_settle_was_refused(db, outcome):
+    id = noted(db, outcome)
+    assert [(t.id, t.status) for t in reap(db)] == [(id, "queued")]
+    assert row(db, id).max_attempts == 2
+    assert row(db, id).due_at > ago(db, "0")
+    assert [a.counted for a in attempts_of(db, id)] == [False]
+
+
+def test_beyond_the_patience_it_counts(db):
+    id = noted(db, "throttled", patience="0")
+    assert [(t.id, t.status) for t in reap(db)] == [(id, "failed")]
+
+
+def test_the_next_try_of_one_whose_settle_was_refused_waits_as_others_do(db):
+    id = noted(db, "temporary", max_attempts=4)
+    reap(db)
+    wait = row(db, id).due_at - ago(db, "0")
+    assert 50 < wait.total_seconds() < 70
+
+
+def test_one_whose_next_try_would_come_too_late_expires(db):
+    id = noted(db, "temporary", max_attempts=4)
+    ledger.change(db, id, expires_at=ago(db, "-20 seconds"))
+    assert [(t.id, t.status) for t in reap(db)] == [(id, "expired")]
