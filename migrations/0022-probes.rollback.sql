@@ -1,1 +1,1 @@
-drop table notify.probes;
+drop table if exists notify.probes;

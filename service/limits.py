@@ -11,6 +11,7 @@ NESTING_MAX = 64  # levels of arrays and objects in a payload
 DIGITS_MAX = 4300  # of an integer: Python reads no longer ones, nor do many others
 PRODUCER_MAX_CHARS = 63  # as many as a role's name has
 RECIPIENT_MAX_CHARS = 2048
+CANCEL_AT_ONCE_MAX = 10_000  # an UPDATE of more may take longer than the API waits for
 DESTINATION_MAX_CHARS = 300  # an origin: its scheme, a host of 253 and its port; or a domain
 REFERENCE_MAX_CHARS = 255
 IDEMPOTENCY_KEY_MAX_CHARS = 255

@@ -103,7 +103,7 @@ class Standing:
     producer: str | None
     status: str
     attempt: int
-    due_at: datetime
+    due_at: datetime | None  # None: it is paused
     settled_at: datetime | None
     emptied_at: datetime | None
     first_claimed_at: datetime | None
@@ -123,7 +123,7 @@ class Pause:
     paused_by: str
     paused_at: datetime
     resumed_at: datetime | None  # since then, those that waited come back
-    waiting: int
+    waiting: int | None  # None: enough was counted for newer pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,7 @@ class Search:
     channel: str | None = None
     reference: str | None = None
     recipient: str | None = None
+    destination: str | None = None  # as notify.destination_of() spells it
     last_error_code: str | None = None
     worker: str | None = None  # the beginning of its name: who sends it, or sent it once
     created_from: datetime | None = None

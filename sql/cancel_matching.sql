@@ -5,8 +5,9 @@
 -- Moves    queued -> cancelled
 -- Args     p_look_max, the most rows to look at, and as many again where more is queued than that: each range of
 --          days that is opened counts as 500 of them (in a long ledger it opens at most two ranges);
---          p_after uuid, the cursor (null: from the oldest on); p_channel, p_producer, p_reference, p_recipient,
---          p_destination (as destination_of() spells it) text; p_from and p_until timestamptz, of created_at,
+--          p_after uuid, the cursor (null: from the oldest on); p_channel, p_producer, p_reference text;
+--          p_recipients text[], spellings of one recipient, compared as find_person() does; p_destination text, as
+--          destination_of() spells it; p_from and p_until timestamptz, of created_at,
 --          without the end: each narrows the search, null does not. p_limit rows; p_dry_run: change nothing
 -- Returns  (matched, cancelled, more, following): how many queued ones match, up to p_limit; how many of them were
 --          called off (others were locked, or refused by a trigger: a warning names them); whether the limits left
@@ -21,7 +22,7 @@
 --          destination_of() costs more than all else: who gives p_destination gives a smaller p_look_max
 -- Caller   ApiStore.cancel_matching
 create or replace function notify.cancel_matching(
-  p_look_max integer, p_after uuid, p_channel text, p_producer text, p_reference text, p_recipient text,
+  p_look_max integer, p_after uuid, p_channel text, p_producer text, p_reference text, p_recipients text[],
   p_destination text, p_from timestamptz, p_until timestamptz, p_limit integer, p_dry_run boolean)
 returns table (matched integer, cancelled integer, more boolean, following uuid)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
@@ -35,6 +36,7 @@ declare
   -- An id is within a day of its created_at (see unmet_rule): so these times bound the days to read.
   v_from uuid := notify.id_floor(date_trunc('day', greatest(p_from - interval '1 day', v_after_at), 'UTC'));
   v_until uuid := notify.id_floor(date_trunc('day', least('9999-01-01Z', p_until) + interval '2 days', 'UTC'));
+  v_in_any_case constant text[] := array(select lower(r) from unnest(p_recipients) as r);
   v_left integer := p_look_max;
   v_opened_max integer := case when notify.is_long() then 2 else 1000 end;
   v_ids uuid[] := '{}';
@@ -64,7 +66,8 @@ begin
         select n.id, (p_after is null or n.id > p_after)
           and (p_channel is null or n.channel = p_channel)
           and (p_producer is null or coalesce(n.producer = p_producer, false))
-          and (p_recipient is null or n.recipient = p_recipient)
+          and (p_recipients is null or n.recipient = any (p_recipients)
+            or n.channel = 'email' and lower(n.recipient) = any (v_in_any_case))
           and (p_from is null or n.created_at >= p_from)
           and (p_until is null or n.created_at < p_until)
           and (p_destination is null or coalesce(notify.destination_of(n.channel, n.recipient) = p_destination, false))
@@ -88,7 +91,8 @@ begin
       select n.id, n.status = 'queued'
         and (p_channel is null or n.channel = p_channel)
         and (p_producer is null or coalesce(n.producer = p_producer, false))
-        and (p_recipient is null or n.recipient = p_recipient)
+        and (p_recipients is null or n.recipient = any (p_recipients)
+            or n.channel = 'email' and lower(n.recipient) = any (v_in_any_case))
         and (p_from is null or n.created_at >= p_from)
         and (p_until is null or n.created_at < p_until)
         and (p_destination is null or coalesce(notify.destination_of(n.channel, n.recipient) = p_destination, false))
@@ -133,5 +137,5 @@ begin
 end
 $$;
 
-comment on function notify.cancel_matching(integer, uuid, text, text, text, text, text, timestamptz, timestamptz,
+comment on function notify.cancel_matching(integer, uuid, text, text, text, text[], text, timestamptz, timestamptz,
   integer, boolean) is 'cancel_matching(p_look_max, p_after, p_channel, p_producer, ...) -> one row';

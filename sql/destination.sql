@@ -6,7 +6,7 @@
 -- Returns  (minute, sends, failures, p50_ms, p99_ms, last_code), none missing; the minute under way comes last, and is not
 --          counted before it is over. p50_ms, p99_ms null: nothing was sent
 -- Plan     destination_minutes by its key, once for each minute
--- Caller   FigureStore.destination
+-- Caller   FigureStore.minutes
 create or replace function notify.destination(p_channel text, p_destination text)
 returns table (minute timestamptz, sends integer, failures integer, p50_ms double precision, p99_ms double precision,
   last_code text)

@@ -1,8 +1,10 @@
--- destinations(p_limit) -> up to p_limit rows
+-- destinations(p_limit, p_find, p_is_kept, p_channel, p_name) -> up to p_limit rows
 --
 -- Show what each destination took in the last hour, the busiest first, and what workers keep back from it now.
 --
--- Args     p_limit integer, at most 200: of a thousand the sums of their histograms would take 300 ms
+-- Args     p_limit integer, at most 200: of a thousand the sums of their histograms would take 300 ms. Each of the others
+--          narrows it: p_find text, which a name contains in any case (null: any); p_is_kept, only what is kept back;
+--          p_channel, p_name text: of this channel, with this name (null: any)
 -- Returns  (channel, destination, sends, failures, per_min, p50_ms, p99_ms, last_code, last_failed_at, state, state_since,
 --          state_until, state_code). destination '': the others of its channel, and of email also the mail server of
 --          all. per_min: since its first minute of the hour. state: the gravest of those that living workers tell of a
@@ -10,8 +12,10 @@
 -- Note     A minute is there about 20 s after it was over
 -- Plan     destination_minutes by its key, an hour of it, twice; workers and destination_state, which are small. With 1000
 --          destinations in each of 120 minutes 100 rows take 40 ms
--- Caller   FigureStore.destinations
-create or replace function notify.destinations(p_limit integer)
+-- Caller   FigureStore.destinations, FigureStore.destination
+create or replace function notify.destinations(
+  p_limit integer, p_find text default null, p_is_kept boolean default false, p_channel text default null,
+  p_name text default null)
 returns table (channel text, destination text, sends bigint, failures bigint, per_min double precision,
   p50_ms double precision, p99_ms double precision, last_code text, last_failed_at timestamptz,
   state text, state_since timestamptz, state_until timestamptz, state_code text)
@@ -27,15 +31,20 @@ begin
     select m.channel::text, m.destination::text, sum(m.sends) as sends, sum(m.failures) as failures, min(m.minute) as begun
     from notify.destination_minutes m
     where m.minute > v_from and m.minute <= v_now
+      and (p_find is null or position(lower(p_find) in lower(m.destination)) > 0)
+      and (p_channel is null or m.channel = p_channel) and (p_name is null or m.destination = p_name)
     group by 1, 2
   ), kept as (
     select distinct on (d.channel, d.destination) d.channel::text, d.destination::text, d.state, d.since, d.until, d.code
     from notify.destination_state d
     join notify.workers w on w.worker = d.worker and w.beat_at > v_now - interval '30 seconds'
     where d.url_hash = ''
+      and (p_find is null or position(lower(p_find) in lower(d.destination)) > 0)
+      and (p_channel is null or d.channel = p_channel) and (p_name is null or d.destination = p_name)
     order by d.channel, d.destination, array_position('{breaker,pace,name,share}'::text[], d.state::text), d.since
   ), listed as materialized (
     select * from counted c full join kept k using (channel, destination)
+    where k.state is not null or not p_is_kept
     order by c.sends desc nulls last, channel, destination
     limit least(p_limit, 200)
   ), took as (
@@ -58,4 +67,5 @@ begin
 end
 $$;
 
-comment on function notify.destinations(integer) is 'destinations(p_limit) -> up to p_limit rows';
+comment on function notify.destinations(integer, text, boolean, text, text) is
+  'destinations(p_limit, p_find, p_is_kept, p_channel, p_name) -> up to p_limit rows';

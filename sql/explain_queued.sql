@@ -29,16 +29,16 @@ begin
     return query select 'expires', 'Its time has passed at ' || notify.moment(p_row.expires_at)
       || ': when a worker takes it, it becomes expired and is not sent.', p_row.expires_at, null::text;
   end if;
-  if p_row.last_error_code = 'refused' then
-    return query select 'refused', 'PostgreSQL refused to move it: a trigger or a constraint that is not ours is in the'
-      ' way. It is tried again each minute.', nullif(greatest(p_row.due_at, v_now), v_now),
-      'notify status ' || p_row.id;
-  end if;
   return query select * from notify.explain_paused(p_row);
   if found then
     return query select 'expires', 'If it is not sent by ' || notify.moment(p_row.expires_at) || ', it expires.',
       p_row.expires_at, null::text where p_row.expires_at > v_now;
     return;
+  end if;
+  if p_row.last_error_code = 'refused' then
+    return query select 'refused', 'PostgreSQL refused to move it: a trigger or a constraint that is not ours is in the'
+      ' way. It is tried again each minute.', nullif(greatest(p_row.due_at, v_now), v_now),
+      'notify status ' || p_row.id;
   end if;
   return query select * from notify.explain_parked(p_row);
   v_is_kept := found;

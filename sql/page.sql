@@ -4,12 +4,13 @@
 -- empty though it is not the last.
 --
 -- Args     Each of these narrows the search, null does not: p_producer, p_status, p_channel, p_reference text;
---          p_recipients text[], spellings of one recipient, compared as find_person() does; p_code text,
---          last_error_code; p_worker text, the beginning of the name of who sends it now or of an attempt's
---          worker; p_from and p_until timestamptz, of created_at, without the end. p_before uuid, the cursor
---          (null: from the newest on); p_limit rows; p_look_max, the most rows to look at: each range of days that
---          is opened counts as 500 of them; with p_worker they count as 4 each, else those of a rarer end as 2,
---          as they take so much longer. In a long ledger it opens at most two ranges
+--          p_recipients text[], spellings of one recipient, compared as find_person() does; p_destination text, as
+--          destination_of() spells it; p_code text, last_error_code; p_worker text, the beginning of the name of who
+--          sends it now or of an attempt's worker; p_from and p_until timestamptz, of created_at, without the end.
+--          p_before uuid, the cursor (null: from the newest on); p_limit rows; p_look_max, the most rows to look at:
+--          each range of days that is opened counts as 500 of them; with p_worker or p_destination they count as 4
+--          each, else those of a rarer end as 2, as they take so much longer. In a long ledger it opens at most two
+--          ranges
 -- Returns  (ids, following, looked, back_to): the ids, newest first; the cursor for the next call, null at the end;
 --          how many rows were looked at; the time of the cursor, back to which all were
 -- Plan     backwards in the order of ids, one range of stretches() after the other: notifications_reference for a
@@ -23,8 +24,8 @@
 --          The other two are for processes of the deploys before
 -- Caller   ApiStore.page
 create or replace function notify.page(
-  p_producer text, p_status text, p_channel text, p_reference text, p_recipients text[], p_code text,
-  p_worker text, p_from timestamptz, p_until timestamptz, p_before uuid, p_limit integer, p_look_max integer)
+  p_producer text, p_status text, p_channel text, p_reference text, p_recipients text[], p_destination text,
+  p_code text, p_worker text, p_from timestamptz, p_until timestamptz, p_before uuid, p_limit integer, p_look_max integer)
 returns table (ids uuid[], following uuid, looked integer, back_to timestamptz)
 language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
@@ -53,14 +54,14 @@ begin
   ids := '{}';
   looked := 0;
   if p_from is not null or p_until is not null or p_recipients is not null or p_worker is not null
-    or v_by_status
+    or p_destination is not null or v_by_status
   then
     v_in_any_case := array(select lower(r) from unnest(p_recipients) as r);
     v_from := notify.id_floor(coalesce(p_from - interval '10 minutes', '-infinity'));
     if isfinite(p_until) then
       v_until := notify.id_floor(p_until + interval '10 minutes');
     end if;
-    if p_worker is not null then
+    if p_worker is not null or p_destination is not null then
       v_left := greatest(v_left / 4, 1);
       v_range_cost := v_range_cost / 4;
     elsif v_by_status then                  -- each is on a page of its own
@@ -90,6 +91,8 @@ begin
           and (p_code is null or coalesce(s.last_error_code = p_code, false))
           and (p_from is null or s.created_at >= p_from)
           and (p_until is null or s.created_at < p_until)
+          and (p_destination is null
+            or coalesce(notify.destination_of(s.channel, s.recipient) = p_destination, false))
           and (p_worker is null or coalesce(starts_with(s.claimed_by, p_worker), false)
             or coalesce((select true from notify.attempts a
               where a.notification_id = s.id and a.notification_id >= v_lo and a.notification_id < v_hi
@@ -125,6 +128,7 @@ begin
         and (p_code is null or coalesce(s.last_error_code = p_code, false))
         and (p_from is null or s.created_at >= p_from)
         and (p_until is null or s.created_at < p_until)
+        and (p_destination is null or coalesce(notify.destination_of(s.channel, s.recipient) = p_destination, false))
         and (p_worker is null or coalesce(starts_with(s.claimed_by, p_worker), false)
           or coalesce((select true from notify.attempts a
             where a.notification_id = s.id and a.notification_id >= v_lo and a.notification_id < v_hi
@@ -160,7 +164,7 @@ begin
 end
 $$;
 
-comment on function notify.page(text, text, text, text, text[], text, text, timestamptz, timestamptz, uuid,
+comment on function notify.page(text, text, text, text, text[], text, text, text, timestamptz, timestamptz, uuid,
   integer, integer) is 'page(p_producer, p_status, p_channel, p_reference, p_recipients, ...) -> one row';
 
 create or replace function notify.page(
@@ -169,7 +173,7 @@ create or replace function notify.page(
 returns table (ids uuid[], following uuid)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select p.ids, p.following
-  from notify.page(p_producer, p_status, p_channel, p_reference, null, null, null, null, null, p_before, p_limit,
+  from notify.page(p_producer, p_status, p_channel, p_reference, null, null, null, null, null, null, p_before, p_limit,
     p_look_max) p
 $$;
 
@@ -181,7 +185,7 @@ create or replace function notify.page(
 returns table (ids uuid[], following uuid)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select p.ids, p.following
-  from notify.page(null, p_status, p_channel, p_reference, null, null, null, null, null, p_before, p_limit,
+  from notify.page(null, p_status, p_channel, p_reference, null, null, null, null, null, null, p_before, p_limit,
     p_look_max) p
 $$;
 

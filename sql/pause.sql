@@ -10,6 +10,7 @@
 -- Returns  id bigint, of the pause; is_new boolean: false if it was paused already, and then nothing is changed
 -- Raises   ND009: the kind is unknown, there is no such channel, the name is none, the reason is too long, or 1000
 --          pauses are in force
+-- Note     A notification whose host is spelled beyond ASCII is not covered: only workers know its name in ASCII
 -- Locks    none that a claim waits for. What was claimed before the commit is sent
 -- Plan     pauses_in_force
 -- Caller   PauseStore.pause; operators call it
@@ -39,7 +40,7 @@ declare
     when concat(v_name, p_reason) ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then 'Leave out control characters.' end;
 begin
   if v_fault is not null then
-    raise exception using errcode = 'ND009', message = v_fault;
+    raise exception using errcode = 'ND009', message = v_fault, column = 'name';
   end if;
   if (select count(*) from notify.pauses p where p.resumed_at is null) >= v_most then
     raise exception using errcode = 'ND009', message = format('%s pauses are in force: resume some first.', v_most);

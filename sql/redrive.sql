@@ -8,9 +8,9 @@
 -- Args     p_look_max, the most rows to look at: each range of days that is opened counts as 500 of them (in a
 --          long ledger it opens at most two ranges);
 --          p_after uuid, the cursor (null: from the oldest on); p_ids uuid[]; p_channel, p_code
---          (last_error_code), p_reference, p_producer, p_recipient, p_destination (as destination_of() spells it)
---          text; p_from and p_until timestamptz, of created_at, without the end: each narrows the search, null
---          does not. p_limit rows; p_attempts integer, how many more each
+--          (last_error_code), p_reference, p_producer text; p_recipients text[], spellings of one recipient,
+--          compared as find_person() does; p_destination text, as destination_of() spells it; p_from and p_until
+--          timestamptz, of created_at, without the end: each narrows the search, null does not. p_limit rows; p_attempts integer, how many more each
 --          gets; p_rate, rows per second by which due_at is spread from now on (null: all at once); p_dry_run:
 --          change nothing
 -- Returns  (matched, redriven, expired, more, following): how many failed ones match, up to p_limit; how many
@@ -29,7 +29,7 @@
 -- Caller   ApiStore.redrive
 create or replace function notify.redrive(
   p_look_max integer, p_after uuid, p_ids uuid[], p_channel text, p_code text, p_reference text,
-  p_producer text, p_recipient text, p_destination text, p_from timestamptz, p_until timestamptz,
+  p_producer text, p_recipients text[], p_destination text, p_from timestamptz, p_until timestamptz,
   p_limit integer, p_attempts integer, p_rate double precision, p_dry_run boolean)
 returns table (matched integer, redriven integer, expired integer, more boolean, following uuid)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
@@ -44,6 +44,7 @@ declare
   v_until uuid := notify.id_floor(least('9999-01-01Z',
     greatest('epoch', coalesce(p_until, 'infinity') + interval '1 day')));
   v_asked uuid[] := array(select i from unnest(p_ids) as i where i is not null order by i);
+  v_in_any_case constant text[] := array(select lower(r) from unnest(p_recipients) as r);
   v_left integer := p_look_max;
   v_opened_max integer := case when notify.is_long() then 2 else 1000 end;
   v_ids uuid[] := '{}';
@@ -72,7 +73,8 @@ begin
           and (p_code is null or coalesce(n.last_error_code = p_code, false))
           and (p_reference is null or coalesce(n.reference = p_reference, false))
           and (p_producer is null or coalesce(n.producer = p_producer, false))
-          and (p_recipient is null or n.recipient = p_recipient)
+          and (p_recipients is null or n.recipient = any (p_recipients)
+            or n.channel = 'email' and lower(n.recipient) = any (v_in_any_case))
           and (p_from is null or n.created_at >= p_from)
           and (p_until is null or n.created_at < p_until)
           and (p_destination is null or coalesce(notify.destination_of(n.channel, n.recipient) = p_destination, false)),
@@ -124,5 +126,5 @@ begin
 end
 $$;
 
-comment on function notify.redrive(integer, uuid, uuid[], text, text, text, text, text, text, timestamptz,
+comment on function notify.redrive(integer, uuid, uuid[], text, text, text, text, text[], text, timestamptz,
   timestamptz, integer, integer, double precision, boolean) is 'redrive(p_look_max, p_after, p_ids, p_channel, ...) -> one row';

@@ -9,8 +9,9 @@
 --          is not sent. What has expired is never covered: it is to end
 -- Note     resume() waits for all who set rows aside at this moment, by a lock that they share; who comes while it
 --          waits, or until its commit, sets nothing aside. So no row is left behind for a pause that has ended. Only
---          who has found a row to set aside takes the lock. The destination is worked out only if the recipient has the host of a paused one in
---          it, because that takes 0.2 ms; an address may be spelled in many ways, so for it only names are told apart
+--          who has found a row to set aside takes the lock. The destination is worked out only if the recipient has
+--          the host of a paused one in it, because that takes 3 µs: so one whose host is spelled beyond ASCII is not
+--          covered. An address may be spelled in many ways, so for it only names are told apart
 -- Locks    as put_off(); advisory (1852798057, 4), shared, if it is free, until the transaction ends
 -- Plan     primary key, within the partitions of the ids; pauses
 -- Caller   claim(), set_due_aside()

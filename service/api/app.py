@@ -21,7 +21,7 @@ from service.api.destinations import DestinationsHandler
 from service.api.docs import described, docs_page, docs_policy, go_to_docs, static
 from service.api.door import Door
 from service.api.ends import Ends
-from service.api.enqueue import EnqueueHandler
+from service.api.enqueue import EnqueueHandler, read_body
 from service.api.express import ExpressEnqueue
 from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
@@ -138,7 +138,7 @@ def create_app(
         ("/redrive", operate.redrive, 200, 409),
         ("/destinations/probe", ProbeHandler(reads, metrics).probe, 202, 404),
     ):
-        post(path, limited(verb, lists), *statuses, 503, need=OPERATE)
+        post(path, after_body(limited(verb, lists)), *statuses, 503, need=OPERATE)
     add_pauses(get, post, reads, lists)
     get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)
     add_keys(get, post, KeysHandler(keys, clock), lists)
@@ -181,8 +181,8 @@ def add_pauses(
 
     pauses = PausesHandler(PauseStore(lend))
     get("/pauses", limited(pauses.list, lists), 200, 503, need=OPERATE)
-    post("/pauses", pauses.pause, 200, 201, 503, need=OPERATE)
-    post("/pauses/{id}/resume", pauses.resume, 200, 503, need=OPERATE)
+    post("/pauses", after_body(limited(pauses.pause, lists)), 200, 201, 503, need=OPERATE)
+    post("/pauses/{id}/resume", limited(pauses.resume, lists), 200, 503, need=OPERATE)
 
 
 def waited_for(settings: Settings, reads: ApiStore, direct_url: str | None) -> Ends:
@@ -265,6 +265,17 @@ def limited(handler: Handler, limit: ReadLimit) -> Handler:
     async def wait(request: web.Request) -> web.StreamResponse:
         async with limit.admitted():
             return await handler(request)
+
+    return wait
+
+
+def after_body(handler: Handler) -> Handler:
+    """Make a handler wait for the whole body: who sends it slowly takes no turn meanwhile."""
+
+    @wraps(handler)
+    async def wait(request: web.Request) -> web.StreamResponse:
+        await read_body(request)  # it is kept, and read again by the handler
+        return await handler(request)
 
     return wait
 

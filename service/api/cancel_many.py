@@ -10,8 +10,8 @@ from service.api.decoding import Body
 from service.api.matching import (
     CURSOR_SENTENCE,
     DRY_RUN_SENTENCE,
+    LIMIT,
     LIMIT_MAX,
-    LIMIT_SENTENCE,
     Filter,
     audited,
     chosen,
@@ -20,7 +20,13 @@ from service.api.matching import (
 )
 from service.api.storable import unstorable
 from service.http.problems import Fault
+from service.limits import CANCEL_AT_ONCE_MAX
 from service.model import Choice
+
+LIMIT_SENTENCE = (
+    f"Use 1 to {LIMIT_MAX}; {LIMIT} if left out, {LIMIT_MAX} for a dry run. One call moves"
+    f" {CANCEL_AT_ONCE_MAX} at most: go on with `next`."
+)
 
 
 class CancelFilter(Filter, kw_only=True):
@@ -43,7 +49,8 @@ class CancelMany(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def limit_or_default(self) -> int:
         """Return how many may be called off at most."""
-        return limit_or_default(self.limit, self.dry_run)
+        most = limit_or_default(self.limit, self.dry_run)
+        return most if self.dry_run else min(most, CANCEL_AT_ONCE_MAX)
 
     def detail(self) -> dict[str, Any]:
         """Return what the audit keeps of it."""

@@ -20,7 +20,9 @@ from service.model import Channel
 from service.names.origin import origin
 
 LIMIT = 1000
-LIMIT_MAX = 100_000  # takes a second; also the limit of a dry run that names none
+LIMIT_MAX = (
+    100_000  # also the limit of a dry run that names none; to redrive so many takes a second
+)
 LIMIT_SENTENCE = f"Use 1 to {LIMIT_MAX} at once; {LIMIT} if left out, {LIMIT_MAX} for a dry run."
 CURSOR_SENTENCE = "Give the `next` of the answer before, to go on from there."
 DRY_RUN_SENTENCE = "Use true to count them and to change nothing."
@@ -40,7 +42,7 @@ class Filter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = None
     recipient: Annotated[
         Annotated[str, Meta(min_length=1, max_length=RECIPIENT_MAX_CHARS)] | None,
-        Meta(description="As it is stored, whole."),
+        Meta(description="Whole; of a mail in any spelling, of others as it was given."),
     ] = None
     destination: Annotated[
         Annotated[str, Meta(min_length=1, max_length=DESTINATION_MAX_CHARS)] | None,

@@ -205,7 +205,8 @@ def paths(to_enqueue: Examples, now: datetime) -> dict[str, Any]:
                 OPERATE, "pause", "Pause a destination, a channel or a producer",
                 (404, *BODY_PROBLEMS),
                 {"201": answer("It is paused: what it covers is not sent from now on. What was "
-                               "being sent still is.", "PauseView"),
+                               "being sent still is, and so is what names the host of a paused "
+                               "destination in letters beyond ASCII.", "PauseView"),
                  "200": answer("It was paused already, and stays as it is.", "PauseView")},
                 requestBody={"required": True, "content": {"application/json": {
                     "schema": ref("NewPause"), "examples": examples.pausing()}}})},

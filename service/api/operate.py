@@ -1,7 +1,7 @@
 """What operators do: cancel one or all that match, redrive, send again.
 
-The audit keeps what was asked for. Of many it keeps, in the same row and the same commit, how many
-were moved: so nothing moves that is not written down, and each use is read in one place.
+The audit keeps what was asked for and, in the same row and the same commit, how many were moved: so
+nothing moves that is not written down, and each use is read in one place.
 """
 
 from dataclasses import asdict
@@ -57,18 +57,15 @@ class OperateHandler:
         id, caller = notification_id(request), caller_of(request)
         if not sees_all(caller):
             await self._refuse_unless_own(id, caller)
-        await self._store.record_use(
-            caller.producer or ANYBODY, caller.key_id, "cancel", {"id": str(id)}
-        )
         traces = await self._store.trace_ids([id])  # before: what was cancelled is not unsaid
         try:
-            results = await self._store.cancel([id])
+            result = await self._store.cancel(id, used(caller, "cancel", {"id": str(id)}))
         except Refused as refusal:
             raise refused(refusal) from None
-        if not results:
+        if result is None:
             raise Problem("notification_not_found")
-        self._rows.labels("cancel").inc(results[0].was_cancelled)
-        return json_response(cancellation(results[0], traces.get(id)))
+        self._rows.labels("cancel").inc(result.was_cancelled)
+        return json_response(cancellation(result, traces.get(id)))
 
     async def _refuse_unless_own(self, id: UUID, caller: Caller) -> None:
         """Raise Problem unless a notification is what its caller sent, or could have sent."""
@@ -119,11 +116,6 @@ class OperateHandler:
         if not asked.dry_run:
             logger.info("cancelled_matching", **logged(asked.filter), **counts)
         return json_response(CancelReport(next=following, **counts))
-
-    async def _record(self, request: web.Request, verb: str, detail: dict[str, Any]) -> None:
-        """Write into the audit what is asked for, before it is done."""
-        use = used(caller_of(request), verb, detail)
-        await self._store.record_use(use.actor, use.key_id, use.verb, use.detail)
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Answer 200 with the counts, also when nothing matched."""

@@ -74,7 +74,8 @@ class PausesHandler:
                 asked.kind, asked.name, asked.channel, asked.reason, who(request)
             )
         except Refused as error:
-            raise invalid([Fault("invalid_field", str(error), "/name")]) from error
+            pointer = f"/{error.column}" if error.column else None
+            raise invalid([Fault("invalid_field", str(error), pointer)]) from error
         if is_new:
             logger.info("paused", pause=id, kind=str(asked.kind))
         pauses = await self._pauses.list(id)

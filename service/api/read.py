@@ -14,6 +14,7 @@ from aiohttp import web
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all, sees_payloads
 from service.api.decoding import Timestamp
+from service.api.matching import spelled
 from service.api.redrive import CODE_MAX_CHARS
 from service.api.views import (
     AttemptView,
@@ -28,7 +29,12 @@ from service.api.views import (
 from service.http.problems import Problem
 from service.http.query import Parameters, parameters
 from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
-from service.limits import PRODUCER_MAX_CHARS, RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
+from service.limits import (
+    DESTINATION_MAX_CHARS,
+    PRODUCER_MAX_CHARS,
+    RECIPIENT_MAX_CHARS,
+    REFERENCE_MAX_CHARS,
+)
 from service.logs.logs import masked
 from service.model import Channel, Found, Notification, Search, Status
 from service.text.checks import CONTROL
@@ -143,7 +149,10 @@ def own_words(recipient: str, code: str | None, text: str | None) -> str | None:
     """
     if not text or (code and code.isdigit()):
         return None
-    return re.sub(re.escape(recipient), lambda _: masked(recipient), text, flags=re.IGNORECASE)
+    found = re.escape(recipient)
+    if recipient.isalnum():  # a word, which may be part of another
+        found = rf"(?<!\w){found}(?!\w)"
+    return re.sub(found, lambda _: masked(recipient), text, flags=re.IGNORECASE)
 
 
 def notification_id(request: web.Request) -> UUID:
@@ -215,6 +224,11 @@ def text_sentence(longest: int) -> str:
     return f"Give 1 to {longest} characters, without control characters, once."
 
 
+def destination(text: str) -> str:
+    """Parse an origin, or the domain of mails."""
+    return spelled(text_of(DESTINATION_MAX_CHARS)(text))
+
+
 def time(text: str) -> datetime:
     """Parse a time of RFC 3339 with an offset."""
     if len(text) > TIME_MAX_CHARS:
@@ -232,15 +246,18 @@ def uuid(text: str) -> UUID:
 TEXTS = {
     "reference": REFERENCE_MAX_CHARS,
     "recipient": RECIPIENT_MAX_CHARS,
+    "destination": DESTINATION_MAX_CHARS,
     "last_error_code": CODE_MAX_CHARS,
     "worker": WORKER_MAX_CHARS,
     "producer": PRODUCER_MAX_CHARS,
 }
+DESTINATION = "Give the origin of webhooks, such as https://example.org, or a mail domain, once."
 TIME = "Give RFC 3339 with an offset, such as 2030-01-31T12:00:00Z, once."
 PARAMETERS: Parameters = {
     "status": (f"Give one of {', '.join(Status)}, once.", Status),
     "channel": (f"Give one of {', '.join(Channel)}, once.", Channel),
     **{name: (text_sentence(longest), text_of(longest)) for name, longest in TEXTS.items()},
+    "destination": (DESTINATION, destination),
     "created_from": (TIME, time),
     "created_until": (TIME, time),
     "limit": (f"Give a number from 1 to {PAGE_ROWS_MAX}, once; {PAGE_ROWS} if left out.", limit),

@@ -273,8 +273,8 @@ class PauseView(msgspec.Struct, frozen=True, kw_only=True):
     """What is paused, since when, and why.
 
     `channel`: of a destination. `waiting`: notifications that are queued and would be sent by now;
-    exact up to 10,000, where it stays. `resumed_at`: since then they come back; when the last one
-    has, the pause leaves the list.
+    exact up to 10,000, where it stays, and null when 100,000 were counted for newer ones.
+    `resumed_at`: since then they come back; when the last one has, the pause leaves the list.
     """
 
     id: int
@@ -285,7 +285,7 @@ class PauseView(msgspec.Struct, frozen=True, kw_only=True):
     paused_by: str
     paused_at: datetime
     resumed_at: datetime | None
-    waiting: int
+    waiting: int | None
 
 
 class PauseList(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from service.cli.options import entered, spelled
 from service.cli.output import is_json, note, say, show
 from service.cli.reading import an_id, shaped
 from service.errors import ConfigError, NobodyListens, NotifyError
+from service.limits import CANCEL_AT_ONCE_MAX
 
 # Option → field of the filter of POST /cancel, and of POST /redrive.
 FILTER = {
@@ -24,7 +25,6 @@ FILTER = {
 REDRIVE_FILTER = FILTER | {"code": "last_error_code"}
 CANCELLED = ("matched", "cancelled")
 REDRIVEN = ("matched", "redriven", "expired")
-CANCEL_AT_ONCE = 10_000  # an UPDATE of more may take longer than the API waits for
 CHOICES = {"limit": "limit", "dry_run": "dry_run"}
 REDRIVE_CHOICES = CHOICES | {"rate": "rate_per_s"}
 CANCEL_TYPED = spelled(FILTER, "/filter") | spelled(CHOICES)
@@ -87,7 +87,7 @@ def cancel_matching(args: argparse.Namespace, narrowed: dict[str, Any]) -> int:
         args,
         CANCELLED,
         lambda place: client.cancel_many(base, body | place, CANCEL_TYPED),
-        at_once_max=LIMIT_MAX if args.dry_run else CANCEL_AT_ONCE,
+        at_once_max=LIMIT_MAX if args.dry_run else CANCEL_AT_ONCE_MAX,
     )
     printed(args.json, counts, CANCELLED)
     kept = 0 if args.dry_run else counts["matched"] - counts["cancelled"]

@@ -242,6 +242,9 @@ def add_list(commands: Any) -> None:
     page.add_argument("--channel", choices=CHANNELS, metavar="CHANNEL", help=", ".join(CHANNELS))
     page.add_argument("--reference", help="as it was given when they were enqueued")
     page.add_argument("--recipient", help="to whom, as it was given")
+    page.add_argument(
+        "--destination", metavar="ORIGIN", help="such as https://example.org, or a mail domain"
+    )
     page.add_argument("--code", help="the last error's code, such as 503 or lease_expired")
     page.add_argument("--worker", help="who sends it, or sent it: host:pid, or how that begins")
     page.add_argument("--producer", help="who enqueued it")

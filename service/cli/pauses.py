@@ -99,7 +99,8 @@ def line(item: dict[str, Any]) -> str:
     """Describe a pause in a line."""
     since = str(item.get("paused_at"))[:19].replace("T", " ")
     parts = [f"{item.get('id'):>5}", title(item), f"since {since}", f"by {item.get('paused_by')}"]
-    parts.append(f"{item.get('waiting')} wait")
+    if item.get("waiting") is not None:
+        parts.append(f"{item['waiting']} wait")
     if item.get("resumed_at"):
         parts.append("resumed: they come back")
     return "  ".join([*parts, *filter(None, [item.get("reason")])])

@@ -21,6 +21,7 @@ FILTERS = {
     "channel": "channel",
     "reference": "reference",
     "recipient": "recipient",
+    "destination": "destination",
     "code": "last_error_code",
     "worker": "worker",
     "producer": "producer",

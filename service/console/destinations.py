@@ -10,9 +10,11 @@ from aiohttp import web
 
 from service.access.caller import Caller
 from service.api.parts import Parts
+from service.api.read_limit import ReadLimit
+from service.console import places
 from service.console.hour import hour
+from service.console.places import ALIVE, CAN_BE_PROBED, Verb, name_of, path_of
 from service.console.screen import Screen
-from service.console.shared import Shared
 from service.http.problems import Problem
 from service.ledger.connection import Connection
 from service.ledger.destination_store import DestinationStore, Heard, Meaning
@@ -22,14 +24,9 @@ from service.limits import RECIPIENT_MAX_CHARS
 from service.model import Channel, Destination, Pause
 from service.text.printable import printable
 
-PATH = "/console/destinations"
-KNOWN_MAX = 1000  # the busiest of them, which takes ten times as long as those that are listed:
-KEEP_S = 3.0  # all viewers who look for a name share what was read so long ago
 LISTED = 100
 FIND_MAX_CHARS = 255
-ALIVE = timedelta(seconds=30)  # a worker that was not heard of for longer is gone
 OLD = timedelta(minutes=3)  # what each worker counts is there about 20 s after its minute
-CAN_BE_PROBED = ("breaker", "pace", "url")
 BADGES = {
     "breaker": "does not answer",
     "pace": "slowed down",
@@ -78,9 +75,18 @@ class Shown:
         return None if state is None else WHY.get(state, "Workers keep back what is for it.")
 
     @property
-    def can_be_probed(self) -> bool:
-        """Whether a probe could end its state."""
-        return self.figures.state in CAN_BE_PROBED
+    def pause_or_resume(self) -> Verb | None:
+        """The button for its own pause; None: it cannot be paused."""
+        if self.own_pause is not None:
+            return places.resume(self.own_pause)
+        return places.pause(self.figures.channel, self.figures.destination)
+
+    @property
+    def probe(self) -> Verb | None:
+        """The button that has it tried; None: that could not end its state."""
+        if self.figures.state not in CAN_BE_PROBED or self.pauses:
+            return None
+        return places.probe(self.figures.channel, self.figures.destination)
 
     @property
     def own_pause(self) -> Pause | None:
@@ -89,10 +95,10 @@ class Shown:
 
     @property
     def failed_path(self) -> str:
-        """Where Search shows the like of its last failures."""
+        """Where Search shows what failed for good there, and offers to redrive it."""
         found = {"status": "failed", "channel": self.figures.channel}
-        if self.figures.last_code:
-            found["last_error_code"] = self.figures.last_code
+        if self.figures.destination:
+            found["destination"] = self.figures.destination
         return f"/console/search?{urlencode(found)}"
 
 
@@ -103,19 +109,24 @@ class Destinations:
         def lend() -> AbstractAsyncContextManager[Connection]:
             return parts.reads.pool.connection()
 
+        self._turns = ReadLimit(2, 100)
         self._figures = FigureStore(lend)
-        self._known = Shared(lambda: self._figures.destinations(KNOWN_MAX), KEEP_S)
         self._pauses = PauseStore(lend)
         self._destinations = DestinationStore(lend)
 
     async def screen(self, request: web.Request, caller: Caller) -> Screen:
         """Show all of them, or the one that `channel` and `name` say."""
-        if "name" in request.query or "channel" in request.query:
-            return await self._one(request)
-        find = request.query.get("find", "").strip()[:FIND_MAX_CHARS]
+        async with self._turns.admitted():
+            if "name" in request.query or "channel" in request.query:
+                return await self._one(request)
+            return await self._all(request)
+
+    async def _all(self, request: web.Request) -> Screen:
+        """Show the busiest of those that match, one too many to know whether there are more."""
+        find = request.query.get("find", "").strip().replace("\0", "\ufffd")[:FIND_MAX_CHARS]
         is_kept = "kept" in request.query
         heard = await self._destinations.heard()
-        found = await self._found(find, is_kept=is_kept)
+        found = await self._figures.destinations(LISTED + 1, find=find or None, is_kept=is_kept)
         pauses = await self._pauses.list()
         return Screen(
             template="destinations.html",
@@ -125,28 +136,15 @@ class Destinations:
                 "find": find,
                 "is_kept": is_kept,
                 "find_max": FIND_MAX_CHARS,
-                "known_max": KNOWN_MAX,
                 "are_more": len(found) > LISTED,
                 "rows": await self._shown(found[:LISTED], pauses),
                 "pauses": pauses,
                 "name_of": name_of,
                 "path_of": path_of,
+                "resume": places.resume,
+                "waits": places.WAITS,
             },
         )
-
-    async def _found(self, find: str, *, is_kept: bool) -> list[Destination]:
-        """Give those whose name contains a text, the busiest first; of all, one too many.
-
-        `is_kept`: only those that workers keep something back from.
-        """
-        if not find and not is_kept:
-            return await self._figures.destinations(LISTED + 1)
-        return [
-            f
-            for f in await self._known.get()
-            if find.lower() in name_of(f.channel, f.destination).lower()
-            and (f.state is not None or not is_kept)
-        ]
 
     async def _one(self, request: web.Request) -> Screen:
         """Show one destination, also one that nothing was sent to. Raises Problem: it is none."""
@@ -154,15 +152,14 @@ class Destinations:
         if channel not in list(Channel) or len(name) > RECIPIENT_MAX_CHARS or "\0" in name:
             raise Problem("not_found", "Give the channel and the name of a destination.")
         heard = await self._destinations.heard()
-        known = await self._known.get()
-        mine = (f for f in known if (f.channel, f.destination) == (channel, name))
-        figures = next(mine, None) or nothing(channel, name)
-        minutes = await self._destinations.minutes(channel, name)
+        figures = await self._figures.destination(channel, name) or nothing(channel, name)
+        minutes = await self._figures.minutes(channel, name)
         [one] = await self._shown([figures], await self._pauses.list())
         return Screen(
             template="destination.html",
             title=printable(one.name),
-            shows=common(heard, request) | {"one": one, "hour": hour(minutes, heard.now_at)},
+            shows=common(heard, request)
+            | {"one": one, "hour": hour(minutes), "waits": places.what_waits(name)},
         )
 
     async def _shown(self, listed: Sequence[Destination], pauses: Sequence[Pause]) -> list[Shown]:
@@ -172,7 +169,7 @@ class Destinations:
         return [
             Shown(
                 figures=f,
-                pauses=[p for p in pauses if p.resumed_at is None and holds(p, f)],
+                pauses=[p for p in pauses if places.holds(p, f.channel, f.destination)],
                 meaning=meanings.get(f.state_code or f.last_code or ""),
             )
             for f in listed
@@ -194,26 +191,6 @@ def common(heard: Heard, request: web.Request) -> dict[str, object]:
 def is_old(minute: datetime | None, now_at: datetime) -> bool:
     """Return whether the newest figures are from a while ago; nothing sent makes none, too."""
     return minute is not None and now_at - minute > OLD
-
-
-def holds(pause: Pause, figures: Destination) -> bool:
-    """Return whether a pause holds all that goes to a destination."""
-    if pause.kind == "channel":
-        return pause.name == figures.channel
-    is_mine = (pause.channel, pause.name) == (figures.channel, figures.destination)
-    return pause.kind == "destination" and is_mine
-
-
-def path_of(channel: str, destination: str) -> str:
-    """Return the path of the screen of one destination."""
-    return f"{PATH}?{urlencode({'channel': channel, 'name': destination})}"
-
-
-def name_of(channel: str, destination: str) -> str:
-    """Name a destination; an empty one stands for all others, or for the mail server of all."""
-    if destination:
-        return destination
-    return "the mail server, and other domains" if channel == "email" else f"other {channel}s"
 
 
 def nothing(channel: str, name: str) -> Destination:

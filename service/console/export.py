@@ -14,7 +14,7 @@ from aiohttp import web
 
 from service.access.caller import Caller
 from service.access.scopes import sees_payloads
-from service.api.operate import ANYBODY
+from service.api.operate import used
 from service.api.parts import Parts
 from service.api.read import NOTHING, PAGE_ROWS_MAX, permitted, summary
 from service.api.views import Summary
@@ -194,7 +194,8 @@ class Export:
         """Write into the audit what is exported; not whose, which may speak of a person."""
         narrows = {n: "…" if n in PERSONAL else v for n, v in query.items()}
         detail = {"filter": msgspec.to_builtins(narrows)}
-        await self._store.record_use(caller.producer or ANYBODY, caller.key_id, "export", detail)
+        use = used(caller, "export", detail)
+        await self._store.record_use(use.actor, use.key_id, use.verb, use.detail)
 
 
 def cut(written: int, looked: int) -> str:

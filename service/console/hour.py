@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from service.console.chart import GAP, HEIGHT, WIDTH, Bar, bar, height, round_up
-from service.ledger.destination_store import DestinationMinute
+from service.model import DestinationMinute
 
-MINUTES = 60
+MINUTES = 59  # that are over
 PLACE = WIDTH / MINUTES
 
 
@@ -32,17 +31,12 @@ class Hour:
         return sum(m.failures for m in self.minutes)
 
 
-def hour(counted: Sequence[DestinationMinute], now_at: datetime) -> Hour:
-    """Place a bar for each of the last 60 minutes that are over, the oldest first."""
-    ends = now_at.replace(second=0, microsecond=0)
-    by_minute = {m.minute: m for m in counted}
-    minutes = [
-        by_minute.get(at) or DestinationMinute(at, 0, 0)
-        for at in (ends - timedelta(minutes=n) for n in range(MINUTES, 0, -1))
-    ]
-    most = round_up(max(m.sends for m in minutes))
-    bars = [bar for place, m in enumerate(minutes) for bar in bars_of(m, place, most)]
-    return Hour(bars, most, minutes)
+def hour(minutes: Sequence[DestinationMinute]) -> Hour:
+    """Place a bar for each minute that is over, the oldest first; the last one is not."""
+    over = list(minutes[:-1])
+    most = round_up(max((m.sends for m in over), default=0))
+    bars = [bar for place, m in enumerate(over) for bar in bars_of(m, place, most)]
+    return Hour(bars, most, over)
 
 
 def bars_of(minute: DestinationMinute, place: int, most: int) -> list[Bar]:

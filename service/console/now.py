@@ -13,9 +13,10 @@ from service.access.caller import Caller
 from service.access.scopes import sees_all
 from service.api.parts import Parts
 from service.console.chart import chart
+from service.console.places import name_of, path_of, pause, resume
 from service.console.screen import Screen
 from service.console.shared import Shared
-from service.console.troubles import are_old, destination_path, pause, probe, resume, troubles
+from service.console.troubles import are_old, probe, troubles
 from service.doctor.finding import Finding
 from service.doctor.glance import glance
 from service.ledger.doctor_store import DoctorStore
@@ -84,7 +85,12 @@ class Now:
                 "is_examined": findings is not None,
                 "looks": len(findings or ()),
                 "troubles": troubles(
-                    look.standing, at, interval_s, findings or (), look.why_overdue
+                    look.standing,
+                    at,
+                    interval_s,
+                    findings or (),
+                    why_overdue=look.why_overdue,
+                    pauses=look.pauses,
                 ),
                 "leader": look.standing.leader,
                 "beat_at": look.standing.beat_at,
@@ -96,7 +102,8 @@ class Now:
                 "pauses_max": PAUSES_MAX,
                 "waiting_max": WAITING_MAX,
                 "states": STATES,
-                "destination_path": destination_path,
+                "name_of": name_of,
+                "path_of": path_of,
                 "probe": probe,
                 "pause": pause,
                 "resume": resume,

@@ -93,7 +93,9 @@ class Pages:
             if problem.code in NO_KEY and request.method == "GET":
                 return self._to_login(request)
             answer = away() if problem.code == "database_unavailable" else failed(problem)
-        except (DatabaseAway, TookTooLong):
+        except TookTooLong:
+            answer = failed(Problem("overloaded"))
+        except DatabaseAway:
             answer = away()
         except web.HTTPException:
             raise
@@ -122,7 +124,8 @@ class Pages:
             sees_payloads=sees_payloads(caller),
             **screen.shows,
         )
-        response = web.Response(body=html.encode(), status=screen.status, headers=HEADERS)
+        headers = {**screen.headers, **HEADERS}
+        response = web.Response(body=html.encode(), status=screen.status, headers=headers)
         if is_new and cookie is not None:
             begin_session(request, response, cookie)
         return response
@@ -140,6 +143,7 @@ def failed(problem: Problem) -> Screen:
         template="failed.html",
         title=kind.title,
         status=kind.status,
+        headers=problem.headers,
         shows={"kind": kind, "detail": problem.detail},
     )
 

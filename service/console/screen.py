@@ -1,6 +1,6 @@
 """What a screen answers: the name of its template, and what that shows."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ class Screen:
     title: str
     shows: dict[str, Any] = field(default_factory=dict)
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 View = Callable[[web.Request, Caller], Awaitable[Screen | web.StreamResponse]]

@@ -1,37 +1,20 @@
 """What is wrong, in words, with the command, the link or the button that helps. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import urlencode
 
+from service.api.read import own_words
+from service.console import places
+from service.console.places import ALIVE, CAN_BE_PROBED, Verb
 from service.doctor.finding import Finding
-from service.doctor.locks import end_of
 from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
-from service.model import Pause, Sentence
+from service.model import LockHolder, Pause, Sentence
 
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
-ALIVE = timedelta(seconds=30)  # a worker that has not beaten for so long is gone
 DEAD_SHOWN = 3
-CAN_BE_PROBED = ("breaker", "pace", "url")
 SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
-    """A button: a request to the API. `ask`: what is asked before; `done`: what is said after.
-
-    `look`: its class in the style sheet, "" for the one that stands out.
-    """
-
-    name: str
-    url: str
-    done: str
-    body: dict[str, Any] = field(default_factory=dict)
-    ask: str = ""
-    look: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +34,16 @@ def troubles(
     figures_at: datetime | None,
     interval_s: float,
     findings: Sequence[Finding],
+    *,
     why_overdue: Sequence[Sentence] = (),
+    pauses: Sequence[Pause] = (),
 ) -> list[Trouble]:
     """Say what is wrong, what stops most first. `why_overdue`: explain() of the first overdue."""
     return [
         *leader_troubles(standing, figures_at, interval_s),
         *worker_troubles(standing),
         *stuck_troubles(standing.stuck, why_overdue),
-        *dead_troubles(standing.kept_back),
+        *dead_troubles(standing.kept_back, pauses),
         *(
             Trouble(title=f"{f.what[:1].upper()}{f.what[1:]}: {f.found}", text=sentence(f.advice))
             for f in findings
@@ -75,7 +60,8 @@ def leader_troubles(
     if leader is not None and not leader.is_ours:
         yield Trouble(
             title="No dispatcher leads",
-            text=f"Its lock is held by {leader}, which is no dispatcher of ours. Workers look for"
+            text=f"Its lock is held by {leader}, which is no dispatcher of ours: see what it is,"
+            f" and {'roll it back' if leader.pid is None else 'end it in psql'}. Workers look for"
             " what is due themselves, each second, and nobody takes back what dead workers hold.",
             since=figures_at,
             command=end_of(leader),
@@ -89,15 +75,20 @@ def leader_troubles(
             since=figures_at,
             command="notify dispatcher",
         )
-    elif figures_at is not None and are_old(figures_at, standing.now_at, interval_s):
+    elif leader and figures_at and are_old(figures_at, standing.now_at, interval_s):
         yield Trouble(
             title="A dispatcher leads, but counts nothing",
             text=f"It is {leader}, a session of PostgreSQL. The process hangs, is stopped, or one"
-            " of its jobs fails. Its log says which; if it logs nothing, end it and start a"
-            " dispatcher: another one that stands by takes over at once.",
+            " of its jobs fails. Its log says which; if it logs nothing, end that session in psql:"
+            " a dispatcher that stands by takes over at once. If none does, start one.",
             since=figures_at,
-            command="notify dispatcher",
+            command=end_of(leader),
         )
+
+
+def end_of(leader: LockHolder) -> str:
+    """Write the statement that ends a session; "": there is none."""
+    return "" if leader.pid is None else f"select pg_terminate_backend({leader.pid})"
 
 
 def are_old(figures_at: datetime | None, now_at: datetime, interval_s: float) -> bool:
@@ -125,7 +116,7 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
         if row.kind == "refused":
             yield Trouble(
                 title="PostgreSQL refuses to move a notification",
-                text=f"{row.error or 'It does not say why'}: a trigger or a constraint that is not"
+                text=f"{error_of(row)}: a trigger or a constraint that is not"
                 " ours is in the way. Ask its owner. It is tried again each minute; cancel it if"
                 " nobody needs it, and if that is not refused as well.",
                 links=(("See the notification", path_of(row)),),
@@ -147,7 +138,7 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
         if row.kind == "unsettled":
             yield Trouble(
                 title="PostgreSQL refuses to write down what became of a notification",
-                text=f"{row.error or 'It does not say why'}: a trigger or a constraint that is not"
+                text=f"{error_of(row)}: a trigger or a constraint that is not"
                 " ours is in the way. Ask its owner. The attempt has ended, and is not made again:"
                 " what became of it is written down within two minutes once that is allowed.",
                 since=row.since,
@@ -165,18 +156,24 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
             break
 
 
-def dead_troubles(kept_back: Sequence[KeptBack]) -> Iterator[Trouble]:
+def error_of(row: Stuck) -> str:
+    """Write PostgreSQL's message, which may quote the recipient, as who may not see it reads it."""
+    return own_words(row.recipient, "refused", row.error) or "It does not say why"
+
+
+def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Iterator[Trouble]:
     """Name the destinations that do not answer."""
     dead = [d for d in kept_back if d.state == "breaker"]
     for d in dead[:DEAD_SHOWN]:
+        button = probe(d, pauses)
         yield Trouble(
-            title=f"{name_of(d)} does not answer",
+            title=f"{d.destination or 'The mail server'} does not answer",
             text=sentence(d.meaning or "It failed again and again")
             + " What is for it waits in the queue, and at first loses no attempts; one at a time"
             " asks whether it is back, and within 10 s of its return the others follow.",
             since=d.since,
-            links=(("See the destination", destination_path(d)),),
-            verbs=tuple(verb for verb in (probe(d),) if verb),
+            links=(("See the destination", places.path_of(d.channel, d.destination)),),
+            verbs=(button,) if button else (),
         )
     if len(dead) > DEAD_SHOWN:
         at_least = "At least " if len(kept_back) == KEPT_BACK_MAX else ""
@@ -199,58 +196,17 @@ def cancel(row: Stuck) -> Verb:
     )
 
 
-def probe(d: KeptBack) -> Verb | None:
-    """Make the button that lets one notification ask whether a destination is back.
-
-    None: it is kept back for a reason that a probe cannot end.
-    """
-    if d.state not in CAN_BE_PROBED:
+def probe(d: KeptBack, pauses: Sequence[Pause]) -> Verb | None:
+    """Make the button that has a destination tried; None: that could not end what keeps it back."""
+    is_paused = any(places.holds(pause, d.channel, d.destination) for pause in pauses)
+    if d.state not in CAN_BE_PROBED or is_paused:
         return None
-    return Verb(
-        name="Probe now",
-        url="/destinations/probe",
-        body={"channel": d.channel, "destination": d.destination},
-        done=f"Workers ask {name_of(d)} within 2 seconds.",
-    )
-
-
-def pause(d: KeptBack) -> Verb | None:
-    """Make the button that pauses a destination; None: the mail server of all is none."""
-    if not d.destination:
-        return None
-    return Verb(
-        name="Pause",
-        url="/pauses",
-        body={"kind": "destination", "channel": d.channel, "name": d.destination},
-        ask=f"Pause {name_of(d)}? What is for it waits in the queue until somebody resumes it.",
-        done=f"{name_of(d)} is paused.",
-    )
-
-
-def resume(paused: Pause) -> Verb | None:
-    """Make the button that ends a pause; None: it has been pressed."""
-    if paused.resumed_at is not None:
-        return None
-    return Verb(
-        name="Resume",
-        url=f"/pauses/{paused.id}/resume",
-        done=f"{paused.name} goes on.",
-    )
-
-
-def name_of(d: KeptBack) -> str:
-    """Name a destination."""
-    return d.destination or "The mail server"
+    return places.probe(d.channel, d.destination)
 
 
 def path_of(row: Stuck) -> str:
     """Return the path of the screen of a notification."""
     return f"/console/notifications/{row.id}"
-
-
-def destination_path(d: KeptBack) -> str:
-    """Return the path of the screen of a destination."""
-    return f"/console/destinations?{urlencode({'channel': d.channel, 'name': d.destination})}"
 
 
 def sentence(text: str) -> str:

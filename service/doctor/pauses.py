@@ -18,11 +18,17 @@ async def pause_findings(store: DoctorStore) -> list[Finding]:
 
 def pause_finding(pause: Pause) -> Finding:
     """Say since when something is paused, and what ends that."""
-    count = f"{pause.waiting:,}" if pause.waiting < WAITING_MAX else f"{WAITING_MAX:,} or more"
     found = (
         f"{pause.kind} {pause.name} since {pause.paused_at:%Y-%m-%d %H:%M}Z by {pause.paused_by},"
-        f" with {count} waiting"
+        f" with {count(pause.waiting)} waiting"
     )
     if pause.resumed_at is None:
         return Finding("pauses", found, f"when it may go on: notify resume {pause.id}")
     return Finding("pauses", f"{found}: resumed, and they come back")
+
+
+def count(waiting: int | None) -> str:
+    """Write how many wait; None: it was not counted."""
+    if waiting is None:
+        return "some"
+    return f"{waiting:,}" if waiting < WAITING_MAX else f"{WAITING_MAX:,} or more"

@@ -82,9 +82,9 @@ PAGE = f"""
 select ids, following, looked, back_to from notify.page(
   p_producer => %(producer)s, p_status => %(status)s, p_channel => %(channel)s,
   p_reference => %(reference)s, p_recipients => %(recipients)s::text[],
-  p_code => %(last_error_code)s, p_worker => %(worker)s, p_from => %(created_from)s,
-  p_until => %(created_until)s, p_before => %(before)s, p_limit => %(limit)s,
-  p_look_max => {PAGE_LOOK_MAX})
+  p_destination => %(destination)s, p_code => %(last_error_code)s, p_worker => %(worker)s,
+  p_from => %(created_from)s, p_until => %(created_until)s, p_before => %(before)s,
+  p_limit => %(limit)s, p_look_max => {PAGE_LOOK_MAX})
 """
 # The status is asked again: it may have changed since. The bounds say which days to read.
 PAGE_ROWS = f"""
@@ -100,6 +100,12 @@ where id = any(%(ids)s) and id between %(first)s and %(last)s and status = 'fail
   and emptied_at is not null
 order by id
 """
+CANCEL = """
+select c.id, c.status, c.settled_at, c.was_cancelled,
+  notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s::jsonb || jsonb_build_object('cancelled', c.was_cancelled::integer))
+from notify.cancel(array[%(id)s::uuid]) c
+"""
 SEND_AGAIN = """
 select id, created_at, state,
   case when state = 'sent_again' then notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
@@ -114,7 +120,7 @@ RECORDED = """
 CANCEL_MATCHING = f"""
 select m.matched, m.cancelled, m.more, m.following, {RECORDED} from notify.cancel_matching(
   p_look_max => %(look_max)s, p_after => %(after)s, p_channel => %(channel)s,
-  p_producer => %(producer)s, p_reference => %(reference)s, p_recipient => %(recipient)s,
+  p_producer => %(producer)s, p_reference => %(reference)s, p_recipients => %(recipients)s::text[],
   p_destination => %(destination)s, p_from => %(created_from)s, p_until => %(created_until)s,
   p_limit => %(limit)s, p_dry_run => %(dry_run)s) m
 """
@@ -122,9 +128,9 @@ REDRIVE = f"""
 select m.matched, m.redriven, m.expired, m.more, m.following, {RECORDED} from notify.redrive(
   p_look_max => %(look_max)s, p_after => %(after)s, p_ids => %(ids)s, p_channel => %(channel)s,
   p_code => %(last_error_code)s, p_reference => %(reference)s, p_producer => %(producer)s,
-  p_recipient => %(recipient)s, p_destination => %(destination)s, p_from => %(created_from)s,
-  p_until => %(created_until)s, p_limit => %(limit)s, p_attempts => %(attempts)s,
-  p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s) m
+  p_recipients => %(recipients)s::text[], p_destination => %(destination)s,
+  p_from => %(created_from)s, p_until => %(created_until)s, p_limit => %(limit)s,
+  p_attempts => %(attempts)s, p_rate => %(rate_per_s)s, p_dry_run => %(dry_run)s) m
 """
 ASK_PROBE = """
 select p.states, p.kept_by, p.brought, notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
@@ -223,8 +229,7 @@ class ApiStore(Store):
         A page may be short before the end, because only PAGE_LOOK_MAX rows are looked at; while
         nothing matches it looks on, PAGE_TURNS_MAX times, or until it saw `looks_max` rows.
         """
-        asked = asdict(which) | {"limit": limit}
-        asked["recipients"] = None if which.recipient is None else spellings(which.recipient)
+        asked = asdict(which) | {"limit": limit, "recipients": spelled(which.recipient)}
         looked = 0
         async with self.pool.connection() as conn:
             for _ in range(PAGE_TURNS_MAX):
@@ -259,17 +264,20 @@ class ApiStore(Store):
         """Say why a notification is where it is, the most important reason first."""
         return await self._rows(Sentence, "select * from notify.explain(%s)", [id])
 
-    async def cancel(self, ids: list[UUID]) -> list[Cancelled]:
-        """Cancel what nobody is sending; returns what each notification that exists is now."""
-        return await self._rows(Cancelled, "select * from notify.cancel(%s)", [ids])
+    async def cancel(self, id: UUID, use: NewUse) -> Cancelled | None:
+        """Cancel it unless somebody sends it; the audit gets `use`, and whether it was cancelled.
+
+        None: there is no such notification. Raises Refused.
+        """
+        found = await self._tuples(CANCEL, recorded(use) | {"id": id})
+        return Cancelled(*found[0][:-1]) if found else None
 
     async def send_again(self, id: UUID, use: NewUse) -> SentAgain | None:
         """Enqueue a copy of what has ended; if one is made, the audit gets `use` with its id.
 
         None: there is no such notification. Raises Refused.
         """
-        recorded = asdict(use) | {"detail": Jsonb(use.detail), "id": id}
-        found = await self._tuples(SEND_AGAIN, recorded)
+        found = await self._tuples(SEND_AGAIN, recorded(use) | {"id": id})
         return SentAgain(*found[0][:3]) if found else None
 
     async def emptied(self, ids: list[UUID]) -> list[UUID]:
@@ -335,7 +343,12 @@ class ApiStore(Store):
 def looked_for(which: Choice) -> dict[str, Any]:
     """Return what narrows a search, and how many rows it may look at."""
     look_max = MOVE_LOOK_MAX if which.destination is None else BY_DESTINATION_LOOK_MAX
-    return asdict(which) | {"look_max": look_max}
+    return asdict(which) | {"look_max": look_max, "recipients": spelled(which.recipient)}
+
+
+def spelled(recipient: str | None) -> list[str] | None:
+    """Return the spellings under which a recipient may be stored; None: any recipient."""
+    return None if recipient is None else spellings(recipient)
 
 
 def recorded(use: NewUse) -> dict[str, Any]:

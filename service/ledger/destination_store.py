@@ -8,12 +8,6 @@ from psycopg.rows import class_row
 
 from service.ledger.key_store import Lend
 
-MINUTES = """
-select m.minute, m.sends, m.failures from notify.destination_minutes m
-where m.minute >= pg_catalog.date_trunc('minute', pg_catalog.clock_timestamp()) - interval '1 hour'
-  and m.minute <= pg_catalog.clock_timestamp() and m.channel = %s and m.destination = %s
-order by m.minute
-"""
 MEANINGS = """
 select c.code, m.meaning, m.advice
 from pg_catalog.unnest(%s::text[]) as c(code) cross join lateral notify.failure_means(c.code) m
@@ -23,15 +17,6 @@ select pg_catalog.clock_timestamp() as now_at,
   (select pg_catalog.max(w.beat_at) from notify.workers w) as beat_at,
   (select pg_catalog.max(m.minute) from notify.destination_minutes m) as minute
 """
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationMinute:
-    """What was sent to one destination in one minute. `failures`: part of `sends`."""
-
-    minute: datetime
-    sends: int
-    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +42,6 @@ class DestinationStore:
     def __init__(self, lend: Lend) -> None:
         """`lend` gives a connection for each call."""
         self._lend = lend
-
-    async def minutes(self, channel: str, destination: str) -> list[DestinationMinute]:
-        """Read the minutes of the last hour in which something was sent there, oldest first."""
-        async with self._lend() as conn:
-            cursor = conn.cursor(row_factory=class_row(DestinationMinute))
-            await cursor.execute(MINUTES, [channel, destination])
-            return await cursor.fetchall()
 
     async def meanings(self, codes: Sequence[str]) -> dict[str, Meaning]:
         """Read what codes mean, by code."""

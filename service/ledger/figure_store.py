@@ -14,8 +14,9 @@ LEASES_LOOK_MAX = 5000
 
 NOW = "select * from notify.now()"
 FLOW = "select * from notify.flow(%s)"
-DESTINATIONS = "select * from notify.destinations(%s)"
-DESTINATION = "select * from notify.destination(%s, %s)"
+DESTINATIONS = "select * from notify.destinations(%s, p_find => %s, p_is_kept => %s)"
+DESTINATION = "select * from notify.destinations(1, p_channel => %s, p_name => %s)"
+MINUTES = "select * from notify.destination(%s, %s)"
 WORKERS = "select * from notify.living_workers(%s, %s)"
 
 Lend = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -38,13 +39,23 @@ class FigureStore:
         """Show what came in and went out in the last minutes that are over, at most 60."""
         return await self._rows(Minute, FLOW, minutes)
 
-    async def destinations(self, limit: int) -> list[Destination]:
-        """Show what went to each destination in the last hour, the busiest first, at most 200."""
-        return await self._rows(Destination, DESTINATIONS, limit)
+    async def destinations(
+        self, limit: int, *, find: str | None = None, is_kept: bool = False
+    ) -> list[Destination]:
+        """Show what went to each destination in the last hour, the busiest first, at most 200.
 
-    async def destination(self, channel: str, destination: str) -> list[DestinationMinute]:
+        `find`: those whose name contains it, in any case; `is_kept`: those that are kept back.
+        """
+        return await self._rows(Destination, DESTINATIONS, limit, find, is_kept)
+
+    async def destination(self, channel: str, name: str) -> Destination | None:
+        """Show what went to one. None: nothing did in the last hour, and nothing is kept back."""
+        found = await self._rows(Destination, DESTINATION, channel, name)
+        return found[0] if found else None
+
+    async def minutes(self, channel: str, name: str) -> list[DestinationMinute]:
         """Show what one destination took in each of the last 60 minutes, the oldest first."""
-        return await self._rows(DestinationMinute, DESTINATION, channel, destination)
+        return await self._rows(DestinationMinute, MINUTES, channel, name)
 
     async def workers(self) -> list[LivingWorker]:
         """List the workers that live, with their leases."""

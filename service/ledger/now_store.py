@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from service.ledger.connection import LEAD, lock_holder
+from service.ledger.connection import LEAD, Connection, lock_holder
 from service.ledger.store import Store
 from service.model import LockHolder
 
@@ -15,8 +15,7 @@ KEPT_BACK = """
 select d.channel, left(d.destination, 300) as destination, d.state,
   min(d.since) as since, max(d.until) as until, left(max(d.code), 100) as code,
   (select m.meaning from notify.failure_means(max(d.code)) m
-    where max(d.code) is not null) as meaning,
-  count(*)::integer as workers
+    where max(d.code) is not null) as meaning
 from notify.destination_state d
 join notify.workers w on w.worker = d.worker
   and w.beat_at > clock_timestamp() - interval '30 seconds'
@@ -27,6 +26,11 @@ limit %s
 """
 BEAT = "select clock_timestamp(), max(w.beat_at) from notify.workers w"
 STUCK = "select kind, id, channel, priority, since, error from notify.stuck(%s, %s)"
+# The bounds say which days to read.
+RECIPIENTS = """
+select id, recipient from notify.notifications where id = any(%(ids)s)
+  and id between %(first)s and %(last)s
+"""
 KEPT_BACK_MAX = 50
 STUCK_MAX = 5
 OVERDUE = timedelta(minutes=1)
@@ -37,7 +41,6 @@ select ids from notify.page(
   p_producer => null, p_status => 'failed', p_channel => null, p_reference => null,
   p_before => null, p_limit => {FAILURES_MAX}, p_look_max => {FAILURES_LOOK_MAX})
 """
-# The bounds say which days to read.
 FAILURES = """
 select n.id, n.channel, n.settled_at, left(n.last_error_code, 100) as code, m.meaning, m.advice
 from notify.notifications n cross join lateral notify.failure_means(n.last_error_code) m
@@ -57,7 +60,6 @@ class KeptBack:
     until: datetime | None
     code: str | None
     meaning: str | None
-    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Stuck:
     priority: int
     since: datetime
     error: str | None
+    recipient: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +108,12 @@ class NowStore(Store):
             leader = await lock_holder(conn, LEAD)
             kept_back = conn.cursor(row_factory=class_row(KeptBack))
             await kept_back.execute(KEPT_BACK, [KEPT_BACK_MAX])
-            stuck = conn.cursor(row_factory=class_row(Stuck))
-            await stuck.execute(STUCK, [OVERDUE, STUCK_MAX])
             return Standing(
                 now_at=now_at,
                 beat_at=beat_at,
                 leader=leader,
                 kept_back=await kept_back.fetchall(),
-                stuck=await stuck.fetchall(),
+                stuck=await stuck(conn),
             )
 
     async def failures(self) -> list[Failure]:
@@ -122,3 +123,14 @@ class NowStore(Store):
             return []
         bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
         return await self._rows(Failure, FAILURES, bounds)
+
+
+async def stuck(conn: Connection) -> list[Stuck]:
+    """Read what nothing moves by itself."""
+    rows = await (await conn.execute(STUCK, [OVERDUE, STUCK_MAX])).fetchall()
+    if not rows:
+        return []
+    ids = [id for _, id, *_ in rows]
+    bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
+    recipients = dict(await (await conn.execute(RECIPIENTS, bounds)).fetchall())
+    return [Stuck(*row, recipients.get(id, "")) for row, id in zip(rows, ids, strict=True)]  # type: ignore[call-arg]

@@ -41,7 +41,8 @@ class PauseStore:
             except psycopg.DatabaseError as error:
                 if error.sqlstate != A_MISTAKE:
                     raise
-                raise Refused(error.diag.message_primary or str(error)) from error
+                message, column = error.diag.message_primary, error.diag.column_name
+                raise Refused(message or str(error), column=column or "") from error
             return id, is_new
 
     async def resume(self, id: int, by: By) -> Pause | None:

@@ -38,7 +38,9 @@ def test_what_there_is_comes_as_values(db, dsn):
     assert (now.leader, now.queued, len(now.queued)) == ("h:7", [0, 0, 5, 0], len(LANES))
     [destination] = asked(dsn, lambda f: f.destinations(10))
     assert (destination.destination, destination.sends, destination.state) == (A, 1, "breaker")
-    hour = asked(dsn, lambda f: f.destination("webhook", A))
+    assert asked(dsn, lambda f: f.destination("webhook", A)) == destination
+    assert asked(dsn, lambda f: f.destination("email", A)) is None
+    hour = asked(dsn, lambda f: f.minutes("webhook", A))
     assert (len(hour), sum(minute.sends for minute in hour)) == (60, 1)
     [worker] = asked(dsn, lambda f: f.workers())
     assert (worker.worker, worker.leases, worker.in_flight) == ("w:1", 2, 3)

@@ -61,12 +61,28 @@ FILTERS = {
 }
 
 
+def narrowed(columns):
+    """Name what a filter of these columns takes."""
+    spellings = {"recipients": [columns["recipient"]]} if "recipient" in columns else {}
+    return {name: value for name, value in columns.items() if name != "recipient"} | spellings
+
+
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_leaves_the_others_alone(db, name):
     [meant] = queued(db, **FILTERS[name])
     [other] = queued(db)
-    assert cancel_matching(db, **FILTERS[name]) == (1, 1, False)
+    assert cancel_matching(db, **narrowed(FILTERS[name])) == (1, 1, False)
     assert statuses(db, [meant, other]) == ["cancelled", "queued"]
+
+
+def test_a_mail_is_meant_in_any_case_and_any_spelling(db):
+    spellings = ["ada@xn--fa-hia.example", "Ada@XN--FA-hia.example", "ada@faß.example"]
+    meant = [queued(db, channel="email", recipient=to)[0] for to in spellings]
+    [other] = queued(db, recipient="ADA@faß.example")
+    which = {"recipients": ["ada@faß.example", "ada@xn--fa-hia.example"]}
+    assert cancel_matching(db, dry_run=True, **which).matched == 3
+    assert cancel_matching(db, **which) == (3, 3, False)
+    assert statuses(db, [*meant, other]) == ["cancelled"] * 3 + ["queued"]
 
 
 def test_a_destination_is_meant_however_its_urls_are_spelled(db):

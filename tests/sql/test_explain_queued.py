@@ -8,6 +8,7 @@ from tests.ledger import (
     claim_each,
     enqueue,
     insert,
+    pause,
     redrive,
     release,
     row,
@@ -103,6 +104,15 @@ def test_one_that_a_trigger_of_somebody_holds(road):
     assert row(road, id).last_error_code == "refused"
     got = first(road, id)
     assert (got.code, got.command) == ("refused", f"notify status {id}")
+
+
+def test_one_that_was_refused_and_is_paused_now_says_so(road):
+    [id] = enqueue(road, reference="odd")
+    road.execute(constraint("status <> 'sending'"))
+    claim_each(road, [id])
+    pause(road, "channel", "log")
+    change(road, id, due_at=ago(road, "0"))
+    assert first(road, id).code == "paused"
 
 
 def test_one_that_a_trigger_holds_without_a_trace_is_said_to_be_overlooked(road):

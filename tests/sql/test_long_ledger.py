@@ -147,8 +147,8 @@ CALLS: dict[str, Callable[[Any], Call]] = {
     "maintenance": plain("notify.maintenance(7, '10 years', 100)"),
 } | {
     f"page of {status}": plain(
-        f"notify.page(null, {status}, null, {reference}, null, null, 'w', null, null, null, 50,"
-        " 20000)"
+        f"notify.page(null, {status}, null, {reference}, null, null, null, 'w', null, null, null,"
+        " 50, 20000)"
     )
     for status, reference in (
         ("null", "null"), ("'queued'", "null"), ("'sending'", "null"), ("'failed'", "null"),

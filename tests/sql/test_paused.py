@@ -32,6 +32,26 @@ def test_it_counts_no_further_than_its_limit(db):
     assert [paused(db, count_max=most)[0].waiting for most in (1, 4, 9, 20)] == [1, 4, 9, 9]
 
 
+def test_they_come_newest_first_each_with_its_own(db):
+    for channel in ("email", "webhook", "log"):
+        pause(db, "channel", channel)
+    for _ in range(15):
+        put(db, "queued", channel="log")
+    for _ in range(7):
+        put(db, "queued", channel="email", recipient="ada@example.org")
+    claim(db)
+    assert [p.waiting for p in paused(db, count_max=10)] == [10, 0, 7]
+    assert [p.waiting for p in paused(db, count_max=2)] == [2, 0, 2]
+
+
+def test_what_would_take_too_long_to_count_is_not_counted(db):
+    for n in range(15):
+        pause(db, "producer", f"shop-{n}")
+        put(db, "queued", producer=f"shop-{n}")
+    claim(db)
+    assert [p.waiting for p in paused(db, count_max=1)] == [1] * 10 + [None] * 5
+
+
 def test_what_is_cancelled_waits_no_longer(db):
     pause(db, "channel", "log")
     ids = enqueue(db, 3)

@@ -307,7 +307,7 @@ def queued_in(db):
 
 @pytest.mark.parametrize(
     "which",
-    [{"channel": "log"}, {"producer": "nobody"}, {"recipient": "nobody"}, {"destination": "x"}],
+    [{"channel": "log"}, {"producer": "nobody"}, {"recipients": ["nobody"]}, {"destination": "x"}],
 )
 def test_a_cancel_by_filter_reads_what_is_queued_once(full, which):
     seen = touched(full, lambda: cancel_matching(full, dry_run=True, limit=ROWS, **which))
@@ -376,6 +376,9 @@ INDEX_OF = {
 }
 
 
+MORE = ("producer", "recipients", "destination", "code", "worker", "from", "until")
+
+
 def walked(seen):
     """Name the indexes that were walked: the planner looks at the ends of the key besides."""
     is_looked_at = seen.read["notifications_pkey"] <= A_LOOK_AT_THE_ENDS
@@ -383,16 +386,17 @@ def walked(seen):
 
 
 def page(db, status=None, channel=None, reference=None, before=None, **more):
-    """`more`: producer, recipients, code, worker, and from and until in days ago."""
+    """`more`: those of MORE, with from and until in days ago."""
     query = (
         "select * from notify.page(p_producer => %(producer)s, p_status => %(status)s,"
         " p_channel => %(channel)s, p_reference => %(reference)s,"
-        " p_recipients => %(recipients)s::text[], p_code => %(code)s, p_worker => %(worker)s,"
+        " p_recipients => %(recipients)s::text[], p_destination => %(destination)s,"
+        " p_code => %(code)s, p_worker => %(worker)s,"
         " p_from => now() - %(from)s * interval '1 day',"
         " p_until => now() - %(until)s * interval '1 day', p_before => %(before)s, p_limit => 50,"
         f" p_look_max => {LOOK_MAX})"
     )
-    which = dict.fromkeys(("producer", "recipients", "code", "worker", "from", "until")) | more
+    which = dict.fromkeys(MORE) | more
     given = {"status": status, "channel": channel, "reference": reference, "before": before}
     return db.execute(query, which | given).fetchone()
 
@@ -457,7 +461,12 @@ def test_a_page_opens_the_days_that_it_walks_and_no_more(full):
     assert seen.read.total() <= 50 + A_LOOK_AT_THE_ENDS + 100
 
 
-NOWHERE = [{"recipients": ["nobody"]}, {"producer": "nobody"}, {"code": "nothing"}]
+NOWHERE = [
+    {"recipients": ["nobody"]},
+    {"producer": "nobody"},
+    {"code": "nothing"},
+    {"destination": "nobody"},
+]
 
 
 @pytest.mark.parametrize("status", ["failed", "sent", "queued", "sending", None])
@@ -763,7 +772,7 @@ def test_the_stuck_rows_are_read_from_the_heads_of_the_partial_indexes(full):
     seen = touched(full, lambda: full.execute(query).fetchall())
     assert {"overdue", "lease"} <= {row.kind for row in seen.answer}
     assert seen.indexes <= {"notifications_due", "notifications_leased", "attempts_pkey"}
-    assert seen.read["attempts_pkey"] == 0  # none has ended
+    assert seen.read["attempts_pkey"] <= A_LOOK_AT_THE_ENDS  # none has ended
     assert seen.read.total() <= lanes * heads + leases + DAYS * (2 * lanes + 1)
 
 

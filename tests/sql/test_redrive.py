@@ -1,6 +1,7 @@
 """Redriving: dead letters get another go, slowly, and only those that are meant."""
 
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -147,12 +148,16 @@ def test_the_expired_at_the_head_do_not_keep_the_others_from_their_turn(db):
     assert statuses(db, ids) == ["queued", "queued"]
 
 
-FILTERS = {
+FILTERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "channel": ({"channel": "webhook"}, {"channel": "webhook"}),
     "code": ({"code": "503"}, {"last_error_code": "503"}),
     "reference": ({"reference": "order-1"}, {"reference": "order-1"}),
     "producer": ({"producer": "shop"}, {"producer": "shop"}),
-    "recipient": ({"recipient": "ada"}, {"recipient": "ada"}),
+    "recipient": ({"recipients": ["ada"]}, {"recipient": "ada"}),
+    "mail": (
+        {"recipients": ["ada@example.org"]},
+        {"channel": "email", "recipient": "Ada@Example.org"},
+    ),
     "destination": (
         {"destination": "https://hooks.example"},
         {"channel": "webhook", "recipient": "https://HOOKS.example:443/orders"},

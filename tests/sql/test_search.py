@@ -11,8 +11,8 @@ from tests.ledger import ago, attempts_of, change, claim, enqueue, insert, put, 
 LOOK_MAX = 20_000
 SEARCH = {
     "producer": None, "status": None, "channel": None, "reference": None, "recipients": None,
-    "code": None, "worker": None, "from": None, "until": None, "before": None, "limit": 50,
-    "look_max": LOOK_MAX,
+    "destination": None, "code": None, "worker": None, "from": None, "until": None, "before": None,
+    "limit": 50, "look_max": LOOK_MAX,
 }  # fmt: skip
 
 
@@ -94,6 +94,8 @@ FILTERS = {
         " where a.notification_id = n.id and a.worker = 'b:2')",
     ),
     "nobody's worker": ({"worker": "c"}, "false"),
+    "destination": ({"destination": "example.org"}, "n.channel = 'email'"),
+    "nobody's destination": ({"destination": "example.com"}, "false"),
     "from": ({"from": "@ 31 minutes ago"}, "n.created_at >= now() - interval '31 minutes'"),
     "until": ({"until": "@ 29 minutes ago"}, "n.created_at < now() - interval '29 minutes'"),
     "both": (
@@ -103,8 +105,10 @@ FILTERS = {
     ),
     "producer": ({"producer": "shop"}, "n.producer = 'shop'"),
     "all": (
-        {"recipients": ["ada@example.org"], "code": "503", "worker": "a", "channel": "log"},
-        "n.recipient = 'ada@example.org' and n.last_error_code = '503' and n.channel = 'log'"
+        {"recipients": ["ada@example.org"], "code": "503", "worker": "a", "channel": "email",
+         "destination": "example.org"},
+        "lower(n.recipient) = 'ada@example.org' and n.last_error_code = '503'"
+        " and n.channel = 'email'"
         " and (n.claimed_by = 'a:1' or exists (select from notify.attempts a"
         " where a.notification_id = n.id and starts_with(a.worker, 'a')))",
     ),

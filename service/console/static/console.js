@@ -84,19 +84,24 @@ function fieldsOf(form) {
   return body;
 }
 
+// The question of a form: {name} stands for what its field of that name says.
+function asked(form) {
+  return form.dataset.ask.replace(/\{(\w+)\}/g, (whole, name) => form.elements.namedItem(name)?.value ?? whole);
+}
+
 function refresh() {
   const live = document.getElementById("live");
   if (live) htmx.trigger(live, "refresh");
 }
 
 // <form class="verb" data-url=… [data-method] [data-body] [data-ask=question] [data-done=text]
-//   [data-go=path]>: with data-go the viewer goes there, to the id that the API answers.
+//   [data-go=path]>: the question may have {field}s; with data-go the viewer goes there, to the id that the API answers.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form.verb")) return;
   event.preventDefault();
   const button = event.submitter || form.querySelector("button");
-  if (form.dataset.ask && !(await agreed(form.dataset.ask, button.textContent.trim(), button.className))) return;
+  if (form.dataset.ask && !(await agreed(asked(form), button.textContent.trim(), button.className))) return;
   button.disabled = true;
   try {
     const body = fieldsOf(form);
@@ -176,7 +181,7 @@ document.addEventListener("DOMContentLoaded", () => {
 document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  say(status === 503 ? "The database is away. This page goes on asking." : `The service answered ${status}.`, true);
+  say(status === 503 ? "The database is away, or is asked for too much. This page goes on asking." : `The service answered ${status}.`, true);
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   const said = document.getElementById("said");

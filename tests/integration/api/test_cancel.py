@@ -100,3 +100,21 @@ def test_a_trigger_that_refuses_is_told(api, db):
     assert (answer.status, answer.json["code"]) == (422, "refused_by_database")
     assert "frozen by accounting" in answer.json["detail"]
     assert ledger.status(db, id) == "queued"
+
+
+def test_the_audit_says_of_each_whether_it_was_cancelled(api: Api, db) -> None:
+    queued, sent = ledger.put(db, "queued"), ledger.put(db, "sent")
+    for id in (queued, sent, NOBODY):
+        cancel(api, id)
+    uses = db.execute("select verb, detail from notify.audit order by id").fetchall()
+    assert [tuple(use) for use in uses] == [
+        ("cancel", {"id": str(queued), "cancelled": 1}),
+        ("cancel", {"id": str(sent), "cancelled": 0}),
+    ]
+
+
+def test_what_the_audit_cannot_hold_is_not_cancelled(api: Api, db) -> None:
+    id = ledger.put(db, "queued")
+    db.execute("alter table notify.audit add constraint closed check (verb <> 'cancel')")
+    assert cancel(api, id).status >= 400
+    assert ledger.status(db, id) == "queued"

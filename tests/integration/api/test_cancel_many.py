@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import service.api.cancel_many
 from service.api.matching import LIMIT, LIMIT_MAX
 from service.cli import main
 from tests import ledger
@@ -51,6 +52,24 @@ def test_every_field_of_a_filter_narrows(api: Api, db) -> None:
         assert cancel(api, asked).json["matched"] == matched
     assert cancel(api, {"filter": filter}).json["cancelled"] == 1
     assert ledger.status(db, meant) == "cancelled"
+
+
+def test_one_call_moves_no_more_than_can_be_moved_in_time(api: Api, db, monkeypatch) -> None:
+    monkeypatch.setattr(service.api.cancel_many, "CANCEL_AT_ONCE_MAX", 3)
+    queued(db, 5)
+    assert cancel(api, ALL | {"limit": LIMIT_MAX, "dry_run": True}).json["matched"] == 5
+    first = cancel(api, ALL | {"limit": LIMIT_MAX}).json
+    assert (first["cancelled"], first["more"]) == (3, True)
+    assert cancel(api, ALL | {"cursor": first["next"]}).json["cancelled"] == 2
+
+
+def test_what_is_searched_for_is_what_is_cancelled(api: Api, db) -> None:
+    meant = queued(db, channel="email", recipient="Ada@Example.org")
+    found = api.get("/notifications?recipient=ada@example.org&status=queued").json["items"]
+    assert [item["id"] for item in found] == meant
+    filter = {"filter": {"recipient": "ada@example.org"}}
+    assert cancel(api, filter | {"dry_run": True}).json["matched"] == 1
+    assert cancel(api, filter).json["cancelled"] == 1
 
 
 def test_a_dry_run_counts_all_exactly_and_changes_nothing(api: Api, db) -> None:

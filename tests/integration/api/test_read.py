@@ -128,13 +128,15 @@ def test_it_is_found_by_recipient_code_worker_producer_and_time(api: Api, db) ->
         "insert into notify.attempts (notification_id, attempt, started_at, outcome, worker)"
         " values (%s, 1, now(), 'temporary', 'host:1-ab')", [wanted],
     )  # fmt: skip
-    for query in ("recipient=ada@faß.example", "recipient=ADA@xn--fa-hia.example", "worker=host:1",
+    for query in ("destination=xn--fa-hia.example", "destination=XN--Fa-hia.example.",
+                  "recipient=ada@faß.example", "recipient=ADA@xn--fa-hia.example", "worker=host:1",
                   "last_error_code=503", "producer=shop", "status=failed&recipient=ada@faß.example",
                   "last_error_code=503&created_from=2020-01-01T00:00:00Z",
                   "last_error_code=503&created_until=2998-01-01T00:00:00%2B02:00"):  # fmt: skip
         assert ids(api.get(f"/notifications?{quote(query, safe='=&%')}")) == [str(wanted)], query
     for query in (
-        "recipient=ada", "worker=ost", "last_error_code=50", "producer=sho",
+        "recipient=ada", "destination=fa-hia.example", "worker=ost", "last_error_code=50",
+        "producer=sho",
         "created_from=2998-01-01T00:00:00Z", "created_until=2020-01-01T00:00:00Z",
     ):  # fmt: skip
         assert ids(api.get(f"/notifications?{query}")) == [], query

@@ -1,6 +1,9 @@
 """Destinations: what each took in the last hour, what is kept back or paused, and the verbs."""
 
 import json
+import re
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -56,9 +59,9 @@ def test_the_busiest_comes_first_with_its_figures(browser, db):
     assert '<td class="n">120</td>' in text
     assert "5.0 %" in text
     assert "<code>503</code>" in text
-    assert (
-        'href="/console/search?status=failed&amp;channel=webhook&amp;last_error_code=503"' in text
-    )
+    [to] = re.findall(r'<a class="bad" href="([^"]+)"', text)
+    found = parse_qs(urlsplit(unescape(to)).query)
+    assert found == {"status": ["failed"], "channel": ["webhook"], "destination": [A]}
     assert "No worker is alive" not in text
     assert '<span class="good">open</span>' in text
 
@@ -69,20 +72,37 @@ def test_what_is_found_contains_what_was_asked(browser, db):
     took(db, "", channel="email")
     assert f">{B}</a>" not in page(browser, "?find=A.EXAMPLE")
     assert f">{A}</a>" in page(browser, "?find=A.EXAMPLE")
-    assert "the mail server, and other domains" in page(browser, "?find=mail%20server")
+    assert f">{A}</a>" not in page(browser, "?find=mail%20server")
     assert "none has “&lt;script&gt;” in its name" in page(browser, "?find=%3Cscript%3E")
     assert "<script>" not in page(browser, "?find=%3Cscript%3E").replace("<script src", "")
     assert len(page(browser, "?find=" + "x" * 2000)) < 20_000
 
 
 def test_what_is_kept_back_is_found_however_little_it_gets(browser, db):
-    for number in range(110):
+    for number in range(250):
         took(db, f"https://h{number:03}.example", sends=1000 - number)
+    took(db, B, failures=3)
     keep_back(db, B)
     assert f">{B}</a>" not in page(browser)
-    text = page(browser, "?kept=1")
-    assert text.count('<th scope="row"') == 1
-    assert f">{B}</a>" in text
+    for text in (page(browser, "?kept=1"), page(browser, "?find=b.example.org")):
+        assert text.count('<th scope="row"') == 1
+        assert f">{B}</a>" in text
+    assert "does not answer" in page(browser, one(B))
+    assert "30.0 %" in page(browser, one(B))
+
+
+def test_what_is_paused_is_not_probed(browser, db):
+    took(db, A)
+    keep_back(db)
+    pause = json.dumps({"kind": "channel", "name": "webhook"}).encode()
+    assert browser.verb("/pauses", pause).status == 201
+    for path in ("", one(A)):
+        assert 'data-url="/destinations/probe"' not in page(browser, path)
+
+
+def test_a_name_beyond_ascii_says_what_a_pause_misses(browser):
+    assert "beyond ASCII" in page(browser, one("xn--bcher-kva.example", "email"))
+    assert "beyond ASCII" not in page(browser, one("example.org", "email"))
 
 
 def test_the_list_is_bounded_and_says_so(browser, db):
@@ -132,7 +152,8 @@ def test_one_destination_has_its_hour_as_a_drawing_and_as_a_table(browser, db):
     assert text.count('<rect class="failed"') == 1
     assert "17 sends, 4 of them failed" in text
     assert '<td class="n">10</td><td class="n">4</td>' in text
-    assert "99" not in text.partition("The last hour, by the minute")[2]
+    assert "<code>500</code></td></tr>" in text
+    assert ">99<" not in text.partition("The last hour, by the minute")[2]
     assert " style=" not in text
 
 
@@ -231,5 +252,5 @@ def test_hostile_names_and_codes_are_text(browser, db):
 
 def button(text, name):
     """Give the body that the first button of a name sends."""
-    before = text.partition(f'<button class="quiet small">{name}</button>')[0]
+    before = text.partition(f'<button class="quiet">{name}</button>')[0]
     return json.loads(before.rpartition("data-body='")[2].partition("'")[0])

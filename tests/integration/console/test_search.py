@@ -78,7 +78,8 @@ def test_each_filter_narrows_and_stands_in_the_form(search, db):
                " values (%s, 1, now(), 'temporary', 'host:77-ab')", [wanted])  # fmt: skip
     for name, value in {
         "status": "failed", "channel": "webhook", "reference": "order 1", "producer": "shop",
-        "recipient": "http://a.example/x", "last_error_code": "503", "worker": "host:77",
+        "recipient": "http://a.example/x", "destination": "http://a.example",
+        "last_error_code": "503", "worker": "host:77",
     }.items():  # fmt: skip
         page = search(**{name: value})
         assert page.ids == [wanted], name
@@ -119,7 +120,8 @@ def test_what_is_no_id_is_told_so(search):
     ("name", "value"),
     [("status", "done"), ("channel", "sms"), ("created_from", "yesterday"), ("reference", "a\0"),
      ("created_until", "2020-01-01T00:00:00"), ("cursor", "x"), ("recipient", "r" * 3000),
-     ("last_error_code", "c" * 300), ("worker", "w" * 300), ("nonsense", "1"), ("limit", "9")],
+     ("last_error_code", "c" * 300), ("destination", "d" * 301), ("worker", "w" * 300),
+     ("nonsense", "1"), ("limit", "9")],
 )  # fmt: skip
 def test_a_wrong_filter_is_told_beside_it_and_the_rest_stays(search, db, name, value):
     ledger.insert(db)

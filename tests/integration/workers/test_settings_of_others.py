@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 from service.ledger.api_store import ApiStore
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.leader_store import LeaderStore
-from service.model import Search
+from service.model import NewUse, Search
 from tests import ledger
 from tests.waiting import wait_for
 
@@ -57,7 +57,8 @@ def test_a_notification_goes_its_road_and_is_read(db, dsn, start, name):
             assert timedelta(minutes=59) < await store.next_lease_in() < timedelta(hours=1)
             page = await store.page(Search(status="queued"), limit=9)
             assert [n.id for n in page.rows] == [later]
-            assert [c.status for c in await store.cancel([later])] == ["cancelled"]
+            use = NewUse(actor="shop", key_id=None, verb="cancel", detail={"what": "✓"})
+            assert (await store.cancel(later, use)).status == "cancelled"
             await store.gauges()
             await store.vitals()
             await store.checkup()

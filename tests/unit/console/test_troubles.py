@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from service.console.troubles import DEAD_SHOWN, are_old, pause, probe, resume, troubles
+from service.console.places import pause, resume
+from service.console.troubles import DEAD_SHOWN, are_old, probe, troubles
 from service.doctor.finding import Finding
 from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
 from service.model import LockHolder, Pause, Sentence
@@ -26,15 +27,15 @@ def standing(leader=OURS, beat_at=FRESH, kept_back=(), stuck=()):
 
 def dead(number=0):
     name = f"https://{number}.example"
-    return KeptBack("webhook", name, "breaker", LONG_AGO, None, "503", None, 2)
+    return KeptBack("webhook", name, "breaker", LONG_AGO, None, "503", None)
 
 
 def row(kind, error=None):
-    return Stuck(kind, ID, "log", 2, LONG_AGO, error)
+    return Stuck(kind, ID, "log", 2, LONG_AGO, error, "ada@example.org")
 
 
 def wrong(figures_at=FRESH, findings=(), why=(), **how):
-    return troubles(standing(**how), figures_at, 5.0, findings, why)
+    return troubles(standing(**how), figures_at, 5.0, findings, why_overdue=why)
 
 
 def test_nothing_is_wrong_while_all_is_well():
@@ -79,11 +80,18 @@ def test_a_leader_that_does_not_count_is_named():
     [trouble] = wrong(LONG_AGO)
     assert "counts nothing" in trouble.title
     assert "pid 7" in trouble.text
+    assert trouble.command == "select pg_terminate_backend(7)"
 
 
 def test_a_stranger_who_holds_the_lock_is_ended_by_its_pid():
     [trouble] = wrong(FRESH, leader=LockHolder(8, "eve", "psql", False))
-    assert "select pg_terminate_backend(8)" in trouble.command
+    assert trouble.command == "select pg_terminate_backend(8)"
+
+
+def test_a_prepared_transaction_that_holds_the_lock_is_rolled_back():
+    [trouble] = wrong(FRESH, leader=LockHolder(None, None, None, False))
+    assert "roll it back" in trouble.text
+    assert trouble.command == ""
 
 
 @pytest.mark.parametrize("beat_at", [None, NOW - timedelta(seconds=31)])
@@ -97,6 +105,14 @@ def test_a_refused_row_brings_the_words_of_the_database():
     assert trouble.text.startswith("no more for acme: a trigger")
     assert trouble.links == (("See the notification", f"/console/notifications/{ID}"),)
     assert [verb.url for verb in trouble.verbs] == [f"/notifications/{ID}/cancel"]
+
+
+def test_what_a_trigger_says_names_no_recipient():
+    for kind in ("refused", "unsettled"):
+        [trouble] = wrong(stuck=[row(kind, "no mail to ADA@example.org")])
+        assert trouble.text.startswith("no mail to a…@example.org: ")
+    [trouble] = wrong(stuck=[row("refused")])
+    assert trouble.text.startswith("It does not say why: ")
 
 
 def test_why_something_waits_is_what_explains_it():
@@ -129,13 +145,13 @@ def test_many_dead_destinations_are_one_trouble_more():
 
 
 def test_a_slow_destination_is_no_trouble():
-    slow = KeptBack("webhook", "https://slow.example", "pace", LONG_AGO, None, "429", None, 1)
+    slow = KeptBack("webhook", "https://slow.example", "pace", LONG_AGO, None, "429", None)
     assert wrong(kept_back=[slow]) == []
 
 
 def test_the_buttons_ask_the_api():
-    assert probe(dead()).body == {"channel": "webhook", "destination": "https://0.example"}
-    assert pause(dead()).body == {
+    assert probe(dead(), []).body == {"channel": "webhook", "destination": "https://0.example"}
+    assert pause("webhook", "https://0.example").body == {
         "kind": "destination", "channel": "webhook", "name": "https://0.example",
     }  # fmt: skip
 
@@ -144,20 +160,30 @@ def test_the_buttons_ask_the_api():
     ("state", "can"), [("breaker", True), ("pace", True), ("url", True), ("name", False)]
 )
 def test_what_a_probe_can_end_has_the_button(state, can):
-    assert (probe(replace(dead(), state=state)) is not None) == can
+    assert (probe(replace(dead(), state=state), []) is not None) == can
 
 
 def test_the_mail_server_of_all_cannot_be_paused():
-    assert pause(replace(dead(), channel="email", destination="")) is None
+    assert pause("email", "") is None
+
+
+PAUSED = Pause(
+    id=7, kind="channel", name="webhook", channel=None, reason=None, paused_by="ops",
+    paused_at=LONG_AGO, resumed_at=None, waiting=3,
+)  # fmt: skip
 
 
 def test_a_pause_is_resumed_once():
-    paused = Pause(
-        id=7, kind="channel", name="email", channel=None, reason=None, paused_by="ops",
-        paused_at=LONG_AGO, resumed_at=None, waiting=3,
-    )  # fmt: skip
-    assert resume(paused).url == "/pauses/7/resume"
-    assert resume(replace(paused, resumed_at=FRESH)) is None
+    assert resume(PAUSED).url == "/pauses/7/resume"
+    assert resume(replace(PAUSED, resumed_at=FRESH)) is None
+
+
+def test_what_is_paused_is_not_probed():
+    assert probe(dead(), [PAUSED]) is None
+    assert probe(dead(), [replace(PAUSED, resumed_at=FRESH)]) is not None
+    assert probe(dead(), [replace(PAUSED, name="email")]) is not None
+    [trouble] = troubles(standing(kept_back=[dead()]), FRESH, 5.0, (), pauses=[PAUSED])
+    assert trouble.verbs == ()
 
 
 def test_what_the_doctor_advises_comes_last():
