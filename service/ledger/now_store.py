@@ -133,4 +133,7 @@ async def stuck(conn: Connection) -> list[Stuck]:
     ids = [id for _, id, *_ in rows]
     bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
     recipients = dict(await (await conn.execute(RECIPIENTS, bounds)).fetchall())
-    return [Stuck(*row, recipients.get(id, "")) for row, id in zip(rows, ids, strict=True)]  # type: ignore[call-arg]
+    return [
+        Stuck(kind, id, channel, priority, since, error, recipients.get(id, ""))
+        for kind, id, channel, priority, since, error in rows
+    ]
