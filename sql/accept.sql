@@ -6,7 +6,7 @@
 -- Note     The rules are checked here and not by CHECK, because CHECKs run again on every claim and settle
 --          (4 microseconds a row, three times). Only what a transition must keep true is a CHECK.
 --          A row belongs to the producer of the role that speaks (see producer_of). Only a role that may
---          update the API's keys, as the API does, may name another, or say whose copy a row is. If such a role inserts for the one that
+--          update the API's keys, as the API does, may name another. If such a role inserts for the one that
 --          speaks, by a function with its owner's rights, the row comes by the trigger "+accept", which has an
 --          argument.
 --          traceparent is what the row says, or the setting notify.traceparent; one that is none is left out, as
@@ -29,10 +29,6 @@ begin
   if tg_nargs operator(pg_catalog.=) 0 and (new.producer is null
     or not pg_catalog.has_table_privilege(v_role, 'notify.api_keys'::pg_catalog.regclass, 'update')) then
     new.producer := notify.producer_of(v_role);
-  end if;
-  if new.repeats is not null
-    and not pg_catalog.has_table_privilege(v_role, 'notify.api_keys'::pg_catalog.regclass, 'update') then
-    new.repeats := null;
   end if;
   new.transaction_id := pg_catalog.pg_current_xact_id();
   new.traceparent := pg_catalog.substring(

@@ -43,9 +43,10 @@ begin
   set constraints all immediate;
   begin
     with tried as materialized (
-      select a.notification_id as id, count(*)::integer as attempts
+      select a.notification_id as id, (count(*) filter (where a.counted))::integer as attempts,
+        (count(*) filter (where not a.counted))::integer as others
       from notify.attempts a
-      where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi and a.counted
+      where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi
       group by a.notification_id
     ),
     noted as materialized (
@@ -58,7 +59,8 @@ begin
         notify.age(v_now, n.created_at, n.send_at) as age,
         k.outcome, k.code, k.excerpt, coalesce(k.counted, true) as is_counted,
         case when k.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
-          then v_now + notify.retry_in(k.outcome, k.counted, coalesce(t.attempts, 0), null, null)
+          then v_now + notify.retry_in(k.outcome, k.counted, case when k.counted then t.attempts else t.others end - 1,
+            null, null)
           when n.last_error_code = 'lease_expired'
           then v_now + notify.backoff(coalesce(t.attempts, 0), v_apart, v_apart_max, null)
           else v_now end as next_due_at

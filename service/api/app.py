@@ -174,15 +174,15 @@ def add_keys(
 def add_pauses(
     get: Callable[..., None], post: Callable[..., None], reads: ApiStore, lists: ReadLimit
 ) -> None:
-    """Add what is asked of pauses: it counts many rows, and takes turns with the reads."""
+    """Add what is asked of pauses. The list takes turns with others: it counts many rows."""
 
     def lend() -> AbstractAsyncContextManager[Connection]:
         return reads.pool.connection()
 
-    pauses = PausesHandler(PauseStore(lend))
+    pauses, verbs = PausesHandler(PauseStore(lend)), ReadLimit(1, 100)
     get("/pauses", limited(pauses.list, lists), 200, 503, need=OPERATE)
-    post("/pauses", after_body(limited(pauses.pause, lists)), 200, 201, 503, need=OPERATE)
-    post("/pauses/{id}/resume", limited(pauses.resume, lists), 200, 503, need=OPERATE)
+    post("/pauses", after_body(limited(pauses.pause, verbs)), 200, 201, 503, need=OPERATE)
+    post("/pauses/{id}/resume", limited(pauses.resume, verbs), 200, 503, need=OPERATE)
 
 
 def waited_for(settings: Settings, reads: ApiStore, direct_url: str | None) -> Ends:

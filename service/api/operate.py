@@ -1,7 +1,8 @@
 """What operators do: cancel one or all that match, redrive, send again.
 
-The audit keeps what was asked for and, in the same row and the same commit, how many were moved: so
-nothing moves that is not written down, and each use is read in one place.
+The audit keeps what was done and, in the same row and the same commit, how many were moved: so
+nothing moves that is not written down, and each use is read in one place. What PostgreSQL refuses
+as a whole is not done, and leaves the log alone.
 """
 
 from dataclasses import asdict

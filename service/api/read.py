@@ -149,9 +149,11 @@ def own_words(recipient: str, code: str | None, text: str | None) -> str | None:
     """
     if not text or (code and code.isdigit()):
         return None
+    if not recipient:
+        return text
     found = re.escape(recipient)
-    if recipient.isalnum():  # a word, which may be part of another
-        found = rf"(?<!\w){found}(?!\w)"
+    if recipient.isascii() and recipient.isalnum():  # a word, which may be part of another
+        found = rf"(?<![A-Za-z0-9]){found}(?![A-Za-z0-9])"
     return re.sub(found, lambda _: masked(recipient), text, flags=re.IGNORECASE)
 
 

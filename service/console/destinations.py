@@ -97,8 +97,10 @@ class Shown:
     def failed_path(self) -> str:
         """Where Search shows what failed for good there, and offers to redrive it."""
         found = {"status": "failed", "channel": self.figures.channel}
-        if self.figures.destination:
+        if self.figures.destination and "xn--" not in self.figures.destination:
             found["destination"] = self.figures.destination
+        elif self.figures.last_code:  # PostgreSQL does not know names beyond ASCII
+            found["last_error_code"] = self.figures.last_code
         return f"/console/search?{urlencode(found)}"
 
 

@@ -29,7 +29,7 @@ select pg_catalog.count(*) from (
 """
 OLDEST_PAUSE = """
 select pg_catalog.clock_timestamp() - pg_catalog.min(paused_at) from notify.pauses
-where resumed_at is null
+where resumed_at is null and pg_catalog.isfinite(paused_at)
 """
 NOTE_FIGURES = """
 select notify.note_figures(

@@ -97,6 +97,18 @@ def test_an_answer_that_does_not_count_costs_no_attempt_even_if_its_settle_was_r
     assert [a.counted for a in attempts_of(db, id)] == [False]
 
 
+def test_the_wait_grows_with_the_answers_that_do_not_count(db):
+    id = noted(db, "deferred")
+    insert = (
+        "insert into notify.attempts"
+        " (notification_id, attempt, started_at, outcome, worker, counted)"
+        " select %s, 100 + n, now(), 'deferred', 'w:1', false from generate_series(1, 9) as n"
+    )
+    db.execute(insert, [id])
+    reap(db)
+    assert (row(db, id).due_at - ago(db, "0")).total_seconds() > 300
+
+
 def test_beyond_the_patience_it_counts(db):
     id = noted(db, "throttled", patience="0")
     assert [(t.id, t.status) for t in reap(db)] == [(id, "failed")]

@@ -4,10 +4,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
 from tests.ledger import attempts_of, claim, enqueue, put, row, settle
-from tests.producers import role
 
 INSERTING = """
 create function public.fault() returns trigger language plpgsql as $$ begin {} end $$;
@@ -134,19 +132,3 @@ def test_who_may_only_produce_may_not(db):
     ).fetchone()[0]
     rights = db.execute("select attribute from notify.producer_rights()").fetchall()
     assert "repeats" not in {right.attribute for right in rights}
-
-
-def test_who_may_insert_into_every_column_makes_no_copy_of_anothers(db):
-    origin = ended(db)
-    with role(db) as user:
-        db.execute(
-            SQL("grant usage on schema notify to {0};"
-                " grant insert, select on notify.notifications to {0}").format(Identifier(user))
-        )  # fmt: skip
-        where = {"host": db.info.host, "port": db.info.port, "dbname": db.info.dbname}
-        with psycopg.connect(**where, user=user, password="p", autocommit=True) as session:
-            query = (
-                "insert into notify.notifications (channel, recipient, payload, repeats)"
-                " values ('log', 'r', '1', %s) returning repeats"
-            )
-            assert session.execute(query, [origin]).fetchone() == (None,)

@@ -177,6 +177,16 @@ def test_old_figures_say_so(browser, db):
     assert "Nothing was counted since" not in page(browser)
 
 
+@pytest.mark.slow  # a statement may take 3.5 s
+def test_a_page_that_takes_too_long_says_so_and_is_asked_for_again(browser, db):
+    with db.transaction():
+        db.execute("lock table notify.destination_minutes in access exclusive mode")
+        answer = browser.get("/console/destinations")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert "The database is away" not in answer.text
+    assert 'data-again-s="10"' in answer.text
+
+
 def test_a_worker_that_died_is_missed(browser, db):
     keep_back(db)
     silence(db, "1 minute")
