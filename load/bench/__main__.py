@@ -24,6 +24,7 @@ from load.bench import (
     latency,
     memory,
     odd_input,
+    pauses,
     screens,
     snapshot,
     soak,
@@ -58,12 +59,19 @@ SCENARIOS: dict[str, Scenario] = {
     "odd-input": odd_input.run,
     "watch-none": watch.run_none,
     "watch-all": watch.run_all,
+    "pauses": pauses.run,
     "screens": screens.run,
     "backlog": backlog.run,
     "snapshot": snapshot.run,
     "soak": soak.run,
 }
-LONG = ("screens", "backlog", "snapshot", "soak")  # minutes each: only when they are named
+LONG = (
+    "pauses",
+    "screens",
+    "backlog",
+    "snapshot",
+    "soak",
+)  # minutes each: only when they are named
 
 
 def main() -> int:
