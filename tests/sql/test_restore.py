@@ -63,11 +63,12 @@ def database(server: str, name: str) -> Iterator[str]:
 def moved(both, source, target, *how):
     """Dump and restore as people do, an error or not.
 
-    A server is dumped by its own program: since 2026-11 a minor release has options of columns that
-    only those of its day leave out.
+    A server is dumped by its own program, if it has one: since 2026-11 minor releases have options
+    of columns that only a pg_dump of their day leaves out.
     """
     is_older = source.rpartition("/")[0] == both.older.rpartition("/")[0]
-    dump = (Path(OLDER_POSTGRES) if is_older else both.programs) / "pg_dump"
+    own = Path(OLDER_POSTGRES) / "pg_dump"
+    dump = own if is_older and own.exists() else both.programs / "pg_dump"
     restore = both.programs / "pg_restore"
     made = subprocess.run([dump, "-Fc", source], check=True, capture_output=True, timeout=120)
     restored = subprocess.run(
