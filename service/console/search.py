@@ -26,7 +26,7 @@ from service.model import Channel, Found, Notification, Search, Status
 HERE = "/console/search"
 ROWS = 50
 # Of a ledger of few days one look is one turn of ApiStore.page; of a long one several small ones.
-LOOK_ENOUGH = PAGE_LOOK_MAX // 4
+LOOK_ENOUGH = PAGE_LOOK_MAX // 8
 EXPORTS = ("csv", "ndjson")
 EXPORT_LINES_MAX = 100_000
 LIVE_LOOK_MAX = 2000  # what took a longer look is not looked for again each 5 s
