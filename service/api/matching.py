@@ -20,9 +20,7 @@ from service.model import Channel
 from service.names.origin import origin
 
 LIMIT = 1000
-LIMIT_MAX = (
-    100_000  # also the limit of a dry run that names none; to redrive so many takes a second
-)
+LIMIT_MAX = 100_000  # also of a dry run that names none; to redrive so many takes a second
 LIMIT_SENTENCE = f"Use 1 to {LIMIT_MAX} at once; {LIMIT} if left out, {LIMIT_MAX} for a dry run."
 CURSOR_SENTENCE = "Give the `next` of the answer before, to go on from there."
 DRY_RUN_SENTENCE = "Use true to count them and to change nothing."

@@ -1,8 +1,8 @@
 """What operators do: cancel one or all that match, redrive, send again.
 
 The audit keeps what was done and, in the same row and the same commit, how many were moved: so
-nothing moves that is not written down, and each use is read in one place. What PostgreSQL refuses
-as a whole is not done, and leaves the log alone.
+nothing moves that is not written down, and each use is read in one place. Of what PostgreSQL
+refuses as a whole nothing is done, and nothing is kept.
 """
 
 from dataclasses import asdict

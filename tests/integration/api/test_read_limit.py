@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import socket
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import aiohttp
 import pytest
@@ -121,3 +122,14 @@ def test_only_the_last_attempts_are_shown(api: Api, db) -> None:
     found = api.get(f"/notifications/{id}").json
     assert [a["attempt"] for a in found["attempts"]] == list(range(151, 251))
     assert found["has_older_attempts"] is True
+
+
+@pytest.mark.parametrize("path", ["/cancel", "/redrive", "/destinations/probe", "/pauses"])
+def test_who_sends_a_body_slowly_takes_no_turn(api: Api, path: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with ExitStack() as held:
+        for _ in range(READS_AT_ONCE):
+            slow = held.enter_context(socket.create_connection(("127.0.0.1", api.port)))
+            slow.sendall(f"{head}Content-Length: 99\r\n\r\n{{".encode())
+        answers = [api.get("/notifications").status for _ in range(3)]
+    assert answers == [200] * 3
