@@ -18,7 +18,7 @@ from service.api.cancel_many import read_cancel_many
 from service.api.door import reach_fault, refuse_unless_sendable
 from service.api.enqueue import read_body, receipt, refused
 from service.api.matching import Filter, logged
-from service.api.read import is_blind, is_own, json_response, notification_id
+from service.api.read import is_blind, is_own, json_response, notification_id, own_words
 from service.api.redrive import Redrive, read_redrive
 from service.api.views import Cancellation, CancelReport, Links, RedriveReport
 from service.config.settings import Settings
@@ -62,11 +62,23 @@ class OperateHandler:
         try:
             result = await self._store.cancel(id, used(caller, "cancel", {"id": str(id)}))
         except Refused as refusal:
-            raise refused(refusal) from None
+            raise await self._told(refusal, id, caller) from None
         if result is None:
             raise Problem("notification_not_found")
         self._rows.labels("cancel").inc(result.was_cancelled)
         return json_response(cancellation(result, traces.get(id)))
+
+    async def _told(self, refusal: Refused, id: UUID, caller: Caller) -> Problem:
+        """Turn a refusal into a problem, with the recipient masked for who may not see it."""
+        if is_blind(caller):
+            _, _, recipient, _ = await self._store.sender(id) or NOTHING
+            refusal = Refused(
+                own_words(recipient, "refused", str(refusal)) or "",
+                constraint=refusal.constraint,
+                column=refusal.column,
+                hint=own_words(recipient, "refused", refusal.hint) or "",
+            )
+        return refused(refusal)
 
     async def _refuse_unless_own(self, id: UUID, caller: Caller) -> None:
         """Raise Problem unless a notification is what its caller sent, or could have sent."""
@@ -94,7 +106,7 @@ class OperateHandler:
         try:
             again = accepted(await self._store.send_again(id, use))
         except Refused as refusal:
-            raise refused(refusal) from None
+            raise await self._told(refusal, id, caller) from None
         self._rows.labels("send_again").inc()
         logger.info("sent_again", notification_id=again.id, repeats=id, channel=channel)
         status, headers, body = receipt(again)

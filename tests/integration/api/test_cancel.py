@@ -5,8 +5,10 @@ import pytest
 from service.cli import main
 from tests import ledger
 from tests.integration.api.serving import HOOK, LINE, Api
+from tests.keys import bearer, make
 from tests.sql.faults import ODD, trigger
 
+MAIL = '{"subject": "s", "text": "t"}'
 NOBODY = "01a202f8-7610-7e1c-908b-be00881bc450"
 
 
@@ -118,3 +120,25 @@ def test_what_the_audit_cannot_hold_is_not_cancelled(api: Api, db) -> None:
     db.execute("alter table notify.audit add constraint closed check (verb <> 'cancel')")
     assert cancel(api, id).status >= 400
     assert ledger.status(db, id) == "queued"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "send-again"])
+def test_what_a_trigger_says_of_a_recipient_is_told_to_who_may_see_it(api: Api, db, verb) -> None:
+    state = "queued" if verb == "cancel" else "sent"
+    id = ledger.put(db, state, channel="email", recipient="ada@example.org", payload=MAIL,
+                    reference=ODD)  # fmt: skip
+    db.execute(
+        "create function public.no() returns trigger language plpgsql as"
+        " $$ begin raise exception 'no mail to %', new.recipient; end $$;"
+        "create trigger zz before insert or update on notify.notifications"
+        " for each row execute function public.no()"
+    )
+    said = {}
+    for scopes in (("operate",), ("operate", "read:payload")):
+        key = bearer(make(db, *scopes, producer=scopes[-1]))
+        api.read_keys()
+        answer = api.ask("POST", f"/notifications/{id}/{verb}", **key)
+        assert (answer.status, answer.json["code"]) == (422, "refused_by_database")
+        said[scopes] = answer.json["detail"]
+    assert "no mail to a…@example.org" in said["operate",]
+    assert "no mail to ada@example.org" in said["operate", "read:payload"]
