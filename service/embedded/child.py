@@ -6,9 +6,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import (
+    SIG_BLOCK,
+    SIG_SETMASK,
+    SIGHUP,
+    SIGINT,
+    SIGKILL,
+    SIGTERM,
+    Signals,
+    pthread_sigmask,
+)
 
 from service.embedded.account import Account
 from service.errors import StartError
@@ -21,7 +30,7 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 class Child:
-    """One running server. The kernel ends it when the thread that made it ends."""
+    """One server. The kernel ends it when the thread that started it ends."""
 
     def __init__(
         self,
@@ -33,16 +42,32 @@ class Child:
         when_orphaned: Signals,
         stdin: str = "",
     ) -> None:
-        """Start `command` with this `stdin`; `log` grows to 1 MB, and one older file is kept."""
+        """Prepare `command` with this `stdin`; `log` grows to 1 MB, and one older file is kept."""
         self.name = name
+        self._command = command
+        self._account = account
         self._log = log
-        if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
-            log.replace(log.with_suffix(".log.old"))
-        log.touch(mode=0o600)
-        with log.open("ab") as output:
+        self._log_from = 0
+        self._when_orphaned = when_orphaned
+        self._stdin = stdin
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it. A signal to end us waits until we know the process, so that stop() ends it."""
+        if self._log.exists() and self._log.stat().st_size > LOG_MAX_BYTES:
+            self._log.replace(self._log.with_suffix(".log.old"))
+        self._log.touch(mode=0o600)
+        dies_with_us = die_with_us(self._when_orphaned)
+        with self._log.open("ab") as output, signals_wait() as mask:
+
+            def before_program() -> None:
+                pthread_sigmask(SIG_SETMASK, mask)
+                if dies_with_us is not None:
+                    dies_with_us()
+
             self._log_from = output.tell()
             self._process = subprocess.Popen(
-                command,
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -50,21 +75,21 @@ class Child:
                 env=ENVIRONMENT,
                 process_group=0,  # Ctrl-C reaches us alone, so that the servers stop last
                 # No other thread exists yet that could hold a lock across the fork.
-                preexec_fn=die_with_us(when_orphaned),  # noqa: PLW1509
-                **account.credentials,
+                preexec_fn=before_program,  # noqa: PLW1509
+                **self._account.credentials,
             )
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
-            pipe.write(stdin.encode())
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
+                pipe.write(self._stdin.encode())
 
     @property
     def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+        """Its process id; 0 before it was started."""
+        return self._process.pid if self._process else 0
 
     def dead(self) -> str | None:
-        """Say in one line why it ended; None while it runs."""
-        code = self._process.poll()
+        """Say in one line why it ended; None while it runs, or before it was started."""
+        code = self._process.poll() if self._process else None
         if code is None:
             return None
         how = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -84,7 +109,9 @@ class Child:
             time.sleep(POLL_S)
 
     def stop(self, *steps: tuple[Signals, float]) -> None:
-        """Send each signal in turn and wait its seconds; then SIGKILL."""
+        """Send each signal in turn and wait its seconds; then SIGKILL. Nothing if it never ran."""
+        if self._process is None:
+            return
         for signal, wait_s in steps:
             self._process.send_signal(signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -100,6 +127,20 @@ class Child:
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
         fatal = [line for line in lines if "FATAL" in line or "PANIC" in line]
         return next(filter(None, reversed(fatal or lines)), "it left no word")
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[set[int]]:
+    """Let what asks us to end wait until the context ends; yields the signals that waited before.
+
+    What they raise within a fork would leave a child that nobody knows.
+    """
+    before = pthread_sigmask(SIG_BLOCK, ())
+    try:
+        pthread_sigmask(SIG_BLOCK, (SIGHUP, SIGINT, SIGTERM))
+        yield before
+    finally:
+        pthread_sigmask(SIG_SETMASK, before)
 
 
 def die_with_us(signal: Signals) -> Callable[[], None] | None:

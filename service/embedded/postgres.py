@@ -82,6 +82,7 @@ class EmbeddedPostgres:
             log=self._state.directory / "postgres.log",
             when_orphaned=SIGINT,
         )
+        self._child.start()
 
     def wait_ready(self) -> None:
         """Wait until it takes connections. Raises StartError."""

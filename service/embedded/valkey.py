@@ -56,6 +56,7 @@ class EmbeddedValkey:
             when_orphaned=SIGKILL,
             stdin=CONFIG.format(port=self._port, password=self._state.password),
         )
+        self._child.start()
 
     def wait_ready(self) -> None:
         """Wait until it answers. Raises StartError."""
