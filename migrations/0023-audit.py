@@ -8,14 +8,6 @@ __depends__ = {"0022-probes"}
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
 step("set local search_path = pg_catalog, pg_temp")
-# Null in every row that is there: none is rewritten. No index: nobody looks for the copies of one.
-step(
-    """
-alter table notify.notifications
-  add column if not exists repeats uuid               -- the notification whose copy it is
-""",
-    "alter table notify.notifications drop column if exists repeats",
-)
 step(
     (SQL / "audit_is_past.sql").read_text(encoding="utf-8"),
     "drop function if exists notify.audit_is_past",
@@ -38,4 +30,13 @@ for each statement execute function notify.keep_audit()
 drop trigger if exists keep_audit on notify.audit;
 drop trigger if exists keep_audit_whole on notify.audit
 """,
+)
+# Null in every row that is there: none is rewritten. No index: nobody looks for the copies of one.
+# The last step, as all wait for it until the end.
+step(
+    """
+alter table notify.notifications
+  add column if not exists repeats uuid               -- the notification whose copy it is
+""",
+    "alter table notify.notifications drop column if exists repeats",
 )

@@ -5,8 +5,8 @@
 --
 -- Moves    nothing: queued stays queued. Of the rows that were parked, the first to fall due are let fall due in 2 s,
 --          when each worker has heard of it: up to 20, one for each worker that may ask; and up to 980 more in 4 s,
---          when the answer is there. If it is a failure again, they are parked again and cost no attempt. What falls
---          due within 4 s anyway stays as it is
+--          when the answer is there. If it is a failure again, they are parked again and cost no attempt: one whose
+--          patience is over, of which each answer counts, stays, and so does what falls due within 4 s anyway
 -- Args     p_channel, p_destination text, as destination_state has them ('': the mail server of all mails);
 --          p_asked_by text
 -- Returns  (states, kept_by, brought): why it is kept back, in the words of destination_state; by how many living
@@ -30,6 +30,7 @@ declare
   v_look_max constant integer := 5000;
   v_most constant integer := 1000;
   v_first constant integer := 20;
+  v_patient_from timestamptz;
   v_ids uuid[] := '{}';
   v_dues timestamptz[];
   v_lo uuid;
@@ -37,12 +38,15 @@ declare
 begin
   select array_agg(distinct d.state), count(distinct d.worker) into states, kept_by
   from notify.destination_state d
-  join notify.workers w on w.worker = d.worker and w.beat_at > v_now - interval '30 seconds'
+  join notify.workers w on w.worker = d.worker
+    and w.beat_at between v_now - interval '30 seconds' and v_now + interval '30 seconds'
   where d.channel = p_channel and d.destination = p_destination and d.state in ('breaker', 'pace', 'url');
   if kept_by = 0 then
     return;
   end if;
 
+  select coalesce(v_now - min(w.patience), '-infinity') into v_patient_from from notify.workers w
+  where w.beat_at between v_now - interval '30 seconds' and v_now + interval '30 seconds';
   for v_lo, v_hi in select s.lo, s.hi from notify.spans(true) s loop
     v_ids := v_ids || array(
       select l.id from unnest('{0,1,2,3}'::smallint[]) as lane
@@ -54,7 +58,7 @@ begin
         order by n.due_at, n.id
         limit v_look_max
       ) l
-      where l.channel = p_channel and l.first_claimed_at is not null and not l.is_test
+      where l.channel = p_channel and l.first_claimed_at > v_patient_from and not l.is_test
         and (p_destination = '' or notify.destination_of(l.channel, l.recipient) = p_destination)
       order by l.due_at, l.id
       limit v_most - cardinality(v_ids));

@@ -10,7 +10,8 @@
 -- Caller   explain_parked(), explain_paused(), pause(), set_aside(), ask_probe(), cancel_matching(), redrive(),
 --          page()
 create or replace function notify.destination_of(p_channel text, p_recipient text) returns text
-language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on as $$
 declare
   v_scheme text;
   v_host text;

@@ -4,7 +4,7 @@
 -- the row at fault is alone.
 --
 -- Moves    as reap() says; one whose attempt note_refused() wrote down as that ended: sent, expired, failed, or queued;
---          then its wait is that of retry_in(), without the schedule and what the receiver asked for, which nobody kept.
+--          at the time it ended; then its wait is that of retry_in(), without the schedule and what the receiver asked for, which nobody kept.
 --          A refused row stays sending; its lease is put off for a minute if the database allows it, with PostgreSQL's
 --          message in last_error
 -- Args     p_ids uuid[], locked by the caller; p_ends timestamptz: after it no batch is halved
@@ -50,13 +50,14 @@ begin
       group by a.notification_id
     ),
     noted as materialized (
-      select a.notification_id as id, a.attempt, a.worker as claimed_by, a.outcome, a.code, a.excerpt, a.counted
+      select a.notification_id as id, a.attempt, a.worker as claimed_by, a.outcome, a.code, a.excerpt, a.counted,
+        a.started_at + coalesce(a.took_ms, 0) * interval '1 millisecond' as ended_at
       from notify.attempts a
       where a.notification_id = any (v_ids) and a.notification_id between v_lo and v_hi
     ),
     timed as materialized (
       select n.id, n.attempt, n.max_attempts, n.expires_at, n.lease_until, n.claimed_by, n.channel, n.priority,
-        notify.age(v_now, n.created_at, n.send_at) as age,
+        n.created_at, n.send_at, greatest(least(k.ended_at, v_now), least(n.created_at, v_now)) as ended_at,
         k.outcome, k.code, k.excerpt, coalesce(k.counted, true) as is_counted,
         case when k.outcome in ('temporary', 'throttled', 'unreachable', 'deferred', 'unknown')
           then v_now + notify.retry_in(k.outcome, k.counted, case when k.counted then t.attempts else t.others end - 1,
@@ -69,7 +70,7 @@ begin
         and n.status = (select v_sending) and n.lease_until < v_now
     ),
     ended as materialized (
-      select t.*,
+      select t.*, notify.age(t.ended_at, t.created_at, t.send_at) as age,
         case when t.outcome in ('sent', 'expired') then t.outcome
           when t.outcome = 'permanent' or t.is_counted and coalesce(t.attempt >= t.max_attempts, true) then 'failed'
           when t.outcome is not null and t.expires_at <= t.next_due_at then 'expired'
@@ -81,7 +82,7 @@ begin
         status = e.status,
         max_attempts = case when e.is_counted then n.max_attempts else n.max_attempts + 1 end,
         due_at = case when e.status = 'queued' then e.next_due_at else n.due_at end,
-        settled_at = case when e.status = 'queued' then null else v_now end,
+        settled_at = case when e.status <> 'queued' then e.ended_at end,
         lease_until = null,
         claimed_by = null,
         last_error_code = case when e.outcome is null then 'lease_expired' when e.outcome <> 'sent' then e.code end,

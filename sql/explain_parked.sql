@@ -10,7 +10,7 @@
 -- Caller   explain_queued()
 create or replace function notify.explain_parked(p_row notify.notifications)
 returns table (code text, sentence text, until timestamptz, command text)
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_column
 begin
   return query
@@ -21,7 +21,8 @@ begin
     select d.state, d.destination, min(d.since) as since, max(d.code) as code, max(d.until) as until
     from own join notify.destination_state d on d.channel = p_row.channel
       and (d.destination = own.name or d.destination = '') and d.url_hash in ('', own.url_hash)
-    join notify.workers w on w.worker = d.worker and w.beat_at > clock_timestamp() - interval '30 seconds'
+    join notify.workers w on w.worker = d.worker
+      and w.beat_at between clock_timestamp() - interval '30 seconds' and clock_timestamp() + interval '30 seconds'
     where not p_row.is_test
     group by d.state, d.destination
   )

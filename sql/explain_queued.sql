@@ -61,7 +61,7 @@ begin
   elsif v_is_due then
     v_ahead := notify.ahead_of(p_row.priority, p_row.due_at, p_row.id, v_most + 1);
     select sum(w.per_s), bool_or(w.in_flight < w.slots) into v_per_s, v_has_room
-    from notify.workers w where w.beat_at > v_now - interval '30 seconds';
+    from notify.workers w where w.beat_at between v_now - interval '30 seconds' and v_now + interval '30 seconds';
     return query select case when v_ahead = 0 then 'next' else 'queued_behind' end, format(
       'It is due since %s, %s%s%s.', notify.moment(p_row.due_at),
       case when v_ahead = 0 then 'and the next' else 'behind '
@@ -78,7 +78,7 @@ begin
     end if;
   end if;
 
-  select max(w.patience) into v_patience from notify.workers w where w.beat_at > v_now - interval '30 seconds';
+  select max(w.patience) into v_patience from notify.workers w where w.beat_at between v_now - interval '30 seconds' and v_now + interval '30 seconds';
   if (v_is_kept or not v_last.counted) and v_patience is not null then
     return query select 'patience', 'While its receiver takes nothing, that costs no attempts until '
       || notify.moment(p_row.first_claimed_at + v_patience) || '; from then on each answer counts.',

@@ -43,7 +43,7 @@ begin
   select count(*), count(*) filter (where notify.is_home(w.environment)),
     count(*) filter (where notify.is_home(w.environment) and p_row.channel = any (w.channels))
     into v_alive, v_at_home, v_able
-  from notify.workers w where w.beat_at > v_now - interval '30 seconds';
+  from notify.workers w where w.beat_at between v_now - interval '30 seconds' and v_now + interval '30 seconds';
   if p_row.status = 'queued' and v_alive = 0 then
     for v_lo, v_hi in select s.lo, s.hi from notify.spans() s loop
       v_alive := v_alive + (select count(*) from (

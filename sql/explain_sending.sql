@@ -9,7 +9,7 @@
 -- Caller   explain()
 create or replace function notify.explain_sending(p_row notify.notifications)
 returns table (code text, sentence text, until timestamptz, command text)
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
   v_now constant timestamptz := clock_timestamp();

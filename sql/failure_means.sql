@@ -7,7 +7,8 @@
 -- Note     Never what the receiver wrote: it repeats what it got, and who may read this may not read that
 -- Caller   explain_queued(), explain_parked(), explain_ended()
 create or replace function notify.failure_means(p_code text) returns table (meaning text, advice text)
-language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+language sql immutable parallel safe set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on as $$
   select coalesce(k.meaning, 'the code is ' || left(regexp_replace(p_code, '[^\u0020-\u007e]', '?', 'g'), 100),
     'nobody wrote down why'), k.advice
   from (values (1)) as one

@@ -10,7 +10,7 @@
 --          is new, and what a restore without privileges or a rollback took
 -- Caller   the migration 9999, by keep_rights(); keep_watch(); an operator
 create or replace function notify.grant_producer(role name, producer text default null) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 declare
   v_statement text;
 begin

@@ -7,7 +7,8 @@
 -- Note     ipv6() of service/names/origin.py does the same. inet's own text writes more addresses as IPv4
 -- Caller   destination_of()
 create or replace function notify.ipv6_spelled(p_host text) returns text
-language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on as $$
 declare
   v_address inet;
   v_hex text;

@@ -12,7 +12,7 @@
 --          migrations/0001 can restore the old one.
 -- Caller   Backend.keep_path
 create or replace function notify.keep_path(p_theirs text) returns text
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 declare
   v_was text;
   v_all text;

@@ -35,7 +35,7 @@ begin
     case when cardinality(v_seen) <= p_look_max then coalesce(h.leases, 0) end
   from notify.workers w
   left join (select seen.worker, count(*) as leases from unnest(v_seen) as seen(worker) group by 1) h using (worker)
-  where w.beat_at > clock_timestamp() - interval '30 seconds'
+  where w.beat_at between clock_timestamp() - interval '30 seconds' and clock_timestamp() + interval '30 seconds'
   order by w.worker
   limit p_limit;
 end

@@ -18,7 +18,8 @@ create or replace function notify.pause(
   p_kind text, p_name text, p_channel text default null, p_reason text default null, p_actor text default null,
   p_key_id text default null)
 returns table (id bigint, is_new boolean)
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
   v_id bigint;

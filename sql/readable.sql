@@ -5,7 +5,7 @@
 --
 -- Args     p_time timestamptz, or null
 -- Returns  p_time; or the start of 1970 or the end of 9999, if it is outside
--- Caller   cancel(), keys(), explain(), page(), living_workers(), destinations(); column() of service/ledger/columns.py
+-- Caller   cancel(), keys(), explain(), page(), living_workers(), destinations(), failing(); column() of service/ledger/columns.py
 create or replace function notify.readable(p_time timestamptz) returns timestamptz
 language sql immutable parallel safe
 return case

@@ -15,12 +15,14 @@ returns timestamptz
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_resumed_at timestamptz;
+  v_what jsonb;
 begin
   perform pg_advisory_xact_lock(1852798057, 4);
   update notify.pauses p set resumed_at = clock_timestamp() where p.id = p_id and p.resumed_at is null
-  returning p.resumed_at into v_resumed_at;
+  returning p.resumed_at, jsonb_build_object('id', p.id, 'kind', p.kind, 'name', left(p.name, 255), 'channel', p.channel)
+  into v_resumed_at, v_what;
   if found then
-    perform notify.record_use(coalesce(p_actor, session_user), p_key_id, 'resume', jsonb_build_object('id', p_id));
+    perform notify.record_use(coalesce(p_actor, session_user), p_key_id, 'resume', v_what);
     return v_resumed_at;
   end if;
   return (select p.resumed_at from notify.pauses p where p.id = p_id);

@@ -7,7 +7,7 @@
 -- Plan     the catalog alone
 -- Caller   Store.faults, when it asks for all
 create or replace function notify.rights_amiss() returns table (fault text, remedy text)
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
   with roles as (
     select 0::oid as id, 'public'::text as name
     union all

@@ -18,7 +18,8 @@ create or replace function notify.send(
   send_at timestamptz default null, expires_at timestamptz default null, idempotency_key text default null,
   options jsonb default '{}')
 returns uuid
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
   v_id uuid;

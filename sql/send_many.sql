@@ -13,7 +13,8 @@
 -- Caller   the migration 9999 deploys it; producers call it
 create or replace function notify.send_many(notifications jsonb)
 returns setof uuid
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
   v_producer text := notify.producer_of(notify.speaking_role());

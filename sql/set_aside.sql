@@ -16,7 +16,7 @@
 -- Plan     primary key, within the partitions of the ids; pauses
 -- Caller   claim(), set_due_aside()
 create or replace function notify.set_aside(p_ids uuid[]) returns uuid[]
-language plpgsql set search_path = pg_catalog, pg_temp
+language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare

@@ -6,9 +6,9 @@
 -- Returns  (kind, id, channel, priority, since, error): kind 'refused', PostgreSQL does not let a queued one move, and
 --          error is its message; 'overdue', due since `since`, the first of each lane; 'lease', its lease passed at
 --          `since`, and nobody took it back; 'unsettled', its attempt ended at `since`, and PostgreSQL does not let that be
---          written down: error is its message. Refused ones come back each minute: those that do so within the next one
---          are found, and others among the first that are due
--- Plan     notifications_due: 100 rows of the head of each lane, and 500 of what falls due within a minute;
+--          written down: error is its message. Refused ones come back each minute, where those of a dead destination come
+--          back after seconds: so they are sought from both ends of what falls due within a minute
+-- Plan     notifications_due: 100 rows of the head of each lane, and 500 from each end of what falls due within a minute;
 --          notifications_leased, 1,000 rows of its head, and their attempts by the primary key; for each range of spans() in turn
 -- Caller   NowStore.look
 create or replace function notify.stuck(p_overdue interval, p_limit integer)
@@ -40,6 +40,12 @@ begin
         where n.status = 'queued' and n.priority = lane and n.due_at > v_now and n.due_at <= v_now + interval '1 minute'
           and (v_lo is null or n.id between v_lo and v_hi)
         order by n.due_at, n.id
+        limit v_next)
+      union                                 -- without the same rows, where there are few
+      (select n.id, n.channel, n.priority, n.due_at, n.last_error, n.last_error_code from notify.notifications n
+        where n.status = 'queued' and n.priority = lane and n.due_at > v_now and n.due_at <= v_now + interval '1 minute'
+          and (v_lo is null or n.id between v_lo and v_hi)
+        order by n.due_at desc, n.id desc
         limit v_next)
     ) r
     where r.last_error_code = 'refused'

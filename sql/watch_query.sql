@@ -16,7 +16,8 @@
 create or replace function notify.watch_query(
   p_table regclass, p_event text, p_names text[], p_columns text[], p_condition text, p_reference text)
 returns text
-language plpgsql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on set quote_all_identifiers = off as $$
 declare
   v_aliases text;
   v_old text;

@@ -6,7 +6,7 @@
 -- Plan     pg_trigger, all of it
 -- Caller   off_change(), watches_amiss()
 create or replace function notify.watch_triggers() returns table (watch text, name name, relation regclass)
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
   select split_part(encode(t.tgargs, 'escape'), '\000', 1), t.tgname, t.tgrelid::regclass
   from pg_trigger t
   where t.tgfoid in (to_regproc('notify.open_watch'), to_regproc('notify.watched'))

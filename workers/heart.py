@@ -22,7 +22,7 @@ from service.logs.seldom import Seldom
 from service.metrics import WorkerMetrics
 from service.process.distribution import installed_version
 from workers.loop import Loop
-from workers.parkings import Kept, Parking, Parkings
+from workers.parkings import Kept, Parkings
 from workers.rollups import Rollups, Row
 from workers.slots import Slots
 from workers.standing import Standing
@@ -90,36 +90,35 @@ class Heart(Loop):
         )
 
     def turn(self) -> None:
-        """Beat if it is time, and write what has changed; else wait."""
+        """Do what it is time for; one thing that fails keeps no other from being done."""
         now = time.monotonic()
-        try:
-            if now >= self._beat_at:
-                self._beat(now)
-            current = self._parkings.current(now)
-            self._write(current, now)
-            if current:
-                self._hear(now)
-            self._turn_minute(now)
-            if now >= self._minutes_at:
-                self._write_minutes(now)
-        except Exception as error:
-            if not (isinstance(error, DatabaseAway) and self._outage.lasts):
-                self._missed.happened(reason=first_line(error))
-            self._stopping.wait(BEAT_S)
-        else:
-            self._stopping.wait(LOOK_S)
+        failed = False
+        self._turn_minute(now)
+        for step in self._beat, self._write, self._hear, self._write_minutes:
+            try:
+                step(now)
+            except Exception as error:
+                failed = True
+                if not (isinstance(error, DatabaseAway) and self._outage.lasts):
+                    self._missed.happened(reason=first_line(error))
+                if isinstance(error, DatabaseAway):
+                    break
+        self._stopping.wait(BEAT_S if failed else LOOK_S)
 
     def close(self) -> None:
         """Write what was counted since the last minute; close the connection."""
         try:
             self._take_minute()
+            self._minutes_at = -math.inf
             self._write_minutes(time.monotonic())
         except Exception as error:
             self._missed.happened(reason=first_line(error))
         self._store.close()
 
     def _beat(self, now: float) -> None:
-        """Say that we live; who was not known has to say everything again."""
+        """Say that we live, if it is time; who was not known has to say everything again."""
+        if now < self._beat_at:
+            return
         is_new = self._store.beat(
             self._says,
             slots=self._slots.most,
@@ -131,8 +130,9 @@ class Heart(Loop):
             self._written.clear()
         self._beat_at = now + BEAT_S
 
-    def _write(self, current: dict[Kept, Parking], now: float) -> None:
+    def _write(self, now: float) -> None:
         """Write what is kept back since the last look, and what no longer is."""
+        current = self._parkings.current(now)
         begun = {kept: parking for kept, parking in current.items() if kept not in self._written}
         ended = self._written - current.keys()
         if begun or ended:
@@ -140,7 +140,9 @@ class Heart(Loop):
             self._written = set(current)
 
     def _hear(self, now: float) -> None:
-        """Let through what an operator wants to be tried at once."""
+        """Let through what an operator wants to be tried at once, while something is kept back."""
+        if not self._parkings.current(now):
+            return
         asked = self._store.asked_probes()
         for one in asked - self._heard:
             self._standing.let_through(one.channel, one.destination, now)
@@ -161,7 +163,9 @@ class Heart(Loop):
         self._minute = self._this_minute()
 
     def _write_minutes(self, now: float) -> None:
-        """Write the minutes that are over; if that fails, again a minute later."""
+        """Write the minutes that are over, if it is time; if that fails, again a minute later."""
+        if now < self._minutes_at:
+            return
         self._minutes_at = now + MINUTE_S
         while self._minutes:
             self._store.add_minutes(*self._minutes[0])

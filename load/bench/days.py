@@ -47,8 +47,8 @@ class Days:
         if ("made", f"notifications_{self._next:%Y%m%d}") not in made:
             return
         table = f"notify.notifications_{self._next:%Y%m%d}"
-        # Without accept, which would give each row an id of today. In a transaction of its own: this
-        # locks the day, and so every claim, and no midnight does it.
+        # Without accept, which would give each row an id of today. In a transaction of its own:
+        # this locks the day, and so every claim, and no midnight does it.
         conn.execute(f"alter table {table} disable trigger user")
         conn.execute(COPY.format(day=table), [self._next, ROWS])
         self._made.append(self._next)

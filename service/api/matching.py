@@ -74,6 +74,13 @@ def spelled(destination: str) -> str:
     return destination.lower().rstrip(".")
 
 
+def shown(destination: str) -> str:
+    """Return the name of a destination for a log; nothing of a URL's path, nor of an address."""
+    if "://" in destination:
+        return origin(destination) or "…"
+    return "…" if "@" in destination else spelled(destination)
+
+
 def filter_faults(filter_: Filter) -> Iterator[Fault]:
     """Check that a filter narrows, and that its times are in order."""
     if not narrowed(filter_):
@@ -94,6 +101,8 @@ def logged(filter_: Filter | None) -> dict[str, Any]:
     fields = narrowed(filter_)
     if "recipient" in fields:
         fields["recipient"] = masked(fields["recipient"])
+    if "destination" in fields:
+        fields["destination"] = shown(fields["destination"])
     return fields
 
 
@@ -101,6 +110,8 @@ def audited(filter_: Filter) -> dict[str, Any]:
     """Return them as the audit keeps them, without what may speak of a person."""
     fields = narrowed(filter_)
     hidden = {name: "…" for name in ("reference", "recipient") if name in fields}
+    if "destination" in fields:
+        hidden["destination"] = shown(fields["destination"])
     return {name: msgspec.to_builtins(value) for name, value in (fields | hidden).items()}
 
 

@@ -30,7 +30,7 @@ OLD = timedelta(minutes=3)  # what each worker counts is there about 20 s after 
 BADGES = {
     "breaker": "does not answer",
     "pace": "slowed down",
-    "url": "asked for a pause",
+    "url": "one URL waits",
     "name": "slow name",
     "share": "at its share",
 }
@@ -38,7 +38,7 @@ WHY = {
     "breaker": "It has failed again and again. One notification at a time asks whether it is back;"
     " the others wait, and lose no attempt.",
     "pace": "It takes less than it is offered, and gets no more than it takes.",
-    "url": "It has asked for a pause, or refused all that came to one URL: what is for that waits.",
+    "url": "For one of its URLs it has asked for a pause, or refused all: what is for that waits.",
     "name": "The look-up of its name takes long: what is for it waits meanwhile.",
     "share": "It is slow, and uses all the room that one destination may have: the rest waits.",
 }
@@ -75,6 +75,11 @@ class Shown:
         return None if state is None else WHY.get(state, "Workers keep back what is for it.")
 
     @property
+    def fails(self) -> bool:
+        """Whether all that was sent there in the last hour failed."""
+        return 0 < self.figures.sends <= self.figures.failures
+
+    @property
     def pause_or_resume(self) -> Verb | None:
         """The button for its own pause; None: it cannot be paused."""
         if self.own_pause is not None:
@@ -96,7 +101,15 @@ class Shown:
     @property
     def failed_path(self) -> str:
         """Where Search shows what failed for good there, and offers to redrive it."""
-        found = {"status": "failed", "channel": self.figures.channel}
+        return self._search("failed")
+
+    @property
+    def retried_path(self) -> str:
+        """Where Search shows what is for it, and will be tried, or tried again."""
+        return self._search("queued")
+
+    def _search(self, status: str) -> str:
+        found = {"status": status, "channel": self.figures.channel}
         if self.figures.destination and "xn--" not in self.figures.destination:
             found["destination"] = self.figures.destination
         elif self.figures.last_code:  # PostgreSQL does not know names beyond ASCII

@@ -14,9 +14,11 @@ from aiohttp import web
 
 from service.access.caller import Caller
 from service.access.scopes import sees_payloads
+from service.api.matching import shown
 from service.api.operate import used
 from service.api.parts import Parts
 from service.api.read import NOTHING, PAGE_ROWS_MAX, permitted, summary
+from service.api.read_limit import ReadLimit
 from service.api.views import Summary
 from service.console.search import EXPORT_LINES_MAX, LOOK_ENOUGH, SHOWN, link
 from service.errors import DatabaseAway, TookTooLong
@@ -25,6 +27,8 @@ from service.http.query import Parameters, parameters
 from service.model import Found, Search
 
 LOOK_MAX = 10_000_000  # rows, 10 s
+WAITING_MAX = 20  # exports that wait for their next page, while another's is read,
+WAIT_S = 10.0  # so long
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 PERSONAL = ("recipient", "reference")
 CSV_FIELDS = [name for name in Summary.__struct_fields__ if name != "links"]
@@ -127,6 +131,7 @@ class Export:
         self._reads = parts.reads
         self._store = parts.store
         self._lists = parts.lists
+        self._pages = ReadLimit(1, WAITING_MAX, WAIT_S)  # the other turn is for people's lists
 
     async def stream(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Answer with a file. Raises Problem before it begins; later its last line says what was.
@@ -185,7 +190,7 @@ class Export:
         """Read a page in its turn; of None there is nothing."""
         if which is None:
             return NOTHING
-        async with self._lists.admitted():
+        async with self._pages.admitted(), self._lists.admitted():
             return await self._reads.page(
                 which, limit=rows_max, before=before, looks_max=LOOK_ENOUGH
             )
@@ -193,6 +198,8 @@ class Export:
     async def _record(self, caller: Caller, query: dict[str, Any]) -> None:
         """Write into the audit what is exported; not whose, which may speak of a person."""
         narrows = {n: "…" if n in PERSONAL else v for n, v in query.items()}
+        if "destination" in narrows:
+            narrows["destination"] = shown(narrows["destination"])
         detail = {"filter": msgspec.to_builtins(narrows)}
         use = used(caller, "export", detail)
         await self._store.record_use(use.actor, use.key_id, use.verb, use.detail)

@@ -1,6 +1,7 @@
 """The screen *Now*: the numbers that say whether one can sleep, and what is wrong.
 
-It is read once for all viewers, by keys and from rows that others keep: no count, no search.
+It is read once for all viewers, by keys and from rows that others keep: no search, and no count but
+of the first that wait for a pause.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from service.doctor.glance import glance
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.figure_store import FigureStore
 from service.ledger.now_store import KEPT_BACK_MAX, Failure, NowStore, Standing
-from service.ledger.pause_store import WAITING_MAX, PauseStore
+from service.ledger.pause_store import PauseStore
 from service.model import LivingWorker, Minute, Pause, Sentence
 from service.model import Now as Figures
 
@@ -31,13 +32,14 @@ GLANCE_S = 20.0  # what the doctor's looks found counts so long,
 GLANCE_WAIT_S = 0.5  # and a page waits so long for it
 REFRESH_S = 5
 FLOW_MINUTES = 15
+WAITING_MAX = 1000  # of what waits for a pause no more are counted: this is read each 3 s
 PAUSES_MAX = 20  # that are shown, the newest
 BOOKED_S = 20  # so far what ended may be behind: it is folded each 10 s
 # What stands between a destination and what is for it, in words.
 STATES = {
     "breaker": "does not answer",
     "pace": "takes less than it is offered",
-    "url": "one URL of it asked for a pause",
+    "url": "one URL of it asked for a pause, or refused all",
     "name": "its name takes long to look up",
 }
 
@@ -120,7 +122,7 @@ class Now:
             flow=await figures.flow(FLOW_MINUTES),
             standing=standing,
             workers=await figures.workers(),
-            pauses=await PauseStore(self._reads.pool.connection).list(),
+            pauses=await PauseStore(self._reads.pool.connection).list(count_max=WAITING_MAX),
             failures=await now.failures(),
             why_overdue=[] if first is None else await self._reads.explain(first.id),
         )

@@ -8,12 +8,13 @@ from service.api.read import own_words
 from service.console import places
 from service.console.places import ALIVE, CAN_BE_PROBED, Verb
 from service.doctor.finding import Finding
-from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
+from service.ledger.now_store import KEPT_BACK_MAX, Failing, KeptBack, Standing, Stuck
 from service.model import LockHolder, Pause, Sentence
 
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
 DEAD_SHOWN = 3
+REFUSED_PATH = "/console/search?status=queued&last_error_code=refused"
 SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
 
@@ -44,6 +45,7 @@ def troubles(
         *worker_troubles(standing),
         *stuck_troubles(standing.stuck, why_overdue),
         *dead_troubles(standing.kept_back, pauses),
+        *failing_troubles(standing.failing, standing.kept_back),
         *(
             Trouble(title=f"{f.what[:1].upper()}{f.what[1:]}: {f.found}", text=sentence(f.advice))
             for f in findings
@@ -66,7 +68,7 @@ def leader_troubles(
             since=figures_at,
             command=end_of(leader),
         )
-    elif leader is None and are_old(figures_at, standing.now_at, interval_s):
+    elif leader is None and are_old(figures_at, standing.now_at):
         yield Trouble(
             title="No dispatcher leads",
             text="Workers look for what is due themselves, each second. Nobody takes back what dead"
@@ -91,8 +93,11 @@ def end_of(leader: LockHolder) -> str:
     return "" if leader.pid is None else f"select pg_terminate_backend({leader.pid})"
 
 
-def are_old(figures_at: datetime | None, now_at: datetime, interval_s: float) -> bool:
-    """Return whether the leader's figures are older than they can be while one leads."""
+def are_old(figures_at: datetime | None, now_at: datetime, interval_s: float = 0.0) -> bool:
+    """Return whether the leader's figures are older than they can be while one leads.
+
+    `interval_s` 0: than a change of leaders takes.
+    """
     if figures_at is None:
         return True
     age_max = max(timedelta(seconds=FIGURES_INTERVALS * interval_s), FIGURES_AGE_MIN)
@@ -112,16 +117,12 @@ def worker_troubles(standing: Standing) -> Iterator[Trouble]:
 
 def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> Iterator[Trouble]:
     """Name the rows that nothing moves by itself."""
+    refused: dict[str, list[Stuck]] = {}
     for row in stuck:
         if row.kind == "refused":
-            yield Trouble(
-                title="PostgreSQL refuses to move a notification",
-                text=f"{error_of(row)}: a trigger or a constraint that is not"
-                " ours is in the way. Ask its owner. It is tried again each minute; cancel it if"
-                " nobody needs it, and if that is not refused as well.",
-                links=(("See the notification", path_of(row)),),
-                verbs=(cancel(row),),
-            )
+            refused.setdefault(error_of(row), []).append(row)
+    for error, rows in refused.items():
+        yield refused_trouble(error, rows)
     overdue = [row for row in stuck if row.kind == "overdue"]
     if overdue:
         first = min(overdue, key=lambda row: row.since)
@@ -156,6 +157,25 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
             break
 
 
+def refused_trouble(error: str, rows: Sequence[Stuck]) -> Trouble:
+    """Say that PostgreSQL refuses to move one, or several for the same reason."""
+    why = f"{error}: a trigger or a constraint that is not ours is in the way. Ask its owner."
+    first = ("See the notification", path_of(rows[0]))
+    if len(rows) == 1:
+        return Trouble(
+            title="PostgreSQL refuses to move a notification",
+            text=f"{why} It is tried again each minute; cancel it if nobody needs it, and if that"
+            " is not refused as well.",
+            links=(first,),
+            verbs=(cancel(rows[0]),),
+        )
+    return Trouble(
+        title=f"PostgreSQL refuses to move at least {len(rows)} notifications",
+        text=f"{why} They are tried again each minute.",
+        links=(first, ("Search for all of them", REFUSED_PATH)),
+    )
+
+
 def error_of(row: Stuck) -> str:
     """Write PostgreSQL's message, which may quote the recipient, as who may not see it reads it."""
     return own_words(row.recipient, "refused", row.error) or "It does not say why"
@@ -183,6 +203,22 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
             " proxy first.",
             links=(("See all of them below", "#kept-back"),),
         )
+
+
+def failing_troubles(
+    failing: Sequence[Failing], kept_back: Sequence[KeptBack]
+) -> Iterator[Trouble]:
+    """Name the destinations that took nothing lately, though too little for a breaker."""
+    known = {(d.channel, d.destination) for d in kept_back if d.state == "breaker"}
+    for d in failing:
+        if (d.channel, d.destination) not in known:
+            yield Trouble(
+                title=f"{d.destination} took nothing of what was sent to it",
+                text=f"All of the last quarter of an hour failed: {d.sends:,}."
+                f" {sentence(d.meaning)} What may succeed later is tried again.",
+                since=d.since,
+                links=(("See the destination", places.path_of(d.channel, d.destination)),),
+            )
 
 
 def cancel(row: Stuck) -> Verb:

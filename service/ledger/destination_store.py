@@ -14,7 +14,8 @@ from pg_catalog.unnest(%s::text[]) as c(code) cross join lateral notify.failure_
 """
 HEARD = """
 select pg_catalog.clock_timestamp() as now_at,
-  (select pg_catalog.max(w.beat_at) from notify.workers w) as beat_at,
+  (select pg_catalog.max(w.beat_at) from notify.workers w
+    where w.beat_at < pg_catalog.clock_timestamp() + interval '30 seconds') as beat_at,
   (select pg_catalog.max(m.minute) from notify.destination_minutes m) as minute
 """
 

@@ -18,20 +18,33 @@ select d.channel, left(d.destination, 300) as destination, d.state,
     where max(d.code) is not null) as meaning
 from notify.destination_state d
 join notify.workers w on w.worker = d.worker
-  and w.beat_at > clock_timestamp() - interval '30 seconds'
+  and w.beat_at between clock_timestamp() - interval '30 seconds'
+    and clock_timestamp() + interval '30 seconds'
 where d.state <> 'share'
 group by d.channel, d.destination, d.state
 order by d.state <> 'breaker', min(d.since), d.channel, d.destination
 limit %s
 """
-BEAT = "select clock_timestamp(), max(w.beat_at) from notify.workers w"
+# A beat from the time to come was written before a clock went back.
+BEAT = """
+select clock_timestamp(), max(w.beat_at) filter (
+  where w.beat_at < clock_timestamp() + interval '30 seconds')
+from notify.workers w
+"""
 STUCK = "select kind, id, channel, priority, since, error from notify.stuck(%s, %s)"
 # The bounds say which days to read.
 RECIPIENTS = """
 select id, recipient from notify.notifications where id = any(%(ids)s)
   and id between %(first)s and %(last)s
 """
+FAILING = """
+select f.channel, f.destination, f.sends, f.since,
+  case when f.last_code is null then 'The answers had no code'
+    else (select m.meaning from notify.failure_means(f.last_code) m) end as meaning
+from notify.failing(%s) f
+"""
 KEPT_BACK_MAX = 50
+FAILING_MAX = 3
 STUCK_MAX = 5
 OVERDUE = timedelta(minutes=1)
 FAILURES_MAX = 5
@@ -60,6 +73,17 @@ class KeptBack:
     until: datetime | None
     code: str | None
     meaning: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A destination that took nothing of what was sent to it lately; see sql/failing.sql."""
+
+    channel: str
+    destination: str
+    sends: int
+    since: datetime
+    meaning: str  # of the last failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +119,7 @@ class Standing:
     beat_at: datetime | None  # of the worker that was heard of last
     leader: LockHolder | None
     kept_back: list[KeptBack]
+    failing: list[Failing]
     stuck: list[Stuck]
 
 
@@ -108,11 +133,14 @@ class NowStore(Store):
             leader = await lock_holder(conn, LEAD)
             kept_back = conn.cursor(row_factory=class_row(KeptBack))
             await kept_back.execute(KEPT_BACK, [KEPT_BACK_MAX])
+            failing = conn.cursor(row_factory=class_row(Failing))
+            await failing.execute(FAILING, [FAILING_MAX])
             return Standing(
                 now_at=now_at,
                 beat_at=beat_at,
                 leader=leader,
                 kept_back=await kept_back.fetchall(),
+                failing=await failing.fetchall(),
                 stuck=await stuck(conn),
             )
 

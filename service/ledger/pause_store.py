@@ -23,11 +23,14 @@ class PauseStore:
         """`lend` gives a connection for each call."""
         self._lend = lend
 
-    async def list(self, id: int | None = None) -> list[Pause]:
-        """Read the pauses, newest first, or this one; up to 1000."""
+    async def list(self, id: int | None = None, *, count_max: int = WAITING_MAX) -> list[Pause]:
+        """Read the pauses, newest first, or this one; up to 1000.
+
+        `count_max`: what waits for each is counted so far, and ten times as far for all.
+        """
         async with self._lend() as conn:
             cursor = conn.cursor(row_factory=class_row(Pause))
-            await cursor.execute(PAUSED, [id, WAITING_MAX])
+            await cursor.execute(PAUSED, [id, count_max])
             return await cursor.fetchall()
 
     async def pause(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.explaining import MAIL, URL, WEBHOOK, beat, note, silence, state
-from tests.ledger import ago, claim, enqueue, release, row
+from tests.ledger import ago, change, claim, enqueue, release, row
 
 HOOKS = "https://hooks.example"
 
@@ -147,3 +147,19 @@ def test_rows_of_a_long_ledger_are_found(long_db):
     parked(long_db)
     assert ask(long_db).brought == 1
     long_db.execute("truncate notify.workers, notify.destination_state, notify.probes")
+
+
+def test_one_whose_patience_is_over_stays_as_each_answer_would_cost_it_an_attempt(db):
+    [id] = parked(db)
+    beat(db, "w:2", patience="5 minutes")
+    change(db, id, first_claimed_at=ago(db, "6 minutes"))
+    note(db, state(HOOKS))
+    due_at = row(db, id).due_at
+    assert ask(db) == (["breaker"], 1, 0)
+    assert row(db, id).due_at == due_at
+
+
+def test_a_worker_of_a_clock_that_was_ahead_does_not_live(db):
+    note(db, state(HOOKS))
+    silence(db, "-31 seconds")
+    assert ask(db) is None

@@ -88,3 +88,22 @@ def test_two_leaders_add_to_each_others_minutes(db, other_db):
         settle(db, claim(db, enqueue(db, 2)))
         fold_slo(leader)
     assert [sum(column) for column in zip(*minutes(db), strict=True)] == [12, 12, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "lock table notify.minutes in share mode",
+        "alter table notify.minutes add column more int check (more is not null)",
+    ],
+    ids=["a lock", "a rule"],
+)
+def test_what_keeps_a_minute_from_being_counted_keeps_no_count_of_the_ledger(db, dsn, odd):
+    """Only pages read minutes; slo_deltas would grow."""
+    settle(db, claim(db, enqueue(db, 2)))
+    with psycopg.connect(dsn) as other:
+        other.execute(odd)
+        if "alter" in odd:
+            other.commit()
+        assert sum(row.ended for row in fold_slo(db)) == 2
+    assert db.execute("select count(*) as n from notify.slo_deltas").fetchone().n == 0

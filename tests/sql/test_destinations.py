@@ -81,10 +81,16 @@ def test_the_gravest_state_of_living_workers_is_shown(db):
 
 def test_what_is_kept_back_is_there_even_if_nothing_was_sent(db):
     beat(db)
-    note(db, state(A), state(B, "url", url_hash="x"))
+    note(db, state(A))
     [got] = destinations(db)
     assert (got.destination, got.sends, got.per_min, got.p50_ms, got.state) == (
         A, 0, 0, None, "breaker")  # fmt: skip
+
+
+def test_one_url_that_is_left_alone_is_the_least_of_all_states(db):
+    beat(db)
+    note(db, state(A, "url", url_hash="x"), state(A, "share"), state(B, "url", url_hash="x"))
+    assert [(row.destination, row.state) for row in destinations(db)] == [(A, "share"), (B, "url")]
 
 
 def test_no_more_than_two_hundred_are_shown(db):

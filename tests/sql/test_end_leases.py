@@ -121,6 +121,21 @@ def test_the_next_try_of_one_whose_settle_was_refused_waits_as_others_do(db):
     assert 50 < wait.total_seconds() < 70
 
 
+def test_one_that_was_sent_in_time_counts_so_whenever_that_can_be_written_down(db):
+    id = noted(db, "sent")
+    long_ago = ago(db, "1 hour")
+    ledger.change(db, id, created_at=long_ago)
+    db.execute(
+        "update notify.attempts set started_at = %s, took_ms = 1500 where notification_id = %s",
+        [long_ago, id],
+    )
+    assert [(t.id, t.status) for t in reap(db)] == [(id, "sent")]
+    assert (row(db, id).settled_at - long_ago).total_seconds() == 1.5
+    assert [(d.result, d.count) for d in db.execute("select * from notify.slo_deltas")] == [
+        ("in_time", 1)
+    ]
+
+
 def test_one_whose_next_try_would_come_too_late_expires(db):
     id = noted(db, "temporary", max_attempts=4)
     ledger.change(db, id, expires_at=ago(db, "-20 seconds"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.ledger import claim, enqueue, put
+from tests.ledger import claim, enqueue, note_refused, put
 
 
 @pytest.fixture
@@ -33,3 +33,10 @@ def test_no_more_than_the_limit_comes_the_oldest_lease_first(db):
     claim(db, late, lease="30 seconds")
     claim(db, early, lease="10 seconds")
     assert held(db, "w:1", limit=1) == [(early[0], 1)]
+
+
+def test_what_it_has_sent_and_cannot_settle_is_not_to_be_sent_again(db):
+    """Whoever does not know a row that it holds gives it back."""
+    sent, lost = claim(db, enqueue(db, 2))
+    note_refused(db, sent)
+    assert held(db, "w:1") == [(lost.id, lost.attempt)]

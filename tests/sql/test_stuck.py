@@ -51,6 +51,23 @@ def test_one_that_was_refused_is_found_behind_a_backlog(db):
     assert ("refused", refused(db)) in kinds(db)
 
 
+def test_one_that_was_refused_is_found_behind_what_a_dead_destination_keeps_back(db):
+    """Its rows come back within seconds, many more of them than are looked at."""
+    db.execute(
+        "update notify.notifications set due_at = clock_timestamp() + interval '5 s'"
+        " where id = any(%s)",
+        [enqueue(db, 2000)],
+    )
+    assert kinds(db) == []
+    id = refused(db, "-50 s")
+    assert kinds(db) == [("refused", id)]
+
+
+def test_one_that_was_refused_is_named_once(db):
+    id = refused(db, "-30 s")
+    assert kinds(db) == [("refused", id)]
+
+
 def test_the_first_that_is_overdue_of_each_lane_is_named(db):
     firsts = []
     for lane in range(4):

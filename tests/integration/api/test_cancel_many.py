@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from loguru import logger
 
 import service.api.cancel_many
 from service.api.matching import LIMIT, LIMIT_MAX
@@ -143,6 +144,29 @@ def test_the_audit_holds_the_filter_and_what_came_of_it_and_nobodys_name(api: Ap
     assert audited(db) == [
         ("cancel", {"filter": hidden, "limit": 1, "matched": 1, "cancelled": 1}),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("https://hooks.example/T0/SECRET", "https://hooks.example"),
+        ("https://user:secret@hooks.example:443", "https://hooks.example"),
+        ("https://hooks.example:secret", "…"),
+        ("ada@example.org", "…"),
+        ("Example.org.", "example.org"),
+    ],
+)
+def test_the_audit_and_the_log_hold_no_secret_of_a_url_and_no_address(
+    api: Api, db, typed: str, kept: str
+) -> None:
+    said: list[str] = []
+    sink = logger.add(lambda line: said.append(str(line)), format="{message} {extra}")
+    cancel(api, {"filter": {"destination": typed}})
+    logger.remove(sink)
+    [(_, detail)] = audited(db)
+    assert detail["filter"] == {"destination": kept}
+    assert said
+    assert not [line for line in said if "secret" in line.lower() or "ada@" in line]
 
 
 def test_what_the_audit_cannot_hold_is_not_done(api: Api, db) -> None:

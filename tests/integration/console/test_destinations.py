@@ -60,8 +60,11 @@ def test_the_busiest_comes_first_with_its_figures(browser, db):
     assert "5.0 %" in text
     assert "<code>503</code>" in text
     [to] = re.findall(r'<a class="bad" href="([^"]+)"', text)
-    found = parse_qs(urlsplit(unescape(to)).query)
-    assert found == {"status": ["failed"], "channel": ["webhook"], "destination": [A]}
+    assert parse_qs(urlsplit(unescape(to)).query) == {"channel": ["webhook"], "name": [A]}
+    links = re.findall(r'<a href="(/console/search[?][^"]+)"', page(browser, one(A)))
+    for status, path in zip(("failed", "queued"), map(unescape, links), strict=True):
+        found = parse_qs(urlsplit(path).query)
+        assert found == {"status": [status], "channel": ["webhook"], "destination": [A]}
     assert "No worker is alive" not in text
     assert '<span class="good">open</span>' in text
 
@@ -121,6 +124,7 @@ def test_the_list_is_bounded_and_says_so(browser, db):
         ("pace", ("slowed down", "It takes less than it is offered", True)),
         ("name", ("slow name", "The look-up of its name takes long", False)),
         ("share", ("at its share", "It is slow, and uses all the room", False)),
+        ("url", ("one URL waits", "For one of its URLs it has asked for a pause", True)),
     ],
 )
 def test_a_state_is_said_in_words_with_its_button(browser, db, kind, said):

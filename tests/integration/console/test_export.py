@@ -179,6 +179,13 @@ def test_who_sees_recipients_is_audited_without_them(api, db, browser, exported)
     assert detail == {"filter": {"recipient": "…", "reference": "…", "status": "sent"}}
 
 
+def test_the_audit_names_a_destination_and_no_url(api, db, browser, exported):
+    log_in(browser, api, db, "operate", "read:payload", producer="ops")
+    exported(destination="https://hooks.example/T0/SECRET")
+    [(_, detail)] = audit(db)
+    assert detail == {"filter": {"destination": "https://hooks.example"}}
+
+
 def test_nobody_without_a_key_exports(api, db, exported):
     make(db, "operate")
     api.read_keys()

@@ -131,3 +131,25 @@ def test_a_worker_that_was_killed_is_said_to_be_dead(db, dsn, sink, tmp_path):
     got = first(db, id)
     assert got.code == "worker_died"
     assert f":{worker.pid}-" in got.sentence
+
+
+def test_one_thing_that_the_database_refuses_keeps_nothing_else_from_being_written(
+    db, start, sink, quick
+):
+    """A trigger on what is kept back: probes are heard of, and minutes written, all the same."""
+    db.execute(
+        "create function public.no() returns trigger language plpgsql as"
+        " $$ begin raise 'no'; end $$;"
+        "create trigger no before insert on notify.destination_state"
+        " for each row execute function public.no()"
+    )
+    worker = start(num_threads=1, sends_per_thread=8)
+    sink.now = 503
+    webhooks(db, 20, sink.url + "/now")
+    wait_for(lambda: worker._heart._parkings.current(time.monotonic()))
+    db.execute(
+        "insert into notify.probes (channel, destination, asked_at, asked_by)"
+        " values ('webhook', %s, clock_timestamp(), 'ops')",
+        [sink.url],
+    )
+    wait_for(lambda: worker._heart._heard)

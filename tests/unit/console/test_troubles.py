@@ -9,7 +9,7 @@ import pytest
 from service.console.places import pause, resume
 from service.console.troubles import DEAD_SHOWN, are_old, probe, troubles
 from service.doctor.finding import Finding
-from service.ledger.now_store import KEPT_BACK_MAX, KeptBack, Standing, Stuck
+from service.ledger.now_store import KEPT_BACK_MAX, Failing, KeptBack, Standing, Stuck
 from service.model import LockHolder, Pause, Sentence
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -19,10 +19,11 @@ FRESH = NOW - timedelta(seconds=3)
 LONG_AGO = NOW - timedelta(minutes=4)
 
 
-def standing(leader=OURS, beat_at=FRESH, kept_back=(), stuck=()):
+def standing(leader=OURS, beat_at=FRESH, kept_back=(), failing=(), stuck=()):
     return Standing(
-        now_at=NOW, beat_at=beat_at, leader=leader, kept_back=list(kept_back), stuck=list(stuck)
-    )
+        now_at=NOW, beat_at=beat_at, leader=leader, kept_back=list(kept_back),
+        failing=list(failing), stuck=list(stuck),
+    )  # fmt: skip
 
 
 def dead(number=0):
@@ -34,8 +35,8 @@ def row(kind, error=None):
     return Stuck(kind, ID, "log", 2, LONG_AGO, error, "ada@example.org")
 
 
-def wrong(figures_at=FRESH, findings=(), why=(), **how):
-    return troubles(standing(**how), figures_at, 5.0, findings, why_overdue=why)
+def wrong(figures_at=FRESH, findings=(), why=(), interval_s=5.0, **how):
+    return troubles(standing(**how), figures_at, interval_s, findings, why_overdue=why)
 
 
 def test_nothing_is_wrong_while_all_is_well():
@@ -62,6 +63,12 @@ def test_without_a_leader_the_words_have_the_time_and_the_command():
     [trouble] = wrong(LONG_AGO, leader=None)
     assert (trouble.title, trouble.since) == ("No dispatcher leads", LONG_AGO)
     assert trouble.command == "notify dispatcher"
+
+
+def test_without_a_leader_it_is_said_at_once_however_rarely_a_leader_counts():
+    since = NOW - timedelta(seconds=16)
+    assert [t.title for t in wrong(since, leader=None, interval_s=60)] == ["No dispatcher leads"]
+    assert wrong(since, interval_s=60) == []
 
 
 def test_a_change_of_leaders_is_no_trouble():
@@ -105,6 +112,26 @@ def test_a_refused_row_brings_the_words_of_the_database():
     assert trouble.text.startswith("no more for acme: a trigger")
     assert trouble.links == (("See the notification", f"/console/notifications/{ID}"),)
     assert [verb.url for verb in trouble.verbs] == [f"/notifications/{ID}/cancel"]
+
+
+def test_rows_that_are_refused_for_one_reason_are_one_trouble():
+    one, other = row("refused", "no more for acme"), row("refused", "not on mondays")
+    many, single = wrong(stuck=[one, other, one])
+    assert many.title == "PostgreSQL refuses to move at least 2 notifications"
+    assert many.text.startswith("no more for acme: a trigger")
+    assert many.verbs == ()
+    assert many.links[1][1] == "/console/search?status=queued&last_error_code=refused"
+    assert single.text.startswith("not on mondays: ")
+
+
+def test_a_destination_that_took_nothing_is_named_unless_its_breaker_is():
+    failing = Failing("webhook", "https://0.example", 3, LONG_AGO, "the receiver failed (500)")
+    [trouble] = wrong(failing=[failing])
+    assert trouble.title == "https://0.example took nothing of what was sent to it"
+    assert "failed: 3. The receiver failed (500)." in trouble.text
+    assert trouble.links[0][1].startswith("/console/destinations?channel=webhook&name=https")
+    [broken] = wrong(failing=[failing], kept_back=[dead()])
+    assert "does not answer" in broken.title
 
 
 def test_what_a_trigger_says_names_no_recipient():
