@@ -92,7 +92,7 @@ class Claimer(Loop):
         claims, expired = self._claim(ids, room)
         self._was_full = len(claims) == room
         if claims:
-            self._hand_out(claims)
+            self._hand_out(claims, are_urgent=bool(ids) and self._hints.are_urgent)
         with self._surviving():
             self._record(claims, expired)
         if ids is None:
@@ -160,7 +160,7 @@ class Claimer(Loop):
             )
         self._ask_at = time.monotonic() + ASK_PAUSE_S
 
-    def _hand_out(self, claims: list[Claim]) -> None:
+    def _hand_out(self, claims: list[Claim], *, are_urgent: bool) -> None:
         """Take slots, share the claims out; when stopping, release them: senders may be gone."""
         keys = [claim.key for claim in claims]
         if self._stopping.is_set():
@@ -169,20 +169,20 @@ class Claimer(Loop):
         self._slots.take(keys)
         waiting = list(claims)
         try:
-            self._share_out(waiting)
+            self._share_out(waiting, are_urgent=are_urgent)
         finally:
             if waiting:  # an error: no sender has these
                 self._slots.ended(len(waiting))
                 self._slots.lost([claim.key for claim in waiting])
 
-    def _share_out(self, claims: list[Claim]) -> None:
+    def _share_out(self, claims: list[Claim], *, are_urgent: bool) -> None:
         """Give each sender enough to make all equally busy; remove that from the list."""
         loads = [sender.load for sender in self._senders]
         level = -(-(sum(loads) + len(claims)) // len(loads))
         for sender, load in zip(self._senders, loads, strict=True):
             part = claims[: max(0, level - load)]
             if part:
-                sender.give(part)
+                sender.give(part, is_urgent=are_urgent)
                 del claims[: len(part)]
 
     def _record(self, claims: list[Claim], expired: list[Claim]) -> None:

@@ -36,6 +36,11 @@ class Hints:
         self._lonely_warning = Seldom("nobody_offers_in_this_redis")
         self._unoffered = False  # due rows came without an offer: there may be more
 
+    @property
+    def are_urgent(self) -> bool:
+        """Whether the last ids came from the first lane."""
+        return self._ready_set is not None and self._ready_set.is_urgent
+
     def use(self, ledger: str) -> None:
         """Take the hints of this ledger."""
         if self._ready_set is not None:

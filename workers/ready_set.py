@@ -41,6 +41,7 @@ class ReadySet:
         self._epoch = ""
         self._pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
+        self.is_urgent = False  # whether the last pop was of the first lane
 
     def use(self, ledger: str) -> None:
         """Take from the ready set of this ledger from now on."""
@@ -50,7 +51,7 @@ class ReadySet:
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
         self._pops += 1
-        self.dropped = 0
+        self.dropped, self.is_urgent = 0, False
         keys = self._lanes if self._pops % FAIR_EVERY else self._lanes[::-1]
         try:
             popped: Any = self._redis.bzmpop(
@@ -60,6 +61,7 @@ class ReadySet:
             raise RedisAway(str(error)) from error
         if not popped:
             return []
+        self.is_urgent = popped[0] == self._lanes[0].encode()
         ids = [pair[0].hex() for pair in popped[1] if is_id(pair[0])]
         self.dropped = len(popped[1]) - len(ids)
         return ids

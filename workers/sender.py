@@ -25,6 +25,9 @@ from workers.standing import Standing
 from workers.transfers import Transfers
 
 WAIT_S = 1.0
+# Transfers that begin in one turn, so that what is urgent comes soon, and answers are read while
+# they are still in the processor's cache. Lines have no such bound: all are written at once.
+BEGIN_MAX = 32
 # A claim whose name is being looked up is released for the first of these that is longer than the
 # look-up has run; if none is, for LAST_PAUSE_S.
 NAME_PAUSES_S = (0.25, 1.0)
@@ -81,10 +84,13 @@ class Sender(Loop):
         """How many claims it has received and not handed on."""
         return self._received - self._handed_on
 
-    def give(self, claims: list[Claim]) -> None:
-        """Take over claims."""
+    def give(self, claims: list[Claim], *, is_urgent: bool = False) -> None:
+        """Take over claims. `is_urgent`: they begin before all that wait here."""
         self._received += len(claims)
-        self._inbox.extend(claims)
+        if is_urgent:
+            self._inbox.extendleft(reversed(claims))
+        else:
+            self._inbox.extend(claims)
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
@@ -136,14 +142,16 @@ class Sender(Loop):
         self._transfers.close()
 
     def _begin_all(self) -> None:
-        """Begin what came in; when stopping, release it."""
+        """Begin the first that came in; when stopping, release all of them."""
         if self._stopping.is_set():
             self._release(flight.claim for flight in self._destinations.clear_queues())
-        for claim in self._inbox_emptied():
+        for begun, claim in enumerate(self._inbox_emptied(), 1):
             try:
                 self._begin(claim)
             except BaseException as error:  # an odd row, or a channel that calls sys.exit()
                 self._broke(claim, error)
+            if begun - len(self._lines) >= BEGIN_MAX and not self._stopping.is_set():
+                break
         if self._lines:
             self._write_lines()
 
@@ -347,7 +355,9 @@ class Sender(Loop):
                 self._attempts.end(results)
 
     def _wait_s(self) -> float:
-        """Return how long to wait for the sockets."""
+        """Return how long to wait for the sockets: not at all while more is to begin."""
+        if self._inbox:
+            return 0.0
         now = time.monotonic()
         wait_s = min(WAIT_S, self._plays.next_s(now))
         return wait_s if self._grace_ends is None else min(wait_s, max(0.0, self._grace_ends - now))

@@ -1,4 +1,4 @@
-"""A sender's inbox, when the runner empties it while the sender's own thread does so, too."""
+"""A sender's inbox: what begins first, and who may empty it at the same time."""
 
 import sys
 import threading
@@ -10,15 +10,16 @@ from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
+from service.model import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.breakers import Breakers
 from workers.channels.log import LogChannel
-from workers.claim import Unstarted
+from workers.claim import Unstarted, Verdict
 from workers.doubts import Doubts
 from workers.names import Names
 from workers.pace import Paces
 from workers.parkings import Parkings
-from workers.sender import Sender
+from workers.sender import BEGIN_MAX, Sender
 from workers.shortage import Shortages
 from workers.slots import Slots
 from workers.standing import Standing
@@ -36,6 +37,18 @@ def many_switches():
     sys.setswitchinterval(before)
 
 
+class Told:
+    """A channel that sends nothing, and knows the answer."""
+
+    at_once_max = None
+
+    def destination(self, claim):
+        return ""
+
+    def prepare(self, claim):
+        return Verdict(outcome=Outcome.SENT)
+
+
 def idle_sender():
     """Make a sender that does not run."""
     settings, metrics = Settings(), WorkerMetrics(CollectorRegistry())
@@ -43,7 +56,7 @@ def idle_sender():
         0,
         settings,
         metrics,
-        channels={"log": LogChannel()},
+        channels={"log": LogChannel(), "webhook": Told()},
         standing=Standing(Breakers(settings, metrics), Paces(), Parkings()),
         shortages=Shortages(metrics),
         names=Names(),
@@ -93,3 +106,36 @@ def test_each_claim_is_given_back_once_when_a_stuck_thread_ends():
         sender = stopping_sender()
         beside(sender, sender.close)
         assert released(sender) == list(range(CLAIMS))
+
+
+def begun_by(sender):
+    """Let it turn once; give the ids that it has begun and ended."""
+    sender.turn()
+    items = []
+    while not sender._outbox.empty():
+        items += sender._outbox.get()
+    return [int(item.claim.id) for item in items]
+
+
+def claims(first, last, channel="webhook"):
+    return [a_claim(id=str(n), channel=channel) for n in range(first, last)]
+
+
+def test_what_is_urgent_begins_before_what_was_there_and_in_its_own_order():
+    sender = idle_sender()
+    sender.give(claims(0, 2 * BEGIN_MAX))
+    sender.give(claims(1000, 1003), is_urgent=True)
+
+    first, second, third = begun_by(sender), begun_by(sender), begun_by(sender)
+
+    assert first == [1000, 1001, 1002, *range(BEGIN_MAX - 3)]
+    assert second + third == [*range(BEGIN_MAX - 3, 2 * BEGIN_MAX)]
+    assert sender.load == 0
+    sender.close()
+
+
+def test_lines_are_written_at_once_however_many(capfd):
+    sender = idle_sender()
+    sender.give(claims(0, 3 * BEGIN_MAX, "log"))
+    assert begun_by(sender) == [*range(3 * BEGIN_MAX)]
+    sender.close()
