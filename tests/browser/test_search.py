@@ -56,9 +56,25 @@ def test_an_age_becomes_the_time_that_it_was(tab, db):
     assert len(tab.js("[...document.querySelectorAll('[name=selected]')].map((b) => b.value)")) == 1
 
 
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("2030-01-31", "2030-01-31T05:00:00Z"),  # midnight where the viewer is
+        (" 2030-01-31 12:00:30 ", "2030-01-31T17:00:30Z"),
+        ("2030-01-31T12:00:00+02:00", "2030-01-31T10:00:00Z"),
+        ("2030-01-31 12:00z", "2030-01-31T12:00:00Z"),
+        *((text, text) for text in ("5", "2030", "2030-02-30", "2030-1-1", "Jan 5 2030", "12:00")),
+    ],
+)
+def test_only_what_is_a_whole_time_is_taken_for_one(tab, typed, sent):
+    tab.go("/console/search")
+    assert tab.js(f"utc({json.dumps(typed)})") == sent
+
+
 def test_what_is_wrong_stays_as_it_was_typed(tab):
-    tab.go("/console/search?created_from=yesterday")
-    assert tab.js("document.getElementById('created_from').value") == "yesterday"
+    for typed in ("yesterday", "5"):
+        tab.go(f"/console/search?created_from={typed}")
+        assert tab.js("document.getElementById('created_from').value") == typed
     tab.faults.clear()  # the page is a 422
 
 

@@ -18,17 +18,27 @@ const part = (id) => document.getElementById(id);
 // Times of the form are typed in the viewer's zone, or as an age such as 2h, and sent in UTC: so a URL means the
 // same to everybody. What is no time is sent as it is, and the server says so.
 const UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000 };
+const TIME = /^(\d{4}-\d\d-(\d\d))(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/i;
+
+// What a text says in full; null: it is no time. Date() alone would take "5" for a day of 2001, a date
+// without a time for midnight in UTC, and February 30 for March 2.
+function timeOf(text) {
+  const [, date, day, clock = "00:00", zone = ""] = text.trim().match(TIME) ?? [];
+  if (new Date(`${date}T00:00Z`).getUTCDate() !== Number(day)) return null;
+  const at = new Date(`${date}T${clock}${zone.toUpperCase()}`);
+  return Number.isNaN(at.getTime()) ? null : at;
+}
 
 function utc(text) {
   const age = text.trim().match(/^(\d{1,6})([smhd])$/);
-  const at = age ? new Date(Date.now() - age[1] * UNITS[age[2]]) : new Date(text.trim().replace(" ", "T"));
-  return Number.isNaN(at.getTime()) ? text : at.toISOString().replace(/\.\d+Z$/, "Z");
+  const at = age ? new Date(Date.now() - age[1] * UNITS[age[2]]) : timeOf(text);
+  return at ? at.toISOString().replace(/\.\d+Z$/, "Z") : text;
 }
 
 function localTimes(form) {
   for (const input of form.querySelectorAll("input[data-time]")) {
-    const at = new Date(input.value);
-    if (Number.isNaN(at.getTime())) continue;
+    const at = timeOf(input.value);
+    if (!at) continue;
     const local = new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString();
     input.value = local.slice(0, 19).replace("T", " ");
   }
