@@ -39,6 +39,7 @@ HEADERS = {
 NO_KEY = frozenset({"key_missing", "key_invalid"})
 SESSION_S = 12 * 3600
 AWAY_RETRY_S = 2
+HOME = "/console"
 LOGIN = "/console/login"
 NEXT_MAX = 3500  # characters: what is longer fits no request line, and is found again by hand
 NOBODY = Caller(scopes=frozenset())

@@ -171,6 +171,16 @@ def test_a_failed_page_is_a_page(api, db, browser):
     page = browser.get("/console/nowhere")
     assert page.status == 404
     assert "<h1>There is nothing at this path</h1>" in page.text
+    assert "No screen has this path" in page.text
+    assert "on this page" not in page.text
+
+
+def test_a_slash_too_much_leads_to_the_first_screen_and_nowhere_else(browser):
+    page = browser.get("/console/?next=//evil.example")
+    assert (page.status, page.headers["Location"]) == (303, "/console")
+    for path in ("/console//", "/console//evil.example", "/console/%2F", "/console/\\evil.example"):
+        page = browser.get(path)
+        assert (page.status, page.headers["Location"]) == (404, None), path
 
 
 def test_a_form_is_little_and_in_utf8(api):
