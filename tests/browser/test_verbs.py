@@ -74,3 +74,10 @@ def test_what_a_dialog_asks_is_text(tab):
     tab.wait(f"{DIALOG} !== null")
     assert tab.text("dialog p") == question
     assert not tab.dialogs
+
+
+def test_where_it_says_something_is_there_before_it_does(tab):
+    tab.go("/console")
+    said = "document.getElementById('said')"
+    assert tab.js(f"{said}.checkVisibility() && {said}.getAttribute('aria-live')") == "polite"
+    assert tab.js(f"{said}.offsetHeight") == 0
