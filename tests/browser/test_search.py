@@ -134,6 +134,7 @@ def test_all_that_match_are_counted_first_and_redriven_then(tab, db):
     says(tab, "130 match, created before")
     shown = "[...document.querySelectorAll('#all button')].filter((b) => b.checkVisibility())"
     assert tab.js(f"{shown}.map((b) => b.id)") == ["all-go", "all-back"]
+    assert tab.js("document.activeElement.id") == "all-back"
     assert statuses(db, ids) == {"failed"}
     tab.click("#all-go")
     says(tab, "130 redriven.")

@@ -43,11 +43,13 @@ function say(text, isFault) {
   if (text) said.scrollIntoView({ block: "nearest" });
 }
 
-// Ask the viewer; whether they agreed.
+// Ask the viewer; whether they agreed. The focus begins on "Back", so that an Enter too many does nothing.
 function agreed(question, verb, look = "") {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
+    dialog.setAttribute("aria-labelledby", "asked");
     const text = document.createElement("p");
+    text.id = "asked";
     text.textContent = question;
     const form = document.createElement("form");
     form.method = "dialog";
@@ -59,6 +61,7 @@ function agreed(question, verb, look = "") {
     no.value = "no";
     no.className = "quiet";
     no.textContent = "Back";
+    no.autofocus = true;
     form.append(yes, no);
     dialog.append(text, form);
     dialog.addEventListener("close", () => {

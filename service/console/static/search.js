@@ -159,7 +159,7 @@ class All {
     }
     this.isBusy = false;
     this.isStopped = false;
-    if (!part("all-go").hidden) part("all-go").focus();
+    part("all-back").focus();
   }
 
   async run() {
