@@ -43,3 +43,24 @@ def test_a_page_that_is_open_says_so_and_goes_on(link, tab):
     tab.wait("document.getElementById('said').textContent.includes('goes on asking')")
     link.restore()
     tab.wait("document.getElementById('said').textContent === ''")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_it_is_said_once_and_goes_with_the_first_answer(tab, status):
+    tab.go("/console")
+    tab.js(
+        "window.heard = []; new MutationObserver(() => heard.push(said.textContent))"
+        ".observe(said, {childList: true})"
+    )
+    for _ in range(3):
+        tab.js(f"htmx.trigger('#live', 'htmx:responseError', {{xhr: {{status: {status}}}}})")
+    tab.js("htmx.trigger('#live', 'refresh')")
+    tab.wait("said.textContent === ''")
+    assert [bool(text) for text in tab.js("heard")] == [True, False]
+
+
+def test_what_a_verb_said_stays(tab):
+    tab.go("/console")
+    tab.js("say('No.', true); live.dataset.isOld = true; htmx.trigger('#live', 'refresh')")
+    tab.wait("!('isOld' in live.dataset)")
+    assert tab.text("#said") == "No."

@@ -180,13 +180,20 @@ document.addEventListener("DOMContentLoaded", () => {
   }, away.dataset.againS * 1000);
 });
 
-// While the service is away, a page that refreshes itself says so, and goes on asking.
-document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));
+// While the service is away, a page that refreshes itself says so once, and goes on asking. What it says goes with
+// the first answer.
+let trouble = "";
+function complain(text) {
+  trouble = text;
+  if (document.getElementById("said").textContent !== text) say(text, true);
+}
+document.addEventListener("htmx:sendError", () => complain("The service does not answer. This page goes on asking."));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  say(status === 503 ? "The database is away, or is asked for too much. This page goes on asking." : `The service answered ${status}.`, true);
+  complain(status === 503 ? "The database is away, or is asked for too much. This page goes on asking." : `The service answered ${status}. This page goes on asking.`);
 });
 document.addEventListener("htmx:afterRequest", (event) => {
-  const said = document.getElementById("said");
-  if (event.detail.successful && said.classList.contains("fault") && said.textContent.includes("goes on asking")) say("", false);
+  if (!event.detail.successful || !trouble) return;
+  if (document.getElementById("said").textContent === trouble) say("", false);
+  trouble = "";
 });
