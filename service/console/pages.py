@@ -22,6 +22,7 @@ from service.console.assets import Assets
 from service.console.screen import Screen, View
 from service.console.templating import environment
 from service.errors import DatabaseAway, TookTooLong
+from service.http.callers import SAFE
 from service.http.problems import KINDS, Problem
 from service.process.distribution import installed_version
 
@@ -114,6 +115,7 @@ class Pages:
         html = self._templates.get_template(screen.template).render(
             title=screen.title,
             here=request.path,
+            again=None if request.method in SAFE else HOME,
             menu=[entry for entry in self._menu if may(caller, self._needs.get(entry[0], ANY))],
             is_open=self._ring.is_open,
             is_known=bool(caller.scopes),

@@ -4,9 +4,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from service.access.key import minted
 from tests.browser import axe
 from tests.integration.api.link import Link
 from tests.integration.api.serving import serving
+from tests.keys import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
 
@@ -64,3 +66,16 @@ def test_what_a_verb_said_stays(tab):
     tab.js("say('No.', true); live.dataset.isOld = true; htmx.trigger('#live', 'refresh')")
     tab.wait("!('isOld' in live.dataset)")
     assert tab.text("#said") == "No."
+
+
+def test_a_form_that_met_it_is_not_sent_again(api, db, link, tab):
+    make(db, "operate")
+    api.read_keys()
+    tab.go("/console/login")
+    link.cut()
+    tab.fill("#key", str(minted()))
+    tab.during_load(lambda: tab.press("Enter"))
+    assert tab.text("h1") == "The database is away"
+    link.restore()
+    tab.wait("document.getElementById('key') !== null")
+    assert tab.js("location.pathname + location.search") == "/console/login?next=%2Fconsole"

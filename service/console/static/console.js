@@ -170,13 +170,16 @@ function showIcon() {
 document.addEventListener("DOMContentLoaded", showIcon);
 document.addEventListener("htmx:afterSettle", showIcon);
 
-// A page that could not be shown is asked for until it can: who reads it is not interrupted before.
+// A page that could not be shown is asked for until it can: who reads it is not interrupted before. One that answers
+// a form has data-again, where to go instead: the browser would ask whether to send the form once more.
 document.addEventListener("DOMContentLoaded", () => {
   const away = document.querySelector("[data-again-s]");
   if (!away) return;
   setInterval(async () => {
-    const answer = await fetch(location.href).catch(() => null);
-    if (answer && answer.status !== 503) location.reload();
+    const answer = await fetch(away.dataset.again ?? location.href).catch(() => null);
+    if (!answer || answer.status === 503) return;
+    if (away.dataset.again) location.replace(away.dataset.again);
+    else location.reload();
   }, away.dataset.againS * 1000);
 });
 
