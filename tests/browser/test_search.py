@@ -185,11 +185,31 @@ def test_a_fault_on_the_way_is_said_and_one_can_go_on(tab, db):
     token = tab.js("const kept = document.cookie; document.cookie = 'notify_csrf=x; path=/'; kept")
     tab.click("#all-go")
     says(tab, "0 redriven. The session's token is missing or wrong")
+    assert tab.js("document.getElementById('all-rate').checkVisibility()")
     tab.js(f"document.cookie = {json.dumps(token.split('; ')[0] + '; path=/')}")
     tab.click("#all-go")
     says(tab, "3 redriven.")
     assert statuses(db, ids) == {"queued"}
     tab.faults.clear()  # the browser tells of the 403
+
+
+def test_a_rate_that_is_none_is_said_and_can_be_mended(tab, db):
+    ids = failed(db, 3)
+    tab.go("/console/search?status=failed")
+    tab.click("button[data-all]")
+    says(tab, "3 match")
+    for rate in ("20000", "0", ""):
+        tab.js(f"rate.value = '{rate}'")
+        tab.js("document.getElementById('all-said').textContent = ''")
+        tab.click("#all-go")
+        says(tab, "Give a rate of 0.1 to 10,000 a second.")
+        assert tab.js("document.activeElement.id") == "rate"
+    assert statuses(db, ids) == {"failed"}
+    tab.fill("#rate", "5000")
+    tab.click("#all-go")
+    says(tab, "3 redriven.")
+    assert not tab.js("document.getElementById('all-rate').checkVisibility()")
+    assert statuses(db, ids) == {"queued"}
 
 
 def test_an_export_is_a_download(tab, api, db):

@@ -135,7 +135,7 @@ class All {
 
   ask(more) {
     const body = { filter: this.filter, ...more };
-    if (this.verb === "redrive" && !more.dry_run) body.rate_per_s = Number(part("rate").value) || 100;
+    if (this.verb === "redrive" && !more.dry_run) body.rate_per_s = Number(part("rate").value);
     return ask("POST", this.words.url, body);
   }
 
@@ -163,13 +163,17 @@ class All {
   }
 
   async run() {
+    const rate = part("rate");
+    if (this.verb === "redrive" && !rate.checkValidity()) {
+      this.show(`Give a rate of ${rate.min} to ${number(Number(rate.max))} a second.`, { go: true });
+      return rate.focus();
+    }
     this.isBusy = true;
     this.isStopped = false;
     const progress = part("all-progress");
     progress.hidden = false;
     if (this.isWhole) progress.max = Math.max(this.matched, 1);
     else progress.removeAttribute("value");
-    part("all-rate").hidden = true;
     let fault = "";
     let isDone = false;
     while (!isDone && !this.isStopped && !fault) {
@@ -178,6 +182,7 @@ class All {
         const answer = await this.ask({ limit: PART, ...(this.cursor && { cursor: this.cursor }) });
         this.moved += answer[this.words.moved];
         this.cursor = answer.next ?? undefined;
+        part("all-rate").hidden = true; // it was taken, and stays as it is
         isDone = !answer.next;
       } catch (error) {
         fault = error.message;
