@@ -48,11 +48,11 @@ class Login:
 
     async def end(self, request: web.Request, caller: Caller) -> web.Response:
         """End the session. Raises Problem if its form is not ours."""
-        fields, cookie = await read_form(request), cookie_of(request.cookies)
+        fields, cookie = await read_form(request), cookie_of(request.cookies, request.host)
         if cookie is not None and not is_token_of(cookie, fields.get("token", "")):
             raise Problem("csrf_token_invalid")
         response = redirected(LOGIN)
-        end_session(response)
+        end_session(request, response)
         return response
 
 

@@ -13,6 +13,7 @@ from service.access.session import (
     TOKEN_COOKIE,
     cookie_of,
     key_in,
+    named,
     opened,
     token_for,
 )
@@ -108,7 +109,7 @@ class Pages:
 
     def render(self, request: web.Request, caller: Caller, screen: Screen) -> web.Response:
         """Render a screen for a caller; where anybody may call, begin a session."""
-        cookie = cookie_of(request.cookies)
+        cookie = cookie_of(request.cookies, request.host)
         is_new = self._ring.is_open and (cookie is None or key_in(cookie) is not None)
         if is_new:
             cookie = opened()
@@ -167,15 +168,15 @@ def begin_session(request: web.Request, response: web.StreamResponse, cookie: st
     both = (COOKIE, cookie, True), (TOKEN_COOKIE, token_for(cookie), False)
     for name, value, is_hidden in both:
         response.set_cookie(
-            name, value, max_age=SESSION_S, path="/", httponly=is_hidden, secure=is_https,
-            samesite="Lax",
+            named(name, request.host), value, max_age=SESSION_S, path="/", httponly=is_hidden,
+            secure=is_https, samesite="Lax",
         )  # fmt: skip
 
 
-def end_session(response: web.StreamResponse) -> None:
+def end_session(request: web.Request, response: web.StreamResponse) -> None:
     """Take both cookies back."""
     for name in (COOKIE, TOKEN_COOKIE):
-        response.del_cookie(name, path="/")
+        response.del_cookie(named(name, request.host), path="/")
 
 
 def redirected(where: str, headers: Mapping[str, str] | None = None) -> web.Response:

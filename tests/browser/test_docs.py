@@ -155,7 +155,7 @@ def test_trying_in_a_session_brings_its_token(api, tab, db):
     tab.during_load(lambda: tab.press("Enter"))
     read(tab)
     assert send(tab, "enqueue").startswith("202 Accepted, ")
-    tab.js("document.cookie = 'notify_csrf=forged; path=/'")
+    tab.js(f"document.cookie = 'notify_csrf_{api.port}=forged; path=/'")
     assert "csrf_token_invalid" in send(tab, "enqueue")
 
 

@@ -12,9 +12,13 @@ function showTimes(root) {
   }
 }
 
+// The session's token. The name of its cookie has our port in it (service/access/session.py), or what a proxy before
+// the service makes of that.
 function token() {
-  const found = document.cookie.split("; ").find((pair) => pair.startsWith("notify_csrf="));
-  return found ? found.slice("notify_csrf=".length) : "";
+  const own = `notify_csrf${location.port && `_${location.port}`}=`;
+  const all = document.cookie.split("; ").filter((pair) => pair.startsWith("notify_csrf"));
+  const found = all.find((pair) => pair.startsWith(own)) ?? all[0] ?? "";
+  return found.slice(found.indexOf("=") + 1);
 }
 
 // Ask the API; what it answers as JSON. A body that is a text is JSON already. Throws an Error with what the
