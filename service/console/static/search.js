@@ -71,15 +71,12 @@ function showSelection() {
 function refreshHits() {
   for (const box of boxes()) box.checked = false;
   showSelection();
-  if (document.activeElement && part("live").contains(document.activeElement)) document.activeElement.blur();
   htmx.trigger(part("live"), "refresh");
 }
 
-// A refresh must take away neither a selection nor the focus.
-function isInUse(event) {
-  const live = part("live");
-  const isScrolled = live && document.activeElement && live.contains(document.activeElement);
-  return event.detail.target === live && (selected().length > 0 || isScrolled || part("all").open);
+// A refresh must not take away a selection, nor the rows below a question about them.
+function isSelecting(event) {
+  return event.detail.target === part("live") && (selected().length > 0 || part("all").open);
 }
 
 async function moveSelected(verb) {
@@ -246,5 +243,5 @@ document.addEventListener("change", (event) => {
 
 for (const name of ["htmx:beforeRequest", "htmx:beforeSwap"])
   document.addEventListener(name, (event) => {
-    if (isInUse(event)) event.preventDefault();
+    if (isSelecting(event)) event.preventDefault();
   });
