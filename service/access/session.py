@@ -3,10 +3,14 @@
 The cookie is an API key, or where anybody may call a random text. So there is nothing to store, and
 a key that is revoked ends its sessions. A page of another origin can make a browser send the
 cookie, but cannot read the token, which is made from the cookie (double submit, OWASP).
+
+A browser sends a cookie to every port of a host: both have the port in their names, so that two
+consoles on one host, a tunnel and a local one, have a session each.
 """
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -17,6 +21,7 @@ TOKEN_COOKIE = "notify_csrf"  # the token, where our own pages' scripts can read
 TOKEN_HEADER = "X-CSRF-Token"
 ANYBODYS = "open_"  # begins the cookie where anybody may call
 COOKIE_MAX_CHARS = 200
+PORT = re.compile(r":([0-9]{1,5})\Z", re.ASCII)
 
 
 def opened() -> str:
@@ -24,9 +29,15 @@ def opened() -> str:
     return ANYBODYS + secrets.token_urlsafe(24)
 
 
-def cookie_of(cookies: Mapping[str, str]) -> str | None:
+def named(cookie: str, host: str) -> str:
+    """Return the name of a cookie of ours where a Host header names a port, or none."""
+    port = PORT.search(host)
+    return cookie if port is None else f"{cookie}_{port[1]}"
+
+
+def cookie_of(cookies: Mapping[str, str], host: str) -> str | None:
     """Return the session's cookie; None: there is none, or it is none of ours."""
-    cookie = cookies.get(COOKIE)
+    cookie = cookies.get(named(COOKIE, host))
     return cookie if cookie and len(cookie) <= COOKIE_MAX_CHARS and cookie.isascii() else None
 
 

@@ -128,7 +128,7 @@ class Door:
 
     def _refuse_forged(self, request: web.Request) -> None:
         """Raise Problem if a browser's session moves something without its token."""
-        cookie = cookie_of(request.cookies)
+        cookie = cookie_of(request.cookies, request.host)
         if cookie is None or request.method in SAFE or "Authorization" in request.headers:
             return
         if not is_token_of(cookie, request.headers.get(TOKEN_HEADER, "")):
@@ -141,7 +141,7 @@ def key_of(request: web.Request) -> tuple[Secret | None, bool]:
     authorizations = request.headers.getall("Authorization", ())
     if authorizations:
         return brought(authorizations), True
-    cookie = cookie_of(request.cookies)
+    cookie = cookie_of(request.cookies, request.host)
     return (None, False) if cookie is None else (key_in(cookie), True)
 
 

@@ -15,7 +15,7 @@ from service.console.export import Export
 from service.console.login import Login
 from service.console.now import Now
 from service.console.one import One
-from service.console.pages import Pages
+from service.console.pages import HOME, Pages, redirected
 from service.console.screen import Screen, View
 from service.console.search import SearchScreen
 from service.console.trying import Trying
@@ -23,7 +23,7 @@ from service.http.problems import Problem
 from service.inbox.inbox import Inbox
 
 MENU = [
-    ("/console", "Now"),
+    (HOME, "Now"),
     ("/console/search", "Search"),
     ("/console/destinations", "Destinations"),
     ("/console/try", "Try it"),
@@ -53,7 +53,7 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
     def post(path: str, view: View) -> None:
         router.add_post(path, made(path, pages.open_page(view)))
 
-    get("/console", now.screen, READ)
+    get(HOME, now.screen, READ)
     get("/console/search", SearchScreen(parts).screen, READ)
     get("/console/search/export", Export(parts).stream, READ)
     get("/console/notifications/{id}", one.screen, READ)
@@ -76,6 +76,8 @@ def add_console(parts: Parts, inbox: Inbox | None = None) -> None:
     get("/console/{path:.*}", nowhere, ANY)
 
 
-async def nowhere(request: web.Request, caller: Caller) -> Screen:
-    """Say that there is no such screen."""
-    raise Problem("not_found")
+async def nowhere(request: web.Request, caller: Caller) -> Screen | web.Response:
+    """Say that there is no such screen; a slash too much leads to the first."""
+    if not request.match_info["path"]:
+        return redirected(HOME)
+    raise Problem("not_found", "No screen has this path: look whether it is spelled right.")

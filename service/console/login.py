@@ -9,11 +9,10 @@ from service.access.key import KEY, Secret
 from service.access.ring import KeyRing
 from service.access.scopes import READ, may
 from service.access.session import cookie_of, is_token_of
-from service.console.pages import begin_session, end_session, redirected
+from service.console.pages import HOME, LOGIN, begin_session, end_session, redirected
 from service.console.screen import Screen
 from service.http.problems import Problem
 
-HOME = "/console"
 FORM = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 16 * 1024
 NOT_VALID = "This key is not valid: it may be mistyped, revoked or expired."
@@ -49,11 +48,11 @@ class Login:
 
     async def end(self, request: web.Request, caller: Caller) -> web.Response:
         """End the session. Raises Problem if its form is not ours."""
-        fields, cookie = await read_form(request), cookie_of(request.cookies)
+        fields, cookie = await read_form(request), cookie_of(request.cookies, request.host)
         if cookie is not None and not is_token_of(cookie, fields.get("token", "")):
             raise Problem("csrf_token_invalid")
-        response = redirected("/console/login")
-        end_session(response)
+        response = redirected(LOGIN)
+        end_session(request, response)
         return response
 
 

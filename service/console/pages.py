@@ -13,6 +13,7 @@ from service.access.session import (
     TOKEN_COOKIE,
     cookie_of,
     key_in,
+    named,
     opened,
     token_for,
 )
@@ -22,6 +23,7 @@ from service.console.assets import Assets
 from service.console.screen import Screen, View
 from service.console.templating import environment
 from service.errors import DatabaseAway, TookTooLong
+from service.http.callers import SAFE
 from service.http.problems import KINDS, Problem
 from service.process.distribution import installed_version
 
@@ -39,6 +41,7 @@ HEADERS = {
 NO_KEY = frozenset({"key_missing", "key_invalid"})
 SESSION_S = 12 * 3600
 AWAY_RETRY_S = 2
+HOME = "/console"
 LOGIN = "/console/login"
 NEXT_MAX = 3500  # characters: what is longer fits no request line, and is found again by hand
 NOBODY = Caller(scopes=frozenset())
@@ -106,13 +109,14 @@ class Pages:
 
     def render(self, request: web.Request, caller: Caller, screen: Screen) -> web.Response:
         """Render a screen for a caller; where anybody may call, begin a session."""
-        cookie = cookie_of(request.cookies)
+        cookie = cookie_of(request.cookies, request.host)
         is_new = self._ring.is_open and (cookie is None or key_in(cookie) is not None)
         if is_new:
             cookie = opened()
         html = self._templates.get_template(screen.template).render(
             title=screen.title,
             here=request.path,
+            again=None if request.method in SAFE else HOME,
             menu=[entry for entry in self._menu if may(caller, self._needs.get(entry[0], ANY))],
             is_open=self._ring.is_open,
             is_known=bool(caller.scopes),
@@ -164,15 +168,15 @@ def begin_session(request: web.Request, response: web.StreamResponse, cookie: st
     both = (COOKIE, cookie, True), (TOKEN_COOKIE, token_for(cookie), False)
     for name, value, is_hidden in both:
         response.set_cookie(
-            name, value, max_age=SESSION_S, path="/", httponly=is_hidden, secure=is_https,
-            samesite="Lax",
+            named(name, request.host), value, max_age=SESSION_S, path="/", httponly=is_hidden,
+            secure=is_https, samesite="Lax",
         )  # fmt: skip
 
 
-def end_session(response: web.StreamResponse) -> None:
+def end_session(request: web.Request, response: web.StreamResponse) -> None:
     """Take both cookies back."""
     for name in (COOKIE, TOKEN_COOKIE):
-        response.del_cookie(name, path="/")
+        response.del_cookie(named(name, request.host), path="/")
 
 
 def redirected(where: str, headers: Mapping[str, str] | None = None) -> web.Response:

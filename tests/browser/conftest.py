@@ -44,7 +44,7 @@ def served(dsn: str, fill: Callable[[psycopg.Connection], Seeded]) -> Iterator[S
     """Fill a ledger, and serve it."""
     with psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row) as db:
         seeded = fill(db)
-    with serving(dsn) as api:
+    with serving(dsn, mail_from="Ours <us@example.org>") as api:
         yield Service(api=api, seeded=seeded)
 
 

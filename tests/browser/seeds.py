@@ -164,10 +164,11 @@ def webhooks(db: Connection[Any], ids: dict[str, UUID]) -> None:
     for name, url in found.items():
         [ids[name]] = ledger.enqueue(db, channel="webhook", recipient=url, payload="{}")
     html = "".join(hostile.TAGS.values())
+    headers = {f"X-{name}": hostile.printable(text) for name, text in hostile.SHORT.items()}
+    mail = {"subject": hostile.TAGS["image"], "text": html, "html": html, "headers": headers}
     [ids["mail"]] = ledger.enqueue(
-        db, channel="email", recipient="ada@example.org",
-        payload=json.dumps({"subject": hostile.TAGS["image"], "text": html, "html": html}),
-    )  # fmt: skip
+        db, channel="email", recipient="ada@example.org", payload=json.dumps(mail)
+    )
 
 
 def bodies(db: Connection[Any], ids: dict[str, UUID]) -> None:

@@ -67,6 +67,20 @@ def test_a_destination_is_paused_and_resumed(db, tab):
     assert not tab.all_faults()
 
 
+def test_one_destination_offers_a_pause_while_there_is_none(db, tab):
+    busy(db)
+    tab.go(path(A))
+    offered = "document.querySelector('.to-pause').checkVisibility()"
+    tab.fill("#reason", "they move")
+    press(tab, "Pause", place=".to-pause")
+    tab.wait(f"!{offered}")
+    assert "they move" in tab.text("#live")
+    tab.js("document.getElementById('said').textContent = ''")
+    press(tab, "Resume")
+    tab.wait(offered)
+    assert not tab.all_faults()
+
+
 def test_it_is_probed(db, tab):
     busy(db)
     tab.go(path(A))

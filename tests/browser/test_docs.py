@@ -64,6 +64,16 @@ def test_tab_comes_to_everything(tab):
     assert not keyboard.walk(tab)
 
 
+def test_code_looks_like_code_and_a_field_stands_apart_from_the_next(tab):
+    read(tab)
+    style = "getComputedStyle(document.querySelector('{}')).{}"
+    for element in ("main code", "main pre", "main textarea", ".method"):
+        assert "ui-monospace" in tab.js(style.format(element, "fontFamily")), element
+        assert tab.js(style.format(element, "overflowWrap")) == "anywhere", element
+    assert tab.js(style.format(".fields dt", "marginTop")) != "0px"
+    assert tab.js(style.format("main code", "marginTop")) == "0px"
+
+
 def test_every_code_and_operation_is_a_place_to_link_to(tab):
     read(tab)
     document = tab.js("fetch('/openapi.json').then((answer) => answer.json())")
@@ -145,7 +155,7 @@ def test_trying_in_a_session_brings_its_token(api, tab, db):
     tab.during_load(lambda: tab.press("Enter"))
     read(tab)
     assert send(tab, "enqueue").startswith("202 Accepted, ")
-    tab.js("document.cookie = 'notify_csrf=forged; path=/'")
+    tab.js(f"document.cookie = 'notify_csrf_{api.port}=forged; path=/'")
     assert "csrf_token_invalid" in send(tab, "enqueue")
 
 

@@ -61,6 +61,15 @@ def test_a_screen_of_each_hostile_notification(path, attacked, open_tab, picture
     picture(tab)
 
 
+def test_the_headers_of_a_hostile_mail_are_shown(attacked, open_tab):
+    tab = open_tab(attacked.api.port)
+    tab.go(f"/console/notifications/{attacked.seeded.hostile['mail']}")
+    headers = tab.text("h3 + pre:not([id])")
+    assert "From: Ours <us@example.org>" in headers
+    for name in ("script", "htmx", "double"):
+        assert f"X-{name}: {hostile.SHORT[name].split()[0]}" in headers
+
+
 @pytest.mark.parametrize("path", WIDE)
 def test_hostile_words_in_the_address(path, attacked, open_tab):
     tab = open_tab(attacked.api.port)

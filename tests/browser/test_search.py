@@ -56,9 +56,25 @@ def test_an_age_becomes_the_time_that_it_was(tab, db):
     assert len(tab.js("[...document.querySelectorAll('[name=selected]')].map((b) => b.value)")) == 1
 
 
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("2030-01-31", "2030-01-31T05:00:00Z"),  # midnight where the viewer is
+        (" 2030-01-31 12:00:30 ", "2030-01-31T17:00:30Z"),
+        ("2030-01-31T12:00:00+02:00", "2030-01-31T10:00:00Z"),
+        ("2030-01-31 12:00z", "2030-01-31T12:00:00Z"),
+        *((text, text) for text in ("5", "2030", "2030-02-30", "2030-1-1", "Jan 5 2030", "12:00")),
+    ],
+)
+def test_only_what_is_a_whole_time_is_taken_for_one(tab, typed, sent):
+    tab.go("/console/search")
+    assert tab.js(f"utc({json.dumps(typed)})") == sent
+
+
 def test_what_is_wrong_stays_as_it_was_typed(tab):
-    tab.go("/console/search?created_from=yesterday")
-    assert tab.js("document.getElementById('created_from').value") == "yesterday"
+    for typed in ("yesterday", "5"):
+        tab.go(f"/console/search?created_from={typed}")
+        assert tab.js("document.getElementById('created_from').value") == typed
     tab.faults.clear()  # the page is a 422
 
 
@@ -118,6 +134,7 @@ def test_all_that_match_are_counted_first_and_redriven_then(tab, db):
     says(tab, "130 match, created before")
     shown = "[...document.querySelectorAll('#all button')].filter((b) => b.checkVisibility())"
     assert tab.js(f"{shown}.map((b) => b.id)") == ["all-go", "all-back"]
+    assert tab.js("document.activeElement.id") == "all-back"
     assert statuses(db, ids) == {"failed"}
     tab.click("#all-go")
     says(tab, "130 redriven.")
@@ -160,19 +177,40 @@ def test_more_than_ten_thousand_are_not_counted_to_the_end(tab, db):
     assert tab.js("document.activeElement.dataset.all") == "cancel"
 
 
-def test_a_fault_on_the_way_is_said_and_one_can_go_on(tab, db):
+def test_a_fault_on_the_way_is_said_and_one_can_go_on(api, tab, db):
     ids = failed(db, 3)
     tab.go("/console/search?status=failed")
     tab.click("button[data-all]")
     says(tab, "3 match")
-    token = tab.js("const kept = document.cookie; document.cookie = 'notify_csrf=x; path=/'; kept")
+    token = tab.js("document.cookie")
+    tab.js(f"document.cookie = 'notify_csrf_{api.port}=x; path=/'")
     tab.click("#all-go")
     says(tab, "0 redriven. The session's token is missing or wrong")
+    assert tab.js("document.getElementById('all-rate').checkVisibility()")
     tab.js(f"document.cookie = {json.dumps(token.split('; ')[0] + '; path=/')}")
     tab.click("#all-go")
     says(tab, "3 redriven.")
     assert statuses(db, ids) == {"queued"}
     tab.faults.clear()  # the browser tells of the 403
+
+
+def test_a_rate_that_is_none_is_said_and_can_be_mended(tab, db):
+    ids = failed(db, 3)
+    tab.go("/console/search?status=failed")
+    tab.click("button[data-all]")
+    says(tab, "3 match")
+    for rate in ("20000", "0", ""):
+        tab.js(f"rate.value = '{rate}'")
+        tab.js("document.getElementById('all-said').textContent = ''")
+        tab.click("#all-go")
+        says(tab, "Give a rate of 0.1 to 10,000 a second.")
+        assert tab.js("document.activeElement.id") == "rate"
+    assert statuses(db, ids) == {"failed"}
+    tab.fill("#rate", "5000")
+    tab.click("#all-go")
+    says(tab, "3 redriven.")
+    assert not tab.js("document.getElementById('all-rate').checkVisibility()")
+    assert statuses(db, ids) == {"queued"}
 
 
 def test_an_export_is_a_download(tab, api, db):

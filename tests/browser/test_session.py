@@ -29,7 +29,7 @@ def test_one_logs_in_where_one_was_going_and_out_again(api, db, tab):
     assert "not valid" in tab.text("[role=alert]")
     log_in(tab, key)
     assert tab.js("location.pathname + location.search") == "/console?x=1"
-    assert tab.js("document.cookie").startswith("notify_csrf=")
+    assert tab.js("document.cookie").startswith(f"notify_csrf_{api.port}=")
     tab.during_load(lambda: tab.click(".who button"))
     assert tab.js("location.pathname") == "/console/login"
     assert not tab.js("document.cookie")

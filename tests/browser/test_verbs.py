@@ -5,6 +5,8 @@ import json
 import pytest
 
 from tests import ledger
+from tests.browser import axe
+from tests.browser.tab import PHONE
 from tests.keys import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
@@ -44,7 +46,12 @@ def test_nothing_happens_until_one_agrees(tab, db):
     assert tab.js(SAID) == ""
     assert ledger.status(db, id) == "queued"
     press(tab)
-    tab.press("Enter")  # the first button has the focus
+    tab.press("Enter")  # which is no consent
+    tab.wait(f"{DIALOG} === null")
+    assert ledger.status(db, id) == "queued"
+    press(tab)
+    tab.press("Tab", shift=True)
+    tab.press("Enter")
     tab.wait(f"{SAID} === 'Called off.'")
     assert ledger.status(db, id) == "cancelled"
     assert not tab.all_faults()
@@ -74,3 +81,23 @@ def test_what_a_dialog_asks_is_text(tab):
     tab.wait(f"{DIALOG} !== null")
     assert tab.text("dialog p") == question
     assert not tab.dialogs
+
+
+def test_where_it_says_something_is_there_before_it_does(tab):
+    tab.go("/console")
+    said = "document.getElementById('said')"
+    assert tab.js(f"{said}.checkVisibility() && {said}.getAttribute('aria-live')") == "polite"
+    assert tab.js(f"{said}.offsetHeight") == 0
+
+
+@pytest.mark.needs("axe")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_a_dialog_asks_is_its_name(tab, scheme):
+    tab.look_as(PHONE, scheme)
+    tab.go("/console")
+    offer(tab, "x")
+    press(tab)
+    labelled_by = tab.js("document.querySelector('dialog').getAttribute('aria-labelledby')")
+    assert tab.text(f"#{labelled_by}") == "Call it off?"
+    assert tab.js("document.activeElement.value") == "no"
+    assert not axe.findings(tab)

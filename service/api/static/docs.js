@@ -208,13 +208,21 @@ function asCurl({ method, url, headers, body }) {
   return parts.join(" \\\n  ");
 }
 
+// The session's token. The name of its cookie has our port in it (service/access/session.py), or what a proxy before
+// the service makes of that.
+function token() {
+  const own = `notify_csrf${location.port && `_${location.port}`}=`;
+  const all = document.cookie.split("; ").filter((pair) => pair.startsWith("notify_csrf"));
+  const found = all.find((pair) => pair.startsWith(own)) ?? all[0] ?? "";
+  return found.slice(found.indexOf("=") + 1);
+}
+
 // Make a request, and show what came back.
 async function ask({ method, url, headers, body }, result) {
   const key = byId("key").value.trim();
-  const token = document.cookie.split("; ").find((pair) => pair.startsWith("notify_csrf="));
   const all = new Headers(headers);
   if (key) all.set("Authorization", `Bearer ${key}`);
-  else if (token && !SAFE.includes(method)) all.set("X-CSRF-Token", token.slice("notify_csrf=".length));
+  else if (token() && !SAFE.includes(method)) all.set("X-CSRF-Token", token());
   const began = performance.now();
   let response, text;
   try {

@@ -12,9 +12,13 @@ function showTimes(root) {
   }
 }
 
+// The session's token. The name of its cookie has our port in it (service/access/session.py), or what a proxy before
+// the service makes of that.
 function token() {
-  const found = document.cookie.split("; ").find((pair) => pair.startsWith("notify_csrf="));
-  return found ? found.slice("notify_csrf=".length) : "";
+  const own = `notify_csrf${location.port && `_${location.port}`}=`;
+  const all = document.cookie.split("; ").filter((pair) => pair.startsWith("notify_csrf"));
+  const found = all.find((pair) => pair.startsWith(own)) ?? all[0] ?? "";
+  return found.slice(found.indexOf("=") + 1);
 }
 
 // Ask the API; what it answers as JSON. A body that is a text is JSON already. Throws an Error with what the
@@ -43,11 +47,13 @@ function say(text, isFault) {
   if (text) said.scrollIntoView({ block: "nearest" });
 }
 
-// Ask the viewer; whether they agreed.
+// Ask the viewer; whether they agreed. The focus begins on "Back", so that an Enter too many does nothing.
 function agreed(question, verb, look = "") {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
+    dialog.setAttribute("aria-labelledby", "asked");
     const text = document.createElement("p");
+    text.id = "asked";
     text.textContent = question;
     const form = document.createElement("form");
     form.method = "dialog";
@@ -59,6 +65,7 @@ function agreed(question, verb, look = "") {
     no.value = "no";
     no.className = "quiet";
     no.textContent = "Back";
+    no.autofocus = true;
     form.append(yes, no);
     dialog.append(text, form);
     dialog.addEventListener("close", () => {
@@ -114,6 +121,7 @@ document.addEventListener("submit", async (event) => {
     say(error.message, true);
   }
   button.disabled = false;
+  if (document.activeElement === document.body) button.focus({ preventScroll: true }); // it was lost meanwhile
 });
 
 // <button data-copy="#id">: copies the text of an element.
@@ -132,30 +140,100 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("DOMContentLoaded", () => showTimes(document));
 document.addEventListener("htmx:afterSwap", () => showTimes(document));
 
-// A part that is replaced keeps what the viewer has opened in it: <details id=…>. When the session
-// has ended, what comes is the login, and the whole page goes there.
-let opened = [];
+// Whether a part that would be replaced is in use: the focus is in it, a text of it is selected, or a question is open.
+// Until a minute after the last key or press, so that no page goes stale for whoever comes next. Where a mouse has
+// left the focus, only so long that no press is cut in two.
+const HOLD_MS = 60000;
+const PRESS_MS = 2000;
+let touchedAt = -HOLD_MS;
+for (const name of ["keydown", "pointerdown"])
+  document.addEventListener(name, () => (touchedAt = performance.now()), true);
+
+function isInUse(live) {
+  const ago = performance.now() - touchedAt;
+  if (ago > HOLD_MS) return false;
+  const focus = document.activeElement;
+  const text = getSelection();
+  return (live.contains(focus) && (ago < PRESS_MS || focus.matches(":focus-visible")))
+    || (!text.isCollapsed && text.containsNode(live, true))
+    || document.querySelector("dialog[open]") !== null;
+}
+
+// While it is, it holds still and says so; and what was missed comes at the end.
+let holding = 0;
+function hold() {
+  document.getElementById("held").hidden = false;
+  holding ||= setInterval(() => {
+    if (isInUse(document.getElementById("live"))) return;
+    letGo();
+    if (!isStill()) refresh();
+  }, 500);
+}
+
+function letGo() {
+  document.getElementById("held").hidden = true;
+  clearInterval(holding);
+  holding = 0;
+}
+
+// A part that is replaced keeps what the viewer has opened in it, <details id=…>, how far its regions are scrolled, and
+// the focus. When the session has ended, what comes is the login, and the whole page goes there.
+let before = null;
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (new URL(event.detail.xhr.responseURL).pathname === "/console/login") {
-    event.detail.shouldSwap = false;
+  const { detail } = event;
+  if (new URL(detail.xhr.responseURL).pathname === "/console/login") {
+    detail.shouldSwap = false;
     location.reload();
-    return;
   }
-  opened = [...event.detail.target.querySelectorAll("details[id][open]")].map((details) => details.id);
-});
-document.addEventListener("htmx:afterSettle", () => {
-  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  if (!detail.shouldSwap) return;
+  const live = detail.target;
+  if (isInUse(live) && !isAsked(detail)) {
+    detail.shouldSwap = false;
+    return hold();
+  }
+  letGo();
+  before = {
+    opened: [...live.querySelectorAll("details[id][open]")].map((details) => details.id),
+    scrolled: new Map(regions().map((region) => [region.ariaLabel, [region.scrollLeft, region.scrollTop]])),
+    focused: live.contains(document.activeElement) ? shell(document.activeElement) : "",
+  };
 });
 
-// "Stop refreshing" keeps a page as it is. What a verb asks for comes nevertheless.
-document.addEventListener("DOMContentLoaded", () => {
-  const still = document.getElementById("still");
-  still.hidden = !document.querySelector("#live[hx-trigger*='every']");
-  still.addEventListener("click", () => still.setAttribute("aria-pressed", still.ariaPressed !== "true"));
+const regions = () => [...document.querySelectorAll("#live .scroll")];
+
+// An element without what is in it: the same in what replaces it.
+function shell(element) {
+  const around = element.closest("form, details")?.cloneNode(false).outerHTML ?? "";
+  return around + element.cloneNode(false).outerHTML;
+}
+
+document.addEventListener("htmx:afterSwap", () => {
+  if (before === null) return;
+  for (const id of before.opened) document.getElementById(id)?.setAttribute("open", "");
+  for (const region of regions()) region.scrollTo(...(before.scrolled.get(region.ariaLabel) ?? [0, 0]));
+  if (before.focused && document.activeElement === document.body)
+    [...document.querySelectorAll("#live a, #live button, #live input, #live summary, #live .scroll")]
+      .find((element) => shell(element) === before.focused)?.focus({ preventScroll: true });
+  before = null;
 });
+
+// "Stop refreshing" keeps a page as it is, until it is pressed again. What a verb asks for comes nevertheless.
+const isStill = () => document.getElementById("still").ariaPressed === "true";
+const isAsked = (detail) => detail.requestConfig.triggeringEvent?.type === "refresh";
+
+function showStill() {
+  document.getElementById("still").hidden = !document.querySelector("#live[hx-trigger*='every'], #live[data-events]");
+}
+document.addEventListener("DOMContentLoaded", () => {
+  showStill();
+  document.getElementById("still").addEventListener("click", ({ target }) => {
+    target.setAttribute("aria-pressed", !isStill());
+    if (!isStill()) refresh();
+  });
+});
+document.addEventListener("htmx:afterSettle", showStill);
 document.addEventListener("htmx:beforeRequest", (event) => {
-  const isAsked = event.detail.requestConfig.triggeringEvent?.type === "refresh";
-  if (document.getElementById("still").ariaPressed === "true" && !isAsked) event.preventDefault();
+  if (isStill() && !isAsked(event.detail)) event.preventDefault();
 });
 
 // The icon of the tab says when something is wrong: #live[data-is-bad].
@@ -167,23 +245,33 @@ function showIcon() {
 document.addEventListener("DOMContentLoaded", showIcon);
 document.addEventListener("htmx:afterSettle", showIcon);
 
-// A page that could not be shown is asked for until it can: who reads it is not interrupted before.
+// A page that could not be shown is asked for until it can: who reads it is not interrupted before. One that answers
+// a form has data-again, where to go instead: the browser would ask whether to send the form once more.
 document.addEventListener("DOMContentLoaded", () => {
   const away = document.querySelector("[data-again-s]");
   if (!away) return;
   setInterval(async () => {
-    const answer = await fetch(location.href).catch(() => null);
-    if (answer && answer.status !== 503) location.reload();
+    const answer = await fetch(away.dataset.again ?? location.href).catch(() => null);
+    if (!answer || answer.status === 503) return;
+    if (away.dataset.again) location.replace(away.dataset.again);
+    else location.reload();
   }, away.dataset.againS * 1000);
 });
 
-// While the service is away, a page that refreshes itself says so, and goes on asking.
-document.addEventListener("htmx:sendError", () => say("The service does not answer. This page goes on asking.", true));
+// While the service is away, a page that refreshes itself says so once, and goes on asking. What it says goes with
+// the first answer.
+let trouble = "";
+function complain(text) {
+  trouble = text;
+  if (document.getElementById("said").textContent !== text) say(text, true);
+}
+document.addEventListener("htmx:sendError", () => complain("The service does not answer. This page goes on asking."));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  say(status === 503 ? "The database is away, or is asked for too much. This page goes on asking." : `The service answered ${status}.`, true);
+  complain(status === 503 ? "The database is away, or is asked for too much. This page goes on asking." : `The service answered ${status}. This page goes on asking.`);
 });
 document.addEventListener("htmx:afterRequest", (event) => {
-  const said = document.getElementById("said");
-  if (event.detail.successful && said.classList.contains("fault") && said.textContent.includes("goes on asking")) say("", false);
+  if (!event.detail.successful || !trouble) return;
+  if (document.getElementById("said").textContent === trouble) say("", false);
+  trouble = "";
 });

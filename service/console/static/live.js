@@ -8,8 +8,8 @@
 
   const live = () => document.getElementById("live");
 
-  function refresh() {
-    if (live()) htmx.trigger(live(), "refresh");
+  function move() {
+    if (live()) htmx.trigger(live(), "moved");
   }
 
   function stop() {
@@ -22,7 +22,7 @@
   function askLater() {
     poll = setTimeout(() => {
       poll = 0;
-      refresh();
+      move();
       follow();
     }, POLL_MS);
   }
@@ -33,7 +33,7 @@
     if (!url || document.hidden) return stop();
     if (source || poll) return;
     source = new EventSource(url);
-    source.addEventListener("moved", refresh);
+    source.addEventListener("moved", move);
     source.addEventListener("error", () => {
       if (source === null || source.readyState !== EventSource.CLOSED) return; // it tries again by itself
       source = null;
@@ -44,7 +44,7 @@
   document.addEventListener("DOMContentLoaded", follow);
   document.addEventListener("htmx:afterSettle", follow);
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) refresh();
+    if (!document.hidden) move();
     follow();
   });
   addEventListener("pagehide", stop);

@@ -18,17 +18,27 @@ const part = (id) => document.getElementById(id);
 // Times of the form are typed in the viewer's zone, or as an age such as 2h, and sent in UTC: so a URL means the
 // same to everybody. What is no time is sent as it is, and the server says so.
 const UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000 };
+const TIME = /^(\d{4}-\d\d-(\d\d))(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/i;
+
+// What a text says in full; null: it is no time. Date() alone would take "5" for a day of 2001, a date
+// without a time for midnight in UTC, and February 30 for March 2.
+function timeOf(text) {
+  const [, date, day, clock = "00:00", zone = ""] = text.trim().match(TIME) ?? [];
+  if (new Date(`${date}T00:00Z`).getUTCDate() !== Number(day)) return null;
+  const at = new Date(`${date}T${clock}${zone.toUpperCase()}`);
+  return Number.isNaN(at.getTime()) ? null : at;
+}
 
 function utc(text) {
   const age = text.trim().match(/^(\d{1,6})([smhd])$/);
-  const at = age ? new Date(Date.now() - age[1] * UNITS[age[2]]) : new Date(text.trim().replace(" ", "T"));
-  return Number.isNaN(at.getTime()) ? text : at.toISOString().replace(/\.\d+Z$/, "Z");
+  const at = age ? new Date(Date.now() - age[1] * UNITS[age[2]]) : timeOf(text);
+  return at ? at.toISOString().replace(/\.\d+Z$/, "Z") : text;
 }
 
 function localTimes(form) {
   for (const input of form.querySelectorAll("input[data-time]")) {
-    const at = new Date(input.value);
-    if (Number.isNaN(at.getTime())) continue;
+    const at = timeOf(input.value);
+    if (!at) continue;
     const local = new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString();
     input.value = local.slice(0, 19).replace("T", " ");
   }
@@ -61,15 +71,12 @@ function showSelection() {
 function refreshHits() {
   for (const box of boxes()) box.checked = false;
   showSelection();
-  if (document.activeElement && part("live").contains(document.activeElement)) document.activeElement.blur();
   htmx.trigger(part("live"), "refresh");
 }
 
-// A refresh must take away neither a selection nor the focus.
-function isInUse(event) {
-  const live = part("live");
-  const isScrolled = live && document.activeElement && live.contains(document.activeElement);
-  return event.detail.target === live && (selected().length > 0 || isScrolled || part("all").open);
+// A refresh must not take away a selection, nor the rows below a question about them.
+function isSelecting(event) {
+  return event.detail.target === part("live") && (selected().length > 0 || part("all").open);
 }
 
 async function moveSelected(verb) {
@@ -125,7 +132,7 @@ class All {
 
   ask(more) {
     const body = { filter: this.filter, ...more };
-    if (this.verb === "redrive" && !more.dry_run) body.rate_per_s = Number(part("rate").value) || 100;
+    if (this.verb === "redrive" && !more.dry_run) body.rate_per_s = Number(part("rate").value);
     return ask("POST", this.words.url, body);
   }
 
@@ -149,17 +156,21 @@ class All {
     }
     this.isBusy = false;
     this.isStopped = false;
-    if (!part("all-go").hidden) part("all-go").focus();
+    part("all-back").focus();
   }
 
   async run() {
+    const rate = part("rate");
+    if (this.verb === "redrive" && !rate.checkValidity()) {
+      this.show(`Give a rate of ${rate.min} to ${number(Number(rate.max))} a second.`, { go: true });
+      return rate.focus();
+    }
     this.isBusy = true;
     this.isStopped = false;
     const progress = part("all-progress");
     progress.hidden = false;
     if (this.isWhole) progress.max = Math.max(this.matched, 1);
     else progress.removeAttribute("value");
-    part("all-rate").hidden = true;
     let fault = "";
     let isDone = false;
     while (!isDone && !this.isStopped && !fault) {
@@ -168,6 +179,7 @@ class All {
         const answer = await this.ask({ limit: PART, ...(this.cursor && { cursor: this.cursor }) });
         this.moved += answer[this.words.moved];
         this.cursor = answer.next ?? undefined;
+        part("all-rate").hidden = true; // it was taken, and stays as it is
         isDone = !answer.next;
       } catch (error) {
         fault = error.message;
@@ -231,5 +243,5 @@ document.addEventListener("change", (event) => {
 
 for (const name of ["htmx:beforeRequest", "htmx:beforeSwap"])
   document.addEventListener(name, (event) => {
-    if (isInUse(event)) event.preventDefault();
+    if (isSelecting(event)) event.preventDefault();
   });

@@ -4,7 +4,7 @@ from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
-from service.access.session import TOKEN_COOKIE, TOKEN_HEADER
+from service.access.session import COOKIE, TOKEN_COOKIE, TOKEN_HEADER, named
 from tests.integration.api.serving import Api
 
 
@@ -14,6 +14,8 @@ class Browser:
     def __init__(self, api: Api) -> None:
         self._api = api
         self.cookies: dict[str, str] = {}
+        host = f"127.0.0.1:{api.port}"
+        self.session_name, self.token_name = named(COOKIE, host), named(TOKEN_COOKIE, host)
 
     def get(self, path: str) -> SimpleNamespace:
         """GET a page; `text` is its HTML."""
@@ -28,7 +30,7 @@ class Browser:
         """Ask the API as the page's script does."""
         headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
         if has_token:
-            headers[TOKEN_HEADER] = self.cookies.get(TOKEN_COOKIE, "")
+            headers[TOKEN_HEADER] = self.cookies.get(self.token_name, "")
         return self._ask("POST", path, body, **headers)
 
     def log_in(self, key: object) -> SimpleNamespace:

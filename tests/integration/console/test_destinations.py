@@ -146,6 +146,20 @@ def test_what_a_code_means_stands_beside_it(browser, db):
     assert "See whether the receiver runs and its port is open." in text
 
 
+def test_a_number_has_its_meaning_and_its_advice_beside_it_in_any_state(browser, db):
+    took(db, A, failures=1, code="410")
+    text = page(browser, one(A))
+    assert "<code>410</code>, the receiver says that it is gone for good (410), at" in text
+    assert text.count("Do not send to it any more.") == 1
+    keep_back(db, code="404")
+    text = page(browser, one(A))
+    assert "<code>404</code>, the receiver knows no such path (404)." in text
+    assert "See whether the URL is right." in text
+    assert "Do not send to it any more." not in text
+    took(db, B, failures=1, code="503")
+    assert "the code is" not in page(browser, one(B))
+
+
 def test_one_destination_has_its_hour_as_a_drawing_and_as_a_table(browser, db):
     beat(db)
     took(db, A, ago=1, sends=10, failures=4, code="500")
@@ -176,7 +190,10 @@ def test_what_is_no_destination_is_not_found(browser, query):
 
 def test_old_figures_say_so(browser, db):
     took(db, A, ago=10)
-    assert "Nothing was counted since" in page(browser)
+    text = page(browser)
+    assert "Nothing was counted since" in text
+    assert "no later minute is counted yet" in text  # something may be sent just now
+    assert "nothing was sent since" not in text
     took(db, A, ago=1)
     assert "Nothing was counted since" not in page(browser)
 

@@ -195,6 +195,7 @@ def test_what_is_due_and_waits_is_explained(db, browser, lead):
     page = browser.get("/console")
     assert titles(page) == ["What is due waits"]
     assert "can send on channel log" in page.text
+    assert "It is due since <time datetime=" in page.text
     assert f'href="/console/notifications/{first}"' in page.text
     assert re.search(r'<dd class="bad">2 min 5 s', page.text)
 

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from service.access.key import minted
-from service.access.session import COOKIE, TOKEN_COOKIE
 from tests import ledger
-from tests.integration.api.serving import LINE
+from tests.integration.api.serving import LINE, serving
 from tests.integration.console.browsing import Browser
 from tests.keys import bearer, make
 
@@ -30,7 +29,7 @@ def test_without_keys_it_is_open_and_says_so(browser):
     page = browser.get("/console")
     assert page.status == 200
     assert "open: no keys" in page.text
-    assert browser.cookies.keys() == {COOKIE, TOKEN_COOKIE}
+    assert browser.cookies.keys() == {browser.session_name, browser.token_name}
 
 
 def test_with_keys_a_page_leads_to_the_login_and_back(api, db, browser):
@@ -84,17 +83,33 @@ def test_a_session_ends_with_its_key(api, db, browser):
 def test_logging_out_takes_the_cookies_back(api, db, browser):
     browser.log_in(known(api, db, "operate"))
     assert browser.submit("/console/logout", token="wrong").status == 403
-    answer = browser.submit("/console/logout", token=browser.cookies[TOKEN_COOKIE])
+    answer = browser.submit("/console/logout", token=browser.cookies[browser.token_name])
     assert answer.status == 303
     assert not browser.cookies
+
+
+def test_consoles_on_two_ports_of_a_host_have_a_session_each(api, dsn, db, browser):
+    shop, bank = make(db, "read", producer="shop"), make(db, "read", producer="bank")
+    with serving(dsn) as other:
+        for edge in (api, other):
+            edge.read_keys()
+        beside = Browser(other)
+        beside.cookies = browser.cookies  # a browser knows hosts, and no ports
+        browser.log_in(shop)
+        beside.log_in(bank)
+        assert '<span class="name">shop</span>' in browser.get("/console").text
+        assert '<span class="name">bank</span>' in beside.get("/console").text
+        browser.submit("/console/logout", token=browser.cookies[browser.token_name])
+        assert browser.get("/console").status == 303
+        assert beside.get("/console").status == 200
 
 
 def test_the_cookie_is_hidden_from_scripts_and_from_other_sites(api, db, browser):
     answer = browser.log_in(known(api, db, "operate"))
     session, token = answer.headers.get_all("Set-Cookie")
-    assert session.startswith(f"{COOKIE}=nk_")
+    assert session.startswith(f"{browser.session_name}=nk_")
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(session.split("; "))
-    assert token.startswith(f"{TOKEN_COOKIE}=")
+    assert token.startswith(f"{browser.token_name}=")
     assert "SameSite=Lax" in token
     assert "HttpOnly" not in token
 
@@ -126,13 +141,13 @@ def test_a_token_of_another_session_is_none(api, db, browser):
     browser.get("/console")
     other = Browser(api)
     other.get("/console")
-    browser.cookies[TOKEN_COOKIE] = other.cookies[TOKEN_COOKIE]
+    browser.cookies[browser.token_name] = other.cookies[other.token_name]
     assert browser.verb("/notify", json.dumps(LINE).encode()).json["code"] == FORGED
 
 
-def test_a_program_with_a_key_needs_no_token(api, db):
+def test_a_program_with_a_key_needs_no_token(api, db, browser):
     key = known(api, db, "send")
-    sent = api.post(LINE, **bearer(key), Cookie=f"{COOKIE}={minted()}")
+    sent = api.post(LINE, **bearer(key), Cookie=f"{browser.session_name}={minted()}")
     assert sent.status == 202
 
 
@@ -144,9 +159,10 @@ def test_a_cookie_does_no_more_than_its_key(api, db, browser):
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "nk_", "open_", "é", "a" * 5000, '"', "nk_0_0"])
-def test_an_odd_cookie_is_no_key(api, db, cookie):
+def test_an_odd_cookie_is_no_key(api, db, browser, cookie):
     known(api, db, "operate")
-    answer = api.ask("GET", "/notifications", Cookie=f"{COOKIE}={cookie}".encode().decode("latin1"))
+    brought = f"{browser.session_name}={cookie}".encode().decode("latin1")
+    answer = api.ask("GET", "/notifications", Cookie=brought)
     assert answer.status == 401
 
 
@@ -171,6 +187,16 @@ def test_a_failed_page_is_a_page(api, db, browser):
     page = browser.get("/console/nowhere")
     assert page.status == 404
     assert "<h1>There is nothing at this path</h1>" in page.text
+    assert "No screen has this path" in page.text
+    assert "on this page" not in page.text
+
+
+def test_a_slash_too_much_leads_to_the_first_screen_and_nowhere_else(browser):
+    page = browser.get("/console/?next=//evil.example")
+    assert (page.status, page.headers["Location"]) == (303, "/console")
+    for path in ("/console//", "/console//evil.example", "/console/%2F", "/console/\\evil.example"):
+        page = browser.get(path)
+        assert (page.status, page.headers["Location"]) == (404, None), path
 
 
 def test_a_form_is_little_and_in_utf8(api):
@@ -189,7 +215,7 @@ def test_a_form_is_little_and_in_utf8(api):
 def test_an_odd_token_is_none(api, browser):
     browser.get("/console")
     for token in ("\xe9", "", "x" * 5000, "\u00b2"):
-        browser.cookies[TOKEN_COOKIE] = token
+        browser.cookies[browser.token_name] = token
         assert browser.verb("/notify", json.dumps(LINE).encode()).status in (400, 403), token
 
 
