@@ -12,7 +12,7 @@
 -- Plan     primary key; a custom plan, so that only the few partitions of the ids are planned. The status is compared
 --          with a sub-select, so that the planner cannot use notifications_due: beside a million others it would
 --          read all of that. Hash joins only: a nested loop would sort the ids anew for each of them
--- Caller   mend_due(), bring_back(), ask_probe()
+-- Caller   mend_due(), bring_back(), bring_strays_back(), ask_probe()
 create or replace function notify.bring_forward(p_ids uuid[], p_dues timestamptz[], p_ends timestamptz)
 returns integer
 language plpgsql set search_path = pg_catalog, pg_temp

@@ -15,7 +15,7 @@
 --          100 years; patience_in 0: the patience is over.
 --          No row where the ledger is a copy: what is due there is somebody else's to send.
 --          Status 'refused': a trigger left it out of the UPDATE, and the row is unchanged.
---          What a pause covers is set aside and not returned.
+--          What a pause covers is set aside and not returned; without p_ids it looks behind that once more.
 --          Fewer rows than ids: others have them, or they are gone.
 --          Texts are cast, because somebody may have given a column a domain type; a cast of text costs nothing
 -- Raises   what the UPDATE of any row raises: then claim_each() claims the others
@@ -47,6 +47,8 @@ declare
   v_takes_tests boolean := 'tests' = any (p_takes);
   v_has_expired boolean;
   v_moved integer;
+  v_taken integer;
+  v_more uuid[];
   v_queued constant text := 'queued';       -- variables: see Plan
   v_expired constant text := 'expired';
 begin
@@ -96,7 +98,24 @@ begin
     return;
   end if;
   if exists (select from notify.pauses p where p.resumed_at is null) then
+    v_taken := cardinality(v_ids);
     v_ids := notify.set_aside(v_ids);
+    if p_ids is null and cardinality(v_ids) < v_taken then
+      -- What is covered and could not be set aside would be all that is found, each time.
+      v_more := array(select i from unnest(notify.due_unpaused(
+        p_limit - cardinality(v_ids), v_takes_tests, v_ids)) as i order by i);
+      v_lo := v_more[1];
+      v_hi := v_more[cardinality(v_more)];
+      select coalesce(array_agg(p.id), '{}'), v_has_expired or coalesce(bool_or(p.expires_at <= v_now), false)
+        into v_more, v_has_expired
+      from (
+        select n.id, n.expires_at from notify.notifications n
+        where n.id = any (v_more) and n.id between v_lo and v_hi and n.status = (select v_queued) and n.due_at <= v_now
+        order by n.id
+        for update skip locked
+      ) p;
+      v_ids := v_ids || notify.set_aside(v_more);
+    end if;
     if v_ids = '{}' then
       return;
     end if;

@@ -38,7 +38,10 @@ begin
   if exists (select from notify.quiet_days) then
     perform set_config('plan_cache_mode', 'force_custom_plan', true);
   end if;
-  if p_ids is null then
+  if p_ids is null and exists (select from notify.pauses p where p.resumed_at is null) then
+    perform notify.set_due_aside(p_limit);  -- as in claim()
+    v_ids := notify.due_unpaused(p_limit, 'tests' = any (p_takes), p_skip);
+  elsif p_ids is null then
     v_ids := '{}';
     for v_lo, v_hi in select s.lo, s.hi from notify.spans() s order by s.lo desc loop
       v_ids := v_ids || array(

@@ -6,7 +6,7 @@
 -- Args     p_message and p_context text, of the error that was caught
 -- Returns  the message, and in brackets the function in which it was raised, unless that is one of ours
 -- Caller   claim_each(), settle_each(), release_each(), end_leases(), cancel(), call_off(), requeue(), enqueue(),
---          blank(), erase()
+--          blank(), erase(), put_off()
 create or replace function notify.culprit(p_message text, p_context text) returns text
 language sql immutable parallel safe
 return left(p_message, 300) || coalesce(' (' || left(

@@ -7,7 +7,7 @@
 --          Of a mail the domain in lower case, without the dot at its end. null: there is none, or it is beyond
 --          ASCII, which only workers spell
 -- Note     Lengths are not compared by the pattern: {1,253} makes it 200 times slower
--- Caller   explain_parked(), explain_paused(), pause(), set_aside(), ask_probe(), cancel_matching(), redrive(),
+-- Caller   explain_parked(), explain_paused(), pause(), covered(), ask_probe(), cancel_matching(), redrive(),
 --          page()
 create or replace function notify.destination_of(p_channel text, p_recipient text) returns text
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp

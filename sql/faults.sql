@@ -111,7 +111,8 @@ begin
     and not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'
   union all
   select format('column %s of notify.%s is missing', col, k.tab),
-    case when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)
+    case when k.tab in ('pauses', 'audit') then format('add it again, as migrations/ makes it, or restore the table from a backup; do not drop notify.%s', k.tab)
+      when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)
       when col not in ('first_claimed_at', 'counted', 'producer', 'idempotency_key', 'is_test', 'emptied_at',
           'transaction_id', 'traceparent', 'notify_on_end', 'repeats')
         then 'restore the table from a backup' end, true

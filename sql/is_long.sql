@@ -9,7 +9,7 @@
 -- Plan     65 entries of pg_inherits
 -- Caller   spans(), tend_days(), ask_end(), cancel(), discard(), end_leases(), lanes(), held(), next_lease_in(), page(),
 --          reap(), redrive(), cancel_matching(), find_person(), living_workers(), paused(), set_due_aside(),
---          bring_back()
+--          bring_back(), bring_strays_back()
 create or replace function notify.is_long() returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off
 set enable_bitmapscan = off as $$

@@ -9,7 +9,7 @@
 --          producer and the key that ask (null: the role)
 -- Returns  id bigint, of the pause; is_new boolean: false if it was paused already, and then nothing is changed
 -- Raises   ND009: the kind is unknown, there is no such channel, the name is none, the reason is too long, or 1000
---          pauses are in force
+--          pauses are in force; ND007: a trigger of somebody else drops the pause
 -- Note     A notification whose host is spelled beyond ASCII is not covered: only workers know its name in ASCII
 -- Locks    none that a claim waits for. What was claimed before the commit is sent
 -- Plan     pauses_in_force
@@ -46,7 +46,7 @@ begin
   if (select count(*) from notify.pauses p where p.resumed_at is null) >= v_most then
     raise exception using errcode = 'ND009', message = format('%s pauses are in force: resume some first.', v_most);
   end if;
-  loop                                      -- somebody may end a pause of that name in between
+  for v_round in 1..3 loop                  -- somebody may end a pause of that name in between
     insert into notify.pauses (kind, name, channel, reason, paused_by, waits_at)
     values (p_kind, v_name, v_channel, p_reason, coalesce(p_actor, session_user), '3000-01-01Z')
     on conflict do nothing
@@ -57,6 +57,10 @@ begin
     where p.resumed_at is null and p.kind = p_kind and p.name = v_name and p.channel is not distinct from v_channel;
     exit when found;
   end loop;
+  if v_id is null then
+    raise exception using errcode = 'ND007', message = 'the pause was dropped by a trigger that is not the service''s',
+      hint = 'See \d notify.pauses for it.';
+  end if;
   id := v_id;
   if is_new then
     update notify.pauses p set waits_at = p.waits_at + v_id * interval '1 second' where p.id = v_id;

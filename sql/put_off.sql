@@ -1,17 +1,19 @@
 -- put_off(p_ids, p_dues, p_ends) -> how many were put off
 --
 -- Let queued notifications that are due fall due later. A batch that the database refuses is halved until the row at
--- fault is alone: that row stays as it is.
+-- fault is alone: that row rests for a minute, if the database allows that, and says why.
 --
--- Moves    nothing: queued stays queued. The patience begins again with the next claim
+-- Moves    nothing: queued stays queued. The patience begins again with the next claim. A row that was refused loses
+--          its last_error; one that is refused gets last_error_code 'refused', and PostgreSQL's message
 -- Args     p_ids uuid[], in order, and p_dues timestamptz[] of the same length (null: none); p_ends timestamptz:
 --          after it no batch is halved
 -- Fence    status queued, and due
--- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part
+-- Locks    the rows, in the order of their ids, skipping what is locked; a subtransaction for each part, and for each
+--          refused row
 -- Plan     primary key; a custom plan, so that only the few partitions of the ids are planned. The status is compared
 --          with a sub-select, so that the planner cannot use notifications_due: beside a million others it would
 --          read all of that. Hash joins only: a nested loop would sort the ids anew for each of them
--- Caller   set_aside()
+-- Caller   set_aside(), set_due_aside()
 create or replace function notify.put_off(p_ids uuid[], p_dues timestamptz[], p_ends timestamptz)
 returns integer
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -23,6 +25,8 @@ declare
   v_hi uuid := p_ids[v_count];
   v_queued constant text := 'queued';       -- a variable: see Plan
   v_ids uuid[];
+  v_error text;
+  v_context text;
 begin
   if v_count = 0 then
     return 0;
@@ -37,7 +41,9 @@ begin
       for update skip locked);
     update notify.notifications n set
       due_at = g.due_at,
-      first_claimed_at = null
+      first_claimed_at = null,
+      last_error_code = nullif(n.last_error_code, 'refused'),
+      last_error = case when n.last_error_code is distinct from 'refused' then n.last_error end
     from unnest(p_ids, p_dues) as g(id, due_at)
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id;
     get diagnostics v_count = row_count;
@@ -46,8 +52,24 @@ begin
     if not notify.blames_row(sqlstate) then
       raise;
     end if;
+    get stacked diagnostics v_context = pg_exception_context;
+    v_error := notify.culprit(sqlerrm, v_context);
   end;
-  if v_half = 0 or clock_timestamp() >= p_ends then
+  if v_half = 0 then
+    begin
+      update notify.notifications n set
+        due_at = clock_timestamp() + interval '1 minute',
+        last_error_code = 'refused',
+        last_error = left(v_error, 500)
+      where n.id = v_lo and n.id = (
+        select i.id from notify.notifications i
+        where i.id = v_lo and i.status = (select v_queued) and i.due_at <= clock_timestamp() for update skip locked);
+    exception when others or assert_failure then
+      null;                                 -- it stays due: due_unpaused() looks behind it
+    end;
+    return 0;
+  end if;
+  if clock_timestamp() >= p_ends then
     return 0;
   end if;
   return notify.put_off(p_ids[:v_half], p_dues[:v_half], p_ends)

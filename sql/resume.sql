@@ -6,8 +6,8 @@
 -- Args     p_id bigint; p_actor, p_key_id text: the producer and the key that ask (null: the role)
 -- Returns  timestamptz, also if it was resumed before, and its last rows are coming back: when they have, the pause is
 --          gone. null: there is no such pause
--- Locks    its row; advisory (1852798057, 4), exclusive, until the transaction ends: it waits for those who set rows
---          aside at this moment, so that none is left behind, and until its end nobody sets any aside. Commit soon
+-- Note     It waits for nobody who sets rows aside at this moment: what comes too late for bring_back() is a stray
+-- Locks    its row, which nobody waits for but who resumes it as well
 -- Plan     primary key
 -- Caller   PauseStore.resume; operators call it
 create or replace function notify.resume(p_id bigint, p_actor text default null, p_key_id text default null)
@@ -17,7 +17,6 @@ declare
   v_resumed_at timestamptz;
   v_what jsonb;
 begin
-  perform pg_advisory_xact_lock(1852798057, 4);
   update notify.pauses p set resumed_at = clock_timestamp() where p.id = p_id and p.resumed_at is null
   returning p.resumed_at, jsonb_build_object('id', p.id, 'kind', p.kind, 'name', left(p.name, 255), 'channel', p.channel)
   into v_resumed_at, v_what;

@@ -8,7 +8,7 @@
 -- Plan     quiet_days, as a whole: a row per day
 -- Caller   due(), claim(), claim_each(), discard(), reap(), held(), next_lease_in(), lanes(),
 --          abandoned_leases(), page(), ahead_of(), explain_road(), stuck(), living_workers(), paused(),
---          set_due_aside(), bring_back(), cancel_matching(), ask_probe()
+--          set_due_aside(), due_unpaused(), bring_back(), bring_strays_back(), cancel_matching(), ask_probe()
 create or replace function notify.spans(p_all boolean default false) returns table (lo uuid, hi uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

@@ -269,6 +269,12 @@ def bring_back(db: Connection[Any], limit: int = 1000) -> int:
     return cast("int", count)
 
 
+def bring_strays_back(db: Connection[Any], limit: int = 1000) -> int:
+    """Bring back what waits for a pause that is not there; how many."""
+    [(count,)] = db.execute("select notify.bring_strays_back(%s)", [limit]).fetchall()
+    return cast("int", count)
+
+
 def paused(db: Connection[Any], id: int | None = None, count_max: int = 10_000) -> list[Any]:
     """List the pauses, newest first."""
     return db.execute("select * from notify.paused(%s, %s)", [id, count_max]).fetchall()

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 from loguru import logger
 
+from service.dispatch.batch import Batch
 from service.dispatch.days import without_doubt
-from service.errors import TookTooLong
 from service.ledger.leader_store import LeaderStore
-from service.model import EmptiedPart
 
 ROWS_MAX = 2000  # per call, which is a transaction
 BUDGET_S = 5.0  # per turn: what is left comes with the next one
@@ -30,7 +30,7 @@ class Payloads:
         # How far the ledger's clock may be ahead: a payload that goes too early is lost for good.
         self._doubt_s = doubt_s
         self._clock = clock
-        self._rows = ROWS_MAX  # of the next step
+        self._batch = Batch(ROWS_MAX)  # fewer where a slow disk takes long for large payloads
 
     async def empty(self) -> None:
         """Take one step after the other until no day is due, or the time is up."""
@@ -38,7 +38,7 @@ class Payloads:
             return
         ends_at = self._clock() + BUDGET_S
         age = timedelta(days=self._days, seconds=await self._doubt_s())
-        while part := await self._step(age):
+        while part := await self._batch.ask(partial(self._store.empty_payloads, age)):
             if part.is_done and (part.total or part.left_over):
                 logger.info(
                     "payloads_emptied",
@@ -49,16 +49,3 @@ class Payloads:
                 )
             if self._clock() >= ends_at:
                 return
-
-    async def _step(self, age: timedelta) -> EmptiedPart | None:
-        """Take one step: a smaller one if a slow disk does not bring large payloads in time."""
-        while True:
-            try:
-                part = await self._store.empty_payloads(age, self._rows)
-            except TookTooLong:
-                if self._rows == 1:
-                    raise
-                self._rows = max(1, self._rows // 4)
-            else:
-                self._rows = min(ROWS_MAX, self._rows * 2)
-                return part

@@ -112,6 +112,11 @@ class LeaderStore(Store):
         [(count,)] = await self._tuples("select notify.bring_back(%s)", [limit])
         return cast("int", count)
 
+    async def bring_strays_back(self, limit: int) -> int:
+        """Bring back up to `limit` that wait for a pause that is not there; returns how many."""
+        [(count,)] = await self._tuples("select notify.bring_strays_back(%s)", [limit])
+        return cast("int", count)
+
     async def fold_slo(self, limit: int) -> list[Folded]:
         """Move up to `limit` rows of slo_deltas into slo_daily."""
         return await self._rows(Folded, "select * from notify.fold_slo(%s)", [limit])

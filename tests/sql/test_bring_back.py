@@ -141,3 +141,56 @@ def test_rows_of_old_days_come_back(long_db):
     resume(long_db, id)
     assert bring_back(long_db) == 1
     assert [c.id for c in claim(long_db)] == [old]
+
+
+def kept_back(db, pauses, rows):
+    """Let so many rows wait for each of so many pauses, and resume all of these."""
+    for n in range(pauses):
+        id = pause(db, "producer", f"p{n}")
+        ids = enqueue(db, rows)
+        db.execute(
+            "update notify.notifications set producer = %s, due_at ="
+            " (select waits_at from notify.pauses where id = %s) where id = any(%s)",
+            [f"p{n}", id, ids],
+        )
+        resume(db, id)
+
+
+def test_what_came_back_for_one_pause_leaves_less_room_for_the_next(db):
+    kept_back(db, pauses=2, rows=30)
+    assert bring_back(db, 30) == 31
+    assert sorted(p.waiting for p in paused(db)) == [29]
+
+
+def test_the_pauses_share_the_tenth_that_comes_in_any_case(db):
+    kept_back(db, pauses=3, rows=10)
+    enqueue(db, 60, **HOOK)
+    assert bring_back(db, 60) == 6
+
+
+def test_where_the_server_is_slow_it_ends_in_time_and_keeps_what_it_did(faulty_db):
+    db = faulty_db
+    kept_back(db, pauses=4, rows=400)
+    db.execute(
+        "create function public.fault() returns trigger language plpgsql as"
+        " $$ begin perform pg_sleep(0.002); return new; end $$;"
+        "create trigger aa_fault before update on notify.notifications"
+        " for each row execute function public.fault()"
+    )
+    back = bring_back(db, 5000)
+    assert 400 <= back < 1600
+    assert sum(p.waiting for p in paused(db)) == 1600 - back
+
+
+def test_a_pause_whose_rows_are_refused_does_not_keep_another_from_its_turn(faulty_db):
+    db = faulty_db
+    kept_back(db, pauses=2, rows=150)
+    db.execute(
+        "create function public.fault() returns trigger language plpgsql as"
+        " $$ begin if new.producer = 'p0' then perform pg_sleep(0.005); raise 'no'; end if;"
+        " return new; end $$;"
+        "create trigger aa_fault before update on notify.notifications"
+        " for each row execute function public.fault()"
+    )
+    assert bring_back(db, 5000) == 150
+    assert [p.name for p in paused(db)] == ["p0"]

@@ -1,12 +1,13 @@
 """Claiming: due rows become one worker's, each under a numbered lease."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.ledger import ago, change, claim, counted, enqueue, restore, row, settle
-from tests.sql.faults import one_odd_among, trigger
+from tests.ledger import ago, change, claim, counted, enqueue, pause, put, restore, row, settle
+from tests.sql.faults import ODD, constraint, one_odd_among, trigger
 
 
 @pytest.fixture
@@ -183,3 +184,36 @@ def test_what_a_trigger_leaves_out_is_told_as_refused(faulty_db, by_id):
     got = {g.id: g.status for g in claim(db, ids if by_id else None)}
     assert got == {id: "refused" if id == odd else "sending" for id in ids}
     assert counted(db) == {}
+
+
+HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        trigger("return null;"),
+        trigger("raise exception 'no';"),
+        constraint("due_at < '2100-01-01'"),
+    ],
+)
+def test_behind_what_is_paused_and_cannot_be_set_aside_nobody_else_waits(faulty_db, fault):
+    db = faulty_db
+    held = enqueue(db, 5, priority=0, reference=ODD)
+    others = enqueue(db, 3, priority=0, **HOOK)
+    pause(db, "channel", "log")
+    db.execute(fault)
+    got = [claim(db, limit=2) for _ in range(3)]
+    assert {c.id for claims in got for c in claims} == set(others)
+    assert [len(claims) for claims in got] == [2, 1, 0]
+    assert {(row(db, id).status, row(db, id).attempt) for id in held} == {("queued", 0)}
+
+
+def test_what_expires_behind_what_is_paused_is_counted(faulty_db):
+    db = faulty_db
+    enqueue(db, 5, priority=0, reference=ODD)
+    expired = put(db, "queued", expires_at=ago(db, "1 second"), **HOOK)
+    pause(db, "channel", "log")
+    db.execute(trigger("return null;"))
+    assert [(c.id, c.status) for c in claim(db, limit=2)] == [(expired, "expired")]
+    assert sum(counted(db).values()) == 1

@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 
-from tests.ledger import ago, change, claim, claim_each, enqueue, put, row
+from tests.ledger import ago, change, claim, claim_each, enqueue, pause, put, row
 from tests.sql.faults import ODD, claim_all, one_odd_among, trigger
 
 
@@ -83,3 +83,11 @@ def test_a_failure_of_the_server_is_not_taken_for_an_odd_row(db):
         db.execute("set transaction read only")
         claim_each(db, ids)
     assert {row(db, id).status for id in ids} == {"queued"}
+
+
+def test_behind_what_is_paused_and_cannot_be_set_aside_nobody_else_waits(db):
+    enqueue(db, 5, priority=0, reference=ODD)
+    skipped, *others = enqueue(db, 3, channel="webhook", recipient="https://example.org/")
+    pause(db, "channel", "log")
+    db.execute(trigger("return null;"))
+    assert {c.id for c in claim_each(db, None, limit=2, skip=[skipped])} == set(others)

@@ -397,3 +397,22 @@ def test_a_producers_name_that_no_role_has_any_more_is_named_before_somebody_get
     assert found.fault == f"no role is called {user}, which may send as shop"
     db.execute(found.remedy)
     assert named() == []
+
+
+@pytest.mark.parametrize("table", ["pauses", "audit"])
+def test_a_table_that_nothing_else_knows_is_not_to_be_dropped_for_a_column(db, table):
+    """Of pauses what waits would be sent or wait for another; of audit all would be gone."""
+    for column in words_of(
+        db,
+        "select attname as name from pg_attribute where attnum > 0"
+        f" and attrelid = 'notify.{table}'::regclass and not attisdropped",
+    ):
+        with db.transaction(force_rollback=True):
+            db.execute(SQL("alter table notify.{} drop column {} cascade").format(
+                Identifier(table), Identifier(column)
+            ))  # fmt: skip
+            query = "select fault, remedy from notify.faults(%s, %s, true)"
+            found = {r.fault: r.remedy for r in db.execute(query, [list(functions()), tables()])}
+            remedy = found[f"column {column} of notify.{table} is missing"]
+            assert "drop table" not in remedy
+            assert "add it again" in remedy

@@ -149,3 +149,17 @@ def test_who_only_reads_pauses_nothing(db, shared_url):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute("select notify.pause('channel', 'log')")
             assert session.execute("select * from notify.paused(null, 1)").fetchall() == []
+
+
+def test_a_trigger_that_drops_the_pause_is_told(faulty_db):
+    faulty_db.execute(
+        "create function public.fault() returns trigger language plpgsql as"
+        " $$ begin return null; end $$;"
+        "create trigger theirs before insert on notify.pauses"
+        " for each row execute function public.fault()"
+    )
+    faulty_db.execute("set statement_timeout = '2s'")
+    with pytest.raises(psycopg.Error, match="dropped by a trigger") as refused:
+        made(faulty_db, "channel", "email")
+    faulty_db.execute("reset statement_timeout")
+    assert refused.value.sqlstate == "ND007"

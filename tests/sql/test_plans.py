@@ -21,6 +21,7 @@ from tests.grafana import queries, sql
 from tests.ledger import (
     ago,
     bring_back,
+    bring_strays_back,
     cancel,
     cancel_matching,
     claim,
@@ -898,6 +899,14 @@ def test_bringing_back_reads_what_waits_for_that_pause_and_what_is_due_to_its_li
     assert seen.indexes == {"notifications_due", "notifications_pkey"}
     assert seen.read["notifications_due"] <= 8 * 4 * 10 * BATCH
     assert seen.read["notifications_pkey"] <= 12 * 4 * BATCH
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_look_for_strays_walks_nothing_of_what_waits_for_a_pause(full):
+    seen = touched(full, lambda: bring_strays_back(full))
+    assert seen.answer == 0
+    assert seen.indexes == {"notifications_due"}
+    assert seen.read.total() <= 4 * 4 * DAYS
 
 
 @pytest.mark.usefixtures("kept")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.ledger import ago, change, claim, enqueue, put, row
+from tests.sql.faults import heal, one_odd_among, trigger
 
 
 @pytest.fixture
@@ -46,3 +47,25 @@ def test_the_patience_begins_again(db):
 def test_nothing_is_nothing(db):
     assert put_off(db, []) == 0
     assert db.execute("select notify.put_off(null, null, now()) as n").fetchone().n == 0
+
+
+def test_a_row_that_the_database_refuses_rests_for_a_minute_and_says_why(faulty_db):
+    ids, odd = one_odd_among(faulty_db)
+    at = ago(faulty_db, "-1 hour")
+    words = "and new.due_at > now() + interval '10 minutes'"
+    faulty_db.execute(trigger("raise exception 'not this one';", when=words))
+    assert put_off(faulty_db, [(id, at) for id in ids]) == len(ids) - 1
+    kept = row(faulty_db, odd)
+    assert (kept.status, kept.last_error_code) == ("queued", "refused")
+    assert kept.last_error.startswith("not this one")
+    assert 50 < (kept.due_at - ago(faulty_db, "0")).total_seconds() <= 60
+    heal(faulty_db)
+    change(faulty_db, odd, due_at=ago(faulty_db, "1 second"))
+    assert put_off(faulty_db, [(odd, at)]) == 1
+    assert (row(faulty_db, odd).last_error_code, row(faulty_db, odd).last_error) == (None, None)
+
+
+def test_what_else_went_wrong_is_kept(db):
+    id = put(db, "queued", attempt=1, last_error_code="503", last_error="busy")
+    put_off(db, [(id, ago(db, "-1 hour"))])
+    assert (row(db, id).last_error_code, row(db, id).last_error) == ("503", "busy")

@@ -18,6 +18,7 @@ from tests.ledger import (
     row,
     set_due_aside,
 )  # fmt: skip
+from tests.sql.faults import ODD, constraint, trigger
 from tests.sql.long import old_id
 
 HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
@@ -84,3 +85,28 @@ def test_in_a_long_ledger_rows_of_old_days_are_found(long_db):
     pause(long_db, "channel", "log")
     assert set_due_aside(long_db) == 1
     long_db.execute("delete from notify.pauses")
+
+
+def test_what_the_database_refuses_is_not_counted_and_says_why(faulty_db):
+    db = faulty_db
+    pause(db, "channel", "log")
+    ids = enqueue(db, 5)
+    db.execute(constraint("due_at < '2100-01-01'"))
+    assert set_due_aside(db) == 0
+    for id in ids:
+        kept = row(db, id)
+        assert kept.last_error_code == "refused"
+        assert '"odd"' in kept.last_error
+        assert 50 < (kept.due_at - ago(db, "0")).total_seconds() <= 60
+
+
+def test_lanes_that_are_refused_row_by_row_leave_the_others_their_time(faulty_db):
+    db = faulty_db
+    pause(db, "channel", "log")
+    for lane in range(3):
+        enqueue(db, 150, priority=lane, reference=ODD)
+    enqueue(db, 2, priority=3)
+    db.execute(trigger("perform pg_sleep(0.005); raise exception 'no';"))
+    db.execute("set statement_timeout = '2500ms'")
+    assert set_due_aside(db) == 2
+    db.execute("reset statement_timeout")

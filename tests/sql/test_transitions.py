@@ -262,6 +262,7 @@ def test_every_function_that_moves_is_tried_here():
         "set_aside",
         "put_off",
         "bring_back",
+        "bring_strays_back",
         "note_refused",
     }
     assert moving - begin - stay == tried - {"due,"}

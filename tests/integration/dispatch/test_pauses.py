@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from service.dispatch import pauses
 from service.dispatch.pauses import COMES_BACK_S, PAUSED_S
+from service.errors import TookTooLong
+from service.ledger.leader_store import LeaderStore
 from tests.ledger import ago, claim, enqueue, pause, paused, resume, row
 
 HOOK: dict[str, Any] = {"channel": "webhook", "recipient": "https://example.org/hook"}
@@ -74,3 +78,46 @@ def test_a_copy_is_left_alone(db, drive):
     [job] = [job for job in driven.jobs._jobs if job.name == "pauses"]
     driven.call(job.run_once())
     assert paused(db)[0].waiting == 0
+
+
+def test_strays_come_back_though_nothing_is_paused(db, drive):
+    pause(db, "channel", "log")
+    ids = enqueue(db, 3)
+    claim(db, ids)
+    db.execute("delete from notify.pauses")
+    driven = drive()
+    assert keep(driven) is None
+    assert {c.id for c in claim(db, ids)} == set(ids)
+
+
+def test_what_takes_too_long_is_asked_again_with_fewer_rows(db, drive, monkeypatch):
+    id = pause(db, "channel", "log")
+    claim(db, enqueue(db, 3))
+    resume(db, id)
+    driven, asked = drive(), []
+    really = driven.store.bring_back
+
+    async def slow(rows):
+        asked.append(rows)
+        if rows > 100:
+            raise TookTooLong("canceling statement due to statement timeout")
+        return await really(rows)
+
+    monkeypatch.setattr(LeaderStore, "bring_back", lambda _, *args: slow(*args))
+    assert keep(driven) == COMES_BACK_S
+    assert asked == [5000, 1250, 312, 78]
+    assert paused(db) == []
+
+
+def test_what_was_resumed_comes_back_where_nothing_can_be_set_aside(db, drive, monkeypatch):
+    id = pause(db, "channel", "log")
+    claim(db, enqueue(db, 3))
+    resume(db, id)
+
+    async def fails(*_):
+        raise TookTooLong("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(LeaderStore, "set_due_aside", fails)
+    with pytest.raises(TookTooLong):
+        keep(drive())
+    assert paused(db) == []
