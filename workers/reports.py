@@ -72,9 +72,8 @@ class Reports:
         for outcome, count in Counter(ended.verdict.outcome for ended, _ in pairs).items():
             self._metrics.attempts.labels(channel, outcome).inc(count)
         if status == Status.SENT:
-            age_seconds = self._metrics.age_seconds.labels(channel)
-            for _, settled in pairs:
-                age_seconds.observe(settled.age_s)
+            ages_s = [settled.age_s for _, settled in pairs]
+            self._metrics.age_seconds.labels(channel).observe_all(ages_s)
 
 
 def event_of(status: Status, counted: bool | None) -> str:

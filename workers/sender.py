@@ -57,7 +57,8 @@ class Sender(Loop):
         """`attempts`: this sender's spans; None: there are none."""
         super().__init__(f"sender-{number}", metrics)
         self._channels = channels
-        self._send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
+        self._send_seconds = metrics.send_seconds
+        self._took_s: dict[str, list[float]] = {name: [] for name in channels}  # not yet shown
         self._standing = standing
         self._shortages = shortages
         self._slots = slots
@@ -256,7 +257,7 @@ class Sender(Loop):
         try:
             if self._conclude(flight, answer, now):
                 took_s = now - flight.started_at
-                self._send_seconds[flight.claim.channel].observe(took_s)
+                self._took_s[flight.claim.channel].append(took_s)
         finally:
             self._leave(flight, now, took_s)
 
@@ -339,12 +340,20 @@ class Sender(Loop):
     def _hand_on(self) -> None:
         """Give the results to the settler, and the slots back."""
         if self._results:
+            self._show_durations()
             results, self._results = self._results, []
             self._outbox.put(results)
             self._handed_on += len(results)
             self._slots.ended(len(results))
             if self._attempts is not None:
                 self._attempts.end(results)
+
+    def _show_durations(self) -> None:
+        """Show how long transfers took, before anybody hears that they have ended."""
+        for channel, took_s in self._took_s.items():
+            if took_s:
+                self._send_seconds.labels(channel).observe_all(took_s)
+                took_s.clear()
 
     def _wait_s(self) -> float:
         """Return how long to wait for the sockets."""
