@@ -194,7 +194,8 @@ class Sender(Loop):
             flight = Flight(claim, channel, destination, share, now)
             place = self._destinations.enter_behind(destination, at_once_max, share, flight, now)
         if place is Place.START:
-            self._launch([flight])
+            if not self._launch_one(flight):
+                self._leave(flight, time.monotonic(), None)
         elif place is Place.NONE:
             self._park(flight.share, flight, now)
 
@@ -205,21 +206,22 @@ class Sender(Loop):
         self._results.append(self._standing.note(name, parked, now))
 
     def _launch(self, flights: list[Flight]) -> None:
-        """Begin transfers; in place of one that cannot, the next in its destination's queue."""
+        """Begin transfers that waited; in place of one that cannot, the next in its queue."""
         while flights:
             flight = flights.pop(0)
-            if not self._launch_one(flight):
+            flight.started_at = time.monotonic()
+            if not self._launch_one(flight, has_waited=True):
                 flights += self._destinations.leave(flight.share, time.monotonic(), None)
 
     def _leave(self, flight: Flight, now: float, took_s: float | None) -> None:
         """Give a flight's place back, and let the next in its destination's queue begin."""
         self._launch(self._destinations.leave(flight.share, now, took_s))
 
-    def _launch_one(self, flight: Flight) -> bool:
+    def _launch_one(self, flight: Flight, *, has_waited: bool = False) -> bool:
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
-        now = flight.started_at = time.monotonic()
+        now = flight.started_at
         try:
-            unsent = unsent_result(flight.claim, now, self._deadline_s)
+            unsent = unsent_result(flight.claim, now, self._deadline_s) if has_waited else None
             unsent = unsent or self._standing.park(flight)
             answer = None if unsent else self._start_transfer(flight)
         except BaseException as error:  # as in _begin_all
