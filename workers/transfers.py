@@ -318,7 +318,8 @@ class Transfers(Generic[Tag]):
             handle.give_up()
         if anew and self._began_anew(running):
             return None
-        self._doubt(running, handle, answer)
+        if answer.error or answer.status >= 400 or running.is_fresh:  # else it teaches nothing
+            self._doubt(running, handle, answer)
         return running.tag, answer
 
     def _doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:
