@@ -8,7 +8,7 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
 from workers.attempts import Attempts
-from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play
+from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play, Post
 from workers.channels.simulator import Simulated, is_played
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
@@ -241,12 +241,13 @@ class Sender(Loop):
         try:
             claim = flight.claim if self._attempts is None else self._attempts.begin(flight.claim)
             made = flight.channel.prepare(claim)
-            if isinstance(made, Verdict):
-                return made
-            if isinstance(made, Line):
-                raise TypeError("a channel with destinations writes no lines")
-            if isinstance(made, Play):
-                return self._plays.start(made, flight)
+            if not isinstance(made, Post):  # most are; a miss of isinstance() asks the metaclass
+                if isinstance(made, Verdict):
+                    return made
+                if isinstance(made, Line):
+                    raise TypeError("a channel with destinations writes no lines")
+                if isinstance(made, Play):
+                    return self._plays.start(made, flight)
             is_overdue = flight.claim.patience_ends <= flight.started_at
             return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else NAME_WAIT_S)
         except MemoryError as error:

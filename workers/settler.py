@@ -93,8 +93,11 @@ class Settler(Loop):
         try:
             items = self.inbox.get(timeout=WAIT_S) if idle else self.inbox.get_nowait()
             while True:
-                self._ended += [item for item in items if isinstance(item, Ended)]
-                self._unstarted += [item for item in items if isinstance(item, Unstarted)]
+                for item in items:
+                    if isinstance(item, Ended):  # most are
+                        self._ended.append(item)
+                    else:
+                        self._unstarted.append(item)
                 items = self.inbox.get_nowait()
         except Empty:
             return
