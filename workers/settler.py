@@ -132,8 +132,11 @@ class Settler(Loop):
         """Settle a batch of what ended; rows that somebody has locked stay, and are tried again."""
         locked = self._settle_batch(batch)
         self._ended[: len(batch)] = locked
-        still_locked = {item.claim.key for item in locked}
-        self._slots.settled({item.claim.key for item in batch} - still_locked)
+        keys = [item.claim.key for item in batch]
+        if locked:
+            still_locked = {item.claim.key for item in locked}
+            keys = [key for key in keys if key not in still_locked]
+        self._slots.settled(keys)
         self.settled += len(batch) - len(locked)
         if locked and len(locked) == len(self._ended):
             time.sleep(LOCKED_WAIT_S)
