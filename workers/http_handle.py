@@ -141,7 +141,7 @@ class HttpHandle(Handle):
         if len(post.body) != self._body_bytes:
             self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
             self._body_bytes = len(post.body)
-        self._unsent = memoryview(post.body)
+        self._unsent = post.body
 
     def _named(self, error: int, error_text: str) -> int:
         """Return the number of an error that libcurl gives in words only, or that is ours."""
