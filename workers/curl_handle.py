@@ -37,6 +37,7 @@ class Handle(ABC):
         self._deadline_s = settings.send_deadline_s
         self._was_late = False
         self._age_max_s = LIFETIME_S
+        self._shares = False
         set_common(self.easy, settings.send_deadline_s)
 
     @abstractmethod
@@ -71,6 +72,12 @@ class Handle(ABC):
     def set_addresses(self, name: str, port: int, addresses: tuple[str, ...]) -> None:
         """Give libcurl the addresses of a name, for all handles of this thread."""
         self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
+
+    def set_sharing(self, shares: bool) -> None:
+        """Say whether to wait for a connection that others use at the same time."""
+        if shares != self._shares:
+            self.easy.setopt(pycurl.PIPEWAIT, shares)
+            self._shares = shares
 
     def was_refused(self, answer: Answer) -> bool:
         """Return whether the receiver has said that it did not process the transfer."""

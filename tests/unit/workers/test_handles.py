@@ -1,5 +1,7 @@
 """What handles give to libcurl, and what answers say of the host that they came from."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from service.config.settings import Settings
@@ -44,4 +46,16 @@ def test_an_empty_body_is_given_as_its_end():
     handle = HttpHandle(Settings())
     handle.begin(Post(url="http://127.0.0.1:1/", headers=[], body=b""))
     assert handle._give(4) == b""
+    handle.give_up()
+
+
+def test_libcurl_is_asked_to_wait_for_a_shared_connection_when_that_changes(monkeypatch):
+    asked: list[bool] = []
+    handle = HttpHandle(Settings())
+    with monkeypatch.context() as patched:
+        easy = SimpleNamespace(setopt=lambda _, shares: asked.append(shares))
+        patched.setattr(handle, "easy", easy)
+        for shares in (False, True, True, False, False, True):
+            handle.set_sharing(shares)
+    assert asked == [True, False, True]
     handle.give_up()
