@@ -76,6 +76,11 @@ class Breakers:
         shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no destination fails."""
+        return not self._known
+
     def wait_s(self, claim: Claim, name: str, now: float) -> float:
         """Return how long a claim for this destination has to wait; 0.0: it may be sent now.
 

@@ -198,4 +198,11 @@ class Claimer(Loop):
 
     def _log_row(self, claim: Claim) -> logs.Row:
         """Make the log row of a claim."""
+        if claim.traceparent is None:  # most have none: one dict, not two
+            return {
+                "notification_id": claim.id,
+                "attempt": claim.attempt,
+                "channel": claim.channel,
+                "worker": self._store.worker,
+            }
         return {**claim.log_fields, "worker": self._store.worker}

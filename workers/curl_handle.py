@@ -33,10 +33,11 @@ class Handle(ABC):
     def __init__(self, settings: Settings) -> None:
         self.easy = pycurl.Curl()
         self._kept = bytearray()
-        self._unsent = memoryview(b"")
+        self._unsent: bytes | memoryview = b""
         self._deadline_s = settings.send_deadline_s
         self._was_late = False
         self._age_max_s = LIFETIME_S
+        self._shares = False
         set_common(self.easy, settings.send_deadline_s)
 
     @abstractmethod
@@ -71,6 +72,12 @@ class Handle(ABC):
     def set_addresses(self, name: str, port: int, addresses: tuple[str, ...]) -> None:
         """Give libcurl the addresses of a name, for all handles of this thread."""
         self.easy.setopt(pycurl.RESOLVE, [f"+{name}:{port}:{','.join(addresses)}"])
+
+    def set_sharing(self, shares: bool) -> None:
+        """Say whether to wait for a connection that others use at the same time."""
+        if shares != self._shares:
+            self.easy.setopt(pycurl.PIPEWAIT, shares)
+            self._shares = shares
 
     def was_refused(self, answer: Answer) -> bool:
         """Return whether the receiver has said that it did not process the transfer."""
@@ -107,9 +114,13 @@ class Handle(ABC):
         self.easy.close()
 
     def _give(self, size: int) -> bytes:
-        """Hand the next bytes of the body to libcurl."""
-        part = bytes(self._unsent[:size])
-        self._unsent = self._unsent[size:]
+        """Hand the next bytes of the body to libcurl: mostly all of it, which needs no copy."""
+        unsent = self._unsent
+        if len(unsent) <= size:
+            self._unsent = b""
+            return bytes(unsent)
+        part = bytes(unsent[:size])
+        self._unsent = memoryview(unsent)[size:]
         return part
 
 

@@ -37,6 +37,7 @@ class Destinations(Generic[T]):
         self._known: dict[str, Destination[T]] = {}
         self._servers: dict[str, MailServerShares[T]] = {}
         self._slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
+        self._queued = 0  # items in all queues
 
     def enter(self, name: str, item: T, now: float) -> Place:
         """Find a place for one more item of one receiver."""
@@ -48,6 +49,7 @@ class Destinations(Generic[T]):
             return Place.NONE
         if destination.active >= share:
             destination.queue.append(item)
+            self._queued += 1
             return Place.QUEUE
         destination.active += 1
         return Place.START
@@ -63,7 +65,10 @@ class Destinations(Generic[T]):
         assert server is not None
         if is_full(destination, self._share(destination, now), now):
             return Place.NONE
-        return Place.START if server.enter(name, destination, item, now) else Place.QUEUE
+        if server.enter(name, destination, item, now):
+            return Place.START
+        self._queued += 1
+        return Place.QUEUE
 
     def _newcomer(
         self, server_name: str, at_once_max: int, name: str, now: float
@@ -84,6 +89,7 @@ class Destinations(Generic[T]):
         server = destination.server
         if server is None:
             if destination.queue:
+                self._queued -= 1
                 return [destination.queue.popleft()]
             destination.active -= 1
             begun = []
@@ -92,6 +98,7 @@ class Destinations(Generic[T]):
             if took_s is not None and took_s > SLOW_S:  # one slow send is enough
                 destination.took_s = max(destination.took_s, took_s)
             begun = server.leave(destination, now)
+            self._queued -= len(begun)
         if not destination.held:
             self._forget(name)
         return begun
@@ -123,12 +130,15 @@ class Destinations(Generic[T]):
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
         """Take what is beyond the share out of queues that became slow; yield it with its name."""
+        if not self._queued:
+            return
         for name, destination in [pair for pair in self._known.items() if pair[1].queue]:
             while (
                 destination.queue
                 and destination.held > self._share(destination, now)
                 and len(destination.queue) * destination.turn_s(now) > QUEUE_S
             ):
+                self._queued -= 1
                 yield name, destination.pop_last()
             if not destination.held:
                 self._forget(name)
@@ -148,6 +158,7 @@ class Destinations(Generic[T]):
         """Empty all queues, and give what waited."""
         for name, destination in list(self._known.items()):
             yield from destination.queue
+            self._queued -= len(destination.queue)
             destination.clear_queue()
             if not destination.held:
                 self._forget(name)

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 from errno import EAFNOSUPPORT
+from functools import lru_cache
 from typing import Any
 
 import certifi
@@ -70,6 +71,8 @@ class HttpHandle(Handle):
         """Return what came back. A transfer that we ended, having read enough, is no error."""
         info = self.easy.getinfo
         status = info(pycurl.RESPONSE_CODE)
+        if not error and 200 <= status < 400 and not self._received:
+            return plain(status)
         error = self._named(error, error_text) if error else 0
         if error in OUR_WORDS:
             return Answer(error=error, error_text=OUR_WORDS[error])
@@ -138,7 +141,7 @@ class HttpHandle(Handle):
         if len(post.body) != self._body_bytes:
             self.easy.setopt(pycurl.POSTFIELDSIZE_LARGE, len(post.body))
             self._body_bytes = len(post.body)
-        self._unsent = memoryview(post.body)
+        self._unsent = post.body
 
     def _named(self, error: int, error_text: str) -> int:
         """Return the number of an error that libcurl gives in words only, or that is ours."""
@@ -183,6 +186,12 @@ class HttpHandle(Handle):
         """Return how long the transfer took from where its connection was ready."""
         info = self.easy.getinfo
         return float(info(pycurl.TOTAL_TIME) - info(pycurl.PRETRANSFER_TIME))
+
+
+@lru_cache
+def plain(status: int) -> Answer:
+    """Return an answer that has nothing but a status: most are alike."""
+    return Answer(status=status)
 
 
 def proxy_server(url: str) -> Server:

@@ -2,21 +2,22 @@
 
 `CurlMulti.select` is 8 microseconds a transfer cheaper, but it cannot wait for descriptors above
 1,024, and they count all that the process has open. So libcurl says which sockets it waits for, and
-epoll (or kqueue) waits.
+epoll (or kqueue) waits: workers/poller.py.
 """
 
-import selectors
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pycurl
 
+from workers.poller import BOTH, READ, WRITE, new_poller
+
 READY_MAX = 64
 INTERESTS = {
-    pycurl.POLL_IN: selectors.EVENT_READ,
-    pycurl.POLL_OUT: selectors.EVENT_WRITE,
-    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
+    pycurl.POLL_IN: READ,
+    pycurl.POLL_OUT: WRITE,
+    pycurl.POLL_INOUT: BOTH,
 }
 
 Result = tuple[pycurl.Curl, int, str]  # which handle, libcurl's error (0: none), its words
@@ -29,13 +30,14 @@ class Multi:
     """
 
     def __init__(self, connections_max: int) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._poller = new_poller()
         self._watched: dict[int, int] = {}  # what libcurl last asked for, by descriptor
         self._unwanted: set[int] = set()  # watched still, though libcurl has no use for them now
         self._waker, self._waked = socket.socketpair()
         self._waker.setblocking(False)
         self._waked.setblocking(False)
-        self._selector.register(self._waked, selectors.EVENT_READ)
+        self._waked_fd = self._waked.fileno()
+        self._poller.register(self._waked_fd, READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections_max)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -46,14 +48,14 @@ class Multi:
         """Move what sockets are ready for, waiting up to the timeout for the first, or for wake."""
         due_ms = self._multi.timeout()
         wait_s = timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
-        for key, events in self._selector.select(wait_s):
-            if key.fileobj is self._waked:
+        for fd, events in self._poller.select(wait_s):
+            if fd == self._waked_fd:
                 with suppress(BlockingIOError):
                     self._waked.recv(4096)
-            elif key.fd in self._unwanted:  # its receiver has closed a connection that is idle
-                self._forget(key.fd)
+            elif fd in self._unwanted:  # its receiver has closed a connection that is idle
+                self._forget(fd)
             else:
-                self._multi.socket_action(key.fd, events)
+                self._multi.socket_action(fd, events)
 
     def wake(self) -> None:
         """End a wait."""
@@ -84,7 +86,7 @@ class Multi:
     def close(self) -> None:
         """Close every connection; `wake` does nothing from now on."""
         self._multi.close()
-        for closing in (self._selector, self._waker, self._waked):
+        for closing in (self._poller, self._waker, self._waked):
             closing.close()
 
     def opened(self, _fd: int, _purpose: int) -> int:
@@ -107,12 +109,12 @@ class Multi:
         before = self._watched.get(fd)
         self._watched[fd] = what
         if before is None:
-            self._selector.register(fd, INTERESTS[what])
+            self._poller.register(fd, INTERESTS[what])
         elif before != what:
-            self._selector.modify(fd, INTERESTS[what])
+            self._poller.modify(fd, INTERESTS[what])
 
     def _forget(self, fd: int) -> None:
         """Wait no more for a socket, which may be closed by now."""
         self._unwanted.remove(fd)
         del self._watched[fd]
-        self._selector.unregister(fd)
+        self._poller.unregister(fd)

@@ -182,6 +182,11 @@ class Paces:
         self._known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
         self._held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no destination throttles."""
+        return not self._known
+
     def park(self, claim: Claim, name: str, now: float) -> Unstarted | None:
         """Park a claim that has to wait for its destination. None: it may be sent now."""
         if name not in self._known:

@@ -72,9 +72,8 @@ class Reports:
         for outcome, count in Counter(ended.verdict.outcome for ended, _ in pairs).items():
             self._metrics.attempts.labels(channel, outcome).inc(count)
         if status == Status.SENT:
-            age_seconds = self._metrics.age_seconds.labels(channel)
-            for _, settled in pairs:
-                age_seconds.observe(settled.age_s)
+            ages_s = [settled.age_s for _, settled in pairs]
+            self._metrics.age_seconds.labels(channel).observe_all(ages_s)
 
 
 def event_of(status: Status, counted: bool | None) -> str:
@@ -98,6 +97,15 @@ def ended_row(ended: Ended) -> dict[str, object]:
 def sent_row(ended: Ended, settled: Settled) -> logs.Row:
     """Make the log row of an attempt that sent. `age_s`: since the notification could be sent."""
     claim = ended.claim
+    if claim.traceparent is None:  # most have none: one dict, not two
+        return {
+            "notification_id": claim.id,
+            "attempt": claim.attempt,
+            "channel": claim.channel,
+            "code": ended.verdict.code,
+            "took_ms": ended.took_ms,
+            "age_s": settled.age_s,
+        }
     return {
         **claim.log_fields,
         "code": ended.verdict.code,

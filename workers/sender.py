@@ -8,7 +8,7 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
 from workers.attempts import Attempts
-from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play
+from workers.channels.channel import NOT_ALLOWED, Answer, Channel, Line, Play, Post
 from workers.channels.simulator import Simulated, is_played
 from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
@@ -60,7 +60,8 @@ class Sender(Loop):
         """`attempts`: this sender's spans; None: there are none."""
         super().__init__(f"sender-{number}", metrics)
         self._channels = channels
-        self._send_seconds = {name: metrics.send_seconds.labels(name) for name in channels}
+        self._send_seconds = metrics.send_seconds
+        self._took_s: dict[str, list[float]] = {name: [] for name in channels}  # not yet shown
         self._standing = standing
         self._shortages = shortages
         self._slots = slots
@@ -201,7 +202,8 @@ class Sender(Loop):
             flight = Flight(claim, channel, destination, share, now)
             place = self._destinations.enter_behind(destination, at_once_max, share, flight, now)
         if place is Place.START:
-            self._launch([flight])
+            if not self._launch_one(flight):
+                self._leave(flight, time.monotonic(), None)
         elif place is Place.NONE:
             self._park(flight.share, flight, now)
 
@@ -212,21 +214,22 @@ class Sender(Loop):
         self._results.append(self._standing.note(name, parked, now))
 
     def _launch(self, flights: list[Flight]) -> None:
-        """Begin transfers; in place of one that cannot, the next in its destination's queue."""
+        """Begin transfers that waited; in place of one that cannot, the next in its queue."""
         while flights:
             flight = flights.pop(0)
-            if not self._launch_one(flight):
+            flight.started_at = time.monotonic()
+            if not self._launch_one(flight, has_waited=True):
                 flights += self._destinations.leave(flight.share, time.monotonic(), None)
 
     def _leave(self, flight: Flight, now: float, took_s: float | None) -> None:
         """Give a flight's place back, and let the next in its destination's queue begin."""
         self._launch(self._destinations.leave(flight.share, now, took_s))
 
-    def _launch_one(self, flight: Flight) -> bool:
+    def _launch_one(self, flight: Flight, *, has_waited: bool = False) -> bool:
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
-        now = flight.started_at = time.monotonic()
+        now = flight.started_at
         try:
-            unsent = unsent_result(flight.claim, now, self._deadline_s)
+            unsent = unsent_result(flight.claim, now, self._deadline_s) if has_waited else None
             unsent = unsent or self._standing.park(flight)
             answer = None if unsent else self._start_transfer(flight)
         except BaseException as error:  # as in _begin_all
@@ -246,12 +249,13 @@ class Sender(Loop):
         try:
             claim = flight.claim if self._attempts is None else self._attempts.begin(flight.claim)
             made = flight.channel.prepare(claim)
-            if isinstance(made, Verdict):
-                return made
-            if isinstance(made, Line):
-                raise TypeError("a channel with destinations writes no lines")
-            if isinstance(made, Play):
-                return self._plays.start(made, flight)
+            if not isinstance(made, Post):  # most are; a miss of isinstance() asks the metaclass
+                if isinstance(made, Verdict):
+                    return made
+                if isinstance(made, Line):
+                    raise TypeError("a channel with destinations writes no lines")
+                if isinstance(made, Play):
+                    return self._plays.start(made, flight)
             is_overdue = flight.claim.patience_ends <= flight.started_at
             return self._transfers.start(made, flight, ANSWER_MAX_S if is_overdue else NAME_WAIT_S)
         except MemoryError as error:
@@ -264,7 +268,7 @@ class Sender(Loop):
         try:
             if self._conclude(flight, answer, now):
                 took_s = now - flight.started_at
-                self._send_seconds[flight.claim.channel].observe(took_s)
+                self._took_s[flight.claim.channel].append(took_s)
         finally:
             self._leave(flight, now, took_s)
 
@@ -347,12 +351,20 @@ class Sender(Loop):
     def _hand_on(self) -> None:
         """Give the results to the settler, and the slots back."""
         if self._results:
+            self._show_durations()
             results, self._results = self._results, []
             self._outbox.put(results)
             self._handed_on += len(results)
             self._slots.ended(len(results))
             if self._attempts is not None:
                 self._attempts.end(results)
+
+    def _show_durations(self) -> None:
+        """Show how long transfers took, before anybody hears that they have ended."""
+        for channel, took_s in self._took_s.items():
+            if took_s:
+                self._send_seconds.labels(channel).observe_all(took_s)
+                took_s.clear()
 
     def _wait_s(self) -> float:
         """Return how long to wait for the sockets: not at all while more is to begin."""

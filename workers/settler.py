@@ -93,8 +93,11 @@ class Settler(Loop):
         try:
             items = self.inbox.get(timeout=WAIT_S) if idle else self.inbox.get_nowait()
             while True:
-                self._ended += [item for item in items if isinstance(item, Ended)]
-                self._unstarted += [item for item in items if isinstance(item, Unstarted)]
+                for item in items:
+                    if isinstance(item, Ended):  # most are
+                        self._ended.append(item)
+                    else:
+                        self._unstarted.append(item)
                 items = self.inbox.get_nowait()
         except Empty:
             return
@@ -129,8 +132,11 @@ class Settler(Loop):
         """Settle a batch of what ended; rows that somebody has locked stay, and are tried again."""
         locked = self._settle_batch(batch)
         self._ended[: len(batch)] = locked
-        still_locked = {item.claim.key for item in locked}
-        self._slots.settled({item.claim.key for item in batch} - still_locked)
+        keys = [item.claim.key for item in batch]
+        if locked:
+            still_locked = {item.claim.key for item in locked}
+            keys = [key for key in keys if key not in still_locked]
+        self._slots.settled(keys)
         self.settled += len(batch) - len(locked)
         if locked and len(locked) == len(self._ended):
             time.sleep(LOCKED_WAIT_S)

@@ -23,6 +23,7 @@ class Slots:
         self._in_hand: set[Key] = set()
         self._has_doubt = False  # claims may have got lost: the ledger is to be asked
         self._changed = threading.Condition()
+        self._enough = 1  # what the claimer last waited for: with less it would only wait again
 
     @property
     def most(self) -> int:
@@ -42,6 +43,7 @@ class Slots:
     def free(self, timeout_s: float, enough: int = 1) -> int:
         """Return how many may be claimed now, waiting for `enough` of them until the timeout."""
         with self._changed:
+            self._enough = enough
             self._changed.wait_for(lambda: self._room() >= enough, timeout_s)
             return self._room()
 
@@ -55,13 +57,13 @@ class Slots:
         """Count sends that are over, or will not begin."""
         with self._changed:
             self._sending -= count
-            self._changed.notify()
+            self._wake_claimer()
 
     def settled(self, keys: Collection[Key]) -> None:
         """Note claims that are no longer in hand."""
         with self._changed:
             self._in_hand.difference_update(keys)
-            self._changed.notify()
+            self._wake_claimer()
 
     def lost(self, keys: Collection[Key]) -> None:
         """Note claims that an error has lost: the claimer asks the ledger and releases them."""
@@ -79,6 +81,11 @@ class Slots:
         """Return which of these are not in hand."""
         with self._changed:
             return [key for key in keys if key not in self._in_hand]
+
+    def _wake_claimer(self) -> None:
+        """End the claimer's wait, if there is enough."""
+        if self._room() >= self._enough:
+            self._changed.notify()
 
     def _room(self) -> int:
         """Return how many more both limits allow."""

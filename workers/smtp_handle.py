@@ -117,7 +117,7 @@ class SmtpHandle(Handle):
         self._kept.clear()
         self._phase = Phase.GREETING
         self._first_code = b""
-        self._unsent = memoryview(mail.body)
+        self._unsent = mail.body
         self._needs_utf8, self._lacks_utf8 = mail.needs_utf8, False
         # libcurl asks for SMTPUTF8 by the envelope only; a header may need it too.
         option = " SMTPUTF8" if mail.needs_utf8 and mail.envelope_is_ascii else ""

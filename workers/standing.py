@@ -33,6 +33,8 @@ class Standing:
 
     def park(self, flight: Flight) -> Unstarted | None:
         """Park a claim until its destination may be asked again. None: it may now."""
+        if self._breakers.is_empty and self._paces.is_empty:
+            return None
         claim, now = flight.claim, flight.started_at
         parked = None
         if flight.share != flight.destination:
@@ -41,6 +43,9 @@ class Standing:
 
     def report(self, flight: Flight, verdict: Verdict, now: float) -> Verdict:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
+        is_sent = verdict.outcome is Outcome.SENT
+        if is_sent and self._breakers.is_empty and self._paces.is_empty:
+            return verdict
         claim, destination, began = flight.claim, flight.destination, flight.started_at
         if not verdict.of_domain or flight.share == destination:
             self._breakers.report(destination, verdict, began, now)

@@ -201,7 +201,7 @@ class Transfers(Generic[Tag]):
 
     def _set_protocol(self, handle: Handle, origin: str) -> None:
         """Share connections of HTTP/2; where it is not known, note when the first one stands."""
-        handle.easy.setopt(pycurl.PIPEWAIT, self._protocols.speaks_h2(origin))
+        handle.set_sharing(self._protocols.speaks_h2(origin))
         if self._protocols.needs_scout(origin):
             self._scouts.add(handle.easy)
             handle.easy.setopt(pycurl.PREREQFUNCTION, partial(self._connects, origin))
@@ -318,7 +318,8 @@ class Transfers(Generic[Tag]):
             handle.give_up()
         if anew and self._began_anew(running):
             return None
-        self._doubt(running, handle, answer)
+        if answer.error or answer.status >= 400 or running.is_fresh:  # else it teaches nothing
+            self._doubt(running, handle, answer)
         return running.tag, answer
 
     def _doubt(self, running: Running[Tag], handle: Handle, answer: Answer) -> None:

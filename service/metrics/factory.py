@@ -8,6 +8,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
 
+from service.metrics.histogram import BatchHistogram
+
 DURATIONS_S = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
 )  # fmt: skip
@@ -45,6 +47,14 @@ class MetricFactory:
         """Make a histogram."""
         histogram = Histogram(name, text, list(labels), buckets=buckets, registry=self._registry)
         touch(histogram, labels)
+        return histogram
+
+    def batch_histogram(
+        self, name: str, text: str, buckets: Sequence[float], label: str, values: Iterable[object]
+    ) -> BatchHistogram:
+        """Make a histogram with one label, which takes many values at once."""
+        histogram = BatchHistogram(name, text, buckets, label, values)
+        self._registry.register(histogram)
         return histogram
 
 

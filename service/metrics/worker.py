@@ -93,18 +93,20 @@ class WorkerMetrics:
             "Sends that this worker may have in flight: NUM_THREADS x SENDS_PER_THREAD, or what "
             "its limit of open files allows.",
         )
-        self.send_seconds = factory.histogram(
+        self.send_seconds = factory.batch_histogram(
             "worker_send_seconds",
             "Duration of one attempt's transfer; channel log has none.",
             DURATIONS_S,
-            channel=Channel,
+            "channel",
+            Channel,
         )
-        self.age_seconds = factory.histogram(
+        self.age_seconds = factory.batch_histogram(
             "worker_enqueue_to_sent_seconds",
             "From when it could first be sent (created_at, or send_at if later) to sent, by the "
             "database's clock, all attempts and waits included.",
             DURATIONS_S,
-            channel=Channel,
+            "channel",
+            Channel,
         )
         self.claim_batch = factory.histogram(
             "worker_claim_batch_rows", "Rows of one claim.", BATCHES

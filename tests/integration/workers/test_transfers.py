@@ -224,6 +224,37 @@ def test_silence_on_a_used_connection_is_no_reason_to_begin_anew():
     silent.close()
 
 
+def test_each_answer_is_its_own_whatever_came_before_on_its_handle(transfers):
+    script = [
+        (200, b"ok", None),
+        (200, b"", None),
+        (404, b"gone", None),
+        (200, b"", None),
+        (302, b"", None),
+        (302, b"elsewhere", None),
+        (404, b"", None),
+        (429, b"", 7),
+        (201, b"", None),
+    ]
+
+    async def speak(server, reader, writer):
+        for status, body, asked_s in script:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
+            server.seen.append(status)
+            retry_after = f"Retry-After: {asked_s}\r\n" if asked_s else ""
+            lines = f"HTTP/1.1 {status} Fine\r\n{retry_after}Content-Length: {len(body)}\r\n\r\n"
+            writer.write(lines.encode() + body)
+
+    with scripted(speak) as server:
+        came = [answers(transfers, [post(f"http://127.0.0.1:{server.port}/")])[0] for _ in script]
+        assert server.seen == [status for status, _, _ in script]
+    assert [(answer.status, answer.body, answer.retry_after_s) for answer in came] == script
+    assert {(answer.error, answer.error_text, answer.handed_over) for answer in came} == {
+        (0, "", False)
+    }
+
+
 @pytest.mark.parametrize("size", [4096, 5000, 65_535])
 def test_a_connection_outlives_answers_up_to_64_kib(transfers, size):
     async def speak(server, reader, writer):

@@ -53,7 +53,7 @@ def test_histograms_add_up_bucket_by_bucket():
     for seconds in (0.001, 0.02, 1000.0):
         registry = CollectorRegistry()
         shown = WorkerMetrics(registry)
-        shown.send_seconds.labels("webhook").observe(seconds)
+        shown.send_seconds.labels("webhook").observe_all([seconds])
         pages.append(generate_latest(registry).decode())
     found = values(merged(pages))
     assert found["worker_send_seconds_count", "webhook"] == 3

@@ -1,3 +1,7 @@
+import random
+
+import pytest
+
 from workers.destinations import PARKED_MAX_S, QUEUE_S, Destinations, Place
 
 LATER = 1.0  # a send that takes this long is slow
@@ -11,7 +15,7 @@ def filled(slots):
     places.leave("slow", 0.0, QUEUE_S / 2)
     while places.enter("slow", "x", 0.0) is Place.START:
         pass
-    places._known["slow"].queue.clear()
+    list(places.clear_queues())
     return places
 
 
@@ -87,3 +91,28 @@ def test_what_many_threads_send_away_comes_back_at_the_pace_of_all():
         places.leave("slow", 1.0, 1.0)
     assert max(one.park_s("slow", 1.0) for _ in range(40)) > 5
     assert max(all_eight.park_s("slow", 1.0) for _ in range(40)) <= 2
+
+
+@pytest.mark.parametrize("slots", [1, 2, 8, 64])
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_comes_and_goes_what_waits_is_counted(slots, seed):
+    places, chance = Destinations[str](slots), random.Random(seed)
+    now, waiting, sending = 0.0, 0, []
+    for _ in range(1000):
+        now += chance.choice([0.0, 0.001, LATER])
+        name = chance.choice("ab")
+        if chance.random() < 0.6:
+            place = places.enter(name, name, now)
+            sending += [name] if place is Place.START else []
+            waiting += place is Place.QUEUE
+        elif sending:
+            sending.remove(name := chance.choice(sending))
+            begun = places.leave(name, now, chance.choice([None, 0.001, LATER]))
+            sending += begun
+            waiting -= len(begun)
+        if chance.random() < 0.3:
+            waiting -= len(list(places.overdue(now)))
+        if chance.random() < 0.01:
+            waiting -= len(list(places.clear_queues()))
+        queued = sum(len(destination.queue) for destination in places._known.values())
+        assert places._queued == queued == waiting

@@ -188,6 +188,7 @@ def test_whatever_comes_and_goes_the_limits_hold_and_nobody_is_forgotten(slots, 
         waiting -= len(list(mails.places.overdue(mails.now)))
         assert len(mails.sending) <= at_once
         assert not waiting or mails.sending
+        assert mails.places._queued == waiting
         for server in mails.places._servers.values():
             assert server.active == len(mails.sending)
             assert server.held == waiting + len(mails.sending)

@@ -6,9 +6,16 @@ from contextlib import contextmanager
 import pycurl
 import pytest
 
+from tests.unit.workers.test_poller import KINDS
 from workers.multi import Multi
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.fixture(autouse=True, params=KINDS)
+def poller(request, monkeypatch):
+    """Wait by one after the other."""
+    monkeypatch.setattr("workers.multi.new_poller", request.param)
 
 
 @contextmanager
@@ -68,13 +75,13 @@ def watched(multi: Multi, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows with each call of the kernel about a socket that was opened."""
     calls: list[str] = []
     for name in ("register", "unregister"):
-        method = getattr(multi._selector, name)
+        method = getattr(multi._poller, name)
 
         def told(fd, *args, name=name, method=method):
             calls.append(name)
             return method(fd, *args)
 
-        monkeypatch.setattr(multi._selector, name, told)
+        monkeypatch.setattr(multi._poller, name, told)
     return calls
 
 

@@ -5,25 +5,28 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model import Outcome, Status
 from tests.unit.workers.claims import a_claim
-from workers.claim import Ended, Verdict
+from workers.claim import Ended, Key, Verdict
 from workers.rollups import Rollups
 from workers.settler import ENOUGH, MANY, Settler
 from workers.slots import Slots
-from workers.store import Settled
+from workers.store import LOCKED, Settled
 
 SENT = Verdict(outcome=Outcome.SENT, code="200")
 
 
 class Ledger:
-    """Settles all, and remembers how many came with each call."""
+    """Settles all but what is locked, and remembers how many came with each call."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.locked: set[Key] = set()
 
     def settle(self, batch):
         self.batches.append(len(batch))
         settled = Settled(status=Status.SENT, due_in_s=None, age_s=0.1, counted=True)
-        return {item.claim.key: settled for item in batch}
+        locked = Settled(status=LOCKED, due_in_s=None, age_s=0.1, counted=None)
+        keys = [item.claim.key for item in batch]
+        return {key: locked if key in self.locked else settled for key in keys}
 
 
 @pytest.fixture
@@ -93,3 +96,18 @@ def test_nothing_is_gathered_while_it_stops(monkeypatch, settler, ledger):
     settler.turn()
     assert ledger.batches == [MANY, 10]
     assert len(left) == 1
+
+
+def test_what_somebody_has_locked_stays_in_hand_and_is_settled_again(settler, ledger):
+    batch = ended(4, "some")
+    keys = [item.claim.key for item in batch]
+    settler._slots.take(keys)
+    ledger.locked = set(keys[1:3])
+    settler.inbox.put(batch)
+    settler.turn()
+    assert settler._slots.unknown(keys) == [keys[0], keys[3]]
+    assert settler.settled == 2
+    ledger.locked = set()
+    settler.turn()
+    assert settler._slots.in_hand == 0
+    assert ledger.batches == [4, 2]

@@ -43,3 +43,30 @@ def test_what_was_settled_is_unknown_like_what_was_never_taken():
     slots.take(keys(3))
     slots.settled(keys(1))
     assert slots.unknown([*keys(3), ("b", 1)]) == [("a", 0), ("b", 1)]
+
+
+def test_who_waits_for_slots_is_woken_when_there_are_enough_and_not_before(monkeypatch):
+    slots = Slots(10, 40)
+    woken: list[int] = []
+    monkeypatch.setattr(slots._changed, "notify", lambda: woken.append(slots.free(0)))
+    slots.take(keys(10))
+    slots.free(0, enough=4)
+    slots.ended(3)
+    assert woken == []
+    slots.ended(1)
+    assert woken == [4]
+    slots.ended(1)
+    assert woken == [4, 5], "one is enough again"
+
+
+def test_who_waits_for_settles_is_woken_when_there_are_enough_and_not_before(monkeypatch):
+    slots = Slots(10, 10)
+    woken: list[int] = []
+    monkeypatch.setattr(slots._changed, "notify", lambda: woken.append(slots.free(0)))
+    slots.take(keys(10))
+    slots.free(0, enough=4)
+    slots.ended(10)
+    slots.settled(keys(3))
+    assert woken == []
+    slots.lost(keys(4))
+    assert woken == [4]

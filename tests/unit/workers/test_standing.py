@@ -1,0 +1,100 @@
+"""What the breakers and the paces say together, of a destination or of a domain behind a server."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.config.settings import Settings
+from service.metrics import WorkerMetrics
+from service.model import Outcome
+from tests.unit.workers.claims import a_claim
+from workers.breakers import TRIP_AFTER, Breakers
+from workers.channels.webhook import WebhookChannel
+from workers.claim import Parked, Verdict
+from workers.flight import Flight
+from workers.pace import HELD_FROM, ROUND_S, Paces
+from workers.parkings import Parkings
+from workers.standing import Standing
+
+HERE = "https://here.example"
+SERVER, DOMAIN = "smtp://mail.example:25", "smtp://mail.example:25 here.example"
+SENT = Verdict(outcome=Outcome.SENT, code="200")
+DOWN = Verdict(outcome=Outcome.UNREACHABLE, code="connect_failed")
+THROTTLED = Verdict(outcome=Outcome.THROTTLED, code="429")
+ENDS = [Verdict(outcome=outcome) for outcome in Outcome if outcome is not Outcome.SENT]
+
+
+@pytest.fixture
+def standing():
+    metrics = WorkerMetrics(CollectorRegistry())
+    return Standing(Breakers(Settings(), metrics), Paces(), Parkings())
+
+
+def flight(destination=HERE, share=None, at=0.0):
+    return Flight(a_claim({}), WebhookChannel(Settings()), destination, share or destination, at)
+
+
+def fail(standing, some):
+    for _ in range(TRIP_AFTER):
+        standing.report(some, DOWN, 0.0)
+
+
+def throttle(standing, some):
+    """Let its URL refuse round after round."""
+    for number in range(HELD_FROM):
+        some.started_at = number * 2 * ROUND_S
+        standing.report(some, THROTTLED, some.started_at)
+
+
+def reason(parked):
+    return None if parked is None else parked.parked
+
+
+@pytest.mark.parametrize("share", [None, DOMAIN])
+def test_where_nothing_is_known_all_may_begin_and_what_sent_stays_as_it_is(standing, share):
+    some = flight(share=share)
+    assert standing.park(some) is None
+    assert standing.report(some, SENT, 0.0) is SENT
+
+
+@pytest.mark.parametrize("verdict", ENDS, ids=[str(verdict.outcome) for verdict in ENDS])
+def test_where_nothing_is_known_only_what_blames_or_throttles_makes_it_known(standing, verdict):
+    standing.report(flight(), verdict, 0.0)
+    assert standing._breakers.is_empty is (
+        verdict.outcome not in (Outcome.UNREACHABLE, Outcome.TEMPORARY, Outcome.UNKNOWN)
+    )
+    assert standing._paces.is_empty is (verdict.outcome is not Outcome.THROTTLED)
+
+
+@pytest.mark.parametrize("share", [None, DOMAIN])
+def test_what_fails_is_left_alone_though_nobody_throttles(standing, share):
+    some = flight(share=share)
+    fail(standing, some)
+    assert reason(standing.park(some)) is Parked.BREAKER
+    assert standing.park(flight("https://other.example")) is None
+
+
+def test_what_throttles_is_left_alone_though_nobody_fails(standing):
+    some = flight()
+    throttle(standing, some)
+    assert reason(standing.park(some)) is Parked.URL
+    assert standing.park(flight("https://other.example")) is None
+
+
+@pytest.mark.parametrize("share", [None, DOMAIN])
+def test_one_that_sends_again_is_forgotten_as_failing(standing, share):
+    some = flight(share=share)
+    fail(standing, some)
+    standing.report(some, SENT, 0.0)
+    assert standing._breakers.is_empty
+    assert standing.park(some) is None
+
+
+def test_a_domain_that_sends_again_closes_its_own_breaker_and_its_servers(standing):
+    some = flight(SERVER, DOMAIN)
+    fail(standing, some)
+    domains_own = Verdict(outcome=Outcome.TEMPORARY, code="x", of_domain=True)
+    standing.report(some, domains_own, 0.0)
+    assert not standing._breakers.is_empty
+    standing.report(some, Verdict(outcome=Outcome.SENT, of_domain=True), 0.0)
+    assert standing._breakers.is_empty
+    assert standing.park(some) is None
