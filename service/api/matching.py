@@ -109,7 +109,7 @@ def logged(filter_: Filter | None) -> dict[str, Any]:
 def audited(filter_: Filter) -> dict[str, Any]:
     """Return them as the audit keeps them, without what may speak of a person."""
     fields = narrowed(filter_)
-    hidden = {name: "…" for name in ("reference", "recipient") if name in fields}
+    hidden: dict[str, str] = {name: "…" for name in ("reference", "recipient") if name in fields}
     if "destination" in fields:
         hidden["destination"] = shown(fields["destination"])
     return {name: msgspec.to_builtins(value) for name, value in (fields | hidden).items()}
