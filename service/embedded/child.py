@@ -131,7 +131,7 @@ class Child:
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[set[int]]:
-    """Let what asks us to end wait until the context ends; yields the signals that waited before.
+    """Let what asks this thread to end wait until the context ends; yields what waited before.
 
     What they raise within a fork would leave a child that nobody knows.
     """

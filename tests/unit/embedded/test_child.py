@@ -2,32 +2,41 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
 from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
+from signal import SIGKILL, SIGTERM
 
 import pytest
 
-from service.embedded import child as module
 from service.embedded.account import Account
 from service.embedded.child import Child
 
+# A process of its own: a signal goes to any thread of a process, and only one lets it wait.
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from service.embedded import child
+from service.embedded.account import Account
 
-@pytest.fixture
-def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Signals], None]]:
-    """Let a signal come in the middle of a fork, and raise KeyboardInterrupt."""
-    handlers = {number: signal.getsignal(number) for number in (SIGHUP, SIGINT, SIGTERM)}
+number = signal.Signals[sys.argv[1]]
 
-    def at_fork(number: Signals) -> None:
-        def stop(*_: object) -> None:
-            raise KeyboardInterrupt
+def stop(*_):
+    raise KeyboardInterrupt
 
-        signal.signal(number, stop)
-        monkeypatch.setattr(module, "die_with_us", lambda _: lambda: os.kill(os.getppid(), number))
-
-    yield at_fork
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+signal.signal(number, stop)
+child.die_with_us = lambda _: lambda: os.kill(os.getppid(), number)
+sleeper = child.Child(
+    "sleep", ["/bin/sleep", "60"], account=Account(uid=os.geteuid(), gid=os.getegid()),
+    log=Path(sys.argv[2]), when_orphaned=signal.SIGKILL,
+)
+try:
+    sleeper.start()
+except KeyboardInterrupt:
+    print("interrupted")
+sleeper.stop((signal.SIGTERM, 60))
+print(sleeper.dead())
+"""
 
 
 def sleeper(directory: Path, *command: str) -> Child:
@@ -40,18 +49,13 @@ def sleeper(directory: Path, *command: str) -> Child:
     )
 
 
-@pytest.mark.parametrize("number", [SIGHUP, SIGINT, SIGTERM], ids=lambda number: number.name)
-def test_a_signal_in_a_fork_leaves_a_child_that_can_be_stopped(
-    tmp_path: Path, interrupted: Callable[[Signals], None], number: Signals
-) -> None:
-    interrupted(number)
-    child = sleeper(tmp_path)
-
-    with pytest.raises(KeyboardInterrupt):
-        child.start()
-    child.stop((SIGTERM, 60))
-
-    assert child.dead() == f"sleep was killed by SIGTERM: it left no word (see {tmp_path / 'log'})"
+@pytest.mark.parametrize("number", ["SIGHUP", "SIGINT", "SIGTERM"])
+def test_a_signal_in_a_fork_leaves_a_child_that_can_be_stopped(tmp_path: Path, number: str) -> None:
+    log = str(tmp_path / "log")
+    run = [sys.executable, "-c", INTERRUPTED, number, log]
+    said = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert said.stdout == f"interrupted\nsleep was killed by SIGTERM: it left no word (see {log})\n"
+    assert (said.stderr, said.returncode) == ("", 0)
 
 
 def test_no_signal_waits_in_the_program_nor_after_it_started(tmp_path: Path) -> None:
