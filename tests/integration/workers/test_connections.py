@@ -29,7 +29,7 @@ REFUSED_STREAM, INTERNAL_ERROR, CANCEL = 7, 2, 8
 
 @pytest.fixture
 def transfers():
-    transfers = Transfers(Settings(webhook_allow=LOOPBACK, send_deadline_s=10.0))
+    transfers = Transfers(Settings(webhook_allow=LOOPBACK, send_deadline_s=60.0))
     yield transfers
     transfers.close()
 
