@@ -27,7 +27,8 @@ begin
     from notify.notifications n
     where n.status = 'sending' and n.claimed_by = p_worker and (v_lo is null or n.id between v_lo and v_hi)
       and not exists (select from notify.attempts a
-        where a.notification_id = n.id and a.attempt = n.attempt and a.worker = p_worker)
+        where a.notification_id = n.id and a.attempt = n.attempt and a.worker = p_worker
+          and (v_lo is null or a.notification_id between v_lo and v_hi))
     order by n.lease_until
     limit p_limit;
   end loop;

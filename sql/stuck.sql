@@ -70,6 +70,7 @@ begin
         order by n.lease_until
         limit v_leases) l
       left join notify.attempts a on a.notification_id = l.id and a.attempt = l.attempt and a.worker = l.claimed_by
+        and (v_lo is null or a.notification_id between v_lo and v_hi)
       where a.attempt is not null or l.lease_until < v_now - p_overdue
       order by l.lease_until
       limit p_limit
