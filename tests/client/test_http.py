@@ -187,7 +187,8 @@ def test_to_wait_is_told_as_soon_as_it_has_ended(db, client):
     ended = []
     waits = threading.Thread(target=lambda: ended.append(client.wait(id, timeout=60)["status"]))
     waits.start()
-    wait_for(lambda: settle(db, claims))  # it passes a row that the service is just asking for
+    # It passes a row that the service is just asking for.
+    wait_for(lambda: [s.status for s in settle(db, claims)] == ["sent"])
     waits.join()
     assert ended == ["sent"]
 
