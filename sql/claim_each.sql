@@ -27,7 +27,6 @@ set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruni
 declare
   v_now timestamptz := clock_timestamp();   -- a variable: a volatile function bounds no scan
   v_ids uuid[] := p_ids;
-  v_queued constant text := 'queued';       -- a variable: see claim()
   v_half integer;
   v_found integer;
   v_error text;
@@ -77,16 +76,7 @@ begin
 
   v_half := cardinality(v_ids) / 2;
   if v_half = 0 then
-    begin
-      update notify.notifications n set
-        due_at = clock_timestamp() + interval '1 minute',
-        last_error_code = 'refused',
-        last_error = left(v_error, 500)
-      where n.id = v_ids[1] and n.id = (select i.id from notify.notifications i where i.id = v_ids[1] and i.status = (select v_queued)
-        for update skip locked);
-    exception when others or assert_failure then
-      null;     -- the caller leaves it out for a while, by p_skip
-    end;
+    perform notify.rest(v_ids[1], v_error); -- or the caller leaves it out for a while, by p_skip
     return query
     select v_ids[1], 'refused', null::integer, null, null, null, null::interval, null::interval,
       null::boolean, null, v_error;

@@ -56,17 +56,7 @@ begin
     v_error := notify.culprit(sqlerrm, v_context);
   end;
   if v_half = 0 then
-    begin
-      update notify.notifications n set
-        due_at = clock_timestamp() + interval '1 minute',
-        last_error_code = 'refused',
-        last_error = left(v_error, 500)
-      where n.id = v_lo and n.id = (
-        select i.id from notify.notifications i
-        where i.id = v_lo and i.status = (select v_queued) and i.due_at <= clock_timestamp() for update skip locked);
-    exception when others or assert_failure then
-      null;                                 -- it stays due: due_unpaused() looks behind it
-    end;
+    perform notify.rest(v_lo, v_error);     -- or it stays due, and due_unpaused() looks behind it
     return 0;
   end if;
   if clock_timestamp() >= p_ends then

@@ -107,3 +107,15 @@ def test_what_a_ledger_leaves_behind_goes_by_itself(db, both, redis_client, keys
     names = redis_client.keys()
     assert names
     assert all(redis_client.ttl(name) > 0 for name in names)
+
+
+def test_a_pop_says_whether_it_was_of_the_urgent_lane(dsn, db, redis_url):
+    ready_set = ReadySet(redis_url)
+    ready_set.use(ledger(db))
+    with Driven(dsn, redis_url) as dispatcher:
+        for priority, is_urgent in ((0, True), (2, False)):
+            [id] = enqueue(db, priority=priority)
+            dispatcher.offer()
+            assert (ready_set.pop(100, 0.001), ready_set.is_urgent) == ([id.hex], is_urgent)
+    assert (ready_set.pop(100, 0.001), ready_set.is_urgent) == ([], False)
+    ready_set.close()
