@@ -261,6 +261,7 @@ def test_every_function_that_moves_is_tried_here():
         "ask_end",
         "set_aside",
         "put_off",
+        "rest",
         "bring_back",
         "bring_strays_back",
         "note_refused",
