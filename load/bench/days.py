@@ -4,19 +4,30 @@ No clock can be moved, so the days are past ones: each is made, filled with copi
 today, and dropped, by the functions that the dispatcher calls at midnight.
 """
 
+import time
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 
 from load.bench.stack import Stack
 
 ROWS = 10_000  # copied into each day
+# No midnight copies anything, so the copies must not be what is measured: few at once, with pauses.
+PIECE = 250
+PAUSE_S = 0.02
 MAKE = "select action, partition from notify.make_day(%s, 25000)"
 DROP = "select notify.drop_day(%s)"
 COPY = """
-insert into {day} select (jsonb_populate_record(n, jsonb_build_object('id',
-  left(notify.id_floor(%s::timestamp at time zone 'utc')::text, 13) || substr(n.id::text, 14)))).*
-from notify.notifications n where n.status = 'sent' limit %s
+with some as materialized (
+  select n from notify.notifications n
+  where n.id < %s and n.status = 'sent' order by n.id desc limit %s
+), copied as (
+  insert into {day} select c.* from some
+  cross join lateral jsonb_populate_record(n, jsonb_build_object('id', left(
+    notify.id_floor(%s::timestamp at time zone 'utc')::text, 13) || substr((n).id::text, 14))) c
+)
+select min((n).id) from some
 """
 
 
@@ -50,6 +61,15 @@ class Days:
         # Without accept, which would give each row an id of today. In a transaction of its own:
         # this locks the day, and so every claim, and no midnight does it.
         conn.execute(f"alter table {table} disable trigger user")
-        conn.execute(COPY.format(day=table), [self._next, ROWS])
+        self._fill(conn, table)
         self._made.append(self._next)
         self._next -= timedelta(days=1)
+
+    def _fill(self, conn: "psycopg.Connection[tuple[object, ...]]", table: str) -> None:
+        """Copy the newest, from the newest on."""
+        last: object = UUID(int=2**128 - 1)
+        for _ in range(ROWS // PIECE):
+            [(last,)] = conn.execute(COPY.format(day=table), [last, PIECE, self._next]).fetchall()
+            if last is None:
+                return
+            time.sleep(PAUSE_S)

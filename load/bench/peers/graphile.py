@@ -76,3 +76,13 @@ class GraphileWorker:
         """Count what is gone: it keeps what failed, and no record of the rest."""
         [(left,)] = self._conn.execute(f"select count(*) from {JOBS}").fetchall()
         return backlog.rows - int(left)
+
+
+class GraphileAlone(GraphileWorker):
+    """One process: its own default, which leaves a core of two to PostgreSQL and the receiver."""
+
+    name = "graphile-alone"
+    best: ClassVar[Mapping[str, Settings]] = {
+        measure: {**settings, "processes": 1} for measure, settings in GraphileWorker.best.items()
+    }
+    grid: ClassVar[Sequence[Settings]] = []  # the other's has them

@@ -9,12 +9,12 @@ import psycopg
 
 from load.bench.peers import measure
 from load.bench.peers.dramatiq import Dramatiq
-from load.bench.peers.graphile import GraphileWorker
+from load.bench.peers.graphile import GraphileAlone, GraphileWorker
 from load.bench.peers.peer import Backlog, Peer, Settings
 from load.bench.peers.pgqueuer import PgQueuer
 from load.bench.stack import Options, Sink, Stack, scratch_stack
 
-PEERS = ("graphile", "pgqueuer", "dramatiq")
+PEERS = ("graphile", "graphile-alone", "pgqueuer", "dramatiq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ def ground(folder: Path, names: Sequence[str], rows: int) -> Iterator[Ground]:
         peers: list[Peer] = []
         if "graphile" in names:
             peers.append(GraphileWorker(stack, folder, conn))
+        if "graphile-alone" in names:
+            peers.append(GraphileAlone(stack, folder, conn))
         if "pgqueuer" in names:
             peers.append(PgQueuer(stack, folder, conn))
         if "dramatiq" in names:
