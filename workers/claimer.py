@@ -144,12 +144,14 @@ class Claimer(Loop):
     def _give_back(self) -> None:
         """Release what the ledger says we hold and we do not know of: nobody would send it.
 
-        Asked more than once: a commit that waits for a replica, or for the disk, shows up later.
+        Asked more than once: a commit that waits for a replica, or for the disk, shows up later,
+        and what somebody has locked can be released when it is not.
         """
-        lost = self._slots.unknown(self._store.held())
+        lost = self._slots.unknown(self._store.held(self._slots.in_hand))
         self._has_answered = True
         if lost:
-            released = self._store.release(lost, 0.0)
+            answers = self._store.release(lost, 0.0)
+            released = [key for key, is_back in answers.items() if is_back]
             self._metrics.released.inc(len(released))
             logs.transitions(
                 "released",

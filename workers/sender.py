@@ -1,8 +1,7 @@
 """A sender thread: begins the claims it receives, and drives many transfers at once."""
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
@@ -14,6 +13,7 @@ from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
 from workers.flight import Flight
+from workers.inbox import Inbox
 from workers.loop import Loop
 from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
@@ -39,7 +39,7 @@ class Sender(Loop):
     """Owns its sockets to receivers. The claimer fills its inbox, the settler reads its outbox.
 
     Threads: load and give are the claimer's, finish and give_back the runner's; all else is its own
-    thread's. None needs a lock: each field has one writer, and the inbox is a deque.
+    thread's. None needs a lock: each field has one writer, but for the inbox.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Sender(Loop):
         self._attempts = attempts
         self._deadline_s = settings.send_deadline_s
         self._grace_ends: float | None = None  # written by the runner's thread only
-        self._inbox: deque[Claim] = deque()
+        self._inbox = Inbox()
         self._lines: list[tuple[Claim, str]] = []
         self._results: list[Ended | Unstarted] = []
         self._received = 0  # written by the claimer's thread only
@@ -86,12 +86,9 @@ class Sender(Loop):
         return self._received - self._handed_on
 
     def give(self, claims: list[Claim], *, is_urgent: bool = False) -> None:
-        """Take over claims. `is_urgent`: they begin before all that wait here."""
+        """Take over claims. `is_urgent`: they begin before others that wait here."""
         self._received += len(claims)
-        if is_urgent:
-            self._inbox.extendleft(reversed(claims))
-        else:
-            self._inbox.extend(claims)
+        self._inbox.put(claims, is_urgent=is_urgent)
         self._transfers.wake()
 
     def finish(self, grace_ends: float) -> None:
@@ -102,7 +99,7 @@ class Sender(Loop):
 
     def give_back(self) -> None:
         """Release the inbox of a thread that is stuck."""
-        for claim in self._inbox_emptied():
+        for claim in self._inbox.emptied():
             self._outbox.put([Unstarted(claim=claim)])
 
     @property
@@ -133,10 +130,10 @@ class Sender(Loop):
     def close(self) -> None:
         """Cut off what still runs: it may have arrived."""
         with self._surviving():
-            self._release(flight.claim for flight in self._transfers.unresolved())
+            self._release(flight.claim for flight in self._transfers.unbegun())
             for flight in self._transfers.abort():
                 self._settle(flight.claim, ABORTED, flight)
-        self._release(self._inbox_emptied())
+        self._release(self._inbox.emptied())
         self._release(flight.claim for flight in self._plays.clear())
         self._release(flight.claim for flight in self._destinations.clear_queues())
         self._hand_on()
@@ -146,7 +143,7 @@ class Sender(Loop):
         """Begin the first that came in; when stopping, release all of them."""
         if self._stopping.is_set():
             self._release(flight.claim for flight in self._destinations.clear_queues())
-        for begun, claim in enumerate(self._inbox_emptied(), 1):
+        for begun, claim in enumerate(self._inbox.emptied(), 1):
             try:
                 self._begin(claim)
             except BaseException as error:  # an odd row, or a channel that calls sys.exit()
@@ -155,15 +152,6 @@ class Sender(Loop):
                 break
         if self._lines:
             self._write_lines()
-
-    def _inbox_emptied(self) -> Iterator[Claim]:
-        """Take out one claim after the other. Two threads may: a claim goes to one of them."""
-        while self._inbox:
-            try:
-                claim = self._inbox.popleft()
-            except IndexError:  # the other thread has taken the last one
-                return
-            yield claim
 
     def _begin(self, claim: Claim) -> None:
         """Begin a claim: its channel asks for a transfer, or for a line on standard output."""

@@ -2,6 +2,8 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain
 from queue import Empty, SimpleQueue
 
 from loguru import logger
@@ -103,42 +105,49 @@ class Settler(Loop):
             return
 
     def _release(self) -> None:
-        """Release claims, with one call for each different delay."""
-        by_delay = defaultdict(list)
-        for item in self._unstarted:
-            by_delay[item.delay_s].append(item)
-        for delay_s, batch in by_delay.items():
-            ours = self._release_batch(batch, delay_s)
-            self._unstarted = [item for item in self._unstarted if item.delay_s != delay_s]
-            self._slots.settled([item.claim.key for item in batch])
-            with self._surviving():
-                self._reports.released(batch, ours)
-
-    def _release_batch(self, batch: list[Unstarted], delay_s: float) -> set[Key]:
-        """Release a batch; return what was still ours. If that fails, release one by one."""
+        """Release claims, in batches of one delay each; what PostgreSQL did not answer stays."""
+        batches = batches_of(self._unstarted)
         try:
-            return self._store.release([item.claim.key for item in batch], delay_s)
+            while batches:
+                self._release_batch(batches[-1])
+                batches.pop()
+        finally:
+            self._unstarted = list(chain.from_iterable(batches))
+
+    def _release_batch(self, batch: list[Unstarted]) -> None:
+        """Release a batch. What somebody has locked is left to the claimer, which asks for it."""
+        answers = self._released(batch)
+        keys = [item.claim.key for item in batch]
+        self._slots.settled([key for key in keys if key in answers])
+        if missing := [key for key in keys if key not in answers]:
+            self._slots.lost(missing)
+        with self._surviving():
+            self._reports.released(batch, {key for key, is_back in answers.items() if is_back})
+
+    def _released(self, batch: list[Unstarted]) -> dict[Key, bool]:
+        """Release a batch as the store does. If that fails, release one by one."""
+        try:
+            return self._store.release([item.claim.key for item in batch], batch[0].delay_s)
         except DatabaseAway:
             raise
         except Exception as error:
             if len(batch) > 1:
-                return set[Key]().union(*[self._release_batch([item], delay_s) for item in batch])
-            claim = batch[0].claim
-            self._survived(error, **claim.log_fields)
-            self._slots.lost([claim.key])
-            return set()
+                return dict(chain.from_iterable(self._released([item]).items() for item in batch))
+            self._survived(error, **batch[0].claim.log_fields)
+            return {}
 
     def _settle(self, batch: list[Ended]) -> None:
-        """Settle a batch of what ended; rows that somebody has locked stay, and are tried again."""
+        """Settle a batch of what ended; rows that somebody has locked are tried again, later."""
         locked = self._settle_batch(batch)
-        self._ended[: len(batch)] = locked
+        del self._ended[: len(batch)]
+        self._ended += locked  # behind the others: they must not wait for who has locked these
         keys = [item.claim.key for item in batch]
         if locked:
             still_locked = {item.claim.key for item in locked}
             keys = [key for key in keys if key not in still_locked]
         self._slots.settled(keys)
         self.settled += len(batch) - len(locked)
-        if locked and len(locked) == len(self._ended):
+        if len(locked) == len(batch):
             time.sleep(LOCKED_WAIT_S)
 
     def _settle_batch(self, batch: list[Ended]) -> list[Ended]:
@@ -162,3 +171,15 @@ class Settler(Loop):
             self._reports.settled(batch, results)
         keys = {key for key, settled in results.items() if settled.status == LOCKED}
         return [item for item in batch if item.claim.key in keys] if keys else []
+
+
+def batches_of(items: Sequence[Unstarted]) -> list[list[Unstarted]]:
+    """Share them out among batches of one delay each."""
+    by_delay = defaultdict(list)
+    for item in items:
+        by_delay[item.delay_s].append(item)
+    return [
+        alike[first : first + BATCH_MAX]
+        for alike in by_delay.values()
+        for first in range(0, len(alike), BATCH_MAX)
+    ]

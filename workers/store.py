@@ -65,7 +65,7 @@ LEDGER = "select id, now_s from notify.ledger()"
 HOME = "select is_home, environment, is_place, is_in_use from notify.home(%s::pg_catalog.text)"
 NOTICE_COPY = "select notify.notice_copy(%s::pg_catalog.text)"
 HELD = "select id, attempt from notify.held(%s, %s)"
-HELD_MAX = 10_000
+HELD_MAX = 10_000  # beyond those that the worker knows of: they may be the oldest
 BEAT = """
 select notify.beat(%s::pg_catalog.text, %s::pg_catalog.text, %s::pg_catalog.text,
   %s::pg_catalog.text, %s::pg_catalog.text[], pg_catalog.make_interval(secs => %s), %s, %s,
@@ -218,18 +218,22 @@ class Store:
             for id_, attempt, status, due_in_s, age_s, counted, _ in rows
         }
 
-    def release(self, keys: Sequence[Key], delay_s: float) -> set[Key]:
-        """Release claims, due again after `delay_s`. Returns those that were still ours."""
+    def release(self, keys: Sequence[Key], delay_s: float) -> dict[Key, bool]:
+        """Release claims, due again after `delay_s`. Returns whether each was given back.
+
+        False: the database refused it. What is missing was stale, or somebody has it locked.
+        """
         ids, attempts = array(id for id, _ in keys), array(attempt for _, attempt in keys)
         rows = self._batch(RELEASE, RELEASE_EACH, (ids, attempts, delay_s))
         refusals = [Refusal(*row) for row in rows if row[2] is not None]
         if refusals:
             self._refusals.record("release", refusals)
-        return {(id, attempt) for id, attempt, error in rows if error is None}
+        return {(id, attempt): error is None for id, attempt, error in rows}
 
-    def held(self) -> list[Key]:
-        """Read which claims this worker holds according to the ledger."""
-        return [(id, attempt) for id, attempt in self._session.rows(HELD, (self.worker, HELD_MAX))]
+    def held(self, known: int) -> list[Key]:
+        """Read which claims this worker holds according to the ledger: HELD_MAX beyond `known`."""
+        limit = known + HELD_MAX
+        return [(id, attempt) for id, attempt in self._session.rows(HELD, (self.worker, limit))]
 
     def ledger(self) -> tuple[str, float]:
         """Read which ledger this is, and its clock, in seconds since 1970."""

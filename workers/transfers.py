@@ -225,7 +225,7 @@ class Transfers(Generic[Tag]):
         """Move everything on, waiting up to the timeout; give what has ended, with its answer."""
         self._multi.run_timers()
         self._read()  # what has ended already: no socket would wake us for it
-        if self._unread:
+        if self._unread or self._connected or self._behind:
             timeout_s = 0.0
         elif not self._names.is_empty:
             timeout_s = min(timeout_s, NAME_WAIT_S)
@@ -258,13 +258,15 @@ class Transfers(Generic[Tag]):
         """End a wait."""
         self._multi.wake()
 
-    def unresolved(self) -> list[Tag]:
-        """Give up what still waits for a name; return the tags."""
-        return [running.tag for running in self._names.clear()]
+    def unbegun(self) -> list[Tag]:
+        """Give up what waits for a name, or for a newcomer's connection; return the tags."""
+        waiting = self._behind + self._protocols.clear() + self._names.clear()
+        self._behind = []
+        return [running.tag for running in waiting]
 
     def abort(self) -> list[Tag]:
-        """Cut off what is running; return the tags."""
-        tags = []
+        """Give up all; return the tags."""
+        tags = self.unbegun()
         for easy, running in list(self._running.items()):
             if isinstance(running.handle, SmtpHandle):
                 running.handle.give_up()
@@ -274,9 +276,7 @@ class Transfers(Generic[Tag]):
         self._running.clear()
         self._unread.clear()
         self._mailed.clear()
-        waiting = self._behind + self._protocols.clear() + self._names.clear()
-        self._behind = []
-        return tags + [running.tag for running in waiting]
+        return tags
 
     def close(self) -> None:
         """Close every connection."""

@@ -61,7 +61,7 @@ def test_a_worker_leaves_no_session_waiting(dsn, db, away):
         with pytest.raises(DatabaseAway):
             store.claim(None, 1)
         wait_for(lambda: nobody_waits(db))
-    assert len(store.held()) == 2  # what it holds, the ledger knows
+    assert len(store.held(0)) == 2  # what it holds, the ledger knows
     store.close()
 
 

@@ -62,12 +62,12 @@ def test_a_dead_connection_of_one_thread_is_not_found_out_again_by_the_other(db,
     worker = build()
     stores = worker._claimer._store, worker._settler._store
     for store in stores:
-        store.held()
+        store.held(0)
     claimers, settlers = (store._session.connection for store in stores)
     db.execute("select pg_terminate_backend(%s)", [claimers.info.backend_pid])
     with suppress(DatabaseAway):  # or it was found out before it was used
-        stores[0].held()
-    assert stores[1].held() == []
+        stores[0].held(0)
+    assert stores[1].held(0) == []
     assert settlers.closed
     for thread in worker._threads:
         thread.close()
@@ -95,8 +95,8 @@ def test_claims_whose_answer_was_lost_go_back_at_once(db, start, registry, monke
 def test_a_claim_that_commits_after_its_answer_was_lost_goes_back_too(db, dsn, start, monkeypatch):
     claim, held, asked = Store.claim, Store.held, []
 
-    def asking(store):
-        asked.append(held(store))
+    def asking(store, known):
+        asked.append(held(store, known))
         return asked[-1]
 
     with psycopg.connect(dsn) as late:
@@ -145,7 +145,7 @@ def test_an_outcome_that_cannot_be_stored_does_not_hold_up_the_others(db, build)
     ledger.enqueue(db, 2)
     worker = build()
     worker._claimer.turn()
-    odd, good = [claim for sender in worker._senders for claim in sender._inbox]
+    odd, good = [claim for sender in worker._senders for claim in sender._inbox.emptied()]
     worker._settler.inbox.put(
         [
             Ended(

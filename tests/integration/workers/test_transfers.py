@@ -332,6 +332,15 @@ def test_what_waits_for_a_first_connection_is_cut_off_with_the_rest(secure, tran
     assert sorted(transfers.abort()) == [0, 1, 2, 3, 4]
 
 
+def test_what_waits_for_a_first_connection_never_left(transfers):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        for number in range(5):
+            assert transfers.start(post(f"{url}{number}"), number) is None
+        assert transfers.unbegun() == [1, 2, 3, 4]
+        assert transfers.abort() == [0]
+
+
 def smtp(on_second):
     """Take one mail on a connection; do something else when a second one begins."""
 
