@@ -164,16 +164,18 @@ class SentinelPoolBeside(PoolBeside, SentinelConnectionPool):
 
 
 def pool_beside(url: str, **options: Any) -> PoolBeside:
-    """Make the pool for a REDIS_URL."""
+    """Make the pool for a REDIS_URL. `options` count for more than what the URL says."""
     asked = sentinels(url)
     if asked is None:
-        return PoolBeside.from_url(url, **options)
+        pool = PoolBeside.from_url(url, **options)
+        pool.connection_kwargs |= options  # redis-py lets the URL win
+        return pool
     manager: Any = Asked  # redis-py has no types for it
     asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
     return SentinelPoolBeside(
         service_name=asked.name,
         sentinel_manager=manager(asked.hosts, sentinel_kwargs=asking),
-        **(options | asked.primary),
+        **(asked.primary | options),
     )
 
 

@@ -224,14 +224,16 @@ class SentinelPool(SentinelConnectionPool):
 
 
 def client_of(url: str, **options: Any) -> Redis:
-    """Make the client for a REDIS_URL."""
+    """Make the client for a REDIS_URL. `options` count for more than what the URL says."""
     asked = sentinels(url)
     if asked is None:
-        return Redis.from_url(url, **options)
+        client = Redis.from_url(url, **options)
+        client.connection_pool.connection_kwargs |= options  # redis-py lets the URL win
+        return client
     manager: Any = Asked  # redis-py has no types for these
     pool: Any = SentinelPool
     asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
-    made = pool(asked.name, manager(asked.hosts, sentinel_kwargs=asking), **options | asked.primary)
+    made = pool(asked.name, manager(asked.hosts, sentinel_kwargs=asking), **asked.primary | options)
     return Redis.from_pool(made)
 
 

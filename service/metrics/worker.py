@@ -62,9 +62,9 @@ class WorkerMetrics:
         self.parked = factory.counter(
             "worker_jobs_parked_total",
             "Of those, given back for a while: their destination fails (breaker), has as many "
-            "slots as it may (share) or throttles (pace), or their URL is left alone: its receiver "
-            "named a time, or takes nothing (url).",
-            reason=["breaker", "share", "pace", "url"],
+            "slots as it may (share) or throttles (pace), its name is looked up for long (name), "
+            "or their URL is left alone: its receiver named a time, or takes nothing (url).",
+            reason=["breaker", "share", "pace", "name", "url"],
         )
         self.shortages = factory.counter(
             "worker_shortages_total",

@@ -14,6 +14,7 @@ from service.metrics import (
     WorkerMetrics,
 )
 from service.model import PoolStats
+from workers.claim import Parked
 
 USERS_OWN = {
     "api_jobs_enqueued_total",
@@ -138,3 +139,8 @@ def test_pools_are_read_when_they_are_asked_for_and_not_before():
         'db_pool_timeouts_total{pool="notify-api"} 4.0',
     ):
         assert line in text.splitlines()
+
+
+def test_each_reason_to_park_is_there_before_it_happens(families):
+    reasons = {s.labels["reason"] for s in samples(families) if "jobs_parked" in s.name}
+    assert reasons == set(Parked)
