@@ -35,13 +35,16 @@ begin
       where n.id = any (p_ids) and n.id between v_lo and v_hi and n.status = (select v_queued)
       order by n.id
       for update skip locked);
-    update notify.notifications n set
-      due_at = least(n.due_at, g.due_at),
-      first_claimed_at = case when n.first_claimed_at is not null
-        then least(n.first_claimed_at, clock_timestamp()) end
-    from unnest(p_ids, p_dues) as g(id, due_at)
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id;
-    get diagnostics v_count = row_count;
+    with moved as (
+      update notify.notifications n set
+        due_at = least(n.due_at, g.due_at),
+        first_claimed_at = case when n.first_claimed_at is not null
+          then least(n.first_claimed_at, clock_timestamp()) end
+      from unnest(p_ids, p_dues) as g(id, due_at)
+      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id
+      returning n.due_at, g.due_at as wanted
+    )
+    select count(*) into v_count from moved m where m.due_at <= m.wanted;
     return v_count;
   exception when others or assert_failure then
     if not notify.blames_row(sqlstate) then

@@ -27,11 +27,14 @@ begin
   end if;
   set constraints all immediate;
   begin
-    update notify.notifications n set
-      status = 'cancelled',
-      settled_at = clock_timestamp()
-    where n.id = any (p_ids) and n.id between v_lo and v_hi;
-    get diagnostics v_moved = row_count;
+    with moved as (
+      update notify.notifications n set
+        status = 'cancelled',
+        settled_at = clock_timestamp()
+      where n.id = any (p_ids) and n.id between v_lo and v_hi
+      returning n.status
+    )
+    select count(*) into v_moved from moved m where m.status = 'cancelled';
     if v_moved < v_count then
       raise exception 'a trigger left it out';
     end if;

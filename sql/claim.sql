@@ -14,7 +14,7 @@
 --          row that is 'sending' is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most
 --          100 years; patience_in 0: the patience is over.
 --          No row where the ledger is a copy: what is due there is somebody else's to send.
---          Status 'refused': a trigger left it out of the UPDATE, and the row is unchanged.
+--          Status 'refused': a trigger left it out of the UPDATE, or put the old row back: it is queued as before.
 --          What a pause covers is set aside and not returned; without p_ids it looks behind that once more.
 --          Fewer rows than ids: others have them, or they are gone.
 --          Texts are cast, because somebody may have given a column a domain type; a cast of text costs nothing
@@ -133,7 +133,7 @@ begin
     max_attempts = coalesce(n.max_attempts, p_max_attempts),
     first_claimed_at = coalesce(n.first_claimed_at, v_now)
   where n.id = any (v_ids) and n.id between v_lo and v_hi
-  returning n.id, n.status::text, n.attempt, n.channel::text, n.recipient::text, n.payload::text,
+  returning n.id, case n.status when 'queued' then 'refused' else n.status::text end, n.attempt, n.channel::text, n.recipient::text, n.payload::text,
     case when n.expires_at > v_now then least(n.expires_at, v_far) - v_now end,
     greatest(least(n.first_claimed_at, v_now), v_past) - v_past, n.is_test, n.traceparent::text;
 

@@ -58,15 +58,18 @@ begin
     where n.id = any (v_ids) and n.status in ((select v_queued), (select v_sending))
     order by n.id
     for update skip locked);
-  update notify.notifications n set
-    status = 'cancelled',
-    settled_at = clock_timestamp(),
-    lease_until = null,
-    claimed_by = null,
-    last_error_code = 'discarded',
-    last_error = 'this ledger was copied: the original sends it'
-  where n.id = any (v_ids);
-  get diagnostics discarded = row_count;
+  with moved as (
+    update notify.notifications n set
+      status = 'cancelled',
+      settled_at = clock_timestamp(),
+      lease_until = null,
+      claimed_by = null,
+      last_error_code = 'discarded',
+      last_error = 'this ledger was copied: the original sends it'
+    where n.id = any (v_ids)
+    returning n.status
+  )
+  select count(*) into discarded from moved m where m.status = 'cancelled';
   return next;
 end
 $$;

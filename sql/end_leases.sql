@@ -77,7 +77,7 @@ begin
           else 'queued' end as status
       from timed t
     ),
-    moved as (
+    tried_to as (
       update notify.notifications n set
         status = e.status,
         max_attempts = case when e.is_counted then n.max_attempts else n.max_attempts + 1 end,
@@ -92,7 +92,10 @@ begin
             'if others ended so as well, this notification may be the cause' end, e.claimed_by) end
       from ended e
       where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = e.id
-      returning e.*
+      returning e.*, n.status as is_now
+    ),
+    moved as (
+      select t.* from tried_to t where t.is_now = t.status    -- a trigger may have put the old row back
     ),
     recorded as (
       -- If somebody has inserted an attempt of that number, the notification moves on all the same.

@@ -25,6 +25,7 @@ declare
   v_hi uuid := p_ids[v_count];
   v_queued constant text := 'queued';       -- a variable: see Plan
   v_ids uuid[];
+  v_is_elsewhere boolean;
   v_error text;
   v_context text;
 begin
@@ -39,14 +40,23 @@ begin
         and n.due_at <= clock_timestamp()
       order by n.id
       for update skip locked);
-    update notify.notifications n set
-      due_at = g.due_at,
-      first_claimed_at = null,
-      last_error_code = nullif(n.last_error_code, 'refused'),
-      last_error = case when n.last_error_code is distinct from 'refused' then n.last_error end
-    from unnest(p_ids, p_dues) as g(id, due_at)
-    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id;
-    get diagnostics v_count = row_count;
+    with moved as (
+      update notify.notifications n set
+        due_at = g.due_at,
+        first_claimed_at = null,
+        last_error_code = nullif(n.last_error_code, 'refused'),
+        last_error = case when n.last_error_code is distinct from 'refused' then n.last_error end
+      from unnest(p_ids, p_dues) as g(id, due_at)
+      where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = g.id
+      returning n.due_at, g.due_at as wanted
+    )
+    select count(*) filter (where m.due_at = m.wanted),
+      coalesce(bool_or(m.due_at <> m.wanted and m.due_at > clock_timestamp()), false)
+    into v_count, v_is_elsewhere
+    from moved m;
+    if v_is_elsewhere then
+      raise exception 'a trigger gave it another due_at';    -- at which no pause would find it
+    end if;
     return v_count;
   exception when others or assert_failure then
     if not notify.blames_row(sqlstate) then

@@ -40,14 +40,17 @@ begin
     return;
   end if;
   return query
-  update notify.notifications n set
-    status = 'queued',
-    max_attempts = n.max_attempts + 1,
-    due_at = clock_timestamp() + p_delay,
-    lease_until = null,
-    claimed_by = null
-  where n.id = any (v_ids) and n.id between v_lo and v_hi
-  returning n.id, n.attempt;
+  with moved as (
+    update notify.notifications n set
+      status = 'queued',
+      max_attempts = n.max_attempts + 1,
+      due_at = clock_timestamp() + p_delay,
+      lease_until = null,
+      claimed_by = null
+    where n.id = any (v_ids) and n.id between v_lo and v_hi
+    returning n.id, n.attempt, n.status as is_now
+  )
+  select m.id, m.attempt from moved m where m.is_now = 'queued';
 end
 $$;
 

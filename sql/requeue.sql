@@ -37,15 +37,18 @@ begin
     from notify.notifications n
     where n.id = any (p_ids) and n.id between v_lo and v_hi
     group by day, n.channel, n.priority, result;
-    update notify.notifications n set
-      status = 'queued',
-      max_attempts = n.attempt + p_attempts,
-      due_at = p_first_at + (g.place - 1) * p_step,
-      settled_at = null,
-      first_claimed_at = null
-    from unnest(p_ids) with ordinality as g(id, place)
-    where n.id = any (p_ids) and n.id between v_lo and v_hi and n.id = g.id;
-    get diagnostics v_moved = row_count;
+    with moved as (
+      update notify.notifications n set
+        status = 'queued',
+        max_attempts = n.attempt + p_attempts,
+        due_at = p_first_at + (g.place - 1) * p_step,
+        settled_at = null,
+        first_claimed_at = null
+      from unnest(p_ids) with ordinality as g(id, place)
+      where n.id = any (p_ids) and n.id between v_lo and v_hi and n.id = g.id
+      returning n.status
+    )
+    select count(*) into v_moved from moved m where m.status = 'queued';
     if v_moved < v_count then
       raise exception 'a trigger left it out';
     end if;

@@ -13,6 +13,7 @@ create or replace function notify.rest(p_id uuid, p_error text) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_queued constant text := 'queued';       -- a variable: see Plan
+  v_due_at timestamptz;
 begin
   update notify.notifications n set
     due_at = clock_timestamp() + interval '1 minute',
@@ -20,8 +21,9 @@ begin
     last_error = left(p_error, 500)
   where n.id = p_id and n.id = (
     select i.id from notify.notifications i
-    where i.id = p_id and i.status = (select v_queued) and i.due_at <= clock_timestamp() for update skip locked);
-  return found;
+    where i.id = p_id and i.status = (select v_queued) and i.due_at <= clock_timestamp() for update skip locked)
+  returning n.due_at into v_due_at;
+  return coalesce(v_due_at > clock_timestamp(), false);   -- a trigger may have put the old row back
 exception when others or assert_failure then
   return false;
 end

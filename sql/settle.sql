@@ -107,20 +107,24 @@ begin
     from judged j
     where j.status <> 'queued'
     group by j.channel, j.priority, result
+  ),
+  moved as (
+    update notify.notifications n set
+      status = j.status,
+      max_attempts = case when j.is_counted then n.max_attempts else n.max_attempts + 1 end,
+      due_at = case when j.status = 'queued' then j.next_due_at else n.due_at end,
+      settled_at = case when j.status = 'queued' then null else v_now end,
+      lease_until = null,
+      claimed_by = null,
+      last_error_code = case when j.outcome = 'sent' then null else j.code end,
+      last_error = case when j.outcome = 'sent' then null else left(j.excerpt, 500) end
+    from judged j
+    where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = j.id
+    returning j.id, j.attempt, j.status, case when j.status = 'queued' then j.next_due_at - v_now end as due_in,
+      j.age, j.is_counted, n.status as is_now
   )
-  update notify.notifications n set
-    status = j.status,
-    max_attempts = case when j.is_counted then n.max_attempts else n.max_attempts + 1 end,
-    due_at = case when j.status = 'queued' then j.next_due_at else n.due_at end,
-    settled_at = case when j.status = 'queued' then null else v_now end,
-    lease_until = null,
-    claimed_by = null,
-    last_error_code = case when j.outcome = 'sent' then null else j.code end,
-    last_error = case when j.outcome = 'sent' then null else left(j.excerpt, 500) end
-  from judged j
-  where n.id = any (v_ids) and n.id between v_lo and v_hi and n.id = j.id
-  returning j.id, j.attempt, j.status, case when j.status = 'queued' then j.next_due_at - v_now end,
-    j.age, j.is_counted;
+  -- A trigger may have put the old row in the place of the new one.
+  select m.id, m.attempt, m.status, m.due_in, m.age, m.is_counted from moved m where m.is_now = m.status;
 
   get diagnostics v_settled = row_count;
   if v_settled < cardinality(p_ids) then

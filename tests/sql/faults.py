@@ -53,6 +53,7 @@ FAULTS = {
         deferred="deferrable initially deferred",
     ),
     "a trigger skips the row": trigger("return null;"),
+    "a trigger puts the old row back": trigger("return old;"),
     "a constraint that came later": constraint(
         f"reference is distinct from '{ODD}' or status = 'STAYS'"
     ),
