@@ -26,6 +26,7 @@ CROWD_AFTER_S = 1.0  # one row comes back when the open time ends, the others th
 BACK_PER_S = 1000  # rows of one destination that come back in one second
 KNOWN_MAX = 10_000
 PROBE_SPARE_S = 1.0
+HEARD_WITHIN_S = 900.0  # a failure older than this says nothing of now
 
 
 @dataclass(slots=True)
@@ -110,6 +111,13 @@ class Breakers:
             breaker.opened_at is not None or now - breaker.failed_at < FORGET_S
         )
 
+    def open_since(self, name: str, now: float) -> float | None:
+        """Return when its breaker opened; None: it is closed, or nobody has asked it for long."""
+        breaker = self._known.get(name)
+        if breaker is None or now - breaker.failed_at > HEARD_WITHIN_S:
+            return None
+        return breaker.opened_at
+
     def code(self, name: str) -> str | None:
         """Return the code of its last failure, if it fails."""
         breaker = self._known.get(name)
@@ -168,6 +176,7 @@ class Breakers:
         self._known.move_to_end(name)
         breaker.code = verdict.code
         if breaker.opened_at is not None:
+            breaker.failed_at = now
             if started_at >= breaker.probe_at:
                 leave_alone(breaker, breaker.probe_at, now)
             return

@@ -21,8 +21,9 @@ from service.logs.outage import Outage
 from service.logs.seldom import Seldom
 from service.metrics import WorkerMetrics
 from service.process.distribution import installed_version
+from workers.claim import Parked
 from workers.loop import Loop
-from workers.parkings import Kept, Parkings
+from workers.parkings import Kept, Parking
 from workers.rollups import Rollups, Row
 from workers.slots import Slots
 from workers.standing import Standing
@@ -57,7 +58,6 @@ class Heart(Loop):
         *,
         store: Store,
         slots: Slots,
-        parkings: Parkings,
         rollups: Rollups,
         clock: Clock,
         standing: Standing,
@@ -67,7 +67,6 @@ class Heart(Loop):
         super().__init__("heart", metrics)
         self._store = store
         self._slots = slots
-        self._parkings = parkings
         self._rollups = rollups
         self._clock = clock
         self._standing = standing
@@ -76,7 +75,7 @@ class Heart(Loop):
         self._missed = Seldom("heartbeat_missed")
         self._started_at = time.monotonic()
         self._beat_at = -math.inf
-        self._written: set[Kept] = set()
+        self._written: dict[Kept, float] = {}  # until when, as it was written
         self._minute = self._this_minute()
         self._minutes: deque[tuple[int, list[Row]]] = deque(maxlen=UNWRITTEN_MAX)
         self._minutes_at = math.inf  # when they are to be written
@@ -132,16 +131,23 @@ class Heart(Loop):
 
     def _write(self, now: float) -> None:
         """Write what is kept back since the last look, and what no longer is."""
-        current = self._parkings.current(now)
-        begun = {kept: parking for kept, parking in current.items() if kept not in self._written}
-        ended = self._written - current.keys()
+        current = self._standing.kept_back(now)
+        begun = {kept: parking for kept, parking in current.items() if self._is_news(kept, parking)}
+        ended = self._written.keys() - current.keys()
         if begun or ended:
             self._store.note_destinations(begun, ended, now)
-            self._written = set(current)
+            for kept in ended:
+                del self._written[kept]
+            self._written |= {kept: parking.until for kept, parking in begun.items()}
+
+    def _is_news(self, kept: Kept, parking: Parking) -> bool:
+        """Whether it is not written yet, or an end that people read is another by now."""
+        until = self._written.get(kept)
+        return until is None or (kept.state is Parked.URL and parking.until > until + BEAT_S)
 
     def _hear(self, now: float) -> None:
         """Let through what an operator wants to be tried at once, while something is kept back."""
-        if not self._parkings.current(now):
+        if not self._standing.kept_back(now):
             return
         asked = self._store.asked_probes()
         for one in asked - self._heard:

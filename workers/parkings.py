@@ -5,6 +5,7 @@ decides nothing.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -50,10 +51,17 @@ class Parkings:
         self._known: dict[tuple[str, str, Parked, str], Parking] = {}
         self._lock = threading.Lock()
 
-    def note(self, name: str, put_off: Unstarted, now: float, code: str | None) -> None:
+    def note(
+        self,
+        name: str,
+        put_off: Unstarted,
+        now: float,
+        code: str | None,
+        since: float | None = None,
+    ) -> None:
         """Note that a claim for the destination `name` is put off.
 
-        `code`: of the answer that is the reason, if one is.
+        `code`: of the answer that is the reason, if one is. `since`: when that began, if not now.
         """
         claim, why, until = put_off.claim, put_off.parked, now + put_off.delay_s
         if why is None:
@@ -64,13 +72,22 @@ class Parkings:
             if parking is not None:
                 parking.until = max(parking.until, until)
             elif len(self._known) < KNOWN_MAX and not is_played(claim):
-                self._known[key] = Parking(now, until, code)
+                self._known[key] = Parking(now if since is None else since, until, code)
 
-    def current(self, now: float) -> dict[Kept, Parking]:
-        """Return what is kept back now; forget what no longer is."""
+    def current(
+        self, now: float, is_open: Callable[[str], bool] = lambda name: False
+    ) -> dict[Kept, Parking]:
+        """Return what is kept back now; forget what no longer is.
+
+        `is_open`: whether the breaker of a name is. Then its few rows may all wait for their next
+        attempts, and none is here: the next one would be kept back.
+        """
         with self._lock:
-            for key in [k for k, p in self._known.items() if p.until + GONE_AFTER_S < now]:
-                del self._known[key]
+            past = [key for key, p in self._known.items() if p.until + GONE_AFTER_S < now]
+            for key in past:
+                _, name, why, _ = key
+                if why is not Parked.BREAKER or not is_open(name):
+                    del self._known[key]
             known = list(self._known.items())
         return {kept: parking for key, parking in known if (kept := spelled(*key)) is not None}
 

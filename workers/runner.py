@@ -77,8 +77,7 @@ class Worker:
             slots=slots,
             rollups=rollups,
         )
-        parkings = Parkings()
-        standing = Standing(Breakers(settings, metrics), Paces(), parkings)
+        standing = Standing(Breakers(settings, metrics), Paces(), Parkings())
         self._senders = senders(
             settings,
             metrics,
@@ -104,7 +103,6 @@ class Worker:
             metrics,
             store=Store(settings, metrics, self._name, "heart", Quiet("postgresql")),
             slots=slots,
-            parkings=parkings,
             rollups=rollups,
             clock=self._clock,
             standing=standing,

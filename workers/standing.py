@@ -16,14 +16,14 @@ from workers.claim import Claim, Parked, Unstarted, Verdict
 from workers.flight import Flight
 from workers.outcome import blames_destination
 from workers.pace import Paces
-from workers.parkings import Parkings
+from workers.parkings import Kept, Parking, Parkings
 
 
 class Standing:
     """The breakers and the paces of one worker, asked and updated together.
 
-    Threads: let_through is the heart's, and any sender may call all else: it has nothing of its
-    own, and each of the three has a lock.
+    Threads: kept_back and let_through are the heart's, and any sender may call all else: it has
+    nothing of its own, and each of the three has a lock.
     """
 
     def __init__(self, breakers: Breakers, paces: Paces, parkings: Parkings) -> None:
@@ -61,9 +61,17 @@ class Standing:
 
     def note(self, name: str, put_off: Unstarted, now: float) -> Unstarted:
         """Remember for people that a claim for this destination is put off; return it."""
-        code = self._breakers.code(name) if put_off.parked is Parked.BREAKER else None
-        self._parkings.note(name, put_off, now, code)
+        code, since = None, None
+        if put_off.parked is Parked.BREAKER:
+            code, since = self._breakers.code(name), self._breakers.open_since(name, now)
+        self._parkings.note(name, put_off, now, code, since)
         return put_off
+
+    def kept_back(self, now: float) -> dict[Kept, Parking]:
+        """Return from which destinations rows are kept back now."""
+        return self._parkings.current(
+            now, lambda name: self._breakers.open_since(name, now) is not None
+        )
 
     def let_through(self, channel: str, destination: str, now: float) -> None:
         """Let the next send to a destination begin, whatever keeps it back: it is the probe."""

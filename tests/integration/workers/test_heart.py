@@ -13,8 +13,10 @@ from tests import ledger
 from tests.acceptance.conftest import NOTIFY, free_port
 from tests.explaining import explain, first, silence
 from tests.integration.workers.webhooks import counts, webhooks
+from tests.unit.workers.claims import a_claim
 from tests.waiting import wait_for
 from workers import heart
+from workers.claim import Parked, Unstarted
 
 
 @pytest.fixture
@@ -133,6 +135,21 @@ def test_a_worker_that_was_killed_is_said_to_be_dead(db, dsn, sink, tmp_path):
     assert f":{worker.pid}-" in got.sentence
 
 
+def test_when_a_url_may_be_asked_again_is_written_anew_when_that_is_later(db, start, sink, quick):
+    worker = start()
+    claim = a_claim(recipient=f"{sink.url}/now")
+    until = "select extract(epoch from until - now()) as s from notify.destination_state"
+
+    def left_alone_for(seconds):
+        put_off = Unstarted(claim=claim, delay_s=seconds, parked=Parked.URL)
+        worker._heart._standing.note(sink.url, put_off, time.monotonic())
+
+    left_alone_for(30.0)
+    wait_for(lambda: [r.s for r in db.execute(until) if r.s > 20])
+    left_alone_for(300.0)
+    wait_for(lambda: [r.s for r in db.execute(until) if r.s > 200])
+
+
 def test_one_thing_that_the_database_refuses_keeps_nothing_else_from_being_written(
     db, start, sink, quick
 ):
@@ -146,7 +163,7 @@ def test_one_thing_that_the_database_refuses_keeps_nothing_else_from_being_writt
     worker = start(num_threads=1, sends_per_thread=8)
     sink.now = 503
     webhooks(db, 20, sink.url + "/now")
-    wait_for(lambda: worker._heart._parkings.current(time.monotonic()))
+    wait_for(lambda: worker._heart._standing.kept_back(time.monotonic()))
     db.execute(
         "insert into notify.probes (channel, destination, asked_at, asked_by)"
         " values ('webhook', %s, clock_timestamp(), 'ops')",

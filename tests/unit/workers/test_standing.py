@@ -7,12 +7,12 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model import Outcome
 from tests.unit.workers.claims import a_claim
-from workers.breakers import TRIP_AFTER, Breakers
+from workers.breakers import HEARD_WITHIN_S, TRIP_AFTER, Breakers
 from workers.channels.webhook import WebhookChannel
 from workers.claim import Parked, Verdict
 from workers.flight import Flight
 from workers.pace import HELD_FROM, ROUND_S, Paces
-from workers.parkings import Parkings
+from workers.parkings import GONE_AFTER_S, Parkings
 from workers.standing import Standing
 
 HERE = "https://here.example"
@@ -98,3 +98,37 @@ def test_a_domain_that_sends_again_closes_its_own_breaker_and_its_servers(standi
     standing.report(some, Verdict(outcome=Outcome.SENT, of_domain=True), 0.0)
     assert standing._breakers.is_empty
     assert standing.park(some) is None
+
+
+def test_what_is_down_is_kept_back_since_it_is_down_though_no_row_of_it_is_here(standing):
+    """A few rows wait for their next attempts in the ledger, and each look is one of them."""
+    some = flight()
+    fail(standing, some)
+    some.started_at = 0.5
+    assert reason(standing.park(some)) is Parked.BREAKER
+    [parking] = standing.kept_back(0.5).values()
+    assert parking.since == 0.0
+    later = parking.until + GONE_AFTER_S + 100
+    assert [p.since for p in standing.kept_back(later).values()] == [0.0]
+    some.started_at = later
+    assert standing.park(some) is None  # the probe
+    standing.report(some, DOWN, later)
+    long_ago = later + HEARD_WITHIN_S + 1
+    assert standing.kept_back(long_ago - 2)
+    assert not standing.kept_back(long_ago)
+    some.started_at = long_ago
+    standing.park(some)  # the probe
+    standing.park(some)
+    assert [p.since for p in standing.kept_back(long_ago).values()] == [long_ago]
+
+
+def test_what_answers_is_kept_back_no_longer(standing):
+    some = flight()
+    fail(standing, some)
+    some.started_at = 0.5
+    standing.park(some)
+    [parking] = standing.kept_back(0.5).values()
+    some.started_at = parking.until + 1
+    assert standing.park(some) is None
+    standing.report(some, SENT, some.started_at)
+    assert not standing.kept_back(some.started_at + GONE_AFTER_S)
