@@ -60,3 +60,42 @@ def test_the_others_are_emptied_and_the_odd_one_is_named(faulty_db, fault, sent)
 def test_without_time_no_batch_is_taken_apart(faulty_db, fault, sent):
     fault(NOTHING)
     assert blank(faulty_db, sent, ends="-1 second") == (0, 0, 0)
+
+
+KEPT = {
+    "what it says": "new.payload := old.payload;",
+    "whom it was for": "new.recipient := old.recipient;",
+    "its reference": "new.reference := old.reference;",
+    "all but what it says": "old.payload := new.payload; new := old;",
+}
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_what_a_trigger_keeps_is_not_gone(faulty_db, sent, kept):
+    """A neighbour protects columns that never change: nobody may say that they are gone."""
+    strikes = f"if old.reference = '{ODD}' then {KEPT[kept]} end if;"
+    faulty_db.execute(
+        "create function public.fault() returns trigger language plpgsql as"
+        f" $$ begin {strikes} return new; end $$;"
+        "create trigger aa_fault before update on notify.notifications"
+        " for each row execute function public.fault()"
+    )
+    before = row(faulty_db, sent[4])
+    assert blank(faulty_db, sent, is_person=True) == (8, 0, 0)
+    assert row(faulty_db, sent[4]) == before
+
+
+@pytest.mark.parametrize("act", ["return null;", "new.excerpt := old.excerpt; return new;"])
+def test_an_answer_that_a_trigger_keeps_is_not_gone(faulty_db, sent, act):
+    faulty_db.execute(
+        "insert into notify.attempts"
+        " (notification_id, attempt, started_at, outcome, excerpt, worker) select id, 1, now(), 'sent', 'for Ada', 'w:1' from unnest(%s) as id",
+        [sent],
+    )
+    faulty_db.execute(
+        f"create function public.fault() returns trigger language plpgsql as $$ begin {act} end $$;"
+        "create trigger aa_fault before update on notify.attempts"
+        f" for each row when (old.notification_id = '{sent[4]}') execute function public.fault()"
+    )
+    assert blank(faulty_db, sent, is_person=True) == (8, 8, 0)
+    assert row(faulty_db, sent[4]).recipient != "erased"

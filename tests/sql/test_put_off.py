@@ -69,3 +69,15 @@ def test_what_else_went_wrong_is_kept(db):
     id = put(db, "queued", attempt=1, last_error_code="503", last_error="busy")
     put_off(db, [(id, ago(db, "-1 hour"))])
     assert (row(db, id).last_error_code, row(db, id).last_error) == ("503", "busy")
+
+
+def test_what_a_trigger_gives_another_time_is_refused_and_says_so(faulty_db):
+    """No pause would find it at that time: it would wait for none, or be sent beside one."""
+    ids, odd = one_odd_among(faulty_db)
+    faulty_db.execute(trigger("new.due_at := least(new.due_at, now() + interval '1 day');"))
+    at = ago(faulty_db, "-30 days")
+    assert put_off(faulty_db, [(id, at) for id in ids]) == len(ids) - 1
+    kept = row(faulty_db, odd)
+    assert kept.due_at < ago(faulty_db, "-61 seconds")
+    assert kept.last_error_code == "refused"
+    assert "another due_at" in kept.last_error

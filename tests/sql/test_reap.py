@@ -3,6 +3,7 @@
 import pytest
 
 from tests.ledger import ago, attempts_of, change, claim, enqueue, reap, release, row, settle
+from tests.sql.faults import ODD, trigger
 
 
 @pytest.fixture
@@ -134,3 +135,14 @@ def test_a_notification_that_kills_its_workers_ends_in_failed_and_the_others_are
     assert "w:1 died, hung or was cut off" in died.last_error
     assert "no attempts are left" in died.last_error
     assert {row(db, id).status for id in ids if id != poisoned} == {"sent"}
+
+
+@pytest.mark.parametrize("act", ["return null;", "return old;", "raise 'no';"])
+def test_leases_that_a_trigger_keeps_hold_up_none_behind_them(faulty_db, act):
+    db = faulty_db
+    odd, free = enqueue(db, 5, reference=ODD), enqueue(db, 2)
+    claim(db, odd, lease="-1 minute")
+    claim(db, free, lease="-1 second")
+    db.execute(trigger(act))
+    told = {r.id: r.status for r in reap(db, limit=5)}
+    assert told == dict.fromkeys(odd, "refused") | dict.fromkeys(free, "queued")

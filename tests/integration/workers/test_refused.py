@@ -16,7 +16,7 @@ SERVERS = ["raise deadlock_detected;", "raise disk_full;", "raise read_only_sql_
 
 
 @pytest.mark.parametrize(
-    "act", ["raise exception 'no';", "return null;", "assert false;", *SERVERS]
+    "act", ["raise exception 'no';", "return null;", "return old;", "assert false;", *SERVERS]
 )
 def test_a_row_that_cannot_be_claimed_costs_itself_only(db, start, registry, act):
     [odd] = ledger.enqueue(db, reference=ODD)
@@ -29,7 +29,7 @@ def test_a_row_that_cannot_be_claimed_costs_itself_only(db, start, registry, act
     assert refused(registry, "claim") == 1
 
 
-@pytest.mark.parametrize("act", ["raise exception 'no';", "return null;"])
+@pytest.mark.parametrize("act", ["raise exception 'no';", "return null;", "return old;"])
 def test_a_row_that_cannot_be_settled_gives_its_slot_back(db, start, registry, act):
     ids = ledger.enqueue(db, 20)
     ledger.change(db, ids[7], reference=ODD)
