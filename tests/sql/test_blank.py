@@ -89,7 +89,8 @@ def test_what_a_trigger_keeps_is_not_gone(faulty_db, sent, kept):
 def test_an_answer_that_a_trigger_keeps_is_not_gone(faulty_db, sent, act):
     faulty_db.execute(
         "insert into notify.attempts"
-        " (notification_id, attempt, started_at, outcome, excerpt, worker) select id, 1, now(), 'sent', 'for Ada', 'w:1' from unnest(%s) as id",
+        " (notification_id, attempt, started_at, outcome, excerpt, worker)"
+        " select id, 1, now(), 'sent', 'for Ada', 'w:1' from unnest(%s) as id",
         [sent],
     )
     faulty_db.execute(
