@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,8 @@ def test_what_a_producer_may_set_is_stored_by(db, place):
     db.execute(query, [msgspec.json.encode(examples).decode()])
     stored = db.execute("select * from notify.notifications").fetchall()
     assert len(stored) == rows
-    for row, example in zip(sorted(stored, key=lambda row: row.id), examples, strict=True):
+    stored.sort(key=attrgetter("idempotency_key"))
+    for row, example in zip(stored, examples, strict=True):
         lost = [field for field in example if getattr(row, field) != example[field]]
         assert not lost, f"{place}: {lost} is not stored"
 
