@@ -3,8 +3,9 @@
 -- Take the producer's key for the row, in the same transaction. If the same request has taken it, the row is
 -- dropped without an error: it is in the ledger already.
 --
--- Raises   ND004: another request has taken the key; constraint idempotency_key_reused, and a hint. 40001, at
---          REPEATABLE READ and above: the key was taken by a transaction that this one cannot see
+-- Raises   ND004: another request has taken the key; constraint idempotency_key_reused, and a hint. ND007: a
+--          trigger of somebody else keeps the key from being taken. 40001, at REPEATABLE READ and above: the key
+--          was taken by a transaction that this one cannot see
 -- Locks    the key, until the transaction ends: a second transaction with the same key waits for the first, and
 --          takes over if it rolls back. Both tables of keys, against turn_keys()
 -- Note     Its trigger is named "~take_key", because triggers fire in the order of their names: it fires last,
@@ -27,6 +28,7 @@ declare
   v_request constant pg_catalog.int8 := notify.request_hash(new.channel, new.recipient, new.payload,
     new.priority, new.send_at, new.expires_at, new.max_attempts, new.reference, new.is_test);
   v_first pg_catalog.int8;
+  v_rounds pg_catalog.int4 := 0;
 begin
   if tg_table_schema operator(pg_catalog.<>) 'notify' then
     raise exception 'notify.take_key() is for notify.notifications alone';
@@ -48,6 +50,11 @@ begin
         message = 'notifications: idempotency_key was used for another request',
         hint = 'Use a new key for a new request; repeat a request with the same key only unchanged.';
     end if;
+    if v_rounds operator(pg_catalog.=) 10 then    -- a key that is neither known nor free is so for one round
+      raise exception using errcode = 'ND007', message = 'a trigger of somebody else keeps the key from being taken',
+        hint = 'See the triggers of notify.idempotency_keys for it.';
+    end if;
+    v_rounds := v_rounds operator(pg_catalog.+) 1;
     insert into notify.idempotency_keys as k (producer, key, request, notification_id, created_at)
     values (new.producer, new.idempotency_key, v_request, new.id, new.created_at)
     on conflict (producer, key) do update
