@@ -12,6 +12,8 @@
 --          so that a row that another one drops or refuses takes no key.
 --          Where notify.keys is "taken" it does not fire: enqueue_keyed() has taken the keys by then. Who sets it
 --          in a session of their own gives up their own keys, nobody else's.
+--          Where notify.repeats is set, the id of a row that it drops is added there, so that send() knows it from one
+--          that a trigger of somebody else dropped.
 --          Keys of before the last turn are only looked at. A transaction whose snapshot is older than the turn
 --          does not see them there: so at REPEATABLE READ and above it inserts into both tables, and an unseen
 --          key raises 40001.
@@ -42,6 +44,10 @@ begin
   while not found loop
     v_first := (select k.request from notify.known_key(new.producer, new.idempotency_key) as k);
     if v_first operator(pg_catalog.=) v_request then
+      if pg_catalog.current_setting('notify.repeats', true) operator(pg_catalog.<>) '' then
+        perform pg_catalog.set_config('notify.repeats',
+          pg_catalog.concat(pg_catalog.current_setting('notify.repeats'), new.id, ','), true);
+      end if;
       return null;
     elsif v_first is not null then
       raise exception using
