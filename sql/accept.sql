@@ -12,7 +12,7 @@
 --          traceparent is what the row says, or the setting notify.traceparent; one that is none is left out, as
 --          W3C Trace Context asks for.
 --          A refused row that repeats a request, by its idempotency key, is dropped without an error: it was
---          accepted when it came first, before its expires_at had passed or the rules had become stricter.
+--          accepted when it came first, before its expires_at had passed or the rules had become stricter. Its id is added to notify.repeats, as take_key() does.
 --          It runs with its owner's rights, so that it may look who the producer is, and with the producer's
 --          search_path, which may be hostile. So it qualifies every function, operator and type with pg_catalog
 --          or notify, and leaves the work to unmet_rule(), whose names are bound when it is created.
@@ -50,6 +50,10 @@ begin
       select from notify.known_key(new.producer, new.idempotency_key) k
       where k.request operator(pg_catalog.=) notify.request_hash(new.channel, new.recipient, new.payload,
         new.priority, new.send_at, new.expires_at, new.max_attempts, new.reference, new.is_test)) then
+      if pg_catalog.current_setting('notify.repeats', true) operator(pg_catalog.<>) '' then
+        perform pg_catalog.set_config('notify.repeats',
+          pg_catalog.concat(pg_catalog.current_setting('notify.repeats'), new.id, ','), true);
+      end if;
       return null;
     end if;
     perform notify.refuse(v_unmet[1], v_unmet[2], v_unmet[3]);

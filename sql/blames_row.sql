@@ -16,7 +16,7 @@ begin
     values ((clock_timestamp() at time zone 'utc')::date, 'log', 2, 'failed', 0);
   end if;
   return true;
-exception when others then
+exception when others or assert_failure then
   return false;
 end
 $$;

@@ -110,6 +110,13 @@ begin
     and t.tgname > '~take_key' and t.tgtype & 7 = 7          -- before, insert, for each row
     and not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'
   union all
+  select format('trigger %s of %s may keep idempotency keys from being taken', t.tgname, t.tgrelid::regclass),
+    format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass), false
+  from pg_trigger t
+  where t.tgrelid in ('notify.idempotency_keys'::regclass, 'notify.idempotency_keys_before'::regclass)
+    and t.tgtype & 3 = 3 and t.tgtype & 20 <> 0              -- before, insert or update, for each row
+    and not t.tgisinternal and t.tgenabled <> 'D'
+  union all
   select format('column %s of notify.%s is missing', col, k.tab),
     case when k.tab in ('pauses', 'audit') then format('add it again, as migrations/ makes it, or restore the table from a backup; do not drop notify.%s', k.tab)
       when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)

@@ -23,22 +23,25 @@ set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
   v_id uuid;
+  v_new_id constant uuid := notify.new_id();
   v_unmet constant text[] := notify.unmet_option(options);
 begin
   if v_unmet is not null then
     perform notify.refuse(v_unmet[1], v_unmet[2], v_unmet[3]);
   end if;
+  perform set_config('notify.repeats', ',', true);
   insert into notify.notifications
-    (channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, idempotency_key,
+    (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, idempotency_key,
     traceparent, notify_on_end)
-  values (send.channel, send.recipient, send.payload, least(greatest(coalesce(send.priority, 2), -1), 4),
+  values (v_new_id, send.channel, send.recipient, send.payload, least(greatest(coalesce(send.priority, 2), -1), 4),
     send.send_at, send.expires_at, nullif(options -> 'max_attempts', 'null')::integer, send.reference, send.idempotency_key,
     options ->> 'traceparent', coalesce((options ->> 'notify_on_end')::boolean, false))
   returning id into v_id;
-  if v_id is null then
+  if v_id is null and strpos(current_setting('notify.repeats'), v_new_id::text) > 0 then
     v_id := (
       select k.notification_id from notify.known_key(notify.producer_of(notify.speaking_role()), send.idempotency_key) k);
   end if;
+  perform set_config('notify.repeats', '', true);
   if v_id is null then
     raise exception using errcode = 'ND007', message = 'the notification was dropped by a trigger or rule that'
       ' is not the service''s', hint = 'See \d notify.notifications for it.';

@@ -21,11 +21,13 @@ declare
   v_stranger text := notify.odd_member(notifications);
   v_ids uuid[];                               -- by place
   v_inserted uuid[];
+  v_repeats uuid[];
 begin
   if v_stranger is not null then
     perform notify.refuse('notifications_are_known', 'notifications', v_stranger);
   end if;
   v_ids := array(select notify.new_id() from generate_series(1, jsonb_array_length(notifications)));
+  perform set_config('notify.repeats', ',', true);
   with queued as (
     insert into notify.notifications
       (id, channel, recipient, payload, priority, send_at, expires_at, max_attempts, reference, idempotency_key,
@@ -41,10 +43,13 @@ begin
     returning id
   )
   select array_agg(q.id) into v_inserted from queued q;
+  v_repeats := string_to_array(btrim(current_setting('notify.repeats'), ','), ',');
+  perform set_config('notify.repeats', '', true);
   if cardinality(v_inserted) is distinct from cardinality(v_ids) then
     v_ids := array(
       select case when v_ids[e.ord] = any (v_inserted) then v_ids[e.ord] else (
-        select k.notification_id from notify.known_key(v_producer, e.s ->> 'idempotency_key') k) end
+        select k.notification_id from notify.known_key(v_producer, e.s ->> 'idempotency_key') k
+        where v_ids[e.ord] = any (v_repeats)) end
       from jsonb_array_elements(notifications) with ordinality as e(s, ord)
       order by e.ord);
   end if;

@@ -3,14 +3,17 @@
 -- Take the producer's key for the row, in the same transaction. If the same request has taken it, the row is
 -- dropped without an error: it is in the ledger already.
 --
--- Raises   ND004: another request has taken the key; constraint idempotency_key_reused, and a hint. 40001, at
---          REPEATABLE READ and above: the key was taken by a transaction that this one cannot see
+-- Raises   ND004: another request has taken the key; constraint idempotency_key_reused, and a hint. ND007: a
+--          trigger of somebody else keeps the key from being taken. 40001, at REPEATABLE READ and above: the key
+--          was taken by a transaction that this one cannot see
 -- Locks    the key, until the transaction ends: a second transaction with the same key waits for the first, and
 --          takes over if it rolls back. Both tables of keys, against turn_keys()
 -- Note     Its trigger is named "~take_key", because triggers fire in the order of their names: it fires last,
 --          so that a row that another one drops or refuses takes no key.
 --          Where notify.keys is "taken" it does not fire: enqueue_keyed() has taken the keys by then. Who sets it
 --          in a session of their own gives up their own keys, nobody else's.
+--          Where notify.repeats is set, the id of a row that it drops is added there, so that send() knows it from one
+--          that a trigger of somebody else dropped.
 --          Keys of before the last turn are only looked at. A transaction whose snapshot is older than the turn
 --          does not see them there: so at REPEATABLE READ and above it inserts into both tables, and an unseen
 --          key raises 40001.
@@ -27,6 +30,7 @@ declare
   v_request constant pg_catalog.int8 := notify.request_hash(new.channel, new.recipient, new.payload,
     new.priority, new.send_at, new.expires_at, new.max_attempts, new.reference, new.is_test);
   v_first pg_catalog.int8;
+  v_rounds pg_catalog.int4 := 0;
 begin
   if tg_table_schema operator(pg_catalog.<>) 'notify' then
     raise exception 'notify.take_key() is for notify.notifications alone';
@@ -40,6 +44,10 @@ begin
   while not found loop
     v_first := (select k.request from notify.known_key(new.producer, new.idempotency_key) as k);
     if v_first operator(pg_catalog.=) v_request then
+      if pg_catalog.current_setting('notify.repeats', true) operator(pg_catalog.<>) '' then
+        perform pg_catalog.set_config('notify.repeats',
+          pg_catalog.concat(pg_catalog.current_setting('notify.repeats'), new.id, ','), true);
+      end if;
       return null;
     elsif v_first is not null then
       raise exception using
@@ -48,6 +56,11 @@ begin
         message = 'notifications: idempotency_key was used for another request',
         hint = 'Use a new key for a new request; repeat a request with the same key only unchanged.';
     end if;
+    if v_rounds operator(pg_catalog.=) 10 then    -- a key that is neither known nor free is so for one round
+      raise exception using errcode = 'ND007', message = 'a trigger of somebody else keeps the key from being taken',
+        hint = 'See the triggers of notify.idempotency_keys for it.';
+    end if;
+    v_rounds := v_rounds operator(pg_catalog.+) 1;
     insert into notify.idempotency_keys as k (producer, key, request, notification_id, created_at)
     values (new.producer, new.idempotency_key, v_request, new.id, new.created_at)
     on conflict (producer, key) do update

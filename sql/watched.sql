@@ -66,7 +66,7 @@ begin
     if cardinality(v_payloads) > 0 then
       perform notify.put_watched(v_watch, v_ticket, v_payloads, v_references);
     end if;
-  exception when others then
+  exception when others or assert_failure then
     if sqlstate ~ '^(40|53|57)' then
       raise;
     end if;

@@ -31,15 +31,16 @@ class Pauses:
     async def keep(self) -> float | None:
         """Do what there is to do; return the seconds until more may come, None: nothing is paused.
 
-        What was resumed comes back even where nothing can be set aside.
+        What was resumed comes back even where nothing can be set aside. Strays come first: whatever
+        fails, they come back, and where they cannot, the turns until the next look do the rest.
         """
+        await self._bring_strays_back()
         try:
             aside = await self._set_aside()
         except Exception:
             await self._back.ask(self._store.bring_back)
             raise
         back = 0 if aside is None else await self._back.ask(self._store.bring_back)
-        await self._bring_strays_back()
         if aside is None:
             return None
         return COMES_BACK_S if back or aside >= ASIDE_MAX // 2 else PAUSED_S
@@ -55,5 +56,5 @@ class Pauses:
     async def _bring_strays_back(self) -> None:
         """Look for strays now and then, also where nothing is paused: there they come from."""
         if self._clock() >= self._strays_at:
-            await self._strays.ask(self._store.bring_strays_back)
             self._strays_at = self._clock() + STRAYS_S
+            await self._strays.ask(self._store.bring_strays_back)

@@ -33,3 +33,12 @@ def test_what_only_a_row_can_cause_is_not_asked_about(db, state):
     with db.transaction():
         db.execute("set transaction read only")
         assert blames_row(db, state) is True
+
+
+def test_where_an_assertion_keeps_the_write_back_no_row_is_blamed(faulty_db):
+    faulty_db.execute(
+        "create function public.fault() returns trigger language plpgsql as"
+        " 'begin assert false; end'; create trigger fault before insert on notify.slo_deltas"
+        " for each row execute function public.fault()"
+    )
+    assert blames_row(faulty_db, "40P01") is False

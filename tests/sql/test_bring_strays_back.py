@@ -101,6 +101,24 @@ def test_what_a_trigger_keeps_stops_no_other(faulty_db):
     assert bring_strays_back(faulty_db) == 1
 
 
+@pytest.mark.parametrize("act", ["return null;", "raise exception 'no';"])
+def test_a_thousand_that_a_trigger_keeps_hide_none_behind_them(faulty_db, act):
+    id = pause(faulty_db, "channel", "log")
+    odd, good = enqueue(faulty_db, 1000, reference=ODD), enqueue(faulty_db, 100)
+    claim(faulty_db, [*odd, *good], limit=1100)
+    faulty_db.execute("delete from notify.pauses where id = %s", [id])
+    faulty_db.execute(trigger(act))
+    assert bring_strays_back(faulty_db) == 100
+    assert all(row(faulty_db, id).due_at <= ago(faulty_db, "0") for id in good)
+
+
+def test_a_limit_of_few_goes_behind_what_a_trigger_keeps(faulty_db):
+    ids = stranded(faulty_db, 0, 0, 0)
+    faulty_db.execute("update notify.notifications set reference = %s where id = %s", [ODD, ids[0]])
+    faulty_db.execute(trigger("return null;"))
+    assert [bring_strays_back(faulty_db, 1) for _ in range(3)] == [1, 1, 0]
+
+
 def test_rows_of_quiet_days_come_back(long_db):
     old = put(long_db, "queued", id=old_id(long_db, 40))
     pause(long_db, "channel", "log")

@@ -8,6 +8,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 
 from tests.ledger import ago, row
+from tests.sql.test_send import CHANGES, DROPS_BAD
 
 
 @pytest.fixture
@@ -248,6 +249,32 @@ def test_a_row_that_somebodys_trigger_drops_is_no_replay(db, rows):
         assert enqueue(db, *keyed(*(f"k{n}" for n in range(rows)))) == []
     finally:
         db.execute("drop function public.theirs cascade")
+
+
+@pytest.mark.parametrize("others", [0, 20])
+def test_a_row_that_somebody_drops_is_no_replay_of_the_request_that_took_its_key(db, others):
+    [first] = enqueue(db, *keyed("k"))
+    rows = [minimal() for _ in range(others)]
+    db.execute(DROPS_BAD)
+    try:
+        got = enqueue(db, minimal(recipient="bad", idempotency_key="k"), *rows, *keyed("k"))
+    finally:
+        db.execute("drop function public.theirs cascade")
+    assert [g.ord for g in got] == list(range(2, others + 3))
+    assert [g.id for g in got if g.replayed] == [first.id]
+
+
+@pytest.mark.parametrize("others", [0, 20])
+def test_a_replay_of_what_somebody_changes_is_one(db, others):
+    rows = [minimal() for _ in range(others)]
+    db.execute(CHANGES)
+    try:
+        [first] = enqueue(db, *keyed("k"))
+        got = enqueue(db, *keyed("k", "k"), *rows)
+    finally:
+        db.execute("drop function public.theirs cascade")
+    assert [g.id for g in got if g.replayed] == [first.id] * 2
+    assert len(got) == others + 2
 
 
 def test_a_row_is_its_callers_or_whose_the_api_says(db):

@@ -384,6 +384,24 @@ def test_a_trigger_that_fires_after_the_keys_are_taken_is_told_with_its_name(dsn
     assert all_faults(dsn) == []
 
 
+@pytest.mark.parametrize("table", ["idempotency_keys", "idempotency_keys_before"])
+def test_a_trigger_that_may_keep_keys_from_being_taken_is_told_with_its_name(dsn, db, table):
+    db.execute(
+        "create function public.theirs() returns trigger language plpgsql as"
+        " $$ begin return null; end $$"
+    )
+    for name, moment in [("theirs", "before insert"), ("audited", "after insert")]:
+        db.execute(
+            f"create trigger {name} {moment} on notify.{table}"
+            " for each row execute function public.theirs()"
+        )
+    [line] = all_faults(dsn)
+    assert f"trigger theirs of notify.{table} may keep idempotency keys" in line
+    assert missing(dsn) == []
+    db.execute(line.partition(": ")[2])
+    assert all_faults(dsn) == []
+
+
 def test_a_producers_name_that_no_role_has_any_more_is_named_before_somebody_gets_it(db):
     def named():
         query = "select fault, remedy from notify.faults(%s, %s, true)"

@@ -172,6 +172,33 @@ def test_a_row_that_somebody_drops_is_an_error_and_not_null(db, shop, name, key)
     )  # RETURNING of a rule is PostgreSQL's to refuse
 
 
+THEIRS = (
+    "create function public.theirs() returns trigger language plpgsql as"
+    " $$ begin {} return new; end $$; create trigger aa before insert on notify.notifications"
+    " for each row execute function public.theirs()"
+)
+DROPS_BAD = THEIRS.format("if new.recipient = 'bad' then return null; end if;")
+CHANGES = THEIRS.format("new.reference := 'theirs';")
+
+
+def test_a_row_that_somebody_drops_gets_no_id_of_the_request_that_took_its_key(db, shop):
+    db.execute(DROPS_BAD)
+    first = send(shop, "idempotency_key => 'k'")
+    with pytest.raises(psycopg.Error) as caught:
+        shop.execute(
+            "select notify.send('log', 'bad', '{\"another\": 1}', idempotency_key => 'k')"
+        )
+    assert caught.value.sqlstate == "ND007"
+    assert send(shop, "idempotency_key => 'k'") == first
+
+
+def test_a_repetition_of_what_somebody_changes_gives_the_first_id(db, shop):
+    db.execute(CHANGES)
+    first = send(shop, "idempotency_key => 'k'")
+    assert send(shop, "idempotency_key => 'k'") == first
+    assert row(db, first).reference == "theirs"
+
+
 def test_a_key_that_is_repeated_gives_the_first_id(db, shop):
     first = send(shop, "idempotency_key => 'order-1'")
     assert send(shop, "idempotency_key => 'order-1'") == first

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from tests.corpus import REFUSED
 from tests.ledger import row
 from tests.producers import producer
-from tests.sql.test_send import CALL, DROPS, SAID
+from tests.sql.test_send import CALL, CHANGES, DROPS, DROPS_BAD, SAID
 
 TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 COUNT = "select count(*) as n from notify.notifications"
@@ -174,6 +174,21 @@ def test_two_calls_with_the_same_keys_in_opposite_orders_do_not_deadlock(db, dsn
 def test_a_row_that_somebody_drops_is_an_error_and_not_null(db, shop, name, key):
     db.execute(DROPS[name])
     assert refused(shop, item(**key)).sqlstate in ("ND007", "0A000")
+
+
+def test_a_row_that_somebody_drops_gets_no_id_of_the_request_that_took_its_key(db, shop):
+    db.execute(DROPS_BAD)
+    first = send_many(shop, item(idempotency_key="k"))
+    bad = item(recipient="bad", idempotency_key="k")
+    assert refused(shop, item(), bad).sqlstate == "ND007"
+    assert send_many(shop, item(idempotency_key="k")) == first
+
+
+def test_a_repetition_of_what_somebody_changes_gives_the_first_id(db, shop):
+    db.execute(CHANGES)
+    first = send_many(shop, item(idempotency_key="k"), item(idempotency_key="l"))
+    again = send_many(shop, item(), item(idempotency_key="k"), item(idempotency_key="l"))
+    assert again[1:] == first
 
 
 def test_a_row_that_somebody_gives_another_id_is_an_error(db, shop):

@@ -1,5 +1,7 @@
 """Sweep default: what is old and came too late for its day goes row by row."""
 
+import pytest
+
 from tests.ledger import attempts_of, claim, put, row, settle
 from tests.sql.long import old_id
 
@@ -35,3 +37,65 @@ def test_what_cannot_be_deleted_is_told(db):
     put(db, "sent", id=id)
     db.execute("insert into public.o values (%s)", [id])
     assert sweep(db) == [("failed", "notifications_default")]
+
+
+def deletes(act, table="notifications", column="id"):
+    """Write a trigger that does `act` when the row of that id is deleted."""
+    return f"""
+    create function public.fault() returns trigger language plpgsql as $$
+    begin if old.{column} = '%s' then {act} end if; return old; end $$;
+    create trigger fault before delete on notify.{table}
+    for each row execute function public.fault();
+    """
+
+
+def left(db, table="notifications", column="id"):
+    return [r.id for r in db.execute(f"select {column} as id from notify.{table}")]
+
+
+@pytest.mark.parametrize("act", ["raise exception 'no';", "assert false, 'no';", "return null;"])
+@pytest.mark.parametrize("limit", [1, 100])
+def test_one_that_cannot_be_deleted_keeps_no_other(db, act, limit):
+    ids = sorted(old_id(db, 40 + n) for n in range(10))
+    for id in ids:
+        put(db, "queued", id=id)
+        settle(db, claim(db, [id]))
+    db.execute(deletes(act) % ids[0])
+    for _ in ids:
+        assert sweep(db, limit=limit) == [("failed", "notifications_default")]
+    assert left(db) == [ids[0]]
+    assert left(db, "attempts", "notification_id") == [ids[0]]
+
+
+@pytest.mark.parametrize("act", ["raise exception 'no';", "assert false, 'no';"])
+def test_an_attempt_that_cannot_be_deleted_keeps_no_other(db, act):
+    ids = sorted(old_id(db, 40 + n) for n in range(10))
+    for id in ids:
+        put(db, "queued", id=id)
+        settle(db, claim(db, [id]))
+    db.execute(deletes(act, "attempts", "notification_id") % ids[4])
+    assert sweep(db) == [("failed", "attempts_default")]
+    assert left(db) == []
+    assert left(db, "attempts", "notification_id") == [ids[4]]
+
+
+def test_attempts_of_what_stays_keep_no_others(db):
+    stays, gone = sorted(old_id(db, days) for days in (50, 40))
+    for id in (stays, gone):
+        put(db, "queued", id=id)
+    settle(db, claim(db, [stays]), "temporary")
+    settle(db, claim(db, [gone]))
+    assert sweep(db, limit=1) == []
+    assert left(db, "attempts", "notification_id") == [stays]
+
+
+def test_a_row_that_somebody_holds_is_not_waited_for(db, other_db):
+    held, gone = (old_id(db, days) for days in (40, 41))
+    for id in (held, gone):
+        put(db, "sent", id=id)
+    with other_db.transaction():
+        other_db.execute("select from notify.notifications where id = %s for update", [held])
+        assert sweep(db) == []
+        assert left(db) == [held]
+    assert sweep(db) == []
+    assert left(db) == []

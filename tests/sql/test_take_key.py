@@ -171,6 +171,21 @@ def test_a_row_that_somebodys_trigger_drops_leaves_no_key(db, name):
     assert keys(db) == []
 
 
+@pytest.mark.parametrize("event", ["insert", "update"])
+def test_a_trigger_that_keeps_the_key_is_an_error_and_no_endless_loop(db, event):
+    send(db)
+    age(db, "25:00:00")
+    db.execute(
+        "create function public.theirs() returns trigger language plpgsql as"
+        f" 'begin return null; end'; create trigger a before {event} on notify.idempotency_keys"
+        " for each row execute function public.theirs(); set statement_timeout = '10 s'"
+    )
+    with pytest.raises(psycopg.Error) as caught:
+        send(db)
+    assert caught.value.sqlstate == "ND007"
+    assert count(db) == 1
+
+
 @pytest.mark.parametrize("name", ["a", "zz"])
 def test_somebodys_trigger_may_change_the_row(db, name):
     db.execute(FOREIGN.format("new.reference := 'theirs'; return new;", name))

@@ -638,6 +638,16 @@ class TestErrors:
         db.execute("update orders set total = 2 where id = 2")
         assert ops(db) == ["update"]
 
+    def test_an_assertion_is_skipped_as_other_errors_are(self, db, orders):
+        db.execute(
+            "create function asserts() returns boolean language plpgsql as"
+            " 'begin assert false, ''never''; end'"
+        )
+        watch(db, condition="public.asserts()", on_error="skip")
+        db.execute("update orders set total = 1")
+        [fault] = db.execute("select error from notify.watch_faults").fetchall()
+        assert fault.error == "watch 1 of public.orders: never"
+
     @pytest.mark.parametrize("state", ["40001", "40P01", "57014", "53100"])
     def test_what_is_no_fault_of_the_watch_is_not_swallowed(self, db, orders, state):
         db.execute(

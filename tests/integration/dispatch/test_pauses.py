@@ -90,6 +90,38 @@ def test_strays_come_back_though_nothing_is_paused(db, drive):
     assert {c.id for c in claim(db, ids)} == set(ids)
 
 
+@pytest.mark.parametrize("step", ["set_due_aside", "bring_back"])
+def test_strays_come_back_though_another_step_fails(db, drive, monkeypatch, step):
+    pause(db, "channel", "log")
+    ids = enqueue(db, 3)
+    claim(db, ids)
+    db.execute("delete from notify.pauses")
+    pause(db, "channel", "email")
+
+    async def fails(*_):
+        raise TookTooLong("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(LeaderStore, step, fails)
+    with pytest.raises(TookTooLong):
+        keep(drive())
+    assert {c.id for c in claim(db, ids)} == set(ids)
+
+
+def test_a_turn_without_strays_follows_one_in_which_they_fail(db, drive, monkeypatch):
+    pause(db, "channel", "log")
+    enqueue(db, 3)
+
+    async def fails(*_):
+        raise TookTooLong("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(LeaderStore, "bring_strays_back", fails)
+    driven = drive()
+    with pytest.raises(TookTooLong):
+        keep(driven)
+    assert keep(driven) == PAUSED_S
+    assert paused(db)[0].waiting == 3
+
+
 def test_what_takes_too_long_is_asked_again_with_fewer_rows(db, drive, monkeypatch):
     id = pause(db, "channel", "log")
     claim(db, enqueue(db, 3))
