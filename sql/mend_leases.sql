@@ -22,6 +22,7 @@ declare
   v_lo uuid;
   v_hi uuid;
   v_cut integer := 0;
+  v_kept timestamptz;
 begin
   v_ids := array(
     select n.id from notify.notifications n
@@ -34,12 +35,15 @@ begin
   v_hi := v_ids[cardinality(v_ids)];
   set constraints all immediate;
   begin
-    update notify.notifications n set
-      lease_until = v_until,
-      first_claimed_at = case when n.first_claimed_at is not null
-        then least(n.first_claimed_at, clock_timestamp()) end
-    where n.id = any (v_ids) and n.id between v_lo and v_hi;
-    get diagnostics v_cut = row_count;
+    with cut as (
+      update notify.notifications n set
+        lease_until = v_until,
+        first_claimed_at = case when n.first_claimed_at is not null
+          then least(n.first_claimed_at, clock_timestamp()) end
+      where n.id = any (v_ids) and n.id between v_lo and v_hi
+      returning n.lease_until
+    )
+    select count(*) into v_cut from cut c where c.lease_until = v_until;    -- a trigger may keep the old one
     return v_cut;
   exception when others or assert_failure then
     if not notify.blames_row(sqlstate) then
@@ -48,8 +52,8 @@ begin
   end;
   foreach v_lo in array v_ids loop
     begin
-      update notify.notifications n set lease_until = v_until where n.id = v_lo;
-      v_cut := v_cut + found::integer;      -- a trigger may leave it out
+      update notify.notifications n set lease_until = v_until where n.id = v_lo returning n.lease_until into v_kept;
+      v_cut := v_cut + coalesce(v_kept = v_until, false)::integer;
     exception when others or assert_failure then
       null;     -- its lease stays as it is
     end;
