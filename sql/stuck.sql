@@ -23,6 +23,10 @@ declare
   v_next constant integer := 500;
   v_leases constant integer := 1000;
   v_lanes constant smallint[] := '{0,1,2,3}';
+  v_refused integer := p_limit;             -- how many more of the kind: there may be many ranges
+  v_overdue integer := p_limit;
+  v_held integer := p_limit;
+  v_count integer;
   v_lo uuid;
   v_hi uuid;
 begin
@@ -49,7 +53,9 @@ begin
         limit v_next)
     ) r
     where r.last_error_code = 'refused'
-    limit p_limit;
+    limit v_refused;
+    get diagnostics v_count = row_count;
+    v_refused := v_refused - v_count;
     return query
     select 'overdue', d.id, d.channel::text, d.priority, d.due_at, null::text
     from unnest(v_lanes) as lane
@@ -60,7 +66,9 @@ begin
       order by n.due_at, n.id
       limit 1
     ) d
-    limit p_limit;
+    limit v_overdue;
+    get diagnostics v_count = row_count;
+    v_overdue := v_overdue - v_count;
     for kind, id, channel, priority, since, error in
       select case when a.attempt is not null then 'unsettled' else 'lease' end, l.id, l.channel::text, l.priority,
         coalesce(a.started_at, l.lease_until), case when a.attempt is not null then l.last_error end
@@ -73,9 +81,10 @@ begin
         and (v_lo is null or a.notification_id between v_lo and v_hi)
       where a.attempt is not null or l.lease_until < v_now - p_overdue
       order by l.lease_until
-      limit p_limit
+      limit v_held
     loop
       return next;
+      v_held := v_held - 1;
     end loop;
   end loop;
 end

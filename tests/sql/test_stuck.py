@@ -1,8 +1,11 @@
 """stuck(): the rows that nothing moves by itself."""
 
+from collections import Counter
+
 import pytest
 
 from tests.ledger import ago, change, claim, enqueue, note_refused, put
+from tests.sql.long import old_id, tend
 
 
 @pytest.fixture
@@ -90,6 +93,20 @@ def test_there_are_so_many_of_a_kind_at_most(db):
         refused(db)
         put(db, "sending", lease_until=ago(db, "2 minutes"))
     assert [kind for kind, _ in kinds(db, limit=2)] == ["refused"] * 2 + ["lease"] * 2
+
+
+def test_there_are_no_more_of_a_kind_where_the_ledger_is_long(long_db):
+    for days in (10, 20, 30):
+        old = old_id(long_db, days)
+        put(long_db, "queued", id=old, due_at=ago(long_db, "2 minutes"))
+        change(long_db, old, last_error_code="refused", last_error="by a trigger")
+        id = old_id(long_db, days)
+        put(long_db, "sending", id=id, lease_until=ago(long_db, "2 minutes"))
+    tend(long_db)
+    assert long_db.execute("select count(*) as n from notify.spans()").fetchone().n > 3
+    assert Counter(row.kind for row in stuck(long_db, limit=2)) == {
+        "refused": 2, "overdue": 2, "lease": 2,
+    }  # fmt: skip
 
 
 def test_one_whose_attempt_ended_and_cannot_be_written_down_is_named(db):
