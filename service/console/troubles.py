@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from service.api.read import own_words
 from service.console import places
 from service.console.places import ALIVE, CAN_BE_PROBED, Verb
 from service.doctor.finding import Finding
-from service.ledger.now_store import KEPT_BACK_MAX, Failing, KeptBack, Standing, Stuck
+from service.ledger.now_store import FAILING_MAX, KEPT_BACK_MAX, Failing, KeptBack, Standing, Stuck
 from service.model import LockHolder, Pause, Sentence
 
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
 DEAD_SHOWN = 3
+FAILING_SHOWN = 3
 REFUSED_PATH = "/console/search?status=queued&last_error_code=refused"
 SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
@@ -45,7 +46,7 @@ def troubles(
         *worker_troubles(standing),
         *stuck_troubles(standing.stuck, why_overdue),
         *dead_troubles(standing.kept_back, pauses),
-        *failing_troubles(standing.failing, standing.kept_back),
+        *failing_troubles(standing.failing, standing.kept_back, pauses),
         *(
             Trouble(title=f"{f.what[:1].upper()}{f.what[1:]}: {f.found}", text=sentence(f.advice))
             for f in findings
@@ -206,19 +207,36 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
 
 
 def failing_troubles(
-    failing: Sequence[Failing], kept_back: Sequence[KeptBack]
+    failing: Sequence[Failing], kept_back: Sequence[KeptBack], pauses: Sequence[Pause]
 ) -> Iterator[Trouble]:
-    """Name the destinations that took nothing lately, though too little for a breaker."""
-    known = {(d.channel, d.destination) for d in kept_back if d.state == "breaker"}
-    for d in failing:
-        if (d.channel, d.destination) not in known:
-            yield Trouble(
-                title=f"{d.destination} took nothing of what was sent to it",
-                text=f"All of the last quarter of an hour failed: {d.sends:,}."
-                f" {sentence(d.meaning)} What may succeed later is tried again.",
-                since=d.since,
-                links=(("See the destination", places.path_of(d.channel, d.destination)),),
-            )
+    """Name the destinations that took nothing lately, though too little for a breaker.
+
+    Nothing is sent to one that is paused: its failures are of before.
+    """
+    dead = {(d.channel, d.destination) for d in kept_back if d.state == "breaker"}
+    found = [
+        d
+        for d in failing
+        if (d.channel, d.destination) not in dead and not is_paused(d.channel, d.destination, pauses)
+    ]
+    for d in found[:FAILING_SHOWN]:
+        yield Trouble(
+            title=f"{d.destination} took nothing of what was sent to it",
+            text=f"All of the last quarter of an hour failed: {d.sends:,}, counted up to"
+            f" {moment(d.counted_to)}. {sentence(d.meaning)} What may succeed later is tried"
+            " again.",
+            since=d.since,
+            links=(("See the destination", places.path_of(d.channel, d.destination)),),
+        )
+    more = len(found) - FAILING_SHOWN
+    if more > 0:
+        at_least = "At least " if len(failing) == FAILING_MAX else ""
+        yield Trouble(
+            title=f"{at_least}{more} more {'destination' if more == 1 else 'destinations'} took"
+            " nothing of what was sent",
+            text="All of the last quarter of an hour failed there, too.",
+            links=(("See the destinations", "/console/destinations"),),
+        )
 
 
 def cancel(row: Stuck) -> Verb:
@@ -234,15 +252,24 @@ def cancel(row: Stuck) -> Verb:
 
 def probe(d: KeptBack, pauses: Sequence[Pause]) -> Verb | None:
     """Make the button that has a destination tried; None: that could not end what keeps it back."""
-    is_paused = any(places.holds(pause, d.channel, d.destination) for pause in pauses)
-    if d.state not in CAN_BE_PROBED or is_paused:
+    if d.state not in CAN_BE_PROBED or is_paused(d.channel, d.destination, pauses):
         return None
     return places.probe(d.channel, d.destination)
+
+
+def is_paused(channel: str, destination: str, pauses: Sequence[Pause]) -> bool:
+    """Return whether a pause holds all that goes to a destination."""
+    return any(places.holds(pause, channel, destination) for pause in pauses)
 
 
 def path_of(row: Stuck) -> str:
     """Return the path of the screen of a notification."""
     return f"/console/notifications/{row.id}"
+
+
+def moment(at: datetime) -> str:
+    """Write a time as the ledger's sentences have it: the page shows it in the viewer's zone."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def sentence(text: str) -> str:

@@ -40,11 +40,14 @@ select id, recipient from notify.notifications where id = any(%(ids)s)
 FAILING = """
 select f.channel, f.destination, f.sends, f.since,
   case when f.last_code is null then 'The answers had no code'
-    else (select m.meaning from notify.failure_means(f.last_code) m) end as meaning
+    else (select m.meaning from notify.failure_means(f.last_code) m) end as meaning,
+  (select notify.readable(max(m.minute)) + interval '1 minute' from notify.destination_minutes m
+    where m.minute <= clock_timestamp()) as counted_to
 from notify.failing(%s) f
 """
 KEPT_BACK_MAX = 50
-FAILING_MAX = 3
+# The busiest come first, and all that are kept back may be among them: these are left out later.
+FAILING_MAX = KEPT_BACK_MAX + 4
 STUCK_MAX = 5
 OVERDUE = timedelta(minutes=1)
 FAILURES_MAX = 5
@@ -84,6 +87,7 @@ class Failing:
     sends: int
     since: datetime
     meaning: str  # of the last failure
+    counted_to: datetime  # the end of the newest minute that workers counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tests.integration.api.link import Link
 from tests.integration.api.serving import serving
 from tests.integration.console.browsing import Browser
 from tests.keys import make
+from tests.rollups import add_minutes, counts, now_s
 from tests.waiting import wait_for
 
 LEAD = "select pg_advisory_lock(1852798057, 2)"
@@ -140,6 +141,22 @@ def test_a_dead_destination_is_named_with_its_cause_and_button(db, browser, lead
     assert f'data-body=\'{{"channel": "webhook", "destination": "{HOST}"}}\'' in page.text
     where = "/console/destinations?channel=webhook&amp;name=https%3A%2F%2Fhooks.dead.example"
     assert page.text.count(f'href="{where}"') == 2
+
+
+def test_busy_dead_destinations_hide_none_that_took_nothing(db, browser, lead):
+    beat(db)
+    figures(db)
+    names = [f"https://{n}.dead.example" for n in range(4)]
+    note(db, *map(state, names))
+    few = counts(HOST, 1, failures=1, last_code="500", failed_s=now_s(db))
+    busy = [
+        counts(name, 1, 1, failures=2, last_code="connect_failed", failed_s=now_s(db))
+        for name in names
+    ]
+    add_minutes(db, few, *busy)
+    page = browser.get("/console")
+    assert titles(page)[-1] == f"{HOST} took nothing of what was sent to it"
+    assert re.search(r"failed: 1, counted up to <time [^>]*>[^<]*:00 UTC</time>", page.text)
 
 
 def test_the_buttons_send_what_the_api_takes(dsn, db):

@@ -7,9 +7,16 @@ from uuid import UUID
 import pytest
 
 from service.console.places import pause, resume
-from service.console.troubles import DEAD_SHOWN, are_old, probe, troubles
+from service.console.troubles import DEAD_SHOWN, FAILING_SHOWN, are_old, probe, troubles
 from service.doctor.finding import Finding
-from service.ledger.now_store import KEPT_BACK_MAX, Failing, KeptBack, Standing, Stuck
+from service.ledger.now_store import (
+    FAILING_MAX,
+    KEPT_BACK_MAX,
+    Failing,
+    KeptBack,
+    Standing,
+    Stuck,
+)
 from service.model import LockHolder, Pause, Sentence
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -124,14 +131,49 @@ def test_rows_that_are_refused_for_one_reason_are_one_trouble():
     assert single.text.startswith("not on mondays: ")
 
 
+def took_nothing(number=0, sends=3):
+    name = f"https://{number}.example"
+    return Failing("webhook", name, sends, LONG_AGO, "the receiver failed (500)", FRESH)
+
+
 def test_a_destination_that_took_nothing_is_named_unless_its_breaker_is():
-    failing = Failing("webhook", "https://0.example", 3, LONG_AGO, "the receiver failed (500)")
-    [trouble] = wrong(failing=[failing])
+    [trouble] = wrong(failing=[took_nothing()])
     assert trouble.title == "https://0.example took nothing of what was sent to it"
-    assert "failed: 3. The receiver failed (500)." in trouble.text
+    assert "failed: 3, counted up to 2026-01-02 11:59:57 UTC. The receiver failed (500)." in (
+        trouble.text
+    )
     assert trouble.links[0][1].startswith("/console/destinations?channel=webhook&name=https")
-    [broken] = wrong(failing=[failing], kept_back=[dead()])
+    [broken] = wrong(failing=[took_nothing()], kept_back=[dead()])
     assert "does not answer" in broken.title
+
+
+def test_those_with_a_breaker_hide_none_that_took_nothing():
+    failing = [took_nothing(n) for n in range(9)]
+    found = wrong(failing=failing, kept_back=[dead(n) for n in range(5)])[DEAD_SHOWN + 1 :]
+    assert [t.title for t in found] == [
+        *(f"https://{n}.example took nothing of what was sent to it" for n in (5, 6, 7)),
+        "1 more destination took nothing of what was sent",
+    ]
+    assert found[-1].links == (("See the destinations", "/console/destinations"),)
+    assert len(wrong(failing=failing[:FAILING_SHOWN])) == FAILING_SHOWN
+
+
+def test_many_that_took_nothing_are_one_trouble_more():
+    found = wrong(failing=[took_nothing(n) for n in range(FAILING_MAX)])
+    assert len(found) == FAILING_SHOWN + 1
+    assert found[-1].title == "At least 51 more destinations took nothing of what was sent"
+
+
+@pytest.mark.parametrize(
+    "pause",
+    [{}, {"kind": "destination", "channel": "webhook", "name": "https://0.example"}],
+)
+def test_what_is_paused_did_not_take_nothing(pause):
+    paused = replace(PAUSED, **pause)
+    look = standing(failing=[took_nothing()])
+    assert troubles(look, FRESH, 5.0, (), pauses=[paused]) == []
+    resumed = replace(paused, resumed_at=FRESH)
+    assert len(troubles(look, FRESH, 5.0, (), pauses=[resumed])) == 1
 
 
 def test_what_a_trigger_says_names_no_recipient():
