@@ -226,6 +226,15 @@ def test_what_the_doctor_sees_is_there(db, browser, lead):
     assert "The reaper does not run: look at the dispatcher&#39;s log." in page.text
 
 
+def test_a_fault_of_the_schema_that_stops_nothing_is_there_with_its_cure(db, browser, lead):
+    beat(db)
+    figures(db)
+    db.execute("alter table notify.notifications disable trigger wake")
+    page = browser.get("/console")
+    assert titles(page) == ["Schema: trigger wake of notify.notifications is disabled"]
+    assert "<p>Run notify migrate.</p>" in page.text
+
+
 def test_what_failed_last_is_linked_with_its_meaning(db, browser, lead):
     beat(db)
     figures(db)
