@@ -15,6 +15,8 @@ FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its inter
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
 DEAD_SHOWN = 3
 FAILING_SHOWN = 3
+FORGOTTEN = timedelta(days=1)  # a pause that is older, and for which something waits
+FORGOTTEN_SHOWN = 3
 REFUSED_PATH = "/console/search?status=queued&last_error_code=refused"
 SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
@@ -47,6 +49,7 @@ def troubles(
         *stuck_troubles(standing.stuck, why_overdue),
         *dead_troubles(standing.kept_back, pauses),
         *failing_troubles(standing.failing, standing.kept_back, pauses),
+        *pause_troubles(pauses, standing.now_at),
         *(
             Trouble(title=f"{f.what[:1].upper()}{f.what[1:]}: {f.found}", text=sentence(f.advice))
             for f in findings
@@ -217,7 +220,8 @@ def failing_troubles(
     found = [
         d
         for d in failing
-        if (d.channel, d.destination) not in dead and not is_paused(d.channel, d.destination, pauses)
+        if (d.channel, d.destination) not in dead
+        and not is_paused(d.channel, d.destination, pauses)
     ]
     for d in found[:FAILING_SHOWN]:
         yield Trouble(
@@ -237,6 +241,46 @@ def failing_troubles(
             text="All of the last quarter of an hour failed there, too.",
             links=(("See the destinations", "/console/destinations"),),
         )
+
+
+def pause_troubles(pauses: Sequence[Pause], now_at: datetime) -> Iterator[Trouble]:
+    """Name the pauses that somebody may have forgotten, the oldest first."""
+    old = sorted(
+        (
+            p
+            for p in pauses
+            if p.resumed_at is None and p.waiting != 0 and now_at - p.paused_at > FORGOTTEN
+        ),
+        key=lambda p: p.paused_at,
+    )
+    for p in old[:FORGOTTEN_SHOWN]:
+        button = places.resume(p)
+        yield Trouble(
+            title=f"{p.kind.capitalize()} {p.name} has been paused for more than a day",
+            text=f"{waiting(p)} for it, and {'goes' if p.waiting == 1 else 'go'} out only when it is"
+            " resumed. If that is meant to be, cancel what nobody needs any more.",
+            since=p.paused_at,
+            command=f"notify resume {p.id}",
+            links=(("See the pauses", "#kept-back"),),
+            verbs=(button,) if button else (),
+        )
+    more = len(old) - FORGOTTEN_SHOWN
+    if more > 0:
+        yield Trouble(
+            title=f"{more} more {'pause is' if more == 1 else 'pauses are'} older than a day",
+            text="For each of them something waits. Resume what may go on.",
+            links=(("See the pauses", "#kept-back"),),
+        )
+
+
+def waiting(pause: Pause) -> str:
+    """Say how many wait for a pause; more than enough of them are not counted."""
+    if pause.waiting is None:
+        return "Some wait"
+    if pause.waiting == 1:
+        return "1 waits"
+    or_more = " or more" if pause.waiting >= places.WAITING_MAX else ""
+    return f"{pause.waiting:,}{or_more} wait"
 
 
 def cancel(row: Stuck) -> Verb:

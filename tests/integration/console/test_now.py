@@ -176,6 +176,19 @@ def test_the_buttons_send_what_the_api_takes(dsn, db):
         assert browser.verb(resume, b"").status == 200
 
 
+def test_a_forgotten_pause_has_its_button_above(db, browser, lead):
+    beat(db)
+    figures(db)
+    id = ledger.pause(db, "channel", "log", actor="<b>ops")
+    ledger.claim(db, ledger.enqueue(db, 3))
+    db.execute("update notify.pauses set paused_at = paused_at - interval '3 days'")
+    page = browser.get("/console")
+    assert titles(page) == ["Channel log has been paused for more than a day"]
+    assert "3 wait for it" in page.text
+    assert verbs(page).count((f"/pauses/{id}/resume", {})) == 2
+    assert "<b>ops" not in page.text
+
+
 def test_a_row_that_a_trigger_refuses_is_named_with_its_words(db, browser, lead):
     beat(db)
     figures(db)

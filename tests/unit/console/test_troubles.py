@@ -247,6 +247,47 @@ def test_a_pause_is_resumed_once():
     assert resume(replace(PAUSED, resumed_at=FRESH)) is None
 
 
+def paused_troubles(*pauses):
+    return troubles(standing(), FRESH, 5.0, (), pauses=pauses)
+
+
+FORGOTTEN = replace(PAUSED, paused_at=NOW - timedelta(days=3), waiting=4)
+
+
+def test_a_pause_that_was_forgotten_is_named_with_its_end():
+    [trouble] = paused_troubles(FORGOTTEN)
+    assert trouble.title == "Channel webhook has been paused for more than a day"
+    assert trouble.text.startswith("4 wait for it, and go out only when it is resumed.")
+    assert (trouble.since, trouble.command) == (FORGOTTEN.paused_at, "notify resume 7")
+    assert trouble.verbs == (resume(FORGOTTEN),)
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [{"paused_at": NOW - timedelta(hours=24)}, {"waiting": 0}, {"resumed_at": FRESH}],
+)
+def test_a_pause_that_is_new_or_over_or_holds_nothing_is_no_trouble(fine):
+    assert paused_troubles(replace(FORGOTTEN, **fine)) == []
+
+
+@pytest.mark.parametrize(
+    ("waiting", "words"),
+    [
+        (1, "1 waits for it, and goes"),
+        (1000, "1,000 or more wait for it"),
+        (None, "Some wait for it"),
+    ],
+)
+def test_how_many_wait_for_a_forgotten_pause_is_said(waiting, words):
+    [trouble] = paused_troubles(replace(FORGOTTEN, waiting=waiting))
+    assert trouble.text.startswith(words)
+
+
+def test_many_forgotten_pauses_are_one_trouble_more():
+    found = paused_troubles(*(replace(FORGOTTEN, id=n) for n in range(5)))
+    assert [t.title for t in found[3:]] == ["2 more pauses are older than a day"]
+
+
 def test_what_is_paused_is_not_probed():
     assert probe(dead(), [PAUSED]) is None
     assert probe(dead(), [replace(PAUSED, resumed_at=FRESH)]) is not None
