@@ -14,7 +14,7 @@ from service.access.caller import Caller
 from service.access.scopes import sees_all
 from service.api.parts import Parts
 from service.console.chart import chart
-from service.console.places import name_of, path_of, pause, resume
+from service.console.places import WAITING_MAX, name_of, path_of, pause, resume
 from service.console.screen import Screen
 from service.console.shared import Shared
 from service.console.troubles import are_old, probe, troubles
@@ -32,7 +32,6 @@ GLANCE_S = 20.0  # what the doctor's looks found counts so long,
 GLANCE_WAIT_S = 0.5  # and a page waits so long for it
 REFRESH_S = 5
 FLOW_MINUTES = 15
-WAITING_MAX = 1000  # of what waits for a pause no more are counted: this is read each 3 s
 PAUSES_MAX = 20  # that are shown, the newest
 BOOKED_S = 20  # so far what ended may be behind: it is folded each 10 s
 # What stands between a destination and what is for it, in words.

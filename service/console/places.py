@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from service.model import Pause
 
 ALIVE = timedelta(seconds=30)  # a worker that was not heard of for longer is gone
+WAITING_MAX = 1000  # of what waits for a pause no more are counted: this is read each 3 s
 CAN_BE_PROBED = ("breaker", "pace", "url")
 WAITS = "What is for it waits in the queue, and loses no attempt, until somebody resumes it."
 BEYOND_ASCII = (

@@ -18,6 +18,7 @@ from tests.integration.api.link import Link
 from tests.integration.api.serving import serving
 from tests.integration.console.browsing import Browser
 from tests.keys import make
+from tests.rollups import add_minutes, counts, now_s
 from tests.waiting import wait_for
 
 LEAD = "select pg_advisory_lock(1852798057, 2)"
@@ -135,11 +136,28 @@ def test_a_dead_destination_is_named_with_its_cause_and_button(db, browser, lead
     note(db, state(HOST))
     page = browser.get("/console")
     assert titles(page) == [f"{HOST} does not answer"]
-    assert "Nothing answered at its address" in page.text
+    assert "Nothing answered at its address. See whether the receiver runs and its" in page.text
     assert 'data-url="/destinations/probe"' in page.text
     assert f'data-body=\'{{"channel": "webhook", "destination": "{HOST}"}}\'' in page.text
     where = "/console/destinations?channel=webhook&amp;name=https%3A%2F%2Fhooks.dead.example"
     assert page.text.count(f'href="{where}"') == 2
+
+
+def test_busy_dead_destinations_hide_none_that_took_nothing(db, browser, lead):
+    beat(db)
+    figures(db)
+    names = [f"https://{n}.dead.example" for n in range(4)]
+    note(db, *map(state, names))
+    few = counts(HOST, 1, failures=1, last_code="500", failed_s=now_s(db))
+    busy = [
+        counts(name, 1, 1, failures=2, last_code="connect_failed", failed_s=now_s(db))
+        for name in names
+    ]
+    add_minutes(db, few, *busy)
+    page = browser.get("/console")
+    assert titles(page)[-1] == f"{HOST} took nothing of what was sent to it"
+    assert re.search(r"failed: 1, counted up to <time [^>]*>[^<]*:00 UTC</time>", page.text)
+    assert "says that it failed (500). The fault is its own: ask who runs it." in page.text
 
 
 def test_the_buttons_send_what_the_api_takes(dsn, db):
@@ -157,6 +175,19 @@ def test_the_buttons_send_what_the_api_takes(dsn, db):
         resume = f"/pauses/{paused.json['id']}/resume"
         assert verbs(page).count((resume, {})) == 1
         assert browser.verb(resume, b"").status == 200
+
+
+def test_a_forgotten_pause_has_its_button_above(db, browser, lead):
+    beat(db)
+    figures(db)
+    id = ledger.pause(db, "channel", "log", actor="<b>ops")
+    ledger.claim(db, ledger.enqueue(db, 3))
+    db.execute("update notify.pauses set paused_at = paused_at - interval '3 days'")
+    page = browser.get("/console")
+    assert titles(page) == ["Channel log has been paused for more than a day"]
+    assert "3 wait for it" in page.text
+    assert verbs(page).count((f"/pauses/{id}/resume", {})) == 2
+    assert "<b>ops" not in page.text
 
 
 def test_a_row_that_a_trigger_refuses_is_named_with_its_words(db, browser, lead):
@@ -209,12 +240,41 @@ def test_what_the_doctor_sees_is_there(db, browser, lead):
     assert "The reaper does not run: look at the dispatcher&#39;s log." in page.text
 
 
+def test_a_fault_of_the_schema_that_stops_nothing_is_there_with_its_cure(db, browser, lead):
+    beat(db)
+    figures(db)
+    db.execute("alter table notify.notifications disable trigger wake")
+    page = browser.get("/console")
+    assert titles(page) == ["Schema: trigger wake of notify.notifications is disabled"]
+    assert "<p>Run notify migrate.</p>" in page.text
+
+
+def test_one_look_of_the_doctor_is_written_so(db, browser, lead):
+    beat(db)
+    figures(db)
+    db.execute("drop table _yoyo_migration")
+    page = browser.get("/console")
+    assert len(titles(page)) == 1
+    assert "1 look of <code>notify doctor</code> is repeated here each 20 s." in page.text
+
+
+def test_all_faults_that_stop_the_road_are_there(db, browser, lead):
+    beat(db)
+    figures(db)
+    db.execute("drop trigger accept on notify.notifications")
+    page = browser.get("/console")
+    [title] = titles(page)
+    assert title.startswith("Database: trigger accept of notify.notifications")
+    assert "Run notify migrate. That helps here as well: trigger accept of" in page.text
+
+
 def test_what_failed_last_is_linked_with_its_meaning(db, browser, lead):
     beat(db)
     figures(db)
     ids = [ledger.put(db, "failed", last_error_code="404") for _ in range(6)]
     page = browser.get("/console")
     assert page.text.count("the receiver knows no such path (404)") == 5
+    assert page.text.count("See whether the URL is right.") == 5
     assert f'href="/console/notifications/{ids[-1]}"' in page.text
 
 
