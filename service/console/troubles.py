@@ -14,6 +14,7 @@ from service.model import LockHolder, Pause, Sentence
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before
 DEAD_SHOWN = 3
+NETWORK = frozenset({"dns", "connect_failed", "timeout"})  # what one's own network brings about
 FAILING_SHOWN = 3
 FORGOTTEN = timedelta(days=1)  # a pause that is older, and for which something waits
 FORGOTTEN_SHOWN = 3
@@ -187,7 +188,7 @@ def error_of(row: Stuck) -> str:
 
 def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Iterator[Trouble]:
     """Name the destinations that do not answer."""
-    dead = [d for d in kept_back if d.state == "breaker"]
+    dead = one_of_each_code_first([d for d in kept_back if d.state == "breaker"])
     for d in dead[:DEAD_SHOWN]:
         button = probe(d, pauses)
         yield Trouble(
@@ -199,14 +200,23 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
             links=(("See the destination", places.path_of(d.channel, d.destination)),),
             verbs=(button,) if button else (),
         )
-    if len(dead) > DEAD_SHOWN:
+    if more := dead[DEAD_SHOWN:]:
         at_least = "At least " if len(kept_back) == KEPT_BACK_MAX else ""
         yield Trouble(
-            title=f"{at_least}{len(dead) - DEAD_SHOWN} more destinations do not answer",
+            title=f"{at_least}{len(more)} more"
+            f" {'destination does' if len(more) == 1 else 'destinations do'} not answer",
             text="If that is all of them, look at this machine's own network, name servers and"
-            " proxy first.",
+            " proxy first."
+            if all(d.code in NETWORK for d in dead)
+            else "They have causes of their own: see each of them.",
             links=(("See all of them below", "#kept-back"),),
         )
+
+
+def one_of_each_code_first(dead: Sequence[KeptBack]) -> list[KeptBack]:
+    """Move up the first of each code: many with one cause hide no other cause."""
+    firsts = {d.code: d for d in reversed(dead)}
+    return sorted(dead, key=lambda d: firsts[d.code] is not d)
 
 
 def failing_troubles(
@@ -257,8 +267,8 @@ def pause_troubles(pauses: Sequence[Pause], now_at: datetime) -> Iterator[Troubl
         button = places.resume(p)
         yield Trouble(
             title=f"{p.kind.capitalize()} {p.name} has been paused for more than a day",
-            text=f"{waiting(p)} for it, and {'goes' if p.waiting == 1 else 'go'} out only when it is"
-            " resumed. If that is meant to be, cancel what nobody needs any more.",
+            text=f"{waiting(p)} for it, and {'goes' if p.waiting == 1 else 'go'} out only when it"
+            " is resumed. If that is meant to be, cancel what nobody needs any more.",
             since=p.paused_at,
             command=f"notify resume {p.id}",
             links=(("See the pauses", "#kept-back"),),

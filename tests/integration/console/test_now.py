@@ -248,6 +248,15 @@ def test_a_fault_of_the_schema_that_stops_nothing_is_there_with_its_cure(db, bro
     assert "<p>Run notify migrate.</p>" in page.text
 
 
+def test_one_look_of_the_doctor_is_written_so(db, browser, lead):
+    beat(db)
+    figures(db)
+    db.execute("drop table _yoyo_migration")
+    page = browser.get("/console")
+    assert len(titles(page)) == 1
+    assert "1 look of <code>notify doctor</code> is repeated here each 20 s." in page.text
+
+
 def test_what_failed_last_is_linked_with_its_meaning(db, browser, lead):
     beat(db)
     figures(db)

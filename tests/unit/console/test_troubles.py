@@ -33,9 +33,9 @@ def standing(leader=OURS, beat_at=FRESH, kept_back=(), failing=(), stuck=()):
     )  # fmt: skip
 
 
-def dead(number=0):
+def dead(number=0, code="503"):
     name = f"https://{number}.example"
-    return KeptBack("webhook", name, "breaker", LONG_AGO, None, "503", None)
+    return KeptBack("webhook", name, "breaker", LONG_AGO, None, code, None)
 
 
 def row(kind, error=None):
@@ -211,6 +211,33 @@ def test_many_dead_destinations_are_one_trouble_more():
     assert found[-1].title == "7 more destinations do not answer"
     found = wrong(kept_back=[dead(n) for n in range(KEPT_BACK_MAX)])
     assert found[-1].title == "At least 47 more destinations do not answer"
+
+
+def test_one_more_dead_destination_is_written_so():
+    found = wrong(kept_back=[dead(n) for n in range(DEAD_SHOWN + 1)])
+    assert found[-1].title == "1 more destination does not answer"
+
+
+def test_one_of_each_cause_is_shown_before_a_second_of_one():
+    codes = ["dns", "dns", "connect_failed", "dns", "tls"]
+    found = wrong(kept_back=[dead(n, code) for n, code in enumerate(codes)])
+    assert [t.title for t in found[:DEAD_SHOWN]] == [
+        f"https://{n}.example does not answer" for n in (0, 2, 4)
+    ]
+    assert found[-1].title == "2 more destinations do not answer"
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_ours"),
+    [
+        (["dns", "timeout", "dns", "connect_failed"], True),
+        (["dns", "tls", "dns", "dns"], False),
+        (["503", "503", "503", "503"], False),
+    ],
+)
+def test_ones_own_network_is_suspected_only_if_all_look_like_it(codes, is_ours):
+    *_, more = wrong(kept_back=[dead(n, code) for n, code in enumerate(codes)])
+    assert ("own network" in more.text) is is_ours
 
 
 def test_a_slow_destination_is_no_trouble():
