@@ -18,6 +18,7 @@ NETWORK = frozenset({"dns", "connect_failed", "timeout"})  # what one's own netw
 FAILING_SHOWN = 3
 FORGOTTEN = timedelta(days=1)  # a pause that is older, and for which something waits
 FORGOTTEN_SHOWN = 3
+LISTED_MAX = 5
 REFUSED_PATH = "/console/search?status=queued&last_error_code=refused"
 SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
@@ -51,11 +52,7 @@ def troubles(
         *dead_troubles(standing.kept_back, pauses),
         *failing_troubles(standing.failing, standing.kept_back, pauses),
         *pause_troubles(pauses, standing.now_at),
-        *(
-            Trouble(title=f"{f.what[:1].upper()}{f.what[1:]}: {f.found}", text=sentence(f.advice))
-            for f in findings
-            if f.advice
-        ),
+        *finding_troubles(findings),
     ]
 
 
@@ -291,6 +288,25 @@ def waiting(pause: Pause) -> str:
         return "1 waits"
     or_more = " or more" if pause.waiting >= places.WAITING_MAX else ""
     return f"{pause.waiting:,}{or_more} wait"
+
+
+def finding_troubles(findings: Sequence[Finding]) -> Iterator[Trouble]:
+    """Repeat what the doctor advises: what one cure helps is one trouble."""
+    by_cure: dict[tuple[str, str], list[str]] = {}
+    for f in findings:
+        if f.advice:
+            by_cure.setdefault((f.what, f.advice), []).append(f.found)
+    for (what, advice), (first, *others) in by_cure.items():
+        also = f" That helps here as well: {listed(others)}." if others else ""
+        yield Trouble(
+            title=f"{what[:1].upper()}{what[1:]}: {first}", text=f"{sentence(advice)}{also}"
+        )
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Write the first of some texts, and how many more there are."""
+    more = len(texts) - LISTED_MAX
+    return "; ".join(texts[:LISTED_MAX]) + (f"; and {more} more" if more > 0 else "")
 
 
 def cancel(row: Stuck) -> Verb:

@@ -257,6 +257,16 @@ def test_one_look_of_the_doctor_is_written_so(db, browser, lead):
     assert "1 look of <code>notify doctor</code> is repeated here each 20 s." in page.text
 
 
+def test_all_faults_that_stop_the_road_are_there(db, browser, lead):
+    beat(db)
+    figures(db)
+    db.execute("drop trigger accept on notify.notifications")
+    page = browser.get("/console")
+    [title] = titles(page)
+    assert title.startswith("Database: trigger accept of notify.notifications")
+    assert "Run notify migrate. That helps here as well: trigger accept of" in page.text
+
+
 def test_what_failed_last_is_linked_with_its_meaning(db, browser, lead):
     beat(db)
     figures(db)

@@ -330,3 +330,19 @@ def test_what_the_doctor_advises_comes_last():
         "No dispatcher leads", "https://0.example does not answer", "Leases: 3 passed",
     ]  # fmt: skip
     assert found[-1].text == "The reaper does not run."
+
+
+def test_what_one_cure_helps_is_one_trouble():
+    def missing(number, advice="run notify migrate"):
+        return Finding("schema", f"index {number} is missing", advice)
+
+    found = wrong(findings=[missing(1), missing(2), missing(3, "drop it"), missing(4)])
+    assert [(t.title, t.text) for t in found] == [
+        (
+            "Schema: index 1 is missing",
+            "Run notify migrate. That helps here as well: index 2 is missing; index 4 is missing.",
+        ),
+        ("Schema: index 3 is missing", "Drop it."),
+    ]
+    [many] = wrong(findings=[missing(n) for n in range(9)])
+    assert many.text.endswith("; index 5 is missing; and 3 more.")
