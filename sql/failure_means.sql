@@ -4,8 +4,9 @@
 --
 -- Args     p_code text: an HTTP status, an SMTP reply, or a word of ours
 -- Returns  one row; advice null: nothing but another attempt
--- Note     Never what the receiver wrote: it repeats what it got, and who may read this may not read that
--- Caller   explain_queued(), explain_parked(), explain_ended()
+-- Note     Never what the receiver wrote: it repeats what it got, and who may read this may not read that. A number is
+--          an HTTP status or an SMTP reply: one that is common as both has words that fit both, or none
+-- Caller   explain_queued(), explain_parked(), explain_ended(), NowStore.look, NowStore.failures, DestinationStore.meanings
 create or replace function notify.failure_means(p_code text) returns table (meaning text, advice text)
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on as $$
@@ -38,13 +39,38 @@ set standard_conforming_strings = on as $$
     ('aborted', 'the worker was stopped during the send, and it may have arrived', null),
     ('lease_expired', 'its worker died, hung or was cut off', 'See the worker''s log: if others ended so as well, this one may be the cause.'),
     ('refused', 'a trigger or a constraint that is not ours kept it from moving', 'Ask the owner of that trigger or constraint.'),
+    ('301', 'the receiver redirects, which is not followed (301)', 'Send to the new URL.'),
+    ('302', 'the receiver redirects, which is not followed (302)', 'Send to the new URL.'),
+    ('303', 'the receiver redirects, which is not followed (303)', 'Send to the new URL.'),
+    ('307', 'the receiver redirects, which is not followed (307)', 'Send to the new URL.'),
+    ('308', 'the receiver redirects, which is not followed (308)', 'Send to the new URL.'),
     ('401', 'the receiver asks who we are (401)', 'Let the receiver check our signature, or the URL.'),
     ('403', 'the receiver does not let us in (403)', null),
     ('404', 'the receiver knows no such path (404)', 'See whether the URL is right.'),
     ('408', 'the receiver waited too long for it (408)', null),
     ('410', 'the receiver says that it is gone for good (410)', 'Do not send to it any more.'),
     ('413', 'the receiver finds it too large (413)', null),
-    ('429', 'the receiver says that it gets too much (429)', null)
+    ('429', 'the receiver says that it gets too much (429)', null),
+    ('500', 'the receiver says that it failed (500)', 'The fault is its own: ask who runs it.'),
+    ('502', 'the receiver says that what is behind it failed (502)', 'The fault is its own: ask who runs it.'),
+    ('503', 'the receiver says that it cannot take it now (503)', 'If it goes on, ask who runs it.'),
+    ('504', 'the receiver says that what is behind it is too slow (504)', 'The fault is its own: ask who runs it.'),
+    ('421', 'the mail server says: not now (421)', 'If it goes on, see what it wrote.'),
+    ('450', 'the mail server says: not now (450)', 'If it goes on, see what it wrote.'),
+    ('451', 'the mail server says: not now (451)', 'If it goes on, see what it wrote.'),
+    ('452', 'the mail server says: not now (452)', 'If it goes on, see what it wrote.'),
+    ('454', 'the mail server says: not now (454)', 'If it goes on, see what it wrote.'),
+    ('455', 'the mail server says: not now (455)', 'If it goes on, see what it wrote.'),
+    ('534', 'the mail server refuses our login (534)', 'See SMTP_URL.'),
+    ('535', 'the mail server refuses our login (535)', 'See SMTP_URL.'),
+    ('538', 'the mail server refuses our login (538)', 'See SMTP_URL.'),
+    ('550', 'the mail server knows no such mailbox, or refuses this mail (550)', 'See whether the address is right, and what it wrote.'),
+    ('551', 'the mail server refuses this mailbox (551)', 'See whether the address is right, and what it wrote.'),
+    ('552', 'the mail server has no room for this mail (552)', 'See how large it is, and what it wrote.'),
+    ('553', 'the mail server refuses this address (553)', 'See whether the address is right, and what it wrote.'),
+    ('554', 'the mail server refuses this mail (554)', 'See what it wrote.'),
+    ('555', 'the mail server refuses this address (555)', 'See whether the address is right, and what it wrote.'),
+    ('556', 'the domain of its recipient takes no mail (556)', 'See whether the address is right.')
   ) as k(code, meaning, advice) on k.code = p_code
 $$;
 

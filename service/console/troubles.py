@@ -190,7 +190,7 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
         button = probe(d, pauses)
         yield Trouble(
             title=f"{d.destination or 'The mail server'} does not answer",
-            text=sentence(d.meaning or "It failed again and again")
+            text=advised(d.meaning or "It failed again and again", d.advice)
             + " What is for it waits in the queue, and at first loses no attempts; one at a time"
             " asks whether it is back, and within 10 s of its return the others follow.",
             since=d.since,
@@ -234,8 +234,8 @@ def failing_troubles(
         yield Trouble(
             title=f"{d.destination} took nothing of what was sent to it",
             text=f"All of the last quarter of an hour failed: {d.sends:,}, counted up to"
-            f" {moment(d.counted_to)}. {sentence(d.meaning)} What may succeed later is tried"
-            " again.",
+            f" {moment(d.counted_to)}. {advised(d.meaning, d.advice)} What may succeed later is"
+            " tried again.",
             since=d.since,
             links=(("See the destination", places.path_of(d.channel, d.destination)),),
         )
@@ -340,6 +340,11 @@ def path_of(row: Stuck) -> str:
 def moment(at: datetime) -> str:
     """Write a time as the ledger's sentences have it: the page shows it in the viewer's zone."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def advised(meaning: str, advice: str | None) -> str:
+    """Say what a code means, and what helps."""
+    return f"{sentence(meaning)} {advice}" if advice else sentence(meaning)
 
 
 def sentence(text: str) -> str:

@@ -12,18 +12,20 @@ from service.model import LockHolder
 
 # What living workers keep back, a row for each destination and reason; the dead ones first.
 KEPT_BACK = """
-select d.channel, left(d.destination, 300) as destination, d.state,
-  min(d.since) as since, max(d.until) as until, left(max(d.code), 100) as code,
-  (select m.meaning from notify.failure_means(max(d.code)) m
-    where max(d.code) is not null) as meaning
-from notify.destination_state d
-join notify.workers w on w.worker = d.worker
-  and w.beat_at between clock_timestamp() - interval '30 seconds'
-    and clock_timestamp() + interval '30 seconds'
-where d.state <> 'share'
-group by d.channel, d.destination, d.state
-order by d.state <> 'breaker', min(d.since), d.channel, d.destination
-limit %s
+select k.channel, k.destination, k.state, k.since, k.until, k.code, m.meaning, m.advice
+from (
+  select d.channel, left(d.destination, 300) as destination, d.state,
+    min(d.since) as since, max(d.until) as until, left(max(d.code), 100) as code
+  from notify.destination_state d
+  join notify.workers w on w.worker = d.worker
+    and w.beat_at between clock_timestamp() - interval '30 seconds'
+      and clock_timestamp() + interval '30 seconds'
+  where d.state <> 'share'
+  group by d.channel, d.destination, d.state
+  order by d.state <> 'breaker', min(d.since), d.channel, d.destination
+  limit %s
+) k left join lateral notify.failure_means(k.code) m on k.code is not null
+order by k.state <> 'breaker', k.since, k.channel, k.destination
 """
 # A beat from the time to come was written before a clock went back.
 BEAT = """
@@ -39,11 +41,12 @@ select id, recipient from notify.notifications where id = any(%(ids)s)
 """
 FAILING = """
 select f.channel, f.destination, f.sends, f.since,
-  case when f.last_code is null then 'The answers had no code'
-    else (select m.meaning from notify.failure_means(f.last_code) m) end as meaning,
-  (select notify.readable(max(m.minute)) + interval '1 minute' from notify.destination_minutes m
+  coalesce(m.meaning, 'The answers had no code') as meaning, m.advice, (
+    select notify.readable(max(m.minute)) + interval '1 minute' from notify.destination_minutes m
     where m.minute <= clock_timestamp()) as counted_to
-from notify.failing(%s) f
+from notify.failing(%s) with ordinality f
+left join lateral notify.failure_means(f.last_code) m on f.last_code is not null
+order by f.ordinality
 """
 KEPT_BACK_MAX = 50
 # The busiest come first, and all that are kept back may be among them: these are left out later.
@@ -76,6 +79,7 @@ class KeptBack:
     until: datetime | None
     code: str | None
     meaning: str | None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Failing:
     sends: int
     since: datetime
     meaning: str  # of the last failure
+    advice: str | None
     counted_to: datetime  # the end of the newest minute that workers counted
 
 

@@ -51,7 +51,8 @@ def test_one_that_failed_and_is_tried_again_says_when_and_why(road):
     settle(road, claim(road, [id]), "temporary", code="503", excerpt="body of the receiver")
     got = first(road, id)
     assert (got.code, got.until) == ("waiting_for_retry", row(road, id).due_at)
-    assert "Attempt 1 of 4 failed at " in got.sentence and "the code is 503." in got.sentence
+    assert "Attempt 1 of 4 failed at " in got.sentence
+    assert "the receiver says that it cannot take it now (503)." in got.sentence
     assert "body" not in got.sentence
 
 

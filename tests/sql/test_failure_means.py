@@ -25,7 +25,25 @@ def test_each_word_of_the_workers_has_a_meaning(shared_db, code):
     assert "the code is" not in means(shared_db, code).meaning
 
 
-@pytest.mark.parametrize("code", [*CODES, "429", "404"])
+@pytest.mark.parametrize(
+    ("code", "meaning", "advice"),
+    [
+        *((str(n), "which is not followed", "new URL") for n in (301, 302, 303, 307, 308)),
+        *((str(n), "the receiver says that", "ask who runs it") for n in (500, 502, 503, 504)),
+        *((str(n), "the mail server says: not now", "wrote") for n in (421, 450, 451, 452, 454)),
+        *((str(n), "refuses", "wrote") for n in (550, 551, 553, 554)),
+        *((str(n), "refuses our login", "SMTP_URL") for n in (534, 535, 538)),
+        ("552", "no room", "how large"),
+    ],
+)  # fmt: skip
+def test_a_common_status_or_reply_is_explained_with_its_number(shared_db, code, meaning, advice):
+    got = means(shared_db, code)
+    assert meaning in got.meaning
+    assert got.meaning.endswith(f"({code})")
+    assert advice in got.advice
+
+
+@pytest.mark.parametrize("code", [*CODES, "301", "404", "429", "503", "550", "556"])
 def test_a_meaning_goes_on_in_a_sentence_and_advice_is_one(shared_db, code):
     got = means(shared_db, code)
     assert not got.meaning.endswith(".")

@@ -136,7 +136,7 @@ def test_a_dead_destination_is_named_with_its_cause_and_button(db, browser, lead
     note(db, state(HOST))
     page = browser.get("/console")
     assert titles(page) == [f"{HOST} does not answer"]
-    assert "Nothing answered at its address" in page.text
+    assert "Nothing answered at its address. See whether the receiver runs and its" in page.text
     assert 'data-url="/destinations/probe"' in page.text
     assert f'data-body=\'{{"channel": "webhook", "destination": "{HOST}"}}\'' in page.text
     where = "/console/destinations?channel=webhook&amp;name=https%3A%2F%2Fhooks.dead.example"
@@ -157,6 +157,7 @@ def test_busy_dead_destinations_hide_none_that_took_nothing(db, browser, lead):
     page = browser.get("/console")
     assert titles(page)[-1] == f"{HOST} took nothing of what was sent to it"
     assert re.search(r"failed: 1, counted up to <time [^>]*>[^<]*:00 UTC</time>", page.text)
+    assert "says that it failed (500). The fault is its own: ask who runs it." in page.text
 
 
 def test_the_buttons_send_what_the_api_takes(dsn, db):
@@ -273,6 +274,7 @@ def test_what_failed_last_is_linked_with_its_meaning(db, browser, lead):
     ids = [ledger.put(db, "failed", last_error_code="404") for _ in range(6)]
     page = browser.get("/console")
     assert page.text.count("the receiver knows no such path (404)") == 5
+    assert page.text.count("See whether the URL is right.") == 5
     assert f'href="/console/notifications/{ids[-1]}"' in page.text
 
 

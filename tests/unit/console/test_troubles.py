@@ -133,14 +133,15 @@ def test_rows_that_are_refused_for_one_reason_are_one_trouble():
 
 def took_nothing(number=0, sends=3):
     name = f"https://{number}.example"
-    return Failing("webhook", name, sends, LONG_AGO, "the receiver failed (500)", FRESH)
+    return Failing("webhook", name, sends, LONG_AGO, "the receiver failed (500)", "Ask it.", FRESH)
 
 
 def test_a_destination_that_took_nothing_is_named_unless_its_breaker_is():
     [trouble] = wrong(failing=[took_nothing()])
     assert trouble.title == "https://0.example took nothing of what was sent to it"
-    assert "failed: 3, counted up to 2026-01-02 11:59:57 UTC. The receiver failed (500)." in (
-        trouble.text
+    assert (
+        "failed: 3, counted up to 2026-01-02 11:59:57 UTC. The receiver failed (500). Ask it. What"
+        in (trouble.text)
     )
     assert trouble.links[0][1].startswith("/console/destinations?channel=webhook&name=https")
     [broken] = wrong(failing=[took_nothing()], kept_back=[dead()])
@@ -211,6 +212,12 @@ def test_many_dead_destinations_are_one_trouble_more():
     assert found[-1].title == "7 more destinations do not answer"
     found = wrong(kept_back=[dead(n) for n in range(KEPT_BACK_MAX)])
     assert found[-1].title == "At least 47 more destinations do not answer"
+
+
+def test_what_helps_a_dead_destination_is_said():
+    redirects = replace(dead(), meaning="it redirects (301)", advice="Send to the new URL.")
+    [trouble] = wrong(kept_back=[redirects])
+    assert trouble.text.startswith("It redirects (301). Send to the new URL. What is for it waits")
 
 
 def test_one_more_dead_destination_is_written_so():
