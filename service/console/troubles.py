@@ -1,5 +1,6 @@
 """What is wrong, in words, with the command, the link or the button that helps. Pure."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ FORGOTTEN = timedelta(days=1)  # a pause that is older, and for which something 
 FORGOTTEN_SHOWN = 3
 LISTED_MAX = 5
 REFUSED_PATH = "/console/search?status=queued&last_error_code=refused"
+RAISED_IN = re.compile(r" \((?:PL/pgSQL|SQL) function .*\)\Z")
+CAUSES_FEW = 2  # with more of them, the search is offered beside each
 SAID_ELSEWHERE = frozenset({"no_worker", "no_dispatcher", "enqueued"})
 
 
@@ -122,9 +125,9 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
     refused: dict[str, list[Stuck]] = {}
     for row in stuck:
         if row.kind == "refused":
-            refused.setdefault(error_of(row), []).append(row)
-    for error, rows in refused.items():
-        yield refused_trouble(error, rows)
+            refused.setdefault(cause_of(row), []).append(row)
+    for rows in refused.values():
+        yield refused_trouble(rows, are_many=len(refused) > CAUSES_FEW)
     overdue = [row for row in stuck if row.kind == "overdue"]
     if overdue:
         first = min(overdue, key=lambda row: row.since)
@@ -141,9 +144,8 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
         if row.kind == "unsettled":
             yield Trouble(
                 title="PostgreSQL refuses to write down what became of a notification",
-                text=f"{error_of(row)}: a trigger or a constraint that is not"
-                " ours is in the way. Ask its owner. The attempt has ended, and is not made again:"
-                " what became of it is written down within two minutes once that is allowed.",
+                text=f"{in_the_way(row)} The attempt has ended, and is not made again: what became"
+                " of it is written down within two minutes once that is allowed.",
                 since=row.since,
                 links=(("See the notification", path_of(row)),),
             )
@@ -159,28 +161,49 @@ def stuck_troubles(stuck: Sequence[Stuck], why_overdue: Sequence[Sentence]) -> I
             break
 
 
-def refused_trouble(error: str, rows: Sequence[Stuck]) -> Trouble:
-    """Say that PostgreSQL refuses to move one, or several for the same reason."""
-    why = f"{error}: a trigger or a constraint that is not ours is in the way. Ask its owner."
+def refused_trouble(rows: Sequence[Stuck], *, are_many: bool) -> Trouble:
+    """Say that PostgreSQL refuses to move one, or several for the same cause.
+
+    `are_many`: there are so many causes that not all may be shown.
+    """
+    why = in_the_way(rows[0])
     first = ("See the notification", path_of(rows[0]))
+    all_of_them = ("Search for all of them", REFUSED_PATH)
     if len(rows) == 1:
         return Trouble(
             title="PostgreSQL refuses to move a notification",
             text=f"{why} It is tried again each minute; cancel it if nobody needs it, and if that"
             " is not refused as well.",
-            links=(first,),
+            links=(first, all_of_them) if are_many else (first,),
             verbs=(cancel(rows[0]),),
         )
     return Trouble(
         title=f"PostgreSQL refuses to move at least {len(rows)} notifications",
         text=f"{why} They are tried again each minute.",
-        links=(first, ("Search for all of them", REFUSED_PATH)),
+        links=(first, all_of_them),
     )
 
 
-def error_of(row: Stuck) -> str:
-    """Write PostgreSQL's message, which may quote the recipient, as who may not see it reads it."""
-    return own_words(row.recipient, "refused", row.error) or "It does not say why"
+def cause_of(row: Stuck) -> str:
+    """Return what the messages of one cause share: the function that notify.culprit() adds.
+
+    The words before it may quote the row. Without it, the whole message.
+    """
+    error = row.error or ""
+    raised_in = RAISED_IN.search(error)
+    return raised_in[0] if raised_in else error
+
+
+def in_the_way(row: Stuck) -> str:
+    """Write PostgreSQL's message, and whom to ask.
+
+    It may quote the recipient: it is written as who may not see that reads it.
+    """
+    error = own_words(row.recipient, "refused", row.error)
+    theirs = "a trigger or a constraint that is not ours is in the way. Ask its owner."
+    if error:
+        return f"{error}: {theirs}"
+    return f"It does not say why: {theirs} The worker's log says why: refused_by_database."
 
 
 def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Iterator[Trouble]:

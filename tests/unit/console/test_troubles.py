@@ -7,7 +7,14 @@ from uuid import UUID
 import pytest
 
 from service.console.places import pause, resume
-from service.console.troubles import DEAD_SHOWN, FAILING_SHOWN, are_old, probe, troubles
+from service.console.troubles import (
+    DEAD_SHOWN,
+    FAILING_SHOWN,
+    REFUSED_PATH,
+    are_old,
+    probe,
+    troubles,
+)
 from service.doctor.finding import Finding
 from service.ledger.now_store import (
     FAILING_MAX,
@@ -129,6 +136,33 @@ def test_rows_that_are_refused_for_one_reason_are_one_trouble():
     assert many.verbs == ()
     assert many.links[1][1] == "/console/search?status=queued&last_error_code=refused"
     assert single.text.startswith("not on mondays: ")
+
+
+def test_rows_that_one_function_refuses_are_one_trouble_though_it_names_them():
+    where = "(PL/pgSQL function public.limits() line 3 at RAISE)"
+    [trouble] = wrong(stuck=[row("refused", f"no room for (order {n}) {where}") for n in range(5)])
+    assert trouble.title == "PostgreSQL refuses to move at least 5 notifications"
+    assert trouble.text.startswith(f"no room for (order 0) {where}: a trigger")
+
+
+def test_two_functions_that_refuse_are_two_troubles():
+    lines = [f"no (PL/pgSQL function public.limits() line {n} at RAISE)" for n in (3, 9)]
+    assert len(wrong(stuck=[row("refused", line) for line in lines])) == 2
+
+
+@pytest.mark.parametrize(("causes", "are_many"), [(2, False), (3, True)])
+def test_with_many_causes_each_leads_to_the_search_for_all(causes, are_many):
+    found = wrong(stuck=[row("refused", f"order {n} is late") for n in range(causes)])
+    paths = [[path for _, path in trouble.links] for trouble in found]
+    assert all((REFUSED_PATH in links) is are_many for links in paths)
+
+
+@pytest.mark.parametrize("kind", ["refused", "unsettled"])
+def test_where_the_database_does_not_say_why_the_log_is_named(kind):
+    [trouble] = wrong(stuck=[row(kind)])
+    assert "The worker's log says why: refused_by_database." in trouble.text
+    [trouble] = wrong(stuck=[row(kind, "no")])
+    assert "log" not in trouble.text
 
 
 def took_nothing(number=0, sends=3):
