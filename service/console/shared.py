@@ -28,6 +28,7 @@ class Shared(Generic[T]):
         self._began_at = 0.0
         self._reading: asyncio.Task[T] | None = None
         self._last: T | None = None
+        self._last_at = 0.0
 
     async def get(self) -> T:
         """Return an answer that is at most `keep_s` old. Raises what the read raises."""
@@ -35,10 +36,13 @@ class Shared(Generic[T]):
         return await asyncio.shield(self._current())
 
     async def soon(self, patience_s: float) -> T | None:
-        """Return what is there within `patience_s`: else the answer of before, or None."""
+        """Return what is there within `patience_s`: else the answer of before, or None.
+
+        None as well if that is older than two times `keep_s`: it is not how things are now.
+        """
         reading = self._current()
         await asyncio.wait([reading], timeout=patience_s)
-        return self._last
+        return self._last if self._now() - self._last_at <= 2 * self._keep_s else None
 
     def _current(self) -> asyncio.Task[T]:
         reading = self._reading
@@ -50,6 +54,7 @@ class Shared(Generic[T]):
 
     async def _kept(self) -> T:
         self._last = answer = await self._read()
+        self._last_at = self._now()
         return answer
 
 

@@ -118,3 +118,32 @@ def test_who_is_in_a_hurry_gets_the_last_good_answer_while_reads_fail():
         return await shared.soon(1)
 
     assert played(play) == 1
+
+
+def test_an_answer_of_long_ago_is_not_shown_as_now():
+    async def play(source, shared):
+        first = await shared.soon(1)
+        source.gate.clear()
+        source.now_s += 6
+        young = await shared.soon(0)
+        source.now_s += 0.1
+        old = await shared.soon(0)
+        source.gate.set()
+        return first, young, old, await shared.soon(1)
+
+    assert played(play) == (1, 1, None, 2)
+
+
+def test_a_slow_answer_counts_from_when_it_came():
+    async def play(source, shared):
+        source.gate.clear()
+        nothing = await shared.soon(0)
+        source.now_s += 60
+        source.gate.set()
+        first = await shared.get()
+        source.gate.clear()
+        slow = await shared.soon(0)
+        source.gate.set()
+        return nothing, first, slow, await shared.get()
+
+    assert played(play) == (None, 1, 1, 2)
