@@ -69,6 +69,7 @@ class One:
                 "attempts": attempts[-ATTEMPTS_MAX:],
                 "has_older": len(attempts) > ATTEMPTS_MAX,
                 "before": before,
+                "unsent": unsent(shown) if before is None else 0,
                 "outcomes": OUTCOMES,
                 "patience_mins": self._patience_mins,
                 "verbs": verbs(found, caller),
@@ -76,6 +77,18 @@ class One:
                 "content": None if hides else content(found, self._mail_from),
             },
         )
+
+
+def unsent(n: Notification) -> int:
+    """Count the attempts that workers began and gave back unsent; 0 as well: it is not known.
+
+    Only those that ended have a row. Of many, not all rows are read.
+    """
+    ended = n.attempts or []
+    if len(ended) > ATTEMPTS_MAX:
+        return 0
+    is_under_way = n.status == Status.SENDING and n.attempt not in (a.attempt for a in ended)
+    return max(n.attempt - len(ended) - is_under_way, 0)
 
 
 def attempt_before(request: web.Request) -> int | None:

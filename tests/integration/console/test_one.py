@@ -78,6 +78,23 @@ def test_an_attempt_that_does_not_count_says_so(browser, db):
     assert "It does not count against the attempts" in told
 
 
+def test_attempts_that_were_given_back_unsent_are_told_from_those_that_ended(browser, db):
+    id = tried(db)
+    for _ in range(3):
+        ledger.change(db, id, due_at=ledger.ago(db, "1 s"))
+        assert len(ledger.release(db, ledger.claim(db, [id]))) == 1
+    assert "4 begun, 3 of them given back unsent, which costs none; 3 left" in words(
+        page_of(browser, id)
+    )
+    ledger.change(db, id, due_at=ledger.ago(db, "1 s"))
+    [claimed] = ledger.claim(db, [id])
+    assert "5 begun, 3 of them given back unsent, which" in words(page_of(browser, id))
+    ledger.settle(db, [claimed], "sent")
+    told = words(page_of(browser, id))
+    assert "5 begun, 3 of them given back unsent, which costs none Expires" in told
+    assert "unsent" not in words(page_of(browser, id, "?before=5"))
+
+
 def test_what_is_not_there_is_a_page(browser):
     for id in (uuid4(), "none", "0" * 36):
         page = browser.get(f"/console/notifications/{id}")
