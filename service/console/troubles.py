@@ -235,13 +235,8 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
 
 def one_of_each_code_first(dead: Sequence[KeptBack]) -> list[KeptBack]:
     """Move up the first of each code: many with one cause hide no other cause."""
-    codes: set[str | None] = set()
-    firsts: list[KeptBack] = []
-    others: list[KeptBack] = []
-    for d in dead:
-        (others if d.code in codes else firsts).append(d)
-        codes.add(d.code)
-    return firsts + others
+    firsts = {d.code: d for d in reversed(dead)}
+    return sorted(dead, key=lambda d: firsts[d.code] is not d)
 
 
 def failing_troubles(
