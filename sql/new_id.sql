@@ -9,8 +9,8 @@
 --          a dump of the table whose default calls it.
 --          The clock is read twice, because a function that is inlined cannot keep a value: if a millisecond
 --          ends between the two, an id may be up to a millisecond too early
--- Caller   the default of notifications.id; enqueue(), enqueue_all(), enqueue_keyed(), send_many(),
---          validate(), keep_watch()
+-- Caller   the default of notifications.id; enqueue(), enqueue_all(), enqueue_keyed(), send(),
+--          send_many(), validate(), keep_watch()
 create or replace function notify.new_id() returns uuid
 language sql volatile parallel safe
 return encode(

@@ -185,9 +185,7 @@ def test_a_row_that_somebody_drops_gets_no_id_of_the_request_that_took_its_key(d
     db.execute(DROPS_BAD)
     first = send(shop, "idempotency_key => 'k'")
     with pytest.raises(psycopg.Error) as caught:
-        shop.execute(
-            "select notify.send('log', 'bad', '{\"another\": 1}', idempotency_key => 'k')"
-        )
+        shop.execute("select notify.send('log', 'bad', '{\"another\": 1}', idempotency_key => 'k')")
     assert caught.value.sqlstate == "ND007"
     assert send(shop, "idempotency_key => 'k'") == first
 
