@@ -148,6 +148,7 @@ select id, at, actor, key_id, verb, detail from notify.audit where id = any(%s) 
 ENQUEUE_ALL = "select ord, id, created_at from notify.enqueue_all(%s::jsonb)"
 ENQUEUE_KEYED = "select ord, id, created_at, replayed from notify.enqueue_keyed(%s::jsonb, '10 ms')"
 KEY = b'"idempotency_key"'  # in a row that has one; elsewhere it does no harm
+TAKES_KEY = "insert into notify.idempotency_keys"  # of enqueue_keyed() and take_key()
 # Row security makes this fail, and then no row is to blame.
 MAY_SEE_ROWS = "select from notify.notifications limit 0"
 # A demoted primary, or a time limit; any other SQLSTATE may be about one row.
@@ -185,7 +186,7 @@ class ApiStore(Store):
                 cursor = await conn.execute(ENQUEUE_KEYED if KEY in rows else ENQUEUE_ALL, [text])
                 return {n: Accepted(*accepted) for n, *accepted in await cursor.fetchall()}
             except psycopg.Error as error:
-                if is_in_haste and isinstance(error, psycopg.errors.LockNotAvailable):
+                if is_in_haste and is_about_a_key(error):
                     raise KeyInFlight("a key is in an open transaction") from error
                 if error.sqlstate is None or error.sqlstate in ABOUT_THE_SERVER:
                     raise
@@ -354,6 +355,12 @@ def spelled(recipient: str | None) -> list[str] | None:
 def recorded(use: NewUse) -> dict[str, Any]:
     """Return what the audit keeps, as parameters."""
     return asdict(use) | {"detail": Jsonb(use.detail)}
+
+
+def is_about_a_key(error: psycopg.Error) -> bool:
+    """Return whether a lock that was not to be had in time is that of a key, not of a table."""
+    is_lock = isinstance(error, psycopg.errors.LockNotAvailable)
+    return is_lock and TAKES_KEY in (error.diag.context or "")
 
 
 def not_accepted(

@@ -1,7 +1,9 @@
 """Enqueueing many requests as one statement."""
 
 import json
+from contextlib import contextmanager
 from datetime import timedelta
+from threading import Thread
 
 import psycopg
 import pytest
@@ -9,6 +11,7 @@ from psycopg.rows import namedtuple_row
 
 from tests.ledger import ago, row
 from tests.sql.test_send import CHANGES, DROPS_BAD
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -214,6 +217,37 @@ def test_a_lock_that_is_not_about_a_key_is_waited_for_as_the_session_says(db, ot
             db.execute("set local lock_timeout = '20ms'")
             [got] = enqueue(db, minimal())
         assert got.refusal["code"] == "55P03"
+
+
+@contextmanager
+def a_lock_for(seconds, holder, watcher):
+    """Hold all notifications for a while, by a session of its own."""
+    lock = "lock table notify.notifications in access exclusive mode"
+    thread = Thread(
+        target=holder.execute, args=[f"begin; {lock}; select pg_sleep({seconds}); commit"]
+    )
+    thread.start()
+    held = (
+        "select 1 from pg_locks where relation = 'notify.notifications'::regclass and granted"
+        " and mode = 'AccessExclusiveLock'"
+    )
+    wait_for(lambda: watcher.execute(held).fetchone())
+    yield
+    thread.join()
+
+
+def test_a_table_that_is_locked_for_a_moment_is_no_key_in_flight(db, other_db):
+    with a_lock_for(0.3, other_db, db):
+        got = enqueue(db, *keyed("a", "b"))
+    assert [g.refusal for g in got] == [None] * 2
+
+
+def test_a_table_that_is_locked_for_long_is_no_key_in_flight_either(db, other_db):
+    query = "select refusal from notify.enqueue(%s::jsonb, '100 ms', '1 ms')"
+    with other_db.transaction():
+        other_db.execute("lock table notify.notifications in access exclusive mode")
+        [got] = db.execute(query, [json.dumps(keyed("a"))]).fetchall()
+    assert got.refusal["code"] == "55P03"
 
 
 def test_keys_are_taken_whatever_the_role_has_set(db):

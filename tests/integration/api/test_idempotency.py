@@ -14,8 +14,12 @@ import pytest
 from service.access.caller import Caller
 from service.api.aside import Aside
 from service.api.door import Door
+from service.errors import KeyInFlight
+from service.ledger.api_store import ApiStore
+from service.model import Accepted
 from tests.integration.api.serving import LINE, Api, serving
 from tests.ledger import ago
+from tests.sql.test_enqueue import a_lock_for
 from tests.waiting import wait_for
 
 INSERT = (
@@ -109,6 +113,28 @@ def test_a_key_that_an_open_transaction_holds_is_in_flight(api: Api, db, other_d
         assert int(answer.headers["Retry-After"]) >= 1
     assert post(api, "k").status == 200
     assert count(db) == 1
+
+
+def enqueue_in_haste(dsn: str) -> Any:
+    async def enqueued() -> Any:
+        async with ApiStore(dsn, "notify-api") as store:
+            row = json.dumps([LINE | {"idempotency_key": "k"}]).encode()
+            return await store.enqueue(row, is_in_haste=True)
+
+    return asyncio.run(enqueued())
+
+
+def test_a_table_that_is_locked_for_a_moment_is_no_key_in_flight(dsn, db, other_db) -> None:
+    with a_lock_for(0.3, other_db, db):
+        [accepted] = enqueue_in_haste(dsn).values()
+    assert isinstance(accepted, Accepted)
+    assert count(db) == 1
+
+
+def test_a_key_in_flight_is_told_in_haste(dsn, other_db) -> None:
+    with other_db.transaction(), pytest.raises(KeyInFlight):
+        other_db.execute(INSERT, ["k"])
+        enqueue_in_haste(dsn)
 
 
 def test_what_an_open_transaction_gave_up_can_be_had(api: Api, db, other_db) -> None:
