@@ -2,7 +2,7 @@
 # Nobody needs make: `make -n VERB` prints what to type instead.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test one slow all lint fix stamp docs bench stress chaos
+.PHONY: help run test one slow all cover lint fix stamp docs bench stress chaos
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' Makefile
@@ -21,6 +21,12 @@ slow: .venv/bin/pytest ## run what `make test` leaves out as slow
 
 all: ## run all that must hold before a merge: 35 minutes on two cores
 	.ci/run
+
+cover: .venv/bin/coverage ## say what the tests do not reach, and fail below the floor: fifteen minutes
+	rm -f .coverage .coverage.*
+	.venv/bin/coverage run -m pytest tests/unit tests/sql tests/integration tests/client
+	.venv/bin/coverage combine -q
+	.venv/bin/coverage report
 
 lint: .venv/bin/lint-imports ## check style, types, imports and what is generated; change nothing
 	.venv/bin/ruff check .

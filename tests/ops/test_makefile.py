@@ -41,7 +41,7 @@ def is_there(command: list[str]) -> bool:
     if program.endswith("python") and find_spec(rest[1]) is None:
         return False
     if not program.startswith(".venv/bin/"):
-        return program in ("python3", "awk") or (ROOT / program).is_file()
+        return program in ("python3", "awk", "rm") or (ROOT / program).is_file()
     name = program.removeprefix(".venv/bin/")
     needed = [requirement for extra in EXTRAS.values() for requirement in extra]
     return name in ALWAYS or any(
