@@ -19,15 +19,15 @@ PAUSE_S = 0.02
 MAKE = "select action, partition from notify.make_day(%s, 25000)"
 DROP = "select notify.drop_day(%s)"
 COPY = """
-with some as materialized (
+with newest as materialized (
   select n from notify.notifications n
   where n.id < %s and n.status = 'sent' order by n.id desc limit %s
 ), copied as (
-  insert into {day} select c.* from some
+  insert into {day} select c.* from newest
   cross join lateral jsonb_populate_record(n, jsonb_build_object('id', left(
     notify.id_floor(%s::timestamp at time zone 'utc')::text, 13) || substr((n).id::text, 14))) c
 )
-select min((n).id) from some
+select (array_agg((n).id order by (n).id))[1] from newest
 """
 
 
