@@ -10,6 +10,7 @@ from service.embedded.child import Child
 from service.embedded.cluster import CATCH_UP, make_cluster, run_alone
 from service.embedded.kept import postgres_url
 from service.embedded.orphan import clear_orphans
+from service.embedded.ports import is_free
 from service.embedded.programs import postgres_programs
 from service.embedded.state import State
 from service.errors import StartError
@@ -96,6 +97,10 @@ class EmbeddedPostgres:
     def dead(self) -> str | None:
         """Say in one line why it ended; None while it runs or was never started."""
         return self._child.dead() if self._child else None
+
+    def has_lost_port(self) -> bool:
+        """Say whether it ended, and somebody else listens on its port."""
+        return self.dead() is not None and not is_free(self._port)
 
     def stop(self) -> None:
         """Stop it: clients are cut off, what is committed is kept."""

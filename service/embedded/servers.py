@@ -11,6 +11,8 @@ from service.embedded.state import State
 from service.embedded.valkey import EmbeddedValkey
 from service.errors import StartError
 
+OTHER_PORTS = 3  # to try, one after the other: between our look and its bind, any may be taken
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerUrls:
@@ -97,7 +99,7 @@ class EmbeddedServers:
         for server in reversed(self._running):  # Valkey boots while the cluster is made
             server.launch()
         for server in self._running:
-            server.wait_ready()
+            wait_ready(server)
         return ServerUrls(
             database_url=postgres.url if postgres else None,
             redis_url=valkey.url if valkey else None,
@@ -113,3 +115,18 @@ class EmbeddedServers:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def wait_ready(server: EmbeddedPostgres | EmbeddedValkey) -> None:
+    """Wait until it serves; start it on another port if somebody took its own before it did.
+
+    Raises StartError.
+    """
+    for _ in range(OTHER_PORTS):
+        try:
+            return server.wait_ready()
+        except StartError:
+            if not server.has_lost_port():
+                raise
+        server.launch()
+    return server.wait_ready()

@@ -70,6 +70,10 @@ class EmbeddedValkey:
         """Say in one line why it ended; None while it runs or was never started."""
         return self._child.dead() if self._child else None
 
+    def has_lost_port(self) -> bool:
+        """Say whether it ended, and somebody else listens on its port."""
+        return self.dead() is not None and not is_free(self._port)
+
     def stop(self) -> None:
         """Stop it."""
         if self._child is not None:

@@ -12,6 +12,8 @@ import psycopg
 import pytest
 import redis
 
+from service.embedded import state
+from service.embedded.ports import is_free
 from service.embedded.servers import EmbeddedServers
 from service.errors import StartError
 from service.ledger.migrate import migrate
@@ -48,6 +50,33 @@ def test_both_servers_answer_at_their_urls(made: Path) -> None:
             assert config["maxmemory-policy"] == "noeviction"
             assert config["save"] == ""
             assert config["bind"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("kind", ["postgres", "valkey"])
+def test_a_port_that_was_taken_since_we_looked_is_given_up(made: Path, monkeypatch, kind) -> None:
+    wanted = {name: name == kind for name in ("postgres", "valkey")}
+    with EmbeddedServers(made, fast=True, **wanted) as urls:
+        port = port_of(urls.database_url or urls.redis_url or "")
+    looks = iter([True])
+    monkeypatch.setattr(state, "is_free", lambda port: next(looks, None) or is_free(port))
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        EmbeddedServers(made, fast=True, **wanted) as urls,
+    ):
+        assert port_of(urls.database_url or urls.redis_url or "") != port
+    assert next(looks, None) is None
+
+
+def test_a_server_that_ends_for_another_cause_is_not_started_again(made: Path) -> None:
+    programs = made.parent / "programs of another"
+    programs.mkdir(mode=0o755)
+    tired = programs / "postgres"
+    tired.write_text("#!/bin/sh\necho FATAL: tired\nexit 1\n")
+    tired.chmod(0o755)
+    servers = EmbeddedServers(made, fast=True, valkey=False, postgres_programs=programs)
+    with pytest.raises(StartError, match="tired"):
+        servers.start()
+    assert (made / "postgres.log").read_text().count("tired") == 1
 
 
 def test_nobody_gets_in_without_the_password(made: Path) -> None:
