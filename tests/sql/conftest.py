@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 from psycopg.sql import SQL, Identifier
 
@@ -33,17 +34,55 @@ def shared_url(servers: Any, database_server: Any, migrated: Any) -> Iterator[st
         admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 
 
+# What DISCARD ALL does, but for plans: to make them anew takes longer than most tests.
+AS_NEW = """
+set session authorization default;
+reset all;
+close all;
+unlisten *;
+select pg_advisory_unlock_all();
+discard sequences;
+discard temp;
+delete from notify.notifications;
+delete from notify.attempts;
+delete from notify.slo_deltas;
+delete from notify.slo_daily;
+delete from notify.idempotency_keys;
+delete from notify.pauses;
+"""
+
+
+@pytest.fixture(scope="session")
+def shared_session(shared_url: str) -> Iterator[list[psycopg.Connection[Any]]]:
+    """Keep the session of the test before: a new one would read the catalogue anew."""
+    kept: list[psycopg.Connection[Any]] = []
+    yield kept
+    for connection in kept:
+        connection.close()
+
+
 @pytest.fixture
-def shared_db(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Connect to it, emptied of rows."""
-    with psycopg.connect(shared_url, autocommit=True, row_factory=namedtuple_row) as connection:
-        connection.execute("delete from notify.notifications")
-        connection.execute("delete from notify.attempts")
-        connection.execute("delete from notify.slo_deltas")
-        connection.execute("delete from notify.slo_daily")
-        connection.execute("delete from notify.idempotency_keys")
-        connection.execute("delete from notify.pauses")
-        yield connection
+def shared_db(
+    shared_url: str, shared_session: list[psycopg.Connection[Any]]
+) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to it, emptied of rows, in a session that is as a new one."""
+    if shared_session and is_sound(shared_session[0]):
+        [connection] = shared_session
+    else:
+        connection = psycopg.connect(shared_url, autocommit=True, prepare_threshold=None)
+        shared_session[:] = [connection]
+    connection.row_factory = namedtuple_row
+    connection.execute(AS_NEW)
+    yield connection
+
+
+def is_sound(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a test left a session that another may have: idle, and as it was made."""
+    heard = connection._notice_handlers or connection._notify_handlers
+    idle = connection.info.transaction_status == TransactionStatus.IDLE
+    if not idle or not connection.autocommit or heard:
+        connection.close()
+    return not connection.closed
 
 
 @pytest.fixture
