@@ -6,15 +6,10 @@ from uuid import UUID
 
 import pytest
 
+from service.console.destination_troubles import DEAD_SHOWN, FAILING_SHOWN, probe
 from service.console.places import pause, resume
-from service.console.troubles import (
-    DEAD_SHOWN,
-    FAILING_SHOWN,
-    REFUSED_PATH,
-    are_old,
-    probe,
-    troubles,
-)
+from service.console.stuck_troubles import REFUSED_PATH
+from service.console.troubles import are_old, troubles
 from service.doctor.finding import Finding
 from service.ledger.now_store import (
     FAILING_MAX,
