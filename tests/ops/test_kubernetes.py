@@ -236,7 +236,7 @@ def test_every_pod_is_denied_what_no_policy_allows():
 def test_each_role_gets_out_where_it_has_to_and_nowhere_else():
     assert {role: doors_of(role, "Egress") for role in ROLES} == {
         "migrate": {"notify-ledger"},
-        "api": {"notify-ledger"},
+        "api": {"notify-ledger", "notify-ready-set"},
         "dispatcher": {"notify-ledger", "notify-ready-set"},
         "worker": {"notify-ledger", "notify-ready-set", "notify-webhooks", "notify-mail"},
     }
