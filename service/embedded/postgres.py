@@ -10,7 +10,6 @@ from service.embedded.child import Child
 from service.embedded.cluster import CATCH_UP, make_cluster, run_alone
 from service.embedded.kept import postgres_url
 from service.embedded.orphan import clear_orphans
-from service.embedded.ports import is_free
 from service.embedded.programs import postgres_programs
 from service.embedded.state import State
 from service.errors import StartError
@@ -46,12 +45,12 @@ class EmbeddedPostgres:
         self._fast = fast
         self._programs = programs
         self._child: Child | None = None
-        self._port = 0
+        self.port = 0
 
     @property
     def url(self) -> str:
         """A DATABASE_URL."""
-        return postgres_url(self._state.password, self._port)
+        return postgres_url(self._state.password, self.port)
 
     def launch(self) -> None:
         """Make the cluster if there is none, start it, and do not wait. Raises StartError."""
@@ -73,8 +72,8 @@ class EmbeddedPostgres:
         clear_orphans(self._data)
         if not (self._data / "standby.signal").exists():  # a standby has its primary's passwords
             self._catch_up()
-        self._port = self._state.port("postgres")
-        settings = SETTINGS | (FAST if self._fast else {}) | {"port": str(self._port)}
+        self.port = self._state.port("postgres")
+        settings = SETTINGS | (FAST if self._fast else {}) | {"port": str(self.port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._child = Child(
             "PostgreSQL",
@@ -97,10 +96,6 @@ class EmbeddedPostgres:
     def dead(self) -> str | None:
         """Say in one line why it ended; None while it runs or was never started."""
         return self._child.dead() if self._child else None
-
-    def has_lost_port(self) -> bool:
-        """Say whether it ended, and somebody else listens on its port."""
-        return self.dead() is not None and not is_free(self._port)
 
     def stop(self) -> None:
         """Stop it: clients are cut off, what is committed is kept."""

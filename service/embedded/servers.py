@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from service.embedded.account import let_in, servers_account
+from service.embedded.ports import is_free
 from service.embedded.postgres import EmbeddedPostgres
 from service.embedded.state import State
 from service.embedded.valkey import EmbeddedValkey
@@ -126,7 +127,7 @@ def wait_ready(server: EmbeddedPostgres | EmbeddedValkey) -> None:
         try:
             return server.wait_ready()
         except StartError:
-            if not server.has_lost_port():
+            if server.dead() is None or is_free(server.port):
                 raise
         server.launch()
     return server.wait_ready()

@@ -36,25 +36,25 @@ class EmbeddedValkey:
         self._state = state
         self._account = account
         self._child: Child | None = None
-        self._port = 0
+        self.port = 0
 
     @property
     def url(self) -> str:
         """A REDIS_URL."""
-        return valkey_url(self._state.password, self._port)
+        return valkey_url(self._state.password, self.port)
 
     def launch(self) -> None:
         """Start it, and do not wait. Raises StartError."""
         program = valkey_program(self._account, self._state.directory / "programs")
         self._stop_orphan()
-        self._port = self._state.port("valkey")
+        self.port = self._state.port("valkey")
         self._child = Child(
             "Valkey",
             [program, "-"],
             account=self._account,
             log=self._state.directory / "valkey.log",
             when_orphaned=SIGKILL,
-            stdin=CONFIG.format(port=self._port, password=self._state.password),
+            stdin=CONFIG.format(port=self.port, password=self._state.password),
         )
         self._child.start()
 
@@ -62,17 +62,13 @@ class EmbeddedValkey:
         """Wait until it answers. Raises StartError."""
         assert self._child is not None
         self._child.wait_until(
-            lambda: "+PONG" in ask(self._port, f"AUTH {self._state.password}", "PING"),
+            lambda: "+PONG" in ask(self.port, f"AUTH {self._state.password}", "PING"),
             timeout_s=READY_MAX_S,
         )
 
     def dead(self) -> str | None:
         """Say in one line why it ended; None while it runs or was never started."""
         return self._child.dead() if self._child else None
-
-    def has_lost_port(self) -> bool:
-        """Say whether it ended, and somebody else listens on its port."""
-        return self.dead() is not None and not is_free(self._port)
 
     def stop(self) -> None:
         """Stop it."""
