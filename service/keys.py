@@ -11,7 +11,7 @@ one have the same hash tag, so that one node of a cluster has them. If another p
 them, no notification is lost.
 """
 
-from service.model import LANES
+from service.model.words import LANES
 
 
 class Keys:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.model import Channel
+from service.model.words import Channel
 
 ROOT = Path(__file__).resolve().parent.parent
 DASHBOARDS = {

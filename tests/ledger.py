@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Placeholder
 
-from service.model import Channel
+from service.model.words import Channel
 
 MINIMAL = {"channel": "log", "recipient": "r", "payload": "{}"}
 REDRIVE = {

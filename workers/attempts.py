@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from service.model import Outcome
+from service.model.words import Outcome
 from workers.claim import Claim, Ended, Key, Unstarted
 
 if TYPE_CHECKING:

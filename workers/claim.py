@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 from msgspec import Struct
 
-from service.model import Outcome
+from service.model.words import Outcome
 from service.traceparent import trace_id
 
 Key = tuple[str, int]  # id and attempt

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from service.model import Outcome
+from service.model.words import Outcome
 from workers.claim import Claim, Ended, Unstarted, Verdict
 
 EXCERPT_CHARS = 500

@@ -14,7 +14,7 @@ from math import ceil
 from loguru import logger
 from msgspec.structs import replace
 
-from service.model import Outcome
+from service.model.words import Outcome
 from workers.claim import Claim, Parked, Unstarted, Verdict
 
 REFUSED_SHARE = 1 / 8  # of the answers: the refusals of one of many tenants slow nobody else

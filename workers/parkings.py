@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from service.model import Channel
+from service.model.words import Channel
 from service.names.origin import origin
 from workers.channels.simulator import is_played
 from workers.claim import Parked, Unstarted

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from service.logs import logs
 from service.metrics import WorkerMetrics
-from service.model import Status
+from service.model.words import Status
 from workers.claim import Ended, Key, Unstarted
 from workers.rollups import Rollups
 from workers.store import LOCKED, REFUSED, Settled

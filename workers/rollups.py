@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from service.model import Outcome
+from service.model.words import Outcome
 from workers.channels.simulator import HOST
 from workers.claim import Ended
 from workers.parkings import destination_of

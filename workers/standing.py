@@ -10,7 +10,7 @@ from math import ceil
 
 from loguru import logger
 
-from service.model import Outcome
+from service.model.words import Outcome
 from workers.breakers import Breakers
 from workers.claim import Claim, Parked, Unstarted, Verdict
 from workers.flight import Flight

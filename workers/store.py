@@ -21,7 +21,7 @@ from service.errors import DatabaseAway, NotifyError
 from service.home import Home
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
-from service.model import Status
+from service.model.words import Status
 from workers.claim import Claim, Ended, Key, Parked
 from workers.ledger_session import Session
 from workers.parkings import Kept, Parking

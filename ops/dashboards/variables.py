@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ops.dashboards.queries import POSTGRES, PROMETHEUS, Json
-from service.model import Channel
+from service.model.words import Channel
 
 
 def choice(name: str, label: str, values: Mapping[str, str]) -> Json:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from service.access import recipients as patterns
 from service.access.scopes import ADMIN, FOR_ALL_PRODUCERS, OPERATE, PAYLOAD, READ, SEND
 from service.limits import PRODUCER_MAX_CHARS
-from service.model import Channel
+from service.model.words import Channel
 
 KINDS = ("live", "test", "team")
 SCOPES = (SEND, *(f"{SEND}:{channel}" for channel in Channel), READ, PAYLOAD, OPERATE, ADMIN)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from service.api.body import NewNotification
-from service.model import Accepted
+from service.model.notification import Accepted
 
 ASIDE_S = 10.0
 

@@ -21,7 +21,7 @@ from service.logs import logs
 from service.logs.outage import Outage
 from service.logs.seldom import Seldom
 from service.metrics import ApiMetrics
-from service.model import Accepted
+from service.model.notification import Accepted
 
 IN_FLIGHT_MAX = 1  # with two, batches are smaller, and a request costs 12 % more CPU
 BATCH_ROWS_MAX = 500

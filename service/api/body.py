@@ -23,7 +23,7 @@ from service.limits import (
     RECIPIENT_MAX_CHARS,
     REFERENCE_MAX_CHARS,
 )
-from service.model import DEFAULT_PRIORITY, LANES, Channel
+from service.model.words import DEFAULT_PRIORITY, LANES, Channel
 from service.text.checks import CONTROL, WITHOUT_CONTROL
 
 EXAMPLE = CHANNELS[Channel.WEBHOOK].example

@@ -21,7 +21,7 @@ from service.api.matching import (
 from service.api.storable import unstorable
 from service.http.problems import Fault
 from service.limits import CANCEL_AT_ONCE_MAX
-from service.model import Choice
+from service.model.search import Choice
 
 LIMIT_SENTENCE = (
     f"Use 1 to {LIMIT_MAX}; {LIMIT} if left out, {LIMIT_MAX} for a dry run. One call moves"

@@ -20,7 +20,8 @@ from service.errors import Refused
 from service.http.problems import KINDS, Fault, Problem, invalid
 from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
-from service.model import Accepted, Channel
+from service.model.notification import Accepted
+from service.model.words import Channel
 
 if TYPE_CHECKING:
     from service.tracing.tracer import Tracer

@@ -22,7 +22,8 @@ from service.http.callers import NOSNIFF
 from service.http.express import Respond, written
 from service.http.problems import PROBLEM_HEADERS, Problem, body_of
 from service.limits import BODY_BYTES_MAX
-from service.model import Accepted, Channel
+from service.model.notification import Accepted
+from service.model.words import Channel
 
 Fault = Callable[[str, str, MultiMapping[str]], str | None]
 

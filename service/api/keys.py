@@ -20,7 +20,7 @@ from service.clock import Clock
 from service.http.problems import Fault, Problem
 from service.ledger.key_store import By, KeyStore, Rights
 from service.limits import PRODUCER_MAX_CHARS
-from service.model import Channel
+from service.model.words import Channel
 
 SHOWN_MAX = 1000
 GRACE_S = 86_400

@@ -16,7 +16,7 @@ from service.limits import (
     REFERENCE_MAX_CHARS,
 )
 from service.logs.logs import masked
-from service.model import Channel
+from service.model.words import Channel
 from service.names.origin import origin
 
 LIMIT = 1000

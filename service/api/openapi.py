@@ -42,7 +42,7 @@ from service.limits import (
     BODY_BYTES_MAX,
     IDEMPOTENCY_KEY_MAX_CHARS,
 )
-from service.model import Channel, Status
+from service.model.words import Channel, Status
 from service.text.checks import WITHOUT_CONTROL
 
 ABOUT = f"""\

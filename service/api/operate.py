@@ -27,7 +27,9 @@ from service.http.problems import Problem
 from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.metrics import ApiMetrics
-from service.model import Accepted, Cancelled, NewUse, Redriven, SentAgain, Status
+from service.model.notification import Accepted
+from service.model.verbs import Cancelled, NewUse, Redriven, SentAgain
+from service.model.words import Status
 
 NAMES_A_RECIPIENT = (
     "To name a recipient takes a key with scope read:payload, or its own producer in the filter."

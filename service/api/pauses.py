@@ -20,7 +20,8 @@ from service.errors import Refused
 from service.http.problems import Fault, Problem, invalid
 from service.ledger.key_store import By
 from service.ledger.pause_store import PauseStore
-from service.model import Channel, Pause, PauseKind
+from service.model.pause import Pause, PauseKind
+from service.model.words import Channel
 from service.text.checks import CONTROL, WITHOUT_CONTROL
 
 NAME_MAX_CHARS = 2048

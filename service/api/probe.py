@@ -20,7 +20,8 @@ from service.http.problems import Problem
 from service.ledger.api_store import ApiStore
 from service.limits import DESTINATION_MAX_CHARS
 from service.metrics import ApiMetrics
-from service.model import Channel, Probed
+from service.model.verbs import Probed
+from service.model.words import Channel
 
 
 class Probe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

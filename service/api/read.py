@@ -36,7 +36,9 @@ from service.limits import (
     REFERENCE_MAX_CHARS,
 )
 from service.logs.logs import masked
-from service.model import Channel, Found, Notification, Search, Status
+from service.model.notification import Notification
+from service.model.search import Found, Search
+from service.model.words import Channel, Status
 from service.text.checks import CONTROL
 
 PAGE_ROWS = 50

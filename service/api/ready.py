@@ -11,7 +11,7 @@ from service.api.batcher import Batcher
 from service.api.body import NewNotification
 from service.errors import Refused
 from service.http.problems import Problem
-from service.model import Accepted
+from service.model.notification import Accepted
 
 if TYPE_CHECKING:
     from service.tracing.tracer import Begun, Tracer

@@ -21,7 +21,7 @@ from service.api.matching import (
 )
 from service.api.storable import unstorable
 from service.http.problems import Fault
-from service.model import DeadLetters
+from service.model.search import DeadLetters
 
 IDS_MAX = 1000
 IDS_AUDITED = 50  # of more the audit keeps the number: it has no room for them

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 
 from service.http.problems import ProblemDocument
-from service.model import Channel, Outcome, PauseKind, Status
+from service.model.pause import PauseKind
+from service.model.words import Channel, Outcome, Status
 
 
 class Links(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from service.api.read import ReadHandler, shown
 from service.api.read_limit import ReadLimit
 from service.http.connections import Connection
 from service.http.problems import Fault, invalid
-from service.model import Notification
+from service.model.notification import Notification
 
 WAIT_S_MAX = 30
 WAITING_MAX = 500

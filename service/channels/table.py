@@ -6,7 +6,7 @@ from service.channels.declaration import Declaration
 from service.channels.email import EMAIL
 from service.channels.log import LOG
 from service.channels.webhook import WEBHOOK
-from service.model import Channel
+from service.model.words import Channel
 
 CHANNELS: Mapping[Channel, Declaration] = {
     Channel.WEBHOOK: WEBHOOK,

@@ -15,7 +15,7 @@ from service.cli.settings import settings_beside_up
 from service.errors import ConfigError
 from service.ledger.person_store import Person, PersonStore
 from service.limits import RECIPIENT_MAX_CHARS, REFERENCE_MAX_CHARS
-from service.model import Use
+from service.model.verbs import Use
 from service.text.addresses import spellings
 
 COUNTS = ("matched", "erased", "cancelled", "attempts", "keys", "sending", "locked", "refused")

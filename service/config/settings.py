@@ -31,7 +31,7 @@ from service.config.parsers import (
     whole,
 )
 from service.errors import ConfigError
-from service.model import Channel
+from service.model.words import Channel
 from service.names.guard import Guard, Places, guard, places
 
 PRIVATE = r"[@=]|://|whsec_|.{41}"  # a URL, libpq's key=value, a secret, or a long text

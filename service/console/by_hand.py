@@ -10,7 +10,8 @@ import msgspec
 from service.channels import webhook
 from service.channels.email import EmailPayload
 from service.channels.message import message
-from service.model import Channel, Notification
+from service.model.notification import Notification
+from service.model.words import Channel
 from service.text.addresses import address, sender
 from service.text.printable import printable_lines
 

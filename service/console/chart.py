@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.model import Minute
+from service.model.figures import Minute
 
 WIDTH, HEIGHT = 600, 120  # units of the drawing, which is stretched to its place
 GAP = 0.2  # of a minute's place, between two minutes

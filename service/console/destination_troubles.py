@@ -7,7 +7,7 @@ from service.console import places
 from service.console.places import CAN_BE_PROBED, Verb
 from service.console.trouble import Trouble, advised, moment
 from service.ledger.now_store import FAILING_MAX, KEPT_BACK_MAX, Failing, KeptBack
-from service.model import Pause
+from service.model.pause import Pause
 
 DEAD_SHOWN = 3
 NETWORK = frozenset({"dns", "connect_failed", "timeout"})  # what one's own network brings about

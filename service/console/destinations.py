@@ -21,7 +21,9 @@ from service.ledger.destination_store import DestinationStore, Heard, Meaning
 from service.ledger.figure_store import FigureStore
 from service.ledger.pause_store import WAITING_MAX, PauseStore
 from service.limits import RECIPIENT_MAX_CHARS
-from service.model import Channel, Destination, Pause
+from service.model.figures import Destination
+from service.model.pause import Pause
+from service.model.words import Channel
 from service.text.printable import printable
 
 LISTED = 100

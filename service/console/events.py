@@ -19,7 +19,7 @@ from service.api.read_limit import ReadLimit
 from service.errors import NotifyError
 from service.http.connections import Connection
 from service.http.problems import Problem
-from service.model import Standing
+from service.model.notification import Standing
 from service.process.descriptors import connections_max
 
 VIEWERS_MAX = 100

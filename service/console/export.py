@@ -24,7 +24,7 @@ from service.console.search import EXPORT_LINES_MAX, LOOK_ENOUGH, SHOWN, link
 from service.errors import DatabaseAway, TookTooLong
 from service.http.problems import Problem
 from service.http.query import Parameters, parameters
-from service.model import Found, Search
+from service.model.search import Found, Search
 
 LOOK_MAX = 10_000_000  # rows, 10 s
 WAITING_MAX = 20  # exports that wait for their next page, while another's is read,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.console.chart import GAP, HEIGHT, WIDTH, Bar, bar, height, round_up
-from service.model import DestinationMinute
+from service.model.figures import DestinationMinute
 
 MINUTES = 59  # that are over
 PLACE = WIDTH / MINUTES

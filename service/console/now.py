@@ -25,8 +25,10 @@ from service.ledger.doctor_store import DoctorStore
 from service.ledger.figure_store import FigureStore
 from service.ledger.now_store import KEPT_BACK_MAX, Failure, NowStore, Standing
 from service.ledger.pause_store import PauseStore
-from service.model import LivingWorker, Minute, Pause, Sentence
-from service.model import Now as Figures
+from service.model.figures import LivingWorker, Minute
+from service.model.figures import Now as Figures
+from service.model.notification import Sentence
+from service.model.pause import Pause
 
 KEEP_S = 3.0  # what is read counts so long
 GLANCE_S = 20.0  # what the doctor's looks found counts so long,

@@ -15,7 +15,8 @@ from service.console import by_hand
 from service.console.screen import Screen
 from service.http.problems import Fault, Problem, invalid
 from service.ledger.api_store import ATTEMPTS_MAX
-from service.model import Channel, Notification, Outcome, Status
+from service.model.notification import Notification
+from service.model.words import Channel, Outcome, Status
 
 LOOKS_AT_ONCE = 2
 LONG_CHARS = 4000  # a longer payload is folded

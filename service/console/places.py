@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from service.model import Pause
+from service.model.pause import Pause
 
 ALIVE = timedelta(seconds=30)  # a worker that was not heard of for longer is gone
 WAITING_MAX = 1000  # of what waits for a pause no more are counted: this is read each 3 s

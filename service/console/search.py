@@ -21,7 +21,9 @@ from service.console.screen import Screen
 from service.http.problems import Fault, Problem
 from service.http.query import parameters
 from service.ledger.api_store import PAGE_LOOK_MAX
-from service.model import Channel, Found, Notification, Search, Status
+from service.model.notification import Notification
+from service.model.search import Found, Search
+from service.model.words import Channel, Status
 
 HERE = "/console/search"
 ROWS = 50

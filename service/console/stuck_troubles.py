@@ -7,7 +7,7 @@ from service.api.read import own_words
 from service.console.places import Verb
 from service.console.trouble import Trouble
 from service.ledger.now_store import Stuck
-from service.model import Sentence
+from service.model.notification import Sentence
 
 REFUSED_PATH = "/console/search?status=queued&last_error_code=refused"
 RAISED_IN = re.compile(r" \((?:PL/pgSQL|SQL) function .*\)\Z")

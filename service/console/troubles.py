@@ -9,7 +9,9 @@ from service.console.stuck_troubles import stuck_troubles
 from service.console.trouble import Trouble, sentence
 from service.doctor.finding import Finding
 from service.ledger.now_store import Standing
-from service.model import LockHolder, Pause, Sentence
+from service.model.notification import Sentence
+from service.model.pause import Pause
+from service.model.server import LockHolder
 
 FIGURES_INTERVALS = 3  # the leader's figures are old after so many of its intervals,
 FIGURES_AGE_MIN = timedelta(seconds=15)  # and not before

@@ -15,7 +15,7 @@ from service.console.preview import BYTES_MAX, previewed
 from service.console.screen import Screen
 from service.http.problems import Problem
 from service.inbox.inbox import Inbox
-from service.model import Channel
+from service.model.words import Channel
 
 
 @dataclass(frozen=True, slots=True)

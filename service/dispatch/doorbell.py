@@ -12,7 +12,7 @@ import time
 from service.ledger.connection import BELL, Connection, connect, lock_holder
 from service.ledger.db import translated
 from service.logs.seldom import Seldom
-from service.model import LockHolder
+from service.model.server import LockHolder
 
 ARM_WAIT_MS = 5  # for producers' open transactions, which do not ring
 ARM_WAIT_LONG_MS = 20  # after a second of failures

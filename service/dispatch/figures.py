@@ -13,7 +13,7 @@ from service.errors import RedisAway
 from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
-from service.model import Lanes
+from service.model.leader import Lanes
 
 MISSES_MAX = 3  # consecutive failed reads; then the figures are unknown
 

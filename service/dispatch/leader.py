@@ -3,7 +3,7 @@
 from service.errors import DatabaseAway
 from service.ledger.connection import LEAD, Connection, connect, lock_holder
 from service.ledger.db import translated
-from service.model import LockHolder
+from service.model.server import LockHolder
 
 
 class Leader:

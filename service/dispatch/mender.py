@@ -12,7 +12,7 @@ from loguru import logger
 from service.clock import Clock
 from service.ledger.leader_store import LeaderStore, Stretch
 from service.metrics import DispatcherMetrics
-from service.model import LANES
+from service.model.words import LANES
 
 ROWS_MAX = 1000  # per call
 CALLS_MAX = 1000  # per stretch and lane

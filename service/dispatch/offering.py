@@ -13,7 +13,7 @@ from service.dispatch.ready_set import ReadySet
 from service.errors import RedisAway
 from service.ledger.leader_store import LeaderStore
 from service.metrics import DispatcherMetrics
-from service.model import Lane
+from service.model.leader import Lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from service.model import LANES, Lane
+from service.model.leader import Lane
+from service.model.words import LANES
 
 WINDOW_MAX = 10_000  # ids per lane in the ready set; more stays in PostgreSQL
 WINDOW_LOW = 5_000  # a lane with fewer is filled again

@@ -17,7 +17,7 @@ from service.dispatch.offers import WINDOW_MAX
 from service.errors import RedisAway
 from service.keys import Keys
 from service.logs.seldom import Seldom
-from service.model import LANES
+from service.model.words import LANES
 
 CARD_MAX = 2 * WINDOW_MAX  # not even two leaders add more: a larger set is not ours
 EPOCH_S = 60  # the leader renews it: where it is missing, nobody offers

@@ -10,7 +10,7 @@ from service.dispatch.mender import Mender
 from service.ledger.leader_store import LeaderStore
 from service.logs import logs
 from service.metrics import DispatcherMetrics
-from service.model import Reaped
+from service.model.leader import Reaped
 
 REAP_MAX = 1000  # rows per call; if a call returns that many, it is called again
 REAP_PAUSE_MIN_S = 1.0  # also if leases expire more often

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from service.doctor.days import DAYS_AHEAD_MIN
 from service.doctor.finding import Finding, judged
 from service.ledger.doctor_store import DoctorStore
-from service.model import Checkup
+from service.model.server import Checkup
 
 SKEW_MAX = timedelta(seconds=5)
 WAITING_MAX = timedelta(minutes=1)

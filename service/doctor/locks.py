@@ -7,7 +7,7 @@ from service.errors import NotifyError
 from service.ledger.connection import BELL, LEAD, connect
 from service.ledger.db import translated
 from service.ledger.doctor_store import DoctorStore
-from service.model import LockHolder
+from service.model.server import LockHolder
 
 LISTEN_WAIT_S = 2.0
 COUNTS_MISSED, COUNTED_WITHIN_S = 3, 15.0  # then a leader does not work

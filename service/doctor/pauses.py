@@ -3,7 +3,7 @@
 from service.doctor.finding import Finding
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.pause_store import WAITING_MAX, PauseStore
-from service.model import Pause
+from service.model.pause import Pause
 
 SHOWN_MAX = 10
 

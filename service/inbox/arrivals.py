@@ -11,7 +11,7 @@ from itertools import islice
 from secrets import token_hex
 
 from service.errors import NotifyError
-from service.model import Known
+from service.model.notification import Known
 
 KEPT_MAX = 10_000
 BYTES_MAX = 32 * 1024**2

@@ -20,24 +20,9 @@ from service.limits import (
     RECIPIENT_MAX_CHARS,
     REFERENCE_MAX_CHARS,
 )
-from service.model import (
-    Accepted,
-    Attempt,
-    CalledOff,
-    Cancelled,
-    Choice,
-    DeadLetters,
-    Found,
-    NewUse,
-    Notification,
-    Probed,
-    Redriven,
-    Search,
-    SentAgain,
-    Sentence,
-    Standing,
-    Use,
-)
+from service.model.notification import Accepted, Attempt, Notification, Sentence, Standing
+from service.model.search import Choice, DeadLetters, Found, Search
+from service.model.verbs import CalledOff, Cancelled, NewUse, Probed, Redriven, SentAgain, Use
 from service.text.addresses import spellings
 
 # How many characters are shown of each text. `status` and `outcome` need no limit: constraints list

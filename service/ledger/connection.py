@@ -24,7 +24,7 @@ from service.ledger.db import (
     translated,
 )
 from service.ledger.pins import PINS, session_pins, transaction_pins
-from service.model import LockHolder
+from service.model.server import LockHolder
 
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
 # nothing wrong. It is longer than the statement_timeout, so that the server ends a slow statement.

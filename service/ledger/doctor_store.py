@@ -6,7 +6,7 @@ from typing import cast
 from service.ledger.connection import lock_holder
 from service.ledger.schema import STRANGERS, tables, views
 from service.ledger.store import Store
-from service.model import Checkup, LockHolder
+from service.model.server import Checkup, LockHolder
 
 CHECKUP = "select * from notify.checkup(pg_catalog.to_regclass('notifications'))"
 FIGURES_AGE = """

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from psycopg.rows import class_row
 
 from service.ledger.connection import Connection
-from service.model import Destination, DestinationMinute, LivingWorker, Minute, Now
+from service.model.figures import Destination, DestinationMinute, LivingWorker, Minute, Now
 
 WORKERS_MAX = 1000
 LEASES_LOOK_MAX = 5000

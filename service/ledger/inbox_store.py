@@ -1,7 +1,7 @@
 """What the inbox asks the ledger: which notifications they are that arrived."""
 
 from service.ledger.store import Store
-from service.model import Known
+from service.model.notification import Known
 
 # The bounds say which days to read.
 KNOWN = """

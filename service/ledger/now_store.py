@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from service.ledger.connection import LEAD, Connection, lock_holder
 from service.ledger.store import Store
-from service.model import LockHolder
+from service.model.server import LockHolder
 
 # What living workers keep back, a row for each destination and reason; the dead ones first.
 KEPT_BACK = """

@@ -7,7 +7,7 @@ from psycopg.rows import class_row
 
 from service.errors import Refused
 from service.ledger.key_store import By, Lend
-from service.model import Pause
+from service.model.pause import Pause
 
 PAUSED = "select * from notify.paused(%s, %s)"
 PAUSE = "select id, is_new from notify.pause(%s, %s, %s, %s, %s, %s)"

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from service.ledger.store import Store
-from service.model import Erased, Use
+from service.model.verbs import Erased, Use
 
 # Per call, of which a slow disk has to bring all within the statement's time.
 LOOK_MAX = 5000  # rows

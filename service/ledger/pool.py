@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from service.ledger.connection import Connection, EndedWhileIdle, Silent
 from service.ledger.db import conninfo, is_quiet, translated
-from service.model import PoolStats
+from service.model.server import PoolStats
 
 
 class Pool:

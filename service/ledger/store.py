@@ -15,7 +15,7 @@ from service.home import Home
 from service.ledger.faults import Fault
 from service.ledger.pool import Pool
 from service.ledger.schema import current_migration, functions, tables
-from service.model import Gauges
+from service.model.leader import Gauges
 from service.traceparent import read, trace_id
 
 IS_CURRENT = "select exists (select from public._yoyo_migration where migration_id = %s)"

@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from service.metrics.factory import BATCHES, DURATIONS_S, MetricFactory
-from service.model import Channel
+from service.model.words import Channel
 
 
 class ApiMetrics:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from service.metrics.factory import MetricFactory
-from service.model import LANES, Channel
+from service.model.words import LANES, Channel
 
 TABLES = ("notifications", "attempts")
 RESULTS = ("in_time", "late", "failed", "expired")

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from service.ledger.schema import current_migration
 from service.metrics.dispatcher import JOBS
 from service.metrics.factory import MetricFactory
-from service.model import PoolStats
+from service.model.server import PoolStats
 from service.process.distribution import installed_version
 
 TASKS = ("leader", "dispatch", "redis", "home", *JOBS, "metrics", "keys", "worker")

@@ -17,7 +17,7 @@ import uvloop
 from service.errors import DatabaseAway
 from service.inbox import arrivals, asked
 from service.inbox.inbox import Inbox
-from service.model import Known
+from service.model.notification import Known
 from tests.waiting import LIMIT_S
 
 OPS = Path(__file__).resolve().parents[2] / "ops"

@@ -29,7 +29,7 @@ from service.ledger.api_store import ApiStore
 from service.ledger.migrate import migrate
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.conftest import as_superuser
 from tests.integration.dispatch.driving import Driven
 from tests.scratch import scratch

@@ -4,7 +4,7 @@ import asyncio
 
 from service.ledger.figure_store import FigureStore
 from service.ledger.store import Store
-from service.model import LANES
+from service.model.words import LANES
 from tests.explaining import beat, note, state
 from tests.ledger import claim, enqueue
 from tests.rollups import A, add_minutes, counts, note_figures

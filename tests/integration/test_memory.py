@@ -18,7 +18,7 @@ from service.ledger.api_store import ApiStore
 from service.logs import logs
 from service.logs.loki import Loki
 from service.metrics import ApiMetrics, LogMetrics, WorkerMetrics
-from service.model import Channel
+from service.model.words import Channel
 from service.names.guard import LOOPBACK
 from tests.integration.dispatch.driving import Driven
 from tests.memory import holds_flat

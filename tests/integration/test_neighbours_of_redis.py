@@ -12,7 +12,7 @@ from service.dispatch.offers import WINDOW_MAX
 from service.dispatch.ready_set import CARD_MAX
 from service.errors import DatabaseAway, Refused
 from service.metrics import WorkerMetrics
-from service.model import LANES
+from service.model.words import LANES
 from service.names.guard import LOOPBACK
 from tests.integration.dispatch.driving import Driven
 from tests.ledger import enqueue, status

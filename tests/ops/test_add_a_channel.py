@@ -15,7 +15,7 @@ from service.api.body import read_notification
 from service.channels.table import CHANNELS
 from service.channels.words import WORDS, either
 from service.config.settings import Settings
-from service.model import Channel
+from service.model.words import Channel
 from tests.corpus import OK, REFUSED
 from workers.channels import channels
 
@@ -42,7 +42,9 @@ def test_people_read_of_it(channel):
 
 
 def test_words_come_in_the_order_of_the_model():
-    assert list(WORDS) == list(Channel), "service/channels/words.py: WORDS, as in service/model.py"
+    assert list(WORDS) == list(Channel), (
+        "service/channels/words.py: WORDS, as in service/model/words.py"
+    )
 
 
 @each_channel

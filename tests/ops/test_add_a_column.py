@@ -23,7 +23,7 @@ from service.cli.parser import parser
 from service.cli.reading import STORY
 from service.http.problems import KINDS
 from service.ledger.api_store import ATTEMPT_TEXTS, TEXTS
-from service.model import Attempt, Notification
+from service.model.notification import Attempt, Notification
 from tests.grafana import panel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +89,7 @@ PLACES: dict[str, Callable[[str], bool]] = {
         lambda f: bool(re.search(rf"[{{, \n]{f}[,}}]", text("sql/producer_rights.sql")))
     ),
     "service/http/problems.py: a code invalid_FIELD": lambda f: f"invalid_{f}" in KINDS,
-    "service/model.py: Notification": lambda f: f in names(Notification),
+    "service/model/notification.py: Notification": lambda f: f in names(Notification),
     "service/cli/parser.py: an option of add_send(), among its fields": option,
     "README.md: the table of Three ways in": (
         lambda f: bool(re.search(rf"^\| `{f}` \|", text("README.md"), re.MULTILINE))
@@ -152,7 +152,7 @@ def test_the_views_show_what_the_ledger_has():
     missing = {*names(Notification)} - hidden - {*Summary.__struct_fields__}
     assert not missing, f"service/api/views.py: Summary lacks {missing}"
     missing = {*Summary.__struct_fields__} - {*names(Notification), "links"}
-    assert not missing, f"service/model.py: Notification lacks {missing}"
+    assert not missing, f"service/model/notification.py: Notification lacks {missing}"
     assert hidden <= {*Detail.__struct_fields__}
     assert list(AttemptView.__struct_fields__) == names(Attempt)
 

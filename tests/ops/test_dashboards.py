@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from ops.dashboards.__main__ import wanted
 from ops.dashboards.looks import FAILURES
 from service import metrics
-from service.model import LANES, Channel, Outcome
+from service.model.words import LANES, Channel, Outcome
 from tests.grafana import DASHBOARDS, ROOT, panel, panels, promql, queries
 
 PROMETHEUS_OWN = {"up", "ALERTS"}

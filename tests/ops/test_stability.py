@@ -13,7 +13,7 @@ from service.api.openapi import document
 from service.cli.parser import parser
 from service.config.settings import NAMES, Settings
 from service.http.problems import KINDS
-from service.model import Channel, Outcome, Status
+from service.model.words import Channel, Outcome, Status
 from tests.ops.test_dashboards import families
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from service.model import Status
+from service.model.words import Status
 from tests.ledger import cancel, claim, enqueue, put, row, settle
 from tests.producers import producer
 

@@ -8,7 +8,7 @@ import pytest
 from service.api.body import read_notification
 from service.config.settings import Settings
 from service.http.problems import Problem
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.corpus import OK, REFUSED
 from tests.ledger import insert
 from tests.unit.workers.claims import a_claim

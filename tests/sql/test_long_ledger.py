@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from service.model import Channel
+from service.model.words import Channel
 from tests.explaining import beat, note, state
 from tests.ledger import ago, change, claim, enqueue, put, restore
 from tests.sql.long import connected, ledger_of, old_id

@@ -9,7 +9,7 @@ import pytest
 from service.ledger.api_store import ApiStore
 from service.ledger.migrate import migrate
 from service.ledger.schema import schema_root
-from service.model import Search
+from service.model.search import Search
 from tests.ledger import cancel, change, claim, due, enqueue, put, row, settle
 
 MIGRATIONS = schema_root() / "migrations"

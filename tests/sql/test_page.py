@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from service.model import Status
+from service.model.words import Status
 from tests.ledger import insert, put
 
 LOOK_MAX = 20_000

@@ -31,7 +31,7 @@ from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.http.problems import Problem
 from service.http.query import parameters
-from service.model import Channel
+from service.model.words import Channel
 from tests.unit.workers.claims import a_claim
 from workers.channels.channel import Mail
 from workers.channels.email import EmailChannel

@@ -13,7 +13,7 @@ from service.metrics import (
     ProcessMetrics,
     WorkerMetrics,
 )
-from service.model import PoolStats
+from service.model.server import PoolStats
 from workers.claim import Parked
 
 USERS_OWN = {

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from service.config.settings import Settings
-from service.model import Channel as Name
+from service.model.words import Channel as Name
 from workers.channels.channel import Channel
 from workers.channels.email import EmailChannel
 from workers.channels.log import LogChannel

@@ -13,7 +13,7 @@ from service.channels.email import EmailPayload
 from service.channels.message import message
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from service.text.addresses import Address, address, sender
 from workers.channels.channel import Answer, Mail, Phase
 from workers.claim import Claim, Verdict

@@ -7,7 +7,7 @@ writes the lines of one batch at once.
 import msgspec
 
 from service.logs.logs import masked
-from service.model import Outcome
+from service.model.words import Outcome
 from workers.channels.channel import Answer, Line
 from workers.claim import Claim, Verdict
 

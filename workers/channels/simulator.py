@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from service.model import Outcome
+from service.model.words import Outcome
 from service.names.origin import AUTHORITY, KNOWN_MAX, server
 from workers.channels.channel import Answer, Channel, Play
 from workers.channels.email import domain

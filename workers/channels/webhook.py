@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from service.channels.webhook import ADDRESS_NOT_ALLOWED, ADVICE, headers, http_url
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from service.names.origin import KNOWN_MAX, origin
 from service.signature import key, signature
 from workers.channels.channel import NO_WAY_OUT, NOT_ALLOWED, REFUSED_STREAM, Answer, Post

@@ -16,7 +16,7 @@ from service.api.aside import Aside
 from service.api.door import Door
 from service.errors import KeyInFlight
 from service.ledger.api_store import ApiStore
-from service.model import Accepted
+from service.model.notification import Accepted
 from tests.integration.api.serving import LINE, Api, serving
 from tests.ledger import ago
 from tests.sql.test_enqueue import a_lock_for

@@ -13,7 +13,7 @@ import service.dispatch.offers
 import service.dispatch.reaper
 import service.dispatch.turns
 from service.keys import Keys
-from service.model import LANES
+from service.model.words import LANES
 from tests.integration.dispatch.driving import Driven
 
 

@@ -8,7 +8,7 @@ import redis
 from service.dispatch.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
 from service.dispatch.ready_set import PackedByHiredis
 from service.errors import RedisAway
-from service.model import LANES
+from service.model.words import LANES
 from tests.integration.dispatch.servers import Valkey
 from tests.ledger import ago, change, claim, enqueue, put, reap, release, row, settle
 from tests.waiting import wait_for

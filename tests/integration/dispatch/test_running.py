@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from service.ledger.connection import connect
-from service.model import LANES
+from service.model.words import LANES
 from tests.integration.dispatch.servers import Valkey
 from tests.ledger import ago, claim, enqueue, put, row, settle, status
 from tests.waiting import wait_for

@@ -8,7 +8,7 @@ import pytest
 
 from service.channels.webhook import ADVICE
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from service.names.guard import LOOPBACK, places
 from tests import ledger
 from tests.integration.workers.listener import OK, Listener

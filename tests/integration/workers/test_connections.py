@@ -14,7 +14,7 @@ import trustme
 from hyperframe.frame import GoAwayFrame
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from service.names.guard import LOOPBACK
 from tests.integration.workers.secure import Secure
 from tests.integration.workers.test_transfers import answers, post, scripted

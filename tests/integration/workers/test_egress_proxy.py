@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.integration.workers.listener import OK, Listener
 from tests.integration.workers.test_address_guard import answer_from, listening, transferring
 from tests.unit.workers.claims import a_claim

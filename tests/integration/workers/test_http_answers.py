@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from service.names.guard import LOOPBACK
 from tests.integration.workers.scripted_smtp import ScriptedSmtp
 from tests.integration.workers.secure import Secure

@@ -10,7 +10,7 @@ from loguru import logger
 
 from service.embedded.servers import EmbeddedServers
 from service.errors import DatabaseAway
-from service.model import Outcome
+from service.model.words import Outcome
 from tests import ledger
 from tests.scratch import scratch
 from tests.waiting import wait_for

@@ -11,7 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from tests import ledger
 from tests.waiting import wait_for
 from workers.channels.channel import Mail

@@ -10,7 +10,8 @@ from psycopg.sql import SQL, Identifier
 from service.ledger.api_store import ApiStore
 from service.ledger.doctor_store import DoctorStore
 from service.ledger.leader_store import LeaderStore
-from service.model import NewUse, Search
+from service.model.search import Search
+from service.model.verbs import NewUse
 from tests import ledger
 from tests.waiting import wait_for
 

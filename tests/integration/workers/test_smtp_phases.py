@@ -3,7 +3,7 @@
 import pytest
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.integration.workers.scripted_smtp import DROP, SILENT, ScriptedSmtp
 from tests.unit.workers.claims import a_claim
 from workers.channels.email import EmailChannel

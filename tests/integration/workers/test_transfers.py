@@ -12,7 +12,7 @@ import pycurl
 import pytest
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from service.names.guard import LOOPBACK
 from tests.integration.workers.ending import end
 from tests.integration.workers.secure import Secure

@@ -19,7 +19,8 @@ from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Ref
 from service.http.problems import Problem
 from service.logs import logs
 from service.metrics import ApiMetrics
-from service.model import Accepted, Channel
+from service.model.notification import Accepted
+from service.model.words import Channel
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 NOTIFICATION = NewNotification(

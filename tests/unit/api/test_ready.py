@@ -14,7 +14,7 @@ from service.api.ready import ready
 from service.config.settings import Settings
 from service.errors import Refused
 from service.http.problems import Problem
-from service.model import Accepted
+from service.model.notification import Accepted
 from tests.unit.test_traceparent import GOOD, TRACE
 
 OWN = f"00-{TRACE}-{'a' * 16}-01"

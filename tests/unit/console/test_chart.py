@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from service.console.chart import HEIGHT, HEIGHT_MIN, WIDTH, chart, round_up
-from service.model import Minute
+from service.model.figures import Minute
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

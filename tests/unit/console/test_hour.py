@@ -6,7 +6,7 @@ import pytest
 
 from service.console.chart import HEIGHT, WIDTH
 from service.console.hour import MINUTES, hour
-from service.model import DestinationMinute
+from service.model.figures import DestinationMinute
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 

@@ -19,7 +19,9 @@ from service.ledger.now_store import (
     Standing,
     Stuck,
 )
-from service.model import LockHolder, Pause, Sentence
+from service.model.notification import Sentence
+from service.model.pause import Pause
+from service.model.server import LockHolder
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ID = UUID("01a202f8-7610-7e1c-908b-be00881bc450")

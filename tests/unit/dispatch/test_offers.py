@@ -3,7 +3,8 @@
 import math
 
 from service.dispatch.offers import GRACE_S, OVERLAP_MS, TICK_S, WINDOW_LOW, WINDOW_MAX, Offers
-from service.model import LANES, Lane
+from service.model.leader import Lane
+from service.model.words import LANES
 
 EMPTY = dict.fromkeys(LANES, 0)
 DUE = 1_000_000.0

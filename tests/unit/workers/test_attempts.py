@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.test_traceparent import GOOD, TRACE
 from tests.unit.workers.claims import ID, a_claim
 from workers.attempts import Attempts

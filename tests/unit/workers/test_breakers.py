@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers import breakers
 from workers.breakers import BACK_PER_S, FORGET_S, OPEN_MAX_S, TRIP_AFTER, Breakers

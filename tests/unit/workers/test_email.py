@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import ID, a_claim
 from workers.channels.channel import Answer, Mail, Phase
 from workers.channels.email import EmailChannel

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.claim import Ended, Unstarted
 from workers.outcome import EXCERPT_CHARS, excerpt, unsent_result

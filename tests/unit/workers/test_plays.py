@@ -1,4 +1,4 @@
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.channels.channel import Play
 from workers.channels.log import LogChannel

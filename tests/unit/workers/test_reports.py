@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model import Outcome, Status
+from service.model.words import Outcome, Status
 from tests.unit.test_traceparent import GOOD, TRACE
 from tests.unit.workers.claims import ID, a_claim
 from workers.claim import Ended, Verdict

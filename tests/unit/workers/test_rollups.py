@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.claim import Ended, Verdict
 from workers.rollups import BOUNDS_MS, KNOWN_MAX, OTHERS, WRITTEN_MAX, Rollups

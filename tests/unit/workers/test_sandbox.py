@@ -4,7 +4,7 @@ import pytest
 
 from service.cli.sandbox import for_its_worker
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.channels.sandbox import Sandboxed, led
 from workers.channels.webhook import WebhookChannel

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.breakers import Breakers
 from workers.channels.log import LogChannel

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 from service.config.settings import Settings
 from service.errors import DatabaseAway
 from service.metrics import WorkerMetrics
-from service.model import Outcome, Status
+from service.model.words import Outcome, Status
 from tests.unit.workers.claims import a_claim
 from workers.claim import Ended, Key, Unstarted, Verdict
 from workers.rollups import Rollups

@@ -1,7 +1,7 @@
 import pytest
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.channels import channels
 from workers.channels.channel import Play

@@ -3,7 +3,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from service.config.settings import Settings
-from service.model import Outcome
+from service.model.words import Outcome
 from tests.unit.workers.claims import ID, a_claim
 from workers.channels.channel import Answer, Post
 from workers.channels.webhook import ERRORS, SSL_CLIENTCERT, WebhookChannel
