@@ -13,7 +13,7 @@
 --          indexed column; the commit waits for no disk, as a claim that finds the row locked passes it over. A
 --          crash may lose the flag, and with it every connection that listens: whoever connects again asks again
 -- Plan     primary key, within the partitions of the ids
--- Caller   ApiStore.ask_end
+-- Caller   ReadStore.ask_end
 create or replace function notify.ask_end(p_ids uuid[])
 returns table (id uuid, state text)
 language plpgsql

@@ -16,7 +16,7 @@
 -- Locks    its row of probes; the rows that are brought forward, in the order of their ids, skipping what is locked
 -- Plan     destination_state and workers, which are small; notifications_due, the first 5,000 of each lane that are
 --          parked for longer, in each range of spans()
--- Caller   ApiStore.ask_probe
+-- Caller   VerbStore.ask_probe
 create or replace function notify.ask_probe(p_channel text, p_destination text, p_asked_by text default null)
 returns table (states text[], kept_by integer, brought integer)
 language plpgsql set search_path = pg_catalog, pg_temp

@@ -7,7 +7,7 @@
 --          from the newest on); p_limit rows; p_look_max, the most rows to look at
 -- Returns  (ids, following): the ids, newest first; the cursor for the next call, null at the end
 -- Plan     the primary key, backwards; no filter has an index
--- Caller   ApiStore.audit
+-- Caller   ReadStore.audit
 create or replace function notify.audit_page(
   p_verb text, p_actor text, p_key_id text, p_before bigint, p_limit integer, p_look_max integer)
 returns table (ids bigint[], following bigint)

@@ -13,7 +13,7 @@
 -- Locks    the rows, in the order of their ids, skipping what is locked
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use notifications_due, which is full of dead entries
--- Caller   ApiStore.cancel, erase()
+-- Caller   VerbStore.cancel, erase()
 create or replace function notify.cancel(p_ids uuid[])
 returns table (id uuid, status text, settled_at timestamptz, was_cancelled boolean)
 language plpgsql

@@ -20,7 +20,7 @@
 --          else the primary key. No index has what is queued by its age, nor the other conditions: they are compared
 --          outside of the scan. The ranges end at midnight, so that each row of a scan is one of the range.
 --          destination_of() costs more than all else: who gives p_destination gives a smaller p_look_max
--- Caller   ApiStore.cancel_matching
+-- Caller   VerbStore.cancel_matching
 create or replace function notify.cancel_matching(
   p_look_max integer, p_after uuid, p_channel text, p_producer text, p_reference text, p_recipients text[],
   p_destination text, p_from timestamptz, p_until timestamptz, p_limit integer, p_dry_run boolean)

@@ -27,7 +27,7 @@
 --          cannot deadlock, and who has no key waits for none.
 --          Deferred constraints are checked at once, so that none can refuse the commit, which all elements
 --          share: call it alone in its transaction. Triggers run with our search_path.
--- Caller   ApiStore.enqueue, when enqueue_all() or enqueue_keyed() failed
+-- Caller   EnqueueStore.enqueue, when enqueue_all() or enqueue_keyed() failed
 create or replace function notify.enqueue(p_rows jsonb, p_within interval, p_lock_wait interval)
 returns table (ord bigint, id uuid, created_at timestamptz, replayed boolean, refusal jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

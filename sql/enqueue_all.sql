@@ -11,7 +11,7 @@
 --          or rules that are not ours. Then no row is inserted, and the caller calls enqueue(), which takes the
 --          rows apart
 -- Note     It opens no subtransaction, and calls has_strangers() only once: both would cost every call
--- Caller   ApiStore.enqueue
+-- Caller   EnqueueStore.enqueue
 create or replace function notify.enqueue_all(p_rows jsonb)
 returns table (ord bigint, id uuid, created_at timestamptz)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -15,7 +15,7 @@
 --          notify.keys. They are taken in one order, so that two batches with the same keys cannot deadlock.
 --          The looks for a known key are scalar, so that each is one of the primary key: as EXISTS the planner
 --          may read the whole table for one plan, and keep that plan while the table grows
--- Caller   ApiStore.enqueue
+-- Caller   EnqueueStore.enqueue
 create or replace function notify.enqueue_keyed(p_rows jsonb, p_lock_wait interval)
 returns table (ord bigint, id uuid, created_at timestamptz, replayed boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -9,7 +9,7 @@
 -- Note     Whoever may read the table sees all, a producer its own. No sentence has a recipient, a payload, or what a
 --          receiver wrote, nor anything of another notification but how many are before it
 -- Plan     primary key; then explain_queued(), explain_sending() or explain_ended()
--- Caller   ApiStore.explain; producers call it
+-- Caller   ReadStore.explain; producers call it
 create or replace function notify.explain(id uuid)
 returns table (code text, sentence text, until timestamptz, command text)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -22,7 +22,7 @@
 -- Note     An id is made within microseconds of its created_at, unless its producer made it: then a time finds it
 --          only if that was within 10 minutes. A day, which a producer may be off, would be a million rows to walk.
 --          The other two are for processes of the deploys before
--- Caller   ApiStore.page
+-- Caller   ReadStore.page
 create or replace function notify.page(
   p_producer text, p_status text, p_channel text, p_reference text, p_recipients text[], p_destination text,
   p_code text, p_worker text, p_from timestamptz, p_until timestamptz, p_before uuid, p_limit integer, p_look_max integer)

@@ -26,7 +26,7 @@
 --          outside of the scan
 -- Note     No argument has a default: with one, calls of the older redrive() would be ambiguous during a deploy.
 --          destination_of() costs more than all else: who gives p_destination gives a smaller p_look_max
--- Caller   ApiStore.redrive
+-- Caller   VerbStore.redrive
 create or replace function notify.redrive(
   p_look_max integer, p_after uuid, p_ids uuid[], p_channel text, p_code text, p_reference text,
   p_producer text, p_recipients text[], p_destination text, p_from timestamptz, p_until timestamptz,

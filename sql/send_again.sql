@@ -12,7 +12,7 @@
 --          origin's. It is due now, does not expire, has no idempotency key, and as many attempts as one whose
 --          producer names none. An origin without a producer makes a copy of whoever calls
 -- Plan     primary key
--- Caller   ApiStore.send_again
+-- Caller   VerbStore.send_again
 create or replace function notify.send_again(p_id uuid)
 returns table (id uuid, created_at timestamptz, state text)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan

@@ -39,11 +39,13 @@ from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
 from service.http.express import is_tried
 from service.http.problems import Problem, answer
-from service.ledger.api_store import ApiStore
 from service.ledger.connection import Connection
+from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.key_store import KeyStore
 from service.ledger.listener import Listener
 from service.ledger.pause_store import PauseStore
+from service.ledger.read_store import ReadStore
+from service.ledger.verb_store import VerbStore
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
 from service.logs.outage import Outage
 from service.metrics import ApiMetrics
@@ -61,8 +63,8 @@ EXPRESS = web.AppKey("express", ExpressEnqueue)
 
 def create_app(
     settings: Settings,
-    store: ApiStore,
-    reads: ApiStore,
+    store: EnqueueStore,
+    reads: ReadStore,
     metrics: ApiMetrics,
     *,
     keys: KeyStore,
@@ -136,7 +138,7 @@ def create_app(
     for path, verb, *statuses in (
         ("/cancel", operate.cancel_many, 200),
         ("/redrive", operate.redrive, 200, 409),
-        ("/destinations/probe", ProbeHandler(reads, metrics).probe, 202, 404),
+        ("/destinations/probe", ProbeHandler(VerbStore.beside(reads), metrics).probe, 202, 404),
     ):
         post(path, after_body(limited(verb, lists)), *statuses, 503, need=OPERATE)
     add_pauses(get, post, reads, lists)
@@ -172,7 +174,7 @@ def add_keys(
 
 
 def add_pauses(
-    get: Callable[..., None], post: Callable[..., None], reads: ApiStore, lists: ReadLimit
+    get: Callable[..., None], post: Callable[..., None], reads: ReadStore, lists: ReadLimit
 ) -> None:
     """Add what is asked of pauses. The list takes turns with others: it counts many rows."""
 
@@ -185,7 +187,7 @@ def add_pauses(
     post("/pauses/{id}/resume", limited(pauses.resume, verbs), 200, 503, need=OPERATE)
 
 
-def waited_for(settings: Settings, reads: ApiStore, direct_url: str | None) -> Ends:
+def waited_for(settings: Settings, reads: ReadStore, direct_url: str | None) -> Ends:
     """Make what requests wait in. At most half of the connections wait."""
     listener = Listener(direct_url, "notify-wait", "notify_end") if direct_url else None
     places = connections_max(settings.connections_max) // 2

@@ -16,7 +16,7 @@ from service.api.aside import Aside
 from service.api.body import NewNotification
 from service.errors import DatabaseAway, KeyInFlight, NotifyError, NotTried, Refused
 from service.http.problems import Problem
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
 from service.logs import logs
 from service.logs.outage import Outage
 from service.logs.seldom import Seldom
@@ -61,7 +61,7 @@ class Batcher:
 
     def __init__(
         self,
-        store: ApiStore,
+        store: EnqueueStore,
         metrics: ApiMetrics,
         *,
         rows_max: int = BATCH_ROWS_MAX,

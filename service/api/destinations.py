@@ -7,8 +7,8 @@ from aiohttp import web
 from service.api.read import json_response
 from service.api.views import DestinationList, DestinationView
 from service.http.query import Parameters, parameters
-from service.ledger.api_store import ApiStore
 from service.ledger.figure_store import FigureStore
+from service.ledger.read_store import ReadStore
 
 ROWS = 100
 ROWS_MAX = 200
@@ -17,7 +17,7 @@ ROWS_MAX = 200
 class DestinationsHandler:
     """Answer what the workers counted."""
 
-    def __init__(self, reads: ApiStore) -> None:
+    def __init__(self, reads: ReadStore) -> None:
         self._reads = reads
 
     async def list(self, request: web.Request) -> web.Response:

@@ -9,8 +9,8 @@ from loguru import logger
 
 from service.errors import DatabaseAway, NotifyError
 from service.http.problems import Problem
-from service.ledger.api_store import ApiStore
 from service.ledger.listener import Listener
+from service.ledger.read_store import ReadStore
 from service.logs.logs import first_line
 from service.logs.seldom import Seldom
 
@@ -30,7 +30,7 @@ class Ends:
     is waited for, so that no end is missed. Where nothing can be heard we look each second.
     """
 
-    def __init__(self, store: ApiStore, listener: Listener | None, *, waiting_max: int) -> None:
+    def __init__(self, store: ReadStore, listener: Listener | None, *, waiting_max: int) -> None:
         self._store = store
         self._listener = listener
         self._waiting_max = waiting_max

@@ -24,7 +24,9 @@ from service.api.views import Cancellation, CancelReport, Links, RedriveReport
 from service.config.settings import Settings
 from service.errors import Refused
 from service.http.problems import Problem
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
+from service.ledger.read_store import ReadStore
+from service.ledger.verb_store import VerbStore
 from service.logs import logs
 from service.metrics import ApiMetrics
 from service.model.notification import Accepted
@@ -48,11 +50,12 @@ class OperateHandler:
     """Move the notifications that operators name, if they may move; log one line for each call."""
 
     def __init__(
-        self, settings: Settings, store: ApiStore, reads: ApiStore, metrics: ApiMetrics
+        self, settings: Settings, store: EnqueueStore, reads: ReadStore, metrics: ApiMetrics
     ) -> None:
         self._attempts = settings.max_attempts
-        self._store = store
-        self._reads = reads  # a redrive looks at many rows: it takes turns with the reads
+        self._store = ReadStore.beside(store)
+        self._verbs = VerbStore.beside(store)
+        self._of_many = VerbStore.beside(reads)  # of many rows: it takes turns with the reads
         self._rows = metrics.operator_rows
 
     async def cancel(self, request: web.Request) -> web.Response:
@@ -62,7 +65,7 @@ class OperateHandler:
             await self._refuse_unless_own(id, caller)
         traces = await self._store.trace_ids([id])  # before: what was cancelled is not unsaid
         try:
-            result = await self._store.cancel(id, used(caller, "cancel", {"id": str(id)}))
+            result = await self._verbs.cancel(id, used(caller, "cancel", {"id": str(id)}))
         except Refused as refusal:
             raise await self._told(refusal, id, caller) from None
         if result is None:
@@ -106,7 +109,7 @@ class OperateHandler:
             raise Problem(code)
         use = used(caller, "send_again", {"id": str(id)})
         try:
-            again = accepted(await self._store.send_again(id, use))
+            again = accepted(await self._verbs.send_again(id, use))
         except Refused as refusal:
             raise await self._told(refusal, id, caller) from None
         self._rows.labels("send_again").inc()
@@ -118,7 +121,7 @@ class OperateHandler:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_cancel_many(await read_body(request))
         refuse_guesses(asked.filter, caller_of(request))
-        called_off = await self._reads.cancel_matching(
+        called_off = await self._of_many.cancel_matching(
             asked.which(),
             after=asked.cursor,
             limit=asked.limit_or_default(),
@@ -136,9 +139,9 @@ class OperateHandler:
         """Answer 200 with the counts, also when nothing matched."""
         asked = read_redrive(await read_body(request))
         refuse_guesses(asked.filter, caller_of(request))
-        if asked.ids and (gone := await self._reads.emptied(asked.ids)):
+        if asked.ids and (gone := await self._of_many.emptied(asked.ids)):
             raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
-        redriven = await self._reads.redrive(
+        redriven = await self._of_many.redrive(
             asked.which(),
             after=asked.cursor,
             limit=asked.limit_or_default(),

@@ -11,7 +11,8 @@ from service.api.measured import Measured
 from service.api.read_limit import ReadLimit
 from service.clock import Clock
 from service.config.settings import Settings
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
+from service.ledger.read_store import ReadStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,8 @@ class Parts:
 
     app: web.Application
     settings: Settings
-    store: ApiStore
-    reads: ApiStore
+    store: EnqueueStore
+    reads: ReadStore
     lists: ReadLimit
     door: Door
     ring: KeyRing

@@ -17,7 +17,7 @@ from service.api.storable import unstorable
 from service.api.views import ProbeReport
 from service.channels.words import EITHER
 from service.http.problems import Problem
-from service.ledger.api_store import ApiStore
+from service.ledger.verb_store import VerbStore
 from service.limits import DESTINATION_MAX_CHARS
 from service.metrics import ApiMetrics
 from service.model.verbs import Probed
@@ -44,7 +44,7 @@ BODY = Body(Probe)
 class ProbeHandler:
     """Let workers try a destination that they keep rows back from."""
 
-    def __init__(self, store: ApiStore, metrics: ApiMetrics) -> None:
+    def __init__(self, store: VerbStore, metrics: ApiMetrics) -> None:
         self._store = store
         self._rows = metrics.operator_rows
 

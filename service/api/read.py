@@ -28,7 +28,7 @@ from service.api.views import (
 )
 from service.http.problems import Problem
 from service.http.query import Parameters, parameters
-from service.ledger.api_store import ATTEMPTS_MAX, ApiStore
+from service.ledger.read_store import ATTEMPTS_MAX, ReadStore
 from service.limits import (
     DESTINATION_MAX_CHARS,
     PRODUCER_MAX_CHARS,
@@ -52,7 +52,7 @@ SHARED_FIELDS = [field for field in Summary.__struct_fields__ if field != "links
 class ReadHandler:
     """Answer what became of notifications."""
 
-    def __init__(self, store: ApiStore) -> None:
+    def __init__(self, store: ReadStore) -> None:
         self._store = store
 
     async def find(self, request: web.Request) -> web.Response:

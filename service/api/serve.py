@@ -16,8 +16,9 @@ from service.api.parts import AddPages
 from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway, StartError
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.key_store import KeyStore
+from service.ledger.read_store import ReadStore
 from service.logs.outage import Outage
 from service.metrics import ApiMetrics, ProcessMetrics
 from service.names.loopback import is_loopback
@@ -48,8 +49,8 @@ async def serving(
     assert settings.database_url is not None
     role = "notify-api"
     async with (
-        ApiStore(settings.database_url, role) as store,
-        ApiStore(settings.database_url, role, connections_max=READS_AT_ONCE) as reads,
+        EnqueueStore(settings.database_url, role) as store,
+        ReadStore(settings.database_url, role, connections_max=READS_AT_ONCE) as reads,
     ):
         process.show(role, store.pool.stats)
         process.show(f"{role}-reads", reads.pool.stats)

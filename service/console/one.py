@@ -14,7 +14,7 @@ from service.api.read_limit import ReadLimit
 from service.console import by_hand
 from service.console.screen import Screen
 from service.http.problems import Fault, Problem, invalid
-from service.ledger.api_store import ATTEMPTS_MAX
+from service.ledger.read_store import ATTEMPTS_MAX
 from service.model.notification import Notification
 from service.model.words import Channel, Outcome, Status
 

@@ -20,14 +20,14 @@ from service.console.pages import redirected
 from service.console.screen import Screen
 from service.http.problems import Fault, Problem
 from service.http.query import parameters
-from service.ledger.api_store import PAGE_LOOK_MAX
+from service.ledger.read_store import PAGE_LOOK_MAX
 from service.model.notification import Notification
 from service.model.search import Found, Search
 from service.model.words import Channel, Status
 
 HERE = "/console/search"
 ROWS = 50
-# Of a ledger of few days one look is one turn of ApiStore.page; of a long one several small ones.
+# Of a ledger of few days one look is one turn of ReadStore.page; of a long one several small ones.
 LOOK_ENOUGH = PAGE_LOOK_MAX // 8
 EXPORTS = ("csv", "ndjson")
 EXPORT_LINES_MAX = 100_000

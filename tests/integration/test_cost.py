@@ -25,7 +25,7 @@ from psycopg.conninfo import make_conninfo
 from service.config.settings import Settings
 from service.embedded import postgres
 from service.embedded.servers import EmbeddedServers
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.migrate import migrate
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
@@ -137,7 +137,7 @@ def drive(quiet: Quiet) -> dict[str, Cost]:
         closing(worker_store(quiet.url)) as worker,
         ExitStack() as exits,
     ):
-        api = dispatcher.call(ApiStore(quiet.url, "notify-api").__aenter__())
+        api = dispatcher.call(EnqueueStore(quiet.url, "notify-api").__aenter__())
         exits.callback(lambda: dispatcher.call(api.__aexit__(None, None, None)))
         for _ in range(1 + ROUNDS):
             with quiet.counted(costs["insert"]):

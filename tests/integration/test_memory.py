@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from service.api.batcher import Batcher
 from service.api.body import NewNotification
 from service.config.settings import Settings
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
 from service.logs import logs
 from service.logs.loki import Loki
 from service.metrics import ApiMetrics, LogMetrics, WorkerMetrics
@@ -69,8 +69,8 @@ def test_a_batch_of_the_api(
     notification = NewNotification(channel=Channel.LOG, recipient="r", payload=Raw(b'{"n":1}'))
     with asyncio.Runner() as runner:
 
-        async def begin() -> tuple[ApiStore, Batcher]:
-            store = await ApiStore(dsn, "notify-api", connections_max=1).__aenter__()
+        async def begin() -> tuple[EnqueueStore, Batcher]:
+            store = await EnqueueStore(dsn, "notify-api", connections_max=1).__aenter__()
             return store, Batcher(store, ApiMetrics(registry))
 
         async def post() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from service.config.settings import Settings
 from service.errors import StartError
-from service.ledger.api_store import ApiStore
 from service.ledger.connection import connect
+from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.migrate import migrate
 from service.ledger.poolers import refuse_unfit
 from tests.integration.test_hostile_settings import HOSTILE, set_for
@@ -118,7 +118,10 @@ def test_nothing_follows_the_sync_that_gives_a_session_back(pool):
 
 def test_many_at_once_share_few_sessions(dsn, pool):
     async def use(url: str) -> list[Any]:
-        async with ApiStore(url, "notify-api") as first, ApiStore(url, "notify-api") as second:
+        async with (
+            EnqueueStore(url, "notify-api") as first,
+            EnqueueStore(url, "notify-api") as second,
+        ):
             stores = [first, second] * 50
             return await asyncio.gather(*(store.enqueue(ROW) for store in stores))
 

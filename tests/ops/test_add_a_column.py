@@ -22,7 +22,7 @@ from service.api.views import AttemptView, Detail, Summary
 from service.cli.parser import parser
 from service.cli.reading import STORY
 from service.http.problems import KINDS
-from service.ledger.api_store import ATTEMPT_TEXTS, TEXTS
+from service.ledger.read_store import ATTEMPT_TEXTS, TEXTS
 from service.model.notification import Attempt, Notification
 from tests.grafana import panel
 
@@ -160,7 +160,7 @@ def test_the_views_show_what_the_ledger_has():
 @pytest.mark.parametrize(("kind", "longest"), [(Notification, TEXTS), (Attempt, ATTEMPT_TEXTS)])
 def test_every_text_that_is_read_has_its_longest(kind, longest):
     missing = texts(kind) - longest.keys()
-    assert not missing, f"service/ledger/api_store.py: {missing} could be of megabytes"
+    assert not missing, f"service/ledger/read_store.py: {missing} could be of megabytes"
     assert longest.keys() <= texts(kind)
 
 

@@ -14,7 +14,7 @@ from service.api.body import NewNotification, read_notification
 from service.api.storable import is_too_large, stored_bytes
 from service.config.settings import Settings
 from service.http.problems import Problem
-from service.ledger.api_store import ENQUEUE
+from service.ledger.enqueue_store import ENQUEUE
 from service.limits import BODY_BYTES_MAX, PAYLOAD_BYTES_MAX
 
 SETTINGS = Settings()

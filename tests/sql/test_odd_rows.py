@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from service.ledger.api_store import ApiStore
 from service.ledger.migrate import migrate
+from service.ledger.read_store import ReadStore
 from service.ledger.schema import schema_root
 from service.model.search import Search
 from tests.ledger import cancel, change, claim, due, enqueue, put, row, settle
@@ -29,7 +29,7 @@ def unbounded(db):
 
 def read(dsn, ask):
     async def asked():
-        async with ApiStore(dsn, "notify-api") as store:
+        async with ReadStore(dsn, "notify-api") as store:
             return await ask(store)
 
     return asyncio.run(asked())

@@ -23,8 +23,9 @@ from service.console.console import add_console
 from service.errors import DatabaseAway
 from service.http.connections import Limits
 from service.inbox.inbox import Inbox
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.key_store import KeyStore
+from service.ledger.read_store import ReadStore
 from service.metrics import ApiMetrics
 from service.names.guard import LOOPBACK
 
@@ -41,7 +42,12 @@ class Api:
     ring: KeyRing
 
     def __init__(
-        self, port: int, registry: CollectorRegistry, store: ApiStore, reads: ApiStore, loop: Any
+        self,
+        port: int,
+        registry: CollectorRegistry,
+        store: EnqueueStore,
+        reads: ReadStore,
+        loop: Any,
     ) -> None:
         self.port = port
         self.store = store
@@ -144,8 +150,8 @@ class Stack:
             await self.inbox.start()
             inbox_url = f"http://127.0.0.1:{self.inbox.http_port}"
             self._settings = replace(self._settings, smtp_url=self.inbox.smtp_url)
-        self._store = await ApiStore(self._dsn, "notify-api").__aenter__()
-        reads = ApiStore(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
+        self._store = await EnqueueStore(self._dsn, "notify-api").__aenter__()
+        reads = ReadStore(self._dsn, "notify-api", connections_max=READS_AT_ONCE)
         self._reads = await reads.__aenter__()
         metrics = ApiMetrics(registry)
         keys = KeyStore(self._store.pool.connection)

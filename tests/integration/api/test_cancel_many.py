@@ -205,7 +205,7 @@ def test_the_command_prints_the_counts(api: Api, db, capsys) -> None:
 def test_the_command_goes_on_where_too_many_had_to_be_looked_at(
     api: Api, db, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.ledger.api_store.BY_DESTINATION_LOOK_MAX", 501)
+    monkeypatch.setattr("service.ledger.verb_store.BY_DESTINATION_LOOK_MAX", 501)
     queued(db, 5)
     meant = queued(db, 2, channel="webhook", recipient="https://hooks.example/a")
     url = f"--url=http://127.0.0.1:{api.port}"

@@ -13,7 +13,7 @@ import pytest
 from service.access.key import Secret, minted
 from service.api.express import ExpressEnqueue
 from service.http.express import is_tried
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
 from tests.integration.api.serving import HOOK, LIMIT_S, LINE, Api, serving
 from tests.integration.api.test_connections import POST, WHOLE, answer, is_closed, limits
 from tests.integration.api.test_keys import key_of
@@ -295,7 +295,7 @@ def test_a_defect_is_a_500_and_is_logged(
     async def broken(*args: Any, **options: Any) -> Any:
         raise KeyError
 
-    monkeypatch.setattr(ApiStore, "enqueue", broken)
+    monkeypatch.setattr(EnqueueStore, "enqueue", broken)
     at_once, usual = both_ways(api, taken, WHOLE)
     assert taken[0] is True
     assert at_once == usual

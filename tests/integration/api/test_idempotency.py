@@ -15,7 +15,7 @@ from service.access.caller import Caller
 from service.api.aside import Aside
 from service.api.door import Door
 from service.errors import KeyInFlight
-from service.ledger.api_store import ApiStore
+from service.ledger.enqueue_store import EnqueueStore
 from service.model.notification import Accepted
 from tests.integration.api.serving import LINE, Api, serving
 from tests.ledger import ago
@@ -117,7 +117,7 @@ def test_a_key_that_an_open_transaction_holds_is_in_flight(api: Api, db, other_d
 
 def enqueue_in_haste(dsn: str) -> Any:
     async def enqueued() -> Any:
-        async with ApiStore(dsn, "notify-api") as store:
+        async with EnqueueStore(dsn, "notify-api") as store:
             row = json.dumps([LINE | {"idempotency_key": "k"}]).encode()
             return await store.enqueue(row, is_in_haste=True)
 

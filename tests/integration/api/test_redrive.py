@@ -211,7 +211,7 @@ def test_the_command_prints_the_counts(api: Api, db, capsys) -> None:
 def test_the_command_goes_on_where_too_many_had_to_be_looked_at(
     api: Api, db, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.ledger.api_store.MOVE_LOOK_MAX", 501)
+    monkeypatch.setattr("service.ledger.verb_store.MOVE_LOOK_MAX", 501)
     failed(db, 5, last_error_code="404")
     meant = failed(db, 2, last_error_code="503")
     url = f"--url=http://127.0.0.1:{api.port}"

@@ -166,7 +166,7 @@ def test_only_the_first_page_refreshes_by_itself(browser, search, db):
 
 def test_a_bounded_look_says_how_far_it_came_and_goes_on(browser, search, db, monkeypatch):
     monkeypatch.setattr("service.console.search.LOOK_ENOUGH", 1)
-    monkeypatch.setattr("service.ledger.api_store.PAGE", look_of(510))
+    monkeypatch.setattr("service.ledger.read_store.PAGE", look_of(510))
     wanted = place(db, "sent", recipient="rare")
     for _ in range(25):
         place(db, "sent")
@@ -183,9 +183,9 @@ def test_a_bounded_look_says_how_far_it_came_and_goes_on(browser, search, db, mo
 
 
 def look_of(rows):
-    from service.ledger import api_store
+    from service.ledger import read_store
 
-    return api_store.PAGE.replace(str(api_store.PAGE_LOOK_MAX), str(rows))
+    return read_store.PAGE.replace(str(read_store.PAGE_LOOK_MAX), str(rows))
 
 
 def test_a_producers_key_sees_its_own_alone_and_masked(api, db, browser, search):

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from service.ledger.api_store import ApiStore
 from service.ledger.doctor_store import DoctorStore
+from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.leader_store import LeaderStore
+from service.ledger.read_store import ReadStore
+from service.ledger.verb_store import VerbStore
 from service.model.search import Search
 from service.model.verbs import NewUse
 from tests import ledger
@@ -30,7 +32,7 @@ SETTINGS = {
 }
 
 
-class EveryStore(ApiStore, LeaderStore, DoctorStore):
+class EveryStore(EnqueueStore, ReadStore, VerbStore, LeaderStore, DoctorStore):
     """The calls of every role, on one pool."""
 
 
