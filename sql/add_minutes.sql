@@ -9,7 +9,7 @@
 --          doubled then
 -- Locks    its rows, in the order of their key, for 100 ms at most; up to 2000 old ones, skipping what is locked
 -- Plan     primary key
--- Caller   workers' Store.add_minutes, when a minute is over
+-- Caller   workers' HeartStore.add_minutes, when a minute is over
 create or replace function notify.add_minutes(p_counts jsonb) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms'
 set enable_seqscan = off as $$

@@ -5,7 +5,7 @@
 -- Returns  (channel, destination, asked_at): those of the last 30 s, up to 1000. A worker that has seen an asked_at
 --          leaves it alone
 -- Plan     probes, which holds an hour of them at most
--- Caller   workers' Store.asked_probes, each second, while it keeps something back
+-- Caller   workers' HeartStore.asked_probes, each second, while it keeps something back
 create or replace function notify.asked_probes()
 returns table (channel text, destination text, asked_at timestamptz)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -9,7 +9,7 @@
 --          for a day are removed, and those beyond the last 1000: only new ones make the table grow
 -- Locks    its row, for 100 ms at most; the removed ones, skipping what is locked
 -- Plan     primary key; a new worker reads the whole table, which is small
--- Caller   workers' Store.beat, each 10 s
+-- Caller   workers' HeartStore.beat, each 10 s
 create or replace function notify.beat(
   p_worker text, p_host text, p_version text, p_environment text, p_channels text[], p_patience interval,
   p_slots integer, p_in_flight integer, p_settled bigint, p_up interval) returns boolean

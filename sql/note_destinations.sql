@@ -7,7 +7,7 @@
 --          three. Up to 1000 of each
 -- Locks    its rows, for 100 ms at most
 -- Plan     primary key
--- Caller   workers' Store.note_destinations, when something has begun or ended
+-- Caller   workers' HeartStore.note_destinations, when something has begun or ended
 create or replace function notify.note_destinations(p_worker text, p_begun jsonb, p_ended jsonb) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 #variable_conflict use_column

@@ -22,12 +22,12 @@ from service.logs.seldom import Seldom
 from service.metrics import WorkerMetrics
 from service.process.distribution import installed_version
 from workers.claim import Parked
+from workers.heart_store import Asked, Beat, HeartStore
 from workers.loop import Loop
 from workers.parkings import Kept, Parking
 from workers.rollups import Rollups, Row
 from workers.slots import Slots
 from workers.standing import Standing
-from workers.store import Asked, Beat, Store
 
 BEAT_S = 10.0
 LOOK_S = 1.0  # between looks at what is kept back
@@ -56,7 +56,7 @@ class Heart(Loop):
         settings: Settings,
         metrics: WorkerMetrics,
         *,
-        store: Store,
+        store: HeartStore,
         slots: Slots,
         rollups: Rollups,
         clock: Clock,

@@ -21,6 +21,7 @@ from workers.claim import Outbox
 from workers.claimer import Claimer
 from workers.doubts import Doubts
 from workers.heart import Heart, Quiet
+from workers.heart_store import HeartStore
 from workers.hints import Hints
 from workers.loop import Loop
 from workers.names import Names
@@ -101,7 +102,7 @@ class Worker:
         self._heart = Heart(
             settings,
             metrics,
-            store=Store(settings, metrics, self._name, "heart", Quiet("postgresql")),
+            store=HeartStore(settings.database_url or "", self._name, Quiet("postgresql")),
             slots=slots,
             rollups=rollups,
             clock=self._clock,

@@ -6,12 +6,9 @@ or has no schema yet.
 
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import msgspec
 import psycopg
 from msgspec import Struct
 
@@ -22,11 +19,9 @@ from service.home import Home
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model.words import Status
-from workers.claim import Claim, Ended, Key, Parked
+from workers.claim import Claim, Ended, Key
 from workers.ledger_session import Session
-from workers.parkings import Kept, Parking
 from workers.refusals import Refusal, Refusals
-from workers.rollups import Row
 
 RETRY_AFTER_MAX_S = 3600.0  # the ledger heeds no more
 # Two results beside the statuses of the ledger.
@@ -66,16 +61,6 @@ HOME = "select is_home, environment, is_place, is_in_use from notify.home(%s::pg
 NOTICE_COPY = "select notify.notice_copy(%s::pg_catalog.text)"
 HELD = "select id, attempt from notify.held(%s, %s)"
 HELD_MAX = 10_000  # beyond those that the worker knows of: they may be the oldest
-BEAT = """
-select notify.beat(%s::pg_catalog.text, %s::pg_catalog.text, %s::pg_catalog.text,
-  %s::pg_catalog.text, %s::pg_catalog.text[], pg_catalog.make_interval(secs => %s), %s, %s,
-  %s::pg_catalog.int8, pg_catalog.make_interval(secs => %s))
-"""
-ASKED_PROBES = "select channel, destination, asked_at from notify.asked_probes()"
-NOTE_DESTINATIONS = (
-    "select notify.note_destinations(%s, %s::pg_catalog.jsonb, %s::pg_catalog.jsonb)"
-)
-ADD_MINUTES = "select notify.add_minutes(%s::pg_catalog.jsonb)"
 
 
 class Settled(Struct, frozen=True, kw_only=True, gc=False):
@@ -85,25 +70,6 @@ class Settled(Struct, frozen=True, kw_only=True, gc=False):
     due_in_s: float | None
     age_s: float
     counted: bool | None  # whether the attempt is one of max_attempts; None: nothing was settled
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
-    """What a worker says of itself each time."""
-
-    host: str
-    version: str
-    environment: str | None
-    channels: list[str]
-    patience_s: float
-
-
-class Asked(NamedTuple):
-    """A destination that is to be tried at once, and when that was asked for."""
-
-    channel: str
-    destination: str
-    asked_at: datetime
 
 
 class Store:
@@ -251,39 +217,6 @@ class Store:
     def notice_copy(self) -> None:
         """Note that it is not: what is created from now on stays when a copy is adopted."""
         self._session.rows(NOTICE_COPY, (self._settings.environment,))
-
-    def beat(self, says: Beat, *, slots: int, in_flight: int, settled: int, up_s: float) -> bool:
-        """Say that this worker lives; returns whether the ledger did not know it."""
-        about = (says.host, says.version, says.environment, says.channels, says.patience_s)
-        [(is_new,)] = self._session.rows(
-            BEAT, (self.worker, *about, slots, in_flight, settled, up_s)
-        )
-        return bool(is_new)
-
-    def note_destinations(
-        self, begun: Mapping[Kept, Parking], ended: Collection[Kept], now: float
-    ) -> None:
-        """Note what is kept back from now on, and what no longer is."""
-        rows = [
-            {
-                **asdict(kept),
-                "code": parking.code,
-                "ago_s": now - parking.since,
-                "in_s": parking.until - now if kept.state is Parked.URL else None,
-            }
-            for kept, parking in begun.items()
-        ]
-        gone = [asdict(kept) for kept in ended]
-        self._session.rows(NOTE_DESTINATIONS, (self.worker, json.dumps(rows), json.dumps(gone)))
-
-    def add_minutes(self, at_s: float, rows: Sequence[Row]) -> None:
-        """Add what was counted in the minute that began at `at_s`, since 1970."""
-        counts = msgspec.json.encode({"at": at_s, "rows": rows}).decode()
-        self._session.rows(ADD_MINUTES, (counts,))
-
-    def asked_probes(self) -> set[Asked]:
-        """Read which destinations are to be tried at once."""
-        return {Asked(*row) for row in self._session.rows(ASKED_PROBES, ())}
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

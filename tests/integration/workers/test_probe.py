@@ -6,7 +6,7 @@ from tests.explaining import explain
 from tests.integration.workers.webhooks import counts, webhooks
 from tests.waiting import wait_for
 from workers import breakers, heart
-from workers.store import Store
+from workers.heart_store import HeartStore
 
 HOUR_S = 3600.0
 
@@ -81,8 +81,10 @@ def test_a_url_that_asked_for_a_pause_gets_one_request_and_the_others_when_it_ta
 
 def test_a_worker_that_keeps_nothing_back_asks_nothing_more(db, start, sink, monkeypatch):
     looks: list[str] = []
-    asked = Store.asked_probes
-    monkeypatch.setattr(Store, "asked_probes", lambda store: looks.append("look") or asked(store))
+    asked = HeartStore.asked_probes
+    monkeypatch.setattr(
+        HeartStore, "asked_probes", lambda store: looks.append("look") or asked(store)
+    )
     start(num_threads=1, sends_per_thread=8)
     ids = webhooks(db, 5, sink.url + "/status/200")
     wait_for(lambda: counts(db, ids) == {"sent": 5})
