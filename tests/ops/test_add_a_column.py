@@ -90,7 +90,7 @@ PLACES: dict[str, Callable[[str], bool]] = {
     ),
     "service/http/problems.py: a code invalid_FIELD": lambda f: f"invalid_{f}" in KINDS,
     "service/model/notification.py: Notification": lambda f: f in names(Notification),
-    "service/cli/parser.py: an option of add_send(), among its fields": option,
+    "service/cli/api_commands.py: an option of add_send(), among its fields": option,
     "README.md: the table of Three ways in": (
         lambda f: bool(re.search(rf"^\| `{f}` \|", text("README.md"), re.MULTILINE))
     ),

@@ -76,7 +76,7 @@ def test_every_operation_has_a_command_or_is_for_machines():
     assert not missing, f"{missing}: give it a command, or say here that it is for machines"
     for function, command in COMMANDS.values():
         assert callable(getattr(client, function, None)), f"service/cli/client.py: {function}()"
-        assert command in parser().commands, f"service/cli/parser.py: notify {command}"
+        assert command in parser().commands, f"service/cli/*_commands.py: notify {command}"
 
 
 def test_operations_have_names_of_their_own_and_say_what_they_do():
