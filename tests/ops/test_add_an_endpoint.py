@@ -66,7 +66,7 @@ def test_routes_and_described_operations_are_the_same():
         (method.upper(), path) for path, methods in PATHS.items() for method in methods
     } | FOR_PEOPLE
     undescribed, gone = routes() - described, described - routes()
-    assert not undescribed, f"service/api/openapi.py: paths() lacks {undescribed}"
+    assert not undescribed, f"service/api/operations.py: paths() lacks {undescribed}"
     assert not gone, f"service/api/app.py: create_app() has no route for {gone}"
 
 
