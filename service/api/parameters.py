@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.api import destinations, examples
-from service.api.read import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS, TEXTS
+from service.api.list_query import PAGE_ROWS, PAGE_ROWS_MAX, PARAMETERS, TEXTS
 from service.api.wait import SENTENCE, WAIT_S_MAX
 from service.limits import IDEMPOTENCY_KEY_MAX_CHARS
 from service.model.words import Channel, Status

@@ -12,7 +12,7 @@ from service.api.decoding import Body
 from service.api.enqueue import read_body
 from service.api.keys import by
 from service.api.operate import ANYBODY
-from service.api.read import json_response
+from service.api.shown import json_response
 from service.api.storable import unstorable
 from service.api.views import PauseList, PauseView
 from service.channels.words import EITHER

@@ -12,7 +12,7 @@ from service.api.decoding import Body
 from service.api.enqueue import read_body
 from service.api.matching import spelled
 from service.api.operate import used
-from service.api.read import json_response
+from service.api.shown import json_response
 from service.api.storable import unstorable
 from service.api.views import ProbeReport
 from service.channels.words import EITHER

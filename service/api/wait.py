@@ -8,8 +8,9 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from service.api.ends import Ends
-from service.api.read import ReadHandler, shown
+from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
+from service.api.shown import shown
 from service.http.connections import Connection
 from service.http.problems import Fault, invalid
 from service.model.notification import Notification

@@ -14,8 +14,9 @@ from loguru import logger
 from service.access.caller import Caller
 from service.access.scopes import READ, sees_all
 from service.api.parts import Parts
-from service.api.read import is_own, notification_id
+from service.api.read import notification_id
 from service.api.read_limit import ReadLimit
+from service.api.sight import is_own
 from service.errors import NotifyError
 from service.http.connections import Connection
 from service.http.problems import Problem

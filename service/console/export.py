@@ -14,11 +14,14 @@ from aiohttp import web
 
 from service.access.caller import Caller
 from service.access.scopes import sees_payloads
+from service.api.list_query import PAGE_ROWS_MAX
 from service.api.matching import shown
 from service.api.operate import used
 from service.api.parts import Parts
-from service.api.read import NOTHING, PAGE_ROWS_MAX, permitted, summary
+from service.api.read import NOTHING
 from service.api.read_limit import ReadLimit
+from service.api.shown import summary
+from service.api.sight import permitted
 from service.api.views import Summary
 from service.console.search import EXPORT_LINES_MAX, LOOK_ENOUGH, SHOWN, link
 from service.errors import DatabaseAway, TookTooLong

@@ -9,8 +9,9 @@ from service.access.caller import Caller
 from service.access.scopes import CANCEL, OPERATE, may, sees_all
 from service.api.door import sending_fault
 from service.api.parts import Parts
-from service.api.read import ReadHandler, notification_id, visible
+from service.api.read import ReadHandler, notification_id
 from service.api.read_limit import ReadLimit
+from service.api.sight import visible
 from service.console import by_hand
 from service.console.screen import Screen
 from service.http.problems import Fault, Problem, invalid

@@ -13,9 +13,11 @@ from multidict import MultiDict
 from service.access.caller import Caller
 from service.access.scopes import OPERATE, may
 from service.api.cancel_many import CancelFilter
+from service.api.list_query import PARAMETERS
 from service.api.parts import Parts
-from service.api.read import NOTHING, PARAMETERS, permitted, visible
+from service.api.read import NOTHING
 from service.api.redrive import RedriveFilter
+from service.api.sight import permitted, visible
 from service.console.pages import redirected
 from service.console.screen import Screen
 from service.http.problems import Fault, Problem

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from service.api.read import own_words
+from service.api.sight import own_words
 from service.console.places import Verb
 from service.console.trouble import Trouble
 from service.ledger.now_store import Stuck

@@ -16,7 +16,8 @@ import pytest
 from multidict import MultiDict
 
 import service.api.body
-import service.api.read
+import service.api.list_query
+import service.api.sight
 import service.channels.email
 import service.channels.header
 import service.channels.log
@@ -41,7 +42,8 @@ from workers.claim import Verdict
 MODULES = [
     service.text.addresses,
     service.api.body,
-    service.api.read,
+    service.api.list_query,
+    service.api.sight,
     service.channels.email,
     service.channels.log,
     service.channels.webhook,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.api.read import own_words
+from service.api.sight import own_words
 
 ADA = "ada@example.org"
 
