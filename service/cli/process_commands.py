@@ -39,6 +39,10 @@ def add_roles(commands: Any) -> None:
     migrate = command(
         commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
         "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip
+    migrate.add_argument(
+        "--wait", action="store_true",
+        help="change nothing: wait until somebody else has migrated, as long as it takes",
+    )  # fmt: skip
     add_json(migrate)
     command(commands, "schema", "service.cli.schema", "print the schema as SQL, for tests",
         "One statement that may run again: psql and any driver loads it into the database of your "

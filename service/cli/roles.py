@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 
+from loguru import logger
+
 from service.cli.metrics_port import serve_metrics
 from service.cli.output import say, show
 from service.cli.role_logs import start_logs
@@ -16,17 +18,27 @@ from service.tracing.start import tracing
 
 
 def migrate(args: argparse.Namespace) -> int:
-    """Bring DATABASE_URL to the current schema; prints what was applied."""
+    """Bring DATABASE_URL to the current schema, or wait for that; prints what was applied."""
     from service.ledger.migrate import migrate as apply
+    from service.ledger.migrate import migrated_by_others
 
     settings = prepared(args, "migrate", "database_url")
     messages: list[str] = []
-    applied = apply(settings.direct_url or "", settings=settings, say=messages.append)
+    applied: list[str] = []
+    if args.wait:
+        asyncio.run(migrated_by_others(settings.database_url or "", waits))
+    else:
+        applied = apply(settings.direct_url or "", settings=settings, say=messages.append)
     if args.json:
         show({"applied": applied, "found": messages})
     else:
         say([*messages, *(f"applied {name}" for name in applied)] or ["nothing to apply"])
     return 0
+
+
+def waits(reason: str) -> None:
+    """Log what is waited for."""
+    logger.info("waits_for_schema", reason=reason)
 
 
 def api(args: argparse.Namespace) -> int:

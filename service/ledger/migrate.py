@@ -4,6 +4,7 @@
 time, on any number of machines, and after a kill -9.
 """
 
+import asyncio
 import glob
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +17,15 @@ from yoyo.exceptions import LockTimeout
 from yoyo.migrations import MigrationList, default_migration_table
 
 from service.config.settings import Settings
-from service.errors import DatabaseAway, StartError, Unfit
+from service.errors import DatabaseAway, NotifyError, StartError, Unfit
 from service.ledger.db import POOLER_REFUSES, one_line
 from service.ledger.schema import schema_root
+from service.ledger.store import NOT_CURRENT, Store
 from service.ledger.yoyo_backend import Backend
+from service.logs.logs import first_line
 
 OLDEST_SERVER = 15
+LOOK_S = 1.0  # between looks whether somebody else has migrated
 AWAY = ("08", "57P")  # classes of OperationalError that mean: the server cannot be reached
 SHORT_NAME = {  # what to say about it, by what keep_path() returned
     "taken": "`notifications` is another table here: producers write notify.notifications",
@@ -59,6 +63,25 @@ def migrate(
             if settings is not None and (news := kept_at_home(backend, settings)):
                 say(news)
             return [migration.id for migration in missing]
+
+
+async def migrated_by_others(url: str, say: Callable[[str], object]) -> None:
+    """Wait until the schema is current, and change nothing. `say` gets each new reason to wait."""
+    said = ""
+    async with Store(url, "notify-migrate", connections_max=1) as store:
+        while reason := await why_not_current(store):
+            if reason != said:
+                said = reason
+                say(reason)
+            await asyncio.sleep(LOOK_S)
+
+
+async def why_not_current(store: Store) -> str:
+    """Say why the schema is not known to be current; empty: it is."""
+    try:
+        return "" if await store.is_current() else NOT_CURRENT
+    except NotifyError as error:
+        return f"the database cannot be used: {first_line(error)}"
 
 
 def mended(backend: Backend, migrations: MigrationList) -> Iterator[str]:

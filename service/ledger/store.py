@@ -19,6 +19,7 @@ from service.model.leader import Gauges
 from service.traceparent import read, trace_id
 
 IS_CURRENT = "select exists (select from public._yoyo_migration where migration_id = %s)"
+NOT_CURRENT = "the schema is not current: run notify migrate"
 LOCK_ROOM = """
 select current_setting('max_locks_per_transaction')::integer,
   current_setting('max_connections')::integer
@@ -79,13 +80,17 @@ class Store:
     async def missing(self) -> list[str]:
         """Say what is missing before work can be done; empty: ready. Never raises."""
         try:
-            [(is_current,)] = await self._tuples(IS_CURRENT, [current_migration()])
-            if not is_current:
-                return ["the schema is not current: run notify migrate"]
+            if not await self.is_current():
+                return [NOT_CURRENT]
             faults = await self.faults(calls_all=False)
             return [str(fault) for fault in faults if fault.stops]
         except NotifyError as error:
             return [f"the database cannot be used: {error}"]
+
+    async def is_current(self) -> bool:
+        """Say whether the schema is that of this release, or of a newer one that came by it."""
+        [(is_current,)] = await self._tuples(IS_CURRENT, [current_migration()])
+        return bool(is_current)
 
     async def faults(self, *, calls_all: bool = True) -> list[Fault]:
         """Say what of the schema is not as the road needs it.

@@ -164,6 +164,15 @@ def test_a_stop_has_more_time_than_it_needs():
         assert ROLES[role]["terminationGracePeriodSeconds"] > Settings().shutdown_grace_s + 10
 
 
+@pytest.mark.parametrize("role", STAYING)
+def test_no_pod_is_replaced_before_the_job_has_migrated(role):
+    [waits] = ROLES[role]["initContainers"]
+    assert parser().parse_args(waits["args"]).wait
+    for what in ("image", "envFrom", "securityContext", "volumeMounts"):
+        assert waits[what] == container(role)[what]
+    assert "initContainers" not in ROLES["migrate"]
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_labels_select_the_pods_of_one_role(role):
     kind = "Job" if role == "migrate" else "Deployment"

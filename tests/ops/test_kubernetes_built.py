@@ -47,8 +47,8 @@ def test_the_whole_is_the_base_with_the_image_of_its_kustomization():
     files = sorted({*HERE.glob("base/*.yaml")} - {HERE / "base" / "kustomization.yaml"})
     written = read(*files)
     for _, spec in pods(written).values():
-        [container] = spec["containers"]
-        container["image"] = container["image"].replace(image["name"], image["newName"])
+        for container in (*spec["containers"], *spec.get("initContainers", ())):
+            container["image"] = container["image"].replace(image["name"], image["newName"])
     assert built(HERE) == written
 
 
@@ -91,11 +91,11 @@ def test_two_who_scale_the_same_workers_are_refused(tmp_path):
 
 def test_names_follow_a_prefix(blue):
     for _, spec in pods(blue).values():
-        [container] = spec["containers"]
-        for source in container["envFrom"]:
-            [(kind, reference)] = source.items()
-            wanted = {"configMapRef": "ConfigMap", "secretRef": "Secret"}[kind]
-            assert (wanted, reference["name"]) in blue
+        for container in (*spec["containers"], *spec.get("initContainers", ())):
+            for source in container["envFrom"]:
+                [(kind, reference)] = source.items()
+                wanted = {"configMapRef": "ConfigMap", "secretRef": "Secret"}[kind]
+                assert (wanted, reference["name"]) in blue
     for kind, name in blue:
         assert name.startswith("blue-"), kind
     for (kind, _), thing in blue.items():

@@ -24,6 +24,18 @@ def test_migrate(process, empty_dsn):
     assert ended(process("migrate", env=env)).out == "nothing to apply\n"
 
 
+def test_migrate_that_waits_for_another_one(process, empty_dsn):
+    env = {"DATABASE_URL": empty_dsn}
+    waits = process("migrate", "--wait", env=env)
+    assert b"run notify migrate" in waits.stderr.readline()
+    with psycopg.connect(empty_dsn) as db:
+        schemas = db.execute("select from pg_namespace where nspname = 'notify'").fetchall()
+    assert not schemas, "it changes nothing"
+    assert ended(process("migrate", env=env)).code == 0
+    done = ended(waits)
+    assert (done.code, done.out) == (0, "nothing to apply\n")
+
+
 def test_cancel_and_redrive(notify, api, db: psycopg.Connection):
     url = ["--url", f"http://127.0.0.1:{api.port}"]
     queued, failed = str(put(db, "queued")), str(put(db, "failed"))
