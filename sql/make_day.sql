@@ -38,12 +38,13 @@ begin
         and a.attgenerated = '');
     begin
       -- Every notification leaves two dead rows in its own day's partition: so autovacuum begins early
-      -- there and is not throttled. The other days cost it nothing.
+      -- there. It rests after each piece, or for the seconds that a long day takes it would have a processor
+      -- for itself, and sends would wait. The other days cost it nothing.
       execute format(
         'create table notify.%I (like notify.%I including defaults including constraints
            including generated) with (autovacuum_vacuum_scale_factor = 0.02,
-           autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
-           autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.05)',
+           autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1,
+           autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.5)',
         partition, v_table);
       if moved > 0 then                     -- else we may do without the right to delete
         execute format(
