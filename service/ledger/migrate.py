@@ -22,7 +22,6 @@ from service.ledger.db import POOLER_REFUSES, one_line
 from service.ledger.schema import schema_root
 from service.ledger.store import NOT_CURRENT, Store
 from service.ledger.yoyo_backend import Backend
-from service.logs.logs import first_line
 
 OLDEST_SERVER = 15
 LOOK_S = 1.0  # between looks whether somebody else has migrated
@@ -81,7 +80,7 @@ async def why_not_current(store: Store) -> str:
     try:
         return "" if await store.is_current() else NOT_CURRENT
     except NotifyError as error:
-        return f"the database cannot be used: {first_line(error)}"
+        return f"the database cannot be used: {error}"
 
 
 def mended(backend: Backend, migrations: MigrationList) -> Iterator[str]:

@@ -27,7 +27,7 @@ import service.text.addresses
 import service.text.checks
 import workers.channels.email
 import workers.channels.webhook
-from service.api import body, cancel_many, probe, read, redrive
+from service.api import body, cancel_many, list_query, probe, read, redrive
 from service.channels.email import EmailPayload
 from service.config.settings import Settings
 from service.http.problems import Problem
@@ -242,11 +242,11 @@ def test_no_long_recipient_of_a_row_reaches_them(patterns, text) -> None:
     assert longest(seen) <= (2048, "~")
 
 
-@pytest.mark.parametrize("name", [*read.PARAMETERS, "other"])
+@pytest.mark.parametrize("name", [*list_query.PARAMETERS, "other"])
 def test_no_long_parameter_reaches_them(patterns, name) -> None:
     for text in LONG:
         with watching(patterns) as seen, suppress(Problem):
-            parameters(MultiDict({name: text}), read.PARAMETERS)
+            parameters(MultiDict({name: text}), list_query.PARAMETERS)
         assert longest(seen) <= (255, "~"), text[:20]
         request: Any = SimpleNamespace(match_info={"id": text})
         with watching(patterns) as seen, suppress(Problem):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.api import items, read
+from service.api import items, list_query
 from service.api.body import NewNotification, read_notification
 from service.api.cancel_many import read_cancel_many
 from service.api.docs import docs_page
@@ -90,11 +90,11 @@ def examples(api: dict[str, Any], path: str) -> list[dict[str, Any]]:
 
 def test_every_query_parameter_is_described() -> None:
     described = {one["name"]: one for one in API["paths"]["/notifications"]["get"]["parameters"]}
-    assert described.keys() == read.PARAMETERS.keys()
+    assert described.keys() == list_query.PARAMETERS.keys()
     limit, empty = described["limit"]["schema"]["anyOf"]
     assert empty == {"type": "string", "maxLength": 0}
-    assert limit["maximum"] == read.PAGE_ROWS_MAX
-    assert limit["default"] == read.PAGE_ROWS
+    assert limit["maximum"] == list_query.PAGE_ROWS_MAX
+    assert limit["default"] == list_query.PAGE_ROWS
 
 
 def test_every_problem_is_described() -> None:
