@@ -10,8 +10,8 @@
 --          Nothing else is ever deleted or changed: see keep_audit()
 -- Locks    the rows that it deletes, skipping what is locked
 -- Plan     primary key, from its head
--- Caller   Store.record_use, VerbStore.redrive, VerbStore.cancel_matching, VerbStore.ask_probe, VerbStore.send_again, erase(),
---          create_key(), revoke_key(), rotate_key(), pause(), resume()
+-- Caller   Store.record_use, VerbStore.cancel, VerbStore.redrive, VerbStore.cancel_matching, VerbStore.ask_probe,
+--          VerbStore.send_again, erase(), create_key(), revoke_key(), rotate_key(), pause(), resume()
 create or replace function notify.record_use(p_actor text, p_key_id text, p_verb text, p_detail jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
 declare

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from service.api.shown import json_response
+from service.api.json_answer import json_response
 from service.api.views import DestinationList, DestinationView
 from service.http.query import Parameters, parameters
 from service.ledger.figure_store import FigureStore

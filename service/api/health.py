@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.api.shown import json_response
+from service.api.json_answer import json_response
 from service.api.views import Readiness
 from service.ledger.store import Store
 

@@ -13,7 +13,7 @@ from service.access.caller import caller_of
 from service.access.key import ApiKey, Secret, minted
 from service.api.decoding import Body, Timestamp
 from service.api.enqueue import read_body
-from service.api.shown import json_response
+from service.api.json_answer import json_response
 from service.api.storable import unstorable
 from service.api.views import KeyList, KeyMade, KeyView
 from service.clock import Clock

@@ -17,10 +17,10 @@ from service.access.scopes import sees_all
 from service.api.cancel_many import read_cancel_many
 from service.api.door import reach_fault, refuse_unless_sendable
 from service.api.enqueue import read_body, receipt, refused
+from service.api.json_answer import json_response
 from service.api.matching import Filter, logged
 from service.api.read import notification_id
 from service.api.redrive import Redrive, read_redrive
-from service.api.shown import json_response
 from service.api.sight import is_blind, is_own, own_words
 from service.api.views import Cancellation, CancelReport, Links, RedriveReport
 from service.config.settings import Settings

@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from service.api.decoding import Body
 from service.api.enqueue import read_body
+from service.api.json_answer import json_response
 from service.api.keys import by
 from service.api.operate import ANYBODY
-from service.api.shown import json_response
 from service.api.storable import unstorable
 from service.api.views import PauseList, PauseView
 from service.channels.words import EITHER

@@ -10,9 +10,9 @@ from msgspec import Meta
 from service.access.caller import caller_of
 from service.api.decoding import Body
 from service.api.enqueue import read_body
+from service.api.json_answer import json_response
 from service.api.matching import spelled
 from service.api.operate import used
-from service.api.shown import json_response
 from service.api.storable import unstorable
 from service.api.views import ProbeReport
 from service.channels.words import EITHER

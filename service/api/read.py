@@ -7,8 +7,9 @@ from aiohttp import web
 
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all
+from service.api.json_answer import json_response
 from service.api.list_query import PAGE_ROWS, PARAMETERS, next_link, uuid
-from service.api.shown import json_response, shown, summary
+from service.api.shown import shown, summary
 from service.api.sight import is_own, permitted
 from service.api.views import Explanation, Links, Page, PageLinks, Reason
 from service.http.problems import Problem

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from service.access.caller import Caller, caller_of
+from service.api.json_answer import json_response
 from service.api.sight import visible
 from service.api.views import AttemptView, Detail, Links, Summary
 from service.ledger.read_store import ATTEMPTS_MAX
@@ -42,12 +42,3 @@ def shared(notification: Notification) -> dict[str, Any]:
     """Return what a list shows of a notification, by field."""
     values = {field: getattr(notification, field) for field in SHARED_FIELDS}
     return {**values, "links": Links(f"/notifications/{notification.id}")}
-
-
-def json_response(value: msgspec.Struct, status: int = 200) -> web.Response:
-    """Render a document."""
-    return web.Response(
-        status=status,
-        body=msgspec.json.encode(value),
-        headers={"Content-Type": "application/json"},
-    )

@@ -1,4 +1,4 @@
-"""The commands that ask the API for notifications: send, status, explain, list, destinations."""
+"""The commands that send, and ask what became of it: send, status, explain, list, destinations."""
 
 import argparse
 from typing import Any

@@ -1,4 +1,4 @@
-"""`notify COMMAND`: what a person can ask for, and which function does it."""
+"""`notify COMMAND`: every command, in the order of the help."""
 
 import argparse
 from typing import Any, NoReturn

@@ -1,4 +1,4 @@
-"""The commands that run something: up, services, the roles, doctor, top, inbox."""
+"""The commands of the system: up, services, migrate, schema, the roles, doctor, top, inbox."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def add_services(commands: Any) -> None:
 
 
 def add_roles(commands: Any) -> None:
-    """Describe `notify migrate`, and the roles that run apart."""
+    """Describe `notify migrate` and `schema`, and the roles that run apart."""
     migrate = command(
         commands, "migrate", "service.cli.roles", "bring DATABASE_URL to the current schema",
         "What `yoyo apply` does, safe for many at once.", function="migrate")  # fmt: skip

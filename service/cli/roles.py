@@ -8,7 +8,7 @@ from loguru import logger
 from service.cli.metrics_port import serve_metrics
 from service.cli.output import say, show
 from service.cli.role_logs import start_logs
-from service.cli.running import run_until_stopped
+from service.cli.running import end_by_signals, run_until_stopped
 from service.cli.settings import required, settings_for
 from service.config.settings import Settings
 from service.logs.outage import Outage
@@ -26,6 +26,7 @@ def migrate(args: argparse.Namespace) -> int:
     messages: list[str] = []
     applied: list[str] = []
     if args.wait:
+        end_by_signals()
         asyncio.run(migrated_by_others(settings.database_url or "", waits))
     else:
         applied = apply(settings.direct_url or "", settings=settings, say=messages.append)
@@ -38,7 +39,7 @@ def migrate(args: argparse.Namespace) -> int:
 
 def waits(reason: str) -> None:
     """Log what is waited for."""
-    logger.info("waits_for_schema", reason=reason)
+    logger.warning("waits_for_schema", reason=reason)
 
 
 def api(args: argparse.Namespace) -> int:

@@ -11,9 +11,8 @@ from psycopg.pq import Format
 from service.config.settings import Settings
 from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.store import Store
-from service.model.leader import Folded, Lane, Lanes, Reaped
+from service.model.leader import EmptiedPart, Folded, Lane, Lanes, Reaped
 from service.model.server import Vitals
-from service.model.verbs import EmptiedPart
 
 Stretch = tuple[UUID, UUID]  # a range of ids, without its end
 

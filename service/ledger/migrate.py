@@ -1,4 +1,4 @@
-"""Bring a database to the current schema: what `yoyo apply` does, for programs.
+"""Bring a database to the current schema, or wait until others have: `yoyo apply`, for programs.
 
 `yoyo apply` uses the same Backend (pyproject.toml, entry points), so the two may run at the same
 time, on any number of machines, and after a kill -9.

@@ -88,7 +88,7 @@ class Store:
             return [f"the database cannot be used: {error}"]
 
     async def is_current(self) -> bool:
-        """Say whether the schema is that of this release, or of a newer one that came by it."""
+        """Say whether this release has migrated, and the one that did so last knows of it."""
         [(is_current,)] = await self._tuples(IS_CURRENT, [current_migration()])
         return bool(is_current)
 

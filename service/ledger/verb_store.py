@@ -1,4 +1,7 @@
-"""What the API does to notifications that are in the ledger; the audit gets each use."""
+"""What the API does to notifications that are in the ledger; the audit gets each use.
+
+And what a redrive asks first.
+"""
 
 from dataclasses import asdict
 from typing import Any

@@ -1,4 +1,4 @@
-"""How things stand, and stood lately: what the console shows."""
+"""How things stand, and stood lately: what the console and GET /destinations show."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -55,3 +55,15 @@ class Folded:
     result: str
     ended: int
     deltas: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmptiedPart:
+    """What one step of emptying payloads did to a day."""
+
+    partition: str
+    emptied: int
+    is_done: bool  # it came to the end of the day
+    total: int  # emptied since the first step of this day
+    left_over: int  # in this walk: they had not ended, or not long enough ago
+    took: timedelta  # since the first step of this day

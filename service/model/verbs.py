@@ -1,7 +1,7 @@
 """What a verb did, and what the audit keeps of it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -82,18 +82,6 @@ class Erased:
     locked: int  # another session is moving them at this moment
     refused: int  # a trigger or a constraint that is not ours holds them
     following: UUID | None  # the cursor to go on with, if there are more
-
-
-@dataclass(frozen=True, slots=True)
-class EmptiedPart:
-    """What one step of emptying payloads did to a day."""
-
-    partition: str
-    emptied: int
-    is_done: bool  # it came to the end of the day
-    total: int  # emptied since the first step of this day
-    left_over: int  # in this walk: they had not ended, or not long enough ago
-    took: timedelta  # since the first step of this day
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,8 @@ def test_no_pod_is_replaced_before_the_job_has_migrated(role):
     for what in ("image", "envFrom", "securityContext", "volumeMounts"):
         assert waits[what] == container(role)[what]
     assert "initContainers" not in ROLES["migrate"]
+    rollout = BY_NAME["Deployment", f"notify-{role}"]["spec"]["strategy"]["rollingUpdate"]
+    assert rollout["maxUnavailable"] == 0
 
 
 @pytest.mark.parametrize("role", ROLES)

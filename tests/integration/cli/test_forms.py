@@ -31,6 +31,12 @@ def test_migrate_that_waits_for_another_one(process, empty_dsn):
     with psycopg.connect(empty_dsn) as db:
         schemas = db.execute("select from pg_namespace where nspname = 'notify'").fetchall()
     assert not schemas, "it changes nothing"
+    tired = process("migrate", "--wait", env=env)
+    assert b"run notify migrate" in tired.stderr.readline()
+    tired.terminate()
+    assert ended(tired).code == 130, (
+        "also as process 1 of a container, which obeys no other SIGTERM"
+    )
     assert ended(process("migrate", env=env)).code == 0
     done = ended(waits)
     assert (done.code, done.out) == (0, "nothing to apply\n")
