@@ -7,6 +7,7 @@ the answers, and tests/unit/api/test_openapi.py the examples.
 import asyncio
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 from aiohttp import web
@@ -46,7 +47,7 @@ FOR_MACHINES = {"alive", "ready", "metrics"}  # probes and Prometheus need no co
 
 async def made() -> web.Application:
     """Build the application; no handler of it is called."""
-    nowhere = cast("Any", None)
+    nowhere = cast("Any", SimpleNamespace(pool=None))
     return create_app(
         Settings(), nowhere, nowhere, ApiMetrics(CollectorRegistry()), keys=nowhere, ring=nowhere
     )
