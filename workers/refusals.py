@@ -31,22 +31,26 @@ class Refusals:
         self._metrics = metrics
         self._until: dict[str, float] = {}  # id as text -> when it may be looked at again
 
-    def known(self) -> list[str]:
+    def known(self) -> set[str]:
         """Return the ids that are to be left alone now."""
-        if not self._until:
-            return []
-        now = time.monotonic()
-        self._until = {id: until for id, until in self._until.items() if until > now}
-        return list(self._until)
+        self._forget()
+        return set(self._until)
 
     def record(self, call: str, refusals: Iterable[Refusal]) -> None:
         """Count and log each, and remember it."""
+        self._forget()
         news = [refusal for refusal in refusals if refusal.id not in self._until]
         self._metrics.refused.labels(call).inc(len(news))
         rows = (log_row(refusal, call) for refusal in news)
         logs.transitions("refused_by_database", rows, "ERROR")
         until = time.monotonic() + LEFT_ALONE_S
         self._until |= {refusal.id: until for refusal in news[: KNOWN_MAX - len(self._until)]}
+
+    def _forget(self) -> None:
+        """Forget those whose time is over."""
+        if self._until:
+            now = time.monotonic()
+            self._until = {id: until for id, until in self._until.items() if until > now}
 
 
 def log_row(refusal: Refusal, call: str) -> logs.Row:
