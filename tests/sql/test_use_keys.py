@@ -13,6 +13,18 @@ def test_those_that_were_used_get_the_time(db):
     assert rows[other.id] is None
 
 
+def test_what_another_process_has_just_noted_is_not_written_again(db):
+    used = make(db)
+    version = "select xmin::text, last_used_at from notify.api_keys where id = %s"
+    db.execute(USE, [[used.id]])
+    first = db.execute(version, [used.id]).fetchone()
+    db.execute(USE, [[used.id]])
+    assert db.execute(version, [used.id]).fetchone() == first
+    db.execute("update notify.api_keys set last_used_at = last_used_at - interval '51 seconds'")
+    db.execute(USE, [[used.id]])
+    assert db.execute(version, [used.id]).fetchone()[1] > first[1]
+
+
 def test_a_row_that_somebody_holds_is_left_for_the_next_time(db, other_db):
     held, free = make(db), make(db)
     with db.transaction():
