@@ -5,7 +5,7 @@ reply to a mail, so that one slow server would hold up all transfers.
 """
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,7 @@ from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.names.origin import Server, name_of, server
 from workers.channels.channel import NOT_ALLOWED, Answer, Mail, Post
-from workers.curl_handle import Handle
+from workers.curl_handle import Handle, Place
 from workers.doubts import LIFETIME_S, Doubts
 from workers.http_handle import HttpHandle, proxy_server
 from workers.multi import Multi, Result
@@ -31,7 +31,7 @@ from workers.smtp_handle import SmtpHandle
 
 Tag = TypeVar("Tag")
 
-RESOLUTIONS_MAX = 10_000
+RESOLUTIONS_MAX = 2000  # libcurl finds a name in one of 71 lists
 TRIES_MAX = 6  # of a transfer that is refused
 UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
 LEFT_MIN_S = 0.1  # with less of its time left, a transfer is not begun anew
@@ -69,7 +69,8 @@ class Transfers(Generic[Tag]):
         self._multi = Multi(settings.sends_per_thread)
         self._names: NameQueue[Running[Tag]] = NameQueue(names or Names(), self._multi.wake)
         self._doubts = doubts or Doubts()
-        self._resolutions: dict[tuple[str, int], Resolution] = {}  # what libcurl knows of names
+        # What libcurl knows of names: it forgets none by itself. Last is what was used last.
+        self._resolutions: OrderedDict[Place, Resolution] = OrderedDict()
         self._running: dict[pycurl.Curl, Running[Tag]] = {}
         self._protocols: Protocols[Running[Tag]] = Protocols()
         self._scouts: set[pycurl.Curl] = set()  # which make a newcomer's first connection
@@ -167,7 +168,7 @@ class Transfers(Generic[Tag]):
         """Send a mail in the thread of its handle."""
         resolution, name = running.resolution, running.server.name
         if resolution is not None and name is not None:
-            handle.set_addresses(name, running.server.port, resolution.addresses)
+            handle.set_addresses((name, running.server.port), resolution.addresses, None)
         handle.send(self._mail_ended)
         self._running[handle.easy] = running
 
@@ -192,11 +193,13 @@ class Transfers(Generic[Tag]):
             return False
         place = server.name, server.port
         if self._resolutions.get(place) is resolution:
+            self._resolutions.move_to_end(place)
             return False
-        if len(self._resolutions) >= RESOLUTIONS_MAX:
-            self._resolutions.clear()
-        handle.set_addresses(server.name, server.port, resolution.addresses)
+        is_full = place not in self._resolutions and len(self._resolutions) >= RESOLUTIONS_MAX
+        oldest = self._resolutions.popitem(last=False)[0] if is_full else None
+        handle.set_addresses(place, resolution.addresses, oldest)
         self._resolutions[place] = resolution
+        self._resolutions.move_to_end(place)
         return True
 
     def _set_protocol(self, handle: Handle, origin: str) -> None:

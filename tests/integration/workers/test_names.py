@@ -13,6 +13,7 @@ from tests import ledger
 from tests.integration.dispatch.servers import Valkey
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
+from workers.http_handle import HttpHandle
 from workers.ready_set import ReadySet
 from workers.transfers import Transfers
 
@@ -66,6 +67,27 @@ def test_a_name_is_looked_up_once_whoever_waits_for_it(db, start, port, resolver
     start(num_threads=2)
     wait_for(lambda: statuses(db, ids) == {"sent"})
     assert resolver.asked == {"one.test": 1}
+
+
+def test_libcurl_is_told_to_forget_the_names_that_were_not_used_for_longest(
+    port, resolver, monkeypatch
+):
+    told = []
+    give = HttpHandle.set_addresses
+    monkeypatch.setattr("workers.transfers.RESOLUTIONS_MAX", 2)
+    monkeypatch.setattr(
+        HttpHandle, "set_addresses", lambda *args: told.append((args[1], args[3])) or give(*args)
+    )
+    transfers = Transfers(Settings(webhook_allow=LOOPBACK))
+    for name in ("a.test", "b.test", "a.test", "c.test", "b.test", "c.test"):
+        made = Post(url=f"http://{name}:{port}/status/200", headers=["Expect:"], body=b"{}")
+        assert transfers.start(made, name, name_wait_s=5.0) is None
+        ended = []
+        wait_for(lambda: ended.extend(transfers.wait(0.1)) or ended)  # noqa: B023 - called here
+        assert ended[0][1].status == 200
+    transfers.close()
+    a, b, c = ((f"{name}.test", port) for name in "abc")
+    assert told == [(a, None), (b, None), (c, b), (b, a)]
 
 
 def test_who_waits_for_a_name_is_sent_when_it_is_there(db, start, port, resolver):
