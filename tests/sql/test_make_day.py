@@ -51,3 +51,17 @@ def test_a_day_is_made_where_nothing_may_be_deleted_if_nothing_has_to_be(db):
     db.execute("alter table notify.attempts_default replica identity nothing")
     db.execute("create publication theirs for table notify.notifications, notify.attempts")
     assert [(action, moved) for action, _, moved in make_day(db)] == [("made", 0), ("made", 0)]
+
+
+def test_autovacuum_of_a_day_rests_after_each_piece(db):
+    """Unthrottled it takes a processor for seconds, longer the longer the day (ADR 30)."""
+    make_day(db)
+    query = (
+        "select c.relname, o.option_value::float8 as ms"
+        " from pg_class c, pg_options_to_table(c.reloptions) o"
+        " where c.relname = any (%s) and o.option_name = 'autovacuum_vacuum_cost_delay'"
+    )
+    day = db.execute(f"select to_char({DAY}, 'YYYYMMDD') as day").fetchone().day
+    rests = db.execute(query, [[f"notifications_{day}", f"attempts_{day}"]]).fetchall()
+    assert len(rests) == 2
+    assert all(row.ms > 0 for row in rests)
