@@ -132,13 +132,13 @@ class Connection(psycopg.AsyncConnection[Any]):
     async def wait(  # psycopg waits here for everything that it has asked
         self,
         gen: Any,
-        interval: float = 0.1,
+        interval: float = 0.1,  # it would wake so often for a Ctrl-C, which asyncio handles itself
         timeout: float | None = None,  # noqa: ASYNC109 - psycopg's
     ) -> Any:
         if timeout is not None:
-            return await super().wait(gen, interval, timeout)
+            return await super().wait(gen, timeout, timeout)
         try:
-            return await wait_async(gen, self.pgconn.socket, interval, ANSWER_MAX_S)
+            return await wait_async(gen, self.pgconn.socket, ANSWER_MAX_S, ANSWER_MAX_S)
         except psycopg.OperationalError as error:
             if not self.is_waiting:
                 raise
