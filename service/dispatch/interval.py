@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from loguru import logger
 
-from service.errors import NotifyError
+from service.errors import NotifyError, TookTooLong
 from service.logs.outage import Outage
 from service.process.cancelled import was_cancelled
 
 RETRY_S = 5.0  # after a failure: with another session it may succeed
+SHARE = 20  # what fails because it takes too long takes at most 1/20 of the time
 
 
 async def every(
@@ -34,7 +35,8 @@ async def every(
             wait_s = min(wait_s, wait_s if wanted_s is None else wanted_s)
         except NotifyError as error:
             outage.away(error)
-            wait_s = min(wait_s, RETRY_S)
+            took_s = time.monotonic() - started if isinstance(error, TookTooLong) else 0.0
+            wait_s = min(wait_s, max(RETRY_S, SHARE * took_s))
         except Exception as error:  # the loop must outlive a bug in its job
             outage.away(error)
             logger.exception("job_failed")

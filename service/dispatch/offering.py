@@ -10,7 +10,7 @@ from loguru import logger
 
 from service.dispatch.offers import WINDOW_LOW, WINDOW_MAX, Offers
 from service.dispatch.ready_set import ReadySet
-from service.errors import RedisAway
+from service.errors import RedisAway, TookTooLong
 from service.ledger.leader_store import LeaderStore
 from service.metrics import DispatcherMetrics
 from service.model.leader import Lane
@@ -68,7 +68,12 @@ class Offering:
             plan = self._offers.plan(cards, began, may_tick=not in_haste)
             if not plan.lanes:
                 return Offer(0, is_stocked, None)
-            looks = await self._store.due(plan.lanes, plan.floors, WINDOW_MAX)
+            try:
+                looks = await self._store.due(plan.lanes, plan.floors, WINDOW_MAX)
+            except TookTooLong:
+                _, now_s = await self._store.ledger()
+                self._offers.took_too_long(plan, began, time.monotonic(), now_s * 1000)
+                raise
             self._offers.looked(plan, began, time.monotonic())
             added = await self._add(ready_set, looks, cards)
         waits = [look.next_due_in.total_seconds() for look in looks if look.next_due_in]

@@ -17,6 +17,7 @@ GRACE_S = 2.0  # a row that is still queued this long after its id was seen is l
 OVERLAP_MS = 5_000.0  # rows may be committed up to this long after their due_at
 TICK_S = 1.0  # how often lanes above their low mark are looked at
 HEAD_SHARE = 20  # looks from the head take at most 1/20 of the time
+REACH_MS = 3_600_000.0  # how far back to look where the head cannot be reached in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Offers:
         self._pruned = dict.fromkeys(LANES, -math.inf)
         self._last_head = self._last_tick = -math.inf
         self._head_cost = 0.0
+        self._reach_ms = REACH_MS
 
     def forget_floors(self) -> None:
         """Look from the head next time: we start, took the lead, or could not read Redis."""
@@ -88,8 +90,25 @@ class Offers:
         """Note that the look has been taken, and how long it took."""
         if None in plan.floors:
             self._head_cost = ended - began
+            self._reach_ms = REACH_MS
         if plan.is_tick:
             self._last_tick = began
+
+    def took_too_long(self, plan: Plan, began: float, ended: float, now_ms: float) -> None:
+        """Note that the look was given up; `now_ms` is the ledger's clock.
+
+        A transaction that is open for hours keeps all entries of rows that were sent since, and the
+        head is behind them. What fell due lately is not: the next look begins there. If that takes
+        too long as well, the one after it begins later.
+        """
+        if None in plan.floors:
+            self._head_cost = ended - began
+        else:
+            self._reach_ms = max(OVERLAP_MS, self._reach_ms / 4)
+        for lane, floor in zip(plan.lanes, plan.floors, strict=True):
+            known = self.floors[lane]
+            if known is None or floor is not None:
+                self.floors[lane] = max(known or 0.0, now_ms - self._reach_ms)
 
     def _floors(self, lanes: list[int], now: float) -> list[float | None]:
         """Return each lane's floor, or None for all of them when it is time to look at the head."""

@@ -7,7 +7,8 @@ import redis
 
 from service.dispatch.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
 from service.dispatch.ready_set import PackedByHiredis
-from service.errors import RedisAway
+from service.errors import RedisAway, TookTooLong
+from service.ledger.leader_store import LeaderStore
 from service.model.words import LANES
 from tests.integration.dispatch.servers import Valkey
 from tests.ledger import ago, change, claim, enqueue, put, reap, release, row, settle
@@ -58,6 +59,24 @@ def test_rows_silenced_by_notify_wake_off_are_found_by_looking(db, driven, ready
         db.execute("set local notify.wake = off")
         ids = enqueue(db, 3)
     driven.offer()
+    assert ready.ids() == set(ids)
+
+
+def test_a_new_leader_offers_what_falls_due_though_the_head_is_not_reached_in_time(
+    db, driven, ready, monkeypatch
+):
+    due = LeaderStore.due
+
+    async def due_behind_dead_rows(store, lanes, floors, limit):
+        if None in floors:
+            raise TookTooLong("canceling statement due to statement timeout")
+        return await due(store, lanes, floors, limit)
+
+    monkeypatch.setattr(LeaderStore, "due", due_behind_dead_rows)
+    ids = enqueue(db, 3)
+    with pytest.raises(TookTooLong):
+        driven.offer()
+    assert driven.offer() == 3
     assert ready.ids() == set(ids)
 
 

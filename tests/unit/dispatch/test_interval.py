@@ -9,7 +9,7 @@ import pytest
 
 import service.dispatch.interval
 from service.dispatch.interval import every
-from service.errors import DatabaseAway
+from service.errors import DatabaseAway, TookTooLong
 from service.logs.outage import Outage
 
 
@@ -91,6 +91,14 @@ def test_a_server_that_was_away_is_tried_again_long_before_the_interval(run_for_
 
     first, second, _ = run_for_three_turns(3600, fail)
     assert second - first == pytest.approx(service.dispatch.interval.RETRY_S)
+
+
+def test_what_took_too_long_takes_a_twentieth_of_the_time_at_most(run_for_three_turns):
+    async def give_up(_turn):
+        await asyncio.sleep(3.5)
+        raise TookTooLong("statement timeout")
+
+    assert run_for_three_turns(3600, give_up) == pytest.approx([0, 70, 140])
 
 
 def test_a_job_runs_at_once_and_then_on_its_interval(run_for_three_turns):

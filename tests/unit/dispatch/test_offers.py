@@ -2,7 +2,15 @@
 
 import math
 
-from service.dispatch.offers import GRACE_S, OVERLAP_MS, TICK_S, WINDOW_LOW, WINDOW_MAX, Offers
+from service.dispatch.offers import (
+    GRACE_S,
+    OVERLAP_MS,
+    REACH_MS,
+    TICK_S,
+    WINDOW_LOW,
+    WINDOW_MAX,
+    Offers,
+)
 from service.model.leader import Lane
 from service.model.words import LANES
 
@@ -201,3 +209,46 @@ def test_a_look_that_may_not_tick_leaves_stocked_lanes_to_one_that_may():
     assert first.lanes == list(LANES)
     assert offers.plan(cards, late, may_tick=False).lanes == [0, 1, 2]
     assert offers.plan(cards, late).lanes == list(LANES)
+
+
+TODAY = 1_700_000_000_000.0
+
+
+def give_up(offers, now, took_s=3.5):
+    """Plan a look and give it up; returns the floors it had."""
+    plan = offers.plan(EMPTY, now)
+    offers.took_too_long(plan, now, now + took_s, TODAY)
+    return plan.floors
+
+
+def test_where_the_head_takes_too_long_a_look_begins_later_and_later():
+    offers = Offers()
+    floors = [give_up(offers, now)[0] for now in range(0, 20, 4)]
+    assert floors[0] is None
+    assert floors[1:] == [TODAY - REACH_MS / n for n in (1, 4, 16, 64)]
+    for now in range(20, 60, 4):
+        give_up(offers, now)
+    assert set(offers.floors.values()) == {TODAY - OVERLAP_MS}
+
+
+def test_a_head_that_takes_too_long_leaves_known_floors_and_a_twentieth_of_the_time():
+    offers = Offers()
+    for lane in LANES:
+        step(offers, 0, look(b"a", lane=lane, due_ms=TODAY - 2 * REACH_MS))
+    before = dict(offers.floors)
+    assert give_up(offers, 10) == [None] * len(LANES)
+    assert offers.floors == before
+    assert None not in offers.plan(EMPTY, 79).floors
+    assert None in offers.plan(EMPTY, 81).floors
+
+
+def test_once_the_head_is_reached_the_next_time_begins_far_back_again():
+    offers = Offers()
+    for now in (0, 4, 8):
+        give_up(offers, now)
+    plan = offers.plan(EMPTY, 90)
+    assert None in plan.floors
+    offers.looked(plan, 90, 91)
+    offers.forget_floors()
+    give_up(offers, 200)
+    assert set(offers.floors.values()) == {TODAY - REACH_MS}
