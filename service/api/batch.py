@@ -1,6 +1,7 @@
 """POST /notify/batch: many notifications in one request, each accepted or refused by itself."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import perf_counter
@@ -114,11 +115,14 @@ class BatchHandler:
 
     def _count(self, checked: Iterable[Checked], replies: Iterable[Reply]) -> None:
         """Count items as if each had been a request."""
+        enqueued: Counter[Channel] = Counter()
         for item, reply in zip(checked, replies, strict=True):
             if isinstance(reply, Problem):
                 self._count_failed(reply)
             elif not isinstance(item, Problem) and not reply.replayed:
-                self._enqueued[item.notification.channel].inc()
+                enqueued[item.notification.channel] += 1
+        for channel, items in enqueued.items():
+            self._enqueued[channel].inc(items)
 
     def _count_failed(self, problem: Problem, items: int = 1) -> None:
         self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc(items)

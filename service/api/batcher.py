@@ -7,9 +7,10 @@ way. A lone request does not wait for others; under load, batches grow by themse
 import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 from loguru import logger
+from msgspec import Struct
 
 from service import traceparent
 from service.api.aside import Aside
@@ -36,7 +37,7 @@ Flush = asyncio.Task[None]
 Reply = Accepted | NotifyError | None  # None: another batcher has taken the row over
 
 
-class Waiting(NamedTuple):
+class Waiting(Struct, frozen=True):
     """One row that waits for its INSERT, and the future that its request awaits."""
 
     row: bytes

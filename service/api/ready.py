@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 encode = msgspec.json.Encoder().encode
 
 
-class Ready(NamedTuple):
+class Ready(msgspec.Struct, frozen=True):
     """What is to be enqueued: the row as JSON, and the span that lasts until it is committed.
 
     `trace`: the row's traceparent: the span's own, else the request's, if any.

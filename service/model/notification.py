@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
+
+from msgspec import Struct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,8 @@ class Sentence:
     command: str | None  # that would help
 
 
-class Accepted(NamedTuple):
-    """One enqueued notification, committed. A tuple, which is cheap: each request makes one."""
+class Accepted(Struct, frozen=True, gc=False):
+    """One enqueued notification, committed. A Struct is cheap: each request makes one."""
 
     id: UUID
     created_at: datetime
