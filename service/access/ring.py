@@ -83,7 +83,8 @@ class KeyRing:
         self._now = now
         self._held: dict[str, Held] = {}
         self._began_at = self._confirmed_at = -math.inf
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None  # the newest
+        self._readings: set[asyncio.Task[None]] = set()  # all
         self._used: set[str] = set()
         self._noted_at = now()
         self._was_open: bool | None = None
@@ -121,10 +122,17 @@ class KeyRing:
         return held
 
     async def read(self) -> None:
-        """Read the keys; calls of the same time share one reading. Raises DatabaseAway."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read())
-            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        """Read the keys; calls of the same time share one reading. Raises DatabaseAway.
+
+        One that takes longer than a request waits may be on a dead connection: it goes on, and
+        another begins.
+        """
+        is_late = self._now() - self._began_at > READ_MAX_S
+        if self._reading is None or self._reading.done() or is_late:
+            self._began_at = self._now()
+            self._reading = asyncio.create_task(self._read(self._began_at))
+            self._readings.add(self._reading)
+            self._reading.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(READ_MAX_S):
                 await asyncio.shield(self._reading)
@@ -139,14 +147,20 @@ class KeyRing:
                 await asyncio.sleep(wait_s)
             await self.read()
 
-    async def _read(self) -> None:
-        began_at = self._began_at = self._now()
+    def _ended(self, reading: asyncio.Task[None]) -> None:
+        self._readings.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # who waits for it hears; perhaps nobody does
+
+    async def _read(self, began_at: float) -> None:
         try:
             keys, are_there = await self._keys.valid()
         except NotifyError as error:
-            if self._outage:
+            if self._outage and began_at >= self._confirmed_at:
                 self._outage.away(error, "keys")
             raise
+        if began_at < self._confirmed_at:
+            return  # one that began later has ended
         if self._outage:
             self._outage.back("keys")
         self._held = dict(self._hold(keys))
@@ -186,9 +200,9 @@ class KeyRing:
 
     async def close(self) -> None:
         """End a reading that is under way, and write down the last uses if the database answers."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        for reading in self._readings:
+            reading.cancel()
+        await asyncio.gather(*self._readings, return_exceptions=True)
         with suppress(NotifyError):
             await self.note_uses()
 

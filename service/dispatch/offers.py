@@ -62,11 +62,15 @@ class Offers:
         self._pruned = dict.fromkeys(LANES, -math.inf)
         self._last_head = self._last_tick = -math.inf
         self._head_cost = 0.0
+        self._heads_given_up = 0  # since one was reached
+        self._doubts_head = False  # until a look from the floors has been taken
+        self._guessed: set[int] = set()  # lanes whose floor no look has found
         self._reach_ms = REACH_MS
 
     def forget_floors(self) -> None:
         """Look from the head next time: we start, took the lead, or could not read Redis."""
         self.floors = dict.fromkeys(LANES)
+        self._guessed = set()
 
     def flushed(self) -> None:
         """Count every id as gone: the ready set is not as we left it. Those still due are lost."""
@@ -90,30 +94,37 @@ class Offers:
         """Note that the look has been taken, and how long it took."""
         if None in plan.floors:
             self._head_cost = ended - began
-            self._reach_ms = REACH_MS
+            self._heads_given_up = 0
         if plan.is_tick:
             self._last_tick = began
+        self._doubts_head = False
+        self._guessed -= set(plan.lanes)
 
     def took_too_long(self, plan: Plan, began: float, ended: float, now_ms: float) -> None:
         """Note that the look was given up; `now_ms` is the ledger's clock.
 
         A transaction that is open for hours keeps all entries of rows that were sent since, and the
-        head is behind them. What fell due lately is not: the next look begins there. If that takes
-        too long as well, the one after it begins later.
+        head is behind them; or the server is slow. The next look tells, as it is from the floors: a
+        lane without one begins REACH_MS back, and later each time that this takes too long as well.
+        Only who is given up again after that has its time counted.
         """
         if None in plan.floors:
-            self._head_cost = ended - began
+            self._heads_given_up += 1
+            if self._heads_given_up > 1:
+                self._head_cost = ended - began
+            self._doubts_head = True
+            self._reach_ms = REACH_MS
+            self._guessed = {lane for lane in LANES if self.floors[lane] is None}
         else:
             self._reach_ms = max(OVERLAP_MS, self._reach_ms / 4)
-        for lane, floor in zip(plan.lanes, plan.floors, strict=True):
-            known = self.floors[lane]
-            if known is None or floor is not None:
-                self.floors[lane] = max(known or 0.0, now_ms - self._reach_ms)
+        for lane in self._guessed:
+            self.floors[lane] = now_ms - self._reach_ms
 
     def _floors(self, lanes: list[int], now: float) -> list[float | None]:
         """Return each lane's floor, or None for all of them when it is time to look at the head."""
         floors = [self.floors[lane] for lane in lanes]
-        if None not in floors and now - self._last_head < max(TICK_S, HEAD_SHARE * self._head_cost):
+        rests_s = max(TICK_S, HEAD_SHARE * self._head_cost)
+        if None not in floors and (self._doubts_head or now - self._last_head < rests_s):
             return floors
         self._last_head = now
         return [None] * len(lanes)

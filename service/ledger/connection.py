@@ -1,8 +1,6 @@
 """One session of PostgreSQL under asyncio: with our settings pinned, and closed when silent."""
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +15,7 @@ from psycopg.types.datetime import DateLoader, IntervalLoader, TimestampLoader, 
 from psycopg.waiting import wait_async
 
 from service.ledger.db import (
+    CANCEL_MAX_S,
     check_encoding,
     conninfo,
     end_with_sync,
@@ -30,7 +29,6 @@ from service.model.server import LockHolder
 # A proxy that lost its server without a FIN may acknowledge what we send for ever, and TCP sees
 # nothing wrong. It is longer than the statement_timeout, so that the server ends a slow statement.
 ANSWER_MAX_S = 4.0
-CANCEL_MAX_S = 0.4  # a request is answered after 4.5 s; what died is known before the next one
 STATEMENT_TIMEOUT_S = 3.5
 
 BELL, LEAD = 1, 2  # our advisory locks: the second key, after 1852798057
@@ -132,7 +130,7 @@ class Connection(psycopg.AsyncConnection[Any]):
     async def wait(  # psycopg waits here for everything that it has asked
         self,
         gen: Any,
-        interval: float = 0.1,  # it would wake so often for a Ctrl-C, which asyncio handles itself
+        interval: float = 0.1,  # left out: it wakes for a Ctrl-C, which asyncio handles itself
         timeout: float | None = None,  # noqa: ASYNC109 - psycopg's
     ) -> Any:
         if timeout is not None:
@@ -150,14 +148,6 @@ class Connection(psycopg.AsyncConnection[Any]):
             if self.is_waiting:
                 self.pgconn.finish()
             raise
-
-    def cut(self) -> None:
-        """Let whoever waits for an answer find the connection closed, at once."""
-        with (
-            suppress(OSError, psycopg.Error),  # it is closed already
-            socket.socket(fileno=os.dup(self.pgconn.socket)) as end,
-        ):
-            end.shutdown(socket.SHUT_RDWR)
 
     @property
     def is_waiting(self) -> bool:

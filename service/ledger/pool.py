@@ -12,8 +12,6 @@ from service.ledger.connection import Connection, EndedWhileIdle, Silent
 from service.ledger.db import conninfo, is_quiet, translated
 from service.model.server import PoolStats
 
-DOUBTED_S = 1.0  # who has waited so long when another connection proves to be dead waits in vain
-
 
 class Pool:
     """Lends connections, and replaces those that can no longer be trusted."""
@@ -34,7 +32,6 @@ class Pool:
             open=False,
         )
         self._drained_at = -math.inf
-        self._lent_at: dict[Connection, float] = {}
 
     async def open(self) -> None:
         """Begin to connect, in the background."""
@@ -71,24 +68,11 @@ class Pool:
         """
         with translated():
             async with self._pool.connection() as conn:
-                self._lent_at[conn] = time.monotonic()
                 try:
                     yield conn
-                except Silent:
-                    self._cut_doubted()
+                except (Silent, psycopg.errors.ReadOnlySqlTransaction):
                     await self._replace_all(conn)
                     raise
-                except psycopg.errors.ReadOnlySqlTransaction:
-                    await self._replace_all(conn)
-                    raise
-                finally:
-                    del self._lent_at[conn]
-
-    def _cut_doubted(self) -> None:
-        now = time.monotonic()
-        for conn, lent_at in self._lent_at.items():
-            if now - lent_at > DOUBTED_S:
-                conn.cut()
 
     async def _look(self, conn: Connection) -> None:
         """Refuse a connection that ended while it was idle. The pool then tries another."""

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,9 +11,6 @@ import pytest
 from psycopg import Connection
 from psycopg_pool.base import AttemptWithBackoff
 
-from service.errors import DatabaseAway
-from service.ledger.connection import ANSWER_MAX_S, Silent
-from service.ledger.pool import Pool
 from tests.integration.api.link import Link
 from tests.integration.api.serving import LINE, Api, serving
 from tests.integration.api.test_batching import post_all
@@ -27,17 +23,12 @@ DATABASE = "select current_database() as name"
 @pytest.fixture
 def linked(dsn: str) -> Iterator[tuple[Api, Link]]:
     """An edge that reaches its database through a link."""
-    with through_link(dsn) as (link, url), serving(url) as api:
-        yield api, link
-
-
-@contextmanager
-def through_link(dsn: str) -> Iterator[tuple[Link, str]]:
-    """A link to a database, and the URL that goes through it."""
     url = urlsplit(dsn)
     with Link(dsn) as link:
         who = url.netloc.rpartition("@")[0]
-        yield link, url._replace(netloc=f"{who}@127.0.0.1:{link.port}", query="").geturl()
+        through = url._replace(netloc=f"{who}@127.0.0.1:{link.port}", query="").geturl()
+        with serving(through) as api:
+            yield api, link
 
 
 @pytest.mark.slow  # seconds pass
@@ -115,42 +106,6 @@ def test_connections_that_died_in_silence_cost_the_time_of_one(
         statuses.append(api.post(LINE).status)
     assert statuses[-1] == 202
     assert 1 <= statuses.count(503) < dead  # one finds out, for all of them
-
-
-@pytest.mark.slow  # seconds pass
-def test_who_waits_when_a_connection_proves_dead_does_not_wait_out_its_own_time(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.ledger.pool.DOUBTED_S", 0.0)
-    with through_link(dsn) as (link, url):
-        first, other, new = asyncio.run(ask_dead_connections(link, url))
-    assert isinstance(first.__cause__, Silent)
-    assert not isinstance(other.__cause__, Silent)  # its time had only begun
-    assert isinstance(other, DatabaseAway)
-    assert new == 1
-
-
-async def ask_dead_connections(link: Link, url: str) -> tuple[Any, Any, int]:
-    """Ask on one dead connection and, before it gave up, on another; then on a new one."""
-    pool = Pool(url, "notify-api", connections_max=2)
-    await pool.open()
-    try:
-        async with pool.connection() as one, pool.connection() as two:
-            await asyncio.gather(one.execute("select 1"), two.execute("select 1"))
-        link.half_open()
-        first = asyncio.create_task(one_of(pool))
-        await asyncio.sleep(ANSWER_MAX_S / 2)
-        other = asyncio.create_task(one_of(pool))
-        failures = await asyncio.gather(first, other, return_exceptions=True)
-        return *failures, await one_of(pool)
-    finally:
-        await pool.close()
-
-
-async def one_of(pool: Pool) -> int:
-    """Read the number one."""
-    async with pool.connection() as conn:
-        return int((await (await conn.execute("select 1")).fetchall())[0][0])
 
 
 def test_a_primary_that_became_read_only_is_left_for_the_one_that_a_new_session_finds(

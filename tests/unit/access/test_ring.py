@@ -9,7 +9,7 @@ import pytest
 
 from service.access import ring as module
 from service.access.key import ApiKey, minted
-from service.access.ring import KeyRing, caller_with
+from service.access.ring import READ_MAX_S, KeyRing, caller_with
 from service.errors import DatabaseAway
 
 
@@ -177,24 +177,110 @@ def test_an_outage_is_told_by_whoever_reads_the_keys():
     assert told == ["away: away, keys", "back: keys"]
 
 
+class Hanging(Ledger):
+    """Answers a reading when it is told to."""
+
+    def __init__(self, *rows):
+        super().__init__(*rows)
+        self.answers = []
+
+    async def valid(self):
+        self.answers.append(answer := asyncio.Event())
+        rows = list(self.rows)
+        await answer.wait()
+        if self.is_away:
+            raise DatabaseAway("away")
+        return rows, bool(rows)
+
+
+async def two_readings(ledger, ring, clock, *rows):
+    """Let a reading hang for longer than a request waits, and another find `rows` as well."""
+    first = asyncio.create_task(ring.read())
+    await asyncio.sleep(0)
+    joined = asyncio.create_task(ring.read())
+    await asyncio.sleep(0)
+    assert len(ledger.answers) == 1
+    clock[0] += READ_MAX_S + 0.1
+    ledger.rows += rows
+    second = asyncio.create_task(ring.read())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(ledger.answers) == 2
+    return first, joined, second
+
+
+@pytest.fixture
+def clock():
+    return [100.0]
+
+
 def test_a_reading_that_hangs_keeps_nobody_waiting(monkeypatch):
     monkeypatch.setattr(module, "READ_MAX_S", 0.01)
 
-    class Hanging(Ledger):
-        async def valid(self):
-            self.asked += 1
-            await asyncio.Event().wait()
-
     async def work():
-        ledger = Hanging()
-        ring = KeyRing(ledger, may_be_open=True)
+        ring = KeyRing(Hanging(), may_be_open=True)
         for _ in range(2):
             with pytest.raises(DatabaseAway):
                 await ring.find(minted())
         await ring.close()
-        return ledger.asked
 
-    assert run(work()) == 1
+    run(work())
+
+
+def test_beside_a_reading_that_hangs_another_begins(clock):
+    async def work():
+        secret = minted()
+        ledger = Hanging(row(secret))
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: clock[0])
+        _, _, second = await two_readings(ledger, ring, clock)
+        ledger.answers[1].set()
+        await second
+        held = await ring.find(secret)
+        await ring.close()
+        return held
+
+    assert run(work()).caller.producer == "shop"
+
+
+def test_a_reading_that_comes_late_does_not_replace_a_later_one(clock):
+    told = []
+    outage = SimpleNamespace(
+        away=lambda *_: told.append("away"), back=lambda *_: told.append("back")
+    )
+
+    async def work(fails):
+        secret = minted()
+        ledger = Hanging()  # the key is made between the two
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: clock[0], outage=outage)
+        first, joined, second = await two_readings(ledger, ring, clock, row(secret))
+        ledger.answers[1].set()
+        await second
+        ledger.is_away = fails
+        ledger.answers[0].set()
+        await asyncio.gather(first, joined, return_exceptions=True)
+        held = ring.held(secret)
+        await ring.close()
+        return held
+
+    for fails in (False, True):
+        assert run(work(fails)) is not None
+    assert told == ["back", "back"]
+
+
+def test_a_slow_reading_counts_though_another_has_begun(clock):
+    async def work():
+        secret = minted()
+        ledger = Hanging(row(secret))
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: clock[0])
+        first, joined, second = await two_readings(ledger, ring, clock)
+        ledger.answers[0].set()
+        await asyncio.gather(first, joined)
+        held = ring.held(secret)
+        await ring.close()
+        await asyncio.gather(second, return_exceptions=True)
+        return held
+
+    assert run(work()) is not None
 
 
 def test_what_a_hand_wrote_gives_no_more_than_it_may():

@@ -221,34 +221,62 @@ def give_up(offers, now, took_s=3.5):
     return plan.floors
 
 
-def test_where_the_head_takes_too_long_a_look_begins_later_and_later():
+def succeed(offers, now, took_s=0.01):
+    """Plan a look and take it, in which nothing is due; returns the floors it had."""
+    plan = offers.plan(EMPTY, now)
+    offers.looked(plan, now, now + took_s)
+    step(offers, now, *(look(lane=lane, now_ms=TODAY) for lane in plan.lanes))
+    return plan.floors
+
+
+def know_floors(offers):
+    """Look once from the head, where a backlog begins long ago."""
+    offers.looked(offers.plan(EMPTY, 0), 0, 0.01)
+    backlog = [look(b"a", lane=lane, due_ms=TODAY - 2 * REACH_MS) for lane in LANES]
+    step(offers, 0, *backlog)
+    return [TODAY - 2 * REACH_MS - OVERLAP_MS] * len(LANES)
+
+
+NO_FLOORS = [None] * len(LANES)
+
+
+def test_where_the_head_takes_too_long_a_lane_without_a_floor_begins_later_and_later():
     offers = Offers()
-    floors = [give_up(offers, now)[0] for now in range(0, 20, 4)]
+    floors = [give_up(offers, now)[0] for now in range(0, 60, 4)]
     assert floors[0] is None
-    assert floors[1:] == [TODAY - REACH_MS / n for n in (1, 4, 16, 64)]
-    for now in range(20, 60, 4):
-        give_up(offers, now)
-    assert set(offers.floors.values()) == {TODAY - OVERLAP_MS}
+    assert floors[1:5] == [TODAY - REACH_MS / n for n in (1, 4, 16, 64)]
+    assert floors[-1] == TODAY - OVERLAP_MS
+    assert succeed(offers, 60) == [TODAY - OVERLAP_MS] * len(LANES)
 
 
-def test_a_head_that_takes_too_long_leaves_known_floors_and_a_twentieth_of_the_time():
+def test_a_server_that_is_slow_moves_no_known_floor_and_the_head_comes_once_it_is_not():
     offers = Offers()
-    for lane in LANES:
-        step(offers, 0, look(b"a", lane=lane, due_ms=TODAY - 2 * REACH_MS))
-    before = dict(offers.floors)
-    assert give_up(offers, 10) == [None] * len(LANES)
-    assert offers.floors == before
-    assert None not in offers.plan(EMPTY, 79).floors
-    assert None in offers.plan(EMPTY, 81).floors
+    floors = know_floors(offers)
+    assert give_up(offers, 10) == NO_FLOORS
+    for now in range(14, 40, 4):
+        assert give_up(offers, now) == floors
+    assert succeed(offers, 40) == floors
+    assert succeed(offers, 40 + TICK_S) == NO_FLOORS
 
 
-def test_once_the_head_is_reached_the_next_time_begins_far_back_again():
+def test_a_head_that_stays_out_of_reach_takes_a_twentieth_of_the_time():
+    offers = Offers()
+    assert give_up(offers, 0) == NO_FLOORS
+    assert None not in succeed(offers, 4)
+    assert give_up(offers, 6) == NO_FLOORS
+    assert None not in succeed(offers, 10)
+    assert None not in succeed(offers, 75)
+    assert give_up(offers, 77) == NO_FLOORS
+    assert None not in succeed(offers, 81)
+    assert succeed(offers, 148, took_s=0.5) == NO_FLOORS
+    assert None not in succeed(offers, 157)
+    assert succeed(offers, 159) == NO_FLOORS
+
+
+def test_floors_that_are_forgotten_are_guessed_anew_from_far_back():
     offers = Offers()
     for now in (0, 4, 8):
         give_up(offers, now)
-    plan = offers.plan(EMPTY, 90)
-    assert None in plan.floors
-    offers.looked(plan, 90, 91)
     offers.forget_floors()
-    give_up(offers, 200)
-    assert set(offers.floors.values()) == {TODAY - REACH_MS}
+    assert give_up(offers, 12) == NO_FLOORS
+    assert give_up(offers, 16) == [TODAY - REACH_MS] * len(LANES)
