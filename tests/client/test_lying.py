@@ -19,6 +19,7 @@ from notification_client import (
     SomeRefused,
     Unavailable,
 )
+from notification_client._http import LEAST_S, slept
 from notification_client._transfer import ANSWER_MAX_BYTES
 
 from tests.client.lying import Liar, answer, lying, read_request
@@ -438,6 +439,12 @@ def test_a_key_that_is_none_is_refused_at_once(key):
 def test_a_timeout_that_is_none_is_refused_at_once(timeout):
     with pytest.raises(ValueError, match="timeout"):
         Client("http://x", timeout=timeout)
+
+
+def test_no_try_begins_that_has_hardly_any_time():
+    """It would end without an answer, and hide what the one before it found."""
+    assert not slept(0.0, time.monotonic() + LEAST_S / 2)
+    assert slept(0.0, time.monotonic() + 60)
 
 
 def test_certificates_are_checked():

@@ -93,6 +93,8 @@ def travel(db: psycopg.Connection[Any], url: str, redis_url: str, **more: str) -
         theirs.execute(
             "set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0"
         )
+        if theirs.info.server_version >= 170000:
+            theirs.execute("set transaction_timeout = 0")
         ours.travel(theirs)
 
 

@@ -58,7 +58,7 @@ def test_one_that_failed_and_is_tried_again_says_when_and_why(road):
 
 def test_one_whose_receiver_says_not_now_says_that_it_costs_no_attempt(road):
     [id] = enqueue(road, 1, **WEBHOOK)
-    settle(road, claim(road, [id]), "throttled", code="429")
+    settle(road, claim(road, [id]), "throttled", code="429", retry_after_ms=60_000)
     got = explain(road, id)
     assert next(iter(got)) == "waiting_for_retry"
     assert "Attempt 1 of 5 did not count" in got["waiting_for_retry"].sentence

@@ -33,6 +33,7 @@ TIMEOUT_S = 15.0
 TRIES = 3  # a try gets this share of the timeout, so that there is time for another
 PAUSE_S = 0.1
 PAUSE_MAX_S = 2.0
+LEAST_S = 0.1  # a try that ends before has no answer, and hides what the one before it found
 WAIT_MAX_S = 30.0  # for which the service itself waits
 ENDED = frozenset({"sent", "failed", "cancelled", "expired"})
 TO_REPEAT = (KeyInFlight, Unavailable)
@@ -225,7 +226,7 @@ def pauses_s() -> Iterator[float]:
 
 def slept(pause_s: float, end: float) -> bool:
     """Sleep, if there is time for it and something after it."""
-    if time.monotonic() + pause_s >= end:
+    if time.monotonic() + pause_s + LEAST_S >= end:
         return False
     time.sleep(pause_s)
     return True

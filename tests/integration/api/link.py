@@ -1,6 +1,7 @@
 """A TCP proxy to PostgreSQL that a test may cut, or freeze."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -21,7 +22,11 @@ class Link:
         self._deaf: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
-        self.port = 0
+        # Nobody else gets the port while it is cut.
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self.port = self._held.getsockname()[1]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -37,6 +42,7 @@ class Link:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._held.close()
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
@@ -64,7 +70,6 @@ class Link:
 
     async def _listen(self) -> None:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _cut(self) -> None:
         self._listener.close()
@@ -80,9 +85,16 @@ class Link:
             await asyncio.wait(rest, timeout=LIMIT_S / 2)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._listener.is_serving():
+            writer.close()
+            return
+        self._writers.add(writer)
         with suppress(OSError):
             their_reader, their_writer = await asyncio.open_connection(*self._server)
-            self._writers |= {writer, their_writer}
+            if writer.is_closing():  # it was cut meanwhile
+                their_writer.close()
+                return
+            self._writers.add(their_writer)
             await asyncio.gather(self._pass(reader, their_writer), self._pass(their_reader, writer))
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

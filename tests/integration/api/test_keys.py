@@ -320,7 +320,9 @@ def test_channels_and_recipients_of_a_key_hold(api: Api, db) -> None:
 
 
 def test_a_batch_is_held_to_the_same_item_by_item_and_costs_as_many(api: Api, db) -> None:
-    key = bearer(key_of(api, db, "send:email", recipients=["*@example.com"], rate_per_s=1, burst=3))
+    key = bearer(
+        key_of(api, db, "send:email", recipients=["*@example.com"], rate_per_s=0.01, burst=3)
+    )
     stray = MAIL | {"recipient": "me@example.org"}
     items = api.post([MAIL, LINE, stray], to="/notify/batch", **key).json["items"]
     codes = [(item.get("problem") or {}).get("code") for item in items]

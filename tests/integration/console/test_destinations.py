@@ -163,7 +163,7 @@ def test_a_number_has_its_meaning_and_its_advice_beside_it_in_any_state(browser,
 def test_one_destination_has_its_hour_as_a_drawing_and_as_a_table(browser, db):
     beat(db)
     took(db, A, ago=1, sends=10, failures=4, code="500")
-    took(db, A, ago=59, sends=7)
+    took(db, A, ago=58, sends=7)
     took(db, B, ago=2, sends=99)
     text = page(browser, one(A))
     assert text.count('<rect class="out"') == 2

@@ -36,6 +36,12 @@ def browser(api):
     return Browser(api)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Let each page wait for the doctor, however slow the machine is."""
+    monkeypatch.setattr("service.console.now.GLANCE_WAIT_S", 60.0)
+
+
 @pytest.fixture
 def lead(dsn):
     with leading(dsn):

@@ -24,6 +24,7 @@ def test_without_a_pause_it_asks_for_no_other_turn(db, drive):
 
 def test_a_turn_sets_all_aside_that_is_paused_at_the_head(db, drive, monkeypatch):
     monkeypatch.setattr(pauses, "ASIDE_MAX", 3)
+    monkeypatch.setattr(pauses, "BUDGET_S", 60.0)
     pause(db, "channel", "log")
     enqueue(db, 10)
     assert keep(drive()) == PAUSED_S

@@ -85,7 +85,7 @@ def test_a_worker_that_keeps_nothing_back_asks_nothing_more(db, start, sink, mon
     monkeypatch.setattr(
         HeartStore, "asked_probes", lambda store: looks.append("look") or asked(store)
     )
-    start(num_threads=1, sends_per_thread=8)
+    start(num_threads=1, sends_per_thread=16)  # of which half are the share of one destination
     ids = webhooks(db, 5, sink.url + "/status/200")
     wait_for(lambda: counts(db, ids) == {"sent": 5})
     wait_for(lambda: db.execute("select from notify.workers").fetchone() is not None)
