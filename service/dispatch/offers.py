@@ -104,9 +104,9 @@ class Offers:
         """Note that the look was given up; `now_ms` is the ledger's clock.
 
         A transaction that is open for hours keeps all entries of rows that were sent since, and the
-        head is behind them; or the server is slow. The next look tells, as it is from the floors: a
-        lane without one begins REACH_MS back, and later each time that this takes too long as well.
-        Only who is given up again after that has its time counted.
+        head is behind them; or the server is slow. The next look, from the floors, tells which: a
+        head that is given up again after it has its time counted. A lane without a floor begins
+        REACH_MS back, and later each time that this takes too long as well.
         """
         if None in plan.floors:
             self._heads_given_up += 1
