@@ -26,6 +26,7 @@ from service.process.cancelled import was_cancelled
 LOOK_S = 2.0
 CONFIRMED_S = 4.0
 READ_MAX_S = 2.0  # that a request waits: it is to be answered within 5 s
+READINGS_MAX = 2  # at once: INSERTs use the same connections
 APART_S = 0.5  # between two readings for unknown ids, however many ask
 NOTE_USES_S = 60.0
 NOBODY = bytes(32)  # compared with when the id is unknown, so that this takes as long
@@ -83,8 +84,7 @@ class KeyRing:
         self._now = now
         self._held: dict[str, Held] = {}
         self._began_at = self._confirmed_at = -math.inf
-        self._reading: asyncio.Task[None] | None = None  # the newest
-        self._readings: set[asyncio.Task[None]] = set()  # all
+        self._readings: set[asyncio.Task[None]] = set()
         self._used: set[str] = set()
         self._noted_at = now()
         self._was_open: bool | None = None
@@ -128,14 +128,14 @@ class KeyRing:
         another begins.
         """
         is_late = self._now() - self._began_at > READ_MAX_S
-        if self._reading is None or self._reading.done() or is_late:
+        if not self._readings or (is_late and len(self._readings) < READINGS_MAX):
             self._began_at = self._now()
-            self._reading = asyncio.create_task(self._read(self._began_at))
-            self._readings.add(self._reading)
-            self._reading.add_done_callback(self._ended)
+            reading = asyncio.create_task(self._read())
+            self._readings.add(reading)
+            reading.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(READ_MAX_S):
-                await asyncio.shield(self._reading)
+                await first_success(self._readings)
         except TimeoutError:
             raise DatabaseAway("the keys were not read in time") from None
 
@@ -152,7 +152,8 @@ class KeyRing:
         if not reading.cancelled():
             reading.exception()  # who waits for it hears; perhaps nobody does
 
-    async def _read(self, began_at: float) -> None:
+    async def _read(self) -> None:
+        began_at = self._began_at = self._now()
         try:
             keys, are_there = await self._keys.valid()
         except NotifyError as error:
@@ -215,6 +216,17 @@ class KeyRing:
                     await self.note_uses()
             if not was_cancelled():
                 await asyncio.sleep(LOOK_S)
+
+
+async def first_success(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Wait until one of these tasks succeeds. Raises what the last of them raises."""
+    left = {*tasks}
+    while left:
+        done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+        good = {task for task in done if not task.cancelled() and task.exception() is None}
+        if good or not left:
+            await next(iter(good or done))
+            return
 
 
 def caller_with(key: ApiKey) -> Caller:

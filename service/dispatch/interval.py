@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from loguru import logger
 
-from service.errors import NotifyError, TookTooLong
+from service.errors import NotifyError
 from service.logs.outage import Outage
 from service.process.cancelled import was_cancelled
 
 RETRY_S = 5.0  # after a failure: with another session it may succeed
-RETRY_LONG_S = 60.0  # after two in a row that took too long: they keep others from their turn
 
 
 async def every(
@@ -26,7 +25,6 @@ async def every(
     the caller, because it may begin under one lead and end under the next. `succeeded` is called
     after each run that did not fail.
     """
-    too_long = 0  # in a row
     while not was_cancelled():
         started, wait_s = time.monotonic(), interval_s
         try:
@@ -34,11 +32,9 @@ async def every(
             outage.back()
             succeeded()
             wait_s = min(wait_s, wait_s if wanted_s is None else wanted_s)
-            too_long = 0
         except NotifyError as error:
             outage.away(error)
-            too_long = too_long + 1 if isinstance(error, TookTooLong) else 0
-            wait_s = min(wait_s, RETRY_LONG_S if too_long > 1 else RETRY_S)
+            wait_s = min(wait_s, RETRY_S)
         except Exception as error:  # the loop must outlive a bug in its job
             outage.away(error)
             logger.exception("job_failed")

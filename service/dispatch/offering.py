@@ -71,8 +71,9 @@ class Offering:
             try:
                 looks = await self._store.due(plan.lanes, plan.floors, WINDOW_MAX)
             except TookTooLong:
+                ended = time.monotonic()
                 _, now_s = await self._store.ledger()
-                self._offers.took_too_long(plan, began, time.monotonic(), now_s * 1000)
+                self._offers.took_too_long(plan, began, ended, now_s * 1000)
                 raise
             self._offers.looked(plan, began, time.monotonic())
             added = await self._add(ready_set, looks, cards)
@@ -80,7 +81,12 @@ class Offering:
         return Offer(added, is_stocked, min(waits, default=None))
 
     async def reconcile(self) -> None:
-        """Look at every lane from its head, and offer again what was lost on the way."""
+        """Look at every lane from its head, and offer again what was lost on the way.
+
+        Raises TookTooLong at once while looks from the head do: this one would hold up the turns.
+        """
+        if self._offers.is_head_out_of_reach:
+            raise TookTooLong("looks from the head take too long")
         async with self.ready_set() as ready_set:
             cards = await self._survey(ready_set)
             await self._add(ready_set, await self._store.reconcile(WINDOW_MAX), cards)

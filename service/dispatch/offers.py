@@ -93,12 +93,23 @@ class Offers:
     def looked(self, plan: Plan, began: float, ended: float) -> None:
         """Note that the look has been taken, and how long it took."""
         if None in plan.floors:
-            self._head_cost = ended - began
-            self._heads_given_up = 0
+            self._reached_head(plan, ended - began)
         if plan.is_tick:
             self._last_tick = began
         self._doubts_head = False
-        self._guessed -= set(plan.lanes)
+
+    def _reached_head(self, plan: Plan, took_s: float) -> None:
+        """Note how long the heads of some lanes took: that of another may be out of reach."""
+        if len(plan.lanes) < len(LANES):
+            self._head_cost = max(self._head_cost, took_s)
+        else:
+            self._head_cost = took_s
+            self._heads_given_up = 0
+
+    @property
+    def is_head_out_of_reach(self) -> bool:
+        """Whether looks from the head were given up, and not only the last one."""
+        return self._heads_given_up > 1
 
     def took_too_long(self, plan: Plan, began: float, ended: float, now_ms: float) -> None:
         """Note that the look was given up; `now_ms` is the ledger's clock.
@@ -110,7 +121,7 @@ class Offers:
         """
         if None in plan.floors:
             self._heads_given_up += 1
-            if self._heads_given_up > 1:
+            if self.is_head_out_of_reach and not self._doubts_head:
                 self._head_cost = ended - began
             self._doubts_head = True
             self._reach_ms = REACH_MS
@@ -175,6 +186,7 @@ class Offers:
                 offered[id] = Offered(due, now, gone=id in gone[lane])
             first = look.due_ms[0] if look.due_ms else look.now_ms
             self.floors[lane] = first - OVERLAP_MS
+            self._guessed.discard(lane)
             if now - self._pruned[lane] > GRACE_S / 2:
                 self._prune(look, now)
 

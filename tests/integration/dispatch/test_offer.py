@@ -78,6 +78,18 @@ def test_a_new_leader_offers_what_falls_due_though_the_head_is_not_reached_in_ti
         driven.offer()
     assert driven.offer() == 3
     assert ready.ids() == set(ids)
+    wait_for(lambda: gave_up(driven) and driven.offering._offers.is_head_out_of_reach)
+    with pytest.raises(TookTooLong, match="from the head"):
+        driven.reconcile()
+
+
+def gave_up(driven):
+    """Look once, and say whether that was given up."""
+    try:
+        driven.offer()
+    except TookTooLong:
+        return True
+    return False
 
 
 def test_a_backlog_fills_the_window_and_no_more(db, driven, ready):

@@ -1,6 +1,7 @@
 """The keys in memory: read together, read again for an unknown id, and soon doubted."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -183,12 +184,13 @@ class Hanging(Ledger):
     def __init__(self, *rows):
         super().__init__(*rows)
         self.answers = []
+        self.fails: Iterator[bool] = iter(())  # one for each that ends; then is_away says
 
     async def valid(self):
         self.answers.append(answer := asyncio.Event())
         rows = list(self.rows)
         await answer.wait()
-        if self.is_away:
+        if next(self.fails, self.is_away):
             raise DatabaseAway("away")
         return rows, bool(rows)
 
@@ -265,6 +267,39 @@ def test_a_reading_that_comes_late_does_not_replace_a_later_one(clock):
     for fails in (False, True):
         assert run(work(fails)) is not None
     assert told == ["back", "back"]
+
+
+def test_readings_that_hang_are_two_at_most(clock):
+    async def work():
+        ledger = Hanging()
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: clock[0])
+        await two_readings(ledger, ring, clock)
+        clock[0] += READ_MAX_S + 0.1
+        waiting = asyncio.create_task(ring.read())
+        await asyncio.sleep(0)
+        ledger.answers[0].set()
+        await waiting
+        await ring.close()
+        return len(ledger.answers)
+
+    assert run(work()) == 2
+
+
+def test_of_two_readings_that_end_together_one_that_succeeds_is_enough(clock):
+    async def work(succeeds):
+        ledger = Hanging()
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: clock[0])
+        await two_readings(ledger, ring, clock)
+        waiting = asyncio.create_task(ring.read())
+        await asyncio.sleep(0)
+        ledger.fails = iter([not succeeds, True])
+        for answer in ledger.answers:
+            answer.set()
+        await waiting
+
+    run(work(succeeds=True))
+    with pytest.raises(DatabaseAway):
+        run(work(succeeds=False))
 
 
 def test_a_slow_reading_counts_though_another_has_begun(clock):

@@ -9,7 +9,7 @@ import pytest
 
 import service.dispatch.interval
 from service.dispatch.interval import every
-from service.errors import DatabaseAway, TookTooLong
+from service.errors import DatabaseAway
 from service.logs.outage import Outage
 
 
@@ -91,13 +91,6 @@ def test_a_server_that_was_away_is_tried_again_long_before_the_interval(run_for_
 
     first, second, _ = run_for_three_turns(3600, fail)
     assert second - first == pytest.approx(service.dispatch.interval.RETRY_S)
-
-
-def test_what_takes_too_long_again_is_left_alone_for_longer(run_for_three_turns):
-    async def give_up(_turn):
-        raise TookTooLong("canceling statement due to statement timeout")
-
-    assert run_for_three_turns(3600, give_up) == pytest.approx([0, 5, 65])
 
 
 def test_a_job_runs_at_once_and_then_on_its_interval(run_for_three_turns):

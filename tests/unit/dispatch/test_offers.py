@@ -280,3 +280,28 @@ def test_floors_that_are_forgotten_are_guessed_anew_from_far_back():
     offers.forget_floors()
     assert give_up(offers, 12) == NO_FLOORS
     assert give_up(offers, 16) == [TODAY - REACH_MS] * len(LANES)
+
+
+def test_a_slow_server_whose_floors_are_forgotten_meanwhile_has_no_head_counted():
+    offers = Offers()
+    know_floors(offers)
+    assert give_up(offers, 10) == NO_FLOORS
+    offers.forget_floors()
+    assert give_up(offers, 14) == NO_FLOORS
+    assert None not in succeed(offers, 20)
+    assert succeed(offers, 20 + TICK_S) == NO_FLOORS
+
+
+def test_heads_of_some_lanes_do_not_hide_that_the_head_of_another_is_out_of_reach():
+    offers = Offers()
+    for now in (0, 6):
+        give_up(offers, now)
+        succeed(offers, now + 4)
+    stocked = EMPTY | {3: WINDOW_LOW}
+    some = offers.plan(stocked, 77, may_tick=False)
+    assert some.floors == [None] * 3
+    offers.looked(some, 77, 77.01)
+    assert offers.is_head_out_of_reach
+    assert None not in offers.plan(EMPTY, 100).floors
+    assert succeed(offers, 150) == NO_FLOORS
+    assert not offers.is_head_out_of_reach
