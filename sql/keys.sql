@@ -4,8 +4,9 @@
 --
 -- Args     p_id text: this one alone (null: all); p_only_valid boolean: leave out what is revoked or expired
 -- Returns  the columns of api_keys, newest first
+-- Note     What is valid is so at the begin of the statement: valid_keys() asks twice in one
 -- Plan     the whole table: one row for each key that was ever made
--- Caller   KeyStore.valid, KeyStore.listed
+-- Caller   valid_keys(), KeyStore.listed
 create or replace function notify.keys(p_id text, p_only_valid boolean)
 returns table (id text, producer text, kind text, secret_sha256 bytea, scopes text[], channels text[],
   recipients text[], rate_per_s double precision, burst integer, created_at timestamptz, created_by text,
@@ -19,7 +20,7 @@ begin
     notify.readable(k.last_used_at)
   from notify.api_keys k
   where (p_id is null or k.id = p_id)
-    and (not p_only_valid or k.revoked_at is null and coalesce(k.expires_at > clock_timestamp(), true))
+    and (not p_only_valid or k.revoked_at is null and coalesce(k.expires_at > statement_timestamp(), true))
   order by k.created_at desc, k.id;
 end
 $$;

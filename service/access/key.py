@@ -37,6 +37,13 @@ class ApiKey:
     last_used_at: datetime | None
 
 
+class ValidKeys(NamedTuple):
+    """The keys that are valid, and a digest that tells whether they have changed since."""
+
+    keys: list[ApiKey]
+    digest: str  # empty: no key was ever made
+
+
 class Secret(NamedTuple):
     """A key in the hands of who calls: its id, and its secret."""
 

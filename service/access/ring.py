@@ -18,7 +18,7 @@ from loguru import logger
 
 from service.access.allowance import Allowance
 from service.access.caller import Caller
-from service.access.key import ApiKey, Secret
+from service.access.key import ApiKey, Secret, ValidKeys
 from service.access.scopes import FOR_ALL_PRODUCERS
 from service.errors import DatabaseAway, NotifyError
 from service.process.cancelled import was_cancelled
@@ -45,8 +45,8 @@ class Outage(Protocol):
 class Keys(Protocol):
     """Where the keys are kept. Every method may raise DatabaseAway."""
 
-    async def valid(self) -> tuple[list[ApiKey], bool]:
-        """Read the valid keys, and whether there are any at all: revoked ones count."""
+    async def valid(self, digest: str | None) -> ValidKeys | None:
+        """Read the valid keys; None: they are still those of this digest."""
 
     async def use(self, ids: list[str]) -> None:
         """Note that these were used just now."""
@@ -83,6 +83,7 @@ class KeyRing:
         self._is_open = False
         self._now = now
         self._held: dict[str, Held] = {}
+        self._digest: str | None = None  # of what is held
         self._began_at = self._confirmed_at = -math.inf
         self._readings: set[asyncio.Task[None]] = set()
         self._used: set[str] = set()
@@ -155,7 +156,7 @@ class KeyRing:
     async def _read(self) -> None:
         began_at = self._began_at = self._now()
         try:
-            keys, are_there = await self._keys.valid()
+            valid = await self._changed()
         except NotifyError as error:
             if self._outage and began_at >= self._confirmed_at:
                 self._outage.away(error, "keys")
@@ -164,11 +165,21 @@ class KeyRing:
             return  # one that began later has ended
         if self._outage:
             self._outage.back("keys")
-        self._held = dict(self._hold(keys))
-        self.has_keys = are_there
-        self._is_open = self._may_be_open and not are_there
+        if valid is not None:
+            self._digest = valid.digest
+            self._held = dict(self._hold(valid.keys))
+            self.has_keys = valid.digest != ""
+            self._is_open = self._may_be_open and not self.has_keys
+            self._tell()
         self._confirmed_at = began_at
-        self._tell()
+
+    async def _changed(self) -> ValidKeys | None:
+        """Read the keys; None: they are those that are held, whichever reading put them there."""
+        while True:
+            digest = self._digest
+            valid = await self._keys.valid(digest)
+            if valid is not None or digest == self._digest:
+                return valid
 
     def _hold(self, keys: Iterable[ApiKey]) -> Iterable[tuple[str, Held]]:
         for key in keys:

@@ -5,14 +5,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
-from service.access.key import ApiKey, Secret
+from service.access.key import ApiKey, Secret, ValidKeys
 from service.ledger.connection import Connection, connect
 from service.ledger.db import translated
 
-KEYS = "select * from notify.keys(%s, %s)"
-ARE_THERE = "select exists (select from notify.api_keys)"
+KEYS = "select * from notify.keys(%s, false)"
+VALID = "select * from notify.valid_keys(%s)"
 CREATE = "select notify.create_key(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 REVOKE = "select notify.revoke_key(%s, %s, %s)"
 ROTATE = "select notify.rotate_key(%s, %s, %s, %s, %s, %s)"
@@ -49,22 +49,21 @@ class KeyStore:
         """`lend` gives a connection for each call."""
         self._lend = lend
 
-    async def valid(self) -> tuple[list[ApiKey], bool]:
-        """Read the valid keys, and whether there are any at all: revoked ones count."""
+    async def valid(self, digest: str | None) -> ValidKeys | None:
+        """Read the valid keys; None: they are still those of this digest."""
         async with self._lend() as conn:
-            cursor = conn.cursor(row_factory=class_row(ApiKey))
-            await cursor.execute(KEYS, [None, True])
-            keys = await cursor.fetchall()
-            if keys:
-                return keys, True
-            [(are_there,)] = await (await conn.execute(ARE_THERE)).fetchall()
-            return keys, are_there
+            cursor = conn.cursor(row_factory=dict_row)
+            rows = await (await cursor.execute(VALID, [digest])).fetchall()
+        if not rows:
+            return None
+        [digest] = {row.pop("digest") for row in rows}
+        return ValidKeys([ApiKey(**row) for row in rows if row["id"] is not None], digest)
 
     async def listed(self, id: str | None = None) -> list[ApiKey]:
         """Read every key there ever was, newest first; or this one."""
         async with self._lend() as conn:
             cursor = conn.cursor(row_factory=class_row(ApiKey))
-            await cursor.execute(KEYS, [id, False])
+            await cursor.execute(KEYS, [id])
             return await cursor.fetchall()
 
     async def create(self, secret: Secret, rights: Rights, by: By) -> str | None:

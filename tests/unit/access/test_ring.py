@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.access import ring as module
-from service.access.key import ApiKey, minted
+from service.access.key import ApiKey, ValidKeys, minted
 from service.access.ring import READ_MAX_S, KeyRing, caller_with
 from service.errors import DatabaseAway
 
@@ -23,6 +23,12 @@ def row(secret, **more):
     return ApiKey(id=secret.id, secret_sha256=secret.sha256, **values | more)
 
 
+def unless_known(rows, digest):
+    """Answer as the ledger does."""
+    new = " ".join(row.id for row in rows)
+    return None if new == digest else ValidKeys(rows, new)
+
+
 class Ledger:
     """Stands in for the table: counts how often it is asked."""
 
@@ -32,13 +38,13 @@ class Ledger:
         self.used = []
         self.is_away = False
 
-    async def valid(self):
+    async def valid(self, digest):
         self.asked += 1
         rows = list(self.rows)
         await asyncio.sleep(0)
         if self.is_away:
             raise DatabaseAway("away")
-        return rows, bool(rows)
+        return unless_known(rows, digest)
 
     async def use(self, ids):
         self.used.append(ids)
@@ -186,13 +192,13 @@ class Hanging(Ledger):
         self.answers = []
         self.fails: Iterator[bool] = iter(())  # one for each that ends; then is_away says
 
-    async def valid(self):
+    async def valid(self, digest):
         self.answers.append(answer := asyncio.Event())
         rows = list(self.rows)
         await answer.wait()
         if next(self.fails, self.is_away):
             raise DatabaseAway("away")
-        return rows, bool(rows)
+        return unless_known(rows, digest)
 
 
 async def two_readings(ledger, ring, clock, *rows):
@@ -316,6 +322,57 @@ def test_a_slow_reading_counts_though_another_has_begun(clock):
         return held
 
     assert run(work()) is not None
+
+
+def test_keys_that_have_not_changed_are_confirmed_and_kept(clock):
+    async def work():
+        secret, now = minted(), clock
+        ring = KeyRing(Ledger(row(secret)), may_be_open=True, now=lambda: now[0])
+        first = await ring.find(secret)
+        now[0] += module.CONFIRMED_S + 1
+        return first, await ring.find(secret), ring.has_keys
+
+    first, second, has_keys = run(work())
+    assert first is second
+    assert has_keys
+
+
+def test_keys_that_are_again_what_they_were_replace_those_of_a_reading_between(clock):
+    async def work():
+        secret, brief = minted(), minted()
+        ledger = Ledger(row(secret))
+        ring = KeyRing(ledger, may_be_open=True, now=lambda: clock[0])
+        await ring.read()
+        answers = [asyncio.Event(), asyncio.Event()]
+        left = iter(answers)
+        read = ledger.valid
+
+        async def late(digest):
+            answer = await read(digest)
+            if event := next(left, None):
+                await event.wait()
+            return answer
+
+        ledger.valid = late
+        ledger.rows.append(row(brief))  # is there while the first of two reads
+        first = asyncio.create_task(ring.read())
+        await asyncio.sleep(0.01)
+        del ledger.rows[1]
+        clock[0] += READ_MAX_S + 0.1
+        second = asyncio.create_task(ring.read())
+        await asyncio.sleep(0.01)
+        answers[0].set()
+        await first
+        was_there = ring.held(brief) is not None
+        answers[1].set()
+        await second
+        await asyncio.sleep(0.01)
+        return was_there, ring.held(brief), ring.held(secret)
+
+    was_there, brief, secret = run(work())
+    assert was_there
+    assert brief is None
+    assert secret is not None
 
 
 def test_what_a_hand_wrote_gives_no_more_than_it_may():
