@@ -48,3 +48,17 @@ def test_it_changes_nothing(db):
     before = row(db, id)
     assert list(covered(db, [id])) == [id]
     assert row(db, id) == before
+
+
+def test_each_of_many_paused_destinations_is_known_by_its_name(db):
+    hook = {"channel": "webhook", "payload": "{}"}
+    for n in range(60):  # beyond 50 each name is worked out, whatever hosts it has in it
+        pause(db, "destination", f"https://host{n}.example.org")
+    names = [
+        "https://HOST7.example.org:443/x",
+        "https://host7.example.org:444",
+        "http://host7.example.org",
+    ]
+    [held, *free] = [put(db, "queued", recipient=name, **hook) for name in names]
+    mail = put(db, "queued", channel="email", recipient="ada@host7.example.org")
+    assert list(covered(db, [*free, mail, held])) == [held]
