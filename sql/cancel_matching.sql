@@ -36,7 +36,7 @@ declare
   -- An id is within a day of its created_at (see unmet_rule): so these times bound the days to read.
   v_from uuid := notify.id_floor(date_trunc('day', greatest(p_from - interval '1 day', v_after_at), 'UTC'));
   v_until uuid := notify.id_floor(date_trunc('day', least('9999-01-01Z', p_until) + interval '2 days', 'UTC'));
-  v_in_any_case constant text[] := array(select lower(r) from unnest(p_recipients) as r);
+  v_in_any_case constant text[] := array(select notify.folded(r) from unnest(p_recipients) as r);
   v_left integer := p_look_max;
   v_opened_max integer := case when notify.is_long() then 2 else 1000 end;
   v_ids uuid[] := '{}';
@@ -67,7 +67,7 @@ begin
           and (p_channel is null or n.channel = p_channel)
           and (p_producer is null or coalesce(n.producer = p_producer, false))
           and (p_recipients is null or n.recipient = any (p_recipients)
-            or n.channel = 'email' and lower(n.recipient) = any (v_in_any_case))
+            or n.channel = 'email' and notify.folded(n.recipient) = any (v_in_any_case))
           and (p_from is null or n.created_at >= p_from)
           and (p_until is null or n.created_at < p_until)
           and (p_destination is null or coalesce(notify.destination_of(n.channel, n.recipient) = p_destination, false))
@@ -92,7 +92,7 @@ begin
         and (p_channel is null or n.channel = p_channel)
         and (p_producer is null or coalesce(n.producer = p_producer, false))
         and (p_recipients is null or n.recipient = any (p_recipients)
-            or n.channel = 'email' and lower(n.recipient) = any (v_in_any_case))
+            or n.channel = 'email' and notify.folded(n.recipient) = any (v_in_any_case))
         and (p_from is null or n.created_at >= p_from)
         and (p_until is null or n.created_at < p_until)
         and (p_destination is null or coalesce(notify.destination_of(n.channel, n.recipient) = p_destination, false))

@@ -32,7 +32,7 @@ begin
     select m.channel::text, m.destination::text, sum(m.sends) as sends, sum(m.failures) as failures, min(m.minute) as begun
     from notify.destination_minutes m
     where m.minute > v_from and m.minute <= v_now
-      and (p_find is null or position(lower(p_find) in lower(m.destination)) > 0)
+      and (p_find is null or position(lower(p_find collate "C") in lower(m.destination collate "C")) > 0)
       and (p_channel is null or m.channel = p_channel) and (p_name is null or m.destination = p_name)
     group by 1, 2
   ), kept as (
@@ -41,7 +41,7 @@ begin
     join notify.workers w on w.worker = d.worker
       and w.beat_at between v_now - interval '30 seconds' and v_now + interval '30 seconds'
     where (d.url_hash = '' or d.state = 'url')
-      and (p_find is null or position(lower(p_find) in lower(d.destination)) > 0)
+      and (p_find is null or position(lower(p_find collate "C") in lower(d.destination collate "C")) > 0)
       and (p_channel is null or d.channel = p_channel) and (p_name is null or d.destination = p_name)
     order by d.channel, d.destination, array_position('{breaker,pace,name,share,url}'::text[], d.state::text), d.since
   ), listed as materialized (

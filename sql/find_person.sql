@@ -20,7 +20,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 set seq_page_cost = 0 set random_page_cost = 0
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
 declare
-  v_in_any_case text[] := array(select lower(r) from unnest(p_recipients) as r);
+  v_in_any_case text[] := array(select notify.folded(r) from unnest(p_recipients) as r);
   v_left integer := p_look_max;
   v_opened_max integer := case when notify.is_long() then 2 else 1000 end;
   v_more boolean := false;
@@ -42,7 +42,7 @@ begin
     v_left := greatest(v_left - 500, 1);
     for v_id, v_fits in
       select n.id, (p_recipients is null or n.recipient = any (p_recipients)
-          or n.channel = 'email' and lower(n.recipient) = any (v_in_any_case))
+          or n.channel = 'email' and notify.folded(n.recipient) = any (v_in_any_case))
         and not (n.recipient = 'erased' and n.emptied_at is not null)
       from (
         select n.id, n.channel, n.recipient, n.emptied_at from notify.notifications n

@@ -30,7 +30,7 @@ begin
   v_is := concat_ws(', ', nullif(nullif(v_path, ''), '""'), 'notify');
   if exists (
     select from regexp_matches(v_path, '"(?:[^"]|"")*"|[^",\s]+', 'g') as part
-    where part[1] = '"notify"' or lower(part[1]) = 'notify')
+    where part[1] = '"notify"' or lower(part[1] collate "C") = 'notify')
   then
     return 'there';
   end if;

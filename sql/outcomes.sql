@@ -58,8 +58,8 @@ begin
       exit when v_left = 0;
     end loop;
   end if;
-  v_lo := (select min(i::text)::uuid from unnest(v_ids) as i);
-  v_hi := (select max(i::text)::uuid from unnest(v_ids) as i);
+  v_lo := (select min(i::text collate "C")::uuid from unnest(v_ids) as i);
+  v_hi := (select max(i::text collate "C")::uuid from unnest(v_ids) as i);
   return query
   select n.id, n.channel, n.reference, n.idempotency_key, n.is_test, n.status, n.attempt, n.max_attempts, n.send_at,
     case when n.due_at not between '3000-01-01Z' and '3999-12-31Z' then n.due_at end, n.expires_at, n.created_at, n.settled_at, n.last_error_code, n.last_error

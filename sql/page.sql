@@ -56,7 +56,7 @@ begin
   if p_from is not null or p_until is not null or p_recipients is not null or p_worker is not null
     or p_destination is not null or v_by_status
   then
-    v_in_any_case := array(select lower(r) from unnest(p_recipients) as r);
+    v_in_any_case := array(select notify.folded(r) from unnest(p_recipients) as r);
     v_from := notify.id_floor(coalesce(p_from - interval '10 minutes', '-infinity'));
     if isfinite(p_until) then
       v_until := notify.id_floor(p_until + interval '10 minutes');
@@ -90,7 +90,7 @@ begin
       select count(*), array_agg(s.id order by s.id desc) filter (where (p_channel is null or s.channel = p_channel)
           and (p_producer is null or coalesce(s.producer = p_producer, false))
           and (p_recipients is null or s.recipient = any (p_recipients)
-            or s.channel = 'email' and lower(s.recipient) = any (v_in_any_case))
+            or s.channel = 'email' and notify.folded(s.recipient) = any (v_in_any_case))
           and (p_code is null or coalesce(s.last_error_code = p_code, false))
           and (p_from is null or s.created_at >= p_from)
           and (p_until is null or s.created_at < p_until)
@@ -127,7 +127,7 @@ begin
         and (p_channel is null or s.channel = p_channel)
         and (p_producer is null or coalesce(s.producer = p_producer, false))
         and (p_recipients is null or s.recipient = any (p_recipients)
-          or s.channel = 'email' and lower(s.recipient) = any (v_in_any_case))
+          or s.channel = 'email' and notify.folded(s.recipient) = any (v_in_any_case))
         and (p_code is null or coalesce(s.last_error_code = p_code, false))
         and (p_from is null or s.created_at >= p_from)
         and (p_until is null or s.created_at < p_until)

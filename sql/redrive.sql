@@ -44,7 +44,7 @@ declare
   v_until uuid := notify.id_floor(least('9999-01-01Z',
     greatest('epoch', coalesce(p_until, 'infinity') + interval '1 day')));
   v_asked uuid[] := array(select i from unnest(p_ids) as i where i is not null order by i);
-  v_in_any_case constant text[] := array(select lower(r) from unnest(p_recipients) as r);
+  v_in_any_case constant text[] := array(select notify.folded(r) from unnest(p_recipients) as r);
   v_left integer := p_look_max;
   v_opened_max integer := case when notify.is_long() then 2 else 1000 end;
   v_ids uuid[] := '{}';
@@ -74,7 +74,7 @@ begin
           and (p_reference is null or coalesce(n.reference = p_reference, false))
           and (p_producer is null or coalesce(n.producer = p_producer, false))
           and (p_recipients is null or n.recipient = any (p_recipients)
-            or n.channel = 'email' and lower(n.recipient) = any (v_in_any_case))
+            or n.channel = 'email' and notify.folded(n.recipient) = any (v_in_any_case))
           and (p_from is null or n.created_at >= p_from)
           and (p_until is null or n.created_at < p_until)
           and (p_destination is null or coalesce(notify.destination_of(n.channel, n.recipient) = p_destination, false)),

@@ -19,7 +19,7 @@ begin
     where r.kind <> 'schema' or not exists (
       select from pg_class c, aclexplode(c.relacl) a
       where c.relnamespace = 'notify'::regnamespace and a.grantee = quote_ident(role)::regrole
-        and (c.oid::regclass::text, lower(a.privilege_type)) not in (
+        and (c.oid::regclass::text, lower(a.privilege_type collate "C")) not in (
           select w.name, w.privilege from notify.producer_rights() w))
   loop
     execute v_statement;

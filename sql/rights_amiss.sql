@@ -26,7 +26,7 @@ language sql stable set search_path = pg_catalog, pg_temp set standard_conformin
     union all
     select 'schema', n.nspname, null, n.nspowner, n.nspacl from pg_namespace n where n.nspname = 'notify'
   ), rights as (
-    select r.id, r.name as role, o.kind, o.name, o.attribute::text, lower(a.privilege_type) as privilege,
+    select r.id, r.name as role, o.kind, o.name, o.attribute::text, lower(a.privilege_type collate "C") as privilege,
       o.owner = (select c.relowner from pg_class c where c.oid = 'notify.notifications'::regclass) as is_ours
     from objects o, aclexplode(o.acl) a join roles r on r.id = a.grantee
   ), wanted as (

@@ -44,6 +44,11 @@ def test_a_mailbox_is_found_in_any_case_and_whatever_else_is_not(db):
     assert find(db, ["Ada@Example.org"]) == sorted(mail + log)
 
 
+def test_a_mailbox_beyond_ascii_is_found_in_any_case(db):
+    mail = enqueue(db, 1, recipient="JÜRGEN@BÜCHER.example", **MAIL)
+    assert find(db, ["jürgen@bücher.example"]) == find(db, ["JüRGEN@Bücher.example"]) == mail
+
+
 def test_any_of_several_spellings_will_do(db):
     ids = enqueue(db, 1, recipient="a") + enqueue(db, 1, recipient="b")
     assert find(db, ["a", "b", "c"]) == sorted(ids)
