@@ -8,7 +8,8 @@
 --          After a row that is not 'made' nothing else was done. No row: both partitions are there already
 -- Locks    ACCESS EXCLUSIVE on the new and the default partitions
 -- Note     CREATE … PARTITION OF would wait for a producer's open transaction, and every later INSERT would wait
---          for it. So the table is made by LIKE, and then attached.
+--          for it. So the table is made by LIKE, and then attached. A default_tablespace in which we may create nothing
+--          is not used: somebody set it for tables of his own
 -- Caller   make_days(), which sets lock_timeout
 create or replace function notify.make_day(p_day date, p_rows_max integer)
 returns table (action text, partition text, moved bigint)
@@ -20,6 +21,12 @@ declare
   v_key text;
   v_columns text;
 begin
+  if exists (
+    select from pg_tablespace t
+    where t.spcname = current_setting('default_tablespace') and not has_tablespace_privilege(t.oid, 'create'))
+  then
+    perform set_config('default_tablespace', '', true);
+  end if;
   for v_table, v_key in values ('notifications', 'id'), ('attempts', 'notification_id') loop
     partition := v_table || to_char(p_day, '_YYYYMMDD');
     continue when to_regclass('notify.' || partition) is not null;

@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+import pytest
+from psycopg.sql import SQL, Literal
+
 from tests.ledger import put, row
 
 DAY = "(clock_timestamp() at time zone 'utc')::date - 3"
@@ -51,6 +54,39 @@ def test_a_day_is_made_where_nothing_may_be_deleted_if_nothing_has_to_be(db):
     db.execute("alter table notify.attempts_default replica identity nothing")
     db.execute("create publication theirs for table notify.notifications, notify.attempts")
     assert [(action, moved) for action, _, moved in make_day(db)] == [("made", 0), ("made", 0)]
+
+
+@pytest.fixture
+def tablespaces(db):
+    """Make a role that owns the tables, and two tablespaces, in one of which it may create."""
+    db.execute("set allow_in_place_tablespaces = on")
+    db.execute("create role plain")
+    for name in ("theirs", "ours"):
+        db.execute(f"create tablespace {name} location ''")
+    db.execute("grant create on tablespace ours to plain")
+    db.execute("grant all on schema notify to plain")
+    db.execute("grant execute on all functions in schema notify to plain")
+    for table in ("notifications", "notifications_default", "attempts", "attempts_default"):
+        db.execute(f"alter table notify.{table} owner to plain")
+    yield
+    db.execute("reset role; set default_tablespace = ''")
+    db.execute("drop table if exists notify.notifications cascade")
+    db.execute("drop table if exists notify.attempts cascade")
+    db.execute("drop owned by plain cascade; drop role plain")
+    db.execute("drop tablespace theirs")
+    db.execute("drop tablespace ours")
+
+
+@pytest.mark.parametrize(("name", "is_used"), [("theirs", False), ("ours", True)])
+def test_a_default_tablespace_is_used_if_we_may_create_in_it(db, tablespaces, name, is_used):
+    db.execute(SQL("set role plain; set default_tablespace = {}").format(Literal(name)))
+    assert [(action, moved) for action, _, moved in make_day(db)] == [("made", 0), ("made", 0)]
+    db.execute("reset role")
+    query = (
+        "select count(*) as n from pg_class c join pg_tablespace t on t.oid = c.reltablespace"
+        " where c.relkind = 'r' and t.spcname in ('theirs', 'ours')"
+    )
+    assert db.execute(query).fetchone().n == (2 if is_used else 0)
 
 
 def test_autovacuum_of_a_day_rests_after_each_piece(db):
