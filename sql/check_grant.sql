@@ -14,8 +14,8 @@ begin
       hint = format('Connect as %s, the owner of notify.notifications.', v_owner);
   end if;
   if p_role is null or to_regrole(quote_ident(p_role)) is null then
-    raise undefined_object using message = format('there is no role %I', p_role),
-      hint = format('Create it first: create role %I login', p_role);
+    raise undefined_object using message = format('there is no role %s', coalesce(quote_ident(p_role), 'null')),
+      hint = format('Create it first: create role %s login', coalesce(quote_ident(p_role), '...'));
   end if;
 end
 $$;

@@ -24,7 +24,7 @@ begin
     perform notify.refuse('watched_has_no_heirs', 'table',
       'Rows of a table and of those that inherit from it may share a primary key: watch each, or partition it.');
   end if;
-  if coalesce(cardinality(p_events), 0) = 0 or array_position(p_events, null) is not null
+  if coalesce(cardinality(p_events), 0) = 0 or array_ndims(p_events) > 1 or array_position(p_events, null) is not null
     or not p_events <@ '{insert,update,delete}'::text[]
     or cardinality(p_events) <> (select count(distinct e) from unnest(p_events) as e) then
     perform notify.refuse('events_are_known', 'events',

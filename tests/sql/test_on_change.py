@@ -100,7 +100,7 @@ def test_a_table_without_a_primary_key_is_refused(db):
 @pytest.mark.parametrize(
     "events",
     [[], None, ["truncate"], ["insert", "truncate"], ["insert", "insert"], [None], ["INSERT"], [""],
-     ["insert; drop table orders"], ["insert or update"]],
+     ["insert; drop table orders"], ["insert or update"], [["insert", "update"]]],
 )  # fmt: skip
 def test_only_the_three_events_are_known(db, orders, events):
     refused(db, "events_are_known", events=events)
