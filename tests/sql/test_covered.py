@@ -1,5 +1,7 @@
 """What a pause covers, and until when each row would wait; test_set_aside.py has each name."""
 
+from typing import Any
+
 import pytest
 
 from tests.ledger import ago, enqueue, pause, put, resume, row
@@ -51,7 +53,7 @@ def test_it_changes_nothing(db):
 
 
 def test_each_of_many_paused_destinations_is_known_by_its_name(db):
-    hook = {"channel": "webhook", "payload": "{}"}
+    hook: dict[str, Any] = {"channel": "webhook", "payload": "{}"}
     for n in range(60):  # beyond 50 each name is worked out, whatever hosts it has in it
         pause(db, "destination", f"https://host{n}.example.org")
     names = [
