@@ -3,12 +3,16 @@
 -- Ring notify_end: some notification whose producer asked for it has ended. It carries nothing, so that PostgreSQL
 -- sends one for each transaction, and tells nobody about others.
 --
--- Note     Who listens looks at outcomes() for its own. A row that is redriven, and ends again, rings again
+-- Note     Who listens looks at outcomes() for its own. A row that is redriven, and ends again, rings again.
+--          In a full queue NOTIFY fails, and only at the commit: with it would fail all that a worker settles at once,
+--          so that hundreds would be sent again. The last tenth is for bells that ring at the same time
 -- Caller   trigger tell_end on notifications
 create or replace function notify.tell_end() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform pg_notify('notify_end', '');
+  if pg_notification_queue_usage() < 0.9 then
+    perform pg_notify('notify_end', '');
+  end if;
   return null;
 end
 $$;

@@ -3,12 +3,15 @@
 -- Ring the doorbell: ask a sleeping dispatcher to look. The message holds nothing more.
 --
 -- Note     The trigger's WHEN calls it only while the dispatcher sleeps (see arm), because each NOTIFY takes a
---          global lock at commit. `set local notify.wake = off` silences a bulk load.
+--          global lock at commit; and not into a queue that is nearly full, where the INSERT would fail with it (see
+--          tell_end): the dispatcher looks each second anyway. `set local notify.wake = off` silences a bulk load.
 -- Caller   trigger wake on notifications
 create or replace function notify.wake() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  perform pg_notify('notify_wake', '');
+  if pg_notification_queue_usage() < 0.9 then
+    perform pg_notify('notify_wake', '');
+  end if;
   return null;
 end
 $$;

@@ -44,7 +44,7 @@ def database_findings(facts: Checkup, now: datetime) -> Iterator[Finding]:
     )  # fmt: skip
     yield judged(
         "NOTIFY queue", f"{facts.notify_usage:.2%} full", facts.notify_usage <= NOTIFY_USAGE_MAX,
-        "a listening session is stuck in a transaction, mostly the oldest one: end it",
+        "end the session that listens but does not read: in an old transaction, or notify-disp",
     )  # fmt: skip
 
 

@@ -71,6 +71,8 @@ async def listen_finding(url: str) -> Finding:
         finally:
             await listener.close()
     except NotifyError as error:
+        if "NOTIFY queue" in str(error):
+            advice = "it is full: see the line of the NOTIFY queue"
         return Finding("LISTEN", str(error), advice)
     took_ms = (time.monotonic() - started) * 1000
     return judged("LISTEN", f"{took_ms:.1f} ms" if rings else "silent", bool(rings), advice)
