@@ -5,7 +5,9 @@ So it makes the first key as well, which nobody could ask the API for.
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 
 from service.access import rights
 from service.access.key import ApiKey, Secret, minted
-from service.cli.output import note, say, show
+from service.cli.output import leads_nowhere, note, say, show
 from service.cli.settings import settings_beside_up
 from service.errors import ConfigError, NotifyError
 from service.http.problems import KINDS
@@ -38,28 +40,45 @@ def run(args: argparse.Namespace) -> int:
 def create(args: argparse.Namespace) -> int:
     """Make a key, and print it this once."""
     asked, secret = wanted(args, datetime.now(UTC)), minted()
-    code = on_ledger(args, lambda keys: keys.create(secret, asked, By()))
-    return made(args, code, secret)
+    return made(args, secret, lambda keys: keys.create(secret, asked, By()))
 
 
 def rotate(args: argparse.Namespace) -> int:
     """Make a successor, and print it this once; the old one ends after the grace."""
     secret, grace = minted(), GRACE if args.grace is None else args.grace
-    code = on_ledger(args, lambda keys: keys.rotate(args.id, secret, grace, By()))
-    return made(args, code, secret)
+    return made(args, secret, lambda keys: keys.rotate(args.id, secret, grace, By()))
 
 
-def made(args: argparse.Namespace, code: str | None, secret: Secret) -> int:
-    """Print a new key. Raises NotifyError if it was not made."""
-    if code:
-        raise NotifyError(f"{KINDS[code].title}: {KINDS[code].advice}")
-    [key] = on_ledger(args, lambda keys: keys.listed(secret.id))
+def made(
+    args: argparse.Namespace, secret: Secret, work: Callable[[KeyStore], Awaitable[str | None]]
+) -> int:
+    """Make and print a key in one transaction: one that cannot be shown is none.
+
+    Raises NotifyError if it was not made, and what printing raises.
+    """
+    if leads_nowhere():
+        raise ConfigError("standard output leads nowhere: nobody would know the key")
+
+    async def call() -> None:
+        async with direct(database_url(args)) as connection, connection.transaction():
+            keys = KeyStore(lambda: nullcontext(connection))
+            if code := await work(keys):
+                raise NotifyError(f"{KINDS[code].title}: {KINDS[code].advice}")
+            [key] = await keys.listed(secret.id)
+            tell(args, secret, key)
+
+    asyncio.run(call())
+    return 0
+
+
+def tell(args: argparse.Namespace, secret: Secret, key: ApiKey) -> None:
+    """Print a new key."""
     if args.json:
         show({"key": str(secret)} | shown(key))
     else:
         say([str(secret)])
         note("shown this once: clients send it as  Authorization: Bearer …, commands as NOTIFY_KEY")
-    return 0
+    sys.stdout.flush()
 
 
 def listing(args: argparse.Namespace) -> int:
@@ -129,14 +148,18 @@ def wanted(args: argparse.Namespace, now: datetime) -> Rights:
 
 def on_ledger(args: argparse.Namespace, work: Callable[[KeyStore], Awaitable[Answer]]) -> Answer:
     """Call the ledger once. Raises NotifyError."""
-    settings = settings_beside_up(args)
-    assert settings.database_url is not None
-    url = settings.database_url
 
     async def call() -> Answer:
-        return await work(KeyStore(partial(direct, url)))
+        return await work(KeyStore(partial(direct, database_url(args))))
 
     return asyncio.run(call())
+
+
+def database_url(args: argparse.Namespace) -> str:
+    """Return where the keys are."""
+    url = settings_beside_up(args).database_url
+    assert url is not None
+    return url
 
 
 def shown(key: ApiKey) -> dict[str, Any]:

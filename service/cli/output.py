@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from service.text.printable import printable, printable_json, printable_lines
 
@@ -42,6 +44,14 @@ def say(lines: Iterable[str]) -> None:
     for line in lines:
         text = printable(line)
         print(f"{text[: width - 1]}…" if 1 < width < len(text) else text, flush=True)
+
+
+def leads_nowhere() -> bool:
+    """Return whether nobody reads what is printed: it is closed, or the null device."""
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), Path(os.devnull).stat())
+    except (OSError, ValueError):
+        return False
 
 
 def note(text: str) -> None:

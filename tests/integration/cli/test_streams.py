@@ -16,6 +16,7 @@ from tests.integration.api.serving import LINE
 from tests.integration.cli.conftest import ended
 from tests.integration.cli.terminal import Terminal
 from tests.integration.cli.test_mistakes import ASKING, ID
+from tests.keys import make
 from tests.waiting import LIMIT_S, wait_for
 
 
@@ -42,6 +43,21 @@ def test_a_full_disk_is_told(process, api):
 def test_closed_streams_are_no_fault(bare, api):
     command = f"{NOTIFY} list --url http://127.0.0.1:{api.port} <&- >&- 2>&-"
     assert subprocess.run(command, shell=True, timeout=LIMIT_S, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("to", [">/dev/full", ">&-", ">/dev/null"])
+def test_a_key_that_nobody_has_seen_is_none(bare, dsn, db, to):
+    old = make(db)
+    for verb in ("create --producer web", f"rotate {old.id} --grace 0s"):
+        done = subprocess.run(
+            f"DATABASE_URL={dsn} {NOTIFY} keys {verb} {to}",
+            shell=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        assert done.returncode == 1
+    keys = db.execute("select id, expires_at from notify.api_keys").fetchall()
+    assert [(key.id, key.expires_at) for key in keys] == [(old.id, None)]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
