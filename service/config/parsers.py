@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from service.config.postgres_url import is_readable
+from service.config.postgres_url import is_readable, spoilers
 from service.config.redis_url import is_redis_url
 from service.signature import key
 from service.text.addresses import sender
@@ -177,7 +177,12 @@ def postgres_url(value: str) -> str:
     """Parse a URL as libpq does."""
     parsed: str = url("postgresql", "postgres")(value)
     if not is_readable(parsed):
-        raise ValueError("a URL, postgresql://…, that libpq can read")
+        beside = ", ".join(spoilers(parsed))
+        raise ValueError(
+            f"a URL that libpq can read: beside {beside} of the environment it can not"
+            if beside
+            else "a URL, postgresql://…, that libpq can read"
+        )
     return parsed
 
 

@@ -1,5 +1,6 @@
 """What a DATABASE_URL says, as libpq reads it; nothing here connects."""
 
+import os
 import re
 from ipaddress import ip_address
 
@@ -27,13 +28,39 @@ def is_readable(url: str) -> bool:
             return False
         for place in ("host", "hostaddr", "port"):
             parameters.pop(place, None)
-        attempt = PGconn.connect_start(make_conninfo(**parameters, host=NOWHERE).encode())
+        # An empty address: else that of the variable PGHOSTADDR would count, and be connected to.
+        nowhere = make_conninfo(**parameters, host=NOWHERE, hostaddr="")
+        attempt = PGconn.connect_start(nowhere.encode())
     except (psycopg.Error, UnicodeError):  # %ff in a password is no UTF-8
         return False
     try:
         return NOWHERE in attempt.get_error_message()
     finally:
         attempt.finish()
+
+
+def spoilers(url: str) -> list[str]:
+    """Name libpq's variables of the environment that keep it from reading a URL. At a start only.
+
+    Empty: it is the URL.
+    """
+    known = {each.envvar.decode() for each in Conninfo.get_defaults() if each.envvar}
+    found = {name: os.environ.pop(name) for name in sorted(known & os.environ.keys())}
+    try:
+        if not is_readable(url):
+            return []
+        return [name for name, value in found.items() if not is_readable_beside(url, name, value)]
+    finally:
+        os.environ.update(found)
+
+
+def is_readable_beside(url: str, name: str, value: str) -> bool:
+    """Return whether libpq can read a URL with this variable in the environment."""
+    os.environ[name] = value
+    try:
+        return is_readable(url)
+    finally:
+        del os.environ[name]
 
 
 def are_addresses(text: str) -> bool:
