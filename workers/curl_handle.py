@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,7 @@ from workers.channels.channel import Answer
 from workers.doubts import LIFETIME_S
 
 BODY_KEPT_BYTES = 4096
-CONNECT_MAX_S = 5.0
+CONNECT_MAX_S = 5.0  # TCP and TLS for a webhook; TCP alone for a mail, as greetings may be slow
 Place = tuple[str, int]  # a name and its port
 
 ALERT = re.compile(r"\balert\b")
@@ -24,6 +25,17 @@ DROPPED = (
     pycurl.E_GOT_NOTHING,
     pycurl.E_HTTP2,
 )
+
+
+class Opened:
+    """A socket of which pycurl takes a duplicate: ours closes when nobody has it any more."""
+
+    def __init__(self, made: socket.socket) -> None:
+        self.made = made
+        self.fileno = made.fileno
+
+    def __del__(self) -> None:
+        self.made.close()
 
 
 class Handle(ABC):
@@ -140,4 +152,3 @@ def set_common(easy: Any, deadline_s: float) -> None:
     easy.setopt(pycurl.NOPROXY, "")  # nor past a proxy of ours
     easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     easy.setopt(pycurl.TIMEOUT_MS, int(deadline_s * 1000))
-    easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(min(deadline_s, CONNECT_MAX_S) * 1000))

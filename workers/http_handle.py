@@ -14,7 +14,7 @@ from service.channels.webhook import ADVICE
 from service.config.settings import Settings
 from service.names.origin import Server, server
 from workers.channels.channel import NO_WAY_OUT, NOT_ALLOWED, REFUSED_STREAM, Answer, Post
-from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.curl_handle import BODY_KEPT_BYTES, CONNECT_MAX_S, DROPPED, Handle, Opened
 from workers.shortage import short_of
 
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
@@ -29,17 +29,6 @@ NOT_HANDED_OVER = (0, pycurl.E_SSL_CONNECT_ERROR, REFUSED_STREAM, NO_WAY_OUT)
 INTERNET = (socket.AF_INET, socket.AF_INET6)
 # libcurl's own words would tell a sender which address it was, or where the proxy is.
 OUR_WORDS = {NOT_ALLOWED: ADVICE, NO_WAY_OUT: "the proxy did not connect us to the receiver"}
-
-
-class Opened:
-    """A socket of which pycurl takes a duplicate: ours closes when nobody has it any more."""
-
-    def __init__(self, made: socket.socket) -> None:
-        self._made = made
-        self.fileno = made.fileno
-
-    def __del__(self) -> None:
-        self._made.close()
 
 
 class HttpHandle(Handle):
@@ -58,6 +47,8 @@ class HttpHandle(Handle):
             self._send_through(self._proxy_url)
         else:
             self.easy.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        connect_s = min(settings.send_deadline_s, CONNECT_MAX_S)
+        self.easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(connect_s * 1000))
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         self.easy.setopt(pycurl.FOLLOWLOCATION, 0)
         self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)

@@ -54,6 +54,16 @@ ERRORS: dict[int, str] = {
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "no_service",  # libcurl's word for a reply it did not expect
     TOO_LARGE: "no_service",  # a reply beyond 64 KiB without a line break
 }
+# What did not come in time, by the phase.
+MISSING: dict[Phase, str] = {
+    Phase.GREETING: "no greeting",
+    Phase.HELLO: "no reply to EHLO",
+    Phase.STARTTLS: "no TLS after STARTTLS",
+    Phase.LOGIN: "no end of the login",
+    Phase.MAIL: "no reply to MAIL",
+    Phase.RCPT: "no reply to RCPT",
+    Phase.DATA: "no reply to DATA or the message",
+}
 REFUSED_BY_LIBCURL = (pycurl.E_URL_MALFORMAT, pycurl.E_BAD_FUNCTION_ARGUMENT)
 
 NOBODY = "nobody@localhost"  # never written: without MAIL_FROM there is no SMTP_URL
@@ -166,11 +176,14 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
     code = ERRORS.get(answer.error, f"curl_{answer.error}")
     if answer.error in REFUSED_BY_LIBCURL:
         outcome = Outcome.TEMPORARY
+    text = answer.error_text
+    if answer.error == pycurl.E_OPERATION_TIMEDOUT:
+        text = f"{MISSING[answer.phase]}: {text}"
     reply = answer.body if answer.status >= 400 else b""
     return Verdict(
         outcome=outcome,
         code=code,
-        excerpt=excerpt(reply or answer.error_text),
+        excerpt=excerpt(reply or text),
         of_domain=of_domain(outcome, answer),
     )
 
