@@ -46,6 +46,7 @@ class SmtpHandle(Handle):
         super().__init__(settings)
         self._features = SmtpFeatures()
         self._needs_utf8 = self._lacks_utf8 = False
+        self._goes_on = False  # the reply has more lines
         self._first_code = b""  # of the first reply to this mail
         self._thread: threading.Thread | None = None
         self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread; True: send, False: end
@@ -122,6 +123,7 @@ class SmtpHandle(Handle):
 
     def _arm(self, mail: Mail) -> None:
         self._kept.clear()
+        self._goes_on = False
         self._phase = Phase.GREETING
         self._first_code = b""
         self._unsent = mail.body
@@ -184,12 +186,19 @@ class SmtpHandle(Handle):
         for opened in self._connecting:  # from now on a pause is no sign that nobody is there
             limit_patience(opened.made, 0.0)
         self._connecting.clear()
-        self._kept[:] = line[:BODY_KEPT_BYTES]
+        self._keep(line)
         self._first_code = self._first_code or line[:3]
         if self._features.hear(line) and self._needs_utf8 and not self._features.utf8:
             self._lacks_utf8 = True
             return 0
         return None
+
+    def _keep(self, line: bytes) -> None:
+        """Keep a line, beside the others of its reply; one of another code begins anew."""
+        if not self._goes_on or self._kept[:3] != line[:3]:
+            self._kept.clear()
+        self._kept += line[: BODY_KEPT_BYTES - len(self._kept)]
+        self._goes_on = line[3:4] == b"-"
 
 
 def limit_patience(made: socket.socket, limit_s: float) -> None:
