@@ -88,7 +88,7 @@ class SmtpHandle(Handle):
             handed_over=not self._unsent,
             phase=self._phase,
             lacks_utf8=self._lacks_utf8,
-            short_of=short_of(self.easy, error) if error and not self._kept else None,
+            short_of=short_of(self.easy, error, self._tried) if error and not self._kept else None,
         )
 
     def send(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
@@ -169,7 +169,7 @@ class SmtpHandle(Handle):
     def _open(self, _purpose: int, address: Any) -> Opened | int:
         """Make a socket that gives up connecting after CONNECT_MAX_S (libcurl's callback)."""
         try:
-            made = socket.socket(address.family, address.socktype, address.protocol)
+            made = self._new_socket(address)
         except OSError:
             return int(pycurl.SOCKET_BAD)
         limit_patience(made, CONNECT_MAX_S)
