@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -12,9 +13,10 @@ import pycurl
 from service.config.settings import Settings
 from workers.channels.channel import Answer
 from workers.doubts import LIFETIME_S
+from workers.shortage import Address
 
 BODY_KEPT_BYTES = 4096
-CONNECT_MAX_S = 5.0
+CONNECT_MAX_S = 5.0  # TCP and TLS for a webhook; TCP alone for a mail, as greetings may be slow
 Place = tuple[str, int]  # a name and its port
 
 ALERT = re.compile(r"\balert\b")
@@ -26,6 +28,17 @@ DROPPED = (
 )
 
 
+class Opened:
+    """A socket of which pycurl takes a duplicate: ours closes when nobody has it any more."""
+
+    def __init__(self, made: socket.socket) -> None:
+        self.made = made
+        self.fileno = made.fileno
+
+    def __del__(self) -> None:
+        self.made.close()
+
+
 class Handle(ABC):
     """One easy handle and what it has read; reused: to make one costs more than a transfer."""
 
@@ -34,6 +47,7 @@ class Handle(ABC):
     def __init__(self, settings: Settings) -> None:
         self.easy = pycurl.Curl()
         self._kept = bytearray()
+        self._tried: list[Address] = []
         self._unsent: bytes | memoryview = b""
         self._deadline_s = settings.send_deadline_s
         self._was_late = False
@@ -68,6 +82,7 @@ class Handle(ABC):
         if is_late or self._was_late:
             self.easy.setopt(pycurl.TIMEOUT_MS, int((left_s or self._deadline_s) * 1000))
             self._was_late = is_late
+        self._tried.clear()
         self._arm(transfer)
 
     def set_addresses(self, place: Place, addresses: Iterable[str], gone: Place | None) -> None:
@@ -96,6 +111,11 @@ class Handle(ABC):
     @abstractmethod
     def _arm(self, transfer: Any) -> None:
         """Set what is new in this transfer."""
+
+    def _new_socket(self, address: Any) -> socket.socket:
+        """Make the socket for an address that libcurl is about to connect. Raises OSError."""
+        self._tried.append((address.family, address.addr))
+        return socket.socket(address.family, address.socktype, address.protocol)
 
     def _alerted(self, error: int, error_text: str, *, is_out: bool) -> int:
         """Tell a TLS alert from a lost connection. `is_out`: we have sent more than a handshake.
@@ -140,4 +160,3 @@ def set_common(easy: Any, deadline_s: float) -> None:
     easy.setopt(pycurl.NOPROXY, "")  # nor past a proxy of ours
     easy.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     easy.setopt(pycurl.TIMEOUT_MS, int(deadline_s * 1000))
-    easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(min(deadline_s, CONNECT_MAX_S) * 1000))

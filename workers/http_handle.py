@@ -14,7 +14,7 @@ from service.channels.webhook import ADVICE
 from service.config.settings import Settings
 from service.names.origin import Server, server
 from workers.channels.channel import NO_WAY_OUT, NOT_ALLOWED, REFUSED_STREAM, Answer, Post
-from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.curl_handle import BODY_KEPT_BYTES, CONNECT_MAX_S, DROPPED, Handle, Opened
 from workers.shortage import short_of
 
 BODY_READ_BYTES = 65536  # a longer answer costs its connection
@@ -31,17 +31,6 @@ INTERNET = (socket.AF_INET, socket.AF_INET6)
 OUR_WORDS = {NOT_ALLOWED: ADVICE, NO_WAY_OUT: "the proxy did not connect us to the receiver"}
 
 
-class Opened:
-    """A socket of which pycurl takes a duplicate: ours closes when nobody has it any more."""
-
-    def __init__(self, made: socket.socket) -> None:
-        self._made = made
-        self.fileno = made.fileno
-
-    def __del__(self) -> None:
-        self._made.close()
-
-
 class HttpHandle(Handle):
     """A handle for POSTs."""
 
@@ -56,8 +45,9 @@ class HttpHandle(Handle):
         self._proxy_url = settings.webhook_proxy_url
         if self._proxy_url:
             self._send_through(self._proxy_url)
-        else:
-            self.easy.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        self.easy.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        connect_s = min(settings.send_deadline_s, CONNECT_MAX_S)
+        self.easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(connect_s * 1000))
         self.easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         self.easy.setopt(pycurl.FOLLOWLOCATION, 0)
         self.easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
@@ -83,7 +73,7 @@ class HttpHandle(Handle):
             body=bytes(self._kept),
             handed_over=error not in NOT_HANDED_OVER and info(pycurl.REQUEST_SIZE) > 0,
             retry_after_s=info(pycurl.RETRY_AFTER) or None if status >= 400 else None,
-            short_of=short_of(self.easy, error) if error and not status else None,
+            short_of=short_of(self.easy, error, self._tried) if error and not status else None,
         )
 
     def has_failed(self, answer: Answer) -> bool:
@@ -119,16 +109,21 @@ class HttpHandle(Handle):
 
         It is called for each address that libcurl tries, in the thread of the transfer.
         """
-        if address.family not in INTERNET or not self._guard.permits(self._url, *address.addr[:2]):
+        if not self._proxy_url and not self._permits(address):
             self._was_refused = True
             return int(pycurl.SOCKET_BAD)
         try:
-            made = socket.socket(address.family, address.socktype, address.protocol)
+            made = self._new_socket(address)
         except OSError as error:
             self._was_open |= error.errno != EAFNOSUPPORT  # this host has no IPv6
             return int(pycurl.SOCKET_BAD)
         self._was_open = True
         return Opened(made)
+
+    def _permits(self, address: Any) -> bool:
+        """Ask the guard about an address of the receiver."""
+        is_known = address.family in INTERNET
+        return is_known and self._guard.permits(self._url, *address.addr[:2])
 
     def _arm(self, post: Post) -> None:
         self._kept.clear()
@@ -163,7 +158,7 @@ class HttpHandle(Handle):
             return False
         if error in DROPPED and self._is_reused():  # an old tunnel
             return False
-        return answer > 0 or short_of(self.easy, error) is None
+        return answer > 0 or short_of(self.easy, error, self._tried) is None
 
     def _take(self, data: bytes) -> int | None:
         """Keep the first bytes of the answer; end the transfer when it is too long to be read."""

@@ -3,6 +3,8 @@
 import errno
 import math
 import os
+import socket
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -32,6 +34,10 @@ BY_ERRNO = {
     errno.EADDRNOTAVAIL: Short.LOCAL_PORTS,
 }
 
+# What connect(2) says of an address to which this host has no way.
+NO_WAY = (errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EAFNOSUPPORT)
+Address = tuple[int, Any]  # a family, and what socket.connect takes there
+
 # A resolver opens sockets and files, TLS reads the trust store; neither says why that failed.
 NEEDS_FILES = (
     pycurl.E_COULDNT_RESOLVE_HOST,
@@ -40,13 +46,31 @@ NEEDS_FILES = (
 )
 
 
-def short_of(easy: Any, error: int) -> Short | None:
-    """Return what was lacking, if that is why a transfer has failed with libcurl's `error`."""
+def short_of(easy: Any, error: int, tried: Sequence[Address] = ()) -> Short | None:
+    """Return what was lacking, if that is why a transfer has failed with libcurl's `error`.
+
+    `tried`: the addresses to which it was to be connected.
+    """
     if error == pycurl.E_OUT_OF_MEMORY:  # libcurl says so for want of a descriptor, too
         return Short.DESCRIPTORS if no_descriptor_is_left() else Short.MEMORY
     if error == pycurl.E_COULDNT_CONNECT:
-        return BY_ERRNO.get(easy.getinfo(pycurl.OS_ERRNO))
+        short = BY_ERRNO.get(easy.getinfo(pycurl.OS_ERRNO))
+        return None if short and tried and not any(map(has_way, tried)) else short
     return Short.DESCRIPTORS if error in NEEDS_FILES and no_descriptor_is_left() else None
+
+
+def has_way(address: Address) -> bool:
+    """Return whether this host has a way to an address; UDP asks the kernel, and sends nothing.
+
+    Without one, connecting fails as it does without a local port: IPv6 on a host that has none.
+    """
+    family, place = address
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.connect(place)
+    except OSError as error:
+        return error.errno not in NO_WAY
+    return True
 
 
 def no_descriptor_is_left() -> bool:

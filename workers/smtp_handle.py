@@ -1,18 +1,20 @@
 """The easy handle for mails, with a connection and a thread of its own."""
 
+import math
 import os
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
+from typing import Any
 
 import pycurl
 
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from workers.channels.channel import Answer, Mail, Phase
-from workers.curl_handle import BODY_KEPT_BYTES, DROPPED, Handle
+from workers.curl_handle import BODY_KEPT_BYTES, CONNECT_MAX_S, DROPPED, Handle, Opened
 from workers.shortage import short_of
 from workers.smtp_features import SmtpFeatures
 
@@ -44,10 +46,16 @@ class SmtpHandle(Handle):
         super().__init__(settings)
         self._features = SmtpFeatures()
         self._needs_utf8 = self._lacks_utf8 = False
+        self._goes_on = False  # the reply has more lines
         self._first_code = b""  # of the first reply to this mail
         self._thread: threading.Thread | None = None
         self._orders: SimpleQueue[bool] = SimpleQueue()  # to its thread; True: send, False: end
         self._is_cut_off = False  # set by the sender, read by its thread
+        self._connecting: list[Opened] = []  # until the greeting
+        self.easy.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        # To libcurl all that comes before MAIL is connecting, and it waits 60 s for one reply.
+        self.easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(settings.send_deadline_s * 1000))
+        self.easy.setopt(pycurl.FTP_RESPONSE_TIMEOUT, math.ceil(settings.send_deadline_s))
         self.easy.setopt(pycurl.MAXCONNECTS, 1)  # a new one takes the place of the old one
         self.easy.setopt(pycurl.NOPROGRESS, 0)
         self.easy.setopt(pycurl.XFERINFOFUNCTION, self._ends_mail)
@@ -80,7 +88,7 @@ class SmtpHandle(Handle):
             handed_over=not self._unsent,
             phase=self._phase,
             lacks_utf8=self._lacks_utf8,
-            short_of=short_of(self.easy, error) if error and not self._kept else None,
+            short_of=short_of(self.easy, error, self._tried) if error and not self._kept else None,
         )
 
     def send(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
@@ -115,6 +123,7 @@ class SmtpHandle(Handle):
 
     def _arm(self, mail: Mail) -> None:
         self._kept.clear()
+        self._goes_on = False
         self._phase = Phase.GREETING
         self._first_code = b""
         self._unsent = mail.body
@@ -129,6 +138,7 @@ class SmtpHandle(Handle):
         """Send one mail after another, then close the handle."""
         while self._orders.get():
             error, text = self._perform()
+            self._connecting.clear()
             if not self._is_cut_off:
                 callback(self.easy, error, text)
         self._close()
@@ -156,6 +166,16 @@ class SmtpHandle(Handle):
         super()._close()
         self._pool.close()
 
+    def _open(self, _purpose: int, address: Any) -> Opened | int:
+        """Make a socket that gives up connecting after CONNECT_MAX_S (libcurl's callback)."""
+        try:
+            made = self._new_socket(address)
+        except OSError:
+            return int(pycurl.SOCKET_BAD)
+        limit_patience(made, CONNECT_MAX_S)
+        self._connecting.append(Opened(made))
+        return self._connecting[-1]
+
     def _trace(self, kind: int, data: bytes) -> None:
         """Note the command that was sent. What libcurl passes here holds secrets: never log it."""
         if kind == pycurl.INFOTYPE_HEADER_OUT:
@@ -163,9 +183,27 @@ class SmtpHandle(Handle):
 
     def _reply(self, line: bytes) -> int | None:
         """Keep the server's last reply; end the transfer if the server lacks SMTPUTF8 for it."""
-        self._kept[:] = line[:BODY_KEPT_BYTES]
+        for opened in self._connecting:  # from now on a pause is no sign that nobody is there
+            limit_patience(opened.made, 0.0)
+        self._connecting.clear()
+        self._keep(line)
         self._first_code = self._first_code or line[:3]
         if self._features.hear(line) and self._needs_utf8 and not self._features.utf8:
             self._lacks_utf8 = True
             return 0
         return None
+
+    def _keep(self, line: bytes) -> None:
+        """Keep a line, beside the others of its reply; one of another code begins anew."""
+        if not self._goes_on or self._kept[:3] != line[:3]:
+            self._kept.clear()
+        self._kept += line[: BODY_KEPT_BYTES - len(self._kept)]
+        self._goes_on = line[3:4] == b"-"
+
+
+def limit_patience(made: socket.socket, limit_s: float) -> None:
+    """Have the system end a TCP connection whose peer is silent for so long; 0: by its own rules.
+
+    It holds for the connection that is to be made, too.
+    """
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limit_s * 1000))

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Identifier
 from service.config.settings import Settings
 from service.doctor.doctor import examine
 from service.doctor.finding import Finding
+from service.doctor.mail import mail_finding
 from service.doctor.transactions import Oldest, transaction_finding
 from service.inbox.inbox import Inbox
 from service.ledger.doctor_store import DoctorStore
@@ -116,6 +117,59 @@ def test_a_mail_server_is_logged_in_to(dsn):
             await inbox.stop()
 
     assert asyncio.run(look())["mail"] == Finding("mail", "127.0.0.1 lets us in")
+
+
+@pytest.mark.parametrize("greeting", [[], [b"220-wait\r\n"] * 10_000])
+def test_a_mail_server_that_needs_more_time_than_a_send_has_is_named(greeting: list[bytes]):
+    """Silent, or with another line each time that a limit for one reply would end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=[server, greeting], daemon=True).start()
+        finding = mail_finding(
+            Settings(
+                smtp_url=f"smtp://127.0.0.1:{server.getsockname()[1]}",
+                mail_from="a@b.c",
+                send_deadline_s=0.3,
+            )
+        )
+    assert finding.found == "127.0.0.1 does not let us in within 0.3 s"
+    assert "raise SEND_DEADLINE_S" in finding.advice
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "another.test"])
+def test_the_certificate_of_a_mail_server_is_held_against_its_name(name, monkeypatch, tmp_path):
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=greet, args=[server, context], daemon=True).start()
+        url = f"smtps://127.0.0.1:{server.getsockname()[1]}"
+        finding = mail_finding(Settings(smtp_url=url, mail_from="a@b.c"))
+    assert (finding.found == "127.0.0.1 lets us in") == (name == "127.0.0.1")
+    assert ("certificate" in finding.found) == (name != "127.0.0.1")
+
+
+def greet(server: socket.socket, context: ssl.SSLContext) -> None:
+    """Speak SMTP over TLS with one client."""
+    plain, _ = server.accept()
+    with suppress(OSError), context.wrap_socket(plain, server_side=True) as client:
+        client.sendall(b"220 hello\r\n")
+        while line := client.recv(100):
+            client.sendall(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 fine\r\n")
+
+
+def drip(server: socket.socket, pieces: list[bytes]) -> None:
+    """Say one piece after another to one client, until it is gone."""
+    client, _ = server.accept()
+    with client, suppress(OSError):
+        client.settimeout(0.02)
+        for piece in pieces:
+            client.sendall(piece)
+            with suppress(TimeoutError):
+                if not client.recv(100):
+                    return
+        client.settimeout(None)
+        client.recv(100)
 
 
 def url(dsn: str, **changed: object) -> str:

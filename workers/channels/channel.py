@@ -74,8 +74,8 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
     """What came back.
 
     `error`: libcurl's code, 0 for none; `error_text`: its words. `status`: of HTTP or SMTP, 0 for
-    none. `body`: its first 4 KiB; for SMTP the last reply. `handed_over`: everything had been sent,
-    so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only.
+    none. `body`: its first 4 KiB; for SMTP those of the last reply. `handed_over`: everything had
+    been sent, so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only.
     `lacks_utf8`: we ended it, as the mail needs SMTPUTF8 and the server does not offer it.
     `short_of`: nothing left this host, as it lacked this. `unresolved_s`: nothing left this host,
     and this is how long its name has been looked up without an answer.

@@ -32,7 +32,8 @@ REPLIES: dict[int | str, Outcome] = {
     538: Outcome.UNREACHABLE,
 }
 # RFC 1870 and 6531: MAIL tells the server the size, and that an address is beyond ASCII.
-ABOUT_THIS_MAIL = re.compile(rb"552|5\d\d[ -]5\.(2\.3|3\.4|6\.\d)")
+ABOUT_THIS_MAIL = re.compile(rb"^(552|5\d\d[ -]5\.(2\.3|3\.4|6\.\d))", re.MULTILINE)
+ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3} ")  # RFC 2034: it may begin each line
 
 DOMAINS_KNOWN_MAX = 4096  # about 1 MB
 
@@ -53,6 +54,16 @@ ERRORS: dict[int, str] = {
     pycurl.E_GOT_NOTHING: "no_answer",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "no_service",  # libcurl's word for a reply it did not expect
     TOO_LARGE: "no_service",  # a reply beyond 64 KiB without a line break
+}
+# What did not come in time, by the phase.
+MISSING: dict[Phase, str] = {
+    Phase.GREETING: "no greeting",
+    Phase.HELLO: "no reply to EHLO",
+    Phase.STARTTLS: "no TLS after STARTTLS",
+    Phase.LOGIN: "no end of the login",
+    Phase.MAIL: "no reply to MAIL",
+    Phase.RCPT: "no reply to RCPT",
+    Phase.DATA: "no reply to DATA or the message",
 }
 REFUSED_BY_LIBCURL = (pycurl.E_URL_MALFORMAT, pycurl.E_BAD_FUNCTION_ARGUMENT)
 
@@ -143,7 +154,7 @@ def judge_before_rcpt(answer: Answer) -> Verdict:
     """Judge an answer that came before RCPT: any other mail would have got the same."""
     if answer.status == 421:
         return replied(Outcome.THROTTLED, answer)
-    if answer.phase is Phase.MAIL and ABOUT_THIS_MAIL.match(answer.body):
+    if answer.phase is Phase.MAIL and ABOUT_THIS_MAIL.search(answer.body):
         return replied(Outcome.PERMANENT, answer)
     if answer.status >= 400 and answer.phase > Phase.GREETING:
         return replied(Outcome.UNREACHABLE, answer)
@@ -152,11 +163,10 @@ def judge_before_rcpt(answer: Answer) -> Verdict:
 
 def replied(outcome: Outcome, answer: Answer) -> Verdict:
     """Make a verdict that quotes a reply."""
-    text = answer.body or answer.error_text
     return Verdict(
         outcome=outcome,
         code=str(answer.status),
-        excerpt=excerpt(text),
+        excerpt=excerpt(one_line(answer.body) or answer.error_text),
         of_domain=of_domain(outcome, answer),
     )
 
@@ -166,13 +176,28 @@ def judge_error(answer: Answer, outcome: Outcome) -> Verdict:
     code = ERRORS.get(answer.error, f"curl_{answer.error}")
     if answer.error in REFUSED_BY_LIBCURL:
         outcome = Outcome.TEMPORARY
-    reply = answer.body if answer.status >= 400 else b""
+    text = answer.error_text
+    if answer.error == pycurl.E_OPERATION_TIMEDOUT:
+        text = f"{MISSING[answer.phase]}: {text}"
+    reply = one_line(answer.body) if answer.status >= 400 else b""
     return Verdict(
         outcome=outcome,
         code=code,
-        excerpt=excerpt(reply or answer.error_text),
+        excerpt=excerpt(reply or text),
         of_domain=of_domain(outcome, answer),
     )
+
+
+def one_line(reply: bytes) -> bytes:
+    """Join the lines of a reply; the others' codes are left out where the first has the same."""
+    first, *others = reply.split(b"\n")
+    if first[3:4] != b"-":
+        return reply
+    enhanced = ENHANCED.match(first[4:])
+    prefix = enhanced[0] if enhanced else b""
+    words = [first[:3], first[4:].strip()]
+    words += [(line[4:].strip() + b" ").removeprefix(prefix).strip() for line in others]
+    return b" ".join(filter(None, words))
 
 
 def of_domain(outcome: Outcome, answer: Answer) -> bool:

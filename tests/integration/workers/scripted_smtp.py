@@ -40,7 +40,7 @@ class ScriptedSmtp:
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
         self.server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self.serve, "127.0.0.1", 0, limit=1 << 20), self.loop
+            asyncio.start_server(self.serve, "127.0.0.1", 0, limit=1 << 23), self.loop
         ).result()
         self.port = self.server.sockets[0].getsockname()[1]
 

@@ -41,7 +41,7 @@ def test_webhooks_wait_without_an_attempt_while_there_are_no_descriptors(db, sin
 
 @pytest.fixture(params=[Short.LOCAL_PORTS, Short.MEMORY])
 def short(request, monkeypatch):
-    monkeypatch.setattr(http_handle, "short_of", lambda easy, error: request.param)
+    monkeypatch.setattr(http_handle, "short_of", lambda *_: request.param)
     return request.param
 
 

@@ -9,6 +9,8 @@ from service.model.words import Outcome
 from tests.integration.workers.scripted_smtp import DROP, SILENT, ScriptedSmtp
 from tests.unit.workers.claims import a_claim
 from workers.channels.email import EmailChannel
+from workers.curl_handle import BODY_KEPT_BYTES
+from workers.smtp_handle import SmtpHandle
 from workers.transfers import Transfers
 
 MAIL = a_claim({"subject": "s", "text": "t"}, channel="email", recipient="a@example.org")
@@ -138,7 +140,34 @@ def test_a_mail_that_is_refused_for_its_size_or_spelling_is_refused_for_good(sai
 def test_a_refusal_from_the_recipient_on_is_about_this_mail(step, said, outcome):
     verdict = judged({step: said})
     assert (verdict.outcome, verdict.code) == (outcome, said[:3])
-    assert verdict.excerpt == said.rsplit("\r\n", 1)[-1]
+    first, *others = said.split("\r\n")
+    told = [first.replace("-", " ", 1), *(line.rsplit(" ", 1)[-1] for line in others)]
+    assert verdict.excerpt == " ".join(told)
+
+
+@pytest.mark.parametrize("step", ABOUT_THE_MAIL)
+def test_the_last_code_of_a_reply_that_changes_it_counts(step):
+    verdict = judged({step: "250-fine\r\n550-so far\r\n550 no"})
+    assert (verdict.outcome, verdict.code) == (PERMANENT, "550")
+    assert verdict.excerpt == "550 so far no"
+
+
+def test_a_reply_is_not_mixed_with_the_one_before():
+    taken = "250-2.0.0 queued\r\n250 2.0.0 as 42"
+    verdict = judged({"end": [taken, "550-one\r\n550 two"]}, times=2)
+    assert verdict.excerpt == "550 one two"
+    refused = judged({"mail": "250-two\r\n250 lines", "rcpt": "550 5.1.1 nobody"})
+    assert refused.excerpt == "550 5.1.1 nobody"
+
+
+def test_of_an_endless_reply_the_beginning_is_kept():
+    handle = SmtpHandle(Settings(smtp_url="smtp://127.0.0.1:1"))
+    for number in range(10_000):
+        handle._reply(b"550-line %d\r\n" % number)
+    kept = handle.answer(0, "").body
+    handle.give_up()
+    assert kept.startswith(b"550-line 0\r\n550-line 1\r\n")
+    assert len(kept) == BODY_KEPT_BYTES
 
 
 @pytest.mark.parametrize("said", [DROP, "250-half a reply\r\n-\n", "550-half a refusal\r\n-\n"])

@@ -200,3 +200,34 @@ def test_what_libcurl_refuses_may_be_about_this_mail():
 def test_no_other_error_is_about_the_mail_before_its_recipient_is_named(error):
     for phase in (Phase.GREETING, Phase.HELLO, Phase.STARTTLS, Phase.LOGIN, Phase.MAIL):
         assert judged(error=error, phase=phase)[0] is Outcome.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("reply", "excerpt"),
+    [
+        (b"550-5.1.1 Nobody there.\r\n550 5.1.1  https://x.example\r\n",
+         "550 5.1.1 Nobody there. https://x.example"),
+        (b"550-Verification failed\r\n550-No such domain\r\n550 Sender verify failed\r\n",
+         "550 Verification failed No such domain Sender verify failed"),
+        (b"550-Mailbox closed\r\n550 \r\n", "550 Mailbox closed"),
+        (b"550-5.1.1 Nobody\r\n550 5.1.1\r\n", "550 5.1.1 Nobody"),
+        (b"550-5.1.1 Nobody\r\n550 5.1.10 MX\r\n", "550 5.1.1 Nobody 5.1.10 MX"),
+        (b"550-\r\n550 5.7.1 No\r\n", "550 5.7.1 No"),
+        (b"550-One\n550-550 two\n55", "550 One 550 two"),
+        (b"550-\xff\r\n550 \0 two\r\n", "550 \ufffd   two"),
+        (b"550 5.1.1 no-one\r\n", "550 5.1.1 no-one"),
+        (b"550\r\n", "550"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT])
+def test_all_lines_of_a_reply_are_told_as_one(reply, excerpt, phase):
+    answer = Answer(error=pycurl.E_SEND_ERROR, status=550, body=reply, phase=phase)
+    assert channel.judge(answer).excerpt == excerpt
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_any_line_may_say_that_a_mail_is_too_large(place):
+    lines = [b"550-5.0.0 sorry", b"550 5.0.0 sorry"]
+    lines[place] = lines[place].replace(b"5.0.0", b"5.3.4")
+    answer = Answer(error=55, status=550, body=b"\r\n".join(lines), phase=Phase.MAIL)
+    assert channel.judge(answer).outcome is Outcome.PERMANENT
