@@ -15,6 +15,7 @@ import pytest
 
 from service.api import batch, items
 from service.api.batcher import Batcher
+from service.api.ready import ready
 from service.http.connections import Limits
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
 from tests.integration.api.serving import HOOK, LIMIT_S, LINE, MAIL, Api, serving
@@ -126,6 +127,30 @@ def test_a_key_for_another_request_costs_that_item_alone(api: Api, db) -> None:
     answer = post(api, [LINE | key, HOOK | key, LINE, LINE | {"idempotency_key": ""}])
     assert codes(answer) == [None, "idempotency_key_reused", None, "invalid_idempotency_key"]
     assert db.execute(COUNT).fetchone().n == 2
+
+
+def test_a_defect_of_ours_costs_its_items_alone_and_is_logged_once(
+    api: Api, db, monkeypatch, tracebacks, events
+) -> None:
+    def failing(notification, *more):
+        if notification.reference == "odd":
+            raise OverflowError("date value out of range")
+        return ready(notification, *more)
+
+    monkeypatch.setattr("service.api.batch.ready", failing)
+    answer = post(api, [LINE, LINE | {"reference": "odd"}, LINE | {"reference": "odd"}, LINE])
+    assert codes(answer) == [None, "internal_error", "internal_error", None]
+    assert db.execute(COUNT).fetchone().n == 2
+    assert tracebacks == ["request_failed"]
+    assert ("request_failed", {"method": "POST", "path": "/notify/batch", "items": 2}) in events
+    assert api.metric("api_jobs_enqueue_failed_total", reason="unavailable") == 2
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"])
+def test_a_time_that_was_left_empty_costs_that_item_alone(api: Api, at, tracebacks) -> None:
+    empty = LINE | {"send_at": at, "idempotency_key": "k"}
+    assert codes(post(api, [LINE, empty, LINE])) == [None, "invalid_send_at", None]
+    assert tracebacks == []
 
 
 def test_a_key_in_an_open_transaction_costs_that_item_alone(api: Api, dsn: str, db) -> None:
