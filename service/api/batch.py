@@ -73,7 +73,7 @@ class BatchHandler:
         try:
             refuse_key_of_all(request)
             split = lines if is_ndjson(request) else elements
-            async with self._bodies.read(request) as body, self._limit.admitted():
+            async with self._bodies.read(request, caller.producer) as body, self._limit.admitted():
                 found = split(body)
                 owe(request, max(0, len(found) - 1))
                 trace = trace_of(request.headers)
