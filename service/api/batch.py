@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import msgspec
 from aiohttp import web
+from loguru import logger
 
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
@@ -72,11 +73,12 @@ class BatchHandler:
         try:
             refuse_key_of_all(request)
             split = lines if is_ndjson(request) else elements
-            async with self._bodies.read(request) as body, self._limit.admitted():
+            async with self._bodies.read(request, caller.producer) as body, self._limit.admitted():
                 found = split(body)
                 owe(request, max(0, len(found) - 1))
                 trace = trace_of(request.headers)
-                checked = await in_slices(partial(self._check, caller, trace), found)
+                looked = await in_slices(partial(self._check, caller, trace), found)
+                checked = without_defects(looked)
                 replies = await replies_to(self._submit(checked, caller.producer), checked)
         except Problem as problem:
             self._count_failed(problem, max(1, len(found)))
@@ -88,16 +90,16 @@ class BatchHandler:
         headers = {"Content-Type": "application/json"} | retry_after(replies)
         return web.Response(body=encode(report), headers=headers)
 
-    def _check(self, caller: Caller, trace: str | None, item: bytes) -> Checked:
-        """Read one item as the body of a POST /notify."""
+    def _check(self, caller: Caller, trace: str | None, item: bytes) -> Ready | Exception:
+        """Read one item as the body of a POST /notify; whatever goes wrong is of this item."""
         if len(item) > BODY_BYTES_MAX:
             return Problem("body_too_large")
         try:
             notification = read_notification(item, self._settings, self._now)
             refuse_unless_sendable(caller, notification.channel, notification.recipient)
-        except Problem as problem:
-            return problem
-        return ready(notification, caller, trace, self._tracer)
+            return ready(notification, caller, trace, self._tracer)
+        except Exception as error:  # also a defect of ours: the other items are none the worse
+            return error
 
     def _submit(self, checked: Iterable[Checked], producer: str | None) -> list[Submitted]:
         """Queue all good items, which one INSERT takes. Raises Problem if there is no room."""
@@ -145,6 +147,22 @@ async def in_slices(work: Callable[[Input], Output], inputs: Iterable[Input]) ->
             await asyncio.sleep(0)
             ends = perf_counter() + SLICE_S
     return results
+
+
+def without_defects(looked: Iterable[Ready | Exception]) -> list[Checked]:
+    """Answer internal_error for each item that met a defect of ours; log the first of them."""
+    checked: list[Checked] = []
+    defects = []
+    for item in looked:
+        if isinstance(item, Ready | Problem):
+            checked.append(item)
+        else:
+            defects.append(item)
+            checked.append(Problem("internal_error"))
+    if defects:
+        log = logger.opt(exception=defects[0])
+        log.error("request_failed", method="POST", path="/notify/batch", items=len(defects))
+    return checked
 
 
 async def replies_to(submitted: Iterable[Submitted], checked: Sequence[Checked]) -> list[Reply]:

@@ -149,18 +149,31 @@ def time_faults(
 ) -> Iterator[Fault]:
     """Check the order of the times. The database checks it again, by its own clock.
 
-    Of a request with a key it alone does: it knows whether this is a repetition, which counts as
-    what it was when it came first.
+    Of a request with a key it alone looks for what is too old: it knows whether this is a
+    repetition, which counts as what it was when it came first.
     """
     send_at, expires_at = notification.send_at or now, notification.expires_at
-    if notification.idempotency_key is not None:
-        now, expires_at = min(now, send_at), None
-    if not now - SEND_AT_AGE_MAX <= send_at <= now + timedelta(days=settings.send_at_max_days):
+    has_key = notification.idempotency_key is not None
+    is_old = not has_key and send_at < now - SEND_AT_AGE_MAX
+    is_late = send_at > now + timedelta(days=settings.send_at_max_days)
+    if is_old or is_late or not is_in_utc(send_at):
         sentence = f"Use a time within {settings.send_at_max_days} days."
         yield Fault("invalid_send_at", sentence, "/send_at")
-    elif expires_at is not None and not max(now, send_at) < expires_at <= now + EXPIRES_AT_MAX:
+    elif expires_at is not None and not (
+        is_in_utc(expires_at)
+        and (has_key or max(now, send_at) < expires_at <= now + EXPIRES_AT_MAX)
+    ):
         sentence = "Use a time in the future, after send_at and within ten years."
         yield Fault("invalid_expires_at", sentence, "/expires_at")
+
+
+def is_in_utc(at: datetime) -> bool:
+    """Return whether UTC has a year for it: by its offset it may be of the year 0, or of 10000."""
+    try:
+        utc(at)
+    except OverflowError:
+        return False
+    return True
 
 
 def key_faults(notification: NewNotification, header: str | None) -> Iterator[Fault]:
@@ -205,5 +218,5 @@ def stored(notification: NewNotification, recipient: str) -> NewNotification:
 
 
 def utc(at: datetime | None) -> datetime | None:
-    """Write a time in UTC."""
+    """Write a time in UTC. Raises OverflowError; see is_in_utc."""
     return None if at is None else at.astimezone(UTC)

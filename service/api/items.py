@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from aiohttp import web
@@ -16,6 +16,7 @@ from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson"})
 NDJSON_UTF8 = ("utf-8", "utf8")
 BODIES_BYTES_MAX = 32 * 1024 * 1024
+PRODUCER_BYTES_MAX = BODIES_BYTES_MAX // 2  # three bodies of the largest size
 LINES_MAX = 2 * BATCH_ITEMS_MAX  # blank ones included
 BLANKS = b" \t\r"
 
@@ -32,36 +33,56 @@ decode_items = msgspec.json.Decoder(Items).decode
 
 @dataclass(slots=True)
 class Bodies:
-    """The bodies of batches that are in memory, whole or not: together BODIES_BYTES_MAX at most."""
+    """The bodies of batches that are in memory, whole or not: together BODIES_BYTES_MAX at most.
+
+    Of one producer PRODUCER_BYTES_MAX: then uploads of one that stand still keep nobody else out.
+    """
 
     held_bytes: int = 0
+    by_producer: dict[str | None, int] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def read(self, request: web.Request) -> AsyncIterator[bytes]:
-        """Read a body, which counts until the context ends. Raises Problem."""
+    async def read(self, request: web.Request, producer: str | None) -> AsyncIterator[bytes]:
+        """Read a body, which counts until the context ends. Raises Problem.
+
+        `producer` None: there are no keys, so there is nobody to leave room for.
+        """
         body = bytearray()  # no list of parts: a client may send two bytes at a time
         try:
-            await self._receive(request, body)
+            await self._receive(request, producer, body)
             yield bytes(body)
         finally:
-            self.held_bytes -= len(body)
+            self._count(producer, -len(body))
 
-    async def _receive(self, request: web.Request, body: bytearray) -> None:
+    async def _receive(self, request: web.Request, producer: str | None, body: bytearray) -> None:
         """Add what comes to `body`, until it ends or there is too much of it."""
         if (request.content_length or 0) > BATCH_BODY_BYTES_MAX:
             raise too_large()
         try:
             async for part in request.content.iter_any():
                 body += part
-                self.held_bytes += len(part)
+                self._count(producer, len(part))
                 if len(body) > BATCH_BODY_BYTES_MAX:
                     raise too_large()
-                if self.held_bytes > BODIES_BYTES_MAX:
+                if self._is_full_for(producer):
                     raise Problem("overloaded")
         except (web.RequestPayloadError, ConnectionError):
             raise Problem("unreadable_body") from None
         if not body:
             raise Problem("empty_body", "Send an array of notifications, or one a line.")
+
+    def _count(self, producer: str | None, bytes_: int) -> None:
+        """Add to what is held; a producer that holds nothing has no entry."""
+        self.held_bytes += bytes_
+        held = self.by_producer.pop(producer, 0) + bytes_
+        if held:
+            self.by_producer[producer] = held
+
+    def _is_full_for(self, producer: str | None) -> bool:
+        """Return whether there is more than may be held, of all or of this producer."""
+        if self.held_bytes > BODIES_BYTES_MAX:
+            return True
+        return producer is not None and self.by_producer.get(producer, 0) > PRODUCER_BYTES_MAX
 
 
 def is_ndjson(request: web.Request) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ LOOK_MAX = 10_000_000  # rows, 10 s
 WAITING_MAX = 20  # exports that wait for their next page, while another's is read,
 WAIT_S = 10.0  # so long
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where a semicolon or a tab separates, by the reader's country or choice, a quotation mark counts
+# only at the beginning of a cell: one after a comma does not hold a field together.
+FORMULA_WITHIN = re.compile(r"([;\t\r\n][ \"]*)(?=[=+@-])")
 PERSONAL = ("recipient", "reference")
 CSV_FIELDS = [name for name in Summary.__struct_fields__ if name != "links"]
 
@@ -91,7 +95,10 @@ class Ndjson:
 
 
 class Csv:
-    """RFC 4180, UTF-8. What a spreadsheet takes for a formula has an apostrophe before it."""
+    """RFC 4180, UTF-8. What a spreadsheet takes for a formula has an apostrophe before it.
+
+    So has what would be one if the field were split.
+    """
 
     content_type = "text/csv; charset=utf-8; header=present"
     suffix = "csv"
@@ -236,4 +243,5 @@ def cell(value: object) -> str:
     if value is None:
         return ""
     text = value.isoformat() if isinstance(value, datetime) else str(value)
+    text = FORMULA_WITHIN.sub(r"\1'", text)
     return f"'{text}" if text.startswith(FORMULA) else text

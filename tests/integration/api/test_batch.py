@@ -15,10 +15,12 @@ import pytest
 
 from service.api import batch, items
 from service.api.batcher import Batcher
+from service.api.ready import ready
 from service.http.connections import Limits
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
 from tests.integration.api.serving import HOOK, LIMIT_S, LINE, MAIL, Api, serving
 from tests.integration.api.test_database_away import linked  # noqa: F401 - a fixture
+from tests.keys import bearer, make
 from tests.waiting import wait_for
 
 NDJSON = "application/x-ndjson"
@@ -126,6 +128,30 @@ def test_a_key_for_another_request_costs_that_item_alone(api: Api, db) -> None:
     answer = post(api, [LINE | key, HOOK | key, LINE, LINE | {"idempotency_key": ""}])
     assert codes(answer) == [None, "idempotency_key_reused", None, "invalid_idempotency_key"]
     assert db.execute(COUNT).fetchone().n == 2
+
+
+def test_a_defect_of_ours_costs_its_items_alone_and_is_logged_once(
+    api: Api, db, monkeypatch, tracebacks, events
+) -> None:
+    def failing(notification, *more):
+        if notification.reference == "odd":
+            raise OverflowError("date value out of range")
+        return ready(notification, *more)
+
+    monkeypatch.setattr("service.api.batch.ready", failing)
+    answer = post(api, [LINE, LINE | {"reference": "odd"}, LINE | {"reference": "odd"}, LINE])
+    assert codes(answer) == [None, "internal_error", "internal_error", None]
+    assert db.execute(COUNT).fetchone().n == 2
+    assert tracebacks == ["request_failed"]
+    assert ("request_failed", {"method": "POST", "path": "/notify/batch", "items": 2}) in events
+    assert api.metric("api_jobs_enqueue_failed_total", reason="unavailable") == 2
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"])
+def test_a_time_that_was_left_empty_costs_that_item_alone(api: Api, at, tracebacks) -> None:
+    empty = LINE | {"send_at": at, "idempotency_key": "k"}
+    assert codes(post(api, [LINE, empty, LINE])) == [None, "invalid_send_at", None]
+    assert tracebacks == []
 
 
 def test_a_key_in_an_open_transaction_costs_that_item_alone(api: Api, dsn: str, db) -> None:
@@ -296,10 +322,11 @@ def test_a_chunked_body_counts_as_it_comes(api: Api, db) -> None:
 
 
 @contextmanager
-def half_a_body(api: Api, bytes_: int) -> Iterator[socket.socket]:
+def half_a_body(api: Api, bytes_: int, **headers: str) -> Iterator[socket.socket]:
     """Send the head of a batch and a part of its body."""
     with socket.create_connection(("127.0.0.1", api.port), timeout=LIMIT_S) as client:
         head = "POST /notify/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
+        head += "".join(f"\r\n{name}: {value}" for name, value in headers.items())
         client.sendall(f"{head}\r\nContent-Length: {BATCH_BODY_BYTES_MAX}\r\n\r\n".encode())
         client.sendall(b" " * bytes_)
         yield client
@@ -312,8 +339,11 @@ def test_a_body_that_never_ends_is_cut_off(dsn: str) -> None:
         assert codes(post(api, [LINE])) == [None]
 
 
-def test_only_so_many_bytes_of_bodies_are_held(api: Api, db, monkeypatch) -> None:
+@pytest.fixture
+def bodies(monkeypatch) -> Iterator[list[items.Bodies]]:
+    """Give what holds the bodies, once one came; together they may be of 2 MB."""
     monkeypatch.setattr(items, "BODIES_BYTES_MAX", 2_000_000)
+    monkeypatch.setattr(items, "PRODUCER_BYTES_MAX", 1_000_000)
     held: list[items.Bodies] = []
     receive = items.Bodies._receive
 
@@ -322,15 +352,47 @@ def test_only_so_many_bytes_of_bodies_are_held(api: Api, db, monkeypatch) -> Non
         await receive(self, *args)
 
     monkeypatch.setattr(items.Bodies, "_receive", noting)
+    yield held
+    wait_for(lambda: held[0].held_bytes == 0 and held[0].by_producer == {})
+
+
+def test_only_so_many_bytes_of_bodies_are_held(api: Api, db, bodies) -> None:
     with half_a_body(api, 1_900_000):
-        wait_for(lambda: held and held[0].held_bytes == 1_900_000)
+        wait_for(lambda: bodies and bodies[0].held_bytes == 1_900_000)
         answer = post(api, [LINE | {"payload": "x" * 200_000}])
         assert code(answer) == (503, "overloaded")
         assert answer.headers["Retry-After"] == "1"
         assert codes(post(api, [LINE])) == [None]
         assert api.post(LINE).status == 202
-    wait_for(lambda: held[0].held_bytes == 0)
+    wait_for(lambda: bodies[0].held_bytes == 0)
     assert codes(post(api, [LINE | {"payload": "x" * 200_000}])) == [None]
+
+
+def test_one_producer_holds_half_of_the_bytes_of_bodies_at_most(api: Api, db, bodies) -> None:
+    shop, again, other = (
+        bearer(make(db, *scopes, producer=producer))
+        for producer, scopes in [("shop", ["send"]), ("shop", ["send", "read"]), ("other", [])]
+    )
+    api.read_keys()
+    large = [LINE | {"payload": "x" * 200_000}]
+    with half_a_body(api, 450_000, **shop), half_a_body(api, 450_000, **again):
+        wait_for(lambda: bodies and bodies[0].held_bytes == 900_000)
+        for key in (shop, again):
+            assert code(post(api, large, **key)) == (503, "overloaded")
+            assert codes(post(api, [LINE], **key)) == [None]
+        assert codes(post(api, large * 4, **other)) == [None] * 4
+    wait_for(lambda: bodies[0].held_bytes == 0)
+    assert codes(post(api, large * 4, **shop)) == [None] * 4
+
+
+def test_without_keys_there_is_nobody_to_leave_room_for(api: Api, bodies) -> None:
+    with half_a_body(api, 900_000), half_a_body(api, 900_000):
+        wait_for(lambda: bodies and bodies[0].held_bytes == 1_800_000)
+        assert codes(post(api, [LINE])) == [None]
+
+
+def test_several_of_the_largest_bodies_fit_a_producers_part() -> None:
+    assert 3 * BATCH_BODY_BYTES_MAX <= items.PRODUCER_BYTES_MAX < items.BODIES_BYTES_MAX
 
 
 def test_the_decoder_does_not_build_what_is_too_much() -> None:

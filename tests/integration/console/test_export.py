@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import time
+from itertools import product
 from urllib.parse import urlencode
 
 import pytest
@@ -20,6 +21,7 @@ from tests.keys import make
 from tests.waiting import wait_for
 
 SHORT_S = 3.0
+FORMULA = ("=", "+", "-", "@")
 PIECES = 110
 
 
@@ -90,6 +92,32 @@ def test_no_cell_is_a_formula(exported, db, begin):
     head, row, _ = exported("csv").lines
     assert row[head.index("recipient")] == f"'{begin}1+1"
     assert not any(value.startswith(begin) for value in row)
+
+
+def test_no_cell_is_a_formula_where_others_than_commas_separate(exported, db):
+    between = ["", "  ", '"', '" "', ";;", "\t", "\r\n"]
+    for separator, blank, begin in product([";", "\t", "\n", "\r"], between, FORMULA):
+        text = f"x{separator}{blank}{begin}1+1{separator}{begin}2"
+        ledger.put(db, "queued", recipient=text, reference=f"x;{begin}1+1")
+    answer = exported("csv")
+    assert len(answer.lines) == 4 * 7 * 4 + 2
+    head = answer.lines[0]
+    references = {row[head.index("reference")] for row in answer.lines[1:-1]}
+    assert references == {f"x;'{begin}1+1" for begin in FORMULA}
+    readings = [
+        csv.reader(io.StringIO(answer.text, newline=""), delimiter=delimiter)
+        for delimiter in (",", ";", "\t")
+    ]
+    cells = [cell for reading in readings for line in reading for cell in line]
+    cells += re.split(r"[;\t\r\n]", answer.text)
+    assert not [cell for cell in cells if cell.lstrip('" ').startswith(FORMULA)]
+
+
+@pytest.mark.parametrize("text", ["a;b", "a; b-1", "x=1;y=2", 'a;"b"', "1-2=3", "a,=1"])
+def test_a_cell_that_is_no_formula_stays_as_it_is(exported, db, text):
+    ledger.put(db, "queued", recipient="me", reference=text)
+    head, row, _ = exported("csv").lines
+    assert row[head.index("reference")] == text
 
 
 def test_filters_are_those_of_the_page(exported, db):
