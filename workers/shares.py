@@ -21,7 +21,7 @@ SLOW_LEAVE = 4  # all slow domains together leave a quarter of the connections
 class Habit(Enum):
     """How a receiver answered lately."""
 
-    PROMPT = auto()  # within SLOW_S
+    PROMPT = auto()  # within PROMPT_S
     UNKNOWN = auto()  # not asked, or slower
     SILENT = auto()  # the last send to it ended without an answer, and not soon
 

@@ -6,8 +6,9 @@ ops/adr/0031-strangers.md.
 
 from collections import OrderedDict
 
-from workers.shares import SLOW_S, Habit, Pulse
+from workers.shares import Habit, Pulse
 
+PROMPT_S = 2.0  # many take a second, and need all the slots that one receiver may have
 STRANGERS_LEAVE = 4  # a quarter of the slots is for those who answer promptly
 HABITS_MAX = 10_000  # names of prompt receivers, and as many of silent ones
 
@@ -79,5 +80,5 @@ def habit_after(habit: Habit, took_s: float, usual_s: float, *, has_answered: bo
     Who refuses at once has not answered, but holds up nobody either: that changes nothing.
     """
     if has_answered:
-        return Habit.PROMPT if usual_s <= SLOW_S else Habit.UNKNOWN
-    return Habit.SILENT if took_s > SLOW_S else habit
+        return Habit.PROMPT if usual_s <= PROMPT_S else Habit.UNKNOWN
+    return Habit.SILENT if took_s > PROMPT_S else habit

@@ -6,7 +6,7 @@ import pytest
 
 from workers import strangers
 from workers.destinations import Destinations, Place
-from workers.shares import PARKED_MAX_S, SLOW_S, Habit
+from workers.shares import PARKED_MAX_S, Habit
 
 SLOTS = 16
 STRANGERS = 12  # three quarters
@@ -86,7 +86,7 @@ def test_who_answers_after_long_is_a_stranger_too():
     places = Destinations(SLOTS)
     late = names(3)
     for name in late:
-        answer(places, name, took_s=2 * SLOW_S)
+        answer(places, name, took_s=2 * strangers.PROMPT_S)
     hang(places, names(STRANGERS, "other"))
     assert hang(places, late) == []
 
