@@ -33,7 +33,7 @@ begin
         when 'pace' then 'has taken less than it is offered'
         when 'url' then 'has asked for a pause or refused all that came to this URL'
         when 'name' then 'has a name whose look-up takes long'
-        else 'has been slow and uses all the room that one destination may have' end,
+        else 'has been slow or has not answered lately, and the room for such is used up' end,
       notify.moment(k.since),
       case k.state
         when 'breaker' then coalesce(' (' || (select m.meaning from notify.failure_means(k.code) m) || ')', '')

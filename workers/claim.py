@@ -77,7 +77,7 @@ class Parked(StrEnum):
     """Why a claim goes back for a while."""
 
     BREAKER = "breaker"  # its destination fails
-    SHARE = "share"  # its destination has all the slots that it may have
+    SHARE = "share"  # its destination has all the slots that it may have, alone or with others
     PACE = "pace"  # its destination throttles: the next send to it has to wait
     NAME = "name"  # its name is being looked up, and that takes long
     URL = "url"  # its URL is left alone: its receiver named a time, or takes nothing

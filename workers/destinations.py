@@ -6,16 +6,16 @@ A destination is a receiver's origin, or a mail domain behind the one mail serve
 from collections import OrderedDict
 from collections.abc import Iterator
 from enum import Enum, auto
-from math import ceil
 from typing import Generic, TypeVar
 
-from workers.shares import LEFT_FREE, SLOW_S, Destination, MailServerShares
+from workers.shares import LEFT_FREE, SLOW_S, Destination, Habit, MailServerShares
+from workers.strangers import Strangers, habit_after
 
 T = TypeVar("T")
 
 QUEUE_S = 0.05  # a destination may exceed its share by what will be gone within this time
-PARKED_MAX_S = 30.0
 SLOW_KNOWN_MAX = 1000
+PROMPT = Habit.PROMPT  # most are: no call is made for them
 
 
 class Place(Enum):
@@ -23,7 +23,7 @@ class Place(Enum):
 
     START = auto()
     QUEUE = auto()  # the item waits in the queue; leave() or overdue() gives it back
-    NONE = auto()  # its share is used up
+    NONE = auto()  # its share is used up, or that of all strangers
 
 
 class Destinations(Generic[T]):
@@ -35,6 +35,7 @@ class Destinations(Generic[T]):
         self._held_max = max(1, slots - slots // LEFT_FREE)
         self._silent_max = max(1, slots // 2)
         self._known: dict[str, Destination[T]] = {}
+        self._strangers = Strangers(slots)
         self._servers: dict[str, MailServerShares[T]] = {}
         self._slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
         self._queued = 0  # items in all queues
@@ -42,11 +43,16 @@ class Destinations(Generic[T]):
     def enter(self, name: str, item: T, now: float) -> Place:
         """Find a place for one more item of one receiver."""
         destination = self._known.get(name)
+        habit = self._strangers.habit(name) if destination is None else destination.habit
+        if habit is not PROMPT and not self._strangers.admits(habit):
+            return Place.NONE
         if destination is None:
-            destination = self._known[name] = Destination(left_at=now)
+            destination = self._known[name] = Destination(left_at=now, habit=habit)
         share = self._share(destination, now)
         if is_full(destination, share, now):
             return Place.NONE
+        if habit is not PROMPT:
+            self._strangers.take(habit, 1, now)
         if destination.active >= share:
             destination.queue.append(item)
             self._queued += 1
@@ -82,31 +88,70 @@ class Destinations(Generic[T]):
         self._known[name] = server.behind[name] = destination
         return destination
 
-    def leave(self, name: str, now: float, took_s: float | None) -> list[T]:
+    def leave(
+        self, name: str, now: float, took_s: float | None, *, has_answered: bool = True
+    ) -> list[T]:
         """Note that an item is done; return what may begin now. `took_s` None: nothing was sent."""
         destination = self._known[name]
         destination.left(now, took_s)
-        server = destination.server
-        if server is None:
-            if destination.queue:
-                self._queued -= 1
-                return [destination.queue.popleft()]
-            destination.active -= 1
-            begun = []
+        if destination.server is None:
+            begun = self._leave(destination)
+            self._learn(destination, now, took_s, has_answered)
         else:
-            server.left(now, took_s)
-            if took_s is not None and took_s > SLOW_S:  # one slow send is enough
-                destination.took_s = max(destination.took_s, took_s)
-            begun = server.leave(destination, now)
-            self._queued -= len(begun)
+            begun = self._leave_server(destination, destination.server, now, took_s)
         if not destination.held:
             self._forget(name)
         return begun
 
+    def _leave(self, destination: Destination[T]) -> list[T]:
+        """Give a place to the next in the queue, or back."""
+        if destination.habit is not PROMPT:
+            self._strangers.give_back(destination.habit, 1)
+        if destination.queue:
+            self._queued -= 1
+            return [destination.queue.popleft()]
+        destination.active -= 1
+        return []
+
+    def _learn(
+        self,
+        destination: Destination[T],
+        now: float,
+        took_s: float | None,
+        has_answered: bool,
+    ) -> None:
+        """Learn the habit of a receiver; what it still holds counts accordingly."""
+        was = destination.habit
+        if was is not PROMPT:
+            self._strangers.left(now, took_s)
+        if took_s is None:
+            return
+        habit = habit_after(was, took_s, destination.took_s, has_answered=has_answered)
+        if habit is not was:
+            self._strangers.give_back(was, destination.held)
+            self._strangers.take(habit, destination.held, now)
+            destination.habit = habit
+
+    def _leave_server(
+        self,
+        domain: Destination[T],
+        server: MailServerShares[T],
+        now: float,
+        took_s: float | None,
+    ) -> list[T]:
+        """Give a connection to the next domain that waits for one."""
+        server.left(now, took_s)
+        if took_s is not None and took_s > SLOW_S:  # one slow send is enough
+            domain.took_s = max(domain.took_s, took_s)
+        begun = server.leave(domain, now)
+        self._queued -= len(begun)
+        return begun
+
     def _forget(self, name: str) -> None:
-        """Drop a destination that holds nothing; of a slow domain, remember that it is slow."""
+        """Drop a destination that holds nothing; remember its habit, or that a domain is slow."""
         destination = self._known.pop(name)
         if destination.server is None:
+            self._strangers.remember(name, destination.habit)
             return
         destination.server.forget(name)
         if destination.took_s > SLOW_S:
@@ -115,18 +160,11 @@ class Destinations(Generic[T]):
                 self._slow.popitem(last=False)
 
     def park_s(self, name: str, now: float) -> float:
-        """Return how long an item without a place has to wait to find one, at the present pace.
-
-        Rounded up to an eighth of a second, beyond 1 s to seconds: a batch of releases then needs
-        few calls, and a burst to a quick destination hardly waits.
-        """
-        destination = self._known[name]
-        # Each thread has places to offer; but a silent destination is not asked the more often.
-        places = self._threads if destination.answers(now) else 1
-        turn_s = destination.turn_s(now) / places
-        destination.parked_until = max(destination.parked_until, now) + turn_s
-        wait_s = min(destination.parked_until - now, PARKED_MAX_S)
-        return ceil(wait_s) if wait_s > 1 else ceil(wait_s * 8) / 8
+        """Return how long an item without a place has to wait to find one, at the present pace."""
+        destination = self._known.get(name)
+        if destination is None or not self._strangers.admits(destination.habit):
+            return self._strangers.park_s(now, self._threads)
+        return destination.park_s(now, self._threads)
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
         """Take what is beyond the share out of queues that became slow; yield it with its name."""
@@ -139,6 +177,7 @@ class Destinations(Generic[T]):
                 and len(destination.queue) * destination.turn_s(now) > QUEUE_S
             ):
                 self._queued -= 1
+                self._strangers.give_back(destination.habit, 1)
                 yield name, destination.pop_last()
             if not destination.held:
                 self._forget(name)
@@ -159,6 +198,7 @@ class Destinations(Generic[T]):
         for name, destination in list(self._known.items()):
             yield from destination.queue
             self._queued -= len(destination.queue)
+            self._strangers.give_back(destination.habit, len(destination.queue))
             destination.clear_queue()
             if not destination.held:
                 self._forget(name)

@@ -209,9 +209,12 @@ class Sender(Loop):
             if not self._launch_one(flight, has_waited=True):
                 flights += self._destinations.leave(flight.share, time.monotonic(), None)
 
-    def _leave(self, flight: Flight, now: float, took_s: float | None) -> None:
+    def _leave(
+        self, flight: Flight, now: float, took_s: float | None, *, has_answered: bool = True
+    ) -> None:
         """Give a flight's place back, and let the next in its destination's queue begin."""
-        self._launch(self._destinations.leave(flight.share, now, took_s))
+        begun = self._destinations.leave(flight.share, now, took_s, has_answered=has_answered)
+        self._launch(begun)
 
     def _launch_one(self, flight: Flight, *, has_waited: bool = False) -> bool:
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
@@ -258,7 +261,7 @@ class Sender(Loop):
                 took_s = now - flight.started_at
                 self._took_s[flight.claim.channel].append(took_s)
         finally:
-            self._leave(flight, now, took_s)
+            self._leave(flight, now, took_s, has_answered=answer.status > 0)
 
     def _conclude(self, flight: Flight, answer: Answer, now: float) -> bool:
         """Settle an attempt, or release it if nothing left this host; say whether it was sent.

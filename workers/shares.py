@@ -2,6 +2,8 @@
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from math import ceil
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -10,8 +12,18 @@ LEFT_FREE = 8  # a destination leaves an eighth to the others
 SILENT_S = 0.1
 SMOOTHING = 0.1
 
-SLOW_S = 1.0  # of a mail domain: slower ones must not have all connections, as others would wait
+PARKED_MAX_S = 30.0
+
+SLOW_S = 1.0  # slower ones must not have all slots, or a mail server's connections: others wait
 SLOW_LEAVE = 4  # all slow domains together leave a quarter of the connections
+
+
+class Habit(Enum):
+    """How a receiver answered lately."""
+
+    PROMPT = auto()  # within PROMPT_S
+    UNKNOWN = auto()  # not asked, or slower
+    SILENT = auto()  # the last send to it ended without an answer, and not soon
 
 
 @dataclass(slots=True)
@@ -21,6 +33,7 @@ class Pulse:
     left_at: float
     active: int = 0
     took_s: float = 0.0
+    parked_until: float = 0.0
 
     def answers(self, now: float) -> bool:
         """Return whether a send has ended lately, measured by how long sends take there."""
@@ -32,26 +45,39 @@ class Pulse:
         if took_s is not None:
             self.took_s += (took_s - self.took_s) * (SMOOTHING if self.took_s else 1.0)
 
-
-@dataclass(slots=True)
-class Destination(Pulse, Generic[T]):
-    """What one destination holds now. `server`: the mail server that it is reached through."""
-
-    queue: deque[T] = field(default_factory=deque)
-    parked_until: float = 0.0
-    server: "MailServerShares[T] | None" = None
-
-    @property
-    def held(self) -> int:
-        """How many slots it has."""
-        return self.active + len(self.queue)
-
     def turn_s(self, now: float) -> float:
         """Return the time until a place is free: what sends take.
 
         It is at least the time since the last one ended: so a silent destination's grows.
         """
         return max(self.took_s, now - self.left_at) / max(1, self.active)
+
+    def park_s(self, now: float, threads: int) -> float:
+        """Return how long one more that has no place has to wait for one, at the present pace.
+
+        Rounded up to an eighth of a second, beyond 1 s to seconds: a batch of releases then needs
+        few calls, and a burst to a quick destination hardly waits.
+        """
+        # Each thread has places to offer; but a silent destination is not asked the more often.
+        turn_s = self.turn_s(now) / (threads if self.answers(now) else 1)
+        latest = now + PARKED_MAX_S
+        self.parked_until = min(max(self.parked_until, now) + turn_s, latest)
+        wait_s = self.parked_until - now
+        return ceil(wait_s) if wait_s > 1 else max(1, ceil(wait_s * 8)) / 8
+
+
+@dataclass(slots=True)
+class Destination(Pulse, Generic[T]):
+    """What one destination holds now. `server`: the mail server that it is reached through."""
+
+    habit: Habit = Habit.PROMPT  # a mail domain's is not asked for
+    queue: deque[T] = field(default_factory=deque)
+    server: "MailServerShares[T] | None" = None
+
+    @property
+    def held(self) -> int:
+        """How many slots it has."""
+        return self.active + len(self.queue)
 
     def is_slow(self, now: float) -> bool:
         """Return whether its sends take long, or those under way do."""

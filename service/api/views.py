@@ -182,8 +182,8 @@ class DestinationView(msgspec.Struct, frozen=True):
     `destination`: the origin of a URL, the domain of an address; empty: all others of its channel,
     and of `email` also the mail server of all. `failures`: attempts that did not send. `p50_ms`,
     `p99_ms`: how long half of the attempts took at most, and 99 of 100. `state`: what workers keep
-    back from it now: `breaker` (it fails), `pace` (it throttles), `share` (it is slow), `name` (its
-    name is being looked up); null: nothing. More words may come.
+    back from it now: `breaker` (it fails), `pace` (it throttles), `share` (it is slow, or has not
+    answered lately), `name` (its name is being looked up); null: nothing. More words may come.
     """
 
     channel: str

@@ -42,7 +42,8 @@ WHY = {
     "pace": "It takes less than it is offered, and gets no more than it takes.",
     "url": "For one of its URLs it has asked for a pause, or refused all: what is for that waits.",
     "name": "The look-up of its name takes long: what is for it waits meanwhile.",
-    "share": "It is slow, and uses all the room that one destination may have: the rest waits.",
+    "share": "It is slow or has not answered lately, and the room for such is used up: the rest"
+    " waits.",
 }
 
 

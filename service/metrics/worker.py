@@ -62,7 +62,8 @@ class WorkerMetrics:
         self.parked = factory.counter(
             "worker_jobs_parked_total",
             "Of those, given back for a while: their destination fails (breaker), has as many "
-            "slots as it may (share) or throttles (pace), its name is looked up for long (name), "
+            "slots as it may, alone or with all who have not answered lately (share), or throttles "
+            "(pace), its name is looked up for long (name), "
             "or their URL is left alone: its receiver named a time, or takes nothing (url).",
             reason=["breaker", "share", "pace", "name", "url"],
         )

@@ -123,7 +123,7 @@ def test_the_list_is_bounded_and_says_so(browser, db):
         ("breaker", ("does not answer", "It has failed again and again.", True)),
         ("pace", ("slowed down", "It takes less than it is offered", True)),
         ("name", ("slow name", "The look-up of its name takes long", False)),
-        ("share", ("at its share", "It is slow, and uses all the room", False)),
+        ("share", ("at its share", "It is slow or has not answered lately", False)),
         ("url", ("one URL waits", "For one of its URLs it has asked for a pause", True)),
     ],
 )

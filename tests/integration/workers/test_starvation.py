@@ -1,4 +1,4 @@
-"""One destination that hangs until the deadline leaves the others their slots.
+"""What hangs until the deadline leaves the others their slots: one destination, or many names.
 
 What is left of their rate is measured by `python -m load.bench --only starving`.
 """
@@ -7,6 +7,7 @@ import pytest
 
 from tests import ledger
 from tests.waiting import wait_for
+from workers.shares import Habit
 
 THREADS, SLOTS = 2, 16
 MANY = 200
@@ -32,3 +33,37 @@ def test_one_that_hangs_keeps_half_of_the_slots_and_all_others_are_sent(db, sink
     assert not [id for id in silent if ledger.attempts_of(db, id)]  # none of them has ended
     wait_for(lambda: any(request.path == "/held" for request in sink.requests))
     sink.hold.set()
+
+
+@pytest.mark.parametrize("urgency", [0, 3])
+def test_many_names_that_hang_leave_slots_to_who_has_answered(db, sink, start, urgency):
+    silent_url = sink.url.replace("127.0.0.1", "h{}.localhost") + "/held"
+    [known] = ledger.enqueue(
+        db, 1, channel="webhook", recipient=sink.url + "/status/200", payload="{}"
+    )
+    start(num_threads=1, sends_per_thread=SLOTS, send_deadline_s=3600.0, lease_s=7200.0)
+    wait_for(lambda: sent(db, [known]) == 1)
+    for number in range(SLOTS * 4):
+        url = silent_url.format(number)
+        ledger.enqueue(db, 1, channel="webhook", recipient=url, payload="{}", priority=urgency)
+    wait_for(lambda: len(held(sink)) >= SLOTS // 2)
+    others = webhooks(db, sink.url + "/status/200", priority=0)
+    wait_for(lambda: sent(db, others) == MANY)
+    assert not sink.hold.event.is_set()
+    assert len(held(sink)) <= SLOTS * 3 // 4
+    sink.hold.set()
+
+
+def test_what_a_send_came_to_is_what_is_remembered_of_its_receiver(db, sink, start):
+    hanging, answering = sink.url.replace("127.0.0.1", "h.localhost"), sink.url
+    worker = start(num_threads=1, send_deadline_s=1.2)  # more than what is prompt
+    for url in (hanging + "/held", answering + "/status/404"):
+        ledger.enqueue(db, 1, channel="webhook", recipient=url, payload="{}", max_attempts=1)
+    strangers = worker._senders[0]._destinations._strangers
+    wait_for(lambda: strangers.habit(hanging) is Habit.SILENT)
+    wait_for(lambda: strangers.habit(answering) is Habit.PROMPT)
+    sink.hold.set()
+
+
+def held(sink):
+    return [request for request in sink.requests if request.path == "/held"]

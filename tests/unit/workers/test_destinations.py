@@ -2,7 +2,8 @@ import random
 
 import pytest
 
-from workers.destinations import PARKED_MAX_S, QUEUE_S, Destinations, Place
+from workers.destinations import QUEUE_S, Destinations, Place
+from workers.shares import PARKED_MAX_S
 
 LATER = 1.0  # a send that takes this long is slow
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from workers.destinations import PARKED_MAX_S, SLOW_KNOWN_MAX, Destinations, Place
-from workers.shares import SLOW_S
+from workers.destinations import SLOW_KNOWN_MAX, Destinations, Place
+from workers.shares import PARKED_MAX_S, SLOW_S
 
 SERVER, AT_ONCE = "smtp://mail.example:25", 8
 QUICK_S, SLOW = 0.01, SLOW_S * 3
