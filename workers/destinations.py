@@ -164,6 +164,9 @@ class Destinations(Generic[T]):
         destination = self._known.get(name)
         if destination is None or not self._strangers.admits(destination.habit):
             return self._strangers.park_s(now, self._threads)
+        server = destination.server
+        if server is not None and server.is_full:  # its line is that of all domains
+            return server.park_s(now, self._threads)
         return destination.park_s(now, self._threads)
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:

@@ -118,6 +118,11 @@ class MailServerShares(Pulse, Generic[T]):
         self._begin(domain, now)
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether all its connections are in use."""
+        return self.active >= self.at_once_max
+
     def forget(self, name: str) -> None:
         """Drop a domain that holds nothing."""
         self.turns.pop(name, None)
@@ -134,7 +139,7 @@ class MailServerShares(Pulse, Generic[T]):
         self.held -= 1
         begun: list[T] = []
         passed = 0
-        while passed < len(self.turns) and self.active < self.at_once_max:
+        while passed < len(self.turns) and not self.is_full:
             name, domain = self.turns.popitem(last=False)
             if domain.queue and self._admits(domain, now):
                 self._begin(domain, now)
@@ -152,7 +157,7 @@ class MailServerShares(Pulse, Generic[T]):
         A domain from which no send has ended has a single one: more might hang beside it.
         """
         most = self.at_once_max
-        if self.active >= most:
+        if self.is_full:
             return False
         if not domain.took_s:
             return not domain.active

@@ -195,3 +195,29 @@ def test_whatever_comes_and_goes_the_limits_hold_and_nobody_is_forgotten(slots, 
     while mails.sending:
         mails.end(mails.sending[0])
     assert not mails.places._known
+
+
+def parked_within(mails, seconds, took_s):
+    """Let mails to 1,000 domains wait for a server that takes so long; count how often one parks.
+
+    Each domain has a line of its own, with one mail in it: the server's is the long one.
+    """
+    parked, back = 0, {f"domain-{n}": 0.0 for n in range(1000)}
+    ends_at = took_s
+    while mails.now < seconds:
+        mails.now += 0.01
+        if mails.now >= ends_at:
+            mails.end(mails.sending[0], took_s)
+            ends_at += took_s / AT_ONCE
+        for domain in [domain for domain, at in back.items() if at <= mails.now]:
+            del back[domain]
+            assert mails.enter(domain) is not Place.NONE
+        for domain, _ in mails.places.overdue(mails.now):
+            back[domain] = mails.now + mails.places.park_s(domain, mails.now)
+            parked += 1
+    return parked
+
+
+@pytest.mark.parametrize("took_s", [1.0, 1000.0])
+def test_what_waits_for_the_server_is_not_claimed_again_and_again(took_s):
+    assert parked_within(Mails(), 20.0, took_s) < 3000
