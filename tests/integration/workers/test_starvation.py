@@ -8,6 +8,7 @@ import pytest
 from tests import ledger
 from tests.waiting import wait_for
 from workers.shares import Habit
+from workers.strangers import PROMPT_S
 
 THREADS, SLOTS = 2, 16
 MANY = 200
@@ -56,7 +57,7 @@ def test_many_names_that_hang_leave_slots_to_who_has_answered(db, sink, start, u
 
 def test_what_a_send_came_to_is_what_is_remembered_of_its_receiver(db, sink, start):
     hanging, answering = sink.url.replace("127.0.0.1", "h.localhost"), sink.url
-    worker = start(num_threads=1, send_deadline_s=1.2)  # more than what is prompt
+    worker = start(num_threads=1, send_deadline_s=PROMPT_S + 0.2)
     for url in (hanging + "/held", answering + "/status/404"):
         ledger.enqueue(db, 1, channel="webhook", recipient=url, payload="{}", max_attempts=1)
     strangers = worker._senders[0]._destinations._strangers
