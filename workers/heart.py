@@ -102,6 +102,8 @@ class Heart(Loop):
                     self._missed.happened(reason=first_line(error))
                 if isinstance(error, DatabaseAway):
                     break
+        if self._outage.lasts:  # PostgreSQL may have no connection left for who settles or claims
+            self._store.close()
         self._stopping.wait(BEAT_S if failed else LOOK_S)
 
     def close(self) -> None:

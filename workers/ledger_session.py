@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import psycopg
@@ -45,10 +45,27 @@ class Session:
 
     def rows(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Call one function of the ledger."""
+        with self._answering():
+            return self._opened().execute(query, args, prepare=True).fetchall()
+
+    def open(self) -> None:
+        """Open the connection, unless one is open that has not ended."""
+        with self._answering():
+            self._opened()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self.connection is not None:
+            with suppress(psycopg.Error):
+                self.connection.close()
+            self.connection = None
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Note whether PostgreSQL answers. Raises DatabaseAway."""
         try:
             with translated():
-                connection = self._opened()
-                rows = connection.execute(query, args, prepare=True).fetchall()
+                yield
         except DatabaseAway as away:
             self.close()
             self._outage.found_dead()
@@ -58,14 +75,6 @@ class Session:
             raise
         self._has_failed = False
         self._outage.back(self._thread)
-        return rows
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self.connection is not None:
-            with suppress(psycopg.Error):
-                self.connection.close()
-            self.connection = None
 
     def _opened(self) -> "Connection":
         """Return the connection, or a new one if it ended while nothing was to do.

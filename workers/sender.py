@@ -159,7 +159,7 @@ class Sender(Loop):
         channel = self._channel_of(claim)
         if self._stopping.is_set():
             self._release([claim])
-        elif unsent := unsent_result(claim, now, self._deadline_s):
+        elif unsent := self._unsent(claim, now):
             self._results.append(unsent)
         elif channel is None:
             self._settle(claim, UNKNOWN_CHANNEL)
@@ -173,6 +173,12 @@ class Sender(Loop):
                 self._settle(claim, made)
             else:  # its channel's name stands for the destination that it lacks
                 self._find_place(claim, channel, claim.channel, now)
+
+    def _unsent(self, claim: Claim, now: float) -> Ended | Unstarted | None:
+        """Return what becomes of a claim that must not begin; None: it may."""
+        if self._slots.is_shut:  # nobody could note that it was sent: it would be sent again
+            return Unstarted(claim=claim)
+        return unsent_result(claim, now, self._deadline_s)
 
     def _channel_of(self, claim: Claim) -> Channel | None:
         """Return how a claim is delivered, or played."""
@@ -220,7 +226,7 @@ class Sender(Loop):
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         now = flight.started_at
         try:
-            unsent = unsent_result(flight.claim, now, self._deadline_s) if has_waited else None
+            unsent = self._unsent(flight.claim, now) if has_waited else None
             unsent = unsent or self._standing.park(flight)
             answer = None if unsent else self._start_transfer(flight)
         except BaseException as error:  # as in _begin_all

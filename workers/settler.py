@@ -10,7 +10,7 @@ from loguru import logger
 from msgspec.structs import replace
 
 from service.config.settings import Settings
-from service.errors import DatabaseAway
+from service.errors import DatabaseAway, TookTooLong
 from service.metrics import WorkerMetrics
 from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
@@ -18,7 +18,7 @@ from workers.outcome import BROKEN
 from workers.reports import Reports
 from workers.rollups import Rollups
 from workers.slots import Slots
-from workers.store import LOCKED, Store
+from workers.store import LOCKED, Store, Unmoved
 
 WAIT_S = 1.0
 BATCH_MAX = 1000
@@ -27,10 +27,15 @@ MANY = 32
 ENOUGH = 256
 GATHER_S = 0.005
 LOCKED_WAIT_S = 0.02
+PROBES = 1  # claims at once, until one of them is settled
+SHRINK = 4  # by this, a batch that PostgreSQL did not settle in time; and back again
 
 
 class Settler(Loop):
     """Keeps what it could not settle; the slots bound how much that can be.
+
+    Nothing is claimed while it cannot settle: when the leases end, others send the same again, and
+    so would this worker, as long as it goes on claiming.
 
     Threads: the senders, and the runner for a stuck one, put into inbox; finish is the runner's;
     the heart reads settled; all else is its own thread's.
@@ -53,8 +58,15 @@ class Settler(Loop):
         self.settled = 0  # attempts, since it started
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []
+        self._batch_max = BATCH_MAX
+        self._has_failed = False  # whether no attempt has been settled since a settle failed
         self._are_many = False  # whether many ended while the last call ran
         self._grace_ends: float | None = None
+
+    def start(self) -> None:
+        """Start; nothing is claimed before there is a connection to settle with."""
+        self._slots.allow(0)
+        super().start()
 
     def finish(self, grace_ends: float) -> None:
         """End when all is settled, or the grace is over (called when the senders are done)."""
@@ -63,7 +75,19 @@ class Settler(Loop):
         self.inbox.put([])  # it may be waiting for some
 
     def turn(self) -> None:
-        """Settle and release what waits."""
+        """Settle and release what waits; let nothing be claimed while that fails."""
+        try:
+            if self._is_idle:
+                self._stand_by()
+            self._settle_all()
+        except Unmoved:  # one odd row must not stop the others
+            raise
+        except Exception:
+            self._slots.allow(0)
+            raise
+
+    def _settle_all(self) -> None:
+        """Settle and release what waits, or what comes within a moment."""
         self._collect()
         if self._unstarted:
             self._release()
@@ -72,7 +96,7 @@ class Settler(Loop):
             self._collect()
         if self._ended:
             self._are_many = len(self._ended) >= MANY
-            self._settle(self._ended[:BATCH_MAX])
+            self._settle(self._ended[: self._batch_max])
 
     def close(self) -> None:
         """Log how much is left to the reaper."""
@@ -89,11 +113,29 @@ class Settler(Loop):
         waiting = bool(self._ended or self._unstarted) or not self.inbox.empty()
         return waiting and time.monotonic() < self._grace_ends
 
+    @property
+    def _is_idle(self) -> bool:
+        """Whether it may wait for something to settle."""
+        return not (self._ended or self._unstarted) and self._grace_ends is None
+
+    def _stand_by(self) -> None:
+        """Let claims in once there is a connection to settle with.
+
+        What failed may have become stale meanwhile. That it can settle again, one has to show.
+        """
+        self._store.open()
+        self._slots.allow(PROBES if self._has_failed else None)
+
+    def _can_settle(self) -> None:
+        """Let all claims in again."""
+        if self._has_failed or self._slots.is_shut:
+            self._has_failed = False
+            self._slots.allow()
+
     def _collect(self) -> None:
         """Take all that the senders have put into the inbox; wait for some if there is none."""
-        idle = not (self._ended or self._unstarted) and self._grace_ends is None
         try:
-            items = self.inbox.get(timeout=WAIT_S) if idle else self.inbox.get_nowait()
+            items = self.inbox.get(timeout=WAIT_S) if self._is_idle else self.inbox.get_nowait()
             while True:
                 for item in items:
                     if isinstance(item, Ended):  # most are
@@ -159,14 +201,27 @@ class Settler(Loop):
         """
         try:
             results = self._store.settle(batch)
-        except DatabaseAway:
+        except Unmoved:
+            self._can_settle()
+            raise
+        except DatabaseAway as away:
+            self._has_failed = True
+            if isinstance(away, TookTooLong):
+                self._batch_max = max(1, len(batch) // SHRINK)
             raise
         except Exception as error:
             if len(batch) > 1:
                 return [locked for item in batch for locked in self._settle_batch([item])]
             claim = batch[0].claim
             self._survived(error, **claim.log_fields)
-            return [] if batch[0].verdict is BROKEN else [replace(batch[0], verdict=BROKEN)]
+            if batch[0].verdict is not BROKEN:
+                return [replace(batch[0], verdict=BROKEN)]
+            self._has_failed = True
+            self._slots.allow(PROBES)
+            return []
+        self._batch_max = min(self._batch_max * SHRINK, BATCH_MAX)
+        if results:  # not all were stale
+            self._can_settle()
         with self._surviving():
             self._reports.settled(batch, results)
         keys = {key for key, settled in results.items() if settled.status == LOCKED}

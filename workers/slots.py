@@ -10,15 +10,18 @@ class Slots:
     """What is not yet settled, and how much of it is being sent: each within its limit.
 
     A slot is free again when its send has ended, so that the next claim runs beside the settle;
-    the second limit stops the claims when settling does not keep up, or cannot.
+    the second limit stops the claims when settling does not keep up. The settler lowers it while it
+    cannot settle.
 
     Threads: free, take, pop_doubt and unknown are the claimer's, so that nobody else takes what is
-    free. The rest is anybody's; sending and in_hand read one number, which needs no lock.
+    free; allow is the settler's. The rest is anybody's; sending, in_hand and is_shut read one
+    number, which needs no lock.
     """
 
     def __init__(self, sending_max: int, in_hand_max: int) -> None:
         self._sending_max = sending_max
         self._in_hand_max = in_hand_max
+        self._allowed = in_hand_max
         self._sending = 0
         self._in_hand: set[Key] = set()
         self._has_doubt = False  # claims may have got lost: the ledger is to be asked
@@ -39,6 +42,17 @@ class Slots:
     def in_hand(self) -> int:
         """How many claims are not yet settled."""
         return len(self._in_hand)
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nothing may be claimed, or begun, because nothing can be settled."""
+        return self._allowed == 0
+
+    def allow(self, in_hand_max: int | None = None) -> None:
+        """Let claims fill no more than this from now on; None: all that a worker may hold."""
+        with self._changed:
+            self._allowed = self._in_hand_max if in_hand_max is None else in_hand_max
+            self._wake_claimer()
 
     def free(self, timeout_s: float, enough: int = 1) -> int:
         """Return how many may be claimed now, waiting for `enough` of them until the timeout."""
@@ -89,4 +103,4 @@ class Slots:
 
     def _room(self) -> int:
         """Return how many more both limits allow."""
-        return min(self._sending_max - self._sending, self._in_hand_max - len(self._in_hand))
+        return min(self._sending_max - self._sending, self._allowed - len(self._in_hand))

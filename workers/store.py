@@ -63,6 +63,10 @@ HELD = "select id, attempt from notify.held(%s, %s)"
 HELD_MAX = 10_000  # beyond those that the worker knows of: they may be the oldest
 
 
+class Unmoved(DatabaseAway):
+    """PostgreSQL answers and moves none of these rows: it is its own trouble, or theirs."""
+
+
 class Settled(Struct, frozen=True, kw_only=True, gc=False):
     """What an ended attempt's notification became; or LOCKED, or REFUSED."""
 
@@ -99,6 +103,10 @@ class Store:
     def is_connected(self) -> bool:
         """Whether a connection is open, or was when it was last used."""
         return self._session.connection is not None
+
+    def open(self) -> None:
+        """Open the connection, unless one is open that has not ended."""
+        self._session.open()
 
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
@@ -231,7 +239,7 @@ class Store:
                 raise
             rows = self._session.rows(each, args)
             if isinstance(error, DatabaseAway) and all(LOCKED in row for row in rows):
-                raise  # no row moves: it is not one row's fault
+                raise Unmoved(str(error)) from error
             return rows
 
 

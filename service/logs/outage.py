@@ -32,12 +32,13 @@ class Outage:
         self.missed_at = time.monotonic()
 
     def away(self, error: Exception, connection: str = "") -> None:
-        """Note that it failed. `connection`: which one, if there are several."""
+        """Note that it failed. `connection`: which of several; the first is logged."""
         with self._lock:
             self._without_answer.add(connection)
             if self._since is None:
                 self._since = time.monotonic()
-                logger.warning("away", **self._fields, reason=first_line(error))
+                which = {"connection": connection} if connection else {}
+                logger.warning("away", **self._fields, **which, reason=first_line(error))
 
     def back(self, connection: str = "") -> None:
         """Note that it answered. The outage ends when each connection that failed has an answer."""

@@ -37,3 +37,9 @@ def test_what_two_connections_miss_is_away_once_and_back_when_both_have_an_answe
     assert names(events) == ["away", "back"]
     assert {(e["extra"]["what"], e["extra"]["role"]) for e in events} == {("postgresql", "worker")}
     assert events[0]["extra"]["reason"] == "gone"
+    assert events[0]["extra"]["connection"] == "claimer"
+
+
+def test_who_has_one_connection_names_none(events):
+    Outage("redis").away(DatabaseAway("gone"))
+    assert "connection" not in events[0]["extra"]

@@ -145,3 +145,13 @@ def test_lines_are_written_at_once_however_many(capfd):
     sender.give(claims(0, 3 * BEGIN_MAX, "log"))
     assert begun_by(sender) == [*range(3 * BEGIN_MAX)]
     sender.close()
+
+
+def test_what_was_not_begun_is_given_back_while_nothing_can_be_settled():
+    sender = idle_sender()
+    sender._slots.allow(0)
+    sender.give([a_claim(id=str(n), channel="log") for n in range(CLAIMS)])
+    while sender.load:
+        sender.turn()
+    assert released(sender) == list(range(CLAIMS))
+    sender.close()

@@ -2,15 +2,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.config.settings import Settings
-from service.errors import DatabaseAway
+from service.errors import DatabaseAway, TookTooLong
 from service.metrics import WorkerMetrics
 from service.model.words import Outcome, Status
 from tests.unit.workers.claims import a_claim
 from workers.claim import Ended, Key, Unstarted, Verdict
 from workers.rollups import Rollups
-from workers.settler import BATCH_MAX, ENOUGH, LOCKED_WAIT_S, MANY, Settler
+from workers.settler import BATCH_MAX, ENOUGH, LOCKED_WAIT_S, MANY, PROBES, Settler
 from workers.slots import Slots
-from workers.store import LOCKED, Settled
+from workers.store import LOCKED, Settled, Unmoved
 
 SENT = Verdict(outcome=Outcome.SENT, code="200")
 
@@ -24,12 +24,24 @@ class Ledger:
         self.released: list[tuple[int, float]] = []
         self.refused: set[Key] = set()
         self.is_away = False
+        self.unopened: Exception | None = None  # of its connection
+        self.error: Exception | None = None  # of settle
+        self.stale: set[Key] = set()
+
+    def open(self):
+        if self.unopened:
+            raise self.unopened
+
+    def close(self):
+        pass
 
     def settle(self, batch):
         self.batches.append(len(batch))
+        if self.error:
+            raise self.error
         settled = Settled(status=Status.SENT, due_in_s=None, age_s=0.1, counted=True)
         locked = Settled(status=LOCKED, due_in_s=None, age_s=0.1, counted=None)
-        keys = [item.claim.key for item in batch]
+        keys = [item.claim.key for item in batch if item.claim.key not in self.stale]
         return {key: locked if key in self.locked else settled for key in keys}
 
     def release(self, keys, delay_s):
@@ -168,3 +180,134 @@ def test_releases_come_in_batches_and_what_is_done_is_not_asked_for_again(settle
     ledger.is_away = False
     settler.turn()
     assert ledger.released == [(2, 1.5), (1, 0.0), (BATCH_MAX, 0.0)]
+
+
+def fail(settler, error=DatabaseAway) -> None:
+    """Take a turn that fails."""
+    with pytest.raises(error):
+        settler.turn()
+
+
+def claimed(settler, count: int, of: str) -> list[Key]:
+    """Let as many sends end, which were claimed."""
+    batch = ended(count, of)
+    keys = [item.claim.key for item in batch]
+    settler._slots.take(keys)
+    settler._slots.ended(count)
+    settler.inbox.put(batch)
+    return keys
+
+
+def test_nothing_is_claimed_before_there_is_a_connection_to_settle_with(settler, ledger):
+    ledger.unopened = DatabaseAway("too many connections")
+    settler._stopping.set()  # its thread ends at once: this one takes the turns
+    settler._grace_ends = 0.0
+    settler.start()
+    settler.join()
+    settler._grace_ends = None
+    assert settler._slots.free(0) == 0
+    fail(settler)
+    assert settler._slots.free(0) == 0
+    ledger.unopened = None
+    settler._stand_by()
+    assert settler._slots.free(0) == 1000
+
+
+@pytest.mark.parametrize("error", [DatabaseAway("gone"), TookTooLong("slow"), RuntimeError("odd")])
+def test_nothing_is_claimed_while_a_connection_cannot_be_opened_again(settler, ledger, error):
+    ledger.unopened = error
+    fail(settler, type(error))
+    assert settler._slots.is_shut
+    ledger.unopened = None
+    settler._stand_by()
+    assert settler._slots.free(0) == 1000
+
+
+@pytest.mark.parametrize("error", [DatabaseAway("gone"), TookTooLong("slow")])
+def test_nothing_is_claimed_while_nothing_can_be_settled(settler, ledger, error):
+    claimed(settler, 3, "some")
+    ledger.error = error
+    for _ in range(2):
+        fail(settler)
+        assert settler._slots.is_shut
+    ledger.error = None
+    settler.turn()
+    assert not settler._slots.is_shut
+    settler.turn()
+    assert settler._slots.free(0) == 1000
+    assert settler.settled == 3
+
+
+def test_nothing_is_claimed_while_nothing_can_be_released(settler, ledger):
+    settler.inbox.put(unstarted(1, "done"))
+    settler.turn()
+    ledger.is_away = True
+    settler.inbox.put(unstarted(1, "some"))
+    fail(settler)
+    assert settler._slots.is_shut
+    ledger.is_away = False
+    ledger.locked = set(claimed(settler, 1, "locked"))  # so that it is never idle
+    settler.turn()
+    assert settler._slots.free(0) == 1000
+
+
+def test_who_finds_all_stale_after_a_failure_claims_one_until_that_is_settled(settler, ledger):
+    ledger.stale = set(claimed(settler, 3, "stale"))
+    ledger.error = DatabaseAway("slow")
+    fail(settler)
+    ledger.error = None
+    settler.turn()
+    settler._stand_by()
+    assert settler._slots.free(0) == PROBES
+    claimed(settler, PROBES, "probe")
+    assert settler._slots.free(0) == 0
+    settler.turn()
+    assert settler._slots.free(0) == 1000
+
+
+def test_what_is_stale_alone_holds_up_no_claims(settler, ledger):
+    ledger.stale = set(claimed(settler, 3, "stale"))
+    settler.turn()
+    assert settler._slots.free(0) == 1000
+
+
+def test_what_is_locked_after_a_failure_holds_up_no_claims(settler, ledger):
+    ledger.locked = set(claimed(settler, 1, "locked"))
+    ledger.error = DatabaseAway("gone")
+    fail(settler)
+    ledger.error = None
+    settler.turn()
+    assert settler._slots.free(0) == 1000
+
+
+def test_who_may_not_settle_claims_one_until_that_is_settled(settler, ledger):
+    claimed(settler, 3, "lost")
+    ledger.error = RuntimeError("permission denied")
+    for _ in range(2):  # each alone, then as a broken attempt
+        settler.turn()
+    assert settler._slots.in_hand == 0
+    assert settler._slots.free(0) == PROBES
+    ledger.error = None
+    claimed(settler, 1, "probe")
+    settler.turn()
+    assert settler._slots.free(0) == 1000
+
+
+def test_what_takes_too_long_is_settled_in_smaller_batches(settler, ledger):
+    claimed(settler, BATCH_MAX, "many")
+    ledger.error = TookTooLong("slow")
+    for _ in range(7):
+        fail(settler)
+    assert ledger.batches == [1000, 250, 62, 15, 3, 1, 1]
+    ledger.error = None
+    while settler._slots.in_hand:
+        settler.turn()
+    assert ledger.batches[7:] == [1, 4, 16, 64, 256, 659]
+
+
+def test_one_row_that_does_not_move_stops_no_claims(settler, ledger):
+    claimed(settler, 1, "odd")
+    for error, is_shut in (DatabaseAway("gone"), True), (Unmoved("full"), False):
+        ledger.error = error
+        fail(settler)
+        assert settler._slots.is_shut is is_shut

@@ -70,3 +70,30 @@ def test_who_waits_for_settles_is_woken_when_there_are_enough_and_not_before(mon
     assert woken == []
     slots.lost(keys(4))
     assert woken == [4]
+
+
+def test_who_may_hold_nothing_claims_nothing_and_who_may_hold_one_claims_one():
+    slots = Slots(10, 40)
+    slots.take(keys(2))
+    slots.ended(2)
+    slots.allow(0)
+    assert slots.is_shut
+    assert slots.free(0) <= 0
+    slots.allow(1)
+    assert not slots.is_shut
+    assert slots.free(0) <= 0, "two are not settled yet"
+    slots.settled(keys(2))
+    assert slots.free(0) == 1
+    slots.allow()
+    assert slots.free(0) == 10
+
+
+def test_who_waits_to_claim_is_woken_when_that_is_allowed():
+    slots = Slots(10, 40)
+    slots.allow(0)
+    free: list[int] = []
+    waiting = threading.Thread(target=lambda: free.append(slots.free(60)))
+    waiting.start()
+    slots.allow()
+    waiting.join()
+    assert free == [10]
