@@ -220,13 +220,33 @@ def exchanged(timed: Timed, place: Place, request: Request) -> tuple[Answer, boo
     """Send a request and read its answer; also returns whether the connection stays open."""
     http = HTTPConnection(place.host, place.port)
     http.sock = cast(socket.socket, timed)
-    http.request(request.method, place.prefix + request.path, request.body, dict(request.headers))
+    headers = dict(request.headers)
+    if request.body is not None:
+        headers["Content-Length"] = str(len(request.body))
+    http.request(request.method, place.prefix + request.path, headers=headers)
+    is_whole = request.body is None or is_sent(timed, request.body)
     response = http.getresponse()
     body = response.read(ANSWER_MAX_BYTES + 1)
     if len(body) > ANSWER_MAX_BYTES:
         raise Misunderstood(f"more than {ANSWER_MAX_BYTES} bytes")
     if response.length:
         raise Lost("the answer ended early")
-    keeps = response.isclosed() and not response.will_close
+    if not is_whole and 200 <= response.status < 300:
+        raise Lost("the connection was closed before the whole request was sent")
+    keeps = is_whole and response.isclosed() and not response.will_close
     response.close()
     return Answer(response.status, response.msg, body), keeps
+
+
+def is_sent(timed: Timed, body: bytes) -> bool:
+    """Send the body, unless the other side ends the connection before.
+
+    It may have refused the request by its head, and closed: its answer is there to be read.
+    """
+    try:
+        timed.sendall(body)
+    except TimeoutError:
+        raise
+    except OSError:
+        return False
+    return True
