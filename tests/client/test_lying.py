@@ -140,15 +140,20 @@ def trickle_body(connection, _n):
         time.sleep(0.05)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 def continue_for_ever(connection, _n):
     while True:
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.05)
 
 
 def trailers_for_ever(connection, _n):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    connection.sendall(CHUNKED + b"0\r\n")
     while True:
-        connection.sendall(b"X: y\r\n" * 100)
+        connection.sendall(b"X: y\r\n")
+        time.sleep(0.05)
 
 
 def chunk_without_length(connection, _n):
@@ -286,10 +291,15 @@ def test_where_nobody_listens_there_is_no_answer():
         Client(f"http://127.0.0.1:{port}", timeout=TIMEOUT_S).send("log", "r", {})
 
 
-def flood(connection, _n):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+def flood(begins, part):
+    """Begin an answer, and go on without end."""
+
+    def script(connection, _n):
+        connection.sendall(begins)
+        while True:
+            connection.sendall(part)
+
+    return script
 
 
 HUGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000\r\n\r\n" + b"x" * (
@@ -319,7 +329,14 @@ STRANGE: dict[str, Any] = {
     "a long header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
     "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
     "a huge body": HUGE,
-    "a flood": flood,
+    "a flood of chunks": flood(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+    "a flood of small chunks": flood(CHUNKED, b"1;" + b"x" * 1000 + b"\r\n \r\n"),
+    "a flood after a chunk of less than nothing": flood(CHUNKED + b"-1\r\n", b"x" * 65536),
+    "a flood of trailers": flood(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: y\r\n" * 1000),
+    "a flood of 100 Continue": flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    "long headers": b"HTTP/1.1 200 OK\r\n" + (b"X: " + b"x" * 60_000 + b"\r\n") * 50 + b"\r\n{}",
+    "a negative chunk": CHUNKED + b"-5\r\nabc\r\n0\r\n\r\n",
+    "a chunk that is far from anything": CHUNKED + b"-" + b"f" * 60 + b"\r\nabc",
 }
 
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 ANSWER_MAX_BYTES = 4 * 1024 * 1024  # a batch of 1,000 takes a quarter of it
+HEAD_MAX_BYTES = 64 * 1024  # before the body; all of 100 Continue, too
 IDLE_MAX = 8  # connections that are kept
 
 
@@ -76,16 +77,25 @@ def place_of(url: str, tls: ssl.SSLContext | None) -> Place:
 
 
 class Timed:
-    """A socket as http.client needs one, each of whose looks ends by `end`."""
+    """A socket as http.client needs one, each of whose looks ends by `end`.
+
+    `max_bytes`: how much more of the answer is read. http.client has no such limit: a chunk of
+    length -1 it reads until the connection ends.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.end = 0.0
+        self.max_bytes = 0
 
     def read(self, buffer: Any) -> int:
-        """Read what is there into a buffer."""
+        """Read what is there into a buffer. Raises Misunderstood when it is too much."""
+        if self.max_bytes <= 0:
+            raise Misunderstood(f"more than {HEAD_MAX_BYTES} + {ANSWER_MAX_BYTES} bytes")
         self._sock.settimeout(self._left())
-        return self._sock.recv_into(buffer)
+        count = self._sock.recv_into(buffer)
+        self.max_bytes -= count
+        return count
 
     def sendall(self, data: bytes) -> None:
         """Send all of it: ssl's own sendall() would begin its timeout anew with each record."""
@@ -174,7 +184,7 @@ class Transfers:
             raise Lost("the answer ended early") from error
         except OSError as error:
             raise Lost(str(error) or type(error).__name__) from error
-        except HTTPException as error:
+        except (HTTPException, ValueError, OverflowError) as error:  # a chunk of length -5, -f…f
             raise Misunderstood(f"{type(error).__name__}: no HTTP answer") from error
         finally:
             if keeps and len(self._idle) < IDLE_MAX:
@@ -225,7 +235,9 @@ def exchanged(timed: Timed, place: Place, request: Request) -> tuple[Answer, boo
         headers["Content-Length"] = str(len(request.body))
     http.request(request.method, place.prefix + request.path, headers=headers)
     is_whole = request.body is None or is_sent(timed, request.body)
+    timed.max_bytes = HEAD_MAX_BYTES
     response = http.getresponse()
+    timed.max_bytes += ANSWER_MAX_BYTES
     body = response.read(ANSWER_MAX_BYTES + 1)
     if len(body) > ANSWER_MAX_BYTES:
         raise Misunderstood(f"more than {ANSWER_MAX_BYTES} bytes")
