@@ -80,12 +80,15 @@ def reset(connection, _n):
         answer(b"<html>", "502 Bad Gateway"),
         answer(b"", "504 Gateway Timeout"),
         answer(b'{"id": ', length=100),
+        b"HTTP/1.1 202 Accepted\r\nContent-Len",
+        b"HTTP/1.1 503 X\r\nRetry-After: 36",
+        b"HTTP/1.1 401 X\r\n",
     ],
 )
 def test_what_may_pass_is_asked_again_with_the_same_key(first):
     def script(connection, n):
         connection.sendall(first if n == 1 else RECEIPT)
-        if n == 1 and b"Length: 100" in first:
+        if n == 1 and (b"Length: 100" in first or b"\r\n\r\n" not in first):
             connection.shutdown(socket.SHUT_RDWR)
 
     with lying(script) as liar:
@@ -278,7 +281,7 @@ def test_nor_is_it_told_as_accepted_when_that_goes_on():
         assert len(caught.value.idempotency_keys) == len(LARGE)
 
 
-@pytest.mark.parametrize("part", [b"", problem(413, "x")[:-5]])
+@pytest.mark.parametrize("part", [b"", b"HTTP/1.1 413 X\r\n", problem(413, "x")[:-5]])
 def test_a_part_of_an_early_answer_is_none(part):
     with lying(answered_early(part), read_head) as liar, pytest.raises(NoAnswer):
         Client(liar.url, timeout=TIMEOUT_S).send_many(LARGE)
