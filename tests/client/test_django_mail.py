@@ -1,6 +1,7 @@
 """EMAIL_BACKEND: Django's mails are rows of channel email, in Django's own transaction."""
 
 import warnings
+from datetime import datetime
 from email.mime.text import MIMEText
 
 import pytest
@@ -270,6 +271,25 @@ def test_silently_a_refused_mail_is_left_out_and_the_transaction_goes_on(rows):
     assert [recipient for recipient, _ in rows()] == [
         "ada@example.org", "ada@example.com", "ada@example.net",
     ]  # fmt: skip
+
+
+WRONG = {
+    "a priority that is a text": (TypeError, {"notify": {"priority": "high"}}),
+    "an option that is none": (TypeError, {"notify": {"tag": "x"}}),
+    "a time without an offset": (ValueError, {"notify": {"send_at": datetime(2100, 1, 1)}}),
+    "a text that cannot be stored": (ValueError, {"body": "\0"}),
+}
+
+
+@pytest.mark.parametrize("silently", [True, False])
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_with_one_mail_is_told_before_any_is_queued(rows, name, silently):
+    kind, said = WRONG[name]
+    wrong = message(["bob@example.org"])
+    vars(wrong).update(said)
+    with pytest.raises(kind):
+        mail.get_connection(fail_silently=silently).send_messages([message(), wrong])
+    assert rows() == []
 
 
 def test_not_silently_one_refused_mail_stops_all(rows):

@@ -12,17 +12,20 @@ import pytest
 import trustme
 from notification_client import (
     Client,
+    Invalid,
     KeyInFlight,
     NoAnswer,
+    NotAuthorized,
     NotUnderstood,
     Problem,
+    RateLimited,
     SomeRefused,
     Unavailable,
 )
 from notification_client._http import LEAST_S, slept
 from notification_client._transfer import ANSWER_MAX_BYTES
 
-from tests.client.lying import Liar, answer, lying, read_request
+from tests.client.lying import Liar, answer, lying, read_head, read_request
 
 ID = uuid4()
 RECEIPT = answer(json.dumps({"id": str(ID), "status": "queued"}).encode(), "202 Accepted")
@@ -48,6 +51,17 @@ def said(*answers):
     return lambda connection, n: connection.sendall(answers[min(n, len(answers)) - 1])
 
 
+@pytest.fixture
+def authority():
+    """Give a server's context, and one of a client that trusts it."""
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    return server, trusting
+
+
 def vanish(connection, _n):
     connection.shutdown(socket.SHUT_RDWR)
 
@@ -66,12 +80,15 @@ def reset(connection, _n):
         answer(b"<html>", "502 Bad Gateway"),
         answer(b"", "504 Gateway Timeout"),
         answer(b'{"id": ', length=100),
+        b"HTTP/1.1 202 Accepted\r\nContent-Len",
+        b"HTTP/1.1 503 X\r\nRetry-After: 36",
+        b"HTTP/1.1 401 X\r\n",
     ],
 )
 def test_what_may_pass_is_asked_again_with_the_same_key(first):
     def script(connection, n):
         connection.sendall(first if n == 1 else RECEIPT)
-        if n == 1 and b"Length: 100" in first:
+        if n == 1 and (b"Length: 100" in first or b"\r\n\r\n" not in first):
             connection.shutdown(socket.SHUT_RDWR)
 
     with lying(script) as liar:
@@ -126,15 +143,20 @@ def trickle_body(connection, _n):
         time.sleep(0.05)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 def continue_for_ever(connection, _n):
     while True:
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.05)
 
 
 def trailers_for_ever(connection, _n):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    connection.sendall(CHUNKED + b"0\r\n")
     while True:
-        connection.sendall(b"X: y\r\n" * 100)
+        connection.sendall(b"X: y\r\n")
+        time.sleep(0.05)
 
 
 def chunk_without_length(connection, _n):
@@ -177,6 +199,94 @@ def test_a_server_that_reads_nothing_takes_no_longer_than_the_timeout():
         assert time.monotonic() - began < TIMEOUT_S + SLACK_S
 
 
+# More than the buffers of both sides take: it is still being sent when the answer comes.
+LARGE = [{"channel": "log", "recipient": "r", "payload": "x" * 100_000}] * 200
+REPORT = answer(json.dumps({"items": [{"id": str(ID)}] * len(LARGE)}).encode())
+
+
+def answered_early(*answers):
+    """Answer as said() does, before the body is read, and close the connection."""
+
+    def script(connection, n):
+        connection.sendall(answers[min(n, len(answers)) - 1])
+        connection.close()
+
+    return script
+
+
+EARLY = {
+    "too large": (problem(413, "request_too_large"), Invalid),
+    "no key": (problem(401, "unauthorized"), NotAuthorized),
+    "too fast": (problem(429, "rate_limited", "Retry-After: 7"), RateLimited),
+    "away for long": (problem(503, "overloaded", "Retry-After: 3600"), Unavailable),
+}
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_a_refusal_that_comes_before_the_whole_request_was_sent_is_told_and_asked_once(name):
+    refusal, kind = EARLY[name]
+    with lying(answered_early(refusal), read_head) as liar:
+        with pytest.raises(kind) as caught:
+            Client(liar.url, timeout=60).send_many(LARGE)
+        assert caught.value.status == int(refusal[9:12])
+        assert len(liar.asked) == 1
+
+
+def test_so_is_one_by_tls(authority):
+    server, trusting = authority
+    with lying(answered_early(EARLY["too large"][0]), read_head, server) as liar:
+        with pytest.raises(Invalid):
+            Client(liar.url, timeout=60, tls=trusting).send_many(LARGE)
+        assert len(liar.asked) == 1
+
+
+def read_head_then_request():
+    """Read the first request's head, and the others to their end."""
+    reads = iter([read_head])
+
+    def read(connection):
+        return next(reads, read_request)(connection)
+
+    return read
+
+
+def test_what_may_pass_is_asked_again_though_it_came_early():
+    def script(connection, n):
+        connection.sendall(problem(503, "overloaded") if n == 1 else REPORT)
+        if n == 1:
+            connection.close()
+
+    with lying(script, read_head_then_request()) as liar:
+        assert Client(liar.url, timeout=60).send_many(LARGE) == [ID] * len(LARGE)
+        assert len(liar.asked) == 2
+
+
+def test_nothing_is_accepted_before_it_was_sent():
+    """Who answers 2xx to a part of a request has not got it: it is sent again, with its keys."""
+
+    def script(connection, n):
+        connection.sendall(REPORT)
+        if n == 1:
+            connection.close()
+
+    with lying(script, read_head_then_request()) as liar:
+        assert Client(liar.url, timeout=60).send_many(LARGE) == [ID] * len(LARGE)
+        assert len(liar.asked) == 2
+
+
+def test_nor_is_it_told_as_accepted_when_that_goes_on():
+    with lying(answered_early(REPORT), read_head) as liar:
+        with pytest.raises(NoAnswer) as caught:
+            Client(liar.url, timeout=TIMEOUT_S).send_many(LARGE)
+        assert len(caught.value.idempotency_keys) == len(LARGE)
+
+
+@pytest.mark.parametrize("part", [b"", b"HTTP/1.1 413 X\r\n", problem(413, "x")[:-5]])
+def test_a_part_of_an_early_answer_is_none(part):
+    with lying(answered_early(part), read_head) as liar, pytest.raises(NoAnswer):
+        Client(liar.url, timeout=TIMEOUT_S).send_many(LARGE)
+
+
 def test_where_nobody_listens_there_is_no_answer():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -184,10 +294,15 @@ def test_where_nobody_listens_there_is_no_answer():
         Client(f"http://127.0.0.1:{port}", timeout=TIMEOUT_S).send("log", "r", {})
 
 
-def flood(connection, _n):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+def flood(begins, part):
+    """Begin an answer, and go on without end."""
+
+    def script(connection, _n):
+        connection.sendall(begins)
+        while True:
+            connection.sendall(part)
+
+    return script
 
 
 HUGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000\r\n\r\n" + b"x" * (
@@ -217,7 +332,14 @@ STRANGE: dict[str, Any] = {
     "a long header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
     "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
     "a huge body": HUGE,
-    "a flood": flood,
+    "a flood of chunks": flood(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+    "a flood of small chunks": flood(CHUNKED, b"1;" + b"x" * 1000 + b"\r\n \r\n"),
+    "a flood after a chunk of less than nothing": flood(CHUNKED + b"-1\r\n", b"x" * 65536),
+    "a flood of trailers": flood(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: y\r\n" * 1000),
+    "a flood of 100 Continue": flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    "long headers": b"HTTP/1.1 200 OK\r\n" + (b"X: " + b"x" * 60_000 + b"\r\n") * 50 + b"\r\n{}",
+    "a negative chunk": CHUNKED + b"-5\r\nabc\r\n0\r\n\r\n",
+    "a chunk that is far from anything": CHUNKED + b"-" + b"f" * 60 + b"\r\nabc",
 }
 
 
@@ -447,41 +569,16 @@ def test_no_try_begins_that_has_hardly_any_time():
     assert slept(0.0, time.monotonic() + 60)
 
 
-def test_certificates_are_checked():
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-
-    def serve(listening):
-        while True:
-            try:
-                connection, _ = listening.accept()
-                with server.wrap_socket(connection, server_side=True) as secure:
-                    read_request(secure)
-                    secure.sendall(RECEIPT)
-            except OSError:
-                if listening.fileno() < 0:
-                    return
-
-    listening = socket.create_server(("127.0.0.1", 0))
-    url = f"https://127.0.0.1:{listening.getsockname()[1]}"
-    thread = threading.Thread(target=serve, args=[listening])
-    thread.start()
-    try:
+def test_certificates_are_checked(authority):
+    server, trusting = authority
+    with lying(RECEIPT, tls=server) as liar:
         with pytest.raises(NoAnswer, match=r"(?i)certificate"):
-            Client(url, timeout=TIMEOUT_S).send("log", "r", {})
-        trusting = ssl.create_default_context()
-        authority.configure_trust(trusting)
-        with Client(url, timeout=30, tls=trusting) as client:
-            assert client.send("log", "r", {}) == ID
-    finally:
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-        thread.join()
+            Client(liar.url, timeout=TIMEOUT_S).send("log", "r", {})
+        assert Client(liar.url, timeout=30, tls=trusting).send("log", "r", {}) == ID
 
 
 def test_a_server_is_closed():
     """The tests' own: else each would leave a thread."""
-    liar = Liar(vanish)
+    liar = Liar(vanish, read_request)
     liar.close()
     assert not liar._thread.is_alive()

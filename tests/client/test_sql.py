@@ -16,6 +16,8 @@ import psycopg
 import pytest
 import sqlalchemy
 from notification_client import Dropped, KeyReused, Refused, send, send_many
+from notification_client._drivers import driver_of
+from notification_client.outbox import Outbox
 
 from tests.client.databases import ASYNC, SYNC
 from tests.ledger import row
@@ -170,6 +172,48 @@ def test_codecs_of_the_program_change_nothing(db, url):
         id = held.wait(send("log", "r", PAYLOAD, db=held.db, send_at=TOMORROW))
         held.commit()
     assert (row(db, id).payload, row(db, id).send_at) == (PAYLOAD, TOMORROW)
+
+
+def lose_the_encoding(held):
+    """From here on psycopg reads texts as bytes."""
+    unset = "select set_config('client_encoding', 'SQL_ASCII', false)"
+    held.wait(driver_of(held.db).run(held.db, unset, {}))
+
+
+def test_without_an_encoding_an_id_is_one(db, held):
+    lose_the_encoding(held)
+    id = held.wait(send("log", "r", {}, db=held.db))
+    ids = held.wait(send_many([item(), item()], db=held.db))
+    held.commit()
+    assert [type(id), *map(type, ids)] == [UUID] * 3
+    assert {row(db, id).recipient for id in [id, *ids]} == {"r"}
+
+
+def test_without_an_encoding_a_refusal_is_one(held):
+    lose_the_encoding(held)
+    with pytest.raises(Refused) as caught:
+        held.wait(send("fax", "r", {}, db=held.db))
+    assert caught.value.rule == "channel_is_known"
+    held.rollback()
+
+
+def test_without_an_encoding_what_was_enqueued_is_shown(dsn, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    with psycopg.connect(dsn) as shop:
+        outbox = Outbox(shop)
+        id = send("log", "r", PAYLOAD, db=shop)
+        assert outbox.assert_one(payload=PAYLOAD).id == id
+
+
+def test_without_an_encoding_an_async_outbox_shows_it_too(dsn, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    with ASYNC["async psycopg"](dsn) as held:
+        held.wait(send("log", "r", PAYLOAD, db=held.db))
+
+        async def look():
+            return await Outbox(held.db)
+
+        assert held.wait(look()).assert_one().payload == PAYLOAD
 
 
 def test_a_savepoint_keeps_the_callers_transaction_alive(db, url):

@@ -5,7 +5,7 @@ codecs that the program registered for jsonb, uuid or timestamptz have a say.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,14 @@ def by_psycopg(db: Any, statement: str, values: Values) -> list[str]:
     """Use a cursor beside the caller's, so that what theirs holds stays."""
     with psycopg_cursor(db) as cursor:
         cursor.execute(PLACE.sub(r"%(\1)s", statement), values)
-        return [row[0] for row in cursor.fetchall()]
+        return texts(row[0] for row in cursor.fetchall())
 
 
 async def by_async_psycopg(db: Any, statement: str, values: Values) -> list[str]:
     """Do the same."""
     async with psycopg_cursor(db) as cursor:
         await cursor.execute(PLACE.sub(r"%(\1)s", statement), values)
-        return [row[0] for row in await cursor.fetchall()]
+        return texts(row[0] for row in await cursor.fetchall())
 
 
 def psycopg_cursor(db: Any) -> Any:
@@ -52,14 +52,14 @@ async def by_asyncpg(db: Any, statement: str, values: Values) -> list[str]:
     """Number the places."""
     order = {name: number for number, name in enumerate(values, 1)}
     numbered = PLACE.sub(lambda place: f"${order[place[1]]}", statement)
-    return [row[0] for row in await db.fetch(numbered, *values.values())]
+    return texts(row[0] for row in await db.fetch(numbered, *values.values()))
 
 
 def by_sqlalchemy(db: Any, statement: str, values: Values) -> list[str]:
     """Use the driver below."""
     from sqlalchemy import text
 
-    return list(db.execute(text(PLACE.sub(r":\1", statement)), dict(values)).scalars())
+    return texts(db.execute(text(PLACE.sub(r":\1", statement)), dict(values)).scalars())
 
 
 async def by_async_sqlalchemy(db: Any, statement: str, values: Values) -> list[str]:
@@ -67,7 +67,7 @@ async def by_async_sqlalchemy(db: Any, statement: str, values: Values) -> list[s
     from sqlalchemy import text
 
     done = await db.execute(text(PLACE.sub(r":\1", statement)), dict(values))
-    return list(done.scalars())
+    return texts(done.scalars())
 
 
 def by_django(db: Any, statement: str, values: Values) -> list[str]:
@@ -76,7 +76,17 @@ def by_django(db: Any, statement: str, values: Values) -> list[str]:
         raise TypeError(f"the Django connection is one of {db.vendor}, not of PostgreSQL")
     with db.cursor() as cursor:
         cursor.execute(PLACE.sub(r"%(\1)s", statement), dict(values))
-        return [row[0] for row in cursor.fetchall()]
+        return texts(row[0] for row in cursor.fetchall())
+
+
+def texts(values: Iterable[Any]) -> list[str]:
+    """Read a column of texts: psycopg gives bytes where client_encoding is SQL_ASCII."""
+    return [text_of(value) for value in values]
+
+
+def text_of(value: Any) -> str:
+    """Read one; its bytes are what the database has, which the program writes as UTF-8."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 ANSWER_MAX_BYTES = 4 * 1024 * 1024  # a batch of 1,000 takes a quarter of it
+HEAD_MAX_BYTES = 64 * 1024  # before the body; all of 100 Continue, too
 IDLE_MAX = 8  # connections that are kept
 
 
@@ -76,16 +77,27 @@ def place_of(url: str, tls: ssl.SSLContext | None) -> Place:
 
 
 class Timed:
-    """A socket as http.client needs one, each of whose looks ends by `end`."""
+    """A socket as http.client needs one, each of whose looks ends by `end`.
+
+    `max_bytes`: how much more of the answer is read. http.client has no such limit: a chunk of
+    length -1 it reads until the connection ends.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.end = 0.0
+        self.max_bytes = 0
+        self.has_ended = False  # the other side sends no more
 
     def read(self, buffer: Any) -> int:
-        """Read what is there into a buffer."""
+        """Read what is there into a buffer. Raises Misunderstood when it is too much."""
+        if self.max_bytes <= 0:
+            raise Misunderstood(f"more than {HEAD_MAX_BYTES} + {ANSWER_MAX_BYTES} bytes")
         self._sock.settimeout(self._left())
-        return self._sock.recv_into(buffer)
+        count = self._sock.recv_into(buffer)
+        self.max_bytes -= count
+        self.has_ended = not count
+        return count
 
     def sendall(self, data: bytes) -> None:
         """Send all of it: ssl's own sendall() would begin its timeout anew with each record."""
@@ -174,7 +186,7 @@ class Transfers:
             raise Lost("the answer ended early") from error
         except OSError as error:
             raise Lost(str(error) or type(error).__name__) from error
-        except HTTPException as error:
+        except (HTTPException, ValueError, OverflowError) as error:  # a chunk of length -5, -f…f
             raise Misunderstood(f"{type(error).__name__}: no HTTP answer") from error
         finally:
             if keeps and len(self._idle) < IDLE_MAX:
@@ -220,13 +232,37 @@ def exchanged(timed: Timed, place: Place, request: Request) -> tuple[Answer, boo
     """Send a request and read its answer; also returns whether the connection stays open."""
     http = HTTPConnection(place.host, place.port)
     http.sock = cast(socket.socket, timed)
-    http.request(request.method, place.prefix + request.path, request.body, dict(request.headers))
+    headers = dict(request.headers)
+    if request.body is not None:
+        headers["Content-Length"] = str(len(request.body))
+    http.request(request.method, place.prefix + request.path, headers=headers)
+    is_whole = request.body is None or is_sent(timed, request.body)
+    timed.max_bytes = HEAD_MAX_BYTES
     response = http.getresponse()
+    if timed.has_ended:  # http.client takes what came of a head for the whole of it
+        raise Lost("the answer ended early")
+    timed.max_bytes += ANSWER_MAX_BYTES
     body = response.read(ANSWER_MAX_BYTES + 1)
     if len(body) > ANSWER_MAX_BYTES:
         raise Misunderstood(f"more than {ANSWER_MAX_BYTES} bytes")
     if response.length:
         raise Lost("the answer ended early")
-    keeps = response.isclosed() and not response.will_close
+    if not is_whole and 200 <= response.status < 300:
+        raise Lost("the connection was closed before the whole request was sent")
+    keeps = is_whole and response.isclosed() and not response.will_close
     response.close()
     return Answer(response.status, response.msg, body), keeps
+
+
+def is_sent(timed: Timed, body: bytes) -> bool:
+    """Send the body, unless the other side ends the connection before.
+
+    It may have refused the request by its head, and closed: its answer is there to be read.
+    """
+    try:
+        timed.sendall(body)
+    except TimeoutError:
+        raise
+    except OSError:
+        return False
+    return True

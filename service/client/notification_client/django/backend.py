@@ -10,7 +10,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import Error, connections, transaction
 
 from notification_client import NotificationError, send_many
-from notification_client._notification import NOTIFICATIONS_MAX
+from notification_client._notification import NOTIFICATIONS_MAX, OPTIONS, read
 from notification_client.django.mail import notifications
 
 Notification = dict[str, Any]
@@ -33,10 +33,13 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc]
 
         One statement for up to 1,000 recipients, all mails or none. With `fail_silently` each mail
         has a savepoint of its own: one that the database refuses is left out, and the transaction
-        goes on. A mail that cannot be carried raises ValueError, also then, before any is queued.
+        goes on. A mail that cannot be carried raises ValueError, and one with a wrong option
+        TypeError or ValueError, also then, before any is queued.
         """
         mails = [mail for message in email_messages if (mail := notifications(message))]
         if self.fail_silently:
+            for notification in (one for mail in mails for one in mail):
+                read(notification, OPTIONS)  # in autocommit those before it would be sent already
             return sum(is_queued(mail) for mail in mails)
         queue([notification for mail in mails for notification in mail])
         return len(mails)
