@@ -11,8 +11,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from service.errors import RedisAway
 
-# What redis-py raises where it cannot read an answer, in a handshake too.
-UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+# What redis-py raises where it cannot read an answer, in a handshake too, or has no room for it.
+UNREADABLE = (AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
 
 class NotOfRedis(RedisAway):
@@ -45,12 +45,6 @@ def wrong(answer: Any, due: str) -> RedisAway:
     return NotOfRedis(f"{type(answer).__name__} instead of {due}")
 
 
-def ok(answer: Any) -> None:
-    """Read the answer to SET."""
-    if answer is not True:
-        raise wrong(answer, "OK")
-
-
 def yes_or_no(answer: Any) -> bool:
     """Read the answer to EXPIRE: whether the key is there."""
     if not isinstance(answer, bool):
@@ -62,13 +56,6 @@ def count(answer: Any) -> int:
     """Read how many there are."""
     if type(answer) is not int or answer < 0:  # a bool is an int, too
         raise wrong(answer, "a count")
-    return answer
-
-
-def value(answer: Any) -> bytes | None:
-    """Read the answer to GET."""
-    if answer is not None and not isinstance(answer, bytes):
-        raise wrong(answer, "a value")
     return answer
 
 

@@ -8,7 +8,6 @@ from io import BufferedIOBase
 
 USUAL = {
     "HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n",
-    "GET": b"$-1\r\n",
     "UNLINK": b":1\r\n",
     "ZADD": b":1\r\n",
     "EXPIRE": b":1\r\n",

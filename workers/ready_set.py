@@ -42,7 +42,7 @@ class ReadySet:
         )
         self._redis = redis.Redis(connection_pool=self._pool)
         self._lanes: list[str] = []  # keys, urgent first; `use` names them
-        self._epoch = ""
+        self._leader = ""  # key
         self._pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
         self.is_urgent = False  # whether the last pop was of the first lane
@@ -50,7 +50,7 @@ class ReadySet:
     def use(self, ledger: str) -> None:
         """Take from the ready set of this ledger from now on."""
         keys = Keys(ledger)
-        self._lanes, self._epoch = list(keys.lanes.values()), keys.epoch
+        self._lanes, self._leader = list(keys.lanes.values()), keys.leader
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
@@ -69,8 +69,7 @@ class ReadySet:
 
     def is_offered_to(self) -> bool:
         """Return whether a dispatcher has offered here in the last minute. Raises RedisAway."""
-        epoch = self._ask(lambda: self._redis.get(self._epoch), redis_answers.value)
-        return epoch is not None
+        return self._ask(lambda: self._redis.zcard(self._leader), redis_answers.count) > 0
 
     def close(self) -> None:
         """Close the connection."""

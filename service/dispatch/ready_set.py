@@ -80,22 +80,33 @@ class ReadySet:
         than we would add), they are ours from now on.
         """
         keys = self._known()
+        epochs: list[Any] = [self._epoch]
         pipe = self._redis.pipeline(transaction=False)
-        pipe.get(keys.epoch)
-        for key in keys.lanes.values():
+        pipe.zmscore(keys.leader, epochs)
+        for key in (keys.leader, *keys.lanes.values()):
             pipe.zcard(key)
-        epoch, counted = await self._ask(pipe.execute(raise_on_error=False), surveyed)
+        we_lead, another_leads, counted = await self._ask(
+            pipe.execute(raise_on_error=False), surveyed
+        )
         cards = dict(zip(LANES, counted, strict=True))
         foreign = [keys.lanes[lane] for lane, card in cards.items() if card is None]
         if foreign:
             await self._ask(self._redis.unlink(*foreign), redis_answers.count)
             self._deleted.happened(keys=", ".join(foreign))
-        ours = epoch == self._epoch and not foreign
+        ours = we_lead and not another_leads and not foreign
         if not ours or self._refused:
-            writing = self._redis.set(keys.epoch, self._epoch, ex=EPOCH_S)
-            await self._ask(writing, redis_answers.ok)
-        self._see_rival(epoch)
+            await self._sign()
+        self._see_rival(another_leads)
         return ours, {lane: card or 0 for lane, card in cards.items()}
+
+    async def _sign(self) -> None:
+        """Put our epoch in the place of whatever is there."""
+        key = self._known().leader
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.unlink(key)
+        pipe.zadd(key, {self._epoch: 0})
+        pipe.expire(key, EPOCH_S)
+        await self._ask(pipe.execute(), signed)
 
     async def add(self, lanes: dict[int, dict[bytes, float]]) -> int:
         """Add ids with their due_at (epoch ms); returns how many were not there yet."""
@@ -133,8 +144,6 @@ class ReadySet:
         """
         key = self._known().probe
         steps: tuple[Step, ...] = (
-            (("SET", key, b"", "EX", PROBE_S), redis_answers.ok),
-            (("GET", key), redis_answers.value),
             (("UNLINK", key), redis_answers.count),
             (("ZADD", key, 0, b"0"), redis_answers.count),
             (("EXPIRE", key, PROBE_S), redis_answers.yes_or_no),
@@ -151,15 +160,15 @@ class ReadySet:
         """Renew the lifetime of our keys; without a leader they expire."""
         keys = self._known()
         pipe = self._redis.pipeline(transaction=False)
-        pipe.expire(keys.epoch, EPOCH_S)
+        pipe.expire(keys.leader, EPOCH_S)
         for key in keys.lanes.values():
             pipe.expire(key, LANES_S)
         await self._ask(pipe.execute(), renewed)
 
     async def is_offered_to(self) -> bool:
         """Return whether a dispatcher offers here."""
-        asking = self._redis.get(self._known().epoch)
-        return await self._ask(asking, redis_answers.value) is not None
+        asking = self._redis.zcard(self._known().leader)
+        return await self._ask(asking, redis_answers.count) > 0
 
     async def memory(self) -> tuple[int, int]:
         """Return how many bytes the server uses, and how many it may use (0: there is no limit)."""
@@ -197,9 +206,9 @@ class ReadySet:
         assert self.keys is not None, "use() comes first"
         return self.keys
 
-    def _see_rival(self, epoch: object) -> None:
+    def _see_rival(self, another_leads: bool) -> None:
         """Warn if another leader uses the same keys: there are two copies of one ledger."""
-        if epoch is not None and epoch != self._epoch:
+        if another_leads:
             self._overwritten += 1
             if self._overwritten >= RIVALS_MIN:
                 self._rival.happened(hint="RUNBOOK: Restore PostgreSQL")
@@ -237,10 +246,25 @@ def client_of(url: str, **options: Any) -> Redis:
     return Redis.from_pool(made)
 
 
-def surveyed(answers: list[Any]) -> tuple[bytes | None, list[int | None]]:
-    """Read what GET says of the epoch, and ZCARD of each lane."""
-    epoch, *cards = answers
-    return b"" if is_of_another_type(epoch) else redis_answers.value(epoch), [*map(own_card, cards)]
+def surveyed(answers: list[Any]) -> tuple[bool, bool, list[int | None]]:
+    """Read whether our epoch is there, and whether something else is in its place; then each card.
+
+    The answers are those of ZMSCORE and ZCARD of the leader's key, and of ZCARD of each lane.
+    """
+    score, epochs, *cards = answers
+    counted = [*map(own_card, cards)]
+    if is_of_another_type(score):
+        return False, True, counted
+    we_lead = redis_answers.scores(score, 1) != [None]
+    return we_lead, redis_answers.count(epochs) > we_lead, counted
+
+
+def signed(answers: list[Any]) -> None:
+    """Read the answers to UNLINK, ZADD and EXPIRE."""
+    unlinked, added, expires = answers
+    redis_answers.count(unlinked)
+    redis_answers.count(added)
+    redis_answers.yes_or_no(expires)
 
 
 def own_card(answer: Any) -> int | None:

@@ -11,6 +11,7 @@ from service.config.settings import Settings
 from service.dispatch.ready_set import ReadySet
 from service.doctor.redis import redis_findings
 from service.errors import RedisAway
+from service.keys import Keys
 from service.metrics import WorkerMetrics
 from service.names.guard import LOOPBACK
 from tests.integration.dispatch.driving import Driven
@@ -92,7 +93,7 @@ def workers_round(url):
 
 @pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
 def test_an_answer_of_another_kind_is_redis_away(server, answer):
-    for verb in (*USUAL, "SET", "CLIENT", "SELECT"):
+    for verb in (*USUAL, "CLIENT", "SELECT"):
         server.answers = {verb: answer}
         assert asyncio.run(leaders_round(server.url)) == [], verb
         workers_round(server.url)
@@ -121,7 +122,7 @@ def test_a_pop_with_another_answer_is_made_again_on_a_new_connection(server, ans
 
 
 @pytest.mark.parametrize(
-    ("verb", "answer"), [("ZCARD", b":-5\r\n"), ("GET", b":5\r\n"), ("SET", b":5\r\n")]
+    ("verb", "answer"), [("ZCARD", b":-5\r\n"), ("ZMSCORE", b":5\r\n"), ("UNLINK", b"+OK\r\n")]
 )
 def test_a_survey_with_another_answer_is_made_again_on_a_new_connection(server, verb, answer):
     async def surveyed():
@@ -141,7 +142,7 @@ def test_a_survey_with_another_answer_is_made_again_on_a_new_connection(server, 
 
 @pytest.mark.parametrize("name", ["OK", "a number", "a negative number", "a list of nothing"])
 def test_nothing_waits_for_a_server_that_always_answers_the_same(db, dsn, server, events, *, name):
-    server.answers = dict.fromkeys({*USUAL, "SET"} - {"HELLO"}, STRANGE[name])
+    server.answers = dict.fromkeys(USUAL.keys() - {"HELLO"}, STRANGE[name])
     registry = CollectorRegistry()
     settings = Settings(database_url=dsn, redis_url=server.url, webhook_allow=LOOPBACK)
     worker = Worker(settings, WorkerMetrics(registry))
@@ -159,3 +160,36 @@ def test_nothing_waits_for_a_server_that_always_answers_the_same(db, dsn, server
     (finding,) = asyncio.run(redis_findings(server.url, LEDGER, True))
     assert "none of Redis" in finding.found
     assert "REDIS_URL" in finding.advice
+
+
+def no_room(*_, **__):
+    raise MemoryError
+
+
+def test_an_answer_that_no_memory_holds_is_redis_away(server, monkeypatch):
+    with closing(WorkersEnd(server.url)) as ready_set:
+        ready_set.use(LEDGER)
+        assert ready_set.pop(10, 0.01) == []
+        with monkeypatch.context() as patch, pytest.raises(RedisAway, match="MemoryError"):
+            patch.setattr("redis.Redis.parse_response", no_room)
+            ready_set.pop(10, 0.01)
+        assert ready_set.pop(10, 0.01) == []
+    assert server.connections == 2
+    monkeypatch.setattr("redis.asyncio.client.Pipeline.parse_response", no_room)
+    assert asyncio.run(leaders_round(server.url)) == []
+
+
+def test_no_value_whose_length_others_choose_is_read(redis_url, redis_client):
+    keys = Keys(LEDGER)
+    redis_client.set(keys.leader, "x" * (1 << 20))
+    redis_client.zadd(keys.lanes[0], {"x" * (1 << 20): 0})
+    before = sent_bytes(redis_client)
+    assert asyncio.run(leaders_round(redis_url)) == []
+    assert sent_bytes(redis_client) - before < 1 << 18
+    assert redis_client.zcard(keys.leader) == 1
+    redis_client.unlink(keys.leader, *keys.lanes.values())
+
+
+def sent_bytes(client):
+    """Say how much the server has sent to all of its clients."""
+    return client.info("stats")["total_net_output_bytes"]
