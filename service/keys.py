@@ -2,8 +2,10 @@
 
     {notify:<ledger>}:ready:0 … 3  a sorted set for each priority; member: the id's 16 bytes; score:
                                    its due_at, in ms since 1970
-    {notify:<ledger>}:epoch        16 random bytes of the leader; if it is missing or not the
-                                   leader's, the ready set may have been flushed
+    {notify:<ledger>}:leader       a sorted set of one member: 16 random bytes of the leader, its
+                                   epoch; if it is missing or not the leader's, the ready set may
+                                   have been flushed. No string: one can be of any length, and
+                                   a GET reads all of it
     {notify:<ledger>}:probe        ReadySet.probe tries the server on it; gone within seconds
 
 Several ledgers may share a Redis: `<ledger>` is the name that sql/ledger.sql gives. All keys of
@@ -20,5 +22,5 @@ class Keys:
     def __init__(self, ledger: str) -> None:
         tag = f"{{notify:{ledger}}}"
         self.lanes = {lane: f"{tag}:ready:{lane}" for lane in LANES}
-        self.epoch = f"{tag}:epoch"
+        self.leader = f"{tag}:leader"
         self.probe = f"{tag}:probe"

@@ -5,22 +5,26 @@ dispatcher offers, in service/dispatch/ready_set.py. Whatever else somebody puts
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
+from service import redis_answers
 from service.config.redis_url import NO_PRIMARY, sentinels
-from service.errors import RedisAway
 from service.keys import Keys
+from service.redis_answers import NotOfRedis, translated
 
 FAIR_EVERY = 8  # each 8th pop begins at the bulk lane, so that nothing starves
 BLOCK_MAX_S = 1.0
 CONNECT_WAIT_S = 0.25  # a connection that takes longer is made while the claimer goes on
+
+T = TypeVar("T")
 
 
 class ReadySet:
@@ -38,7 +42,7 @@ class ReadySet:
         )
         self._redis = redis.Redis(connection_pool=self._pool)
         self._lanes: list[str] = []  # keys, urgent first; `use` names them
-        self._epoch = ""
+        self._leader = ""  # key
         self._pops = 0
         self.dropped = 0  # members of the last pop that are no ids of ours
         self.is_urgent = False  # whether the last pop was of the first lane
@@ -46,37 +50,41 @@ class ReadySet:
     def use(self, ledger: str) -> None:
         """Take from the ready set of this ledger from now on."""
         keys = Keys(ledger)
-        self._lanes, self._epoch = list(keys.lanes.values()), keys.epoch
+        self._lanes, self._leader = list(keys.lanes.values()), keys.leader
 
     def pop(self, limit: int, block_s: float) -> list[str]:
         """Take up to `limit` ids of one lane, waiting `block_s` for the first. Raises RedisAway."""
         self._pops += 1
         self.dropped, self.is_urgent = 0, False
         keys = self._lanes if self._pops % FAIR_EVERY else self._lanes[::-1]
-        try:
-            popped: Any = self._redis.bzmpop(
-                min(block_s, BLOCK_MAX_S), len(keys), keys, min=True, count=limit
-            )
-        except (redis.RedisError, OSError) as error:
-            raise RedisAway(str(error)) from error
-        if not popped:
-            return []
-        self.is_urgent = popped[0] == self._lanes[0].encode()
-        ids = [pair[0].hex() for pair in popped[1] if is_id(pair[0])]
-        self.dropped = len(popped[1]) - len(ids)
+        wait_s = min(block_s, BLOCK_MAX_S)
+        key, members = self._ask(
+            lambda: self._redis.bzmpop(wait_s, len(keys), keys, min=True, count=limit),
+            redis_answers.popped,
+        )
+        self.is_urgent = key == self._lanes[0].encode()
+        ids = [member.hex() for member in members if is_id(member)]
+        self.dropped = len(members) - len(ids)
         return ids
 
     def is_offered_to(self) -> bool:
         """Return whether a dispatcher has offered here in the last minute. Raises RedisAway."""
-        try:
-            return self._redis.get(self._epoch) is not None
-        except (redis.RedisError, OSError) as error:
-            raise RedisAway(str(error)) from error
+        return self._ask(lambda: self._redis.zcard(self._leader), redis_answers.count) > 0
 
     def close(self) -> None:
         """Close the connection."""
         with suppress(redis.RedisError, OSError):
             self._pool.disconnect()
+
+    def _ask(self, ask: Callable[[], Any], read: Callable[[Any], T]) -> T:
+        """Ask redis-py, and read the answer."""
+        try:
+            with translated():
+                answer = ask()
+            return read(answer)
+        except NotOfRedis:
+            self.close()  # the next command opens it anew
+            raise
 
 
 class PoolBeside(redis.ConnectionPool):

@@ -15,6 +15,7 @@ REFUSALS = (
     (r"READONLY|MASTERDOWN", "it is a replica: name the primary, or its sentinels, in REDIS_URL"),
     (r"MOVED|CLUSTERDOWN", "name that node of the cluster, or a Redis without one"),
     (r"no sentinel", "see hosts, name and sentinel_password in REDIS_URL, and the sentinels' log"),
+    (r"none of Redis", "see REDIS_URL: it must name Redis 7.0 or newer, or Valkey"),
     (r"LOADING|loading the dataset", "it is starting: ask again in a moment"),
 )
 AWAY = "see REDIS_URL"

@@ -239,7 +239,7 @@ def stays_silent(url: str, redis_url: str | None, environment: str | None, sink:
         if redis_url:
             with redis.Redis.from_url(redis_url) as client:
                 keys = Keys(db.execute("select id from notify.ledger()").fetchone().id)
-                assert not client.exists(keys.epoch, *keys.lanes.values())
+                assert not client.exists(keys.leader, *keys.lanes.values())
 
 
 # How it was copied, what its home was called, and the ENVIRONMENT of who starts the copy.

@@ -39,7 +39,7 @@ def examined(**settings: Any) -> dict[str, Finding]:
 
 
 def test_fine_where_all_is_fine(dsn, redis_url, redis_client, keys):
-    redis_client.set(keys.epoch, b"the leader's")
+    redis_client.zadd(keys.leader, {b"the leader's": 0})
     with psycopg.connect(dsn, autocommit=True, application_name="notify-disp") as dispatcher:
         dispatcher.execute("select notify.lead(), notify.arm(5)")
         findings = examined(database_url=dsn, redis_url=redis_url, webhook_secret=(SECRET,))

@@ -77,7 +77,7 @@ OTHER_TYPES = [as_string, as_list, as_hash, as_stream, as_set, as_bitmap, as_geo
 PLACES = {
     "urgent": lambda k: k.lanes[0],
     "usual": lambda k: k.lanes[2],
-    "epoch": lambda k: k.epoch,
+    "epoch": lambda k: k.leader,
 }
 JUNK = {
     "one letter": lambda c, k: c.zadd(k.lanes[0], {"x": 0}),
@@ -103,9 +103,12 @@ JUNK = {
     "a score of the future": lambda c, k: members(c, k, ["x"], score=4e12),
     "as many as a lane holds": lambda c, k: members(c, k, map(str, range(WINDOW_MAX)), lanes=[0]),
     "many more": lambda c, k: members(c, k, map(str, range(20 * WINDOW_MAX)), lanes=[0]),
-    "an epoch of another": lambda c, k: c.set(k.epoch, os.urandom(16)),
-    "an epoch of a megabyte": lambda c, k: c.set(k.epoch, "x" * (1 << 20)),
-    "an epoch that expires": lambda c, k: c.pexpire(k.epoch, 1),
+    "an epoch of another": lambda c, k: instead(
+        c, k.leader, lambda p, key: p.zadd(key, {os.urandom(16): 0})
+    ),
+    "an epoch beside ours": lambda c, k: c.zadd(k.leader, {os.urandom(16): 0}),
+    "an epoch of a megabyte": lambda c, k: c.set(k.leader, "x" * (1 << 20)),
+    "an epoch that expires": lambda c, k: c.pexpire(k.leader, 1),
     "lanes that expire": lambda c, k: [c.pexpire(key, 1) for key in k.lanes.values()],
     "a set renamed to a lane": lambda c, k: (
         c.zadd("other", {"x": 0}) and c.rename("other", k.lanes[0])

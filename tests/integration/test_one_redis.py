@@ -80,7 +80,7 @@ def test_a_leader_asks_each_time_whose_ids_it_offers(db, both, redis_client):
     driven.offer()
     db.execute("update notify.ledger set id = gen_random_uuid()")  # as after a restore
     with driven.running():
-        wait_for(lambda: redis_client.exists(Keys(ledger(db)).epoch))
+        wait_for(lambda: redis_client.exists(Keys(ledger(db)).leader))
 
 
 def test_two_copies_with_one_name_are_noticed(db, dsn, redis_url, both, events):

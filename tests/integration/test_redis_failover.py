@@ -210,14 +210,14 @@ def is_complete(admin: Any) -> bool:
 
 
 def slots(keys: Keys) -> set[int]:
-    return {key_slot(name.encode()) for name in (*keys.lanes.values(), keys.epoch, keys.probe)}
+    return {key_slot(name.encode()) for name in (*keys.lanes.values(), keys.leader, keys.probe)}
 
 
 def test_all_keys_of_a_ledger_are_on_one_node_of_a_cluster(db, dsn, cluster, keys):
     [slot] = slots(keys)
     owner = cluster[min(slot * 3 // 16384, 2)]
     for node in cluster:
-        (found, *_) = findings(node.url, ledger=keys.epoch[8:24])
+        (found, *_) = findings(node.url, ledger=keys.leader[8:24])
         assert ("MOVED" in found.found) is (node is not owner)
         assert (f":{owner.port}" in found.found) is (node is not owner)
     with delivering(db, dsn, owner.url):

@@ -21,7 +21,7 @@ from workers.runner import Worker
 
 ENV_EXAMPLE = (Path(__file__).resolve().parents[2] / ".env.example").read_text()
 RULES = " ".join(re.findall(r"ACL SETUSER notify (.*)", ENV_EXAMPLE)).split()
-NEEDED = ("set", "get", "unlink", "zadd", "expire", "zcard", "zmscore", "bzmpop")
+NEEDED = ("unlink", "zadd", "expire", "zcard", "zmscore", "bzmpop")
 LEDGER = "0123456789abcdef"
 
 
@@ -171,7 +171,7 @@ def test_a_dispatcher_that_offers_elsewhere_is_noticed(db, dsn, redis_url, keys,
         return registry.get_sample_value("worker_redis_unoffered")
 
     wait_for(lambda: enqueue(db) and alone() == 1)
-    ledger = keys.epoch.partition(":")[2].partition("}")[0]
+    ledger = keys.leader.partition(":")[2].partition("}")[0]
     with Driven(dsn, redis_url) as driven:
         driven.offer()
         (_, finding) = asyncio.run(redis_findings(other, ledger, leads=True))

@@ -205,7 +205,7 @@ def test_a_redis_that_refused_a_write_is_away_until_it_takes_one(db, drive, tmp_
 def test_another_leaders_epoch_is_taken_for_a_flush(db, driven, ready, redis_client, keys):
     ids = enqueue(db, 5)
     driven.offer()
-    redis_client.set(keys.epoch, b"another")
+    redis_client.zadd(keys.leader, {b"another": 0})
     driven.offer()
     assert driven.lost == 0  # all of them are there
     assert ready.ids() == set(ids)
