@@ -130,6 +130,26 @@ def test_a_kept_connection_that_the_server_closed_is_opened_anew():
         assert [client.send("log", "r", {}) for _ in range(2)] == [ID, ID]
 
 
+@pytest.mark.parametrize("status", ["202 Accepted", "408 Request Timeout"])
+def test_what_a_kept_connection_says_unasked_is_no_answer(status):
+    has_answer, has_more = threading.Event(), threading.Event()
+
+    def script(connection, n):
+        connection.sendall(RECEIPT)
+        if n == 1:
+            has_answer.wait(60)
+            connection.sendall(answer(b'{"id": "00000000-0000-7000-8000-000000000000"}', status))
+            has_more.set()
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=30)
+        ids = [client.send("log", "r", {})]
+        has_answer.set()
+        assert has_more.wait(60)
+        ids.append(client.send("log", "r", {}))
+        assert ids == [ID, ID]
+
+
 def trickle(connection, _n):
     for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000:
         connection.sendall(bytes([byte]))

@@ -6,6 +6,7 @@ listened to for ever. Here every look has what is left until `end`.
 
 import io
 import os
+import selectors
 import socket
 import ssl
 import time
@@ -113,6 +114,14 @@ class Timed:
     def close(self) -> None:
         """Do nothing: http.client closes its socket before it has read an answer to the end."""
 
+    def is_quiet(self) -> bool:
+        """Return whether nothing has come since the last answer: it would be taken for the next."""
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            return False
+        with selectors.DefaultSelector() as looking:
+            looking.register(self._sock, selectors.EVENT_READ)
+            return not looking.select(0)
+
     def shut(self) -> None:
         """Close the connection."""
         self._sock.close()
@@ -172,7 +181,7 @@ class Transfers:
                 process, timed = self._idle.pop()
             except IndexError:  # another thread was first
                 return None
-            if process == os.getpid():
+            if process == os.getpid() and timed.is_quiet():
                 return timed
             timed.shut()  # after a fork it is the parent's, who still has it open
         return None
