@@ -154,15 +154,6 @@ def test_a_value_is_read(variable, value, expected):
             "10.0.0.1/8",
             "CIDRs as 10.1.0.0/16, with no bits set beyond their length",
         ),
-        *(
-            (
-                "WEBHOOK_ALLOW",
-                value,
-                "names, suffixes such as .example.org, addresses or CIDRs such as 10.1.0.0/16, "
-                "separated by spaces",
-            )
-            for value in ("localhost:3000/hooks", "10.0.0.0/8;127.0.0.1", "10.0.0.0/", "a/8b")
-        ),
         (
             "WEBHOOK_DENY",
             "*.example",
