@@ -27,7 +27,7 @@ MANY = 32
 ENOUGH = 256
 GATHER_S = 0.005
 LOCKED_WAIT_S = 0.02
-PROBES = 1  # claims at once, until one of them is settled
+PROBES = 1  # claims beside those in hand, until one is settled
 SHRINK = 4  # by this, a batch that PostgreSQL did not settle in time; and back again
 
 
@@ -87,16 +87,21 @@ class Settler(Loop):
             raise
 
     def _settle_all(self) -> None:
-        """Settle and release what waits, or what comes within a moment."""
+        """Settle and release what waits, or what comes within a moment.
+
+        What cannot be released must not keep from being settled what would be sent again.
+        """
         self._collect()
-        if self._unstarted:
-            self._release()
         if self._are_many and 0 < len(self._ended) < ENOUGH and self._grace_ends is None:
             time.sleep(GATHER_S)
             self._collect()
-        if self._ended:
-            self._are_many = len(self._ended) >= MANY
-            self._settle(self._ended[: self._batch_max])
+        try:
+            if self._ended:
+                self._are_many = len(self._ended) >= MANY
+                self._settle(self._ended[: self._batch_max])
+        finally:
+            if self._unstarted:
+                self._release()
 
     def close(self) -> None:
         """Log how much is left to the reaper."""
@@ -124,7 +129,7 @@ class Settler(Loop):
         What failed may have become stale meanwhile. That it can settle again, one has to show.
         """
         self._store.open()
-        self._slots.allow(PROBES if self._has_failed else None)
+        self._slots.allow(self._slots.in_hand + PROBES if self._has_failed else None)
 
     def _can_settle(self) -> None:
         """Let all claims in again."""
@@ -180,7 +185,12 @@ class Settler(Loop):
 
     def _settle(self, batch: list[Ended]) -> None:
         """Settle a batch of what ended; rows that somebody has locked are tried again, later."""
-        locked = self._settle_batch(batch)
+        try:
+            locked = self._settle_batch(batch)
+        except TookTooLong:
+            if len(batch) == 1:  # the others must not wait for this one
+                self._ended.append(self._ended.pop(0))
+            raise
         del self._ended[: len(batch)]
         self._ended += locked  # behind the others: they must not wait for who has locked these
         keys = [item.claim.key for item in batch]

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -303,6 +305,36 @@ def test_what_takes_too_long_is_settled_in_smaller_batches(settler, ledger):
     while settler._slots.in_hand:
         settler.turn()
     assert ledger.batches[7:] == [1, 4, 16, 64, 256, 659]
+
+
+def test_one_that_always_takes_too_long_keeps_no_other_from_being_settled(settler, ledger):
+    [odd] = claimed(settler, 1, "odd")
+    claimed(settler, 20, "good")
+    settle = ledger.settle
+
+    def slow(batch):
+        if any(item.claim.key == odd for item in batch):
+            raise TookTooLong("slow")
+        return settle(batch)
+
+    ledger.settle = slow
+    for _ in range(30):
+        with suppress(TookTooLong):
+            settler.turn()
+    assert settler.settled == 20
+    assert [item.claim.key for item in settler._ended] == [odd]
+
+
+def test_what_cannot_be_released_keeps_nothing_from_being_settled(settler, ledger):
+    claimed(settler, 3, "some")
+    settler.inbox.put(unstarted(3, "back"))
+
+    def slow(_keys, _delay_s):
+        raise TookTooLong("slow")
+
+    ledger.release = slow
+    fail(settler, TookTooLong)
+    assert settler.settled == 3
 
 
 def test_one_row_that_does_not_move_stops_no_claims(settler, ledger):
