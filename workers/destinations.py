@@ -165,7 +165,8 @@ class Destinations(Generic[T]):
         if destination is None or not self._strangers.admits(destination.habit):
             return self._strangers.park_s(now, self._threads)
         server = destination.server
-        if server is not None and server.is_full:  # its line is that of all domains
+        # The server's line is that of all domains; a slow one that lacks its own share has its own.
+        if server is not None and server.is_full and not destination.active:
             return server.park_s(now, self._threads)
         return destination.park_s(now, self._threads)
 

@@ -22,8 +22,8 @@ class Habit(Enum):
     """How a receiver answered lately."""
 
     PROMPT = auto()  # within PROMPT_S
-    UNKNOWN = auto()  # not asked, or slower
-    SILENT = auto()  # the last send to it ended without an answer, and not soon
+    UNKNOWN = auto()  # not asked
+    SILENT = auto()  # later, or the last send to it ended without an answer, and not soon
 
 
 @dataclass(slots=True)

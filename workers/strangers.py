@@ -10,6 +10,7 @@ from workers.shares import Habit, Pulse
 
 PROMPT_S = 2.0  # many take a second, and need all the slots that one receiver may have
 STRANGERS_LEAVE = 4  # a quarter of the slots is for those who answer promptly
+SLOW_LEAVE = 8  # and an eighth for those whom nobody has asked: slow and silent ones leave it too
 HABITS_MAX = 10_000  # names of prompt receivers, and as many of silent ones
 
 
@@ -22,7 +23,7 @@ class Strangers(Pulse):
     def __init__(self, slots: int) -> None:
         super().__init__(left_at=0.0)
         self._most = max(1, slots - max(1, slots // STRANGERS_LEAVE))
-        self._silent_most = max(1, slots // 2)
+        self._silent_most = max(1, self._most - slots // SLOW_LEAVE)
         self._silent_active = 0
         self._prompt: OrderedDict[str, None] = OrderedDict()  # last is who held a slot last
         self._silent: OrderedDict[str, None] = OrderedDict()
@@ -77,8 +78,9 @@ class Strangers(Pulse):
 def habit_after(habit: Habit, took_s: float, usual_s: float, *, has_answered: bool) -> Habit:
     """Return the habit of a receiver after one more send. `usual_s`: what its sends take lately.
 
-    Who refuses at once has not answered, but holds up nobody either: that changes nothing.
+    Who answers late holds slots as one who hangs: else a single one would leave none to those whom
+    nobody has asked. Who refuses at once has not answered, but holds up nobody: nothing changes.
     """
     if has_answered:
-        return Habit.PROMPT if usual_s <= PROMPT_S else Habit.UNKNOWN
+        return Habit.PROMPT if usual_s <= PROMPT_S else Habit.SILENT
     return Habit.SILENT if took_s > PROMPT_S else habit

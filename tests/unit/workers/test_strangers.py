@@ -10,7 +10,7 @@ from workers.shares import PARKED_MAX_S, Habit
 
 SLOTS = 16
 STRANGERS = 12  # three quarters
-SILENT = 8  # half
+SILENT = 10  # and slow: five eighths
 QUICK_S = 0.01
 DEADLINE_S = 10.0
 
@@ -89,6 +89,14 @@ def test_who_answers_after_long_is_a_stranger_too():
         answer(places, name, took_s=2 * strangers.PROMPT_S)
     hang(places, names(STRANGERS, "other"))
     assert hang(places, late) == []
+
+
+def test_one_that_answers_late_leaves_room_to_those_whom_nobody_asked():
+    places = Destinations(SLOTS)
+    late_s = 2 * strangers.PROMPT_S
+    answer(places, "late", took_s=late_s)
+    assert len(hang(places, ["late"] * SLOTS, late_s)) <= SILENT
+    assert len(hang(places, names(SLOTS), late_s)) == STRANGERS - SILENT
 
 
 def test_who_refuses_at_once_stays_what_it_was():
