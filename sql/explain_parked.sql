@@ -50,7 +50,8 @@ begin
         else ' ''' || replace(k.destination, '''', '''\''''') || '''' end
       || case when p_row.channel = 'email' then ' --channel email' else '' end end
   from kept k
-  order by array_position('{breaker,url,pace,name,share}'::text[], k.state);
+  order by array_position('{breaker,url,pace,name,share}'::text[], k.state)
+  limit 1;
 end
 $$;
 
