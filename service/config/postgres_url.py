@@ -28,7 +28,9 @@ def is_readable(url: str) -> bool:
             return False
         for place in ("host", "hostaddr", "port"):
             parameters.pop(place, None)
-        # An empty address: else that of the variable PGHOSTADDR would count, and be connected to.
+        # An address of the environment would lead elsewhere than the URL says.
+        if not addresses and os.environ.get("PGHOSTADDR"):
+            return False
         nowhere = make_conninfo(**parameters, host=NOWHERE, hostaddr="")
         attempt = PGconn.connect_start(nowhere.encode())
     except (psycopg.Error, UnicodeError):  # %ff in a password is no UTF-8

@@ -10,7 +10,7 @@ URL = "postgresql://me:secret@db.example.org/notify"
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("PGPORT", "5432"), ("PGHOSTADDR", "127.0.0.1"), ("PGHOST", "other"), ("PGPASSWORD", "p"),
+    ("PGPORT", "5432"), ("PGHOSTADDR", ""), ("PGHOST", "other"), ("PGPASSWORD", "p"),
     ("PGSSLMODE", "require"), ("PGUSER", ""),
 ])  # fmt: skip
 def test_a_variable_that_does_no_harm_does_none(monkeypatch, name, value):
@@ -20,7 +20,7 @@ def test_a_variable_that_does_no_harm_does_none(monkeypatch, name, value):
 
 @pytest.mark.parametrize(("name", "value"), [
     ("PGSSLMODE", "nope"), ("PGSERVICE", "none"), ("PGTARGETSESSIONATTRS", "me"),
-    ("PGREQUIREAUTH", "nope"),
+    ("PGREQUIREAUTH", "nope"), ("PGHOSTADDR", "127.0.0.1"),
 ])  # fmt: skip
 def test_a_variable_that_spoils_it_is_named_and_stays(monkeypatch, name, value):
     monkeypatch.setenv("PGUSER", "me")
@@ -39,4 +39,5 @@ def test_a_fault_of_the_url_is_its_own(monkeypatch):
 
 def test_a_parameter_of_the_url_counts_and_not_the_variable(monkeypatch):
     monkeypatch.setenv("PGSSLMODE", "nope")
-    assert postgres_url(f"{URL}?sslmode=require")
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.2")
+    assert postgres_url(f"{URL}?sslmode=require&hostaddr=127.0.0.1")
