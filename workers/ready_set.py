@@ -114,8 +114,9 @@ class PoolBeside(redis.ConnectionPool):
             self._release_broken(connection)
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
-        if self._idle is not None:
-            self._release_broken(self._idle)
+        idle, self._idle = self._idle, None  # or it would be lent, and connect in this thread
+        if idle is not None:
+            self._release_broken(idle)
         super().disconnect(*args, **kwargs)
 
     def _release_broken(self, connection: Any) -> None:
