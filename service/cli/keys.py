@@ -22,6 +22,8 @@ from service.http.problems import KINDS
 from service.ledger.key_store import By, KeyStore, Rights, direct
 
 GRACE = timedelta(days=1)
+# The table of keys is locked meanwhile, and a terminal may stand still.
+PRINTS_SOON = "set local idle_in_transaction_session_timeout = '5s'"
 MAKING = ("producer", "scope", "kind", "recipient", "channel", "expires", "rate", "burst")
 OPTIONS = {"create": MAKING, "list": (), "revoke": (), "rotate": ("grace",)}
 FIELDS = {"scopes": "--scope", "channels": "--channel", "recipients": "--recipient",
@@ -61,6 +63,7 @@ def made(
 
     async def call() -> None:
         async with direct(database_url(args)) as connection, connection.transaction():
+            await connection.execute(PRINTS_SOON)
             keys = KeyStore(lambda: nullcontext(connection))
             if code := await work(keys):
                 raise NotifyError(f"{KINDS[code].title}: {KINDS[code].advice}")
@@ -68,6 +71,8 @@ def made(
             tell(args, secret, key)
 
     asyncio.run(call())
+    if not args.json:
+        note("shown this once: clients send it as  Authorization: Bearer …, commands as NOTIFY_KEY")
     return 0
 
 
@@ -77,7 +82,6 @@ def tell(args: argparse.Namespace, secret: Secret, key: ApiKey) -> None:
         show({"key": str(secret)} | shown(key))
     else:
         say([str(secret)])
-        note("shown this once: clients send it as  Authorization: Bearer …, commands as NOTIFY_KEY")
     sys.stdout.flush()
 
 
