@@ -206,7 +206,7 @@ def test_with_few_slots_every_mail_arrives(mail, start, relay, slots):
 def test_a_domain_that_hangs_is_left_alone_and_its_server_is_not(mail, db, start, relay):
     relay.hangs = {"slow.example.org"}
     mail("slow.example.org", 40)
-    worker = started(start, relay, num_threads=2, send_deadline_s=0.5, max_retries=20)
+    worker = started(start, relay, num_threads=2, send_deadline_s=1.0, max_retries=20)
     breakers = worker._senders[0]._standing._breakers._known
     wait_for(lambda: any(breaker.opened_at for breaker in dict(breakers).values()))
     mail("other.example.org", 10)
