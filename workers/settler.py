@@ -58,7 +58,7 @@ class Settler(Loop):
         self.settled = 0  # attempts, since it started
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []
-        self._batch_max = BATCH_MAX
+        self._batch_max = self._release_max = BATCH_MAX
         self._has_failed = False  # whether no attempt has been settled since a settle failed
         self._are_many = False  # whether many ended while the last call ran
         self._grace_ends: float | None = None
@@ -152,12 +152,22 @@ class Settler(Loop):
             return
 
     def _release(self) -> None:
-        """Release claims, in batches of one delay each; what PostgreSQL did not answer stays."""
-        batches = batches_of(self._unstarted)
+        """Release claims, in batches of one delay each; what PostgreSQL did not answer stays.
+
+        One that takes too long by itself is left to the reaper: it must not shut the worker.
+        """
+        batches = batches_of(self._unstarted, self._release_max)
         try:
             while batches:
                 self._release_batch(batches[-1])
                 batches.pop()
+            self._release_max = min(self._release_max * SHRINK, BATCH_MAX)
+        except TookTooLong:
+            self._release_max = max(1, len(batches[-1]) // SHRINK)
+            if len(batches[-1]) == 1:
+                [given_up] = batches.pop()
+                self._slots.settled([given_up.claim.key])
+            raise
         finally:
             self._unstarted = list(chain.from_iterable(batches))
 
@@ -238,13 +248,13 @@ class Settler(Loop):
         return [item for item in batch if item.claim.key in keys] if keys else []
 
 
-def batches_of(items: Sequence[Unstarted]) -> list[list[Unstarted]]:
-    """Share them out among batches of one delay each."""
+def batches_of(items: Sequence[Unstarted], most: int) -> list[list[Unstarted]]:
+    """Share them out among batches of one delay each, and of so many at most."""
     by_delay = defaultdict(list)
     for item in items:
         by_delay[item.delay_s].append(item)
     return [
-        alike[first : first + BATCH_MAX]
+        alike[first : first + most]
         for alike in by_delay.values()
-        for first in range(0, len(alike), BATCH_MAX)
+        for first in range(0, len(alike), most)
     ]

@@ -28,7 +28,8 @@ def mail_finding(settings: Settings) -> Finding:
     except UnicodeError:
         return Finding("mail", "user or password is not ASCII", "see SMTP_URL")
     except (OSError, smtplib.SMTPException) as error:
-        if is_over.is_set() or isinstance(error, TimeoutError):
+        # smtplib raises its own where an answer does not come in time.
+        if is_over.is_set() or TimeoutError in {type(error), type(error.__context__)}:
             return Finding(
                 "mail", f"{there.host} does not let us in within {deadline_s:g} s",
                 "see SMTP_URL; if the server is only slow, raise SEND_DEADLINE_S",

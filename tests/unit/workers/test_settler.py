@@ -337,6 +337,29 @@ def test_what_cannot_be_released_keeps_nothing_from_being_settled(settler, ledge
     assert settler.settled == 3
 
 
+def test_one_that_cannot_be_released_in_time_does_not_shut_the_worker(settler, ledger):
+    put = unstarted(20, "back")
+    settler._slots.take([item.claim.key for item in put])
+    settler._slots.ended(len(put))
+    settler.inbox.put(put)
+    odd, release = put[7].claim.key, ledger.release
+
+    def slow(keys, delay_s):
+        if odd in keys:
+            raise TookTooLong("slow")
+        return release(keys, delay_s)
+
+    ledger.release = slow
+    for _ in range(30):
+        with suppress(TookTooLong):
+            settler.turn()
+        if not settler._unstarted:
+            break
+    settler._stand_by()
+    assert sum(count for count, _ in ledger.released) == 19
+    assert settler._slots.free(0) == 1000
+
+
 def test_one_row_that_does_not_move_stops_no_claims(settler, ledger):
     claimed(settler, 1, "odd")
     for error, is_shut in (DatabaseAway("gone"), True), (Unmoved("full"), False):
