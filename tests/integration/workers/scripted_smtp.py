@@ -74,15 +74,19 @@ class ScriptedSmtp:
             said = await self.say(step, writer)
             if step == "data" and said.startswith("354"):
                 message = await reader.readuntil(b"\r\n.\r\n")
-                said = await self.say("end", writer)
-                if said.startswith("2"):
-                    self.mails.append((recipient, message))
+                said = self.reply("end")
+                if said is not DROP and said.startswith("2"):
+                    self.mails.append((recipient, message))  # before anybody can know of it
+                await self.tell(said, writer)
             if step in ("quit", "starttls") and said.startswith("2"):
                 return
 
     async def say(self, step, writer):
         """Reply to a step. Raises ConnectionError when the connection is to end there."""
-        said = self.reply(step)
+        return await self.tell(self.reply(step), writer)
+
+    async def tell(self, said, writer):
+        """Write a reply. Raises ConnectionError when the connection is to end there."""
         if said is SILENT:
             await asyncio.sleep(3600)
         if said is DROP:
