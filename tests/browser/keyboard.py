@@ -6,6 +6,8 @@ from tests.browser.tab import Tab
 
 # Within such a field Tab goes from part to part, and the browser itself marks each of them.
 PARTED = "[type=date], [type=time], [type=datetime-local]"
+# So it does within a frame, as soon as what is in it has come.
+HAS_PARTS = f"{PARTED}, iframe"
 PARTS_MAX = 9
 # All that one should come to: shown, not disabled, and of a group of radio buttons the chosen one.
 CONTROLS = """
@@ -38,7 +40,7 @@ def walk(tab: Tab) -> list[str]:
     """Press Tab through the page; returns a line for each control not reached, or not seen."""
     tab.hold_still()
     count = tab.js(f"{CONTROLS}; window.controls.length")
-    parted = tab.js(f"document.querySelectorAll('{PARTED}').length")
+    parted = tab.js(f"document.querySelectorAll('{HAS_PARTS}').length")
     unseen: list[str] = []
     reached: set[int] = set()
     for _ in range(count + 1 + parted * PARTS_MAX):
