@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import re
+
 import pytest
 
 from tests.ledger import ago, cancel, change, claim, enqueue, pause, put, resume, row
@@ -58,7 +60,7 @@ def test_no_sentence_speaks_of_the_year_3000(db):
     for id in (expires, retried):
         claim(db, [id])
         said = explained(db, id)
-        assert not any("3000" in s.sentence for s in said)
+        assert not any(re.search(r"\b3000-0", s.sentence) for s in said)  # an id may hold 3000
         assert all(s.until is None or s.until.year < 3000 for s in said)
     assert [s.code for s in explained(db, expires) if s.code == "expires"] == ["expires"]
 
