@@ -1,8 +1,7 @@
 """Explaining a pause: who paused what, since when, why, and the command that ends it."""
 
-from typing import Any
-
 import re
+from typing import Any
 
 import pytest
 
