@@ -122,7 +122,7 @@ async def listen(runner: web.AppRunner, settings: Settings) -> None:
     except OSError as error:
         raise StartError(
             f"PORT={settings.port}: cannot listen on {settings.host}:"
-            f" {reason(error, settings.port)}"
+            f" {reason(error, settings.host, settings.port)}"
         ) from error
 
 

@@ -2,19 +2,25 @@
 
 import errno
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from service.errors import StartError
+
+Address = IPv4Address | IPv6Address
 
 LISTENS = "0A"  # the state of a listening socket in /proc/net/tcp
 
 
 def refuse_taken(host: str, port: int, setting: str) -> None:
     """Check that we could listen there. Raises StartError, which names who does if it can."""
+    at = host
     try:
         for family, address in addresses(host, port):
+            at = str(address[0])
             with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
@@ -23,7 +29,7 @@ def refuse_taken(host: str, port: int, setting: str) -> None:
                 probe.listen(1)
     except (OSError, UnicodeError) as error:
         raise StartError(
-            f"{setting}={port}: cannot listen on {host}: {reason(error, port)}"
+            f"{setting}={port}: cannot listen on {host}: {reason(error, at, port)}"
         ) from error
 
 
@@ -42,11 +48,11 @@ def addresses(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
     return list(dict.fromkeys((family, address) for family, _, _, _, address in answers))
 
 
-def reason(error: OSError | UnicodeError, port: int) -> str:
-    """Say in words why we cannot listen."""
+def reason(error: OSError | UnicodeError, host: str, port: int) -> str:
+    """Say in words why we cannot listen there."""
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
-        return f"{holder(port)} does: stop it, or choose another port"
+        return f"{holder(host, port)} does: stop it, or choose another port"
     if number == errno.EACCES and port < 1024:
         return "a port below 1024 needs rights that this user has not: choose another"
     if number == errno.EADDRNOTAVAIL:
@@ -54,9 +60,13 @@ def reason(error: OSError | UnicodeError, port: int) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def holder(port: int) -> str:
-    """Name the process that listens on a port, if we may look at it (only on Linux)."""
-    sockets = {f"socket:[{inode}]" for inode in listening(port)}
+def holder(host: str, port: int) -> str:
+    """Name the process that keeps us from listening there, if we may look at it (Linux only)."""
+    sockets = {
+        f"socket:[{inode}]"
+        for _, address in addresses(host, port)
+        for inode in listening(ip_address(str(address[0]).partition("%")[0]), port)
+    }
     for process in Path("/proc").glob("[0-9]*") if sockets else ():
         with suppress(OSError):  # it has ended, or is of another user
             if any(target in sockets for target in open_files(process)):
@@ -72,11 +82,32 @@ def open_files(process: Path) -> Iterator[str]:
             yield str(descriptor.readlink())
 
 
-def listening(port: int) -> Iterator[str]:
-    """Yield the inodes of the sockets that listen on a port."""
-    for table in ("tcp", "tcp6"):
+def listening(ours: Address, port: int) -> list[str]:
+    """Return the inodes of the sockets that listen on a port where we would.
+
+    The port of another address is another's. `::` may have it of IPv4, too: it is asked last.
+    """
+    found: dict[str, list[str]] = {"tcp": [], "tcp6": []}
+    for table, inodes in found.items():
         with suppress(OSError):
             for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
                 words = line.split()
-                if words[3] == LISTENS and words[1].endswith(f":{port:04X}"):
-                    yield words[9]
+                address, _, hex_port = words[1].partition(":")
+                if words[3] == LISTENS and int(hex_port, 16) == port and meet(ours, read(address)):
+                    inodes.append(words[9])
+    return found["tcp" if ours.version == 4 else "tcp6"] or found["tcp6"]
+
+
+def read(words: str) -> Address:
+    """Read an address of /proc/net: words of 32 bits, each in the machine's order of bytes."""
+    numbers = (int(words[at : at + 8], 16) for at in range(0, len(words), 8))
+    return ip_address(b"".join(number.to_bytes(4, sys.byteorder) for number in numbers))
+
+
+def meet(ours: Address, theirs: Address) -> bool:
+    """Return whether two that listen on the same port are in each other's way."""
+    if isinstance(theirs, IPv6Address) and ours.version == 4:
+        return theirs.is_unspecified or theirs.ipv4_mapped in {ours, IPv4Address(0)}
+    return ours.version == theirs.version and (
+        ours == theirs or ours.is_unspecified or theirs.is_unspecified
+    )

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -32,12 +34,52 @@ def test_the_same_port_of_the_other_family_is_free(host, theirs):
         refuse_taken(host, port, "PORT")
 
 
+@pytest.mark.parametrize(
+    ("host", "theirs", "others"),
+    [("127.0.0.2", "127.0.0.2", "127.0.0.1"), ("127.0.0.1", "127.0.0.1", "127.0.0.2"),
+     ("::1", "::1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0", "::1")],
+)  # fmt: skip
+def test_who_has_the_port_of_another_address_is_not_named(host, theirs, others):
+    with (
+        listening(others) as port,
+        elsewhere(theirs, port) as child,
+        pytest.raises(StartError, match=f"cannot listen on {host}: process {child} "),
+    ):
+        refuse_taken(host, port, "PORT")
+
+
+def test_who_listens_for_both_families_is_named():
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"process {os.getpid()} "):
+            refuse_taken("127.0.0.1", port, "PORT")
+
+
+@contextmanager
+def elsewhere(address, port):
+    """Listen in another process. Yields its id."""
+    code = (
+        "import socket, sys; at, port, family = sys.argv[1:]\n"
+        "with socket.create_server((at, int(port)), family=int(family)):"
+        " print(flush=True), sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, address, str(port), str(int(family_of(address)))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline()  # it listens
+        yield child.pid
+        child.stdin.close()
+
+
 @contextmanager
 def listening(address):
     """Listen on a free port."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.create_server((address, 0), family=family) as taken:
+    with socket.create_server((address, 0), family=family_of(address)) as taken:
         yield taken.getsockname()[1]
+
+
+def family_of(address):
+    """Return the family of an address."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def test_a_free_port_is_left_free():
@@ -64,8 +106,8 @@ def test_an_address_that_is_not_ours_is_reported_as_such(host, reason_text):
 
 def test_a_low_port_without_rights_is_reported_as_such():
     error = PermissionError(13, "Permission denied")
-    assert "below 1024 needs rights" in reason(error, 80)
-    assert reason(error, 3000) == "Permission denied"
+    assert "below 1024 needs rights" in reason(error, "127.0.0.1", 80)
+    assert reason(error, "127.0.0.1", 3000) == "Permission denied"
 
 
 def test_one_port_for_two_is_refused_with_both_names():
