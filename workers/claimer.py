@@ -74,6 +74,9 @@ class Claimer(Loop):
 
     def _claim_once(self) -> None:
         """Claim at most what has a free slot, and hand it to the senders."""
+        if self._slots.is_shut and self._slots.free(WAIT_S) <= 0:
+            self._store.close()  # it may be the very connection that the settler lacks
+            return
         if self._slots.pop_doubt():
             self._doubt()
         if self._ask_at <= time.monotonic() < self._doubt_ends:

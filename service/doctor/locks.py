@@ -2,6 +2,8 @@
 
 import time
 
+import psycopg
+
 from service.doctor.finding import Finding, judged
 from service.errors import NotifyError
 from service.ledger.connection import BELL, LEAD, connect
@@ -71,7 +73,7 @@ async def listen_finding(url: str) -> Finding:
         finally:
             await listener.close()
     except NotifyError as error:
-        if "NOTIFY queue" in str(error):
+        if isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded):
             advice = "it is full: see the line of the NOTIFY queue"
         return Finding("LISTEN", str(error), advice)
     took_ms = (time.monotonic() - started) * 1000

@@ -64,8 +64,8 @@ def test_who_never_could_settle_claims_nothing_until_it_can(db, sink, worker, li
     ids = hooks(db, sink, 3, "held")
     link.cut()
     worker.start()
-    wait_for(lambda: worker._claimer._store.is_connected)
     fails_three_times_more(worker)
+    assert not worker._claimer._store.is_connected
     assert counts(db, ids) == {"queued": 3}
     link.restore()
     wait_for(lambda: counts(db, ids) == {"sent": 3})
@@ -104,6 +104,16 @@ def test_the_heart_keeps_no_connection_while_another_thread_has_none(db, worker,
     wait_for(lambda: db.execute(beat_at).fetchone().at != before)
     link.restore()
     wait_for(lambda: not worker._heart._outage.lasts and session.connection is not None)
+
+
+def test_the_claimer_keeps_no_connection_while_the_settler_has_none(worker, link):
+    worker.start()
+    store = worker._claimer._store
+    wait_for(lambda: store.is_connected)
+    link.cut()
+    wait_for(lambda: not store.is_connected)
+    link.restore()
+    wait_for(lambda: store.is_connected)
 
 
 def test_one_connection_less_than_a_worker_wants_costs_no_delivery(db, dsn, sink, build, two):
