@@ -23,7 +23,7 @@ class Habit(Enum):
 
     PROMPT = auto()  # within PROMPT_S
     UNKNOWN = auto()  # not asked
-    SILENT = auto()  # later, or the last send to it ended without an answer, and not soon
+    LATE = auto()  # later, or the last send to it ended without an answer, and not soon
 
 
 @dataclass(slots=True)

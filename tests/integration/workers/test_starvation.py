@@ -61,7 +61,7 @@ def test_what_a_send_came_to_is_what_is_remembered_of_its_receiver(db, sink, sta
     for url in (hanging + "/held", answering + "/status/404"):
         ledger.enqueue(db, 1, channel="webhook", recipient=url, payload="{}", max_attempts=1)
     strangers = worker._senders[0]._destinations._strangers
-    wait_for(lambda: strangers.habit(hanging) is Habit.SILENT)
+    wait_for(lambda: strangers.habit(hanging) is Habit.LATE)
     wait_for(lambda: strangers.habit(answering) is Habit.PROMPT)
     sink.hold.set()
 

@@ -10,7 +10,7 @@ from workers.shares import PARKED_MAX_S, Habit
 
 SLOTS = 16
 STRANGERS = 12  # three quarters
-SILENT = 10  # and slow: five eighths
+LATE = 10  # slow or silent: five eighths
 QUICK_S = 0.01
 DEADLINE_S = 10.0
 
@@ -95,8 +95,8 @@ def test_one_that_answers_late_leaves_room_to_those_whom_nobody_asked():
     places = Destinations(SLOTS)
     late_s = 2 * strangers.PROMPT_S
     answer(places, "late", took_s=late_s)
-    assert len(hang(places, ["late"] * SLOTS, late_s)) <= SILENT
-    assert len(hang(places, names(SLOTS), late_s)) == STRANGERS - SILENT
+    assert len(hang(places, ["late"] * SLOTS, late_s)) <= LATE
+    assert len(hang(places, names(SLOTS), late_s)) == STRANGERS - LATE
 
 
 def test_who_refuses_at_once_stays_what_it_was():
@@ -113,8 +113,8 @@ def test_those_that_hung_before_leave_room_to_those_that_nobody_asked():
     places = Destinations(SLOTS)
     silent = hang(places, names(STRANGERS))
     time_out(places, silent)
-    assert len(hang(places, silent, DEADLINE_S)) == SILENT
-    assert len(hang(places, names(100, "new"), DEADLINE_S)) == STRANGERS - SILENT
+    assert len(hang(places, silent, DEADLINE_S)) == LATE
+    assert len(hang(places, names(100, "new"), DEADLINE_S)) == STRANGERS - LATE
 
 
 def test_strangers_come_back_at_the_pace_at_which_all_of_them_leave():
@@ -184,5 +184,5 @@ def test_whatever_comes_and_goes_what_strangers_hold_is_counted(seed):
         for destination in places._known.values():
             held[destination.habit] += destination.held
         pool = places._strangers
-        assert pool._silent_active == held[Habit.SILENT]
-        assert pool.active == held[Habit.SILENT] + held[Habit.UNKNOWN]
+        assert pool._late_active == held[Habit.LATE]
+        assert pool.active == held[Habit.LATE] + held[Habit.UNKNOWN]
