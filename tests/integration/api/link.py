@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.integration.workers.ending import stop_listening
+
 LIMIT_S = 60.0
 
 
@@ -72,9 +74,9 @@ class Link:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
     async def _cut(self) -> None:
-        self._listener.close()
+        await stop_listening(self._listener)
         for writer in self._writers:
-            writer.close()
+            writer.transport.abort()  # also one whose peer reads no more
         self._writers.clear()
 
     async def _end(self) -> None:
@@ -85,9 +87,6 @@ class Link:
             await asyncio.wait(rest, timeout=LIMIT_S / 2)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self._listener.is_serving():
-            writer.close()
-            return
         self._writers.add(writer)
         with suppress(OSError):
             their_reader, their_writer = await asyncio.open_connection(*self._server)
