@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from service.ledger.key_store import KeyStore
 from service.ledger.read_store import ReadStore
 from service.metrics import ApiMetrics
 from service.names.guard import LOOPBACK
+from tests.integration.workers.ending import accept_no_more
 
 LIMIT_S = 60.0
 HOOK = {"channel": "webhook", "recipient": "http://127.0.0.1:3080/hook", "payload": {"n": 1}}
@@ -168,8 +170,8 @@ class Stack:
             app, self._settings, metrics, shutdown_timeout_s=5, limits=self._limits
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        await web.SockSite(self._runner, self._listener).start()
         port = self._runner.addresses[0][1]
         self._kept = asyncio.create_task(ring.kept())
         api = Api(port, registry, self._store, self._reads, asyncio.get_running_loop())
@@ -180,6 +182,7 @@ class Stack:
         """Stop in order."""
         self._kept.cancel()
         await asyncio.gather(self._kept, return_exceptions=True)
+        await accept_no_more([self._listener])
         await self._runner.cleanup()
         if self.inbox is not None:
             await self.inbox.stop()

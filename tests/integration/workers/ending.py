@@ -1,6 +1,8 @@
 """How a test's own server ends."""
 
 import asyncio
+import socket
+from collections.abc import Iterable
 
 TURNS = 10  # of the loop; a connection takes four until its task has begun
 
@@ -15,14 +17,18 @@ async def end(server: asyncio.Server) -> None:
 
 
 async def stop_listening(server: asyncio.Server) -> None:
-    """Accept nothing more, let the tasks of what was accepted begin, and close the server.
+    """Accept nothing more, and close the server."""
+    await accept_no_more(server.sockets)
+    server.close()
 
-    The other way round the loop would forget the connections that it has just accepted, and close
-    them never.
+
+async def accept_no_more(listeners: Iterable[socket.socket]) -> None:
+    """Let what was accepted begin, and nothing come after it; then the server may be closed.
+
+    With the server closed first, asyncio forgets what it has just accepted, and never closes it.
     """
     loop = asyncio.get_running_loop()
-    for listener in server.sockets:
+    for listener in listeners:
         loop.remove_reader(listener.fileno())
     for _ in range(TURNS):
         await asyncio.sleep(0)
-    server.close()
