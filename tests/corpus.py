@@ -73,6 +73,13 @@ OK = [
         "http://[::ffff:8.8.8.8]/",
         "http://a/[::zz]",
         "http://a/" + "b" * 2039,
+        f"http://{X63}.{X63}.:1",
+        "http://a.b./",
+        "http://1.2.3.4./",
+        f"http://{X64}:{X64}@a/{X64}",
+        f"http://a?{X64}",
+        f"http://{X64}..@{X63}?..{X64}%00",
+        "http://%0a%0D%ff%%0:p%2500@a/%00",
     ),
     *addresses(
         None,
@@ -120,7 +127,7 @@ REFUSED = [
         "http://[2001:DB8::1]/",
         "http://[::ffff:192.0.2.1]/",
         "http://[64:ff9b::a00:1]/",
-        "http://" + "a" * 2041,  # no name is so long, so the guard reads none
+        "http://" + "a." * 1020 + "a",  # no name is so long, so the guard reads none
     ),
     *urls(
         "invalid_recipient",
@@ -164,6 +171,28 @@ REFUSED = [
         "http://[::1]@a/",
         "http://[1.2.3.4]/",
         "http://[]/",
+        # What no resolver looks up.
+        "http://.",
+        "http://./",
+        "http://.a",
+        "http://a..",
+        "http://a.b..:1/",
+        "http://a..b/",
+        "http://a..b?c",
+        "http://u:p@a..b/",
+        "http://u@.:1",
+        f"http://{X64}",
+        f"http://a.{X64}.b/",
+        f"http://a.b.{X64}./",
+        f"http://{X64}:1#x",
+        f"http://u:p@a.{X64}:1/",
+        f"http://{X64}:{X64}@{X64}?x",
+        "http://" + "a" * 2041,
+        # What libcurl does not take for a user or a password.
+        "http://u%00:p@a/",
+        "http://%00@a",
+        "http://u:p%00@a?x",
+        "http://u:%00p@[2606::1]:1/",
     ),
     *urls(
         "invalid_recipient",
