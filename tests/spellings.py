@@ -7,7 +7,7 @@
 FORBIDDEN = [
     f"http://{host}:{{port}}/"
     for host in (
-        "127.0.0.1", "127.0.0.1.", "127.0.0.1..",
+        "127.0.0.1", "127.0.0.1.",
         "127.0.0.2", "127.255.255.254", "127.1", "127.0.1",
         "127.1.",
         "2130706433", "0x7f000001", "0X7F000001", "0x7f.1", "0x7f.0x0.0x0.0x1", "017700000001",
@@ -45,12 +45,18 @@ NO_URLS = [
     "http://127.0.0.1\t:{port}/", "http://\u202e127.0.0.1:{port}/", "http://\u00ad127.0.0.1:{port}/",
 ]  # fmt: skip
 
+# The same, as no resolver looks up a name with nothing between two dots.
+NO_NAMES = [
+    "http://127.0.0.1..:{port}/", "http://127..1:{port}/", "http://localhost..:{port}/",
+    "http://.:{port}/", "http://.localhost:{port}/",
+]  # fmt: skip
+
 # The edge reads these as names: where they lead is judged when they are connected.
 NAMES = [
     f"http://{host}:{{port}}/"
     for host in (
-        "127..1", "0x7f.0.0.0.1", "127.0.0.1.0", "08.0.0.1", "0x7g.1", "4294967296",
-        "127.0.0.256", "1.0x7f000001", "ip6-localhost", "ip6-loopback", "localhost..",
-        "0127.0.0.1.0", "_localhost", "a.127.0.0.1",
+        "0x7f.0.0.0.1", "127.0.0.1.0", "08.0.0.1", "0x7g.1", "4294967296",
+        "127.0.0.256", "1.0x7f000001", "ip6-localhost", "ip6-loopback",
+        "0127.0.0.1.0", "_localhost", "a.127.0.0.1", "0o177.1", "0x0x7f.1", "0_177.1", "0x7_f.1",
     )
 ]  # fmt: skip

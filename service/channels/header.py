@@ -1,6 +1,7 @@
 """One header of a mail, from text to lines (RFC 5322, 2047). Pure.
 
-A client's text is never parsed: it is written so that every reader gets exactly it back.
+A client's text is never parsed: it is written so that every reader gets exactly it back, but for
+blanks and tabs outside prose, where they part words and nothing else.
 """
 
 import re
@@ -20,15 +21,19 @@ WORD_MIN_BYTES = 12  # of the first word, if the header's name leaves no room fo
 
 PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")  # printable ASCII, single blanks within
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+WORD = re.compile(r"[^ \t]+")
 ENCODED_WORD = re.compile(r"=\?.*\?=")  # wider than RFC 2047, as readers are
 
-# All other headers have a grammar (RFC 2369, 5322): there a URL that holds `=?` and is no encoded
-# word stays as it is, or nobody could follow it.
+# All other headers have a grammar (RFC 2369, 5322), where no program reads encoded words (RFC 2047
+# section 5): a tab or a double blank must not bring any in, and a URL that holds `=?` and is no
+# encoded word stays as it is, or nobody could follow it. What is beyond ASCII is refused before.
 PROSE = re.compile(r"X-.*|Subject|Comments|Keywords|Organization", re.IGNORECASE)
 
 
 def header(name: str, text: str) -> bytes:
     """Write one header, CRLF included. Raises ValueError for an ASCII token beyond 998."""
+    if not PROSE.fullmatch(name):
+        text = " ".join(WORD.findall(text))
     if text and not is_plain(name, text):
         return encoded(name, text) + b"\r\n"
     return folded(f"{name}: {text}") + b"\r\n"

@@ -1,8 +1,10 @@
 """Channel `webhook`, whose recipient is a URL and whose payload is any JSON value.
 
 recipient  1 to 2048 characters of printable ASCII without `\\` or blanks:
-           http(s)://[user[:password]@]host[:port][/…|?…|#…], one @ at most before the path;
-           host of [A-Za-z0-9._-] or [IPv6]*, port 1 to 65535;
+           http(s)://[user[:password]@]host[:port][/…|?…|#…], one @ at most before the path,
+           no %00 before that @;
+           host of labels of 1 to 63 of [A-Za-z0-9_-], between dots and before one, or [IPv6]*;
+           port 1 to 65535;
            an address that the guard permits*: service/names/guard.py
 
 Marked *: what SQL cannot check. The workers check all of it again, for rows that SQL inserted.
@@ -22,12 +24,14 @@ ADVICE = "This service does not send to that address: see WEBHOOK_ALLOW of the o
 # Backslashes are left out on purpose: URL parsers disagree on where they end the host.
 HTTP_URL = re.compile(
     r"https?://"
-    r"(?:[!$%&'()*+,;=:._~A-Za-z0-9-]*@)?"
+    r"(?:(?P<user>[!$%&'()*+,;=:._~A-Za-z0-9-]*)@)?"
     r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])"
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?:[/?#][!-\[\]-~]*)?",
     re.IGNORECASE | re.ASCII,  # else U+017F is an s, and U+212A a k
 )
+LABEL = r"[A-Za-z0-9_-]{1,63}"  # RFC 1035 section 2.3.4; no resolver looks up a longer one
+LABELS = re.compile(rf"{LABEL}(?:\.{LABEL})*\.?")
 
 
 def http_url(text: str) -> str:
@@ -43,6 +47,10 @@ def http_url(text: str) -> str:
             "Give an absolute http:// or https:// URL without spaces; "
             "beyond ASCII, write the host as xn--… and the rest percent-encoded."
         )
+    if (name := match["name"]) is not None and not LABELS.fullmatch(name):
+        raise ValueError("Give a URL whose host has 1 to 63 characters between its dots.")
+    if "%00" in (match["user"] or ""):  # libcurl decodes it, and refuses what it gets
+        raise ValueError("Give a URL without %00 in its user and password.")
     if (ipv6 := match["ipv6"]) is not None and not is_ipv6(ipv6):
         raise ValueError("Give a URL whose host in brackets is an IPv6 address.")
     if (port := match["port"]) is not None and not 1 <= int(port) <= 65535:

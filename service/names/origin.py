@@ -16,6 +16,9 @@ KNOWN_MAX = 4096
 AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)")
 NAME = re.compile(r"[\w.-]{1,253}")
 HOST_PORT = re.compile(rf"({NAME.pattern}|\[[0-9A-Fa-f:.]{{2,45}}\])(?::([0-9]{{0,16}}))?")
+# A part of an IPv4 address, as https://url.spec.whatwg.org/#ipv4-number-parser has it. int() takes
+# more: with a base also a second prefix, 0o17 as 017, and underscores.
+NUMBER = re.compile(r"0x([0-9a-f]*)|0([0-7]*)|([1-9][0-9]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,10 @@ def name_or_ipv4(text: str) -> str:
 
 def number(text: str) -> int:
     """Read a part of an IPv4 address: decimal, 0… octal, 0x… hexadecimal. Raises ValueError."""
-    if not text.isascii() or not text.isalnum():
+    match = NUMBER.fullmatch(text)
+    if match is None:
         raise ValueError(text)
-    if text.startswith("0x"):
-        return int(text[2:] or "0", 16)
-    return int(text, 8 if text.startswith("0") else 10)
+    hexadecimal, octal, decimal = match.groups()
+    if hexadecimal is not None:
+        return int(hexadecimal or "0", 16)
+    return int(octal or "0", 8) if decimal is None else int(decimal)

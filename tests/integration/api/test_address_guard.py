@@ -7,7 +7,7 @@ import pytest
 from service.channels.webhook import ADVICE
 from service.names.guard import Places, places
 from tests.integration.api.serving import HOOK, serving
-from tests.spellings import FORBIDDEN, NAMES, NO_URLS
+from tests.spellings import FORBIDDEN, NAMES, NO_NAMES, NO_URLS
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_each_spelling_of_a_forbidden_address_is_refused(db, guarded):
 
 
 def test_what_some_parser_would_read_as_an_address_is_no_url(guarded):
-    for url in NO_URLS:
+    for url in NO_URLS + NO_NAMES:
         assert refusal(guarded, url)[:2] == ("invalid_recipient", "/recipient"), url
 
 

@@ -12,7 +12,7 @@ from service.model.words import Outcome
 from service.names.guard import LOOPBACK, places
 from tests import ledger
 from tests.integration.workers.listener import OK, Listener
-from tests.spellings import FORBIDDEN, NAMES
+from tests.spellings import FORBIDDEN, NAMES, NO_NAMES
 from tests.unit.workers.claims import a_claim
 from tests.waiting import wait_for
 from workers.channels.channel import NOT_ALLOWED, Answer, Post
@@ -69,7 +69,7 @@ def guarded():
         yield transfers
 
 
-@pytest.mark.parametrize("url", FORBIDDEN + NAMES)
+@pytest.mark.parametrize("url", FORBIDDEN + NAMES + NO_NAMES)
 def test_not_one_connection_arrives_whatever_the_spelling(everywhere, guarded, url):
     before = everywhere.connections
     answer = answer_from(guarded, url.format(port=everywhere.port))

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.channels.email import EmailPayload
 from service.channels.webhook import http_url
@@ -37,11 +39,23 @@ def test_this_is_an_http_url(url: str) -> None:
         "http://a\\b", "http://a/\\b", "http://münchen.de", "http://a/ä", "http://[zz]/",
         "http://[:::]/", "http://a:0/", "http://a:65536/", "http://a:x/", "http://a:/",
         "http://a@b@c/", "http://a/" + "x" * 2048,
+        "http://a..b/", "http://./", "http://" + "x" * 64, "http://u%00@a/",
     ],
 )  # fmt: skip
 def test_this_is_no_http_url(text: str) -> None:
     with pytest.raises(ValueError, match=r"^Give an? "):
         http_url(text)
+
+
+@given(st.from_regex(r"(?:[a.-]|x{60,66}){1,5}", fullmatch=True))
+def test_a_url_names_no_host_that_getaddrinfo_cannot_be_asked_for(host: str) -> None:
+    try:
+        host.encode("idna")  # as getaddrinfo does first
+    except UnicodeError:
+        with pytest.raises(ValueError, match="1 to 63 characters"):
+            http_url(f"http://{host}/")
+    else:
+        assert http_url(f"http://{host}/")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +130,12 @@ def test_a_sender_may_not_set(name: str) -> None:
 )
 def test_a_sender_may_set(name: str) -> None:
     assert faults(headers={name: "a"}) == []
+
+
+@pytest.mark.parametrize("name", ["List-Unsubscribe", "list-x-a", "References", "Feedback-ID"])
+def test_only_prose_may_be_beyond_ascii(name: str) -> None:
+    assert faults(headers={name: "\t~", "X-A": "ü", "KEYWORDS": "ü"}) == []
+    assert faults(headers={name: "ü"}) == [f"/headers/{name}"]
 
 
 def test_headers_are_bounded() -> None:

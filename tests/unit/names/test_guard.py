@@ -9,12 +9,12 @@ GUARD = Guard()
 HOOK = "http://hooks.corp.example/x"
 
 
-@pytest.mark.parametrize("url", FORBIDDEN)
+@pytest.mark.parametrize("url", [*FORBIDDEN, "http://127.0.0.1../"])
 def test_each_spelling_of_a_forbidden_address_is_refused(url):
     assert GUARD.refuses(url.format(port=80))
 
 
-@pytest.mark.parametrize("url", NAMES)
+@pytest.mark.parametrize("url", [*NAMES, "http://127..1/", "http://localhost../"])
 def test_a_name_is_not_refused_before_it_is_looked_up(url):
     assert not GUARD.refuses(url.format(port=80))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.names.origin import origin
+from service.names.origin import origin, server
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,17 @@ def test_ports_and_addresses_have_one_spelling(url, expected):
 def test_a_number_is_the_address_that_the_system_takes_it_for(host):
     assert socket.inet_ntoa(socket.inet_aton(host)) == "127.0.0.1"
     assert origin(f"http://{host}/") == "http://127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "host", ["0o17.1", "0o0o17.1", "0x0x7f.1", "0b1", "0_1", "1_0.1", "0x_1", "08", "\u0661"]
+)
+def test_what_only_python_reads_as_a_number_is_a_name(host):
+    with pytest.raises((OSError, UnicodeError)):
+        socket.inet_aton(host)
+    found = server(f"http://{host}/")
+    assert found is not None
+    assert (found.origin, found.name) == (f"http://{host}", host)
 
 
 @pytest.mark.parametrize("url", ["", "h", "mailto:a@b", "http://", "http:///x", "http://:80/"])

@@ -134,6 +134,10 @@ def test_the_destination_is_scheme_host_and_port(url, destination):
         "http://a\\@b/",
         "http://:80/",
         "http://example.org:99999/",
+        "http://u%00:p@example.org/",
+        "http://example..org/",
+        "http://./",
+        "http://" + "x" * 64 + ".example.org/",
     ],
 )
 def test_a_url_that_is_none_is_permanent(url):
