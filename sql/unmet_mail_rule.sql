@@ -38,7 +38,7 @@ return case
     and not notify.are_mail_headers(p_payload -> 'headers') then
     array['email_headers_may_be_set', 'payload',
       'Use up to 50 headers, each once: X-..., List-..., Auto-Submitted, Precedence and their like, '
-      'with one line of at most 998 characters; beyond ASCII only X-..., Keywords, Comments, Organization.']
+      'with one line of at most 998 characters.']
   end;
 
 comment on function notify.unmet_mail_rule(text, jsonb) is

@@ -8,8 +8,8 @@ subject    a string of up to 998 characters, may be empty; no control characters
            U+001F, U+007F to U+009F, U+2028, U+2029) except tabs
 text, html a string or null, one of them a string
 reply_to   null, or as recipient
-headers    null, or an object of up to 50 strings; values as subject, in ASCII outside PROSE; names
-           of up to 76 characters, from HEADER_NAME, each once in any case
+headers    null, or an object of up to 50 strings; values as subject; names of up to 76 characters,
+           from HEADER_NAME, each once in any case
 
 Marked *: what SQL cannot check. The workers check all of it again, for rows that SQL inserted.
 """
@@ -21,7 +21,6 @@ from typing import Annotated
 from msgspec import Meta
 
 from service.channels.declaration import Declaration, Payload
-from service.channels.header import PROSE
 from service.channels.words import WORDS
 from service.text.addresses import ADDRESS_MAX_CHARS, address, mailbox
 from service.text.checks import escaped
@@ -74,8 +73,6 @@ def header_faults(headers: dict[str, str]) -> Iterator[tuple[str, str]]:
             yield pointer, "Give each header once, in capitals or not."
         elif sentence := line_fault(value):
             yield pointer, sentence
-        elif not value.isascii() and not PROSE.fullmatch(name):
-            yield pointer, "Use ASCII: only X-…, Keywords, Comments and Organization take more."
         seen.add(name.lower())
 
 

@@ -26,7 +26,7 @@ ENCODED_WORD = re.compile(r"=\?.*\?=")  # wider than RFC 2047, as readers are
 
 # All other headers have a grammar (RFC 2369, 5322), where no program reads encoded words (RFC 2047
 # section 5): a tab or a double blank must not bring any in, and a URL that holds `=?` and is no
-# encoded word stays as it is, or nobody could follow it. What is beyond ASCII is refused before.
+# encoded word stays as it is, or nobody could follow it.
 PROSE = re.compile(r"X-.*|Subject|Comments|Keywords|Organization", re.IGNORECASE)
 
 

@@ -2,8 +2,6 @@
 
 import time
 
-import psycopg
-
 from service.doctor.finding import Finding, judged
 from service.errors import NotifyError
 from service.ledger.connection import BELL, LEAD, connect
@@ -12,6 +10,7 @@ from service.ledger.doctor_store import DoctorStore
 from service.model.server import LockHolder
 
 LISTEN_WAIT_S = 2.0
+QUEUE_FULL = "54000"  # program_limit_exceeded; the text is in the server's language
 COUNTS_MISSED, COUNTED_WITHIN_S = 3, 15.0  # then a leader does not work
 
 
@@ -73,7 +72,7 @@ async def listen_finding(url: str) -> Finding:
         finally:
             await listener.close()
     except NotifyError as error:
-        if isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded):
+        if getattr(error.__cause__, "sqlstate", None) == QUEUE_FULL:
             advice = "it is full: see the line of the NOTIFY queue"
         return Finding("LISTEN", str(error), advice)
     took_ms = (time.monotonic() - started) * 1000
