@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 import psycopg
 import pytest
 
-from service.api import batch, items
+from service.api import items, slices
 from service.api.batcher import Batcher
 from service.api.ready import ready
 from service.http.connections import Limits
@@ -431,7 +431,7 @@ def test_a_single_request_does_not_wait_behind_a_batch(api: Api, dsn: str, db) -
 
 
 def test_others_have_their_turn_while_items_are_checked(monkeypatch) -> None:
-    monkeypatch.setattr(batch, "SLICE_S", 0.0)
+    monkeypatch.setattr(slices, "SLICE_S", 0.0)
     turns: list[str] = []
 
     async def others() -> None:
@@ -440,7 +440,7 @@ def test_others_have_their_turn_while_items_are_checked(monkeypatch) -> None:
             await asyncio.sleep(0)
 
     async def both() -> None:
-        await asyncio.gather(batch.in_slices(turns.append, ["item"] * 3), others())
+        await asyncio.gather(slices.in_slices(turns.append, ["item"] * 3), others())
 
     asyncio.run(both())
     assert turns == ["item", "other"] * 3
