@@ -68,9 +68,9 @@ class BatchHandler:
         found: list[bytes] = []
         try:
             refuse_key_of_all(request)
-            split = lines if is_ndjson(request) else elements
+            has_lines = is_ndjson(request)
             async with self._bodies.read(request, caller.producer) as body, self._limit.admitted():
-                found = split(body)
+                found = lines(body) if has_lines else await elements(body)
                 owe(request, max(0, len(found) - 1))
                 trace = trace_of(request.headers)
                 looked = await in_slices(partial(self._check, caller, trace), found)
