@@ -23,15 +23,22 @@ def plain(json: bytes) -> bytes:
 
 
 class Flat:
-    """An outline in which each value below so many levels becomes a string."""
+    """JSON in which each value below so many levels becomes a string of its length."""
 
-    def __init__(self, outline: bytes, levels: int) -> None:
-        """`outline`: as plain() returns it."""
-        self._outline = outline
+    def __init__(self, json: bytes, levels: int) -> None:
+        self._outline = plain(json)
         self._deep = levels + 1
         self._level = 0
         self._begin = 0
-        self.json = bytearray(outline)
+        self.json = bytearray(json)
+
+    @classmethod
+    def of(cls, json: bytes, levels: int) -> bytes:
+        """Return it at once, however long that takes."""
+        flat = cls(json, levels)
+        for tokens in flat.tokens():
+            flat.follow(tokens)
+        return bytes(flat.json)
 
     def tokens(self) -> Iterator[list[re.Match[bytes]]]:
         """Give the strings and brackets, some at a time."""

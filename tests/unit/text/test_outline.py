@@ -16,19 +16,12 @@ VALUES = st.recursive(
 )
 
 
-def flat(text: bytes, levels: int) -> bytes:
-    outline = Flat(plain(text), levels)
-    for tokens in outline.tokens():
-        outline.follow(tokens)
-    return bytes(outline.json)
-
-
 @given(st.lists(VALUES, max_size=5), st.booleans(), st.sampled_from([None, 2, "\t"]))
 def test_an_array_is_cut_where_a_decoder_would_cut_it(array, is_ascii, indent) -> None:
     body = json.dumps(array, ensure_ascii=is_ascii, indent=indent).encode()
     found = asyncio.run(items.elements(body))
     assert items.cut(body, plain(body)) == found
-    assert items.cut(body, flat(body, 2)) == found
+    assert items.cut(body, Flat.of(plain(body), 2)) == found
 
 
 @pytest.mark.parametrize(
@@ -45,5 +38,5 @@ def test_an_array_is_cut_where_a_decoder_would_cut_it(array, is_ascii, indent) -
     ],
 )
 def test_what_is_deeper_becomes_a_string_of_its_length(text, levels, outline) -> None:
-    assert flat(text, levels) == outline
+    assert Flat.of(text, levels) == outline
     assert len(outline) == len(text)
