@@ -2,10 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from time import perf_counter
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, TypeGuard
 
 import msgspec
 from aiohttp import web
@@ -19,6 +18,7 @@ from service.api.enqueue import refused, trace_of
 from service.api.items import Bodies, elements, is_ndjson, lines
 from service.api.read_limit import ReadLimit
 from service.api.ready import Ready, ready
+from service.api.slices import in_slices
 from service.api.views import BatchItem, BatchReport, Links
 from service.clock import Clock
 from service.config.settings import Settings
@@ -32,10 +32,6 @@ from service.model.words import Channel
 if TYPE_CHECKING:
     from service.tracing.tracer import Tracer
 
-SLICE_S = 0.0005  # for which a batch keeps the loop: a POST /notify waits for several turns of it
-
-Input = TypeVar("Input")
-Output = TypeVar("Output")
 Checked = Ready | Problem
 Reply = Accepted | Problem
 Submitted = asyncio.Future[Accepted] | Problem
@@ -72,9 +68,9 @@ class BatchHandler:
         found: list[bytes] = []
         try:
             refuse_key_of_all(request)
-            split = lines if is_ndjson(request) else elements
+            has_lines = is_ndjson(request)
             async with self._bodies.read(request, caller.producer) as body, self._limit.admitted():
-                found = split(body)
+                found = lines(body) if has_lines else await elements(body)
                 owe(request, max(0, len(found) - 1))
                 trace = trace_of(request.headers)
                 looked = await in_slices(partial(self._check, caller, trace), found)
@@ -135,18 +131,6 @@ def refuse_key_of_all(request: web.Request) -> None:
     if "Idempotency-Key" in request.headers:
         sentence = "Give each notification an idempotency_key of its own, in place of the header."
         raise Problem("invalid_idempotency_key", sentence)
-
-
-async def in_slices(work: Callable[[Input], Output], inputs: Iterable[Input]) -> list[Output]:
-    """Do some work for each input, and let others have their turn each SLICE_S."""
-    results: list[Output] = []
-    ends = perf_counter() + SLICE_S
-    for value in inputs:
-        results.append(work(value))
-        if perf_counter() > ends:
-            await asyncio.sleep(0)
-            ends = perf_counter() + SLICE_S
-    return results
 
 
 def without_defects(looked: Iterable[Ready | Exception]) -> list[Checked]:

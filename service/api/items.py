@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import web
 
-from service.api.decoding import broken
 from service.api.enqueue import JSON_TYPES, is_json
+from service.api.slices import in_slices
 from service.api.storable import too_deep
 from service.http.problems import Problem, invalid
-from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX
+from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, NESTING_MAX
+from service.text.outline import Flat, plain
 
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson"})
 NDJSON_UTF8 = ("utf-8", "utf8")
@@ -19,6 +20,7 @@ BODIES_BYTES_MAX = 32 * 1024 * 1024
 PRODUCER_BYTES_MAX = BODIES_BYTES_MAX // 2  # three bodies of the largest size
 LINES_MAX = 2 * BATCH_ITEMS_MAX  # blank ones included
 BLANKS = b" \t\r"
+BATCH_LEVELS_MAX = NESTING_MAX + 2  # of an array of objects that have payloads
 
 NONE = msgspec.Raw()
 # An array of so many values and no more: a list's decoder would read millions before it counts.
@@ -106,26 +108,51 @@ def lines(body: bytes) -> list[bytes]:
     return items
 
 
-def elements(body: bytes) -> list[bytes]:
-    """Return the elements of a JSON array, not looked at yet. Raises Problem."""
+async def elements(body: bytes) -> list[bytes]:
+    """Return the elements of a JSON array, not looked at yet. Raises Problem.
+
+    What a string holds, and how deep a value is, is left to the check of the item that has it.
+    """
     try:
-        array = decode_items(body)
-    except msgspec.ValidationError as error:
-        raise (too_many() if "length" in str(error) else Problem("not_an_array")) from None
+        return split(body)
+    except (msgspec.DecodeError, RecursionError):
+        outline = plain(body)
+    try:
+        try:
+            return cut(body, outline)
+        except RecursionError:
+            return cut(body, await flattened(outline))
     except msgspec.DecodeError as error:
-        raise malformed(body, f"{error}.") from None
+        raise Problem("invalid_json", f"{error}.") from None
     except RecursionError:
         raise invalid([too_deep("")]) from None
-    return [bytes(item) for item in msgspec.structs.astuple(array) if item is not NONE]
 
 
-def malformed(body: bytes, reason: str) -> Problem:
-    """Explain a body that is not JSON, or that has characters which nobody can decode."""
+def split(array: bytes) -> list[bytes]:
+    """Return the elements of a JSON array. Raises Problem, DecodeError or RecursionError."""
     try:
-        faults = broken(body)
-    except (ValueError, RecursionError):
-        faults = []
-    return invalid(faults) if faults else Problem("invalid_json", reason)
+        items = decode_items(array)
+    except msgspec.ValidationError as error:
+        raise (too_many() if "length" in str(error) else Problem("not_an_array")) from None
+    return [bytes(item) for item in msgspec.structs.astuple(items) if item is not NONE]
+
+
+def cut(body: bytes, outline: bytes) -> list[bytes]:
+    """Return the elements of a body that is cut where its outline is. Raises as split() does."""
+    found: list[bytes] = []
+    end = 0
+    for item in split(outline):
+        begin = outline.index(item, end)  # before it are blanks and a comma, which begin no item
+        end = begin + len(item)
+        found.append(body[begin:end])
+    return found
+
+
+async def flattened(outline: bytes) -> bytes:
+    """Make a string of each value that is too deep for any item, in slices: it may take seconds."""
+    flat = Flat(outline, BATCH_LEVELS_MAX)
+    await in_slices(flat.follow, flat.tokens())
+    return bytes(flat.json)
 
 
 def too_large() -> Problem:

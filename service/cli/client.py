@@ -18,10 +18,13 @@ import msgspec
 from service.cli.answers import UNTYPED, Typed, no_answer, refusal, stranger
 from service.config.settings import read_setting
 from service.errors import ConfigError, NobodyListens, NotifyError, TryLater
+from service.limits import NESTING_MAX
+from service.text.outline import Flat
 
 TIMEOUT_S = 10
 ANSWER_MAX_BYTES = 64 * 1024**2
 PROBLEM_MAX_BYTES = 65536
+members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 BASE_URL = re.compile(r"https?://[^/?#\\@\s]+(?:/[^?#\\\s]*)?", re.IGNORECASE)
 
 
@@ -155,9 +158,29 @@ def answer(base_url: str, response: HTTPResponse) -> dict[str, Any]:
         if time.monotonic() > end or sum(map(len, parts)) > ANSWER_MAX_BYTES:
             raise TimeoutError
     try:
-        return msgspec.json.decode(b"".join(parts), type=dict[str, Any])
-    except ValueError:
+        return document(b"".join(parts))
+    except (ValueError, RecursionError):
         raise NotifyError(stranger(base_url, response.status, response.headers)) from None
+
+
+def document(json: bytes) -> dict[str, Any]:
+    """Read an object; its payload stays as it is written. Raises ValueError or RecursionError.
+
+    What SQL takes as a payload may have more digits, and more levels, than Python reads.
+    """
+    try:
+        members = members_of(json)
+    except RecursionError:
+        flat = Flat.of(json, NESTING_MAX)
+        members = members_of(flat)
+        if "payload" in members:
+            payload = bytes(members["payload"])
+            begin = flat.index(payload)
+            members["payload"] = msgspec.Raw(json[begin : begin + len(payload)])
+    return {
+        name: raw if name == "payload" else msgspec.json.decode(raw)
+        for name, raw in members.items()
+    }
 
 
 def body_of(error: HTTPError) -> bytes:

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
+from service.text.indented import indented
 from service.text.printable import printable, printable_json, printable_lines
 
 
@@ -28,9 +31,15 @@ def show(document: object) -> None:
     print(text)
 
 
-def show_line(line: str) -> None:
-    """Print JSON that stands on one line already; only its strings hold what must be escaped."""
-    text = printable_lines(line)
+def show_exactly(document: object) -> None:
+    """Print a document that has parts as JSON already, msgspec.Raw: they are not read again."""
+    text = msgspec.json.encode(document).decode()
+    show_written(indented(text) or text)
+
+
+def show_written(json_text: str) -> None:
+    """Print what is JSON already; only its strings hold what must be escaped."""
+    text = printable_lines(json_text)
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:

@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from dataclasses import asdict
 
-from service.cli.output import is_json, note, say, show, show_line
+from service.cli.output import is_json, note, say, show, show_written
 from service.cli.running import on_our_loop
 from service.cli.settings import settings_beside_up
 from service.errors import ConfigError
@@ -64,7 +64,7 @@ def export(args: argparse.Namespace) -> int:
             await store.record_use(None, None, "export", {"by": by})
             async for lines in store.export(who):
                 for line in lines:
-                    show_line(line)
+                    show_written(line)
         return 0
 
     return on_our_loop(run())

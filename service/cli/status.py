@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.cli.address import base_url
-from service.cli.output import is_json, note, say, show
+from service.cli.output import is_json, note, say, show_exactly
 from service.cli.reading import an_id, next_try, shaped, story
 from service.errors import ConfigError, NobodyListens, TryLater
 
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         return waited(args, base, id)
     notification = shaped(client.status(base, id), "id", "status", "attempts")
     if is_json(args):
-        show(notification)
+        show_exactly(notification)
     else:
         say(story(notification))
     if notification["status"] == "queued":
@@ -48,7 +48,7 @@ def waited(args: argparse.Namespace, base: str, id: str) -> int:
         note(f"{id} has not ended within {timeout_s:g} s, and goes on: notify status {id}")
         return NOT_YET
     if is_json(args):
-        show(notification)
+        show_exactly(notification)
     else:
         say(story(notification))
     return EXIT_CODES[notification["status"]]

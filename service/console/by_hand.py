@@ -1,6 +1,5 @@
 """What would be sent of a notification, and the command that sends it by hand. Pure."""
 
-import re
 import shlex
 from datetime import UTC, datetime
 from typing import Any
@@ -17,32 +16,14 @@ from service.text.printable import printable_lines
 
 MADE_THEN = "(made when it is sent)"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-INDENT_MAX_CHARS = 1024 * 1024  # that indenting may add
 ARGUMENT_MAX_CHARS = 100_000  # Linux takes no argument beyond 128 KiB
 BODY_FILE = "payload.json"
-STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
-BRACKET = re.compile(r"[\[\]{}]")
 
 
 def raw(notification: Notification) -> str:
     """Write the payload as it is sent; what would move or hide text as JSON's own escapes."""
     payload: Any = notification.payload
     return printable_lines(bytes(payload).decode())
-
-
-def pretty(text: str) -> str | None:
-    """Indent JSON, its numbers as they stand. None: that would be too long or too deep to read."""
-    depth = deepest = 0
-    for bracket in BRACKET.findall(STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    lines = text.count(",") + 2 * text.count("[") + 2 * text.count("{")
-    if lines * 2 * deepest > INDENT_MAX_CHARS:
-        return None
-    try:
-        return msgspec.json.format(text, indent=2)
-    except RecursionError:
-        return None
 
 
 def headers(notification: Notification, mail_from: str | None) -> list[str]:

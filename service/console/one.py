@@ -18,6 +18,7 @@ from service.http.problems import Fault, Problem, invalid
 from service.ledger.read_store import ATTEMPTS_MAX
 from service.model.notification import Notification
 from service.model.words import Channel, Outcome, Status
+from service.text.indented import indented
 
 LOOKS_AT_ONCE = 2
 LONG_CHARS = 4000  # a longer payload is folded
@@ -140,7 +141,7 @@ def content(notification: Notification, mail_from: str | None) -> dict[str, Any]
         no_headers = str(error)
     return {
         "raw": text,
-        "pretty": by_hand.pretty(text),
+        "pretty": indented(text),
         "is_long": len(text) > LONG_CHARS,
         "bytes": len(text.encode()),
         "headers": headers,

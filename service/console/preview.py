@@ -6,9 +6,11 @@ standard_conforming_strings, which is PostgreSQL's default, and of Python.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
 from pprint import pformat
 from shlex import quote
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -22,7 +24,36 @@ BYTES_MAX = 32 * 1024  # what is longer nobody pastes
 LAYOUT_MAX = 20_000  # lines x columns of indentation: 25 ms at most
 COLUMNS = NewNotification.__struct_fields__
 TIMES = ("send_at", "expires_at")
+ROUNDED = "# Python rounds a number here to a float; curl and SQL send all of its digits."
 POSITIONS = ("channel", "recipient", "payload")
+
+
+class Written(float):
+    """A float that Python writes as the request does."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Raises ValueError if no float holds it."""
+        number = super().__new__(cls, text)
+        if not isfinite(number):
+            raise ValueError(text)
+        number.text = text
+        return number
+
+    def __repr__(self) -> str:
+        return self.text
+
+    @property
+    def is_exact(self) -> bool:
+        """Return whether it is sent as the same number."""
+        try:
+            return Decimal(self.text) == Decimal(float.__repr__(self))
+        except ArithmeticError:  # an exponent of 19 digits
+            return False
+
+
+decode_written = msgspec.json.Decoder(float_hook=Written).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +77,7 @@ def previewed(body: bytes, url: str, *, has_keys: bool) -> Preview:
         if nesting(body) > NESTING_MAX + 1:
             raise Problem("too_deeply_nested")
         members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        values = msgspec.json.decode(body)
+        values = decode_written(body)
         return Preview(
             curl_line(body.decode(), url, has_keys=has_keys),
             insert({name: members[name] for name in COLUMNS if name in members}),
@@ -101,11 +132,22 @@ def client_call(values: dict[str, Any], url: str, *, has_keys: bool) -> str:
         imports.insert(0, "import os")
     key = ', os.environ["NOTIFY_KEY"]' if has_keys else ""
     inside = "".join(f"        {text},\n" for text in arguments)
+    if any(map(is_rounded, values.values())):
+        inside = f"        {ROUNDED}\n{inside}"
     return (
         "\n".join(imports)
         + f"\n\nwith Client({url!r}{key}) as client:\n    id = client.send(\n{inside}    )\n"
         + "    print(id)\n"
     )
+
+
+def is_rounded(value: object) -> bool:
+    """Return whether a number in it is sent as another one."""
+    if isinstance(value, dict):
+        return any(map(is_rounded, value.values()))
+    if isinstance(value, list):
+        return any(map(is_rounded, value))
+    return isinstance(value, Written) and not value.is_exact
 
 
 def argument(name: str, value: object, write: Callable[[object], str]) -> str:

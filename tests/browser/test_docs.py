@@ -134,6 +134,28 @@ def test_trying_enqueues_and_asks_what_became_of_it(tab, db):
     assert not tab.all_faults()
 
 
+NUMBERS = '{"n": [12345678901234567890123.4567890123456789, 1.10, 9007199254740993], "": [{}, []]}'
+FIND = "document.querySelector('#op-find .result pre[aria-label^=Body]')"
+
+
+def test_a_payload_is_shown_as_it_came(tab, db):
+    query = "select notify.send('log', %s, %s::jsonb) as id"
+    [id] = db.execute(query, ['a "quoted" {one}, here', NUMBERS]).fetchone()
+    read(tab)
+    tab.js("document.querySelector('#op-find .try').open = true")
+    tab.fill("#try-find-id", str(id))
+    send(tab, "find")
+    shown = tab.js(f"{FIND}.textContent")
+    assert "\n      12345678901234567890123.4567890123456789,\n      1.10,\n" in shown
+    assert "9007199254740993" in shown
+    assert "\n      {},\n      []\n" in shown
+    answer = tab.js(f"fetch('/notifications/{id}').then((answer) => answer.text())")
+    assert "".join(shown.split()) == "".join(answer.split())
+    assert json.loads(shown)["recipient"] == 'a "quoted" {one}, here'
+    plain = json.dumps(json.loads(answer.replace("1.10", "1")), indent=2, ensure_ascii=False)
+    assert len(shown.splitlines()) == len(plain.splitlines())
+
+
 def test_trying_with_a_key_and_without(api, tab, db):
     key = make(db, "operate", "send")
     api.read_keys()

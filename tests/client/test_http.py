@@ -3,6 +3,7 @@
 import os
 import threading
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -196,3 +197,16 @@ def test_to_wait_is_told_as_soon_as_it_has_ended(db, client):
 def test_to_wait_for_what_does_not_end_gives_it_as_it_is(client):
     id = client.send("log", "r", {}, send_at=TOMORROW)
     assert client.wait(id, timeout=0.6)["status"] == "queued"
+
+
+def test_what_json_does_not_read_is_waited_for_all_the_same(db, client):
+    digits, send = "9" * 5000, "select notify.send('log', 'r', %s::jsonb) as id"
+    [long] = db.execute(send, [f'{{"n": [{digits}, 1], "x": 1.5}}']).fetchone()
+    [deep] = db.execute(send, ['{"\\\\\\"[": ' + "[" * 6000 + '"]"' + "]" * 6000 + "}"]).fetchone()
+    settle(db, claim(db))
+    detail = client.wait(long, 10)
+    assert (detail["status"], detail["payload"]) == ("sent", {"n": [Decimal(digits), 1], "x": 1.5})
+    assert type(detail["payload"]["n"][1]) is int
+    for detail in (client.wait(deep, 10), client.get(deep)):
+        assert (detail["status"], detail["recipient"], "payload" in detail) == ("sent", "r", False)
+        assert [attempt["outcome"] for attempt in detail["attempts"]] == ["sent"]

@@ -217,6 +217,27 @@ function token() {
   return found.slice(found.indexOf("=") + 1);
 }
 
+// Put JSON on several lines. Its numbers stand as they came: JSON.parse would round what is no double.
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[[{]\s*[\]}]|[[{]|[\]}]|[,:]|\s+/g;
+const LEVELS_MAX = 100;  // beyond, the blanks would be more than all the rest
+
+function indented(json) {
+  let level = 0, deepest = 0;
+  const line = (step) => {
+    level += step;
+    deepest = Math.max(deepest, level);
+    return "\n" + "  ".repeat(Math.min(level, LEVELS_MAX));
+  };
+  const text = json.replace(TOKEN, (token) => {
+    if (token === "[" || token === "{") return token + line(1);
+    if (token === "]" || token === "}") return line(-1) + token;
+    if (token === ",") return token + line(0);
+    if (token === ":") return ": ";
+    return token[0] === '"' ? token : token.replace(/\s+/g, "");
+  });
+  return deepest > LEVELS_MAX ? json : text;
+}
+
 // Make a request, and show what came back.
 async function ask({ method, url, headers, body }, result) {
   const key = byId("key").value.trim();
@@ -239,7 +260,7 @@ async function ask({ method, url, headers, body }, result) {
   const shown = [
     make("p", { class: response.ok ? "good" : "bad" }, `${response.status} ${response.statusText}, ${took} ms`),
     make("details", {}, make("summary", {}, "Headers"), region("Headers of the answer", lines)),
-    region("Body of the answer", answer === null ? text : JSON.stringify(answer, null, 2)),
+    region("Body of the answer", answer === null ? text : indented(text)),
   ];
   const next = answer?.links?.self;
   if (typeof next === "string" && next.startsWith("/") && next !== url) {

@@ -42,7 +42,9 @@ TO_REPEAT = (KeyInFlight, Unavailable)
 class Detail(TypedDict):
     """A notification as GET /notifications/{id} shows it; more fields may come.
 
-    status: queued, sending, sent, failed, cancelled or expired; the last four are ends.
+    status: queued, sending, sent, failed, cancelled or expired; the last four are ends. payload:
+    left out where it has more levels than json reads (SQL takes thousands); in it, a whole number
+    of more digits than Python makes an int of (4,300) is a Decimal.
     """
 
     id: str

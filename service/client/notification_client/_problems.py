@@ -1,11 +1,11 @@
 """Read answers that say no. Nothing of them is trusted: each field is checked and bounded."""
 
-import json
 import re
 from collections.abc import Mapping
 from email.message import Message
 from typing import Any
 
+from notification_client._loaded import loaded
 from notification_client.errors import (
     Fault,
     Invalid,
@@ -40,7 +40,7 @@ OF_STATUS: Mapping[int, type[Problem]] = {
 def document_of(body: bytes) -> dict[str, Any]:
     """Read a JSON object. Raises NotUnderstood."""
     try:
-        document = json.loads(body)
+        document = loaded(body)
     except (ValueError, RecursionError):
         raise NotUnderstood("the answer is not JSON: is this the service's URL?") from None
     if not isinstance(document, dict):

@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 import psycopg
 import pytest
 
-from service.api import batch, items
+from service.api import items, slices
 from service.api.batcher import Batcher
 from service.api.ready import ready
 from service.http.connections import Limits
@@ -212,9 +212,11 @@ def test_no_items_are_no_error(api: Api) -> None:
         (GOOD, (422, "not_an_array")),
         (b'"[]"', (422, "not_an_array")),
         (b"null", (422, "not_an_array")),
-        (b'[{"payload": "\\ud800"}]', (422, "lone_surrogate")),
         (b"[" * 5_000_000, (422, "too_deeply_nested")),
-        (b"[" * 2000 + b"]" * 2000, (422, "too_deeply_nested")),
+        (b"[" * 2000 + b"]" * 2001, (400, "invalid_json")),
+        (b'["\\ud800",]', (400, "invalid_json")),
+        (b'["\\ud800"\x0b]', (400, "invalid_json")),
+        (b'["\\ud800"' + b",1" * BATCH_ITEMS_MAX + b"]", (413, "batch_too_large")),
         (b"," * 5_000_000, (400, "invalid_json")),
         (b'"' * 5_000_000, (422, "not_an_array")),
         (b'"' + b"x" * 5_000_000 + b'"', (422, "not_an_array")),
@@ -265,6 +267,52 @@ def test_a_body_that_is_no_batch_is_refused_as_a_whole(api: Api, db, body, refus
 def test_a_wrong_line_costs_only_itself(api: Api, db, body, refused) -> None:
     assert codes(post(api, body, NDJSON)) == refused
     assert db.execute(COUNT).fetchone().n == refused.count(None)
+
+
+@pytest.mark.parametrize(
+    ("payload", "refused"),
+    [
+        (b'"caf\\ud83d"', "lone_surrogate"),
+        (b'"\\ud83d\\ud83d\\ude00"', "lone_surrogate"),
+        (b'{"\\udc00": "\\\\"}', "lone_surrogate"),
+        (b'"\x00"', "invalid_json"),
+        (b'"a\nb"', "invalid_json"),
+        (b'"\\x"', "invalid_json"),
+        (b'"C:\\Users"', "invalid_json"),
+        (b"[" * 2000 + b"]" * 2000, "too_deeply_nested"),
+        (b'{"a": [' * 1000 + b'"]\\"}"' + b"]}" * 1000, "too_deeply_nested"),
+        (b'["\\ud83d", ' + b"[" * 2000 + b"]" * 2000 + b"]", "too_deeply_nested"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_a_wrong_payload_in_an_array_costs_only_its_item(api: Api, db, payload, refused) -> None:
+    bad = b'{"channel": "log", "recipient": "me", "payload": ' + payload + b"}"
+    odd = json.dumps(LINE | {"payload": '\\ "[\U0001f600'}).encode()
+    answer = post(api, b" [\n" + odd + b" ,\t" + bad + b"," + GOOD + b" , " + bad + b"]\r\n")
+    assert codes(answer) == [None, refused, None, refused]
+    alone = api.ask("POST", "/notify", bad, **{"Content-Type": "application/json"})
+    assert answer.json["items"][1]["problem"] == alone.json
+    stored = db.execute("select payload from notify.notifications order by id").fetchall()
+    assert [row.payload for row in stored] == ['\\ "[\U0001f600', LINE["payload"]]
+
+
+def test_others_have_their_turn_while_deep_items_are_followed(monkeypatch) -> None:
+    monkeypatch.setattr(slices, "SLICE_S", 0.0)
+    turns: list[int] = []
+
+    async def others() -> None:
+        while True:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    async def both() -> list[bytes]:
+        beside = asyncio.create_task(others())
+        found = await items.elements(b"[1," + b"[" * 2000 + b"[]," * 2000 + b"1" + b"]" * 2001)
+        beside.cancel()
+        return found
+
+    assert [item[:2] for item in asyncio.run(both())] == [b"1", b"[["]
+    assert len(turns) > 40
 
 
 @pytest.mark.parametrize(
@@ -399,7 +447,7 @@ def test_the_decoder_does_not_build_what_is_too_much() -> None:
     body = b"[" + b"1," * 2_500_000 + b"1]"
     tracemalloc.start()
     with pytest.raises(Exception, match="batch_too_large"):
-        items.elements(body)
+        asyncio.run(items.elements(body))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1_000_000
@@ -431,7 +479,7 @@ def test_a_single_request_does_not_wait_behind_a_batch(api: Api, dsn: str, db) -
 
 
 def test_others_have_their_turn_while_items_are_checked(monkeypatch) -> None:
-    monkeypatch.setattr(batch, "SLICE_S", 0.0)
+    monkeypatch.setattr(slices, "SLICE_S", 0.0)
     turns: list[str] = []
 
     async def others() -> None:
@@ -440,7 +488,7 @@ def test_others_have_their_turn_while_items_are_checked(monkeypatch) -> None:
             await asyncio.sleep(0)
 
     async def both() -> None:
-        await asyncio.gather(batch.in_slices(turns.append, ["item"] * 3), others())
+        await asyncio.gather(slices.in_slices(turns.append, ["item"] * 3), others())
 
     asyncio.run(both())
     assert turns == ["item", "other"] * 3

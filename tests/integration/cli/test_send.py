@@ -25,6 +25,30 @@ def waiting(process, api, db):
     return start
 
 
+ODD_PAYLOADS = [
+    '{"n": [12345678901234567890123.4567890123456789, 1.10, 9007199254740993], "e": [], "o": {}}',
+    '{"n": ' + "9" * 5000 + "}",
+    '["payload", ' + "[" * 6000 + '"]\\""' + "]" * 6000 + "]",
+    '{"a": [' * 500 + "1.10" + "]}" * 500,
+]
+
+
+@pytest.mark.parametrize("payload", ODD_PAYLOADS, ids=lambda payload: payload[:12])
+def test_a_payload_is_shown_as_it_is_stored(notify, api, db, payload):
+    insert = "select notify.send('log', 'x', %s::jsonb, reference => 'ünicode \u202e') as id"
+    [id] = db.execute(insert, [payload]).fetchone()
+    done = notify("status", str(id), "--url", f"http://127.0.0.1:{api.port}")
+    assert (done.code, done.err) == (0, "next try now\n")
+    [stored] = db.execute("select payload::text from notify.notifications").fetchone()
+    assert "".join(stored.split()) in "".join(done.out.split())
+    assert '"ünicode \\u202e"' in done.out
+    [now] = db.execute("select clock_timestamp()").fetchone()
+    change(db, id, status="sent", settled_at=now, attempt=1, max_attempts=4)
+    waited = notify("status", str(id), "--wait", "--url", f"http://127.0.0.1:{api.port}")
+    assert (waited.code, waited.err) == (0, "")
+    assert "".join(stored.split()) in "".join(waited.out.split())
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [("sent", 0), ("failed", 3), ("expired", 4), ("cancelled", 5)]
 )

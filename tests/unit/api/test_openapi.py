@@ -1,5 +1,6 @@
 """The OpenAPI document says what the code does."""
 
+import asyncio
 import json
 import re
 from dataclasses import replace
@@ -116,5 +117,6 @@ def test_the_examples_of_a_batch_are_what_it_takes() -> None:
     array = content["application/json"]["examples"]["array"]["value"]
     lines = content["application/x-ndjson"]["examples"]["lines"]["value"]
     assert [json.loads(line) for line in lines.splitlines()] == array
-    for item in (*items.elements(json.dumps(array).encode()), *items.lines(lines.encode())):
+    elements = asyncio.run(items.elements(json.dumps(array).encode()))
+    for item in (*elements, *items.lines(lines.encode())):
         assert read_notification(item, settings)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from service.console import preview
+from service.http.problems import Problem
 
 
 def nested(value: Any, levels: int) -> Any:
@@ -77,3 +78,32 @@ def test_a_body_that_would_take_much_work_is_shown(monkeypatch: pytest.MonkeyPat
     body = json.dumps({"payload": value}, separators=(",", ":")).encode()
     made = preview.previewed(body, "http://here", has_keys=True)
     assert arguments(made.python)["payload"] == value
+
+
+@pytest.mark.parametrize(
+    ("number", "is_rounded"),
+    [
+        ("1.10", False),
+        ("1E2", False),
+        ("-0.0", False),
+        ("9007199254740993", False),
+        ("12345678901234567890123", False),
+        ("12345678901234567890123.4567890123456789", True),
+        ("0.1000000000000000055511151231257827", True),
+        ("1e-400", True),
+        (f"0e{'9' * 30}", True),
+    ],
+)
+def test_a_number_is_written_as_the_request_has_it(number: str, is_rounded: bool) -> None:
+    body = f'{{"channel":"log","recipient":"r","payload":{{"n":[{number}]}}}}'
+    made = preview.previewed(body.encode(), "http://here", has_keys=False)
+    for text in (made.curl, made.sql, made.python):
+        assert f"[{number}]" in text
+    assert (preview.ROUNDED in made.python) == is_rounded
+    assert arguments(made.python)["payload"] == {"n": [ast.literal_eval(number)]}
+
+
+def test_a_number_that_no_float_holds_is_refused() -> None:
+    body = b'{"channel":"log","recipient":"r","payload":1e400}'
+    with pytest.raises(Problem, match="invalid_json"):
+        preview.previewed(body, "http://here", has_keys=False)
