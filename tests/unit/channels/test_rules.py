@@ -50,6 +50,8 @@ def test_this_is_no_http_url(text: str) -> None:
         ("me@example.com", "me@example.com"),
         ("Me+tag@EXAMPLE.com", "Me+tag@example.com"),
         ("ü@exämple.org", "ü@exämple.org"),
+        ("me@ex\u00c4mple\u3002org", "me@exämple.org"),
+        ("ü@XN--exmple-cua.org", "ü@xn--exmple-cua.org"),
         ("ops@localhost", "ops@localhost"),
         ("ops@mail.local", "ops@mail.local"),
         ("x@example.test", "x@example.test"),
