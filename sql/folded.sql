@@ -9,7 +9,7 @@
 --          three dots as dots, and without what nobody sees, such as selectors of variants. Its length may differ
 -- Note     Letters with marks are taken apart first, so that only the others are listed. normalize() works in a database
 --          in UTF-8 alone, which ours is
--- Caller   find_person(), cancel_matching(), redrive(), page()
+-- Caller   find_person(), cancel_matching(), redrive(), page(), take_key(), validate()
 create or replace function notify.folded(p_text text) returns text
 language sql immutable parallel safe
 return case when octet_length(p_text) = length(p_text) then lower(p_text collate "C")

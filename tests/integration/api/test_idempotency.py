@@ -56,6 +56,21 @@ def test_a_domain_beyond_ascii_is_the_same_when_it_comes_again(api: Api, domain:
     assert [post(api, "k", **mail).status for _ in range(2)] == [202, 200]
 
 
+def test_a_mailbox_is_the_same_by_the_other_entrance(api: Api, db) -> None:
+    mail = MAIL | {"recipient": "Ada@EXAMPLE.org"}
+    send = "select notify.send('email', %s, %s, idempotency_key => %s) as id"
+
+    def sent(key: str) -> str:
+        given = [mail["recipient"], json.dumps(mail["payload"]), key]
+        return str(db.execute(send, given).fetchone().id)
+
+    first = post(api, "k", **mail).json["id"]
+    assert sent("k") == first
+    first = sent("l")
+    again = post(api, "l", **mail)
+    assert (again.status, again.json["id"]) == (200, first)
+
+
 @pytest.mark.parametrize("header", ["k", '"k"'])
 def test_header_field_and_column_are_the_same(api: Api, db, header) -> None:
     assert post(api, header).status == 202
