@@ -10,7 +10,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 step("set local search_path = pg_catalog, pg_temp")
 # The constraint's lock, at once: to go up to it from the trigger's would be a deadlock with claims.
 step("lock table notify.notifications in access exclusive mode")
-for name in ("producer_of", "request_hash", "known_key", "take_key"):
+for name in ("producer_of", "request_hash", "known_key", "folded", "take_key"):
     step(
         (SQL / f"{name}.sql").read_text(encoding="utf-8"),
         f"drop function if exists notify.{name}",

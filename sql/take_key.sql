@@ -14,6 +14,8 @@
 --          in a session of their own gives up their own keys, nobody else's.
 --          Where notify.repeats is set, the id of a row that it drops is added there, so that send() knows it from one
 --          that a trigger of somebody else dropped.
+--          A mailbox may come in another spelling than first: the API normalizes it, SQL does not. So the hash of the
+--          first spelling counts as well, read from the first row: keys of every release have it.
 --          Keys of before the last turn are only looked at. A transaction whose snapshot is older than the turn
 --          does not see them there: so at REPEATABLE READ and above it inserts into both tables, and an unseen
 --          key raises 40001.
@@ -22,7 +24,7 @@
 --          somebody's own it would let them take the keys of others.
 --          It assigns a column to itself at its end: of a row that comes back as it went in PostgreSQL keeps a copy
 --          until the statement ends, its payload included (ExecBRInsertTriggers)
--- Plan     the primary keys of idempotency_keys and idempotency_keys_before; one statement for a new key
+-- Plan     the primary keys of idempotency_keys, idempotency_keys_before and notifications; one statement for a new key
 -- Caller   trigger "~take_key" on notifications
 create or replace function notify.take_key() returns trigger
 language plpgsql security definer as $$
@@ -30,6 +32,8 @@ declare
   v_request constant pg_catalog.int8 := notify.request_hash(new.channel, new.recipient, new.payload,
     new.priority, new.send_at, new.expires_at, new.max_attempts, new.reference, new.is_test);
   v_first pg_catalog.int8;
+  v_first_id pg_catalog.uuid;
+  v_again pg_catalog.int8;
   v_rounds pg_catalog.int4 := 0;
 begin
   if tg_table_schema operator(pg_catalog.<>) 'notify' then
@@ -42,8 +46,18 @@ begin
     where b.producer operator(pg_catalog.=) new.producer and b.key operator(pg_catalog.=) new.idempotency_key)
   on conflict (producer, key) do nothing;
   while not found loop
-    v_first := (select k.request from notify.known_key(new.producer, new.idempotency_key) as k);
-    if v_first operator(pg_catalog.=) v_request then
+    select k.request, k.notification_id into v_first, v_first_id
+    from notify.known_key(new.producer, new.idempotency_key) as k;
+    v_again := v_request;
+    if v_first operator(pg_catalog.<>) v_request and new.channel operator(pg_catalog.=) 'email' then
+      v_again := (
+        select notify.request_hash(new.channel, n.recipient, new.payload, new.priority, new.send_at, new.expires_at,
+          new.max_attempts, new.reference, new.is_test)
+        from notify.notifications n
+        where n.id operator(pg_catalog.=) v_first_id
+          and notify.folded(n.recipient) operator(pg_catalog.=) notify.folded(new.recipient));
+    end if;
+    if v_first operator(pg_catalog.=) v_again then
       if pg_catalog.current_setting('notify.repeats', true) operator(pg_catalog.<>) '' then
         perform pg_catalog.set_config('notify.repeats',
           pg_catalog.concat(pg_catalog.current_setting('notify.repeats'), new.id, ','), true);

@@ -22,6 +22,7 @@ declare
   v_priority constant smallint := least(greatest(coalesce(priority, 2), -1), 4);
   v_max_attempts integer;
   v_first bigint;
+  v_first_id uuid;
 begin
   if v_unmet is null then
     v_max_attempts := nullif(options -> 'max_attempts', 'null');
@@ -30,9 +31,16 @@ begin
     if v_unmet is null and channel = 'email' then
       v_unmet := notify.unmet_mail_rule(recipient, payload);
     end if;
-    v_first := (select k.request from notify.known_key(v_producer, idempotency_key) k);
+    select k.request, k.notification_id into v_first, v_first_id
+    from notify.known_key(v_producer, idempotency_key) k;
     if v_first = notify.request_hash(channel, recipient, payload, v_priority, send_at, expires_at,
       v_max_attempts, reference, false) then
+      return;
+    elsif v_unmet is null and channel = 'email' and v_first = (
+      select notify.request_hash(channel, n.recipient, payload, v_priority, send_at, expires_at, v_max_attempts,
+        reference, false)
+      from notify.notifications n
+      where n.id = v_first_id and notify.folded(n.recipient) = notify.folded(validate.recipient)) then
       return;
     end if;
   end if;

@@ -2,7 +2,8 @@
 
 recipient  1 to 254 characters (and bytes, in either spelling*): one local@domain, no quotes,
            blanks, comments or brackets, no `=?`; the local part a dot-atom of RFC 5322 or 6531;
-           the domain of letters, digits and hyphens*, by IDNA 2008*, not .invalid or .onion
+           the domain of letters, digits and hyphens*, by IDNA 2008*, not .invalid or .onion; the
+           edge stores it in lower case, as xn--… only if it came so
 payload    an object with no other members than these
 subject    a string of up to 998 characters, may be empty; no control characters (U+0000 to
            U+001F, U+007F to U+009F, U+2028, U+2029) except tabs

@@ -105,8 +105,13 @@ def restored(address: str, name: str) -> str:
 
 
 def mailbox(text: str) -> str:
-    """Return the normalized form of one address, as people read it. Raises ValueError."""
-    return address(text).shown
+    """Return the normalized form of one address. Raises ValueError.
+
+    Its domain is in ASCII if it was, so that PostgreSQL knows its destination, else as people read
+    it.
+    """
+    parsed = address(text)
+    return parsed.written if text.rpartition("@")[2].isascii() else parsed.shown
 
 
 def sender(text: str) -> Sender:

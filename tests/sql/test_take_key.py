@@ -49,6 +49,25 @@ def test_the_same_request_again_inserts_nothing_and_raises_nothing(db):
     assert count(db) == 1
 
 
+MAIL = {"channel": "email", "payload": '{"subject": "s", "text": "t"}', "idempotency_key": "k"}
+
+
+@pytest.mark.parametrize("first", ["Ada@EXAMPLE.org", "ada@example.org"])
+@pytest.mark.parametrize("again", ["Ada@EXAMPLE.org", "ada@example.org"])
+def test_a_mailbox_spelled_in_another_way_is_the_same_request(db, first, again):
+    assert insert(db, **MAIL | {"recipient": first})
+    assert insert(db, **MAIL | {"recipient": again}) is None
+
+
+@pytest.mark.parametrize(
+    "other", [{"priority": 3}, {"payload": '{"subject": "s", "text": "u"}'}, {"channel": "log"}]
+)
+def test_what_else_differs_makes_a_mailbox_spelled_in_another_way_another_request(db, other):
+    insert(db, **MAIL | {"recipient": "Ada@EXAMPLE.org"})
+    with pytest.raises(psycopg.Error, match="was used for another request"):
+        insert(db, **MAIL | {"recipient": "ada@example.org"} | other)
+
+
 def test_returning_gives_no_row_for_a_repetition(db):
     assert insert(db, idempotency_key="k")
     assert insert(db, idempotency_key="k") is None

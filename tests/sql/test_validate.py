@@ -114,6 +114,18 @@ def test_it_writes_nothing_and_works_where_nothing_can_be_written(db, shop):
         assert db.execute(f"select count(*) as n from notify.{table}").fetchone().n == 0
 
 
+def test_a_mailbox_in_another_spelling_is_the_same_request(shop):
+    mail = {"channel": "email", "payload": '{"subject": "s", "text": "t"}', "idempotency_key": "k"}
+    first = mail | {"recipient": "Ada@EXAMPLE.org"}
+    shop.execute(named("send", first), first)
+    for recipient, rules in (
+        ("ada@example.org", []), ("bob@example.org", ["idempotency_key_reused"])
+    ):  # fmt: skip
+        given = mail | {"recipient": recipient}
+        assert [f.rule for f in validate(shop, given)] == rules
+        assert [rule for rule, *_ in said_by_send(shop, given)] == rules
+
+
 def test_a_key_that_an_open_transaction_holds_is_free_and_waited_for_by_nobody(db, dsn, shop):
     given = PLAIN | {"idempotency_key": "k"}
     with producer(db, dsn, "shop") as second, second.transaction():

@@ -17,7 +17,7 @@ from service.api.door import Door
 from service.errors import KeyInFlight
 from service.ledger.enqueue_store import EnqueueStore
 from service.model.notification import Accepted
-from tests.integration.api.serving import LINE, Api, serving
+from tests.integration.api.serving import LINE, MAIL, Api, serving
 from tests.ledger import ago
 from tests.sql.test_enqueue import a_lock_for
 from tests.waiting import wait_for
@@ -48,6 +48,27 @@ def test_the_same_request_again_gets_the_first_answer(api: Api, db) -> None:
     assert "Idempotency-Replayed" not in first.headers
     assert count(db) == 1
     assert api.metric("api_jobs_enqueued_total", channel="log") == 1
+
+
+@pytest.mark.parametrize("domain", ["Xn--Bcher-Kva.example", "b\u00fccher.example"])
+def test_a_domain_beyond_ascii_is_the_same_when_it_comes_again(api: Api, domain: str) -> None:
+    mail = MAIL | {"recipient": f"me@{domain}"}
+    assert [post(api, "k", **mail).status for _ in range(2)] == [202, 200]
+
+
+def test_a_mailbox_is_the_same_by_the_other_entrance(api: Api, db) -> None:
+    mail = MAIL | {"recipient": "Ada@EXAMPLE.org"}
+    send = "select notify.send('email', %s, %s, idempotency_key => %s) as id"
+
+    def sent(key: str) -> str:
+        given = [mail["recipient"], json.dumps(mail["payload"]), key]
+        return str(db.execute(send, given).fetchone().id)
+
+    first = post(api, "k", **mail).json["id"]
+    assert sent("k") == first
+    first = sent("l")
+    again = post(api, "l", **mail)
+    assert (again.status, again.json["id"]) == (200, first)
 
 
 @pytest.mark.parametrize("header", ["k", '"k"'])

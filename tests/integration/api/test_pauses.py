@@ -3,7 +3,7 @@
 import pytest
 
 from tests import ledger
-from tests.integration.api.serving import HOOK, LINE, Api
+from tests.integration.api.serving import HOOK, LINE, MAIL, Api
 from tests.ledger import claim, pause, row
 
 CHANNEL = {"kind": "channel", "name": "log"}
@@ -59,6 +59,16 @@ def test_a_destination_is_spelled_as_workers_do(api: Api) -> None:
     assert (hook["name"], hook["channel"]) == ("https://example.org", "webhook")
     mail = asked(api, {"kind": "destination", "name": "Ada@Example.org", "channel": "email"}).json
     assert (mail["name"], mail["channel"]) == ("example.org", "email")
+
+
+def test_a_mail_whose_domain_was_written_in_ascii_is_held_by_a_pause_of_it(api: Api, db) -> None:
+    name = "xn--bcher-kva.example"
+    assert asked(api, {"kind": "destination", "channel": "email", "name": name}).status == 201
+    id = api.post(MAIL | {"recipient": f"p@{name.upper()}"}).json["id"]
+    assert claim(db) == []
+    assert row(db, id).recipient == f"p@{name}"
+    [found] = api.get(f"/notifications?destination={name}").json["items"]
+    assert found["id"] == id
 
 
 @pytest.mark.parametrize(

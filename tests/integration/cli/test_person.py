@@ -86,6 +86,14 @@ def test_both_spellings_of_a_domain_are_one_person(notify, db, recipient):
     assert erased(notify("erase", "--recipient", recipient))["erased"] == 2
 
 
+@pytest.mark.parametrize("recipient", ["\u00fcna@bücher.example", "U\u0308NA@bücher.example"])
+def test_all_forms_of_unicode_are_one_person(notify, db, recipient):
+    for spelling in ("\u00fcna@bu\u0308cher.example", "u\u0308na@\uff42ücher\u3002example"):
+        enqueue(db, 1, recipient=spelling, **MAIL)
+    assert len(lines(notify("export", "--recipient", recipient))) == 2
+    assert erased(notify("erase", "--recipient", recipient))["erased"] == 2
+
+
 @pytest.mark.parametrize("recipient", HOSTILE)
 def test_no_recipient_is_a_pattern_or_sql(notify, db, recipient):
     [other] = enqueue(db, 1, recipient=WHO, **MAIL)

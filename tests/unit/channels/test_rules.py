@@ -64,6 +64,8 @@ def test_a_url_names_no_host_that_getaddrinfo_cannot_be_asked_for(host: str) -> 
         ("me@example.com", "me@example.com"),
         ("Me+tag@EXAMPLE.com", "Me+tag@example.com"),
         ("ü@exämple.org", "ü@exämple.org"),
+        ("me@ex\u00c4mple\u3002org", "me@exämple.org"),
+        ("ü@XN--exmple-cua.org", "ü@xn--exmple-cua.org"),
         ("ops@localhost", "ops@localhost"),
         ("ops@mail.local", "ops@mail.local"),
         ("x@example.test", "x@example.test"),
