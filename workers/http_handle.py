@@ -99,7 +99,7 @@ class HttpHandle(Handle):
 
         Also http:// goes through a CONNECT: else an answer could be the proxy's or the receiver's.
         """
-        self.easy.setopt(pycurl.PROXY, proxy_url)
+        self.easy.setopt(pycurl.PROXY, proxy_url.encode())
         self.easy.setopt(pycurl.PROXYPORT, proxy_server(proxy_url).port)  # if it names none
         self.easy.setopt(pycurl.HTTPPROXYTUNNEL, 1)
         self.easy.setopt(pycurl.PROXY_CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())

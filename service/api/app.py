@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from loguru import logger
-from prometheus_async.aio.web import server_stats
 
 from service.access.ring import KeyRing
 from service.access.scopes import ADMIN, ANY, CANCEL, OPERATE, READ, SEND
@@ -38,6 +37,7 @@ from service.errors import DatabaseAway, TookTooLong
 from service.http.callers import Callers, protected
 from service.http.connections import BoundedRunner, Limits
 from service.http.express import is_tried
+from service.http.metrics_page import MetricsPage
 from service.http.problems import Problem, answer
 from service.ledger.connection import Connection
 from service.ledger.enqueue_store import EnqueueStore
@@ -146,7 +146,7 @@ def create_app(
     add_keys(get, post, KeysHandler(keys, clock), lists)
     get("/healthz", health.sandbox if is_sandbox else health.alive, 200)
     get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
-    get("/metrics", server_stats, 200)
+    get("/metrics", MetricsPage().show, 200)
     get("/openapi.json", described(settings, inbox_url, clock), 200)
     get("/docs", static(docs_page(), "text/html; charset=utf-8", docs_policy(docs_page())), 200)
     get("/", go_to_docs, 302)

@@ -70,17 +70,18 @@ async def metrics_served(
     `page`: writes what is shown; None: this process's own.
     """
     from aiohttp import web
-    from prometheus_async.aio.web import server_stats
 
     from service.http.callers import Callers, protected
     from service.http.connections import BoundedRunner, Limits
+    from service.http.metrics_page import MetricsPage
 
     async def written(_: web.Request) -> web.Response:
         assert page is not None
         return web.Response(body=(await page()).encode(), headers={"Content-Type": TEXT_FORMAT})
 
     app = web.Application()
-    app.router.add_get("/metrics", server_stats if page is None else written)
+    shown = MetricsPage() if page is None else MetricsPage(written)
+    app.router.add_get("/metrics", shown.show)
     callers = Callers(settings.host, settings.allowed_hosts)
     runner = BoundedRunner(
         app,

@@ -20,7 +20,8 @@ HOST = re.compile(r"(?:\[([^\[\]]*)\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
 DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"  # not 1e3, 1_000, nan or digits of another script
 Parser = Callable[[str], Any]
 REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
-NEED_HOST = ("smtp", "smtps", "http", "https", *REDIS)  # libpq may use a local socket
+CURL = ("smtp", "smtps", "http", "https")
+NEED_HOST = (*CURL, *REDIS)  # libpq may use a local socket
 WAITS_MAX = 100
 NAME_MAX_CHARS = 64
 WAIT_MAX_S = 30 * 86400
@@ -149,6 +150,15 @@ def url_fault(text: str, query: str) -> str | None:
         return "in which / ? # and @ of a password are written as %2F %3F %23 and %40"
     if query and not re.fullmatch(query, query_text):
         return f"with nothing behind ? but {query.removesuffix('|')}"
+    return curl_fault(text) if scheme in CURL else None
+
+
+def curl_fault(text: str) -> str | None:
+    """Say what pycurl and libcurl do not take of a URL that url_fault() takes; None: nothing."""
+    if not text.partition("://")[2].rpartition("@")[2].isascii():  # a password is sent as UTF-8
+        return "in ASCII: a host's name as xn--…, other letters as %C3%A9 stands for é"
+    if "%00" in text:
+        return "without %00"
     return None
 
 

@@ -162,8 +162,10 @@ class Endpoint:
         self.easy = pycurl.Curl()
         path = parts.path.rstrip("/").removesuffix(PATH)
         host = parts.netloc.rpartition("@")[2]
-        self.easy.setopt(pycurl.URL, f"{parts.scheme}://{host}{path}{PATH}")
-        self.private = path.strip("/")  # it may be a token, and an answer may quote it
+        query = f"?{parts.query}" if parts.query else ""
+        self.easy.setopt(pycurl.URL, f"{parts.scheme}://{host}{path}{PATH}{query}")
+        # Each may be a token, and an answer may quote it.
+        self.private = [text for text in (path.strip("/"), parts.query) if text]
         if parts.username is not None:
             self.easy.setopt(pycurl.USERNAME, unquote(parts.username).encode())
             self.easy.setopt(pycurl.PASSWORD, unquote(parts.password or "").encode())
@@ -217,9 +219,11 @@ class Endpoint:
         self.easy.setopt(pycurl.RESOLVE, [f"{name}:{port}:{','.join(self.addresses)}"])
 
     def shown_answer(self) -> str:
-        """Return the answer's beginning, without the path of LOKI_URL."""
+        """Return the answer's beginning, without the path and the query of LOKI_URL."""
         text = self.answer.decode(errors="replace")
-        return text.replace(self.private, "…") if self.private else text
+        for private in self.private:
+            text = text.replace(private, "…")
+        return text
 
     def take(self, data: bytes) -> None:
         """Keep the first bytes of the answer."""

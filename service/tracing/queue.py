@@ -5,6 +5,7 @@ The queue and the thread are the SDK's. Its caller never waits, and what finds n
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.metrics.spans import SpanMetrics
 QUEUE_MAX = 2048  # the standard's default of OTEL_BSP_MAX_QUEUE_SIZE
 ANSWER_BYTES_MAX = 4096
 STOP_MAX_S = 3.0
+ANSWER_MAX_S = 10.0  # the standard's default of OTEL_EXPORTER_OTLP_TIMEOUT
 
 
 class Requests(Session):
@@ -66,6 +68,7 @@ class Queue(SpanProcessor):
             self._inner.on_end(span)
         else:
             self._full.inc()
+            self._exporter.found_no_room()
 
     def shutdown(self) -> None:
         """Send what waits, for STOP_MAX_S at most. The SDK itself would wait for half a minute."""
@@ -89,16 +92,19 @@ class Exporter(SpanExporter):
         self._refused = metrics.dropped.labels("refused")
         self._left = left
         self._outage = Outage("otlp")
+        self._began: float | None = None  # monotonic, the batch that is being sent
         self._requests = Requests()
         self._inner = OTLPSpanExporter(session=self._requests)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send one batch; the SDK's thread calls it."""
+        self._began = time.monotonic()
         try:
             result = self._inner.export(spans)
         except Exception as error:  # the library's own fault
             self._requests.last = type(error).__name__
             result = SpanExportResult.FAILURE
+        self._began = None
         self._left(len(spans))
         if result is SpanExportResult.SUCCESS:
             self._pushed.inc(len(spans))
@@ -107,6 +113,15 @@ class Exporter(SpanExporter):
             self._refused.inc(len(spans))
             self._outage.away(ConnectionError(self._requests.last))
         return result
+
+    def found_no_room(self) -> None:
+        """Log that the collector is away if it is the reason; any thread may call it.
+
+        The timeout of requests is one of each read: an answer that drips in ends no batch.
+        """
+        began = self._began
+        if began is not None and time.monotonic() - began > ANSWER_MAX_S:
+            self._outage.away(TimeoutError("it does not answer in time"))
 
     def shutdown(self) -> None:
         """Give up what is being sent."""

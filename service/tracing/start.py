@@ -18,6 +18,9 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 OURS = "http/protobuf"
 EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+QUEUE, BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+DELAY = "OTEL_BSP_SCHEDULE_DELAY"
+DEFAULTS = {QUEUE: 2048, BATCH: 512, DELAY: 5000}  # the standard's
 INSTALL = "pip install 'postgres-notification-service[otel]'"
 
 
@@ -59,7 +62,8 @@ def made() -> "Tracer | None":
 
             return started()
         except Exception as error:  # an OTEL_* variable that the SDK cannot read
-            reason = f"OpenTelemetry does not start: {type(error).__name__}"
+            named = ", ".join(sorted(name for name in os.environ if name.startswith("OTEL_")))
+            reason = f"OpenTelemetry does not start: {type(error).__name__}; one of {named}"
     logger.warning("tracing_off", hint=reason)
     return None
 
@@ -70,7 +74,25 @@ def why_not(environ: Mapping[str, str]) -> str | None:
         return f"the collector in OTEL_* needs the extra otel: {INSTALL}"
     if first(environ, PROTOCOLS) not in (None, OURS):
         return f"spans are sent by {OURS} only, and OTEL_* asks for another protocol"
+    return odd_number(environ)
+
+
+def odd_number(environ: Mapping[str, str]) -> str | None:
+    """Say which number the SDK would not start with; None: it takes all. No number: the default."""
+    queue, batch, delay = (whole(environ.get(name, ""), DEFAULTS[name]) for name in DEFAULTS)
+    if batch <= 0 or delay <= 0:
+        return f"{BATCH if batch <= 0 else DELAY} must be more than 0"
+    if batch > queue > 0:  # queue_max() has the default for 0 and less
+        return f"{BATCH} ({batch}) must be at most {QUEUE} ({queue})"
     return None
+
+
+def whole(text: str, default: int) -> int:
+    """Read a whole number as the SDK does."""
+    try:
+        return int(text)
+    except ValueError:
+        return default
 
 
 def has_extra() -> bool:

@@ -164,15 +164,21 @@ def test_the_figures_are_what_sql_counts(start: Start, state: Path, sink: Sink) 
         sent = {(channel,): n for (channel, status), n in statuses.items() if status == "sent"}
         expired = {(channel,): n for (channel, s), n in statuses.items() if s == "expired"}
         wait_for(lambda: by(up.api, "worker_jobs_sent_total", "channel") == sent)
-        assert by(up.api, "worker_attempts_total", "channel", "outcome") == attempts
-        assert by(up.api, "worker_jobs_expired_total", "channel") == expired
-        assert by(up.api, "worker_jobs_failed_total", "channel") == {("webhook",): 1}
-        assert by(up.api, "worker_jobs_retried_total", "channel") == {("webhook",): 1}
-        assert by(up.api, "worker_enqueue_to_sent_seconds_count", "channel") == sent
+        wait_for(lambda: by(up.api, "worker_attempts_total", "channel", "outcome") == attempts)
+        wait_for(lambda: by(up.api, "worker_jobs_expired_total", "channel") == expired)
+        wait_for(lambda: by(up.api, "worker_jobs_failed_total", "channel") == {("webhook",): 1})
+        wait_for(lambda: by(up.api, "worker_jobs_retried_total", "channel") == {("webhook",): 1})
+        wait_for(lambda: by(up.api, "worker_enqueue_to_sent_seconds_count", "channel") == sent)
         transfers = sum(n for (channel, _), n in attempts.items() if channel == "webhook")
-        assert by(up.api, "worker_send_seconds_count", "channel") == {("webhook",): transfers}
-        assert by(up.api, "api_jobs_enqueued_total", "channel") == {("webhook",): 10, ("log",): 1}
-        assert by(up.api, "api_operator_rows_total", "verb") == {("redrive",): 1}
+        wait_for(
+            lambda: by(up.api, "worker_send_seconds_count", "channel") == {("webhook",): transfers}
+        )
+        wait_for(
+            lambda: (
+                by(up.api, "api_jobs_enqueued_total", "channel") == {("webhook",): 10, ("log",): 1}
+            )
+        )
+        wait_for(lambda: by(up.api, "api_operator_rows_total", "verb") == {("redrive",): 1})
         assert by(up.api, "worker_stale_settles_total") == {}
 
         assert counted(db) == ended(db)

@@ -105,7 +105,7 @@ def test_two_processes_drain_together_and_send_each_once(
     arrived = Counter(request.headers["webhook-id"] for request in sink.requests)
     assert arrived == Counter(map(str, ids))
     wait_for(lambda: workers.counted("worker_jobs_sent_total") == 200)
-    assert workers.counted("worker_enqueue_to_sent_seconds_count") == 200
+    wait_for(lambda: workers.counted("worker_enqueue_to_sent_seconds_count") == 200)
     assert workers.command.stop() == 0
 
 
@@ -145,10 +145,11 @@ def test_a_killed_process_comes_back_and_so_do_its_rows_and_no_counter_falls(
     assert len(children(workers.pid)) == 2
     [said] = workers.events("unexpected_error")
     assert f"worker process {victim} was killed by SIGKILL" in said["error"]
+    # A page is shown for a second at most.
+    wait_for(lambda: by(workers.url, "notify_task_restarts_total", "task") == {("worker",): 1})
+    wait_for(lambda: by(workers.url, "worker_processes") == {(): 2})
     after = metrics(workers.url)
     assert {k: after[k] for k, v in before.items() if after[k] < v} == {}
-    assert by(workers.url, "notify_task_restarts_total", "task") == {("worker",): 1}
-    assert by(workers.url, "worker_processes") == {(): 2}
 
     for id in orphaned:  # the time of their leases passes
         change(db, id, lease_until=db.execute("select now() - interval '1 s' as t").fetchone().t)
@@ -248,9 +249,10 @@ def test_without_their_parent_all_finish_what_they_send_and_end(
 
 def test_a_process_that_hangs_is_shown_as_it_last_was(run: Callable[..., Workers]) -> None:
     workers = run(2)
-    before = workers.counted("worker_slots")
+    before, cpu_s = workers.counted("worker_slots"), workers.counted("process_cpu_seconds_total")
     os.kill(min(workers.children), signal.SIGSTOP)
     try:
+        wait_for(lambda: workers.counted("process_cpu_seconds_total") > cpu_s)  # a page since then
         assert workers.counted("worker_slots") == before
         assert by(workers.url, "worker_processes") == {(): 2}
     finally:

@@ -137,6 +137,15 @@ def test_a_password_in_the_url_is_sent_and_never_shown(push: Push, capsys) -> No
     assert "s3cret" not in capsys.readouterr().err
 
 
+def test_a_query_of_the_url_is_sent_and_not_shown(server: FakeLoki, push: Push) -> None:
+    loki = push(f"{server.url}/tenant?token=only-ours")
+    log_sent(1)
+    wait_for(lambda: server.requests)
+    assert server.requests[0][0] == "/tenant/loki/api/v1/push?token=only-ours"
+    loki.endpoint.answer[:] = b"no such tenant: token=only-ours"
+    assert loki.endpoint.shown_answer() == "no such …: …"
+
+
 @pytest.mark.parametrize("path", ["", "/", "/tenant", "/loki/api/v1/push"])
 def test_a_path_of_the_url_is_kept_in_front(server: FakeLoki, push: Push, path: str) -> None:
     push(server.url + path)

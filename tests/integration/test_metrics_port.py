@@ -5,12 +5,16 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count as counting
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from service.cli.metrics_port import listener, metrics_served
 from service.config.settings import Settings
 from service.errors import StartError
+from service.http.metrics_page import MetricsPage
 from tests.integration.api.test_serving import talk
 
 LIMIT_S = 10.0
@@ -48,6 +52,42 @@ def test_the_metrics_are_served_to_those_who_may_call(host: str, more: str, stat
     assert answer[9:12] == status
     assert b"nosniff" in answer
     assert (b"# HELP" in answer) is (status == b"200")
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "asked_at", "shown"),
+    [
+        (0.03, [5.0, 5.1, 5.32, 5.34, 5.6], [1, 1, 1, 2, 2]),  # ten times what it took
+        (3.0, [5.0, 8.9, 9.1], [1, 1, 2]),  # a second at most
+    ],
+)
+def test_who_asks_soon_is_shown_the_same_page(takes_s, asked_at, shown) -> None:
+    pages, clock = counting(1), [0.0]
+
+    async def write(_: web.Request) -> web.Response:
+        clock[0] += takes_s
+        return web.Response(text=f"{next(pages)}")
+
+    async def ask() -> list[str | None]:
+        page = MetricsPage(write, now=lambda: clock[0])
+        answers = []
+        for at in asked_at:
+            clock[0] = at
+            answers.append(await page.show(make_mocked_request("GET", "/metrics")))
+        return [answer.text for answer in answers]
+
+    assert asyncio.run(ask()) == [str(number) for number in shown]
+
+
+def test_each_format_has_a_page_of_its_own() -> None:
+    other = "Accept: a/b, application/openmetrics-text;version=1.0.0;q=0.5\r\n"
+    plain = "Accept: application/openmetrics-text2\r\n"
+    asks = [HEAD.format("/metrics", "localhost", more).encode() for more in (plain, other, "")]
+    first, second, third = asked(*asks)
+    assert b"Content-Type: application/openmetrics-text" in second
+    assert second.endswith(b"# EOF\n")
+    assert b"Content-Type: text/plain" in first and b"Content-Type: text/plain" in third
+    assert b"# HELP" in first and b"# HELP" in third
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

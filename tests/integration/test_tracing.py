@@ -316,6 +316,26 @@ def test_what_finds_no_room_is_dropped_and_counted(trace, collector, counted) ->
     assert counted("spans_pushed_total") == 0
 
 
+def test_a_collector_that_does_not_answer_in_time_is_one_line(
+    trace,
+    collector,
+    counted,
+    monkeypatch,
+    warned,  # noqa: F811
+) -> None:
+    collector.answer = "hang"
+    tracer = trace(OTEL_BSP_MAX_QUEUE_SIZE="10", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="5")
+    for _ in range(20):
+        tracer.enqueue("log", None).end({})
+    wait_for(lambda: collector.requests)
+    assert not any("otlp" in line for line in warned)  # a burst alone is no outage
+    monkeypatch.setattr("service.tracing.queue.ANSWER_MAX_S", 0.0)
+    for _ in range(20):
+        tracer.enqueue("log", None).end({})
+    [line] = [line for line in warned if "otlp" in line]
+    assert "away" in line and "it does not answer in time" in line
+
+
 def test_a_collector_that_hangs_holds_up_no_end(trace, collector, monkeypatch) -> None:
     monkeypatch.setattr("service.tracing.queue.STOP_MAX_S", 0.05)
     collector.answer = "hang"

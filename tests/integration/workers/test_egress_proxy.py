@@ -43,6 +43,13 @@ def test_the_proxys_own_name_is_looked_up_by_us(resolver):
     assert resolver.asked == {"proxy.test": 1}
 
 
+def test_a_password_beyond_ascii_is_the_proxys_to_judge():
+    with listening(tunnel=CONNECTED) as proxy:
+        url = f"http://user:pä@127.0.0.1:{proxy.port}"
+        with transferring(webhook_proxy_url=url) as transfers:
+            assert answer_from(transfers, "http://hooks.nowhere.test/x").status == 200
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize(
     "answer", [refused(407), refused(403), refused(502), b"", b"garbage\r\n\r\n"]

@@ -97,6 +97,7 @@ def test_an_empty_value_counts_as_not_given(name):
         ),
         ("DATABASE_URL", "postgresql:///d?host=/run/pg", "postgresql:///d?host=/run/pg"),
         ("SMTP_URL", "smtp://u:p@h:25?tls=optional", "smtp://u:p@h:25?tls=optional"),
+        ("LOKI_URL", "http://ü:pä@h", "http://ü:pä@h"),
         ("LOKI_URL", "https://u:p@h/path?x=y", "https://u:p@h/path?x=y"),
         ("DATABASE_URL", "postgresql://u@a:1,b:2/d", "postgresql://u@a:1,b:2/d"),
         ("DATABASE_URL", "postgresql://a:1,[::1]:2/d", "postgresql://a:1,[::1]:2/d"),
@@ -303,6 +304,24 @@ def may_be_meant(variable, form):
     if variable.startswith("DATABASE"):
         return form == "{scheme}://u:12?hunter2@h/d"
     return variable == "REDIS_URL" and "://" not in form and " " not in form
+
+
+@pytest.mark.parametrize("variable", ["LOKI_URL", "WEBHOOK_PROXY_URL", "SMTP_URL"])
+@pytest.mark.parametrize(
+    ("form", "advice"),
+    [
+        ("u:hunter2@höst:1", "in ASCII: a host's name as xn--…"),
+        ("u:hunter2@h/päth", "other letters as %C3%A9 stands for é"),
+        ("u:hunter2%00@h", "without %00"),
+        ("u%00:hunter2@h", "without %00"),
+    ],
+)
+def test_what_libcurl_does_not_take_is_refused_with_what_to_write(variable, form, advice):
+    scheme = "smtp" if variable == "SMTP_URL" else "http"
+    message = refusal(**{variable: f"{scheme}://{form}", "MAIL_FROM": "a@b.example"})
+    assert message.startswith(f"{variable}=(hidden): must be a URL, {scheme}://…, ")
+    assert advice in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,40 @@ def test_another_protocol_is_one_warning(monkeypatch):
     assert "http/protobuf" in why_not(ENDPOINT | per_signal)
 
 
+@pytest.mark.parametrize(
+    ("environ", "hint"),
+    [
+        ({"OTEL_BSP_SCHEDULE_DELAY": "0"}, "OTEL_BSP_SCHEDULE_DELAY must be more than 0"),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "-5"}, "OTEL_BSP_SCHEDULE_DELAY must be more than 0"),
+        (
+            {"OTEL_BSP_MAX_QUEUE_SIZE": "100"},
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE (512) must be at most OTEL_BSP_MAX_QUEUE_SIZE (100)",
+        ),
+        (
+            {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "0"},
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE must be more than 0",
+        ),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, None),  # ours is the default then
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "many", "OTEL_BSP_SCHEDULE_DELAY": " 20 "}, None),
+    ],
+)
+def test_a_number_that_the_sdk_does_not_take_is_named(monkeypatch, environ, hint):
+    monkeypatch.setattr(start, "EXPORTER", "service.tracing.start")
+    assert why_not(ENDPOINT | environ) == hint
+
+
+@pytest.mark.needs("otel")
+def test_whatever_else_keeps_it_from_starting_is_among_those_that_are_named(monkeypatch, hints):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "hunter2")
+    with tracing() as tracer:
+        assert tracer is None
+    [line] = hints
+    assert "ValueError; one of OTEL_" in line
+    assert "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" in line
+    assert "hunter2" not in line
+
+
 def test_a_line_of_the_env_file_is_as_good_as_a_variable(monkeypatch):
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     names = {"OTEL_EXPORTER_OTLP_ENDPOINT": URL, "OTEL_TRACES_EXPORTER": "otlp", "PATH": "gone"}
