@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.cli.sandboxed import sandboxed
 from service.config.settings import Settings, read_settings
-from service.errors import ConfigError
+from service.errors import ConfigError, StartError
 from service.names.guard import LOOPBACK
 
 OPTIONS = ("port", "host", "state", "database_url")
@@ -82,7 +82,12 @@ def state_directory(settings: Settings) -> Path:
     """Name the state directory. Raises StartError if it would be in a home that is missing."""
     from service.embedded.state import default_state
 
-    return Path(settings.notify_state) if settings.notify_state else default_state()
+    if settings.notify_state is None:
+        return default_state()
+    try:
+        return Path(settings.notify_state).expanduser()  # no shell has read .env
+    except RuntimeError:
+        raise StartError(f"NOTIFY_STATE={settings.notify_state}: no such home") from None
 
 
 def what_lacks(directory: Path) -> str | None:

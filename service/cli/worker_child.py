@@ -4,6 +4,7 @@ It stops when it is told to, by its parent or by a signal, and when its parent i
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -17,7 +18,7 @@ from service.cli.role_logs import start_logs
 from service.cli.run import in_one_line
 from service.cli.running import run_until_stopped, stop_signals
 from service.cli.working import working
-from service.config.settings import read_settings
+from service.config.settings import settings_of
 from service.errors import ConfigError
 from service.metrics.pages import own_page
 from service.process import link
@@ -45,7 +46,7 @@ def main(words: list[str]) -> int:
 
 def work(parent: socket.socket) -> int:
     """Run a worker. Raises ConfigError."""
-    settings = read_settings()
+    settings = settings_of(os.environ)  # .env may have changed since the parent read it
     start_logs("worker", settings, is_child=True)
     parent.setblocking(False)
 
@@ -60,7 +61,7 @@ def work(parent: socket.socket) -> int:
                 await upwards.show()
         obeying.cancel()
 
-    with tracing() as tracer:
+    with tracing(is_child=True) as tracer:
         return run_until_stopped(main)
 
 

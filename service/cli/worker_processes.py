@@ -23,6 +23,7 @@ from service.metrics.pages import added_up, merged, own_page
 from service.process.cores import usable_cores
 from service.process.stdio import share_streams
 from service.process.watched import task_ended, until_stopped, watched
+from service.tracing.start import adopt
 
 AUTO_MAX = 4  # with more, PostgreSQL is the limit on one machine: then say how many
 BEGIN_MAX_S = 10.0  # that /metrics waits for the first page of each
@@ -150,6 +151,8 @@ class WorkerProcesses:
 
 
 def environment() -> Mapping[str, str]:
-    """Give children our settings as they are now, also when .env has changed by the next start."""
+    """Give children our settings as they are now, for any start of theirs: they read no .env."""
     values = all_values(None, None)
-    return os.environ | {name: values[name] for name in NAMES & values.keys()}
+    environ = os.environ | {name: values[name] for name in NAMES & values.keys()}
+    adopt(values, environ)
+    return environ

@@ -7,44 +7,63 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
+from dotenv.variables import parse_variables
 
 from service.errors import ConfigError
 
 BYTES_MAX = 1_000_000
-NAMED = re.compile(r"\$\{([^}:]*)\}")  # ${NAME}, without a default
+NAMED = re.compile(r"\$\{([^}]*)\}")  # ${NAME} or ${NAME:-default}
 
 
 def read_env_file(path: Path, environ: Mapping[str, str], ours: frozenset[str]) -> dict[str, str]:
     """Read the names and values of a file; {} where there is none.
 
-    ${NAME} stands for another value of the file, or for a variable. A directory named .env is
-    ignored: it is somebody's virtual environment. Raises ConfigError for a file that we cannot
-    read, and for one of `ours` whose value has a ${NAME} that is not set.
+    ${NAME} stands for a value above it in the file, or else for a variable; an empty one counts as
+    not set. A directory named .env is ignored: it is somebody's virtual environment. Raises
+    ConfigError for a file that we cannot read, and for one of `ours` that has no value, or whose
+    value has a ${NAME} that is not set.
     """
-    text = env_text(path)
-    bindings = list(parse_stream(io.StringIO(text)))
-    known = {binding.key for binding in bindings} | environ.keys()
-    for binding in bindings:
-        for missing in sorted(set(NAMED.findall(binding.value or "")) - known):
-            if binding.key in ours:
-                raise ConfigError(
-                    f"{path}: {binding.key} names ${{{missing}}}, which is not set: in a URL, "
-                    "a $ of a password is written as %24"
-                )
-    # unreadable() reports the lines that cannot be read; the library would report them itself.
-    readable = "".join(b.original.string for b in bindings if not b.error)
-    return {k: v or "" for k, v in dotenv_values(stream=io.StringIO(readable)).items()}
+    values: dict[str, str] = {}
+    known = {name: value for name, value in environ.items() if value.strip()}
+    for binding in parse_stream(io.StringIO(env_text(path))):
+        if binding.key is None:  # a comment, or one of the lines that unreadable() reports
+            continue
+        if binding.key in ours:
+            refuse_nothing(path, binding, known)
+        value = "".join(atom.resolve(known) for atom in parse_variables(binding.value or ""))
+        values[binding.key] = value
+        known.pop(binding.key, None)
+        for text in (environ.get(binding.key, ""), value):
+            if text.strip():
+                known[binding.key] = text
+    return values
+
+
+def refuse_nothing(path: Path, binding: Binding, known: Mapping[str, str]) -> None:
+    """Refuse a line that sets nothing, or a ${NAME} that stands for nothing. Raises ConfigError."""
+    if binding.value is None:
+        raise ConfigError(
+            f"{path}: line {line_of(binding)}: {binding.key} has no = and no value after it"
+        )
+    for name in NAMED.findall(binding.value):
+        if name not in known and ":-" not in name:
+            raise ConfigError(
+                f"{path}: {binding.key} names ${{{name}}}, which is not set above it or in the"
+                " environment: in a URL, a $ of a password is written as %24"
+            )
 
 
 def unreadable(path: Path) -> Iterator[int]:
     """Return the numbers of the lines that are no NAME=value."""
     bindings: Iterator[Binding] = parse_stream(io.StringIO(env_text(path)))
-    for binding in bindings:
-        if binding.error:
-            text = binding.original.string  # with the empty lines before it
-            yield binding.original.line + len(text) - len(text.lstrip("\n"))
+    return (line_of(binding) for binding in bindings if binding.error)
+
+
+def line_of(binding: Binding) -> int:
+    """Return the number of its line: its text begins with the empty lines before it."""
+    text = binding.original.string
+    return binding.original.line + len(text) - len(text.lstrip("\n"))
 
 
 def env_text(path: Path) -> str:

@@ -147,7 +147,11 @@ def read_settings(
 
     An empty value counts as not set. Raises ConfigError with one line on the first wrong value.
     """
-    texts = all_values(environ, env_file)
+    return settings_of(all_values(environ, env_file))
+
+
+def settings_of(texts: Mapping[str, str]) -> Settings:
+    """Read the settings from these texts alone, by their names. Raises ConfigError as above."""
     values = {spec.name: parsed(spec, texts) for spec in fields(Settings)}
     settings = Settings(**{name: value for name, value in values.items() if value is not None})
     check_relations(settings)

@@ -8,6 +8,8 @@ from typing import IO
 
 from service.errors import StartError
 
+# Whoever asks for the holder shares the lock for an instant, in which nobody else can have it.
+ASKED_S = 0.1
 # An owner may be killed while it forks: until its exec, the new child still holds the lock.
 DEAD_OWNER_S = 2.0
 
@@ -19,13 +21,13 @@ def lock(path: Path) -> IO[str]:
     """
     path.touch(mode=0o600)
     file = path.open("r+")
-    end = time.monotonic() + DEAD_OWNER_S
-    while not locked(file):
-        holder = path.read_text().strip()
-        if is_running(holder) or time.monotonic() > end:
+    begun = time.monotonic()
+    while not locked(file, fcntl.LOCK_EX):
+        pid = path.read_text().strip()
+        if time.monotonic() - begun > (ASKED_S if is_running(pid) else DEAD_OWNER_S):
             file.close()
             raise StartError(
-                f"state directory {path.parent} is in use by process {holder or '(unknown)'}:"
+                f"state directory {path.parent} is in use by process {pid or '(unknown)'}:"
                 " stop that one, or give another directory by --state or NOTIFY_STATE"
             )
         time.sleep(0.02)
@@ -35,10 +37,20 @@ def lock(path: Path) -> IO[str]:
     return file
 
 
-def locked(file: IO[str]) -> bool:
-    """Try to lock the file."""
+def holder(path: Path) -> str | None:
+    """Give the pid that the holder of the lock wrote, "" if it has not yet; None: nobody holds it.
+
+    The pid alone says nothing: its process may be gone and the number another's, or the file a
+    copy. Raises OSError, also where there is no file.
+    """
+    with path.open() as file:
+        return None if locked(file, fcntl.LOCK_SH) else file.read().strip()
+
+
+def locked(file: IO[str], kind: int) -> bool:
+    """Try to lock the file, for us alone or shared."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

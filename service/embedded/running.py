@@ -1,6 +1,7 @@
 """The file in a state directory that says where its `notify up` serves, as long as it runs.
 
-Other commands read it. They ignore a file that a killed `notify up` left: its process is gone.
+Other commands read it. They ignore a file that a killed `notify up` left, or that was copied with
+its directory: the process named in it does not hold this directory's lock.
 """
 
 import json
@@ -10,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.embedded.lock import is_running
+from service.embedded.lock import holder
 
 NAME = "running.json"
+LOCK = "lock"
 
 
 @contextmanager
@@ -38,14 +40,14 @@ def running_up(directory: Path) -> dict[str, Any]:
     """Read where `api` and `smtp_url` are; {} if none runs, or if we may not read it."""
     try:
         written: dict[str, Any] = json.loads((directory / NAME).read_text())
-        return written if is_running(str(written["pid"])) else {}
+        return written if str(written["pid"]) == holder(directory / LOCK) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
 def is_in_use(directory: Path) -> bool:
-    """Return whether the process that locked a state directory last still runs."""
+    """Return whether a process has a state directory open."""
     try:
-        return is_running((directory / "lock").read_text().strip())
+        return holder(directory / LOCK) is not None
     except OSError:
         return False

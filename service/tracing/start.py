@@ -1,7 +1,7 @@
 """Whether spans are made: the extra `otel`, and the standard OTEL_* variables, decide it once."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,12 +25,14 @@ INSTALL = "pip install 'postgres-notification-service[otel]'"
 
 
 @contextmanager
-def tracing() -> Iterator["Tracer | None"]:
+def tracing(*, is_child: bool = False) -> Iterator["Tracer | None"]:
     """Make spans until the context ends; None: they are off. It starts a thread: fork before it.
 
     Nothing here stops the service: whatever is wrong with the variables is one warning.
+    `is_child`: the process that started this one has handed down what .env says.
     """
-    adopt(read_env_file(Path(".env"), os.environ, frozenset()))
+    if not is_child:
+        adopt(read_env_file(Path(".env"), os.environ, frozenset()), os.environ)
     tracer = made() if is_wanted(os.environ) else None
     try:
         yield tracer
@@ -39,11 +41,11 @@ def tracing() -> Iterator["Tracer | None"]:
             tracer.stop()
 
 
-def adopt(env_file: Mapping[str, str]) -> None:
+def adopt(env_file: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
     """Let the SDK, which reads the environment alone, see what .env says of it."""
     for name, value in env_file.items():
         if name.startswith("OTEL_") and value.strip():
-            os.environ.setdefault(name, value)
+            environ.setdefault(name, value)
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:

@@ -163,6 +163,16 @@ def test_a_killed_process_comes_back_and_so_do_its_rows_and_no_counter_falls(
     assert workers.command.stop() == 0
 
 
+def test_a_killed_process_comes_back_whatever_has_become_of_the_env_file(
+    run: Callable[..., Workers], tmp_path: Path
+) -> None:
+    workers = run(2)
+    (tmp_path / ".env").write_text("RETENTION_DAYS=3O\n")
+    os.kill(min(workers.children), KILL)
+    wait_for(lambda: len(workers.events("worker_started")) == 3)
+    assert workers.command.stop() == 0
+
+
 def has_come(sink: Sink, count: int) -> bool:
     """Say whether so many requests have come."""
     return len(sink.requests) == count

@@ -44,6 +44,19 @@ def test_a_wrong_setting_is_told_to_the_parent_and_to_nobody_else(streams, envir
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("written", [b"PORT=none\n", "# für\n".encode("latin-1")])
+def test_a_child_reads_no_env_file(streams, environ, monkeypatch, tmp_path, written):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(written)
+
+    async def run():
+        one = WorkerProcess(environ, streams)
+        await one.gone
+        return one.refusal
+
+    assert asyncio.run(run()) == SAID
+
+
 def test_what_no_child_can_start_with_ends_the_parent_once(streams, environ, monkeypatch):
     registry = CollectorRegistry()
     monkeypatch.setattr(worker_processes, "share_streams", lambda: streams)
@@ -75,3 +88,15 @@ def test_children_have_the_settings_of_the_start(monkeypatch, tmp_path):
     given = worker_processes.environment()
     assert (given["NUM_THREADS"], given["SENDS_PER_THREAD"]) == ("3", "8")
     assert given.get("PYTHONPATH") == os.environ.get("PYTHONPATH")
+
+
+def test_children_have_what_the_env_file_said_of_spans(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "")
+    lines = "OTEL_TRACES_EXPORTER=none\nOTEL_SERVICE_NAME=other\nOTEL_SDK_DISABLED=true\n"
+    (tmp_path / ".env").write_text(lines)
+    given = worker_processes.environment()
+    assert given["OTEL_TRACES_EXPORTER"] == "none"
+    assert (given["OTEL_SERVICE_NAME"], given["OTEL_SDK_DISABLED"]) == ("shop", "")
+    assert "OTEL_TRACES_EXPORTER" not in os.environ

@@ -47,11 +47,7 @@ def test_a_file_is_read_however_it_is_written(env, raw):
 
 def test_a_value_may_hold_a_dollar_and_a_variable(env):
     env.write_text("SMTP_URL=smtp://u:a$b@${WHERE}\nMAIL_FROM=a@b.example\n")
-    os.environ["WHERE"] = "h"
-    try:
-        assert read_settings(os.environ, env).smtp_url == "smtp://u:a$b@h"
-    finally:
-        del os.environ["WHERE"]
+    assert read_settings({"WHERE": "h"}, env).smtp_url == "smtp://u:a$b@h"
 
 
 def test_a_name_that_stands_for_nothing_is_refused(env):
@@ -59,8 +55,41 @@ def test_a_name_that_stands_for_nothing_is_refused(env):
     assert "DATABASE_URL names ${NOBODYS}, which is not set" in refusal(env)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DATABASE_URL=postgresql://u:${PW}@h/d\nPW=hunter2\n",
+        "PW=${NOBODYS}\nDATABASE_URL=postgresql://u:${PW}@h/d\n",
+        "PW=hunter2\nPW=\nDATABASE_URL=postgresql://u:${PW}@h/d\n",
+        "PW\nDATABASE_URL=postgresql://u:${PW}@h/d\n",
+        "DATABASE_URL=postgresql://u:hunter2${PW:?is needed}@h/d\n",
+    ],
+)
+def test_a_name_stands_for_what_came_before_it_and_never_for_nothing(env, text):
+    env.write_text(text)
+    assert "DATABASE_URL names ${PW" in refusal(env)
+
+
+def test_a_name_stands_for_the_last_value_before_it(env):
+    env.write_text("A=4000\nPORT=${A}\nA=4001\nMETRICS_PORT=${A}\nA=${NOBODYS}\n")
+    settings = read_settings({}, env)
+    assert (settings.port, settings.metrics_port) == (4000, 4001)
+
+
+def test_a_default_stands_for_what_has_no_value(env):
+    env.write_text("EMPTY=\nPORT=${EMPTY:-4000}\nMAIL_FROM=${NOBODYS:-}\n")
+    settings = read_settings({"EMPTY": ""}, env)
+    assert (settings.port, settings.mail_from) == (4000, None)
+
+
+@pytest.mark.parametrize("line", ["PORT", "export PORT", "PORT # 4001"])
+def test_a_setting_without_a_value_is_refused(env, line):
+    env.write_text(f"\nPORT=4000\n\n{line}\n")
+    assert refusal(env).endswith("line 4: PORT has no = and no value after it")
+
+
 def test_the_names_of_others_may_stand_for_nothing(env):
-    env.write_text("SOMEBODYS=${NOBODYS}\nPORT=4000\n")
+    env.write_text("SOMEBODYS=${NOBODYS}\nOTHERS\nPORT=4000\n")
     assert read_settings({}, env).port == 4000
 
 

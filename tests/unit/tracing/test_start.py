@@ -123,7 +123,7 @@ def test_a_line_of_the_env_file_is_as_good_as_a_variable(monkeypatch):
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     names = {"OTEL_EXPORTER_OTLP_ENDPOINT": URL, "OTEL_TRACES_EXPORTER": "otlp", "PATH": "gone"}
     path = os.environ["PATH"]
-    adopt(names | {"OTEL_SDK_DISABLED": ""})
+    adopt(names | {"OTEL_SDK_DISABLED": ""}, os.environ)
     assert os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == URL
     assert os.environ["OTEL_TRACES_EXPORTER"] == "none"  # the variable counts before the file
     assert os.environ["PATH"] == path
