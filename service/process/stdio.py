@@ -13,7 +13,8 @@ import select
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
 from stat import S_ISREG
 from tempfile import TemporaryFile
 from time import monotonic, sleep
@@ -25,6 +26,7 @@ except ModuleNotFoundError:  # not on Windows
 
 TAKEN_BYTES = getattr(select, "PIPE_BUF", 512)  # what a pipe that is ready takes without a wait
 WAIT_S = 0.1  # for a reader that is a little behind
+ERROR_WAIT_S = 5.0  # for one who shall know why we ended
 NOBODY_READS = "nobody reads it"
 WRITING = threading.Lock()  # or another thread could fill the pipe between look and write
 TURN_S = 0.0005  # until another process is asked again whether it has written
@@ -60,6 +62,24 @@ def write(lines: Sequence[str], wait_s: float = WAIT_S) -> tuple[int, str]:
     except (OSError, ValueError, AttributeError) as error:  # ValueError, None: somebody closed it
         return written, str(error)
     return written, ""
+
+
+def print_error(text: str) -> None:
+    """Print a line on standard error, unless nobody takes it in time."""
+    write_error(f"{text}\n".encode(sys.stderr.encoding, "backslashreplace"))
+
+
+def write_error(data: bytes) -> None:
+    """Write to standard error what of it is taken in time. Never fails."""
+    with suppress(OSError, ValueError, AttributeError):
+        try:
+            fd = sys.stderr.fileno()
+        except (UnsupportedOperation, AttributeError):  # somebody keeps it in memory
+            sys.stderr.buffer.write(data)
+            return
+        left, ends = data, monotonic() + ERROR_WAIT_S
+        while left and monotonic() < ends:
+            left = left[taken(fd, left, WAIT_S) :]
 
 
 def pieces(lines: Sequence[str], fd: int) -> Iterator[tuple[int, bytes]]:

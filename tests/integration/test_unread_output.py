@@ -19,11 +19,37 @@ from service.process import stdio
 from tests import ledger
 from tests.acceptance.conftest import free_port
 from tests.integration.workers.sink import Sink
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
 
 NOTIFY = Path(sys.executable).with_name("notify")
 STOP_MAX_S = 20.0
 FULL = Path("/dev/full")
+FAILS = """
+import sys
+from service.cli.run import in_one_line
+from service.errors import StartError
+from service.logs import logs
+from service.process import stdio
+stdio.ERROR_WAIT_S = 0.2
+
+def work():
+    logs.set_up("test")
+    logs.logger.error("unread")
+    raise StartError("unread too")
+
+sys.exit(in_one_line(work))
+"""
+ENDED = """
+import sys
+from service.cli.running import run_until_stopped
+
+async def main(stop):
+    stop.set()
+
+run_until_stopped(main)
+print("ended", flush=True)
+sys.stdin.read()
+"""
 ROOM = 1000  # bytes that are read from a full terminal: less than a pipe takes at once
 
 
@@ -213,6 +239,29 @@ def test_lines_are_written_once_somebody_reads_again(db, role, unread):
     wait_for(all_are_read)
     wait_for(lambda: {ledger.status(db, id_) for id_ in ids} == {"sent"})
     assert ends(process) == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+def test_a_command_that_fails_ends_though_nobody_reads_why(unread, terminal, kind):
+    err = {"pipe": unread, "terminal": terminal}[kind][1]
+    failing = subprocess.Popen([sys.executable, "-c", FAILS], stderr=err)
+    try:
+        assert failing.wait(LIMIT_S) == 1
+    finally:
+        failing.kill()
+        failing.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_after_the_loop_ends_the_process(number):
+    argv = [sys.executable, "-c", ENDED]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ended\n"
+        process.send_signal(number)
+        try:
+            assert process.wait(LIMIT_S) == -number
+        finally:
+            process.kill()
 
 
 @pytest.fixture
