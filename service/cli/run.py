@@ -11,6 +11,7 @@ from pathlib import Path
 
 from service.cli.parser import parser
 from service.errors import ConfigError, NotifyError
+from service.process.stdio import print_error
 from service.text.printable import printable
 
 CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
@@ -86,14 +87,14 @@ def read_by_nobody() -> None:
 
 def complain(text: str) -> int:
     """Print on one line why the command failed."""
-    print(printable(f"notify: {text}"), file=sys.stderr)
+    print_error(printable(f"notify: {text}"))
     return 1
 
 
 def fault(error: Exception) -> str:
     """Describe a fault of ours in one line: kind and place, as its text may quote a password."""
     if os.environ.get("NOTIFY_DEBUG"):
-        traceback.print_exc()
+        print_error(traceback.format_exc().rstrip())
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"a fault of this program, {type(error).__name__} at {Path(place.filename).name}:"

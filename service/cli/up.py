@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from functools import partial
@@ -34,7 +33,7 @@ from service.ledger.sandbox_home import refuse_others_ledger
 from service.logs import logs
 from service.metrics import ProcessMetrics
 from service.process.ports import refuse_taken, refuse_twice
-from service.process.stdio import Printer
+from service.process.stdio import Printer, print_error
 from service.process.watched import until_stopped
 from service.text.printable import printable
 from service.tracing.start import tracing
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         is_own = settings.database_url is None
         if not is_own:
-            print(whose_database(settings), file=sys.stderr, flush=True)
+            print_error(whose_database(settings))
         settings, servers = with_servers(settings, stack)
         if args.sandbox:
             refuse_others_ledger(settings.direct_url or "")

@@ -19,6 +19,7 @@ from loguru import logger
 
 from service.logs.stream import LogStream
 from service.names.origin import NAME, origin
+from service.process.stdio import write_error
 from service.text.printable import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -143,9 +144,8 @@ def plain_line(values: dict[str, Any]) -> bytes:
 
 
 def write(text_of: Callable[["Message"], bytes], message: "Message") -> None:
-    """Write lines, all at once."""
-    sys.stderr.buffer.write(text_of(message))
-    sys.stderr.buffer.flush()
+    """Write lines, as far as they are taken in time."""
+    write_error(text_of(message))
 
 
 def json_text(message: "Message") -> bytes:

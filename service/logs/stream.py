@@ -87,7 +87,7 @@ class LogStream:
 
     def write_piece(self, piece: bytes) -> None:
         """Write it once that need not wait; give up after `stop_by`. Raises OSError."""
-        while not taken(self.fd, piece, WAIT_S):
+        while piece := piece[taken(self.fd, piece, WAIT_S) :]:
             if time.monotonic() > self.stop_by:
                 return
 

@@ -1,7 +1,8 @@
 """Write to standard output and error even if nobody reads them, or their disk is full.
 
 A write to a full pipe waits for its reader, and with it waits whoever writes: the loop of a sender,
-or a process that must stop. So we only write what is taken at once.
+or a process that must stop. So we only write what is taken at once. A terminal is ready as soon as
+it has any room at all; so we open it anew, as one that does not wait, and write what it takes.
 
 Several processes of one worker share both. They take turns by a lock on a file without a name: else
 one could fill the pipe between another's look and its write.
@@ -12,7 +13,8 @@ import select
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
 from stat import S_ISREG
 from tempfile import TemporaryFile
 from time import monotonic, sleep
@@ -24,10 +26,12 @@ except ModuleNotFoundError:  # not on Windows
 
 TAKEN_BYTES = getattr(select, "PIPE_BUF", 512)  # what a pipe that is ready takes without a wait
 WAIT_S = 0.1  # for a reader that is a little behind
+ERROR_WAIT_S = 5.0  # for one who shall know why we ended
 NOBODY_READS = "nobody reads it"
 WRITING = threading.Lock()  # or another thread could fill the pipe between look and write
 TURN_S = 0.0005  # until another process is asked again whether it has written
 shared_by: int | None = None  # descriptor of the file that is locked by whichever process writes
+unfinished = bytearray()  # the rest of a line that standard output took in part: it goes first
 
 
 def share_streams(descriptor: int | None = None) -> int:
@@ -45,18 +49,37 @@ def lock_file() -> int:
         return os.dup(file.fileno())
 
 
-def write(lines: Sequence[str]) -> tuple[int, str]:
+def write(lines: Sequence[str], wait_s: float = WAIT_S) -> tuple[int, str]:
     """Write lines to standard output; return how many were taken, and why the others were not."""
     written = 0
     try:
         fd = sys.stdout.fileno()
         for count, piece in pieces(lines, fd):
-            if not taken(fd, piece, WAIT_S):
-                return written, NOBODY_READS
+            size = taken(fd, piece, wait_s, unfinished)
+            if size < len(piece):
+                return written + piece[:size].count(b"\n"), NOBODY_READS
             written += count
     except (OSError, ValueError, AttributeError) as error:  # ValueError, None: somebody closed it
         return written, str(error)
     return written, ""
+
+
+def print_error(text: str) -> None:
+    """Print a line on standard error, unless nobody takes it in time."""
+    write_error(f"{text}\n".encode(sys.stderr.encoding, "backslashreplace"))
+
+
+def write_error(data: bytes) -> None:
+    """Write to standard error what of it is taken in time. Never fails."""
+    with suppress(OSError, ValueError, AttributeError):
+        try:
+            fd = sys.stderr.fileno()
+        except (UnsupportedOperation, AttributeError):  # somebody keeps it in memory
+            sys.stderr.buffer.write(data)
+            return
+        left, ends = data, monotonic() + ERROR_WAIT_S
+        while left and monotonic() < ends:
+            left = left[taken(fd, left, WAIT_S) :]
 
 
 def pieces(lines: Sequence[str], fd: int) -> Iterator[tuple[int, bytes]]:
@@ -82,22 +105,65 @@ def taken_bytes(fd: int) -> int:
     return sys.maxsize if S_ISREG(os.fstat(fd).st_mode) else TAKEN_BYTES
 
 
-def taken(fd: int, data: bytes, wait_s: float) -> bool:
-    """Write, if it is taken within the wait. Raises OSError: the reader is gone, the disk full."""
+def taken(fd: int, data: bytes, wait_s: float, first: bytearray | None = None) -> int:
+    """Write what is taken within the wait; return how many bytes of `data` were.
+
+    `first` is written before `data`, and holds afterwards the rest of a line that was cut. Raises
+    OSError: the reader is gone, the disk full.
+    """
+    first = bytearray() if first is None else first
     ends = monotonic() + wait_s
-    while True:
-        with WRITING, turn() as is_ours:
-            if is_ours and is_ready(fd, 0.0):
-                while data:
-                    data = data[os.write(fd, data) :]
-                return True
-        if is_ours:
-            if not is_ready(fd, max(0.0, ends - monotonic())):
-                return False
-        elif monotonic() > ends:
-            return False
-        else:
+    with unblocked(fd) as out:
+        while True:
+            with WRITING, turn() as is_ours:
+                count = written_by(ends, out, bytes(first) + data) if is_ours else 0
+                size = max(0, count - len(first))
+                del first[:count]
+                if size:
+                    first += rest_of_line(data, size)
+            if size or monotonic() > ends:
+                return size
+            if is_ours:
+                is_ready(out, max(0.0, ends - monotonic()))
+            else:
+                sleep(TURN_S)
+
+
+def written_by(ends: float, fd: int, data: bytes) -> int:
+    """Write if that need not wait, and wait only for the rest; return how many bytes were taken."""
+    count, most = 0, taken_bytes(fd)
+    while count < len(data) and is_ready(fd, max(0.0, ends - monotonic()) if count else 0.0):
+        try:
+            count += os.write(fd, data[count : count + most])
+        except BlockingIOError:  # a terminal's room may be one byte, and a line break takes two
             sleep(TURN_S)
+            if not count or monotonic() > ends:
+                break
+    return count
+
+
+def rest_of_line(data: bytes, start: int) -> bytes:
+    """Return what is missing of the line that was cut there; nothing if that is between two."""
+    if data[start - 1 : start] == b"\n":
+        return b""
+    return data[start : data.find(b"\n", start) + 1]
+
+
+@contextmanager
+def unblocked(fd: int) -> Iterator[int]:
+    """Give a terminal as a descriptor that never waits; anything else, or without a name, as it is.
+
+    It is opened anew, because the shell has the other one, too, and relies on it to wait.
+    """
+    try:
+        own = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, AttributeError):  # AttributeError: Windows
+        yield fd
+        return
+    try:
+        yield own
+    finally:
+        os.close(own)
 
 
 @contextmanager
@@ -130,12 +196,16 @@ def is_ready(fd: int, wait_s: float) -> bool:
 
 
 class Printer:
-    """A `file` for print() that writes to standard output, and drops what nobody takes."""
+    """A `file` for print() that writes to standard output, and drops what nobody takes.
+
+    An event loop prints with it: so it waits for the reader once, and again after that has read.
+    """
 
     encoding = "utf-8"
 
     def __init__(self) -> None:
         self.text = ""
+        self.wait_s = WAIT_S
 
     def write(self, text: str) -> int:
         """Keep a part of what is printed."""
@@ -145,4 +215,5 @@ class Printer:
     def flush(self) -> None:
         """Write the lines."""
         text, self.text = self.text, ""
-        write(text.rstrip("\n").split("\n"))
+        _, reason = write(text.rstrip("\n").split("\n"), self.wait_s)
+        self.wait_s = 0.0 if reason else WAIT_S

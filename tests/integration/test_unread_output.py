@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -18,11 +19,38 @@ from service.process import stdio
 from tests import ledger
 from tests.acceptance.conftest import free_port
 from tests.integration.workers.sink import Sink
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
 
 NOTIFY = Path(sys.executable).with_name("notify")
 STOP_MAX_S = 20.0
 FULL = Path("/dev/full")
+FAILS = """
+import sys
+from service.cli.run import in_one_line
+from service.errors import StartError
+from service.logs import logs
+from service.process import stdio
+stdio.ERROR_WAIT_S = 0.2
+
+def work():
+    logs.set_up("test")
+    logs.logger.error("unread")
+    raise StartError("unread too")
+
+sys.exit(in_one_line(work))
+"""
+ENDED = """
+import sys
+from service.cli.running import run_until_stopped
+
+async def main(stop):
+    stop.set()
+
+run_until_stopped(main)
+print("ended", flush=True)
+sys.stdin.read()
+"""
+ROOM = 1000  # bytes that are read from a full terminal: less than a pipe takes at once
 
 
 @pytest.fixture
@@ -40,6 +68,37 @@ def unread():
     for fd in (reader, writer):
         with suppress(OSError):
             os.close(fd)
+
+
+@pytest.fixture
+def terminal():
+    """Give both ends of a terminal that nobody reads, and that has a little room left."""
+    screen, theirs = pty.openpty()
+    own = os.open(os.ttyname(theirs), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(own, b".")
+    os.close(own)
+    os.read(screen, ROOM)
+    yield screen, theirs
+    for fd in (screen, theirs):
+        with suppress(OSError):
+            os.close(fd)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_unfinished(monkeypatch):
+    monkeypatch.setattr(stdio, "unfinished", bytearray())
+
+
+def on_the_screen(screen):
+    """Read all that was written to a terminal."""
+    os.set_blocking(screen, False)
+    read = bytearray()
+    with suppress(BlockingIOError):
+        while True:
+            read += os.read(screen, 65536)
+    return bytes(read).lstrip(b".").replace(b"\r\n", b"\n").decode()
 
 
 class Role(subprocess.Popen[bytes]):
@@ -182,6 +241,29 @@ def test_lines_are_written_once_somebody_reads_again(db, role, unread):
     assert ends(process) == 0
 
 
+@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+def test_a_command_that_fails_ends_though_nobody_reads_why(unread, terminal, kind):
+    err = {"pipe": unread, "terminal": terminal}[kind][1]
+    failing = subprocess.Popen([sys.executable, "-c", FAILS], stderr=err)
+    try:
+        assert failing.wait(LIMIT_S) == 1
+    finally:
+        failing.kill()
+        failing.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_after_the_loop_ends_the_process(number):
+    argv = [sys.executable, "-c", ENDED]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ended\n"
+        process.send_signal(number)
+        try:
+            assert process.wait(LIMIT_S) == -number
+        finally:
+            process.kill()
+
+
 @pytest.fixture
 def stream(unread):
     """Log into a pipe that nobody reads yet."""
@@ -264,6 +346,20 @@ def test_what_is_printed_for_nobody_is_left_out(unread):
     assert os.read(unread[0], 65536) == "read ä\n".encode()
 
 
+def test_what_is_printed_for_nobody_is_waited_with_once(unread, monkeypatch):
+    waits = []
+    monkeypatch.setattr(stdio, "taken", lambda fd, data, wait_s, first: waits.append(wait_s) or 0)
+    printer = stdio.Printer()
+    with stdout_into(unread[1]):
+        for _ in range(3):
+            print("unread", file=printer, flush=True)
+        monkeypatch.undo()
+        os.read(unread[0], 65536)
+        print("read", file=printer, flush=True)
+    assert waits == [stdio.WAIT_S, 0.0, 0.0]
+    assert printer.wait_s == stdio.WAIT_S
+
+
 @pytest.mark.parametrize("stdout", [None, "closed"])
 def test_lines_without_a_standard_output_are_told_as_not_written(monkeypatch, stdout, tmp_path):
     if stdout:
@@ -271,5 +367,73 @@ def test_lines_without_a_standard_output_are_told_as_not_written(monkeypatch, st
         stdout.close()
     monkeypatch.setattr(sys, "stdout", stdout)
     written, reason = stdio.write(["one"])
+    assert written == 0
+    assert reason
+
+
+def test_a_terminal_that_nobody_reads_keeps_no_writer_waiting(terminal):
+    screen, theirs = terminal
+    lines = [f"{n:050}" for n in range(1000)]
+    with stdout_into(theirs):
+        written, reason = stdio.write(lines)
+        assert reason == stdio.NOBODY_READS
+        assert written < len(lines)
+        assert os.get_blocking(theirs)
+        shown = on_the_screen(screen)
+        assert stdio.write(["next"]) == (1, "")
+    shown += on_the_screen(screen)
+    begun = lines[: written + 1] if shown.count("\n") > written + 1 else lines[:written]
+    assert shown == "".join(f"{line}\n" for line in [*begun, "next"])
+
+
+def test_a_line_that_is_longer_than_a_pipes_room_keeps_no_writer_waiting(unread):
+    os.read(unread[0], 65536)
+    line = "x" * 10_000
+    with stdout_into(unread[1]):
+        assert stdio.write([line]) == (0, stdio.NOBODY_READS)
+        shown = os.read(unread[0], 65536)
+        fcntl.fcntl(unread[1], fcntl.F_SETPIPE_SZ, 65536)
+        assert stdio.write(["next"]) == (1, "")
+    assert shown + os.read(unread[0], 65536) == f"{line}\nnext\n".encode()
+
+
+def test_what_is_logged_to_a_terminal_that_nobody_reads_is_shown_once(terminal):
+    screen, theirs = terminal
+    log_stream = LogStream(theirs, str.encode)
+    lines = [f"{n:050}\n" for n in range(1000)]
+    for line in lines:
+        log_stream.write(line)  # type: ignore[arg-type]
+    shown = ""
+
+    def all_are_shown():
+        nonlocal shown
+        shown += on_the_screen(screen)
+        return shown.count("\n") >= len(lines)
+
+    wait_for(all_are_shown)
+    log_stream.stop()
+    assert shown + on_the_screen(screen) == "".join(lines)
+
+
+def test_a_terminal_that_may_not_be_opened_is_written_to_as_it_is(monkeypatch):
+    screen, theirs = pty.openpty()
+
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", refused)
+    with stdout_into(theirs):
+        assert stdio.write(["one"]) == (1, "")
+    monkeypatch.undo()
+    assert on_the_screen(screen) == "one\n"
+    os.close(screen)
+    os.close(theirs)
+
+
+def test_a_terminal_that_was_closed_is_told(terminal):
+    screen, theirs = terminal
+    os.close(screen)
+    with stdout_into(theirs):
+        written, reason = stdio.write(["one"])
     assert written == 0
     assert reason
