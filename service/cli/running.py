@@ -26,8 +26,7 @@ def run_until_stopped(
     """Run `main(stop)`; a signal to end sets `stop`, a second one ends the process at once.
 
     `early_signals` are those of end_by_signals(); `at_once` is called before the process ends at
-    once. Afterwards they end the process as if nobody caught them. Raises UnexpectedEnd when `main`
-    or a thread ended although nobody asked it to stop.
+    once. Raises UnexpectedEnd when `main` or a thread ended although nobody asked it to stop.
     """
     if early_signals:
         raise KeyboardInterrupt
@@ -37,8 +36,6 @@ def run_until_stopped(
         raise UnexpectedEnd(f"something in it called exit({error.code})") from error
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal may send more
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)  # the closed loop's handlers would do nothing
 
 
 def on_our_loop(work: Coroutine[Any, Any, int]) -> int:

@@ -66,7 +66,8 @@ def write(lines: Sequence[str], wait_s: float = WAIT_S) -> tuple[int, str]:
 
 def print_error(text: str) -> None:
     """Print a line on standard error, unless nobody takes it in time."""
-    write_error(f"{text}\n".encode(sys.stderr.encoding, "backslashreplace"))
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"  # None: somebody closed it
+    write_error(f"{text}\n".encode(encoding, "backslashreplace"))
 
 
 def write_error(data: bytes) -> None:

@@ -39,17 +39,6 @@ def work():
 
 sys.exit(in_one_line(work))
 """
-ENDED = """
-import sys
-from service.cli.running import run_until_stopped
-
-async def main(stop):
-    stop.set()
-
-run_until_stopped(main)
-print("ended", flush=True)
-sys.stdin.read()
-"""
 ROOM = 1000  # bytes that are read from a full terminal: less than a pipe takes at once
 
 
@@ -250,18 +239,6 @@ def test_a_command_that_fails_ends_though_nobody_reads_why(unread, terminal, kin
     finally:
         failing.kill()
         failing.wait()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_signal_after_the_loop_ends_the_process(number):
-    argv = [sys.executable, "-c", ENDED]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"ended\n"
-        process.send_signal(number)
-        try:
-            assert process.wait(LIMIT_S) == -number
-        finally:
-            process.kill()
 
 
 @pytest.fixture
