@@ -58,6 +58,19 @@ where s.name = 'search_path' and not exists (
   where d.setrole = (select r.oid from pg_catalog.pg_roles r where r.rolname = session_user)
     and line like 'search\_path=%')
 """
+OWNERS = """
+select distinct pg_catalog.pg_get_userbyid(o.owner) from (
+  select n.nspowner from pg_catalog.pg_namespace n where n.nspname = 'notify'
+  union all
+  select c.relowner from pg_catalog.pg_class c
+  where c.relnamespace = pg_catalog.to_regnamespace('notify') or c.oid in (
+    pg_catalog.to_regclass('public._yoyo_migration'), pg_catalog.to_regclass('public._yoyo_log'),
+    pg_catalog.to_regclass('public._yoyo_version'))
+  union all
+  select p.proowner from pg_catalog.pg_proc p
+  where p.pronamespace = pg_catalog.to_regnamespace('notify')) as o(owner)
+order by 1
+"""
 # Drops yoyo's tables unless all three are there, with a version in the last. Yoyo's tables may be
 # another program's too: a table in which it recorded something is refused. One of a yoyo before 6,
 # without a migration_id, is never ours.
@@ -144,6 +157,10 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         call = "select notify.keep_path(%s)"
         done: str = self.connection.execute(call, theirs or [None]).fetchone()[0]
         return done
+
+    def owners(self) -> list[str]:
+        """Name the roles that own schema notify, what is in it, or yoyo's tables."""
+        return [row[0] for row in self.connection.execute(OWNERS)]
 
     def keep_settings(self, settings: Settings) -> str:
         """Write into the ledger what SQL must know of the settings; returns what was done."""

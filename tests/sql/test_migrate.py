@@ -1,6 +1,7 @@
 """Migrations: yoyo's command and migrate() agree, at any moment, from any number of processes."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -480,6 +481,29 @@ def test_a_role_named_like_our_schema_finds_what_is_applied(empty_dsn):
 def test_a_role_that_may_not_create_is_told_whom_to_ask(role, empty_dsn):
     with pytest.raises(StartError, match=r"permission denied.*database's owner"):
         migrate(url_for(role, empty_dsn))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("select", r"DATABASE_URL must name {owner}, who owns schema notify here$"),
+        ("alter schema notify owner to {role}", r"belong to {both}: give all of it"),
+        ("alter table _yoyo_log owner to {role}", r"belong to {both}: give all of it"),
+    ],
+)
+def test_the_database_s_owner_is_told_whose_the_schema_is(role, empty_dsn, change, says):
+    """As after a restore with --no-owner by another role, or ALTER SCHEMA … OWNER."""
+    migrate(empty_dsn)
+    with connect(empty_dsn) as db:
+        owner, name = db.info.user, Identifier(db.info.dbname)
+        db.execute(SQL("alter database {} owner to {}").format(name, Identifier(role)))
+        db.execute("delete from _yoyo_migration where migration_id like '9999-%'")
+        db.execute(SQL(change).format(role=Identifier(role)))
+        both = " and ".join(sorted([owner, role]))
+        expected = says.format(owner=re.escape(owner), both=re.escape(both))
+        with pytest.raises(StartError, match=expected):
+            migrate(url_for(role, empty_dsn))
+        db.execute(SQL("reassign owned by {} to {}").format(Identifier(role), Identifier(owner)))
 
 
 @pytest.mark.parametrize(
