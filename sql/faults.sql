@@ -94,11 +94,12 @@ begin
     and t.tgfoid = ('notify.' || g.calls)::regproc
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
   union all
-  select format('trigger %s of notify.audit is %s', name, case when t.oid is null then 'missing' else 'disabled' end),
+  select format('trigger %s of notify.%s is %s', g.name, g.tab, case when t.oid is null then 'missing' else 'disabled' end),
     null, false
-  from unnest('{keep_audit,keep_audit_whole}'::text[]) as name
-  left join pg_trigger t on t.tgrelid = 'notify.audit'::regclass and t.tgname = name
-    and t.tgfoid = 'notify.keep_audit'::regproc
+  from (values ('audit', 'keep_audit', 'keep_audit'), ('audit', 'keep_audit_whole', 'keep_audit'),
+    ('ledger', 'lose_home', 'lose_home')) as g(tab, name, calls)
+  left join pg_trigger t on t.tgrelid = ('notify.' || g.tab)::regclass and t.tgname = g.name
+    and t.tgfoid = ('notify.' || g.calls)::regproc
   where t.tgenabled is null or t.tgenabled in ('D', 'R')
   union all
   select format('trigger %s of %s fires after "~take_key": a row that it drops keeps its idempotency key',

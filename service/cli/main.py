@@ -1,5 +1,7 @@
-"""The entry point. It imports the rest where Ctrl-C is caught, so that no traceback is printed."""
+"""The entry point. It imports the rest where signals are caught: Ctrl-C prints no traceback."""
 
+import os
+import signal
 from collections.abc import Sequence
 
 INTERRUPTED = 128 + 2
@@ -7,9 +9,20 @@ INTERRUPTED = 128 + 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, end)
     try:
         from service.cli.run import run
 
         return run(argv)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def end(number: int, _: object) -> None:
+    """End at once, as a signal ends any process but the first of a container.
+
+    The kernel keeps from that one what it has no handler for. A command that stops in order sets a
+    handler of its own.
+    """
+    os._exit(128 + number)

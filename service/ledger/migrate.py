@@ -51,7 +51,7 @@ def migrate(
     """
     with start_errors(), Backend(whole(url), default_migration_table) as backend:
         check_version(backend.connection.info.server_version)
-        with backend.lock(wait_s):
+        with refusals(backend), backend.lock(wait_s):
             migrations = read_migrations(glob.escape(str(schema_root() / "migrations")))
             missing = backend.to_apply(migrations)
             backend.apply_migrations(missing)
@@ -128,6 +128,28 @@ def check_version(number: int) -> None:
 
 
 @contextmanager
+def refusals(backend: Backend) -> Iterator[None]:
+    """Turn a right that our role lacks into one line that says which role has it."""
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        whose = who_may(backend.owners(), backend.connection.info.user)
+        raise StartError(f"not migrated: {one_line(error)}; {whose}") from error
+
+
+def who_may(owners: list[str], role: str) -> str:
+    """Say who may migrate what these roles own where `role` may not; a restore may mix them."""
+    if len(owners) > 1:
+        return (
+            f"schema notify and what is in it belong to {' and '.join(owners)}: give all of it, and"
+            " yoyo's tables in public, to one role, and let DATABASE_URL name that"
+        )
+    if owners and owners != [role]:
+        return f"DATABASE_URL must name {owners[0]}, who owns schema notify here"
+    return "DATABASE_URL must name the database's owner"
+
+
+@contextmanager
 def start_errors() -> Iterator[None]:
     """Turn what psycopg and yoyo raise into one line for a terminal."""
     try:
@@ -136,10 +158,6 @@ def start_errors() -> Iterator[None]:
         raise StartError(f"not migrated: {error}") from error
     except LockTimeout as error:
         raise StartError(f"not migrated: {error}; try again when it is done") from error
-    except errors.InsufficientPrivilege as error:
-        raise StartError(
-            f"not migrated: {one_line(error)}; DATABASE_URL must name the database's owner"
-        ) from error
     except errors.LockNotAvailable as error:
         raise StartError(
             "not migrated: a long transaction holds a table; try again when it has ended"

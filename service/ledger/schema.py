@@ -51,6 +51,14 @@ def current_migration() -> str:
 
 
 @cache
+def migrations() -> list[str]:
+    """Name the migrations, by which yoyo knows them."""
+    paths = (schema_root() / "migrations").glob("[0-9]*")
+    names = {path.name for path in paths if not path.name.endswith(".rollback.sql")}
+    return sorted(name.partition(".")[0] for name in names)
+
+
+@cache
 def functions() -> dict[str, str]:
     """Return the text of each file of sql/ by its function's signature, such as `lead()`."""
     texts = [

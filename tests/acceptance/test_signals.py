@@ -4,6 +4,8 @@ import asyncio
 import os
 import pty
 import signal
+import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from service.cli.running import run_until_stopped
 from tests.acceptance.conftest import NOTIFY, Command, free_port
-from tests.waiting import wait_for
+from tests.waiting import LIMIT_S, wait_for
 
 Start = Callable[..., Command]
 ROLES = {"api": '"api"', "dispatcher": "leading", "worker": "worker_started"}
@@ -124,6 +126,26 @@ def test_only_a_second_wish_to_stop_is_a_hurry(
     finally:
         signal.signal(HUP, before)
     assert hurried == [130] * is_hurry
+
+
+@pytest.mark.parametrize("role", [*ROLES, "migrate"])
+def test_the_first_process_of_a_container_ends_by_a_signal_while_it_starts(role: str) -> None:
+    """It waits for a database that says nothing; nobody has set a handler for that."""
+    alone = ["unshare", "-r", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user may not make processes a room of their own")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LIMIT_S)
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
+        env = os.environ | {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1"}
+        with subprocess.Popen([*alone, NOTIFY, role], env=env, stderr=subprocess.PIPE) as room:
+            try:
+                with silent.accept()[0]:
+                    children = Path(f"/proc/{room.pid}/task/{room.pid}/children").read_text()
+                    os.kill(int(children), TERM)
+                    assert room.wait(LIMIT_S) == 128 + TERM
+            finally:
+                room.kill()
 
 
 async def heard() -> None:

@@ -1,6 +1,7 @@
 """Migrations: yoyo's command and migrate() agree, at any moment, from any number of processes."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -277,6 +278,94 @@ def test_a_migration_killed_between_its_commit_and_its_mark_is_done_again(
     assert catalog(empty_dsn) == catalog(dsn)
 
 
+BEFORE_6 = """
+create table _yoyo_migration (id varchar(255) primary key, ctime timestamp);
+insert into _yoyo_migration values ('0001-schema', now()), ('0001-customers', now())
+"""
+THEIRS = """
+insert into _yoyo_migration values ('h', '0001-customers', now());
+insert into _yoyo_log (id, migration_id, migration_hash, operation)
+values ('1', '0001-customers', 'h', 'apply')
+"""
+
+
+def books(db):
+    """Read what yoyo has written down."""
+    found = db.execute(
+        "select relname as t from pg_class where relnamespace = 'public'::regnamespace"
+        r" and relname like '\_yoyo%' and relkind = 'r' order by 1"
+    ).fetchall()
+    return {
+        r.t: db.execute(SQL("select * from {}").format(Identifier(r.t))).fetchall() for r in found
+    }
+
+
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [
+        ("drop table _yoyo_version", "_yoyo_migration"),
+        ("delete from _yoyo_version", "_yoyo_migration"),
+        ("drop table _yoyo_log, _yoyo_version", "_yoyo_migration"),
+        ("drop table _yoyo_migration", "_yoyo_log"),
+        ("drop table _yoyo_migration, _yoyo_version", "_yoyo_log"),
+        ("drop table _yoyo_migration, _yoyo_log, _yoyo_version;" + BEFORE_6, "_yoyo_migration"),
+    ],
+)
+def test_what_another_program_told_yoyo_is_kept(empty_dsn, lost, named):
+    migrate(empty_dsn)
+    with connect(empty_dsn) as db:
+        db.execute(THEIRS)
+        db.execute(lost)
+        before = books(db)
+        with pytest.raises(StartError, match=rf"^not migrated: public\.{named} records .*0001-"):
+            migrate(empty_dsn)
+        assert books(db) == before
+
+
+def test_a_yoyo_of_old_is_refused_before_anything_is_made(empty_dsn):
+    with connect(empty_dsn) as db:
+        db.execute(BEFORE_6)
+        before = books(db)
+        with pytest.raises(StartError, match=r"public\._yoyo_migration records"):
+            migrate(empty_dsn)
+        assert books(db) == before
+        assert db.execute("select to_regnamespace('notify') as n").fetchone().n is None
+
+
+def test_yoyo_may_keep_another_programs_migrations_beside_ours(empty_dsn):
+    """Its own lock, which we do not use, may be held meanwhile."""
+    migrate(empty_dsn)
+    with connect(empty_dsn) as db:
+        db.execute("create table yoyo_lock (locked int primary key, ctime timestamp, pid int)")
+        db.execute("insert into yoyo_lock values (1, now(), 1)")
+        db.execute(THEIRS)
+        before = books(db)
+        assert migrate(empty_dsn) == []
+        assert books(db) == before
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "drop table _yoyo_migration",
+        "drop table _yoyo_migration, _yoyo_version",
+        "drop table _yoyo_migration, _yoyo_log",
+        "drop table _yoyo_log",
+        "drop table _yoyo_version",
+        "truncate _yoyo_migration, _yoyo_log, _yoyo_version",
+    ],
+)
+def test_what_yoyo_knows_of_ours_alone_is_begun_anew(empty_dsn, lost):
+    migrate(empty_dsn)
+    with connect(empty_dsn) as db:
+        db.execute(
+            "update _yoyo_migration set migration_id = '9999-sql-0123456789ab'"
+            " where migration_id like '9999-%'"
+        )
+        db.execute(lost)
+    assert migrate(empty_dsn) == [*NUMBERED, current_migration()]
+
+
 def test_each_migration_can_run_again_when_its_mark_is_lost(empty_dsn, dsn):
     migrate(empty_dsn)
     for name in [*NUMBERED, current_migration()]:
@@ -392,6 +481,29 @@ def test_a_role_named_like_our_schema_finds_what_is_applied(empty_dsn):
 def test_a_role_that_may_not_create_is_told_whom_to_ask(role, empty_dsn):
     with pytest.raises(StartError, match=r"permission denied.*database's owner"):
         migrate(url_for(role, empty_dsn))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("select", r"DATABASE_URL must name {owner}, who owns schema notify here$"),
+        ("alter schema notify owner to {role}", r"belong to {both}: give all of it"),
+        ("alter table _yoyo_log owner to {role}", r"belong to {both}: give all of it"),
+    ],
+)
+def test_the_database_s_owner_is_told_whose_the_schema_is(role, empty_dsn, change, says):
+    """As after a restore with --no-owner by another role, or ALTER SCHEMA … OWNER."""
+    migrate(empty_dsn)
+    with connect(empty_dsn) as db:
+        owner, name = db.info.user, Identifier(db.info.dbname)
+        db.execute(SQL("alter database {} owner to {}").format(name, Identifier(role)))
+        db.execute("delete from _yoyo_migration where migration_id like '9999-%'")
+        db.execute(SQL(change).format(role=Identifier(role)))
+        both = " and ".join(sorted([owner, role]))
+        expected = says.format(owner=re.escape(owner), both=re.escape(both))
+        with pytest.raises(StartError, match=expected):
+            migrate(url_for(role, empty_dsn))
+        db.execute(SQL("reassign owned by {} to {}").format(Identifier(role), Identifier(owner)))
 
 
 @pytest.mark.parametrize(
