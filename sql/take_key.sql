@@ -15,7 +15,8 @@
 --          Where notify.repeats is set, the id of a row that it drops is added there, so that send() knows it from one
 --          that a trigger of somebody else dropped.
 --          A mailbox may come in another spelling than first: the API normalizes it, SQL does not. So the hash of the
---          first spelling counts as well, read from the first row: keys of every release have it.
+--          first spelling counts as well, read from the first row, if that is the producer's own (a key's row need not
+--          be: they choose its id): keys of every release have it.
 --          Keys of before the last turn are only looked at. A transaction whose snapshot is older than the turn
 --          does not see them there: so at REPEATABLE READ and above it inserts into both tables, and an unseen
 --          key raises 40001.
@@ -54,7 +55,7 @@ begin
         select notify.request_hash(new.channel, n.recipient, new.payload, new.priority, new.send_at, new.expires_at,
           new.max_attempts, new.reference, new.is_test)
         from notify.notifications n
-        where n.id operator(pg_catalog.=) v_first_id
+        where n.id operator(pg_catalog.=) v_first_id and n.producer operator(pg_catalog.=) new.producer
           and notify.folded(n.recipient) operator(pg_catalog.=) notify.folded(new.recipient));
     end if;
     if v_first operator(pg_catalog.=) v_again then

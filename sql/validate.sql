@@ -40,7 +40,7 @@ begin
       select notify.request_hash(channel, n.recipient, payload, v_priority, send_at, expires_at, v_max_attempts,
         reference, false)
       from notify.notifications n
-      where n.id = v_first_id and notify.folded(n.recipient) = notify.folded(validate.recipient)) then
+      where n.id = v_first_id and n.producer = v_producer and notify.folded(n.recipient) = notify.folded(validate.recipient)) then
       return;
     end if;
   end if;

@@ -145,7 +145,7 @@ def who_may(owners: list[str], role: str) -> str:
             " yoyo's tables in public, to one role, and let DATABASE_URL name that"
         )
     if owners and owners != [role]:
-        return f"DATABASE_URL must name {owners[0]}, who owns schema notify here"
+        return f"DATABASE_URL must name {owners[0]}, who owns schema notify here, or a member of it"
     return "DATABASE_URL must name the database's owner"
 
 

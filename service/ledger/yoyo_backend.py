@@ -99,7 +99,8 @@ begin
       limit 1', v_table) into v_theirs using {ours}::text[];
     if v_theirs is not null then
       raise exception 'public.% records migrations that are not ours, such as %, and yoyo''s other '
-        'tables are missing or empty: restore them, or let a newer yoyo apply those first',
+        'tables are missing or empty: restore them, or let a newer yoyo, or the release that made '
+        'those, apply them first',
         v_table, v_theirs;
     end if;
   end loop;

@@ -2,7 +2,9 @@
 
 A write to a full pipe waits for its reader, and with it waits whoever writes: the loop of a sender,
 or a process that must stop. So we only write what is taken at once. A terminal is ready as soon as
-it has any room at all; so we open it anew, as one that does not wait, and write what it takes.
+it has any room at all: so we open it anew, as one that does not wait, and write what it takes. A
+line that it took in part is written again later. What is longer than TAKEN_BYTES may have to wait
+for a pipe's reader: in parts, it would stand between the lines of others.
 
 Several processes of one worker share both. They take turns by a lock on a file without a name: else
 one could fill the pipe between another's look and its write.
@@ -31,7 +33,6 @@ NOBODY_READS = "nobody reads it"
 WRITING = threading.Lock()  # or another thread could fill the pipe between look and write
 TURN_S = 0.0005  # until another process is asked again whether it has written
 shared_by: int | None = None  # descriptor of the file that is locked by whichever process writes
-unfinished = bytearray()  # the rest of a line that standard output took in part: it goes first
 
 
 def share_streams(descriptor: int | None = None) -> int:
@@ -55,7 +56,7 @@ def write(lines: Sequence[str], wait_s: float = WAIT_S) -> tuple[int, str]:
     try:
         fd = sys.stdout.fileno()
         for count, piece in pieces(lines, fd):
-            size = taken(fd, piece, wait_s, unfinished)
+            size = taken(fd, piece, wait_s)
             if size < len(piece):
                 return written + piece[:size].count(b"\n"), NOBODY_READS
             written += count
@@ -106,55 +107,43 @@ def taken_bytes(fd: int) -> int:
     return sys.maxsize if S_ISREG(os.fstat(fd).st_mode) else TAKEN_BYTES
 
 
-def taken(fd: int, data: bytes, wait_s: float, first: bytearray | None = None) -> int:
-    """Write what is taken within the wait; return how many bytes of `data` were.
+def taken(fd: int, data: bytes, wait_s: float) -> int:
+    """Write within the wait; return how many bytes were taken. Raises OSError.
 
-    `first` is written before `data`, and holds afterwards the rest of a line that was cut. Raises
-    OSError: the reader is gone, the disk full.
+    All or none, but by a terminal: that may take a part. OSError: the reader is gone, the disk
+    full.
     """
-    first = bytearray() if first is None else first
     ends = monotonic() + wait_s
     with unblocked(fd) as out:
         while True:
             with WRITING, turn() as is_ours:
-                count = written_by(ends, out, bytes(first) + data) if is_ours else 0
-                size = max(0, count - len(first))
-                del first[:count]
-                if size:
-                    first += rest_of_line(data, size)
-            if size or monotonic() > ends:
-                return size
+                if is_ours and is_ready(out, 0.0):
+                    if count := written(out, data):
+                        return count
+                    sleep(TURN_S)  # a terminal's room may be one byte, and a line break takes two
+            if monotonic() > ends:
+                return 0
             if is_ours:
                 is_ready(out, max(0.0, ends - monotonic()))
             else:
                 sleep(TURN_S)
 
 
-def written_by(ends: float, fd: int, data: bytes) -> int:
-    """Write if that need not wait, and wait only for the rest; return how many bytes were taken."""
-    count, most = 0, taken_bytes(fd)
-    while count < len(data) and is_ready(fd, max(0.0, ends - monotonic()) if count else 0.0):
-        try:
-            count += os.write(fd, data[count : count + most])
-        except BlockingIOError:  # a terminal's room may be one byte, and a line break takes two
-            sleep(TURN_S)
-            if not count or monotonic() > ends:
-                break
+def written(fd: int, data: bytes) -> int:
+    """Write all, or what a terminal that does not wait has room for; return how many bytes."""
+    count = 0
+    with suppress(BlockingIOError):
+        while count < len(data):
+            count += os.write(fd, data[count:])
     return count
-
-
-def rest_of_line(data: bytes, start: int) -> bytes:
-    """Return what is missing of the line that was cut there; nothing if that is between two."""
-    if data[start - 1 : start] == b"\n":
-        return b""
-    return data[start : data.find(b"\n", start) + 1]
 
 
 @contextmanager
 def unblocked(fd: int) -> Iterator[int]:
-    """Give a terminal as a descriptor that never waits; anything else, or without a name, as it is.
+    """Give a terminal as a descriptor that never waits, anything else as it is.
 
-    It is opened anew, because the shell has the other one, too, and relies on it to wait.
+    It is opened anew, because the shell has the other one, too, and relies on it to wait. One that
+    is another user's, as after su, cannot be opened: there we may have to wait.
     """
     try:
         own = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)

@@ -486,7 +486,10 @@ def test_a_role_that_may_not_create_is_told_whom_to_ask(role, empty_dsn):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("select", r"DATABASE_URL must name {owner}, who owns schema notify here$"),
+        (
+            "select",
+            r"DATABASE_URL must name {owner}, who owns schema notify here, or a member",
+        ),
         ("alter schema notify owner to {role}", r"belong to {both}: give all of it"),
         ("alter table _yoyo_log owner to {role}", r"belong to {both}: give all of it"),
     ],

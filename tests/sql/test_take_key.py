@@ -8,6 +8,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.ledger import ago, insert
+from tests.producers import producer as new_producer
 from tests.waiting import wait_for
 
 INSERT = (
@@ -66,6 +67,18 @@ def test_what_else_differs_makes_a_mailbox_spelled_in_another_way_another_reques
     insert(db, **MAIL | {"recipient": "Ada@EXAMPLE.org"})
     with pytest.raises(psycopg.Error, match="was used for another request"):
         insert(db, **MAIL | {"recipient": "ada@example.org"} | other)
+
+
+def test_a_key_tells_nothing_of_another_producers_mailbox(db, dsn):
+    theirs = insert(db, **MAIL | {"recipient": "ada@example.org", "idempotency_key": None})
+    guess = (
+        "insert into notify.notifications (id, channel, recipient, payload, idempotency_key)"
+        f" values (%s, 'email', %s, '{MAIL['payload']}', 'k') on conflict do nothing"
+    )
+    with new_producer(db, dsn) as other:
+        other.execute(guess, [theirs, "ada@example.org"])  # the key is taken, the row is not theirs
+        with pytest.raises(psycopg.Error, match="was used for another request"):
+            other.execute(guess, [theirs, "Ada@EXAMPLE.org"])
 
 
 def test_returning_gives_no_row_for_a_repetition(db):

@@ -60,14 +60,38 @@ def test_a_name_that_stands_for_nothing_is_refused(env):
     [
         "DATABASE_URL=postgresql://u:${PW}@h/d\nPW=hunter2\n",
         "PW=${NOBODYS}\nDATABASE_URL=postgresql://u:${PW}@h/d\n",
-        "PW=hunter2\nPW=\nDATABASE_URL=postgresql://u:${PW}@h/d\n",
         "PW\nDATABASE_URL=postgresql://u:${PW}@h/d\n",
-        "DATABASE_URL=postgresql://u:hunter2${PW:?is needed}@h/d\n",
     ],
 )
 def test_a_name_stands_for_what_came_before_it_and_never_for_nothing(env, text):
     env.write_text(text)
     assert "DATABASE_URL names ${PW" in refusal(env)
+
+
+@pytest.mark.parametrize("form", ["${PW:?is needed}", "${PW-hunter2}", "${PW:-${OTHER}}"])
+def test_what_only_shells_know_is_refused(env, form):
+    env.write_text(f"PW=hunter2\nDATABASE_URL=postgresql://u:hunter2{form}@h/d\n")
+    assert "only ${NAME} and ${NAME:-default} are known" in refusal(env)
+
+
+def test_what_is_empty_on_purpose_is_taken(env):
+    env.write_text(
+        "PW=hunter2\nPW=\nSMTP_URL=smtp://u:${PW}${VAR}x@h\nWEBHOOK_SECRET=\nMAIL_FROM=a@b.example\n"
+    )
+    assert read_settings({"VAR": ""}, env).smtp_url == "smtp://u:x@h"
+
+
+def test_what_looks_like_a_variable_and_is_none_is_taken_as_it_is(env):
+    env.write_text("SMTP_URL='smtp://u:a${x:y}b@h'\nMAIL_FROM=a@b.example\n")
+    assert read_settings({}, env).smtp_url == "smtp://u:a${x:y}b@h"
+
+
+def test_what_the_environment_has_is_not_looked_at(env):
+    env.write_text("PORT\nSMTP_URL=smtp://u:${NOBODYS}@h\n")
+    settings = read_settings(
+        {"PORT": "4000", "SMTP_URL": "smtp://h", "MAIL_FROM": "a@b.example"}, env
+    )
+    assert (settings.port, settings.smtp_url) == (4000, "smtp://h")
 
 
 def test_a_name_stands_for_the_last_value_before_it(env):
