@@ -139,13 +139,13 @@ def test_redis_is_up_with_its_memory_and_then_it_is_not(db, drive, tmp_path, mon
         driven = drive(redis_url=valkey.url)
         with driven.running():
             wait_for(lambda: driven.metric("dispatcher_redis_up") == 1)
-            assert driven.metric("dispatcher_redis_memory_bytes") > 100_000
-            assert driven.metric("dispatcher_redis_memory_max_bytes") >= 0
+            wait_for(lambda: driven.metric("dispatcher_redis_memory_bytes") > 100_000)
+            wait_for(lambda: driven.metric("dispatcher_redis_memory_max_bytes") >= 0)
             wait_for(lambda: driven.metric("dispatcher_ready_set_depth", priority="1") == 0)
             valkey.stop()
             wait_for(lambda: driven.metric("dispatcher_redis_up") == 0)
-            assert is_unknown(driven, "dispatcher_redis_memory_bytes")
-            assert is_unknown(driven, "dispatcher_ready_set_depth", priority="1")
+            wait_for(lambda: is_unknown(driven, "dispatcher_redis_memory_bytes"))
+            wait_for(lambda: is_unknown(driven, "dispatcher_ready_set_depth", priority="1"))
             valkey.start()
             wait_for(lambda: driven.metric("dispatcher_redis_up") == 1)
             wait_for(lambda: driven.metric("dispatcher_ready_set_depth", priority="1") == 0)
