@@ -70,7 +70,7 @@ def test_what_else_differs_makes_a_mailbox_spelled_in_another_way_another_reques
 
 
 def test_a_key_tells_nothing_of_another_producers_mailbox(db, dsn):
-    theirs = insert(db, **MAIL | {"recipient": "ada@example.org", "idempotency_key": None})
+    theirs = insert(db, **MAIL | {"recipient": "ada@example.org", "idempotency_key": None}).id
     guess = (
         "insert into notify.notifications (id, channel, recipient, payload, idempotency_key)"
         f" values (%s, 'email', %s, '{MAIL['payload']}', 'k') on conflict do nothing"
