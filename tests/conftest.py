@@ -6,6 +6,7 @@ TEST_POSTGRES_PROGRAMS (the bin/ of another PostgreSQL) changes what is started 
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,10 @@ pytest_plugins = ["tests.selection"]
 # A busy machine may take long for an example: that is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+# A shell lets what it starts by & ignore Ctrl-C, and so would all commands that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
