@@ -22,6 +22,7 @@ from service.ledger.db import POOLER_REFUSES, one_line
 from service.ledger.schema import schema_root
 from service.ledger.store import NOT_CURRENT, Store
 from service.ledger.yoyo_backend import Backend
+from service.ledger.yoyo_tables import owners
 
 OLDEST_SERVER = 15
 LOOK_S = 1.0  # between looks whether somebody else has migrated
@@ -133,7 +134,7 @@ def refusals(backend: Backend) -> Iterator[None]:
     try:
         yield
     except errors.InsufficientPrivilege as error:
-        whose = who_may(backend.owners(), backend.connection.info.user)
+        whose = who_may(owners(backend.connection), backend.connection.info.user)
         raise StartError(f"not migrated: {one_line(error)}; {whose}") from error
 
 

@@ -13,7 +13,6 @@ from uuid import uuid4
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Literal
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.exceptions import LockTimeout
@@ -34,7 +33,8 @@ from service.ledger.faults import Fault
 from service.ledger.kept_settings import KEEP_SETTINGS, kept
 from service.ledger.pins import session_pins
 from service.ledger.poolers import shares_sessions
-from service.ledger.schema import STRANGERS, functions, migrations, tables, views
+from service.ledger.schema import STRANGERS, functions, tables, views
+from service.ledger.yoyo_tables import drop_incomplete
 
 POLL_S = 0.1
 CONNECT_TRIES = 10
@@ -57,55 +57,6 @@ where s.name = 'search_path' and not exists (
   select from pg_catalog.pg_db_role_setting d, pg_catalog.unnest(d.setconfig) as line
   where d.setrole = (select r.oid from pg_catalog.pg_roles r where r.rolname = session_user)
     and line like 'search\_path=%')
-"""
-OWNERS = """
-select distinct pg_catalog.pg_get_userbyid(o.owner) from (
-  select n.nspowner from pg_catalog.pg_namespace n where n.nspname = 'notify'
-  union all
-  select c.relowner from pg_catalog.pg_class c
-  where c.relnamespace = pg_catalog.to_regnamespace('notify') or c.oid in (
-    pg_catalog.to_regclass('public._yoyo_migration'), pg_catalog.to_regclass('public._yoyo_log'),
-    pg_catalog.to_regclass('public._yoyo_version'))
-  union all
-  select p.proowner from pg_catalog.pg_proc p
-  where p.pronamespace = pg_catalog.to_regnamespace('notify')) as o(owner)
-order by 1
-"""
-# Drops yoyo's tables unless all three are there, with a version in the last. Yoyo's tables may be
-# another program's too: a table in which it recorded something is refused. One of a yoyo before 6,
-# without a migration_id, is never ours.
-DROP_INCOMPLETE = r"""
-do $$
-declare
-  v_is_whole boolean := to_regclass('public._yoyo_migration') is not null
-    and to_regclass('public._yoyo_log') is not null
-    and to_regclass('public._yoyo_version') is not null;
-  v_table text;
-  v_theirs text;
-begin
-  if v_is_whole then
-    select count(*) > 0 into v_is_whole from public._yoyo_version;
-  end if;
-  if v_is_whole then
-    return;
-  end if;
-  foreach v_table in array '{{_yoyo_migration,_yoyo_log}}'::text[] loop
-    continue when to_regclass('public.' || v_table) is null;
-    execute format('lock table public.%I', v_table);
-    execute format('select coalesce(r ->> ''migration_id'', r ->> ''id'', ''?'')
-      from (select to_jsonb(t) from public.%I t) as rows(r)
-      where (r ->> ''migration_id'' = any ($1)
-        or r ->> ''migration_id'' ~ ''^9999-sql-'') is not true
-      limit 1', v_table) into v_theirs using {ours}::text[];
-    if v_theirs is not null then
-      raise exception 'public.% records migrations that are not ours, such as %, and yoyo''s other '
-        'tables are missing or empty: restore them, or let a newer yoyo, or the release that made '
-        'those, apply them first',
-        v_table, v_theirs;
-    end if;
-  end loop;
-  drop table if exists public._yoyo_migration, public._yoyo_log, public._yoyo_version;
-end $$
 """
 
 
@@ -159,10 +110,6 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         done: str = self.connection.execute(call, theirs or [None]).fetchone()[0]
         return done
 
-    def owners(self) -> list[str]:
-        """Name the roles that own schema notify, what is in it, or yoyo's tables."""
-        return [row[0] for row in self.connection.execute(OWNERS)]
-
     def keep_settings(self, settings: Settings) -> str:
         """Write into the ledger what SQL must know of the settings; returns what was done."""
         done: str = self.connection.execute(KEEP_SETTINGS, kept(settings)).fetchone()[0]
@@ -201,10 +148,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
         Raises Unfit where they are another program's as well.
         """
-        try:
-            self.connection.execute(SQL(DROP_INCOMPLETE).format(ours=Literal(migrations())))
-        except errors.RaiseException as error:
-            raise Unfit(one_line(error)) from error
+        drop_incomplete(self.connection)
         super().ensure_internal_schema_updated()
 
     def init_database(self) -> None:
