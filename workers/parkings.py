@@ -6,7 +6,7 @@ decides nothing.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from service.model.words import Channel
@@ -77,7 +77,7 @@ class Parkings:
     def current(
         self, now: float, is_open: Callable[[str], bool] = lambda name: False
     ) -> dict[Kept, Parking]:
-        """Return what is kept back now; forget what no longer is.
+        """Return what is kept back now, as it is now; forget what no longer is.
 
         `is_open`: whether the breaker of a name is. Then its few rows may all wait for their next
         attempts, and none is here: the next one would be kept back.
@@ -88,7 +88,7 @@ class Parkings:
                 _, name, why, _ = key
                 if why is not Parked.BREAKER or not is_open(name):
                     del self._known[key]
-            known = list(self._known.items())
+            known = [(key, replace(parking)) for key, parking in self._known.items()]
         return {kept: parking for key, parking in known if (kept := spelled(*key)) is not None}
 
     def let_through(self, channel: str, destination: str, now: float) -> dict[str, set[str]]:

@@ -26,6 +26,14 @@ def test_a_destination_is_kept_back_until_the_last_of_its_rows_came_back():
     assert not known.current(108.1 + GONE_AFTER_S)
 
 
+def test_what_was_looked_at_does_not_change_while_it_is_written():
+    known = Parkings()
+    known.note("https://hooks.example", put_off(Parked.URL), 0.0, None)
+    [parking] = known.current(0.0).values()
+    known.note("https://hooks.example", put_off(Parked.URL, delay_s=300.0), 0.0, None)
+    assert parking.until == 5.0
+
+
 def test_a_url_is_kept_as_its_hash():
     known = Parkings()
     known.note("https://hooks.example", put_off(Parked.URL), 0.0, None)
