@@ -214,18 +214,26 @@ def test_three_hundred_wait_on_one_connection_and_nobody_polls(api: Api, db) -> 
         async with aiohttp.ClientSession(url, connector=connector) as session:
 
             async def get(id: UUID) -> dict[str, Any]:
-                async with session.get(f"/notifications/{id}?wait=30") as response:
-                    return {"http": response.status, **await response.json()}
+                # On a machine that stands still for long, the first ones ask again, as clients do.
+                while True:
+                    async with session.get(f"/notifications/{id}?wait=30") as response:
+                        answer = {"http": response.status, **await response.json()}
+                    if (answer["http"], answer["status"]) != (200, "pending"):
+                        return answer
 
-            asked = asyncio.gather(*[get(id) for id in ids])
-            await asyncio.to_thread(wait_for, lambda: ends_of(api) == 300)
+            def all_are_there() -> bool:
+                return ends_of(api) == 300 or any(one.done() for one in asked)
+
+            asked = [asyncio.create_task(get(id)) for id in ids]
+            await asyncio.to_thread(wait_for, all_are_there)
+            assert [one.result() for one in asked if one.done()] == []
             flagged = "select count(*) as n from notify.notifications where notify_on_end"
             await asyncio.to_thread(wait_for, lambda: db.execute(flagged).fetchone().n == 300)
             assert db.execute(LISTENERS).fetchone().n == 1
             post = await asyncio.to_thread(api.post, LINE)
             assert post.status == 202
             await asyncio.to_thread(lambda: settle(db, claim(db, ids, limit=300)))
-            return await asked
+            return await asyncio.gather(*asked)
 
     answers = asyncio.run(all_wait())
     assert {(a["http"], a["status"]) for a in answers} == {(200, "sent")}
