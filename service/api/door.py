@@ -129,7 +129,7 @@ class Door:
     def _refuse_forged(self, request: web.Request) -> None:
         """Raise Problem if a browser's session moves something without its token."""
         cookie = cookie_of(request.cookies, request.host)
-        if cookie is None or request.method in SAFE or "Authorization" in request.headers:
+        if cookie is None or request.method in SAFE or header_key(request) is not None:
             return
         if not is_token_of(cookie, request.headers.get(TOKEN_HEADER, "")):
             self._requests_refused.labels("csrf_token_invalid").inc()
@@ -138,11 +138,17 @@ class Door:
 
 def key_of(request: web.Request) -> tuple[Secret | None, bool]:
     """Return the key that a request brings, and whether it tries to: by header, or by cookie."""
-    authorizations = request.headers.getall("Authorization", ())
-    if authorizations:
-        return brought(authorizations), True
+    if (secret := header_key(request)) is not None:
+        return secret, True
     cookie = cookie_of(request.cookies, request.host)
-    return (None, False) if cookie is None else (key_in(cookie), True)
+    if cookie is not None:  # what else Authorization says may be a proxy's
+        return key_in(cookie), True
+    return None, "Authorization" in request.headers
+
+
+def header_key(request: web.Request) -> Secret | None:
+    """Read the key that a header brings."""
+    return brought(request.headers.getall("Authorization", ()))
 
 
 def sending_fault(caller: Caller, channel: str, recipient: str) -> str | None:

@@ -17,25 +17,30 @@ class Browser:
         host = f"127.0.0.1:{api.port}"
         self.session_name, self.token_name = named(COOKIE, host), named(TOKEN_COOKIE, host)
 
-    def get(self, path: str) -> SimpleNamespace:
+    def get(self, path: str, **headers: str) -> SimpleNamespace:
         """GET a page; `text` is its HTML."""
-        return self._ask("GET", path)
+        return self._ask("GET", path, None, **headers)
 
     def submit(self, path: str, **fields: str) -> SimpleNamespace:
         """Send a form."""
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._ask("POST", path, urlencode(fields).encode(), **form)
+        return self._send(path, fields)
 
-    def verb(self, path: str, body: bytes = b"{}", *, has_token: bool = True) -> SimpleNamespace:
+    def verb(
+        self, path: str, body: bytes = b"{}", *, has_token: bool = True, **headers: str
+    ) -> SimpleNamespace:
         """Ask the API as the page's script does."""
-        headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
+        headers |= {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
         if has_token:
             headers[TOKEN_HEADER] = self.cookies.get(self.token_name, "")
         return self._ask("POST", path, body, **headers)
 
-    def log_in(self, key: object) -> SimpleNamespace:
+    def log_in(self, key: object, **headers: str) -> SimpleNamespace:
         """Log in with a key."""
-        return self.submit("/console/login", key=str(key))
+        return self._send("/console/login", {"key": str(key)}, **headers)
+
+    def _send(self, path: str, fields: dict[str, str], **headers: str) -> SimpleNamespace:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return self._ask("POST", path, urlencode(fields).encode(), **headers)
 
     def _ask(self, method: str, path: str, body: bytes | None = None, **headers: str):
         if self.cookies:

@@ -151,6 +151,24 @@ def test_a_program_with_a_key_needs_no_token(api, db, browser):
     assert sent.status == 202
 
 
+@pytest.mark.parametrize("theirs", ["Basic b3A6c2VjcmV0", "Bearer eyJhbGciOiJub25lIn0.e30.", ""])
+def test_a_login_of_a_proxy_in_front_leaves_a_session_as_it_is(api, db, browser, theirs):
+    """The browser sends it along with the cookie, also where another site's page asks."""
+    browser.log_in(known(api, db, "operate", "send"))
+    assert browser.get("/console", Authorization=theirs).status == 200
+    body = json.dumps(LINE).encode()
+    refused = browser.verb("/notify", body, has_token=False, Authorization=theirs)
+    assert (refused.status, refused.json["code"]) == (403, FORGED)
+    assert browser.verb("/notify", body, Authorization=theirs).status == 202
+
+
+def test_a_login_of_a_proxy_is_no_key(api, db, browser):
+    known(api, db, "operate", "send")
+    for theirs in ("Basic b3A6c2VjcmV0", "Bearer nk_mistyped", ""):
+        assert api.post(LINE, Authorization=theirs).json["code"] == "key_invalid"
+        assert browser.get("/console", Authorization=theirs).status == 303
+
+
 def test_a_cookie_does_no_more_than_its_key(api, db, browser):
     browser.log_in(known(api, db, "read"))
     [id] = ledger.enqueue(db)
