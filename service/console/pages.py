@@ -20,6 +20,7 @@ from service.access.session import (
 from service.api.measured import Handler
 from service.api.parts import Parts
 from service.console.assets import Assets
+from service.console.scheme import scheme
 from service.console.screen import Screen, View
 from service.console.templating import environment
 from service.errors import DatabaseAway, TookTooLong
@@ -164,7 +165,7 @@ def away() -> Screen:
 
 def begin_session(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
     """Give a browser its session, and the token beside it."""
-    is_https = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    is_https = scheme(request) == "https"
     both = (COOKIE, cookie, True), (TOKEN_COOKIE, token_for(cookie), False)
     for name, value, is_hidden in both:
         response.set_cookie(

@@ -12,6 +12,7 @@ from service.channels.table import CHANNELS
 from service.console.caught import LISTED, Caught, sees
 from service.console.fields import option_fields, payload_fields, recipient_field
 from service.console.preview import BYTES_MAX, previewed
+from service.console.scheme import scheme
 from service.console.screen import Screen
 from service.http.problems import Problem
 from service.inbox.inbox import Inbox
@@ -104,9 +105,3 @@ def chosen(request: web.Request, choices: list[Choice]) -> Channel:
     if wanted in list(Channel):
         return Channel(wanted)
     return Channel(next((c.name for c in choices if c.hindrance is None), choices[0].name))
-
-
-def scheme(request: web.Request) -> str:
-    """Return how the browser came, also through a proxy."""
-    is_https = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-    return "https" if is_https else "http"

@@ -114,6 +114,36 @@ def test_the_cookie_is_hidden_from_scripts_and_from_other_sites(api, db, browser
     assert "HttpOnly" not in token
 
 
+BY_HTTPS = {"Origin": "https://localhost"}
+BY_HTTP = {"Origin": "http://localhost"}
+
+
+def proxied(proto):
+    return {"X-Forwarded-Proto": proto}
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_secure"),
+    [
+        (proxied("https"), True), (proxied("HTTPS"), True), (proxied(" https , http"), True),
+        (proxied("http"), False), (proxied("http, https"), False), (proxied(", https"), False),
+        ({}, False), (BY_HTTP, False), (BY_HTTPS, True), (BY_HTTPS | proxied("http"), True),
+        (BY_HTTP | proxied("https"), False),  # it would drop a Secure cookie: nobody got in
+    ],
+)  # fmt: skip
+def test_both_cookies_are_secure_where_the_browser_came_by_https(
+    api, db, browser, headers, is_secure
+):
+    answer = browser.log_in(known(api, db, "operate"), Host="localhost", **headers)
+    cookies = answer.headers.get_all("Set-Cookie")
+    assert ["Secure" in cookie.split("; ") for cookie in cookies] == [is_secure] * 2
+
+
+def test_an_origin_that_hides_says_nothing_of_tls(browser):
+    page = browser.get("/console", Origin="null", **proxied("https"))
+    assert all("; Secure" in cookie for cookie in page.headers.get_all("Set-Cookie"))
+
+
 @pytest.mark.parametrize("has_keys", [False, True])
 def test_no_verb_works_without_the_token(api, db, browser, has_keys):
     if has_keys:

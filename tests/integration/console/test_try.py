@@ -50,10 +50,9 @@ def newest(browser):
     return page.partition('href="/console/try/caught/')[2].partition('"')[0]
 
 
-def preview(browser, body):
-    return browser.verb(
-        "/console/try/preview", body if isinstance(body, bytes) else json.dumps(body).encode()
-    )
+def preview(browser, body, **headers):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return browser.verb("/console/try/preview", data, **headers)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +187,15 @@ def run(command, **environment):
 def test_a_preview_keeps_every_digit(browser):
     made = preview(browser, b'{"channel": "log", "payload": 12345678901234567890123}').json
     assert all("12345678901234567890123" in text for text in made.values())
+
+
+def test_a_preview_asks_by_https_where_the_browser_does(api, browser):
+    body, host = {"channel": "log", "payload": 1}, f"127.0.0.1:{api.port}"
+    proto = {"X-Forwarded-Proto": "HTTPS, http"}
+    for headers in ({"Origin": f"https://{host}"}, proto):
+        assert f"https://{host}/notify" in preview(browser, body, **headers).json["curl"]
+    plain = {"Origin": f"http://{host}"} | proto
+    assert f"http://{host}/notify" in preview(browser, body, **plain).json["curl"]
 
 
 def test_with_keys_a_preview_takes_the_key_from_the_environment(api, db):
