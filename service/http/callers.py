@@ -18,6 +18,7 @@ from service.names.loopback import address_of, is_loopback
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FROM_HERE = frozenset({"none", "same-origin"})  # values of Sec-Fetch-Site
 HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{0,5})?", re.ASCII)
+PORTS = {"http": ":80", "https": ":443"}  # browsers leave them out, and some proxies add them
 KNOWN_MAX = 1000
 
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
@@ -107,8 +108,10 @@ class Callers:
 
     def _is_foreign(self, origin: str, host: str) -> bool:
         """Return whether an Origin header names another origin than ours; `null` is one."""
-        netloc = origin.partition("://")[2].lower()
-        return netloc != host.lower() and name_of(netloc) not in self._allowed
+        scheme, _, netloc = origin.lower().partition("://")
+        port = PORTS.get(scheme, "")
+        is_ours = netloc.removesuffix(port) == host.lower().removesuffix(port)
+        return not is_ours and name_of(netloc) not in self._allowed
 
 
 def encoded(headers: MultiMapping[str]) -> str | None:

@@ -72,7 +72,9 @@ KINDS: Mapping[str, Kind] = {
         403, "The session's token is missing or wrong",
         "Reload the page of the console. A program sends a key in Authorization, and no cookie."),
     "cross_site_request": Kind(
-        403, "A web page of another origin asks", "Ask from a program, or from /docs."),
+        403, "A web page of another origin asks",
+        "Ask from a program, or from /docs. Behind a proxy, pass the browser's Host on, or name it "
+        "in ALLOWED_HOSTS."),
     "not_found": Kind(404, "There is nothing at this path", "See the paths on this page."),
     "notification_not_found": Kind(
         404, "There is no such notification",

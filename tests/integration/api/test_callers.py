@@ -123,6 +123,25 @@ def test_a_page_of_another_origin_moves_nothing(
     assert asked(api, "POST", path, "Host: localhost:3000", *headers)[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost:443", "https://localhost", 415), ("localhost", "https://localhost:443", 415),
+        ("LOCALHOST:80", "http://localhost", 415), ("[::1]:443", "https://[::1]", 415),
+        ("localhost:80", "https://localhost", 403), ("localhost:443", "http://localhost", 403),
+        ("localhost:3000", "https://localhost", 403), ("localhost:443", "localhost", 403),
+        ("localhost:443", "https://localhost:80", 403), ("localhost", "https://localhost:90", 403),
+        ("localhost:443", "https://ocalhost", 403), ("localhost:443", "https://evil.example", 403),
+    ],
+)  # fmt: skip
+def test_the_port_of_a_scheme_may_stand_in_a_host_or_not(
+    host: str, origin: str, status: int, api: Api
+) -> None:
+    """nginx adds it with `Host $host:$server_port`, and no browser writes it in an Origin."""
+    page = (f"Host: {host}", f"Origin: {origin}", "Sec-Fetch-Site: same-origin")
+    assert asked(api, "POST", "/notify", *page, "Content-Length: 0")[0] == status
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "post", "QUERY"])
 def test_no_method_that_may_move_something_is_open_to_pages(method: str, api: Api) -> None:
     status, _ = asked(api, method, "/notify", "Host: localhost", "Origin: https://evil.example")
