@@ -122,6 +122,7 @@ class Pages:
             is_open=self._ring.is_open,
             is_known=bool(caller.scopes),
             token="" if cookie is None else token_for(cookie),
+            token_cookie=named(TOKEN_COOKIE, request.host),
             who=caller.producer,
             may_operate=may(caller, OPERATE),
             may_send=may(caller, SEND),

@@ -11,6 +11,7 @@ from psycopg.rows import namedtuple_row
 from pytest_postgresql.executors import NoopExecutor
 
 from tests.browser.devtools import Chromium
+from tests.browser.proxied import Proxied
 from tests.browser.seeds import Seeded, seed, seed_hostile
 from tests.browser.service import Service
 from tests.browser.tab import DESKTOP, Tab
@@ -75,6 +76,17 @@ def tab(api: Api, open_tab: Callable[[int], Tab]) -> Tab:
     tab = open_tab(api.port)
     tab.look_as(DESKTOP)
     return tab
+
+
+@pytest.fixture
+def two_proxied(dsn: str) -> Iterator[list[str]]:
+    """Serve by two proxies on one host, as two consoles; the origins of both."""
+    with (
+        serving(dsn, allowed_hosts=("127.0.0.1",)) as api,
+        Proxied(api.port, "localhost:3999") as first,
+        Proxied(api.port, "localhost:3327") as second,
+    ):
+        yield [f"http://127.0.0.1:{proxy.port}" for proxy in (first, second)]
 
 
 @pytest.fixture

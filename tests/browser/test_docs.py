@@ -181,6 +181,14 @@ def test_trying_in_a_session_brings_its_token(api, tab, db):
     assert "csrf_token_invalid" in send(tab, "enqueue")
 
 
+def test_trying_in_one_of_two_sessions_finds_its_token(tab, two_proxied):
+    for tab.origin in two_proxied:
+        tab.go("/console")
+    for tab.origin in two_proxied:
+        read(tab)
+        assert send(tab, "enqueue").startswith("202 Accepted, ")
+
+
 def test_there_is_a_way_to_the_console_and_back(tab):
     read(tab)
     tab.during_load(lambda: tab.click("a[href='/console']"))

@@ -70,3 +70,14 @@ def test_a_page_is_in_no_frame(api, tab):
         " frame.src = '/console'; frame.onload = done; document.body.append(frame); })"
     )
     assert any("frame-ancestors" in fault for fault in tab.faults)
+
+
+def test_two_consoles_of_a_host_work_behind_proxies_that_hide_their_ports(db, tab, two_proxied):
+    ids = {origin: ledger.enqueue(db)[0] for origin in two_proxied}
+    for tab.origin in two_proxied:
+        tab.go("/console")
+    for tab.origin, id in ids.items():
+        tab.go(f"/console/notifications/{id}")
+        tab.js(f"ask('POST', '/notifications/{id}/cancel')")
+        assert ledger.status(db, id) == "cancelled"
+    assert not tab.all_faults()

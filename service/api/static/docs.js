@@ -208,13 +208,29 @@ function asCurl({ method, url, headers, body }) {
   return parts.join(" \\\n  ");
 }
 
-// The session's token. The name of its cookie has our port in it (service/access/session.py), or what a proxy before
-// the service makes of that.
-function token() {
+// The tokens of all sessions on this host, the likeliest first: the name of its cookie has our port in it
+// (service/access/session.py), or what a proxy before the service makes of that.
+function tokens() {
   const own = `notify_csrf${location.port && `_${location.port}`}=`;
   const all = document.cookie.split("; ").filter((pair) => pair.startsWith("notify_csrf"));
-  const found = all.find((pair) => pair.startsWith(own)) ?? all[0] ?? "";
-  return found.slice(found.indexOf("=") + 1);
+  return parted(all, (pair) => pair.startsWith(own)).flat().map((pair) => pair.slice(pair.indexOf("=") + 1));
+}
+
+// Make a request, by key or in a session: then with one token after the other until one is not refused, as what is
+// refused for its token has moved nothing.
+async function fetched({ method, url, headers, body }) {
+  const key = byId("key").value.trim();
+  const all = new Headers(headers);
+  if (key) all.set("Authorization", `Bearer ${key}`);
+  const untried = key || SAFE.includes(method) ? [] : tokens();
+  let response, text;
+  do {
+    if (untried.length) all.set("X-CSRF-Token", untried.shift());
+    response = await fetch(url, { method: method.toUpperCase(), headers: all, body,
+      credentials: key ? "omit" : "same-origin" });
+    text = await response.text();
+  } while (response.status === 403 && text.includes('"csrf_token_invalid"') && untried.length);
+  return { response, text };
 }
 
 // Put JSON on several lines. Its numbers stand as they came: JSON.parse would round what is no double.
@@ -239,17 +255,11 @@ function indented(json) {
 }
 
 // Make a request, and show what came back.
-async function ask({ method, url, headers, body }, result) {
-  const key = byId("key").value.trim();
-  const all = new Headers(headers);
-  if (key) all.set("Authorization", `Bearer ${key}`);
-  else if (token() && !SAFE.includes(method)) all.set("X-CSRF-Token", token());
+async function ask(request, result) {
   const began = performance.now();
   let response, text;
   try {
-    response = await fetch(url, { method: method.toUpperCase(), headers: all, body,
-      credentials: key ? "omit" : "same-origin" });
-    text = await response.text();
+    ({ response, text } = await fetched(request));
   } catch (error) {
     return [make("p", { class: "bad" }, `No answer: ${error.message}`)];
   }
@@ -263,7 +273,7 @@ async function ask({ method, url, headers, body }, result) {
     region("Body of the answer", answer === null ? text : indented(text)),
   ];
   const next = answer?.links?.self;
-  if (typeof next === "string" && next.startsWith("/") && next !== url) {
+  if (typeof next === "string" && next.startsWith("/") && next !== request.url) {
     const button = make("button", { type: "button" }, "What became of it?");
     button.addEventListener("click", async () =>
       result.replaceChildren(...await ask({ method: "get", url: next, headers: {} }, result), button));

@@ -12,13 +12,12 @@ function showTimes(root) {
   }
 }
 
-// The session's token. The name of its cookie has our port in it (service/access/session.py), or what a proxy before
-// the service makes of that.
+// The session's token, as the cookie has it now: another tab may have begun a new session. The page names the cookie,
+// which has the service's port in its name (service/access/session.py), and behind a proxy that is not always ours.
 function token() {
-  const own = `notify_csrf${location.port && `_${location.port}`}=`;
-  const all = document.cookie.split("; ").filter((pair) => pair.startsWith("notify_csrf"));
-  const found = all.find((pair) => pair.startsWith(own)) ?? all[0] ?? "";
-  return found.slice(found.indexOf("=") + 1);
+  const own = `${document.querySelector("meta[name=csrf-cookie]").content}=`;
+  const found = document.cookie.split("; ").find((pair) => pair.startsWith(own)) ?? "";
+  return found.slice(own.length);
 }
 
 // Ask the API; what it answers as JSON. A body that is a text is JSON already. Throws an Error with what the

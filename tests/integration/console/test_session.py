@@ -230,6 +230,14 @@ def test_pages_load_nothing_but_their_own(browser, api):
         assert api.get(f"/console/static/{name}").status == 404
 
 
+def test_each_page_names_the_cookie_of_its_token(api, db, browser):
+    """Its script cannot know: a proxy may pass on another Host than the browser shows."""
+    known(api, db, "read")
+    for host, name in (("localhost:3999", "notify_csrf_3999"), ("localhost", "notify_csrf")):
+        page = browser.get("/console/login", Host=host)
+        assert f'<meta name="csrf-cookie" content="{name}">' in page.text
+
+
 def test_a_failed_page_is_a_page(api, db, browser):
     browser.log_in(known(api, db, "read"))
     page = browser.get("/console/nowhere")
