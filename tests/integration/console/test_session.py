@@ -182,6 +182,12 @@ def test_pages_load_nothing_but_their_own(browser, api):
         assert api.get(f"/console/static/{name}").status == 404
 
 
+@pytest.mark.parametrize("version", ["", "?v=", "?v=0123456789ab", "?v=other&v=", "?w=1"])
+def test_what_another_release_asks_for_is_not_kept_under_its_url(version, api):
+    asset = api.get(f"/console/static/console.js{version}")
+    assert (asset.status, asset.headers["Cache-Control"]) == (200, "no-store")
+
+
 def test_a_failed_page_is_a_page(api, db, browser):
     browser.log_in(known(api, db, "read"))
     page = browser.get("/console/nowhere")
