@@ -1,5 +1,6 @@
 """From the bytes of a body to the struct that is its type, or to all that is wrong with it."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
@@ -51,8 +52,15 @@ class Body(Generic[Kind]):
         try:
             faults = list(member_faults(body, self._kind, "")) if mistyped else broken(body)
         except ValueError as error:
-            raise Problem("invalid_json", f"{error}.") from None
-        raise invalid(faults) if faults else Problem("invalid_json", f"{reason}.")
+            raise no_json(body, error) from None
+        raise invalid(faults) if faults else no_json(body, reason)
+
+
+def no_json(body: bytes, reason: object) -> Problem:
+    """Say why a body is no JSON; editors do not show the mark that some of them write."""
+    if body.startswith(BOM_UTF8):
+        reason = "Leave out the byte order mark (EF BB BF) at the beginning"
+    return Problem("invalid_json", f"{reason}.")
 
 
 def broken(body: bytes) -> list[Fault]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import web
 
+from service.api.decoding import no_json
 from service.api.enqueue import JSON_TYPES, is_json
 from service.api.slices import in_slices
 from service.api.storable import too_deep
@@ -123,7 +124,7 @@ async def elements(body: bytes) -> list[bytes]:
         except RecursionError:
             return cut(body, await flattened(outline))
     except msgspec.DecodeError as error:
-        raise Problem("invalid_json", f"{error}.") from None
+        raise no_json(body, error) from None
     except RecursionError:
         raise invalid([too_deep("")]) from None
 

@@ -22,6 +22,7 @@ NAMES = (
     "search.js",
     "try.js",
 )
+KEPT = "public, max-age=31536000, immutable"
 
 
 class Assets:
@@ -30,21 +31,25 @@ class Assets:
     def __init__(self) -> None:
         static = files("service.console").joinpath("static")
         self._bodies = {name: static.joinpath(name).read_bytes() for name in NAMES}
+        self._versions = {
+            name: hashlib.sha256(body).hexdigest()[:12] for name, body in self._bodies.items()
+        }
 
     def url(self, name: str) -> str:
         """Return where a file is."""
-        digest = hashlib.sha256(self._bodies[name]).hexdigest()[:12]
-        return f"/console/static/{name}?v={digest}"
+        return f"/console/static/{name}?v={self._versions[name]}"
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer one file."""
         name = request.match_info["name"]
         if name not in self._bodies:
             return answer(Problem("not_found"))
+        # While releases change, a page of the other one asks for what we do not have.
+        is_ours = request.query.get("v") == self._versions[name]
         return web.Response(
             body=self._bodies[name],
             headers={
                 "Content-Type": TYPES[name[name.rindex(".") :]],
-                "Cache-Control": "public, max-age=31536000, immutable",
+                "Cache-Control": KEPT if is_ours else "no-store",
             },
         )

@@ -23,6 +23,7 @@ KNOWN_MAX = 1000
 
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 CLOSED = NOSNIFF | {
+    "Cache-Control": "no-store",  # a cache in front may not look at Authorization
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -34,7 +35,7 @@ def protected(
     fault: Callable[[web.BaseRequest], str | None],
     refused: Callable[[str], None] = lambda code: None,
 ) -> Handler:
-    """Refuse a request with a fault before anything reads it; add headers that bind browsers."""
+    """Refuse a faulty request before anything reads it; add headers for browsers and caches."""
 
     async def protect(request: web.BaseRequest) -> web.StreamResponse:
         response: web.StreamResponse

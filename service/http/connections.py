@@ -33,7 +33,8 @@ UNREADABLE = web.RequestKey("unreadable", bool)
 FULL_DOCUMENT = body_of(Problem("overloaded", "All connections are taken."))
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-    b"Content-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n"
+    b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+    b"X-Content-Type-Options: nosniff\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(FULL_DOCUMENT), FULL_DOCUMENT)
 )
 

@@ -29,7 +29,9 @@ RETRY_AFTER_S = 1
 FAULTS_MAX = 20
 PROBLEM_HEADERS = {
     "Content-Type": "application/problem+json",
-    "X-Content-Type-Options": "nosniff",  # some answers come from where no other code sets it
+    # Some answers come from where no other code sets these.
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
 }
 
 

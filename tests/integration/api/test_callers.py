@@ -180,6 +180,24 @@ def test_every_page_tells_browsers_to_keep_out(path: str, api: Api) -> None:
     assert "Access-Control-Allow-Origin" not in headers
 
 
+NOT_KEPT = ["/notifications?limit=1", "/notifications?no=1", "/readyz", "/console/static/none.js"]
+
+
+@pytest.mark.parametrize("path", EVERY_PATH + NOT_KEPT)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_cache_in_front_keeps_an_answer(method: str, path: str, api: Api) -> None:
+    """A cache that does not look at Authorization would give one key's answer to another."""
+    assert api.ask(method, path).headers.get_all("Cache-Control") == ["no-store"]
+
+
+def test_no_cache_in_front_keeps_what_refuses_a_caller(api: Api) -> None:
+    refused = api.ask("GET", "/notifications", Host="evil.example")
+    no_key = api.get("/notifications", Authorization="Bearer nk_0_0")
+    for answer in (refused, no_key, api.post(b"x")):
+        assert answer.headers.get_all("Cache-Control") == ["no-store"]
+    assert b"Cache-Control: no-store\r\n" in talk(api.port, b"no HTTP at all\r\n\r\n")
+
+
 def test_no_answer_is_sniffed(api: Api) -> None:
     answers = [api.post(LINE), api.post(b"x"), api.ask("POST", "/notify", b"x" * 300_000)]
     assert {a.headers["X-Content-Type-Options"] for a in answers} == {"nosniff"}

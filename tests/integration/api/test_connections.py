@@ -257,6 +257,7 @@ def test_when_all_are_being_served_a_newcomer_is_told_to_come_back(dsn: str, con
         assert head.startswith("http/1.1 503 ")
         assert "content-type: application/problem+json" in head.split("\r\n")
         assert "x-content-type-options: nosniff" in head.split("\r\n")
+        assert "cache-control: no-store" in head.split("\r\n")
         assert json.loads(body)["code"] == "overloaded"
         holder.rollback()
         for connection in busy:

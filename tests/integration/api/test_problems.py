@@ -28,6 +28,16 @@ def test_no_bad_body_ends_in_a_traceback(api: Api, tracebacks: list[str]) -> Non
     assert not tracebacks
 
 
+@pytest.mark.parametrize("body", [b'{"channel":"log"}', b"[1]", b'{"channel":', b"x"])
+def test_a_byte_order_mark_is_called_by_its_name(body: bytes, api: Api) -> None:
+    marked = b"\xef\xbb\xbf" + body
+    one, batch = api.post(marked), api.post(marked, to="/notify/batch")
+    [line] = api.post(marked, "application/x-ndjson", to="/notify/batch").json["items"]
+    for problem in (one.json, batch.json, line["problem"]):
+        assert problem["code"] == "invalid_json"
+        assert "byte order mark" in problem["detail"]
+
+
 def test_a_payload_that_grows_beyond_256_kib_in_the_database(api: Api) -> None:
     body = b'{"channel":"log","recipient":"me","payload":[' + b"1," * 99_999 + b"1]}"
     answer = api.post(body)

@@ -238,6 +238,12 @@ def test_each_page_names_the_cookie_of_its_token(api, db, browser):
         assert f'<meta name="csrf-cookie" content="{name}">' in page.text
 
 
+@pytest.mark.parametrize("version", ["", "?v=", "?v=0123456789ab", "?v=other&v=", "?w=1"])
+def test_what_another_release_asks_for_is_not_kept_under_its_url(version, api):
+    asset = api.get(f"/console/static/console.js{version}")
+    assert (asset.status, asset.headers["Cache-Control"]) == (200, "no-store")
+
+
 def test_a_failed_page_is_a_page(api, db, browser):
     browser.log_in(known(api, db, "read"))
     page = browser.get("/console/nowhere")
