@@ -24,6 +24,7 @@ class Clock:
         # A clock is kept as the time (epoch s) that it shows where monotonic is 0.
         self._ledger: float | None = None  # at the last reading
         self._agreed: float | None = None  # when the ledger's and ours last agreed
+        self._own_then: float | None = None  # ours, at the last reading
 
     def take_reading(self, now_s: float, asked_at: float) -> float:
         """Take a reading of the ledger's clock that was asked for at `asked_at` (monotonic).
@@ -34,7 +35,8 @@ class Clock:
         if before is not None and answered_at - asked_at > ANSWER_MAX_S:
             return 0.0
         self._ledger = now_s - (asked_at + answered_at) / 2
-        if abs(self._own_zero() - self._ledger) <= AGREE_S:
+        self._own_then = self._own_zero()
+        if abs(self._own_then - self._ledger) <= AGREE_S:
             self._agreed = self._ledger
         jumped_s = 0.0 if before is None else self._ledger - before
         return jumped_s if abs(jumped_s) > AGREE_S else 0.0
@@ -50,6 +52,13 @@ class Clock:
             return now
         agreed = self._agreed + monotonic
         return min(now, own, key=lambda time_s: abs(time_s - agreed))
+
+    def has_moved(self) -> bool:
+        """Return whether our own clock has jumped since the last reading: then take another one.
+
+        The ledger's may have gone with it, as both do when one machine has slept, or was set.
+        """
+        return self._own_then is not None and abs(self._own_zero() - self._own_then) > AGREE_S
 
     def skew_s(self) -> float | None:
         """Return how far our own clock is ahead of the ledger's; None: that was never read."""
