@@ -26,8 +26,8 @@ BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see 
 def unsent_result(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
     """Return why a send must not begin now; None: it may.
 
-    A send may take its whole deadline, and must end within the lease: after it, another worker may
-    send the same.
+    A send may take its whole deadline (`deadline_s`: what is left of it), and must end within the
+    lease: after it, another worker may send the same.
     """
     if claim.expires_at is not None and claim.expires_at <= now:
         return Ended(claim=claim, verdict=EXPIRED, started_at=now, took_ms=0)
