@@ -121,7 +121,7 @@ class Claimer(Loop):
 
     def _read_clock(self) -> str:
         """Read the ledger's clock; return which ledger this is."""
-        asked_at = time.monotonic()
+        asked_at = self._clock.monotonic()
         ledger, now_s = self._store.ledger()
         self._clock.take_reading(now_s, asked_at)
         self._metrics.clock_skew.set(self._clock.skew_s())

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
+from service.clock import since_boot
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
@@ -178,7 +179,7 @@ class Sender(Loop):
         """Return what becomes of a claim that must not begin; None: it may, and take `left_s`."""
         if self._slots.is_shut:  # nobody could note that it was sent: it would be sent again
             return Unstarted(claim=claim)
-        return unsent_result(claim, now, left_s)
+        return unsent_result(claim, now, left_s, since_boot() - now - claim.slept_s)
 
     def _may_begin(self, flight: Flight, left_s: float) -> bool:
         """Return whether a transfer that waited may begin, and take `left_s`."""

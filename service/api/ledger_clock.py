@@ -46,7 +46,7 @@ async def pause(clock: Clock, wait_s: float) -> None:
 
 async def look(clock: Clock, store: Store, metrics: ApiMetrics) -> None:
     """Read the ledger's clock once."""
-    asked_at = time.monotonic()
+    asked_at = clock.monotonic()
     _, now_s = await store.ledger()
     clock.take_reading(now_s, asked_at)
     metrics.clock_skew.set(clock.skew_s())

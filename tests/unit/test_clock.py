@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.clock import Clock
+from service.clock import Clock, since_boot
 
 HOUR_S = 3600.0
 MINUTE_S = 60.0
@@ -89,6 +89,19 @@ def test_a_jump_asks_until_its_reading_is_taken(world):
     world.own_off_s = HOUR_S
     world.read(takes_s=4.0)
     assert world.clock.has_moved()
+
+
+def test_a_clock_that_sleep_does_not_stop_needs_no_reading_after_it(world):
+    world.read()
+    world.true_s += 10 * HOUR_S
+    assert not world.clock.has_moved()
+    assert world.wrong_by_s == 0
+
+
+def test_where_no_clock_counts_sleep_it_is_monotonic(monkeypatch):
+    monkeypatch.setattr("service.clock.BOOT_CLOCK", None)
+    monkeypatch.setattr("time.monotonic", lambda: 7.0)
+    assert since_boot() == 7.0
 
 
 def test_without_a_reading_the_time_is_this_machines(world):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from service.clock import since_boot
 from service.config.settings import Settings
 from tests.unit.workers.claims import a_claim
 from tests.unit.workers.test_sender_inbox import idle_sender
@@ -72,3 +73,18 @@ def test_one_whose_lease_ended_while_it_waited_for_a_connection_goes_back(sender
 def test_one_that_may_end_within_its_lease_begins_though_it_waited(sender):
     flight = entered(sender, lease_ends=time.monotonic() + 3600)
     assert sender._transfers._may_begin(flight, 3000.0)
+
+
+def test_what_is_left_of_a_lease_has_passed_when_the_machine_has_slept(sender, monkeypatch):
+    flight = entered(sender)
+    assert sender._transfers._may_begin(flight, 0.1)
+    monkeypatch.setattr("workers.sender.since_boot", lambda: since_boot() + 60.0)
+    assert not sender._transfers._may_begin(flight, 0.1)
+    sender._launch([flight])
+    [result] = sender._results
+    assert isinstance(result, Unstarted)
+
+
+def test_a_machine_that_slept_before_the_claim_sends_it(sender, monkeypatch):
+    monkeypatch.setattr("workers.sender.since_boot", lambda: time.monotonic() + 3600.0)
+    assert sender._transfers._may_begin(entered(sender, slept_s=3600.0), 0.1)
