@@ -16,7 +16,11 @@ Key = tuple[str, int]  # id and attempt
 
 
 class Claim(Struct, frozen=True, kw_only=True, gc=False):
-    """One notification under one numbered lease. Times are this process's monotonic seconds."""
+    """One notification under one numbered lease. Times are this process's monotonic seconds.
+
+    `slept_s`: what since_boot() was ahead of monotonic at the claim. It is further ahead once the
+    machine has slept: for so long, the lease went on while monotonic stood still.
+    """
 
     id: str  # the UUID as text
     attempt: int
@@ -25,6 +29,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     payload: str  # JSON
     lease_ends: float
     expires_at: float | None
+    slept_s: float
     patience_ends: float = math.inf  # from then on every answer counts as an attempt
     is_test: bool = False  # played, never sent: see workers/channels/simulator.py
     traceparent: str | None = None  # of whoever enqueued it, as service/traceparent.py writes it

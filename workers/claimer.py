@@ -113,14 +113,19 @@ class Claimer(Loop):
     def _look_at_ledger(self) -> None:
         """Read which ledger this is, its home, and its clock for Redis's keys and signatures."""
         asked_at = time.monotonic()
-        ledger, now_s = self._store.ledger()
-        self._clock.take_reading(now_s, asked_at)
-        self._metrics.clock_skew.set(self._clock.skew_s())
-        self._hints.use(ledger)
+        self._hints.use(self._read_clock())
         self._copied.see(self._store.home())
         if self._copied.is_copy:
             self._store.notice_copy()
         self._look_at = asked_at + (COPY_EVERY_S if self._copied.is_copy else LEDGER_EVERY_S)
+
+    def _read_clock(self) -> str:
+        """Read the ledger's clock; return which ledger this is."""
+        asked_at = self._clock.monotonic()
+        ledger, now_s = self._store.ledger()
+        self._clock.take_reading(now_s, asked_at)
+        self._metrics.clock_skew.set(self._clock.skew_s())
+        return ledger
 
     def _claim(self, ids: Ids, room: int) -> tuple[list[Claim], list[Claim]]:
         """Claim; return what to send, and what had expired.
@@ -130,6 +135,8 @@ class Claimer(Loop):
         the dispatcher offers lost ids again.
         """
         try:
+            if self._clock.has_moved():  # what is claimed now is signed with the time
+                self._read_clock()
             claimed = self._store.claim(ids, room)
         except Exception as error:
             is_second = ids is self._kept and self._has_answered

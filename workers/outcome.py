@@ -23,15 +23,19 @@ UNKNOWN_CHANNEL = Verdict(
 BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="internal_error", excerpt="see the worker's log")
 
 
-def unsent_result(claim: Claim, now: float, deadline_s: float) -> Ended | Unstarted | None:
+def unsent_result(
+    claim: Claim, now: float, deadline_s: float, slept_s: float = 0.0
+) -> Ended | Unstarted | None:
     """Return why a send must not begin now; None: it may.
 
-    A send may take its whole deadline, and must end within the lease: after it, another worker may
-    send the same.
+    A send may take its whole deadline (`deadline_s`: what is left of it), and must end within the
+    lease: after it, another worker may send the same. `slept_s`: for how long this machine has
+    slept since the claim; `now`, which is monotonic, lacks that.
     """
-    if claim.expires_at is not None and claim.expires_at <= now:
+    awake = now + slept_s
+    if claim.expires_at is not None and claim.expires_at <= awake:
         return Ended(claim=claim, verdict=EXPIRED, started_at=now, took_ms=0)
-    if claim.lease_ends - now < deadline_s:
+    if claim.lease_ends - awake < deadline_s:
         return Unstarted(claim=claim)
     return None
 

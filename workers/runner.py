@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from service.clock import Clock
+from service.clock import Clock, since_boot
 from service.config.settings import Settings
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
@@ -68,7 +68,7 @@ class Worker:
         metrics.slots.set(slots_max)
         metrics.in_flight.set_function(lambda: slots.sending)
         metrics.in_hand.set_function(lambda: slots.in_hand)
-        self._clock = Clock()
+        self._clock = Clock(monotonic=since_boot)
         outage = Outage("postgresql", role="worker")
         rollups = Rollups()
         self._settler = Settler(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
+from service.clock import since_boot
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.process.stdio import write
@@ -74,7 +75,7 @@ class Sender(Loop):
         self._results: list[Ended | Unstarted] = []
         self._received = 0  # written by the claimer's thread only
         self._handed_on = 0  # written by this thread only
-        self._transfers: Transfers[Flight] = Transfers(settings, names, doubts)
+        self._transfers: Transfers[Flight] = Transfers(settings, names, doubts, self._may_begin)
         self._plays = Plays(settings.send_deadline_s)
         self._destinations: Destinations[Flight] = Destinations(
             settings.sends_per_thread, settings.num_threads
@@ -159,7 +160,7 @@ class Sender(Loop):
         channel = self._channel_of(claim)
         if self._stopping.is_set():
             self._release([claim])
-        elif unsent := self._unsent(claim, now):
+        elif unsent := self._unsent(claim, now, self._deadline_s):
             self._results.append(unsent)
         elif channel is None:
             self._settle(claim, UNKNOWN_CHANNEL)
@@ -174,11 +175,15 @@ class Sender(Loop):
             else:  # its channel's name stands for the destination that it lacks
                 self._find_place(claim, channel, claim.channel, now)
 
-    def _unsent(self, claim: Claim, now: float) -> Ended | Unstarted | None:
-        """Return what becomes of a claim that must not begin; None: it may."""
+    def _unsent(self, claim: Claim, now: float, left_s: float) -> Ended | Unstarted | None:
+        """Return what becomes of a claim that must not begin; None: it may, and take `left_s`."""
         if self._slots.is_shut:  # nobody could note that it was sent: it would be sent again
             return Unstarted(claim=claim)
-        return unsent_result(claim, now, self._deadline_s)
+        return unsent_result(claim, now, left_s, since_boot() - now - claim.slept_s)
+
+    def _may_begin(self, flight: Flight, left_s: float) -> bool:
+        """Return whether a transfer that waited may begin, and take `left_s`."""
+        return self._unsent(flight.claim, time.monotonic(), left_s) is None
 
     def _channel_of(self, claim: Claim) -> Channel | None:
         """Return how a claim is delivered, or played."""
@@ -226,7 +231,7 @@ class Sender(Loop):
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         now = flight.started_at
         try:
-            unsent = self._unsent(flight.claim, now) if has_waited else None
+            unsent = self._unsent(flight.claim, now, self._deadline_s) if has_waited else None
             unsent = unsent or self._standing.park(flight)
             answer = None if unsent else self._start_transfer(flight)
         except BaseException as error:  # as in _begin_all
@@ -275,6 +280,11 @@ class Sender(Loop):
         Beyond its patience it is settled in any case, or what can never leave would never end.
         """
         claim, short = flight.claim, answer.short_of
+        if answer.is_late:
+            self._standing.not_sent(flight)
+            unsent = self._unsent(claim, now, self._deadline_s)
+            self._results.append(unsent or Unstarted(claim=claim))
+            return False
         if answer.unresolved_s is not None and claim.patience_ends > now:
             self._put_off(flight, answer.unresolved_s, now)
             return False

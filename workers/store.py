@@ -13,6 +13,7 @@ import psycopg
 from msgspec import Struct
 
 from service import traceparent
+from service.clock import since_boot
 from service.config.settings import Settings
 from service.errors import DatabaseAway, NotifyError
 from service.home import Home
@@ -111,6 +112,7 @@ class Store:
     def claim(self, ids: Sequence[str] | None, limit: int) -> tuple[list[Claim], list[Claim]]:
         """Claim what is due among `ids` (None: any). Returns what to send, and what had expired."""
         asked_at = time.monotonic()  # before the call: so the lease never seems longer than it is
+        slept_s = since_boot() - asked_at
         settings = self._settings
         args = (
             limit,
@@ -138,6 +140,7 @@ class Store:
                 payload=payload,
                 lease_ends=lease_ends,
                 expires_at=None if expires_in_s is None else asked_at + expires_in_s,
+                slept_s=slept_s,
                 patience_ends=asked_at + patience_s,
                 is_test=is_test,
                 traceparent=trace and traceparent.read(trace),

@@ -6,7 +6,7 @@ reply to a mail, so that one slow server would hold up all transfers.
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -35,6 +35,7 @@ RESOLUTIONS_MAX = 2000  # libcurl finds a name in one of 71 lists
 TRIES_MAX = 6  # of a transfer that is refused
 UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
 LEFT_MIN_S = 0.1  # with less of its time left, a transfer is not begun anew
+TOO_LATE = Answer(error=-1, error_text="it waited for too long", is_late=True)
 HANDLES: dict[type, type[Handle]] = {Post: HttpHandle, Mail: SmtpHandle}
 
 
@@ -59,10 +60,19 @@ class Transfers(Generic[Tag]):
     """
 
     def __init__(
-        self, settings: Settings, names: Names | None = None, doubts: Doubts | None = None
+        self,
+        settings: Settings,
+        names: Names | None = None,
+        doubts: Doubts | None = None,
+        may_begin: Callable[[Tag, float], bool] = lambda tag, left_s: True,
     ) -> None:
-        """`names`, `doubts`: what is known of receivers in this process."""
+        """`names`, `doubts`: what is known of receivers in this process.
+
+        `may_begin`: asked before what has waited here begins, and takes up to so many seconds. This
+        thread, or the whole process, may have stood still meanwhile.
+        """
         self._settings = settings
+        self._may_begin = may_begin
         self._mail_server = smtp_server(settings.smtp_url) if settings.smtp_url else None
         url = settings.webhook_proxy_url
         self._proxy = proxy_server(url) if url else None
@@ -243,9 +253,16 @@ class Transfers(Generic[Tag]):
         failed = []
         for running, resolution in () if self._names.is_empty else self._names.leave(now):
             running.ends = now + self._settings.send_deadline_s
-            if answer := self._resolved(running, resolution):
+            if answer := self._resume(running, resolution):
                 failed.append((running.tag, answer))
         return failed
+
+    def _resume(self, running: Running[Tag], resolution: Resolution | None) -> Answer | None:
+        """Begin a transfer that waited for its name, if it may still begin."""
+        is_found = resolution is not None and not resolution.error
+        if is_found and not self._may_begin(running.tag, self._settings.send_deadline_s):
+            return TOO_LATE
+        return self._resolved(running, resolution)
 
     def _begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
         """Begin what waited for a newcomer, within its own deadline; give what cannot begin."""
@@ -254,7 +271,9 @@ class Transfers(Generic[Tag]):
         while self._behind:
             running = self._behind.pop(0)
             left_s = max(LEFT_MIN_S, running.ends - time.monotonic())
-            if error := self._begin(running, left_s=left_s):
+            if not self._may_begin(running.tag, left_s):
+                yield running.tag, TOO_LATE
+            elif error := self._begin(running, left_s=left_s):
                 yield running.tag, error
 
     def wake(self) -> None:
@@ -353,7 +372,9 @@ class Transfers(Generic[Tag]):
         """
         running.tries += 1
         left_s = running.ends - time.monotonic()
-        return left_s >= LEFT_MIN_S and self._begin(running, left_s=left_s) is None
+        if left_s < LEFT_MIN_S or not self._may_begin(running.tag, left_s):
+            return False
+        return self._begin(running, left_s=left_s) is None
 
 
 def may_begin_anew(tries: int, handle: Handle, answer: Answer) -> bool:

@@ -94,6 +94,7 @@ def held_ms(row: dict[str, object]) -> float:
         payload=msgspec.json.encode(row["payload"]).decode(),
         lease_ends=math.inf,
         expires_at=None,
+        slept_s=0.0,
     )
     prepare = CHANNELS[claim.channel].prepare
     return max(took_ms(lambda: accept(request)), took_ms(lambda: prepare(claim)))

@@ -13,7 +13,7 @@ from service.access.ring import KeyRing
 from service.api import ledger_clock
 from service.api.app import READS_AT_ONCE, create_app, create_runner
 from service.api.parts import AddPages
-from service.clock import Clock
+from service.clock import Clock, since_boot
 from service.config.settings import Settings
 from service.errors import DatabaseAway, StartError
 from service.ledger.enqueue_store import EnqueueStore
@@ -55,7 +55,7 @@ async def serving(
         process.show(role, store.pool.stats)
         process.show(f"{role}-reads", reads.pool.stats)
         metrics = ApiMetrics()
-        clock = Clock()
+        clock = Clock(monotonic=since_boot)
         keys = KeyStore(store.pool.connection)
         outage = Outage("postgresql", role="api")
         ring = KeyRing(keys, may_be_open=may_be_open(settings), outage=outage)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.clock import Clock
+from service.clock import Clock, since_boot
 
 HOUR_S = 3600.0
 MINUTE_S = 60.0
@@ -69,6 +69,39 @@ def test_a_machine_that_slept_believes_both_clocks_and_not_monotonic():
     slept_s = HOUR_S
     clock.take_reading(1000.0 + HOUR_S, 5.0)
     assert clock.now() == 1000.0 + HOUR_S
+
+
+@pytest.mark.parametrize("off_s", [-HOUR_S, -6, 6, HOUR_S])
+def test_a_clock_that_has_jumped_asks_for_one_more_reading(world, off_s):
+    world.read()
+    world.true_s += MINUTE_S
+    assert not world.clock.has_moved()
+    world.own_off_s = world.ledger_off_s = off_s
+    assert world.clock.has_moved()
+    world.read()
+    assert not world.clock.has_moved()
+    assert world.wrong_by_s == off_s
+
+
+def test_a_jump_asks_until_its_reading_is_taken(world):
+    assert not world.clock.has_moved()
+    world.read()
+    world.own_off_s = HOUR_S
+    world.read(takes_s=4.0)
+    assert world.clock.has_moved()
+
+
+def test_a_clock_that_sleep_does_not_stop_needs_no_reading_after_it(world):
+    world.read()
+    world.true_s += 10 * HOUR_S
+    assert not world.clock.has_moved()
+    assert world.wrong_by_s == 0
+
+
+def test_where_no_clock_counts_sleep_it_is_monotonic(monkeypatch):
+    monkeypatch.setattr("service.clock.BOOT_CLOCK", None)
+    monkeypatch.setattr("time.monotonic", lambda: 7.0)
+    assert since_boot() == 7.0
 
 
 def test_without_a_reading_the_time_is_this_machines(world):

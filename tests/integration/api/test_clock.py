@@ -46,6 +46,19 @@ def test_what_is_in_time_by_the_ledger_is_accepted_whatever_our_clock_says(dsn, 
         api.run(stopped(task))
 
 
+def test_a_jump_of_our_clock_is_noticed_before_the_minute_is_over(dsn, monkeypatch):
+    monkeypatch.setattr(ledger_clock, "LOOK_EVERY_S", DAY_S)
+    off_s = [0.0]
+    clock = Clock(own=lambda: time.time() + off_s[0])
+    metrics = ApiMetrics(CollectorRegistry())
+    with serving(dsn, clock=clock) as api:
+        task = api.run(begun(ledger_clock.kept(clock, api.store, metrics, None)))
+        wait_for(lambda: clock.skew_s() is not None)
+        off_s[0] = HOUR_S
+        wait_for(lambda: not clock.has_moved())
+        api.run(stopped(task))
+
+
 async def begun(work):
     return asyncio.create_task(work)
 

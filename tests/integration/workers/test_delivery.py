@@ -6,6 +6,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from service.clock import Clock
+from service.errors import DatabaseAway
 from tests import ledger
 from tests.waiting import wait_for
 
@@ -44,6 +45,32 @@ def test_the_clock_of_a_workers_machine_spoils_no_signature(db, sink, start, mon
     (request,) = sink.requests
     assert Webhook(SECRET).verify(request.body, request.headers) == {"n": 1}
     assert worker._clock.skew_s() == pytest.approx(off_s, abs=60)
+
+
+def test_after_a_jump_of_the_clock_the_ledgers_is_read_before_the_next_claim(
+    db, sink, start, monkeypatch
+):
+    off_s = [0.0]
+    own = partial(Clock, own=lambda: time.time() + off_s[0])
+    monkeypatch.setattr("workers.runner.Clock", own)
+    worker = start(webhook_secret=(SECRET,))
+    wait_for(lambda: worker._clock.skew_s() is not None)
+    off_s[0] = 3600.0
+    settled(db, webhook(db, sink, "/status/200"))
+    assert not worker._clock.has_moved()
+
+
+def test_ids_are_kept_when_the_ledger_is_away_after_a_jump_of_the_clock(build, monkeypatch):
+    claimer = build()._claimer
+    monkeypatch.setattr(claimer._clock, "has_moved", lambda: True)
+    monkeypatch.setattr(claimer._store, "ledger", away)
+    with pytest.raises(DatabaseAway):
+        claimer._claim(["an id"], 1)
+    assert claimer._kept == ["an id"]
+
+
+def away():
+    raise DatabaseAway("test")
 
 
 def test_a_log_notification_is_a_line_without_its_payload(db, start, capfd):

@@ -44,6 +44,16 @@ def test_a_stale_worker_cannot_settle(db, sink, start, registry):
     assert [a.outcome for a in ledger.attempts_of(db, id_)] == ["lease_expired"]
 
 
+def test_a_claim_knows_for_how_long_its_machine_had_slept(db, sink, build, monkeypatch):
+    held(db, sink)
+    monkeypatch.setattr("workers.store.since_boot", lambda: time.monotonic() + 3600.0)
+    store = build()._claimer._store
+    ([claim], _) = store.claim(None, 1)
+    store.close()
+    assert claim.slept_s >= 3600.0
+    assert claim.lease_ends <= time.monotonic() + 60.0
+
+
 def test_a_schema_that_is_not_there_yet_is_an_outage_and_no_defect(db, sink, start, registry):
     told: list[str] = []
     listening = logger.add(told.append, format="{message} {extra}", level="WARNING")

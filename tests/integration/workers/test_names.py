@@ -210,6 +210,21 @@ def test_a_name_that_moved_is_followed(transfers, port, resolver, monkeypatch):
     assert sent(transfers, url).status == 200
 
 
+def test_what_waited_for_its_name_is_asked_whether_it_may_begin(
+    transfers, sink, port, resolver, monkeypatch
+):
+    left = []
+    monkeypatch.setattr(transfers, "_may_begin", lambda _tag, left_s: left.append(left_s))
+    made = Post(url=f"http://late.dead.test:{port}/status/200", headers=["Expect:"], body=b"{}")
+    assert transfers.start(made, None, 60.0) is None
+    resolver.release.set()
+    [(_, answer)] = wait_for(lambda: list(transfers.wait(0.1)))
+    assert answer.is_late
+    assert left == [5.0], "its whole deadline begins only now"
+    assert not sink.requests
+    assert not ended(transfers, Post(url="http://a.gone.test/", headers=[], body=b"")).is_late
+
+
 def test_the_mail_server_is_a_name_like_any_other(resolver):
     transfers = Transfers(
         Settings(webhook_allow=LOOPBACK, send_deadline_s=5.0, smtp_url="smtp://mail.dead.test:1")

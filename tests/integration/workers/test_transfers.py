@@ -158,6 +158,20 @@ def test_a_transfer_begins_anew_only_once(transfers):
         assert server.seen == [1, 1, 2]
 
 
+def test_what_must_not_be_sent_any_more_does_not_begin_anew(transfers, monkeypatch):
+    asked = []
+    monkeypatch.setattr(transfers, "_may_begin", lambda *args: asked.append(args))
+    with scripted(http(hang_up)) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        assert answers(transfers, [post(url)])[0].status == 200
+        [answer] = answers(transfers, [post(url)])
+        assert (answer.status, answer.is_late, bool(answer.error)) == (0, False, True)
+        assert server.seen == [1, 2]
+    [(tag, left_s)] = asked
+    assert tag == 0
+    assert 0 < left_s <= 5.0
+
+
 def test_a_partial_answer_on_a_used_connection_is_no_reason_to_begin_anew(transfers):
     def half(writer):
         writer.write(b"HTTP/1.1 500 No\r\nContent-Le")
@@ -300,6 +314,20 @@ def secure(tmp_path, monkeypatch):
     yield start
     for server in made:
         server.close()
+
+
+def test_what_waited_for_a_first_connection_is_asked_whether_it_may_begin(
+    secure, transfers, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(transfers, "_may_begin", lambda tag, _left_s: asked.append(tag))
+    server = secure("h2", "http/1.1")
+    found = answers(transfers, [post(f"{server.url}/{n}") for n in range(3)])
+    assert [(answer.status, answer.is_late) for answer in found] == [
+        (200, False), (0, True), (0, True),
+    ]  # fmt: skip
+    assert asked == [1, 2]
+    assert server.requests == 1
 
 
 @pytest.mark.parametrize("hold", [0, 100])

@@ -28,6 +28,20 @@ def test_a_lease_shorter_than_the_deadline_is_released_and_not_sent():
     assert isinstance(over, Unstarted)
 
 
+@pytest.mark.parametrize(
+    "fields", [{"lease_ends": 130.0}, {"lease_ends": 1e6, "expires_at": 130.0}]
+)
+def test_a_lease_and_expiry_go_on_while_the_machine_sleeps(fields):
+    def result(slept_s):
+        return unsent_result(a_claim(**fields), now=100.0, deadline_s=10.0, slept_s=slept_s)
+
+    assert result(10.0) is None
+    over = result(60.0)
+    assert isinstance(over, Ended if "expires_at" in fields else Unstarted)
+    if isinstance(over, Ended):
+        assert over.started_at == 100.0, "monotonic, as all that has ended"
+
+
 @given(st.binary(max_size=2000) | st.text(max_size=2000))
 def test_an_excerpt_is_clean_text(answer):
     text = excerpt(answer)

@@ -1,9 +1,10 @@
-"""What waited in its destination's queue, and could not begin any more when its turn came."""
+"""What waited for its turn, its name or a connection, and could not begin any more then."""
 
 import time
 
 import pytest
 
+from service.clock import since_boot
 from service.config.settings import Settings
 from tests.unit.workers.claims import a_claim
 from tests.unit.workers.test_sender_inbox import idle_sender
@@ -11,6 +12,7 @@ from workers.channels.webhook import WebhookChannel
 from workers.claim import Ended, Unstarted
 from workers.flight import Flight
 from workers.outcome import EXPIRED
+from workers.transfers import TOO_LATE
 
 HERE = "https://here.example"
 
@@ -22,11 +24,16 @@ def sender():
     made.close()
 
 
-def waited(sender, **fields):
-    """Let a claim come out of the queue; gives what became of it."""
+def entered(sender, **fields):
+    """Give a claim a place at its destination."""
     flight = Flight(a_claim({}, **fields), WebhookChannel(Settings()), HERE, HERE, 0.0)
     sender._destinations.enter(HERE, flight, 0.0)
-    sender._launch([flight])
+    return flight
+
+
+def waited(sender, **fields):
+    """Let a claim come out of the queue; gives what became of it."""
+    sender._launch([entered(sender, **fields)])
     return sender._results
 
 
@@ -41,3 +48,43 @@ def test_one_whose_lease_is_too_short_by_now_goes_back(sender):
     [result] = waited(sender, lease_ends=time.monotonic() + Settings().send_deadline_s - 1)
     assert isinstance(result, Unstarted)
     assert not sender._destinations._known, "its place is free"
+
+
+def test_one_that_expired_while_it_waited_for_a_connection_is_not_sent(sender):
+    flight = entered(sender, expires_at=time.monotonic() - 1)
+    assert not sender._transfers._may_begin(flight, 0.1)
+    sender._land(flight, TOO_LATE)
+    [result] = sender._results
+    assert isinstance(result, Ended)
+    assert result.verdict is EXPIRED
+    assert not sender._destinations._known, "its place is free"
+
+
+@pytest.mark.parametrize("lease_s", [-60, 0.05])
+def test_one_whose_lease_ended_while_it_waited_for_a_connection_goes_back(sender, lease_s):
+    flight = entered(sender, lease_ends=time.monotonic() + lease_s)
+    assert not sender._transfers._may_begin(flight, 0.1)
+    sender._land(flight, TOO_LATE)
+    [result] = sender._results
+    assert isinstance(result, Unstarted)
+    assert not sender._destinations._known, "its place is free"
+
+
+def test_one_that_may_end_within_its_lease_begins_though_it_waited(sender):
+    flight = entered(sender, lease_ends=time.monotonic() + 3600)
+    assert sender._transfers._may_begin(flight, 3000.0)
+
+
+def test_what_is_left_of_a_lease_has_passed_when_the_machine_has_slept(sender, monkeypatch):
+    flight = entered(sender)
+    assert sender._transfers._may_begin(flight, 0.1)
+    monkeypatch.setattr("workers.sender.since_boot", lambda: since_boot() + 60.0)
+    assert not sender._transfers._may_begin(flight, 0.1)
+    sender._launch([flight])
+    [result] = sender._results
+    assert isinstance(result, Unstarted)
+
+
+def test_a_machine_that_slept_before_the_claim_sends_it(sender, monkeypatch):
+    monkeypatch.setattr("workers.sender.since_boot", lambda: time.monotonic() + 3600.0)
+    assert sender._transfers._may_begin(entered(sender, slept_s=3600.0), 0.1)
