@@ -120,9 +120,9 @@ begin
   union all
   select format('column %s of notify.%s is missing', col, k.tab),
     case when k.tab in ('pauses', 'audit') then format('add it again, as migrations/ makes it, or restore the table from a backup; do not drop notify.%s', k.tab)
-      when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') then format('drop table notify.%s; then notify migrate', k.tab)
+      when k.tab not in ('notifications', 'attempts', 'slo_deltas', 'slo_daily') and col <> 'forget_from' then format('drop table notify.%s; then notify migrate', k.tab)
       when col not in ('first_claimed_at', 'counted', 'producer', 'idempotency_key', 'is_test', 'emptied_at',
-          'transaction_id', 'traceparent', 'notify_on_end', 'repeats')
+          'transaction_id', 'traceparent', 'notify_on_end', 'repeats', 'forget_from')
         then 'restore the table from a backup' end, true
   from (values
     ('notifications', '{id,channel,recipient,payload,priority,status,attempt,max_attempts,send_at,due_at,
@@ -134,7 +134,7 @@ begin
     ('quiet_days', '{day,until,queued,notifications_bytes,attempts_bytes,tended_at}'),
     ('ledger', '{is_only,id}'),
     ('settings', '{is_only,environment,system_identifier,database_name,server_started_at,idempotency_window,
-      keys_turned_at,payload_days}'),
+      keys_turned_at,payload_days,forget_from}'),
     ('copies', '{system_identifier,database_name,environment,server_started_at,noticed_at}'),
     ('producer_roles', '{role,producer}'),
     ('idempotency_keys', '{producer,key,request,notification_id,created_at}'),

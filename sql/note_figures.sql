@@ -4,6 +4,7 @@
 --
 -- Args     p_leader text "host:pid"; the others as lanes() returns them
 -- Raises   22023: p_queued has not four counts
+-- Note     A row that is more than a day from now is the proof that forget_from() looks for
 -- Locks    its row; up to 100 old ones, skipping what is locked; for 100 ms at most
 -- Plan     primary key
 -- Caller   LeaderStore.note_figures, each GAUGES_INTERVAL_S
@@ -18,6 +19,7 @@ begin
   if array_ndims(p_queued) is distinct from 1 or cardinality(p_queued) <> 4 or array_position(p_queued, null) is not null then
     raise exception using errcode = 'invalid_parameter_value', message = 'p_queued has a count for each of four lanes';
   end if;
+  perform notify.forget_from();
   -- Those that are ahead, too: the clock was, and the newest row has to be the last one.
   delete from notify.figures f
   where f.at = any (array(

@@ -8,7 +8,7 @@
 --          the same others each time. sending -> failed when the attempts are used up. What was sent, and could not be
 --          settled: sending -> sent
 -- Args     p_limit rows per call; p_grace interval after the server's start in which nothing is reaped,
---          because nobody could settle while it was away
+--          because nobody could settle while it was away. A start that is to come, as the clock was ahead then, gives none
 -- Returns  (id, attempt, status). If there are p_limit rows: call again. Status 'refused': the database does not
 --          let the row move; it is tried again in a minute, or in the next call.
 -- Fence    the lease itself: settle() of the same attempt finds the row gone from 'sending'
@@ -31,7 +31,7 @@ declare
   v_lo uuid;
   v_hi uuid;
 begin
-  if v_now < pg_postmaster_start_time() + p_grace then
+  if v_now >= pg_postmaster_start_time() and v_now < pg_postmaster_start_time() + p_grace then
     return;
   end if;
   if notify.is_long() then

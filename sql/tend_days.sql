@@ -30,6 +30,7 @@ begin
     select day, 'notifications' || to_char(day, '_YYYYMMDD')
     from days d full join notify.quiet_days q using (day)
     where q.tended_at is null or q.tended_at < clock_timestamp() - interval '10 minutes'
+      or q.tended_at > clock_timestamp() + interval '10 minutes'        -- by a clock that was ahead
     order by q.tended_at nulls first, day desc
     limit p_limit
   loop

@@ -3,20 +3,29 @@
 -- Forget idempotency keys whose window has passed: truncate the older table, and let the two change names.
 -- Nothing is deleted row by row.
 --
--- Returns  true: turned; false: it is not time yet, or a transaction has keys open. It gives up after 5 ms, and
+-- Returns  true: turned; false: it is not time yet, forget_from() says to wait, or a transaction has keys open. It gives up after 5 ms, and
 --          then the keys of the window stay unique as they are: call it again
 -- Locks    both tables of keys, ACCESS EXCLUSIVE, in the order in which take_key() locks them; whoever has
 --          taken a key holds them until its transaction ends. So no key is in flight over a turn
--- Note     A key lives one window at least and two at most. take_key() looks at its age as well, so that none
---          lives longer than the window for a producer
+-- Note     A key lives one window at least and two at most, or until forget_from() lets it go. take_key() looks at its
+--          age as well, so that none lives longer than the window for a producer
 -- Caller   LeaderStore.turn_keys
 create or replace function notify.turn_keys() returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '5ms' as $$
 declare
   v_is_time boolean;
 begin
-  -- A clock that was ahead would put the next turn off.
-  update notify.settings s set keys_turned_at = clock_timestamp() where s.keys_turned_at > clock_timestamp();
+  if notify.forget_from() is not null then
+    return false;
+  end if;
+  -- A last turn that is to come: the clock was ahead, and would put the next one off. Or it is behind now, and to move
+  -- the last turn there would make keys of this minute old once it is right. So it has to stay so for a day first.
+  update notify.settings s set keys_turned_at = clock_timestamp()
+  where s.keys_turned_at > clock_timestamp() + interval '1 hour' and s.forget_from > clock_timestamp() - interval '1 day';
+  if exists (select from notify.settings s where s.keys_turned_at > clock_timestamp() + interval '1 hour') then
+    perform notify.doubt_clock();
+    return false;
+  end if;
   if not exists (select from notify.settings s
     where s.keys_turned_at <= clock_timestamp() - s.idempotency_window) then
     return false;

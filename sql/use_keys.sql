@@ -13,7 +13,8 @@ language sql set search_path = pg_catalog, pg_temp as $$
   where k.id = any (array(
     select u.id from notify.api_keys u
     where u.id = any (p_ids)
-      and (u.last_used_at is null or u.last_used_at < clock_timestamp() - interval '50 seconds')
+      and coalesce(u.last_used_at not between clock_timestamp() - interval '50 seconds'
+        and clock_timestamp() + interval '50 seconds', true)
     order by u.id for update skip locked))
 $$;
 

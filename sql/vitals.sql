@@ -8,7 +8,7 @@
 --          session (a member of pg_read_all_stats may look at all); then, of `notifications` and `attempts`
 --          with all their partitions, dead rows by the server's own statistics, and bytes, with indexes and
 --          TOAST. Of quiet days the bytes are those when last tended, and dead rows are left out;
---          days_ahead integer, days after today (UTC) that have a partition; rows in the default
+--          days_ahead integer, of the seven days after today (UTC) those that have a partition; rows in the default
 --          partitions, counted to 1000
 -- Plan     the catalog, and the head of each default partition
 -- Note     An autovacuum worker's own snapshot holds nothing back.
@@ -58,8 +58,9 @@ begin
       where i.inhparent = 'notify.notifications'::regclass),
     sum(coalesce(q.attempts_bytes, pg_total_relation_size(i.inhrelid))) filter (
       where i.inhparent = 'notify.attempts'::regclass),
-    count(*) filter (where i.inhparent = 'notify.notifications'::regclass and c.relname ~ '_[0-9]{8}$'
-      and c.relname > 'notifications_' || to_char(v_now at time zone 'utc', 'YYYYMMDD'))
+    count(*) filter (where i.inhparent = 'notify.notifications'::regclass and c.relname = any (array(
+      select 'notifications_' || to_char(v_now at time zone 'utc' + n * interval '1 day', 'YYYYMMDD')
+      from generate_series(1, 7) n)))
     into notifications_dead, attempts_dead, notifications_bytes, attempts_bytes, days_ahead
   from pg_inherits i join pg_class c on c.oid = i.inhrelid
   left join notify.quiet_days q on q.until > v_now

@@ -39,6 +39,11 @@ async def without_doubt() -> float:
     return 0.0
 
 
+async def at_once() -> bool:
+    """Let what is old be forgotten."""
+    return True
+
+
 class Days:
     """Makes the days to come, drops the old ones, and sweeps up rows outside of any day."""
 
@@ -50,7 +55,7 @@ class Days:
         doubt_s: Callable[[], Awaitable[float]] = without_doubt,
         clock: Callable[[], float] = time.monotonic,
         *,
-        may_drop: Callable[[], bool] = lambda: True,  # not in a copy
+        may_forget: Callable[[], Awaitable[bool]] = at_once,
     ) -> None:
         self._store = store
         self._metrics = metrics
@@ -58,7 +63,7 @@ class Days:
         # How far the ledger's clock may be ahead: a day that is dropped too early is lost for good.
         self._doubt_s = doubt_s
         self._clock = clock
-        self._may_drop = may_drop
+        self._may_forget = may_forget
         self._has_looked = False
         self._steps = (
             Step("make_days", self._make),
@@ -107,7 +112,7 @@ class Days:
 
     async def _drop(self) -> Actions:
         """Drop one day per transaction: each locks the whole ledger until it ends."""
-        if not self._may_drop():
+        if not await self._may_forget():
             return []
         last_action: dict[str, str] = {}  # by partition
         retention = await self._retention_now()
@@ -129,7 +134,7 @@ class Days:
         return done
 
     async def _sweep(self) -> Actions:
-        if not self._may_drop():
+        if not await self._may_forget():
             return []
         return await self._store.sweep_default(await self._retention_now(), SWEPT_MAX)
 

@@ -62,9 +62,11 @@ class Jobs:
             metrics,
             settings.retention_days,
             self.mender.doubt_s,
-            may_drop=lambda: not self.fuse.is_blown,
+            may_forget=self.may_drop,
         )
-        self.payloads = Payloads(store, settings.payload_days, self.mender.doubt_s)
+        self.payloads = Payloads(
+            store, settings.payload_days, self.mender.doubt_s, may_forget=self.mender.may_forget
+        )
         self.pauses = Pauses(store)
         self._jobs = list(self._table(settings, offering))
         # An outage may begin under one lead and end under the next.
@@ -89,7 +91,12 @@ class Jobs:
 
     async def turn_keys(self) -> None:
         """Forget idempotency keys whose window has passed."""
-        await self._store.turn_keys()
+        if await self.mender.may_forget():
+            await self._store.turn_keys()
+
+    async def may_drop(self) -> bool:
+        """Return whether days may go: in a copy they stay, too."""
+        return not self.fuse.is_blown and await self.mender.may_forget()
 
     def _table(self, settings: Settings, offering: Offering | None) -> Iterator[Job]:
         show, guarded = self._metrics, self.fuse.guarded

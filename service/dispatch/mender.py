@@ -1,10 +1,12 @@
 """The leader watches the ledger's clock, and pulls back what a clock that was ahead has put off.
 
+After a jump nothing is forgotten for a day: what looks old by a wrong clock may be minutes old.
 ops/adr/0018-clocks.md says what proves that it was ahead, and why nothing else is touched.
 """
 
 import math
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from loguru import logger
@@ -17,12 +19,28 @@ from service.model.words import LANES
 ROWS_MAX = 1000  # per call
 CALLS_MAX = 1000  # per stretch and lane
 DAYS_MAX = 16  # that one call opens, as each costs locks
+DOUBT_S = 3600.0  # after a jump of more nothing is forgotten for a day
+
+
+def asleep_s() -> float:
+    """Return for how long this machine has slept since it started: no jump, as all clocks went on.
+
+    0.0 where the system has no such clock.
+    """
+    since_boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return 0.0 if since_boot is None else time.clock_gettime(since_boot) - time.monotonic()
 
 
 class Mender:
     """Notices when the clock jumps while it leads, and finds the traces of earlier jumps."""
 
-    def __init__(self, store: LeaderStore, metrics: DispatcherMetrics, lease_s: float) -> None:
+    def __init__(
+        self,
+        store: LeaderStore,
+        metrics: DispatcherMetrics,
+        lease_s: float,
+        asleep_s: Callable[[], float] = asleep_s,
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._lease_s = lease_s
@@ -30,6 +48,10 @@ class Mender:
         self._went_back = False  # since the last mending
         self._mended: datetime | None = None  # the newest created_at when we last mended
         self._reap_from = -math.inf  # monotonic
+        self._asleep_s = asleep_s
+        self._slept_s = asleep_s()  # at the last jump
+        self._doubts = False  # and the ledger does not know it yet
+        self._waits = False  # with what is to be forgotten
 
     @property
     def reap_in_s(self) -> float:
@@ -51,6 +73,15 @@ class Mender:
         await self.read_clock()
         return max(0.0, -(self._clock.skew_s() or 0.0))
 
+    async def may_forget(self) -> bool:
+        """Read the clock; return whether what looks old may be lost for good."""
+        await self.read_clock()
+        until = await self._store.forget_from()
+        if until and not self._waits:
+            logger.warning("forgetting_waits", until=until.isoformat())
+        self._waits = until is not None
+        return until is None
+
     async def read_clock(self) -> float:
         """Read the clock. After a jump ahead every lease seems to have passed: do not reap yet."""
         asked_at = time.monotonic()
@@ -62,6 +93,12 @@ class Mender:
             self._went_back = self._went_back or jumped_s < 0
             if jumped_s > 0:
                 self._reap_from = time.monotonic() + self._lease_s
+            slept_s, self._slept_s = self._slept_s, self._asleep_s()
+            if abs(jumped_s - (self._slept_s - slept_s)) > DOUBT_S:
+                self._doubts = True
+        if self._doubts:
+            await self._store.doubt_clock()
+            self._doubts = False
         return now_s
 
     async def _mend(self, ahead_s: float) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from loguru import logger
 
 from service.dispatch.batch import Batch
-from service.dispatch.days import without_doubt
+from service.dispatch.days import at_once, without_doubt
 from service.ledger.leader_store import LeaderStore
 
 ROWS_MAX = 2000  # per call, which is a transaction
@@ -24,17 +24,20 @@ class Payloads:
         days: int | None,
         doubt_s: Callable[[], Awaitable[float]] = without_doubt,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        may_forget: Callable[[], Awaitable[bool]] = at_once,
     ) -> None:
         self._store = store
         self._days = days  # None: payloads live as long as their notifications
         # How far the ledger's clock may be ahead: a payload that goes too early is lost for good.
         self._doubt_s = doubt_s
         self._clock = clock
+        self._may_forget = may_forget
         self._batch = Batch(ROWS_MAX)  # fewer where a slow disk takes long for large payloads
 
     async def empty(self) -> None:
         """Take one step after the other until no day is due, or the time is up."""
-        if self._days is None:
+        if self._days is None or not await self._may_forget():
             return
         ends_at = self._clock() + BUDGET_S
         age = timedelta(days=self._days, seconds=await self._doubt_s())

@@ -103,6 +103,15 @@ class LeaderStore(Store):
         """Forget the idempotency keys whose window has passed, if it is time and none is in use."""
         await self._tuples("select notify.turn_keys()")
 
+    async def doubt_clock(self) -> None:
+        """Let nothing be forgotten for a day, because the ledger's clock has jumped."""
+        await self._tuples("select notify.doubt_clock()")
+
+    async def forget_from(self) -> datetime | None:
+        """Say from when on history may be forgotten; None: it may."""
+        [(at,)] = await self._tuples("select notify.forget_from()")
+        return cast("datetime | None", at)
+
     async def set_due_aside(self, limit: int) -> int | None:
         """Set aside what is paused among the first `limit` of each lane; None: nothing is."""
         [(count,)] = await self._tuples("select notify.set_due_aside(%s)", [limit])

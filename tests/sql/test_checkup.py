@@ -16,6 +16,17 @@ def test_a_new_ledger_has_its_days_and_nothing_to_complain_of(db):
     assert seen.finds_table
 
 
+def test_days_that_a_clock_far_ahead_has_made_are_none_of_the_next(db):
+    for day in range(8):
+        db.execute("select notify.make_day('2099-01-01'::date + %s::int, 0)", [day])
+    db.execute(
+        "do $$ begin execute (select string_agg(format('drop table %s', i.inhrelid::regclass), ';')"
+        " from pg_inherits i where i.inhparent = 'notify.notifications'::regclass"
+        " and i.inhrelid::regclass::text ~ '_20[0-8][0-9]{5}$'); end $$"
+    )
+    assert checkup(db).days_ahead == 0
+
+
 def test_leases_count_when_they_passed_over_a_minute_ago(db):
     put(db, "sending", lease_until=ago(db, "61 seconds"))
     put(db, "sending", lease_until=ago(db, "59 seconds"))

@@ -98,6 +98,18 @@ def test_a_day_that_is_done_is_never_walked_again(db):
     assert payload(db, late) == PAYLOAD
 
 
+def test_what_a_clock_that_was_ahead_marked_as_done_is_walked_again(db):
+    id = ended(db, 12)
+    db.execute(
+        "insert into notify.emptied_days"
+        " select (now() at time zone 'utc')::date - n, null, 0, 0, '0', now() + interval '70 years'"
+        " from generate_series(-7, 12) n"
+    )
+    assert emptied(db) == {name(db, 12): 1}
+    assert payload(db, id) is None
+    assert db.execute("select max(looked_at) < now() as x from notify.emptied_days").fetchone().x
+
+
 def test_what_had_not_ended_is_left_and_taken_a_day_after_its_time(db):
     done = ended(db, 12)
     waiting = put(db, "queued", id=old_id(db, 12), payload='{"n": 1}', due_at="2100-01-01Z")

@@ -61,6 +61,10 @@ TAKEN = {
         "alter table notify.notifications drop transaction_id cascade",
         "notify.outcome_of.* is missing",  # it goes with the view, which goes with the column
     ),
+    "the wait of what is to be forgotten": (
+        "alter table notify.settings drop forget_from",
+        "column forget_from of notify.settings is missing",
+    ),
     "the default of the wish to hear the end": (
         "alter table notify.notifications alter notify_on_end drop default",
         "default of notify.notifications.notify_on_end is missing",

@@ -49,6 +49,13 @@ def test_what_a_clock_that_was_ahead_wrote_does_not_stay_the_newest(db):
     assert [row.leader for row in figures(db)] == ["h:1"]
 
 
+def test_what_it_deletes_has_been_heard_as_proof_of_a_wrong_clock(db):
+    fill(db, 3, "-40 days")
+    note(db)
+    waits = "select forget_from > clock_timestamp() as x from notify.settings"
+    assert db.execute(waits).fetchone().x
+
+
 def test_two_leaders_write_a_row_each(db, other_db):
     for _ in range(3):
         note(db, "h:1")

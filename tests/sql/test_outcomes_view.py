@@ -168,5 +168,6 @@ def test_it_survives_a_rollback_of_the_functions_and_goes_with_its_own(db, dsn, 
     assert yoyo(dsn, "rollback", "--revision", "0019-outcomes").returncode == 0
     assert db.execute("select to_regclass('notify.outcomes') as v").fetchone().v is None
     later = ["0020-pauses", "0021-rollups", "0022-probes", "0023-audit", "0024-lose-home"]
+    later += ["0025-forget-from"]
     assert migrate(dsn) == ["0019-outcomes", *later, current_migration()]
     assert [o.id for o in found(shop)] == [id]

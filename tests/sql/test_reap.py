@@ -84,6 +84,22 @@ def test_nothing_is_reaped_within_the_grace_after_the_servers_start(db):
     assert row(db, id).status == "sending"
 
 
+STARTED_AHEAD = """
+do $$ begin
+  execute replace(pg_get_functiondef('notify.reap'::regproc), 'pg_postmaster_start_time()',
+    '(clock_timestamp() + interval ''2 hours'')');
+end $$
+"""
+
+
+def test_a_server_that_started_with_its_clock_ahead_is_no_reason_to_wait(db):
+    [id] = enqueue(db)
+    claim(db, [id], lease="-1 second")
+    with db.transaction(force_rollback=True):
+        db.execute(STARTED_AHEAD)
+        assert [r.id for r in reap(db, grace="30 seconds")] == [id]
+
+
 LET_5_MS_PASS = """
 update notify.notifications set due_at = clock_timestamp()
 where status = 'queued' and due_at <= interval '5 ms' + (

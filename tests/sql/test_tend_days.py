@@ -16,6 +16,12 @@ def test_every_day_of_the_past_is_tended_but_the_last_two(db):
     assert tend(db) == {}
 
 
+def test_what_a_clock_that_was_ahead_has_tended_is_tended_again(db):
+    tend(db)
+    db.execute("update notify.quiet_days set tended_at = now() + interval '70 years'")
+    assert len(tend(db)) == 80 - 2
+
+
 def test_who_has_waited_longest_comes_first(db):
     db.execute("update notify.quiet_days set tended_at = now() - interval '1 hour'")
     [day] = db.execute(

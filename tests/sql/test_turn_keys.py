@@ -142,10 +142,47 @@ def test_two_who_turn_at_once_turn_once(db, other_db):
     assert before(db) == ["k"]
 
 
-def test_a_clock_that_was_ahead_puts_the_turn_off_by_one_window_only(db):
+def let_the_wait_pass(db):
+    """Let the day pass in which nothing is forgotten."""
+    db.execute("update notify.settings set forget_from = clock_timestamp() - interval '1 s'")
+
+
+def test_a_clock_that_was_ahead_puts_the_turn_off_by_a_day_and_one_window_only(db):
     make_time(db, "-30 days")
     assert not turn(db)
+    let_the_wait_pass(db)
+    assert not turn(db)
     make_time(db)
+    assert turn(db)
+
+
+def test_a_clock_that_is_behind_for_a_while_makes_no_young_key_old(db):
+    """Seen from two days behind, the last turn and the keys are two days ahead."""
+    send(db)
+    make_time(db)
+    assert turn(db)
+    make_time(db, "-2 days")
+    assert not turn(db)
+    db.execute("update notify.settings set forget_from = forget_from - interval '2 days'")
+    make_time(db, "2 days")
+    assert not turn(db)
+    assert before(db) == ["k"]
+    assert send(db) == 0
+
+
+def test_a_wait_of_long_ago_does_not_let_the_last_turn_move(db):
+    db.execute("update notify.settings set forget_from = clock_timestamp() - interval '25 hours'")
+    make_time(db, "-2 days")
+    assert not turn(db)
+    query = "select keys_turned_at > clock_timestamp() + interval '1 day' as x from notify.settings"
+    assert db.execute(query).fetchone().x
+
+
+def test_while_forgetting_waits_nothing_is_turned(db):
+    make_time(db)
+    db.execute("select notify.doubt_clock()")
+    assert not turn(db)
+    let_the_wait_pass(db)
     assert turn(db)
 
 

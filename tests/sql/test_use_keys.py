@@ -25,6 +25,14 @@ def test_what_another_process_has_just_noted_is_not_written_again(db):
     assert db.execute(version, [used.id]).fetchone()[1] > first[1]
 
 
+def test_a_use_that_was_noted_by_a_clock_that_was_ahead_is_not_the_last_for_ever(db):
+    used = make(db)
+    db.execute("update notify.api_keys set last_used_at = now() + interval '70 years'")
+    db.execute(USE, [[used.id]])
+    query = "select last_used_at <= clock_timestamp() as is_past from notify.api_keys"
+    assert db.execute(query).fetchone().is_past
+
+
 def test_a_row_that_somebody_holds_is_left_for_the_next_time(db, other_db):
     held, free = make(db), make(db)
     with db.transaction():

@@ -97,6 +97,9 @@ def test_rows_outside_their_day_are_counted_to_a_thousand(db):
     assert (now.notifications_in_default, now.attempts_in_default) == (0, 1000)
 
 
-def test_days_are_counted_from_tomorrow(db):
+def test_days_are_counted_from_tomorrow_up_to_a_week(db):
     keep_partitions(db, ahead=9)
-    assert vitals(db).days_ahead == 9
+    assert vitals(db).days_ahead == 7
+    tomorrow = "notify.notifications_' || to_char((now() at time zone 'utc')::date + 1, 'YYYYMMDD')"
+    db.execute(f"do $$ begin execute 'drop table {tomorrow}; end $$")
+    assert vitals(db).days_ahead == 6

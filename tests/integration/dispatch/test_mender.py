@@ -1,7 +1,7 @@
 """The ledger's clock jumps: what it put off comes back, and live leases are not reaped."""
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -9,8 +9,22 @@ from prometheus_client import CollectorRegistry
 from service.dispatch.jobs import Jobs
 from service.dispatch.mender import Mender
 from service.metrics import DispatcherMetrics
-from tests.ledger import ago, attempts_of, change, claim, enqueue, put, row, settle, status
+from tests.ledger import (
+    ago,
+    attempts_of,
+    change,
+    claim,
+    enqueue,
+    insert,
+    put,
+    row,
+    settle,
+    status,
+)
+from tests.sql.long import old_id
 from tests.sql.test_born_ahead import id_in
+from tests.sql.test_note_figures import fill
+from tests.sql.test_turn_keys import before, let_the_wait_pass, make_time
 from tests.waiting import wait_for
 
 AHEAD = (
@@ -146,10 +160,124 @@ def test_no_day_is_dropped_for_a_clock_that_is_ahead(db, driven):
     names = [f"notifications_{day + timedelta(days=age):%Y%m%d}" for age in (0, 10)]
     assert db.execute(days, names).fetchone().n == 1
     db.execute(RIGHT)
+    keep_days_again(jobs, driven)
+    assert db.execute(days, names).fetchone().n == 1  # the clock has jumped
+    let_the_wait_pass(db)
+    keep_days_again(jobs, driven)
+    assert db.execute(days, names).fetchone().n == 0
+
+
+def keep_days_again(jobs, driven):
     for step in jobs.days._steps:
         step.due_at = -math.inf
     driven.call(jobs.days.keep())
-    assert db.execute(days, names).fetchone().n == 0
+
+
+class History:
+    """A day, a stray, a payload and a key that are past their time, and the jobs that know it."""
+
+    def __init__(self, db, driven):
+        self._db, self._driven = db, driven
+        self.jobs = Jobs(
+            driven.settings, driven.store, DispatcherMetrics(CollectorRegistry()), None
+        )
+        day = ago(db, "40 days").date()
+        db.execute("select notify.make_day(%s, 1)", [day])
+        self._day = f"notifications_{day:%Y%m%d}"
+        self._stray = put(db, "sent", id=old_id(db, 50))
+        self._emptied = put(db, "sent", id=old_id(db, 20), settled_at=ago(db, "20 days"))
+        insert(db, idempotency_key="k")
+        make_time(db)
+
+    def forget(self):
+        """Run each job that forgets."""
+        keep_days_again(self.jobs, self._driven)
+        self._driven.call(self.jobs.payloads.empty())
+        self._driven.call(self.jobs.turn_keys())
+
+    def is_left(self):
+        """Say of each of the four whether it is there."""
+        query = "select to_regclass('notify.' || %s) is not null as x"
+        return (
+            self._db.execute(query, [self._day]).fetchone().x,
+            exists(self._db, self._stray),
+            row(self._db, self._emptied).payload is not None,
+            before(self._db) == [],
+        )
+
+
+WHOLE, GONE = (True,) * 4, (False,) * 4
+
+
+def exists(db, id):
+    query = "select exists (select from notify.notifications where id = %s) as x"
+    return db.execute(query, [id]).fetchone().x
+
+
+@pytest.fixture
+def history(db, drive):
+    return History(db, drive(payload_days=10))
+
+
+def test_where_the_clock_is_right_history_goes_in_its_time(history):
+    history.forget()
+    assert history.is_left() == GONE
+
+
+@pytest.mark.parametrize("jump", [40 * 86400, -400 * 86400, 2 * 3600, -2 * 3600])
+def test_after_a_jump_nothing_is_forgotten_for_a_day(db, driven, history, events, jump):
+    driven.call(history.jobs.mender.look())
+    db.execute(AHEAD.format(jump))
+    for _ in range(2):
+        history.forget()
+    assert history.is_left() == WHOLE
+    [until] = [fields["until"] for event, fields in events if event == "forgetting_waits"]
+    assert ago(db, "-23 hours") < datetime.fromisoformat(until) <= ago(db, "-24 hours")
+    db.execute(RIGHT)
+    driven.call(history.jobs.mender.look())
+    let_the_wait_pass(db)
+    history.forget()
+    assert history.is_left() == GONE
+
+
+@pytest.mark.parametrize("figures", ["400 days", "-40 days"])
+def test_a_leader_that_has_just_begun_knows_a_wrong_clock_by_the_figures(db, history, figures):
+    fill(db, 3, figures)
+    history.forget()
+    assert history.is_left() == WHOLE
+
+
+def test_a_jump_of_minutes_puts_nothing_off(db, driven, history):
+    driven.call(history.jobs.mender.look())
+    db.execute(AHEAD.format(1800))
+    history.forget()
+    db.execute(RIGHT)
+    assert history.is_left() == GONE
+
+
+def test_a_machine_that_has_slept_sees_no_jump(db, driven):
+    slept = [0.0]
+    metrics = DispatcherMetrics(CollectorRegistry())
+    mender = Mender(driven.store, metrics, driven.settings.lease_s, lambda: slept[0])
+    driven.call(mender.look())
+    db.execute(AHEAD.format(8 * 3600))
+    slept[0] = 8 * 3600.0
+    assert driven.call(mender.may_forget())
+    slept[0] += 600.0
+    db.execute(RIGHT)
+    assert not driven.call(mender.may_forget())
+
+
+def test_a_doubt_that_could_not_be_written_down_is_written_later(db, leader):
+    leader.look()
+    db.execute(AHEAD.format(2 * 86400))
+    db.execute("alter function notify.doubt_clock() rename to away")
+    with pytest.raises(Exception, match="notify migrate"):
+        leader.look()
+    db.execute("alter function notify.away() rename to doubt_clock")
+    leader.look()
+    waits = "select forget_from > clock_timestamp() as x from notify.settings"
+    assert db.execute(waits).fetchone().x
 
 
 def test_the_leader_mends_by_itself(db, driven):

@@ -1,0 +1,1 @@
+alter table notify.settings drop column if exists forget_from;
