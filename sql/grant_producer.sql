@@ -8,6 +8,7 @@
 -- Raises   42501: only the owner grants; 42704: there is no such role; 23514: producer is no name
 -- Note     It may run again. Each deploy does so for the roles in producer_roles (see keep_rights): they get what
 --          is new, and what a restore without privileges or a rollback took
+-- Locks    the row of notify.settings: two GRANTs at once would fail
 -- Caller   the migration 9999, by keep_rights(); keep_watch(); an operator
 create or replace function notify.grant_producer(role name, producer text default null) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
@@ -15,6 +16,7 @@ declare
   v_statement text;
 begin
   perform notify.check_grant(role);
+  perform from notify.settings for update;
   if octet_length(producer) > 252 or length(producer) not between 1 and 63 or producer <> btrim(producer)
     or producer ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then
     raise check_violation using constraint = 'producer_is_1_to_63_printable_characters',

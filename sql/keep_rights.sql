@@ -9,6 +9,7 @@
 --          and give nobody more. SECURITY DEFINER ones are for who may UPDATE notifications, which is the service
 --          under a role that owns nothing. A grant that somebody made by hand stays. Producers get what is theirs,
 --          and notify_scaler gauges(), with the columns that it counts by
+-- Locks    the row of notify.settings: two GRANTs at once would fail
 -- Caller   the migration 9999; ops/postgres/roles.sql
 create or replace function notify.keep_rights() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -17,6 +18,7 @@ declare
   v_privilege text;
   v_role text;
 begin
+  perform from notify.settings for update;
   for v_function, v_privilege in
     select p.oid, case when p.prosecdef then 'UPDATE' else 'SELECT' end
     from pg_proc p

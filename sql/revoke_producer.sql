@@ -6,6 +6,7 @@
 -- Args     role name
 -- Raises   42501: only the owner revokes; 42704: there is no such role
 -- Note     USAGE of the schema stays with a role that has other rights in it
+-- Locks    the row of notify.settings: two GRANTs at once would fail
 -- Caller   the migration 9999 deploys it; an operator calls it
 create or replace function notify.revoke_producer(role name) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -13,6 +14,7 @@ declare
   v_statement text;
 begin
   perform notify.check_grant(role);
+  perform from notify.settings for update;
   for v_statement in
     select format('revoke %s%s on %s %s from %I', r.privilege, ' (' || r.attribute || ')', r.kind, r.name, role)
     from notify.producer_rights() r

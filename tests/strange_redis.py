@@ -2,6 +2,7 @@
 
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
@@ -20,7 +21,10 @@ USUAL = {
 
 
 class StrangeRedis(socketserver.ThreadingTCPServer):
-    """`answers`: what it says to a verb from now on, where that is not the usual."""
+    """`answers`: what it says to a verb from now on, where that is not the usual.
+
+    `late_s`: how long it waits before it answers a verb.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -29,6 +33,7 @@ class StrangeRedis(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Conversation)
         self.url = f"redis://127.0.0.1:{self.server_address[1]}/0"
         self.answers: dict[str, bytes] = {}
+        self.late_s: dict[str, float] = {}
         self.connections = 0
 
     def answer(self, verb: str) -> bytes:
@@ -44,7 +49,9 @@ class Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.server.connections += 1
         while command := command_of(self.rfile):
-            self.wfile.write(self.server.answer(command[0].upper().decode()))
+            verb = command[0].upper().decode()
+            time.sleep(self.server.late_s.get(verb, 0.0))
+            self.wfile.write(self.server.answer(verb))
 
 
 def command_of(file: BufferedIOBase) -> list[bytes]:

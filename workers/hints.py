@@ -7,14 +7,17 @@ from service.errors import RedisAway
 from service.logs.outage import Outage
 from service.logs.seldom import Seldom
 from service.metrics import WorkerMetrics
+from service.redis_answers import LATE_MIN, LATE_S, SLOW
 from workers.ready_set import ReadySet
 
 BLOCK_S = 0.5  # a pop cannot be interrupted: this bounds the wait on shutdown
+ASK_S = 0.001  # so long waits a pop that is only to see what is there
 IDLE_S = 1.0  # a dead dispatcher must not stop delivery
 LOOK_EVERY_S = 5.0  # between looks for a dispatcher, while due rows come without an offer
 MISSES_MIN = 2  # at the first, a leader may just have begun
 REDIS_RETRY_MIN_S = 1.0
 REDIS_RETRY_MAX_S = 5.0  # trying may take a second, in which nothing is claimed
+LATE_RETRIES = 20.0  # after a late answer, so many times what it took: trying costs a twentieth
 
 Ids = list[str] | None  # None: any that are due
 NOTHING: list[str] = []
@@ -30,6 +33,8 @@ class Hints:
         self._outage = Outage("redis", role="worker")
         self._retry_s = REDIS_RETRY_MIN_S
         self._retry_at = 0.0
+        self._late = 0  # answers in a row
+        self._in_doubt = False  # whether ids, or their answer, came late: a short pop shows it
         self._asked_at = time.monotonic()  # when ids came, or any that are due were asked for
         self._misses = 0  # how often in a row no dispatcher was found
         self._look_at = -math.inf
@@ -50,12 +55,14 @@ class Hints:
         """Return ids to claim, nothing yet, or None. Waits a little for the first id."""
         if self._ready_set is None or time.monotonic() < self._retry_at:
             return None
+        block_s = ASK_S if self._unoffered or self._in_doubt else BLOCK_S
+        began = time.monotonic()
         try:
-            ids = self._ready_set.pop(limit, 0.001 if self._unoffered else BLOCK_S)
+            ids = self._ready_set.pop(limit, block_s)
         except RedisAway as error:
             self._note_away(error)
             return None
-        self._note_back()
+        self._note_answer(time.monotonic() - began, 0.0 if ids else block_s, block_s)
         if self._ready_set.dropped:
             self._drop(self._ready_set.dropped)
         now = time.monotonic()
@@ -64,7 +71,7 @@ class Hints:
             self._unoffered = False
             if self._misses:
                 self._see_offers(True)
-        elif self._unoffered or now - self._asked_at >= IDLE_S:
+        elif self._unoffered or self._outage.lasts or now - self._asked_at >= IDLE_S:
             self._asked_at = now
             return None
         return ids
@@ -101,13 +108,25 @@ class Hints:
         self._metrics.hints_dropped.inc(count)
         self._junk_warning.happened(count)
 
-    def _note_away(self, error: RedisAway) -> None:
+    def _note_answer(self, took_s: float, least_s: float, most_s: float) -> None:
+        """Note how late Redis answered what it could wait for, from `least_s` up to `most_s`."""
+        self._in_doubt = took_s > least_s + LATE_S
+        if took_s <= most_s + LATE_S:
+            self._note_back()
+            return
+        self._late += 1
+        if self._late >= LATE_MIN or self._outage.lasts:
+            self._note_away(RedisAway(SLOW), took_s * LATE_RETRIES)
+
+    def _note_away(self, error: RedisAway, retry_min_s: float = 0.0) -> None:
         """Go on without Redis, and try it again later."""
         self._outage.away(error)
-        self._retry_at = time.monotonic() + self._retry_s
+        self._in_doubt = True
+        self._retry_at = time.monotonic() + max(self._retry_s, retry_min_s)
         self._retry_s = min(self._retry_s * 2, REDIS_RETRY_MAX_S)
 
     def _note_back(self) -> None:
         """Note that Redis answers."""
         self._outage.back()
+        self._late = 0
         self._retry_s = REDIS_RETRY_MIN_S

@@ -201,7 +201,8 @@ def redis_url(value: str) -> str:
     parsed: str = url(*REDIS, "unix", default_scheme="redis")(value)
     if not is_redis_url(parsed):
         raise ValueError(
-            "a URL, redis://… or redis+sentinel://a,b/name, whose parameters redis-py can read"
+            "a URL, redis://host:6379/0, with the database's number or nothing behind the host, or"
+            " redis+sentinel://a,b/name, whose parameters redis-py can read"
         )
     return parsed
 

@@ -3,13 +3,14 @@
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 REDIS_PARAMETER = (  # without those that redis-py reads when it connects: its errors quote them
     r"(?:db|protocol|socket_timeout|socket_connect_timeout|health_check_interval)=[0-9.]+"
     r"|(?:username|password|ssl_ca_certs|ssl_ca_path|ssl_certfile|ssl_keyfile|ssl_password)=.*"
     r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
 )
+DATABASE = re.compile(r"/?|/[0-9]+/?")  # redis-py takes anything else for 0, and 1/2 for 12
 SENTINEL_PARAMETER = REDIS_PARAMETER + r"|(?:sentinel_username|sentinel_password)=.*"
 SENTINEL_URL = re.compile(
     r"(?P<scheme>rediss?)\+sentinel://(?P<user>.*@)?(?P<hosts>[^/?#@]+)"
@@ -32,9 +33,11 @@ class Sentinels:
 
 
 def is_redis_url(url: str) -> bool:
-    """Return whether redis-py can read a URL, and whether each parameter is one that we know."""
+    """Return whether redis-py reads in a URL what it says, and each parameter is one we know."""
     if "+sentinel://" not in url:
-        return is_known(urlsplit(url).query, REDIS_PARAMETER) and is_readable(url)
+        parts = urlsplit(url)
+        is_named = parts.scheme == "unix" or DATABASE.fullmatch(unquote(parts.path))
+        return bool(is_named) and is_known(parts.query, REDIS_PARAMETER) and is_readable(url)
     match = SENTINEL_URL.fullmatch(url)
     return (
         match is not None

@@ -14,6 +14,7 @@ from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
 from service.model.leader import Lanes
+from service.redis_answers import LATE_MIN, LATE_S, SLOW
 
 MISSES_MAX = 3  # consecutive failed reads; then the figures are unknown
 
@@ -25,6 +26,7 @@ class Figures:
         self._store = store
         self._metrics = metrics
         self._probing = Outage("redis", role="dispatcher")
+        self._late = 0  # probes in a row
         self._leader = f"{socket.gethostname()}:{os.getpid()}"
         self._lanes: Lanes | None = None  # as they were last read, until they are noted
 
@@ -74,14 +76,25 @@ class Figures:
                 show.redis_memory.forget()
                 show.redis_memory_max.forget()
             try:
+                began = time.monotonic()
                 await ready_set.probe()
+                is_late = time.monotonic() - began > LATE_S
                 await ready_set.keep()
-                self._probing.back()
-                show.redis_up.set(1)
+                self._note_answer(is_late=is_late)
             except RedisAway as error:
                 self._probing.away(error)
                 show.ready.forget()
                 show.redis_up.set(0)
+
+    def _note_answer(self, *, is_late: bool) -> None:
+        """Show whether Redis is up: late twice in a row, or after it was away, is away."""
+        self._late = self._late + 1 if is_late else 0
+        is_up = not is_late or (self._late < LATE_MIN and not self._probing.lasts)
+        if is_up:
+            self._probing.back()
+        else:
+            self._probing.away(RedisAway(SLOW))
+        self._metrics.redis_up.set(is_up)
 
 
 class FigureReader:

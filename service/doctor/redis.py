@@ -1,10 +1,12 @@
 """What `notify doctor` says of Redis: it does there all that the road does."""
 
 import re
+import time
 
 from service.dispatch.ready_set import ReadySet
 from service.doctor.finding import Finding, judged
 from service.errors import RedisAway
+from service.redis_answers import LATE_S
 
 VERSION_MIN = 7
 # A pattern of Redis's refusal, and what to do about it. Anything else means: it is away.
@@ -30,12 +32,33 @@ async def redis_findings(url: str | None, ledger: str, leads: bool) -> list[Find
     try:
         await ready_set.probe()
         version, policy = await ready_set.checkup()
-        offered = await ready_set.is_offered_to()
+        offered, took_s = await asked_twice(ready_set)
     except RedisAway as error:
         return [refusal(str(error))]
     finally:
         await ready_set.close()
+    if took_s > LATE_S:
+        return [slow_finding(took_s), offered_finding(offered, leads)]
     return [server_finding(version, policy), offered_finding(offered, leads)]
+
+
+async def asked_twice(ready_set: ReadySet) -> tuple[bool, float]:
+    """Return whether ids are offered there, and how long the sooner of two answers took."""
+    took: list[float] = []
+    for _ in range(2):  # one may be late for a pause of this machine
+        began = time.monotonic()
+        offered = await ready_set.is_offered_to()
+        took.append(time.monotonic() - began)
+    return offered, min(took)
+
+
+def slow_finding(took_s: float) -> Finding:
+    """Say what to do about answers that take long."""
+    return Finding(
+        "Redis", f"an answer takes {took_s:.1f} s",
+        "see what holds it up (redis-cli slowlog get), or give us one of our own, nearer by;"
+        " until then workers claim directly",
+    )  # fmt: skip
 
 
 def refusal(reason: str) -> Finding:

@@ -26,6 +26,7 @@ from service.ledger.yoyo_tables import owners
 
 OLDEST_SERVER = 15
 LOOK_S = 1.0  # between looks whether somebody else has migrated
+CHANGED = "tuple concurrently"  # updated, or deleted: PostgreSQL's message, under the code XX000
 AWAY = ("08", "57P")  # classes of OperationalError that mean: the server cannot be reached
 SHORT_NAME = {  # what to say about it, by what keep_path() returned
     "taken": "`notifications` is another table here: producers write notify.notifications",
@@ -170,4 +171,5 @@ def start_errors() -> Iterator[None]:
             raise StartError(f"not migrated: {one_line(error)}; try again") from error
         raise DatabaseAway(f"PostgreSQL cannot be reached: {one_line(error)}") from error
     except psycopg.Error as error:
-        raise StartError(f"not migrated: {one_line(error)}") from error
+        again = "; somebody changed the same at once: try again" if CHANGED in str(error) else ""
+        raise StartError(f"not migrated: {one_line(error)}{again}") from error

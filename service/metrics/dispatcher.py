@@ -62,7 +62,7 @@ class DispatcherMetrics:
         )
         self.redis_up = factory.reading(
             "dispatcher_redis_up",
-            "1: Redis does all that the road needs. 0: it is away, or refuses some of it.",
+            "1: Redis does all that the road needs, at once. 0: it is away, slow, or refuses some.",
         )
         self.redis_memory = factory.reading(
             "dispatcher_redis_memory_bytes", "Memory that Redis uses, all of it; NaN: it is away."

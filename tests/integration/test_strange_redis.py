@@ -1,6 +1,7 @@
 """A server at REDIS_URL that answers what nobody asked for is as good as none."""
 
 import asyncio
+import re
 from contextlib import closing, suppress
 
 import pytest
@@ -160,6 +161,38 @@ def test_nothing_waits_for_a_server_that_always_answers_the_same(db, dsn, server
     (finding,) = asyncio.run(redis_findings(server.url, LEDGER, True))
     assert "none of Redis" in finding.found
     assert "REDIS_URL" in finding.advice
+
+
+def test_nobody_waits_for_a_server_whose_answers_take_long(db, dsn, server, events, *, monkeypatch):
+    monkeypatch.setattr("workers.hints.LATE_RETRIES", 1.0)
+    registry = CollectorRegistry()
+    settings = Settings(database_url=dsn, redis_url=server.url, webhook_allow=LOOPBACK)
+    worker = Worker(settings, WorkerMetrics(registry))
+    server.late_s = {"BZMPOP": 1.0}
+    worker.start()
+    wait_for(lambda: worker._claimer._hints._outage.lasts)
+    enqueue(db, 10)
+    wait_for(lambda: registry.get_sample_value(
+        "worker_jobs_sent_total", {"channel": "log"}) == 10)  # fmt: skip
+    assert worker._claimer._hints._outage.lasts
+    server.late_s = {}
+    wait_for(lambda: not worker._claimer._hints._outage.lasts)
+    worker.stop()
+    assert [name for name in events if name in ("away", "back")][:2] == ["away", "back"]
+
+
+def test_the_dispatcher_and_the_doctor_tell_of_answers_that_take_long(dsn, server, monkeypatch):
+    monkeypatch.setattr("service.dispatch.jobs.REDIS_INTERVAL_S", 0.05)
+    server.late_s = {"BZMPOP": 0.5}
+    with Driven(dsn, server.url) as driven, driven.running():
+        wait_for(lambda: driven.metric("dispatcher_redis_up") == 0)
+        server.late_s = {}
+        wait_for(lambda: driven.metric("dispatcher_redis_up") == 1)
+    server.late_s = {"ZCARD": 0.5}
+    finding = asyncio.run(redis_findings(server.url, LEDGER, True))[0]
+    assert finding.what == "Redis"
+    assert re.fullmatch(r"an answer takes [0-9.]+ s", finding.found)
+    assert "slowlog" in finding.advice
 
 
 def no_room(*_, **__):

@@ -1,11 +1,15 @@
 """An owner lets a role send, without being able to create roles."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from service.ledger.migrate import migrate
 from tests.ledger import row
 from tests.producers import producer, role
+from tests.waiting import wait_for, wait_until_blocked
 
 SEND = "select notify.send('log', 'r', '{}') as id"
 
@@ -30,6 +34,38 @@ def test_granting_again_keeps_the_name_or_takes_the_new_one(db, dsn):
         assert producer_of(db, session) == "shop"
         db.execute("select notify.grant_producer(%s, producer => 'store')", [session.info.user])
         assert producer_of(db, session) == "store"
+
+
+VERBS = (
+    "select notify.grant_producer(%s)",
+    "select notify.revoke_producer(%s)",
+    "select notify.keep_rights() where %s <> ''",
+)
+
+
+@pytest.mark.parametrize("second", VERBS)
+@pytest.mark.parametrize("first", VERBS)
+def test_two_that_change_rights_at_once_both_succeed(db, dsn, other_db, first, *, second):
+    with role(db) as one, role(db) as two, ThreadPoolExecutor(1) as pool:
+        for user in (one, two):
+            db.execute("select notify.grant_producer(%s)", [user])
+        with psycopg.connect(dsn) as earlier:
+            earlier.execute(first, [one])
+            later = pool.submit(other_db.execute, second, [two])
+            wait_until_blocked(db, other_db.info.backend_pid)
+        later.result()
+
+
+def test_a_grant_and_a_deploy_at_once_both_succeed(db, dsn):
+    db.execute("delete from public._yoyo_migration where migration_id like '9999-%'")
+    with role(db) as user, ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(dsn) as earlier:
+            earlier.execute("select notify.grant_producer(%s)", [user])
+            later = pool.submit(migrate, dsn)
+            wait_for(lambda: db.execute(
+                "select from pg_stat_activity where %s = any (pg_blocking_pids(pid))",
+                [earlier.info.backend_pid]).fetchone() is not None)  # fmt: skip
+        assert len(later.result()) == 1
 
 
 def test_two_roles_of_one_producer_share_outcomes(db, dsn):

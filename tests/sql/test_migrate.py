@@ -531,6 +531,11 @@ def test_a_server_that_refuses_is_not_said_to_be_out_of_reach(kind):
         raise kind("as it says")
 
 
+def test_who_meets_another_in_the_catalog_is_told_to_try_again():
+    with pytest.raises(StartError, match=r"concurrently updated; .*: try again$"), start_errors():
+        raise errors.InternalError_("tuple concurrently updated")
+
+
 def test_a_url_that_is_none_is_refused_in_one_line():
     with pytest.raises(StartError, match=r"^not migrated: .*percent-encoded"):
         migrate("postgresql://user@host/%zz")

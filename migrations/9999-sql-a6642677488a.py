@@ -41,6 +41,8 @@ end $$
 step("set local search_path = pg_catalog, pg_temp")
 step("set local standard_conforming_strings = on")
 step("set local lock_timeout = '5s'")
+# Who grants meanwhile writes the rights of the same functions: one of the two would fail.
+step("do $$ begin perform from notify.settings for update; end $$")
 # yoyo forgets earlier deploys, so that going back to an earlier sql/ is a new deploy too. It knows
 # them by hash; processes ask by id whether the schema is theirs (/readyz), and those of the deploy
 # before run on until they are replaced.
