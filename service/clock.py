@@ -46,7 +46,9 @@ class Clock:
         Returns the seconds by which it jumped since the last reading: above 0 ahead, below 0 back.
         """
         answered_at, before = self.monotonic(), self._ledger
-        if before is not None and answered_at - asked_at > ANSWER_MAX_S:
+        # After a jump a time that may be wrong by seconds is better than one that is for sure.
+        most_s = AGREE_S if self.has_moved() else ANSWER_MAX_S
+        if before is not None and answered_at - asked_at > most_s:
             return 0.0
         self._ledger = now_s - (asked_at + answered_at) / 2
         self._own_then = self._own_zero()

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from service.errors import RedisAway
 
-LATE_S = 0.2  # an answer is late by more than this: PostgreSQL gives claims sooner
-LATE_MIN = 2  # so many in a row count as away: one may be a pause of this machine
+LATE_S = 0.25  # an answer is late by more than this: PostgreSQL gives claims sooner
+LATE_MIN = 3  # so many in a row count as away: fewer may be a pause of this machine
 SLOW = "its answers take long"
 
 # What redis-py raises where it cannot read an answer, in a handshake too, or has no room for it.

@@ -134,9 +134,11 @@ class Claimer(Loop):
         it fails in any other way, the ids are to blame and are dropped: they are only hints, and
         the dispatcher offers lost ids again.
         """
+        if self._clock.has_moved():  # what is claimed now is signed with the time
+            kept, self._kept = self._kept, ids
+            self._read_clock()
+            self._kept = kept
         try:
-            if self._clock.has_moved():  # what is claimed now is signed with the time
-                self._read_clock()
             claimed = self._store.claim(ids, room)
         except Exception as error:
             is_second = ids is self._kept and self._has_answered

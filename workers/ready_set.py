@@ -36,7 +36,7 @@ class ReadySet:
             url,
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=1.0,
-            socket_timeout=BLOCK_MAX_S + 0.5,
+            socket_timeout=BLOCK_MAX_S + 1,
             client_name="notify-work",
             protocol=2,  # or redis-py would spell each score of BZMPOP anew
         )

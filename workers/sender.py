@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from service.clock import since_boot
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
@@ -160,7 +162,7 @@ class Sender(Loop):
         channel = self._channel_of(claim)
         if self._stopping.is_set():
             self._release([claim])
-        elif unsent := self._unsent(claim, now, self._deadline_s):
+        elif unsent := self._unsent(claim, now):
             self._results.append(unsent)
         elif channel is None:
             self._settle(claim, UNKNOWN_CHANNEL)
@@ -175,15 +177,20 @@ class Sender(Loop):
             else:  # its channel's name stands for the destination that it lacks
                 self._find_place(claim, channel, claim.channel, now)
 
-    def _unsent(self, claim: Claim, now: float, left_s: float) -> Ended | Unstarted | None:
-        """Return what becomes of a claim that must not begin; None: it may, and take `left_s`."""
+    def _unsent(self, claim: Claim, now: float) -> Ended | Unstarted | None:
+        """Return what becomes of a claim that must not begin; None: it may."""
         if self._slots.is_shut:  # nobody could note that it was sent: it would be sent again
             return Unstarted(claim=claim)
-        return unsent_result(claim, now, left_s, since_boot() - now - claim.slept_s)
+        return unsent_result(claim, now, self._deadline_s, since_boot() - now - claim.slept_s)
 
-    def _may_begin(self, flight: Flight, left_s: float) -> bool:
-        """Return whether a transfer that waited may begin, and take `left_s`."""
-        return self._unsent(flight.claim, time.monotonic(), left_s) is None
+    def _may_begin(self, flight: Flight, left_s: float, has_begun: bool) -> bool:
+        """Return whether a transfer that waited may begin, or begin anew, and take `left_s`.
+
+        One that has begun did so before its `expires_at`: only its lease counts.
+        """
+        claim = replace(flight.claim, expires_at=None) if has_begun else flight.claim
+        now = time.monotonic()
+        return unsent_result(claim, now, left_s, since_boot() - now - claim.slept_s) is None
 
     def _channel_of(self, claim: Claim) -> Channel | None:
         """Return how a claim is delivered, or played."""
@@ -231,7 +238,7 @@ class Sender(Loop):
         """Begin a transfer, unless it waited too long, has to wait or cannot be made."""
         now = flight.started_at
         try:
-            unsent = self._unsent(flight.claim, now, self._deadline_s) if has_waited else None
+            unsent = self._unsent(flight.claim, now) if has_waited else None
             unsent = unsent or self._standing.park(flight)
             answer = None if unsent else self._start_transfer(flight)
         except BaseException as error:  # as in _begin_all
@@ -282,7 +289,7 @@ class Sender(Loop):
         claim, short = flight.claim, answer.short_of
         if answer.is_late:
             self._standing.not_sent(flight)
-            unsent = self._unsent(claim, now, self._deadline_s)
+            unsent = self._unsent(claim, now)
             self._results.append(unsent or Unstarted(claim=claim))
             return False
         if answer.unresolved_s is not None and claim.patience_ends > now:

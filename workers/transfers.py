@@ -64,12 +64,12 @@ class Transfers(Generic[Tag]):
         settings: Settings,
         names: Names | None = None,
         doubts: Doubts | None = None,
-        may_begin: Callable[[Tag, float], bool] = lambda tag, left_s: True,
+        may_begin: Callable[[Tag, float, bool], bool] = lambda tag, left_s, has_begun: True,
     ) -> None:
         """`names`, `doubts`: what is known of receivers in this process.
 
-        `may_begin`: asked before what has waited here begins, and takes up to so many seconds. This
-        thread, or the whole process, may have stood still meanwhile.
+        `may_begin`: asked before what has waited here begins, or what has begun begins anew, and
+        takes up to so many seconds. This thread, or the whole machine, may have stood still.
         """
         self._settings = settings
         self._may_begin = may_begin
@@ -260,7 +260,7 @@ class Transfers(Generic[Tag]):
     def _resume(self, running: Running[Tag], resolution: Resolution | None) -> Answer | None:
         """Begin a transfer that waited for its name, if it may still begin."""
         is_found = resolution is not None and not resolution.error
-        if is_found and not self._may_begin(running.tag, self._settings.send_deadline_s):
+        if is_found and not self._may_begin(running.tag, self._settings.send_deadline_s, False):
             return TOO_LATE
         return self._resolved(running, resolution)
 
@@ -271,7 +271,7 @@ class Transfers(Generic[Tag]):
         while self._behind:
             running = self._behind.pop(0)
             left_s = max(LEFT_MIN_S, running.ends - time.monotonic())
-            if not self._may_begin(running.tag, left_s):
+            if not self._may_begin(running.tag, left_s, False):
                 yield running.tag, TOO_LATE
             elif error := self._begin(running, left_s=left_s):
                 yield running.tag, error
@@ -338,8 +338,11 @@ class Transfers(Generic[Tag]):
             self._idle[type(running.transfer)].append(handle)
         else:
             handle.give_up()
-        if anew and self._began_anew(running):
-            return None
+        if anew and (left_s := running.ends - time.monotonic()) >= LEFT_MIN_S:
+            if not self._may_begin(running.tag, left_s, True):
+                return running.tag, TOO_LATE
+            if self._began_anew(running, left_s):
+                return None
         if answer.error or answer.status >= 400 or running.is_fresh:  # else it teaches nothing
             self._doubt(running, handle, answer)
         return running.tag, answer
@@ -364,16 +367,13 @@ class Transfers(Generic[Tag]):
         version = easy.getinfo(pycurl.INFO_HTTP_VERSION)
         return self._protocols.answered(origin, version == pycurl.CURL_HTTP_VERSION_2_0)
 
-    def _began_anew(self, running: Running[Tag]) -> bool:
+    def _began_anew(self, running: Running[Tag], left_s: float) -> bool:
         """Begin a transfer anew within its deadline, as its connection was dead: no attempt counts.
 
         It may have arrived all the same. The receiver knows it by its id then, as it would know the
         next attempt.
         """
         running.tries += 1
-        left_s = running.ends - time.monotonic()
-        if left_s < LEFT_MIN_S or not self._may_begin(running.tag, left_s):
-            return False
         return self._begin(running, left_s=left_s) is None
 
 

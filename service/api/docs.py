@@ -35,7 +35,8 @@ def described(settings: Settings, inbox_url: str | None, clock: Clock) -> Handle
 
 def static(body: bytes, content_type: str, policy: str | None = None) -> Handler:
     """Make a handler whose answer never changes; `policy`: what the page may load."""
-    headers = {"Content-Type": content_type}
+    # Nobody's own, so browsers may go back to it with what was typed there.
+    headers = {"Content-Type": content_type, "Cache-Control": "no-cache"}
     if policy is not None:
         headers["Content-Security-Policy"] = policy
 

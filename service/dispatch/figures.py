@@ -87,7 +87,7 @@ class Figures:
                 show.redis_up.set(0)
 
     def _note_answer(self, *, is_late: bool) -> None:
-        """Show whether Redis is up: late twice in a row, or after it was away, is away."""
+        """Show whether Redis is up: late LATE_MIN times in a row, or after it was away, is away."""
         self._late = self._late + 1 if is_late else 0
         is_up = not is_late or (self._late < LATE_MIN and not self._probing.lasts)
         if is_up:

@@ -112,7 +112,7 @@ class Callers:
         scheme, _, netloc = origin.lower().partition("://")
         port = PORTS.get(scheme, "")
         is_ours = netloc.removesuffix(port) == host.lower().removesuffix(port)
-        return not is_ours and name_of(netloc) not in self._allowed
+        return not (netloc and is_ours) and name_of(netloc) not in self._allowed
 
 
 def encoded(headers: MultiMapping[str]) -> str | None:

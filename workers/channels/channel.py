@@ -78,8 +78,8 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
     been sent, so that a missing answer does not mean that nothing arrived. `phase`: of SMTP only.
     `lacks_utf8`: we ended it, as the mail needs SMTPUTF8 and the server does not offer it.
     `short_of`: nothing left this host, as it lacked this. `unresolved_s`: nothing left this host,
-    and this is how long its name has been looked up without an answer. `is_late`: nothing left this
-    host, as it had waited until it must not begin any more.
+    and this is how long its name has been looked up without an answer. `is_late`: it must not
+    begin any more, as it had waited for too long, and that says nothing about the receiver.
     """
 
     error: int = 0

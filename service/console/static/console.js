@@ -15,7 +15,8 @@ function showTimes(root) {
 // The session's token, as the cookie has it now: another tab may have begun a new session. The page names the cookie,
 // which has the service's port in its name (service/access/session.py), and behind a proxy that is not always ours.
 function token() {
-  const own = `${document.querySelector("meta[name=csrf-cookie]").content}=`;
+  const named = document.querySelector("meta[name=csrf-cookie]")?.content;  // none: a page of the release before
+  const own = `${named ?? `notify_csrf${location.port && `_${location.port}`}`}=`;
   const found = document.cookie.split("; ").find((pair) => pair.startsWith(own)) ?? "";
   return found.slice(own.length);
 }

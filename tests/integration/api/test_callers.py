@@ -187,7 +187,8 @@ NOT_KEPT = ["/notifications?limit=1", "/notifications?no=1", "/readyz", "/consol
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_no_cache_in_front_keeps_an_answer(method: str, path: str, api: Api) -> None:
     """A cache that does not look at Authorization would give one key's answer to another."""
-    assert api.ask(method, path).headers.get_all("Cache-Control") == ["no-store"]
+    rule = "no-cache" if path == "/docs" else "no-store"  # /docs is the same for everybody
+    assert api.ask(method, path).headers.get_all("Cache-Control") == [rule]
 
 
 def test_no_cache_in_front_keeps_what_refuses_a_caller(api: Api) -> None:

@@ -57,7 +57,7 @@ def test_after_a_jump_of_the_clock_the_ledgers_is_read_before_the_next_claim(
     wait_for(lambda: worker._clock.skew_s() is not None)
     off_s[0] = 3600.0
     settled(db, webhook(db, sink, "/status/200"))
-    assert not worker._clock.has_moved()
+    wait_for(lambda: not worker._clock.has_moved())
 
 
 def test_ids_are_kept_when_the_ledger_is_away_after_a_jump_of_the_clock(build, monkeypatch):

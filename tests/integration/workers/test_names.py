@@ -214,7 +214,7 @@ def test_what_waited_for_its_name_is_asked_whether_it_may_begin(
     transfers, sink, port, resolver, monkeypatch
 ):
     left = []
-    monkeypatch.setattr(transfers, "_may_begin", lambda _tag, left_s: left.append(left_s))
+    monkeypatch.setattr(transfers, "_may_begin", lambda _tag, left_s, _begun: left.append(left_s))
     made = Post(url=f"http://late.dead.test:{port}/status/200", headers=["Expect:"], body=b"{}")
     assert transfers.start(made, None, 60.0) is None
     resolver.release.set()

@@ -52,7 +52,7 @@ def test_one_whose_lease_is_too_short_by_now_goes_back(sender):
 
 def test_one_that_expired_while_it_waited_for_a_connection_is_not_sent(sender):
     flight = entered(sender, expires_at=time.monotonic() - 1)
-    assert not sender._transfers._may_begin(flight, 0.1)
+    assert not sender._transfers._may_begin(flight, 0.1, False)
     sender._land(flight, TOO_LATE)
     [result] = sender._results
     assert isinstance(result, Ended)
@@ -63,7 +63,7 @@ def test_one_that_expired_while_it_waited_for_a_connection_is_not_sent(sender):
 @pytest.mark.parametrize("lease_s", [-60, 0.05])
 def test_one_whose_lease_ended_while_it_waited_for_a_connection_goes_back(sender, lease_s):
     flight = entered(sender, lease_ends=time.monotonic() + lease_s)
-    assert not sender._transfers._may_begin(flight, 0.1)
+    assert not sender._transfers._may_begin(flight, 0.1, False)
     sender._land(flight, TOO_LATE)
     [result] = sender._results
     assert isinstance(result, Unstarted)
@@ -72,14 +72,14 @@ def test_one_whose_lease_ended_while_it_waited_for_a_connection_goes_back(sender
 
 def test_one_that_may_end_within_its_lease_begins_though_it_waited(sender):
     flight = entered(sender, lease_ends=time.monotonic() + 3600)
-    assert sender._transfers._may_begin(flight, 3000.0)
+    assert sender._transfers._may_begin(flight, 3000.0, False)
 
 
 def test_what_is_left_of_a_lease_has_passed_when_the_machine_has_slept(sender, monkeypatch):
     flight = entered(sender)
-    assert sender._transfers._may_begin(flight, 0.1)
+    assert sender._transfers._may_begin(flight, 0.1, False)
     monkeypatch.setattr("workers.sender.since_boot", lambda: since_boot() + 60.0)
-    assert not sender._transfers._may_begin(flight, 0.1)
+    assert not sender._transfers._may_begin(flight, 0.1, False)
     sender._launch([flight])
     [result] = sender._results
     assert isinstance(result, Unstarted)
@@ -87,4 +87,22 @@ def test_what_is_left_of_a_lease_has_passed_when_the_machine_has_slept(sender, m
 
 def test_a_machine_that_slept_before_the_claim_sends_it(sender, monkeypatch):
     monkeypatch.setattr("workers.sender.since_boot", lambda: time.monotonic() + 3600.0)
-    assert sender._transfers._may_begin(entered(sender, slept_s=3600.0), 0.1)
+    assert sender._transfers._may_begin(entered(sender, slept_s=3600.0), 0.1, False)
+
+
+@pytest.mark.parametrize("fields", [{"expires_at": 1.0}, {}])
+def test_what_has_begun_may_begin_anew_within_its_lease(sender, fields):
+    """It began before its expires_at; and that PostgreSQL is away says nothing of its receiver."""
+    flight = entered(sender, **fields)
+    sender._slots.allow(0)
+    assert sender._transfers._may_begin(flight, 0.1, True)
+
+
+def test_what_has_begun_does_not_begin_anew_once_its_lease_is_over(sender, monkeypatch):
+    flight = entered(sender)
+    monkeypatch.setattr("workers.sender.since_boot", lambda: since_boot() + 60.0)
+    assert not sender._transfers._may_begin(flight, 0.1, True)
+    sender._land(flight, TOO_LATE)
+    [result] = sender._results
+    assert isinstance(result, Unstarted), "no attempt, and no failure of its receiver"
+    assert sender._standing._breakers.is_empty
