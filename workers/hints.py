@@ -17,6 +17,7 @@ LOOK_EVERY_S = 5.0  # between looks for a dispatcher, while due rows come withou
 MISSES_MIN = 2  # at the first, a leader may just have begun
 REDIS_RETRY_MIN_S = 1.0
 REDIS_RETRY_MAX_S = 5.0  # trying may take a second, in which nothing is claimed
+LATE_MAX_S = 2.0  # an answer that takes longer took it for our own standing still
 LATE_RETRIES = 20.0  # after a late answer, so many times what it took: trying costs a twentieth
 
 Ids = list[str] | None  # None: any that are due
@@ -116,7 +117,7 @@ class Hints:
             return
         self._late += 1
         if self._late >= LATE_MIN or self._outage.lasts:
-            self._note_away(RedisAway(SLOW), took_s * LATE_RETRIES)
+            self._note_away(RedisAway(SLOW), min(took_s, LATE_MAX_S) * LATE_RETRIES)
 
     def _note_away(self, error: RedisAway, retry_min_s: float = 0.0) -> None:
         """Go on without Redis, and try it again later."""

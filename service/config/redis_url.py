@@ -10,7 +10,7 @@ REDIS_PARAMETER = (  # without those that redis-py reads when it connects: its e
     r"|(?:username|password|ssl_ca_certs|ssl_ca_path|ssl_certfile|ssl_keyfile|ssl_password)=.*"
     r"|ssl_cert_reqs=(?:none|optional|required)|ssl_check_hostname=(?:[Tt]rue|[Ff]alse)"
 )
-DATABASE = re.compile(r"/?|/[0-9]+/?")  # redis-py takes anything else for 0, and 1/2 for 12
+DATABASE = re.compile(r"/*|/+[0-9]+/?")  # redis-py takes anything else for 0, and 1/2 for 12
 SENTINEL_PARAMETER = REDIS_PARAMETER + r"|(?:sentinel_username|sentinel_password)=.*"
 SENTINEL_URL = re.compile(
     r"(?P<scheme>rediss?)\+sentinel://(?P<user>.*@)?(?P<hosts>[^/?#@]+)"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from loguru import logger
 
-from service.clock import Clock
+from service.clock import Clock, since_boot
 from service.ledger.leader_store import LeaderStore, Stretch
 from service.metrics import DispatcherMetrics
 from service.model.words import LANES
@@ -19,16 +19,7 @@ from service.model.words import LANES
 ROWS_MAX = 1000  # per call
 CALLS_MAX = 1000  # per stretch and lane
 DAYS_MAX = 16  # that one call opens, as each costs locks
-DOUBT_S = 3600.0  # after a jump of more nothing is forgotten for a day
-
-
-def asleep_s() -> float:
-    """Return for how long this machine has slept since it started: no jump, as all clocks went on.
-
-    0.0 where the system has no such clock.
-    """
-    since_boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return 0.0 if since_boot is None else time.clock_gettime(since_boot) - time.monotonic()
+DOUBT_S = 86400.0  # after a jump of more nothing is forgotten for a day
 
 
 class Mender:
@@ -39,7 +30,7 @@ class Mender:
         store: LeaderStore,
         metrics: DispatcherMetrics,
         lease_s: float,
-        asleep_s: Callable[[], float] = asleep_s,
+        boot: Callable[[], float] = since_boot,
     ) -> None:
         self._store = store
         self._metrics = metrics
@@ -48,8 +39,7 @@ class Mender:
         self._went_back = False  # since the last mending
         self._mended: datetime | None = None  # the newest created_at when we last mended
         self._reap_from = -math.inf  # monotonic
-        self._asleep_s = asleep_s
-        self._slept_s = asleep_s()  # at the last jump
+        self._awake_clock = Clock(monotonic=boot)  # of a machine that slept it sees no jump
         self._doubts = False  # and the ledger does not know it yet
         self._waits = False  # with what is to be forgotten
 
@@ -67,6 +57,7 @@ class Mender:
         if self._went_back or newest not in (None, self._mended):
             await self._mend(ahead_s)
             self._went_back, self._mended = False, newest
+        await self._note_doubt()
 
     async def doubt_s(self) -> float:
         """Return how far the ledger's clock is ahead of this machine's: one of them is wrong."""
@@ -76,6 +67,7 @@ class Mender:
     async def may_forget(self) -> bool:
         """Read the clock; return whether what looks old may be lost for good."""
         await self.read_clock()
+        await self._note_doubt()
         until = await self._store.forget_from()
         if until and not self._waits:
             logger.warning("forgetting_waits", until=until.isoformat())
@@ -84,8 +76,10 @@ class Mender:
 
     async def read_clock(self) -> float:
         """Read the clock. After a jump ahead every lease seems to have passed: do not reap yet."""
-        asked_at = time.monotonic()
+        asked_at, awake_at = time.monotonic(), self._awake_clock.monotonic()
         _, now_s = await self._store.ledger()
+        if abs(self._awake_clock.take_reading(now_s, awake_at)) > DOUBT_S:
+            self._doubts = True
         jumped_s = self._clock.take_reading(now_s, asked_at)
         self._metrics.clock_skew.set(self._clock.skew_s())
         if jumped_s:
@@ -93,13 +87,13 @@ class Mender:
             self._went_back = self._went_back or jumped_s < 0
             if jumped_s > 0:
                 self._reap_from = time.monotonic() + self._lease_s
-            slept_s, self._slept_s = self._slept_s, self._asleep_s()
-            if abs(jumped_s - (self._slept_s - slept_s)) > DOUBT_S:
-                self._doubts = True
+        return now_s
+
+    async def _note_doubt(self) -> None:
+        """Write down that nothing may be forgotten for a day, if it jumped so far."""
         if self._doubts:
             await self._store.doubt_clock()
             self._doubts = False
-        return now_s
 
     async def _mend(self, ahead_s: float) -> None:
         due = leases = 0

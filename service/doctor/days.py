@@ -1,6 +1,6 @@
 """The care for the ledger's days, and the server's room for all of them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from service.dispatch.days import lock_advice
 from service.doctor.finding import Finding
@@ -14,7 +14,11 @@ async def day_findings(store: DoctorStore, retention_days: int) -> list[Finding]
     """Judge the care for the ledger's days, and the server's room for all of them."""
     retention = timedelta(days=retention_days)
     missing = await store.maintenance(DAYS_AHEAD_MIN, retention, DAYS_SHOWN_MAX)
-    return [maintenance_finding(missing), room_finding(retention_days, *await store.lock_room())]
+    kept_until = await store.forget_from()
+    return [
+        maintenance_finding(missing, kept_until),
+        room_finding(retention_days, *await store.lock_room()),
+    ]
 
 
 def room_finding(retention_days: int, per_transaction: int, transactions: int) -> Finding:
@@ -23,8 +27,20 @@ def room_finding(retention_days: int, per_transaction: int, transactions: int) -
     return Finding("locks", found, lock_advice(retention_days, per_transaction, transactions))
 
 
-def maintenance_finding(missing: list[tuple[str, str, str | None]]) -> Finding:
-    """Judge what maintenance() returned; name the first partition of each step."""
+def maintenance_finding(
+    missing: list[tuple[str, str, str | None]], kept_until: datetime | None = None
+) -> Finding:
+    """Judge what maintenance() returned; name the first partition of each step.
+
+    `kept_until`: when old days may go again. Until then they may be young, by a wrong clock.
+    """
+    if kept_until is not None:
+        missing = [one for one in missing if one[0] != "drop_days"]
+    if kept_until is not None and not missing:
+        until = f"{kept_until:%Y-%m-%d %H:%M %Z}"
+        return Finding(
+            "days", f"made ahead; old ones stay until {until}: the clock jumped, or none led"
+        )
     if not missing:
         return Finding("days", "made ahead, and dropped after their retention")
     first: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """What `notify doctor` asks of the database beyond what the roles ask."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from service.ledger.connection import lock_holder
@@ -13,6 +13,7 @@ FIGURES_AGE = """
 select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.max(at))::float8
 from notify.figures
 """
+FORGET_FROM = "select s.forget_from from notify.settings s where s.forget_from > clock_timestamp()"
 SCHEMA_FOUND = """
 select relnamespace::regnamespace::text from pg_catalog.pg_class
 where oid = pg_catalog.to_regclass('notifications')
@@ -69,6 +70,11 @@ class DoctorStore(Store):
         """Say how many seconds ago the leader last counted; None: it never did, or long ago."""
         [(age_s,)] = await self._tuples(FIGURES_AGE)
         return cast("float | None", age_s)
+
+    async def forget_from(self) -> datetime | None:
+        """Say from when on old days may go; None: they may."""
+        rows = await self._tuples(FORGET_FROM)
+        return cast("datetime", rows[0][0]) if rows else None
 
     async def lock_holder(self, lock: int) -> LockHolder | None:
         """Say who holds the lock BELL or LEAD; None: nobody does."""

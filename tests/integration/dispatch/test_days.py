@@ -1,5 +1,7 @@
 """The leader's care for days: each step on its own, soon again after a lock, and logged by name."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from service.dispatch.days import AHEAD_DAYS, HOURLY_S, SOON_S
@@ -103,6 +105,16 @@ def test_doctor_names_the_first_of_each_and_says_nothing_of_what_is_fine():
     )
     assert finding.found == "missing ahead: a; over retention: c (view v)"
     assert finding.advice
+
+
+def test_while_the_clock_is_in_doubt_nobody_is_told_to_drop_a_day():
+    until = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    finding = maintenance_finding([("drop_days", "a", None)], until)
+    assert "2026-03-01 12:30 UTC" in finding.found
+    assert not finding.advice
+    ahead = maintenance_finding([("make_days", "b", None), ("drop_days", "a", None)], until)
+    assert ahead.found == "missing ahead: b"
+    assert ahead.advice
 
 
 @pytest.mark.parametrize(

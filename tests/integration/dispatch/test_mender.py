@@ -1,6 +1,7 @@
 """The ledger's clock jumps: what it put off comes back, and live leases are not reaped."""
 
 import math
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -224,7 +225,7 @@ def test_where_the_clock_is_right_history_goes_in_its_time(history):
     assert history.is_left() == GONE
 
 
-@pytest.mark.parametrize("jump", [40 * 86400, -400 * 86400, 2 * 3600, -2 * 3600])
+@pytest.mark.parametrize("jump", [40 * 86400, -400 * 86400, 2 * 86400, -2 * 86400])
 def test_after_a_jump_nothing_is_forgotten_for_a_day(db, driven, history, events, jump):
     driven.call(history.jobs.mender.look())
     db.execute(AHEAD.format(jump))
@@ -247,25 +248,36 @@ def test_a_leader_that_has_just_begun_knows_a_wrong_clock_by_the_figures(db, his
     assert history.is_left() == WHOLE
 
 
-def test_a_jump_of_minutes_puts_nothing_off(db, driven, history):
+def test_a_jump_of_hours_puts_nothing_off(db, driven, history):
     driven.call(history.jobs.mender.look())
-    db.execute(AHEAD.format(1800))
+    db.execute(AHEAD.format(12 * 3600))
     history.forget()
     db.execute(RIGHT)
     assert history.is_left() == GONE
 
 
 def test_a_machine_that_has_slept_sees_no_jump(db, driven):
-    slept = [0.0]
+    slept = [5 * 86400.0]  # before it led
     metrics = DispatcherMetrics(CollectorRegistry())
-    mender = Mender(driven.store, metrics, driven.settings.lease_s, lambda: slept[0])
+    boot = lambda: time.monotonic() + slept[0]  # noqa: E731
+    mender = Mender(driven.store, metrics, driven.settings.lease_s, boot)
     driven.call(mender.look())
-    db.execute(AHEAD.format(8 * 3600))
-    slept[0] = 8 * 3600.0
+    db.execute(AHEAD.format(3 * 86400))
+    slept[0] += 3 * 86400.0
     assert driven.call(mender.may_forget())
-    slept[0] += 600.0
     db.execute(RIGHT)
     assert not driven.call(mender.may_forget())
+
+
+def test_a_doubt_that_cannot_be_written_down_keeps_nobody_from_reaping(db, driven, events):
+    mender = driven.jobs.mender
+    driven.call(mender.read_clock())
+    db.execute(AHEAD.format(2 * 86400))
+    db.execute("alter function notify.doubt_clock() rename to away")
+    driven.call(mender.read_clock())
+    with pytest.raises(Exception, match="notify migrate"):
+        driven.call(mender.may_forget())
+    driven.call(mender.read_clock())
 
 
 def test_a_doubt_that_could_not_be_written_down_is_written_later(db, leader):

@@ -240,7 +240,7 @@ def test_what_redis_would_quote_when_it_connects_is_refused_before(form):
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://h:6379/hunter2", "rediss://h/1/2", "redis://h/-1", "redis://h/1.0", "redis://h//",
+    ["redis://h:6379/hunter2", "rediss://h/1/2", "redis://h/-1", "redis://h/1.0",
      "redis://h/\uff11", "redis://h/x?db=1"],
 )  # fmt: skip
 def test_a_database_of_redis_is_a_number(url):
@@ -255,7 +255,7 @@ def test_a_database_of_redis_is_a_number(url):
     [
         "redis://:p%40w@h:1/3", "redis://h?db=3&socket_timeout=1.5", "unix:///run/v.sock?db=1",
         "rediss://h?ssl_cert_reqs=none&ssl_ca_certs=/nowhere", "redis://h?username=u&password=p",
-        "redis://h/", "redis://h/12/", "redis://h/%31", "unix:///run/1/v.sock",
+        "redis://h/", "redis://h//2", "redis://h/12/", "redis://h/%31", "unix:///run/1/v.sock",
         "redis+sentinel://a/main", "rediss+sentinel://u:p%40w@a:1,[::1]:2,[::2]/m-1?db=3",
         "redis+sentinel://:p@a,b/m?sentinel_username=u&sentinel_password=%40&socket_timeout=1",
     ],
