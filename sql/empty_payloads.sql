@@ -31,8 +31,6 @@ declare
   v_full integer;
   v_ids uuid[];
 begin
-  -- A clock that was ahead found days done that had hardly begun.
-  delete from notify.emptied_days e where e.looked_at > v_begun + interval '5 seconds';
   select d.day, d.name into v_day, partition
   from (
     select case when c.relname ~ '_[0-9]{8}$' then to_date(right(c.relname, 8), 'YYYYMMDD') else '-infinity' end as day,
@@ -42,6 +40,7 @@ begin
   left join notify.emptied_days e using (day)
   where d.day + 1 <= (v_before at time zone 'utc')::date
     and (e.day is null or e.following is not null
+      or e.looked_at > v_begun + interval '5 seconds'   -- a clock that was ahead found it done when it had hardly begun
       or e.looked_at < v_begun - interval '1 day' and (e.left_over > 0 or d.day = '-infinity'))
   order by e.following is null, d.day
   limit 1;
