@@ -46,6 +46,15 @@ def test_a_verb_without_its_token_does_nothing(db, tab):
     assert ledger.status(db, id) == "queued"
 
 
+def test_a_page_of_the_release_before_finds_its_token(tab):
+    """It does not name the cookie, and may load this script while releases change."""
+    tab.go("/console")
+    tab.js("document.querySelector('meta[name=csrf-cookie]').remove()")
+    token = tab.js("token()")
+    assert token
+    assert token == tab.js("document.cookie").partition("=")[2]
+
+
 def test_another_origin_makes_a_browser_move_nothing(api, dsn, db, tab):
     [id] = ledger.enqueue(db)
     tab.go("/console")

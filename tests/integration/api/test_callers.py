@@ -5,6 +5,7 @@ import hashlib
 import re
 
 import pytest
+from multidict import CIMultiDict
 
 from service.http.callers import Callers
 from tests.integration.api.serving import LINE, Api, serving
@@ -212,3 +213,8 @@ def test_the_docs_may_run_what_they_hold_and_nothing_else(api: Api) -> None:
         digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
         assert f"{tag.decode()}-src 'sha256-{digest}'" in policy
     assert not re.search(rb"\s(on\w+|style)=|<script .|<link [^>]*stylesheet", answer.body)
+
+
+def test_a_page_without_an_origin_is_foreign_also_where_there_is_no_host() -> None:
+    headers = CIMultiDict({"Origin": "null"})
+    assert Callers("0.0.0.0", ()).fault_of("POST", "", headers) == "cross_site_request"

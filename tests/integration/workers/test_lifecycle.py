@@ -54,6 +54,11 @@ def test_a_claim_knows_for_how_long_its_machine_had_slept(db, sink, build, monke
     assert claim.lease_ends <= time.monotonic() + 60.0
 
 
+def test_a_workers_time_goes_on_while_its_machine_sleeps(build, monkeypatch):
+    monkeypatch.setattr("workers.runner.since_boot", lambda: 7.0)
+    assert build()._clock.monotonic() == 7.0
+
+
 def test_a_schema_that_is_not_there_yet_is_an_outage_and_no_defect(db, sink, start, registry):
     told: list[str] = []
     listening = logger.add(told.append, format="{message} {extra}", level="WARNING")

@@ -9,7 +9,15 @@ import workers.hints
 from service.errors import RedisAway
 from service.metrics import WorkerMetrics
 from service.redis_answers import LATE_MIN, LATE_S
-from workers.hints import ASK_S, BLOCK_S, LATE_RETRIES, NOTHING, REDIS_RETRY_MIN_S, Hints
+from workers.hints import (
+    ASK_S,
+    BLOCK_S,
+    LATE_MAX_S,
+    LATE_RETRIES,
+    NOTHING,
+    REDIS_RETRY_MIN_S,
+    Hints,
+)
 
 LATE = 2 * LATE_S
 ID = "0190" * 8
@@ -143,3 +151,14 @@ def test_asking_a_slow_redis_takes_a_twentieth_of_the_time(hints, redis):
         redis.now += 0.05  # a claim
         hints.next(10)
     assert (len(redis.waits) - asked) * redis.late_s <= 600 / LATE_RETRIES
+
+
+def test_a_process_that_stood_still_for_long_asks_again_soon(hints, redis):
+    go_away(hints, redis)
+    redis.now += LATE_RETRIES * LATE_MAX_S
+    redis.late_s = 6000.0
+    hints.next(10)
+    asked = len(redis.waits)
+    redis.now += LATE_RETRIES * LATE_MAX_S
+    hints.next(10)
+    assert len(redis.waits) == asked + 1

@@ -6,10 +6,11 @@ import pytest
 
 from service.clock import since_boot
 from service.config.settings import Settings
+from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from tests.unit.workers.test_sender_inbox import idle_sender
 from workers.channels.webhook import WebhookChannel
-from workers.claim import Ended, Unstarted
+from workers.claim import Ended, Unstarted, Verdict
 from workers.flight import Flight
 from workers.outcome import EXPIRED
 from workers.transfers import TOO_LATE
@@ -106,3 +107,19 @@ def test_what_has_begun_does_not_begin_anew_once_its_lease_is_over(sender, monke
     [result] = sender._results
     assert isinstance(result, Unstarted), "no attempt, and no failure of its receiver"
     assert sender._standing._breakers.is_empty
+
+
+def test_a_probe_that_came_too_late_lets_another_be_the_probe(sender):
+    flight = entered(sender)
+    away = Verdict(outcome=Outcome.UNREACHABLE, code="connection_refused")
+    now = time.monotonic()
+    for _ in range(100):
+        sender._standing.report(flight, away, now)
+    assert sender._standing.park(flight), "its breaker is open"
+    now += 3600.0
+    probe, other = (Flight(a_claim({}), flight.channel, HERE, HERE, now) for _ in range(2))
+    assert sender._standing.park(probe) is None
+    assert sender._standing.park(other), "one is enough"
+    sender._destinations.enter(HERE, probe, now)
+    sender._land(probe, TOO_LATE)
+    assert sender._standing.park(other) is None
