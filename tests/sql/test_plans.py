@@ -58,6 +58,10 @@ from generate_series(1, %s) n,
   lateral (select (array['queued', 'sending', 'failed'] || array_fill('sent'::text, array[7]))
     [1 + floor(random() * 10 + 0 * n)]) as s(status)
 """
+DAYS_OF_ALL = """
+select relid::text as name from unnest(array['notify.notifications', 'notify.attempts']) of_all,
+  pg_partition_tree(of_all::regclass) where isleaf
+"""
 SCANS = """
 select t.relname as partition, coalesce(parent.relname, i.indexrelname) as index,
   i.idx_scan as scans, i.idx_tup_read as read
@@ -97,9 +101,17 @@ def fill(db):
         )
     db.execute("select * from notify.keep_partitions(7, '30 days')")
     db.execute("delete from notify.notifications")
+    for day in db.execute(DAYS_OF_ALL).fetchall():  # its snapshot would keep dead entries alive
+        db.execute(SQL("alter table {} set (autovacuum_enabled = off)").format(SQL(day.name)))
     db.execute(FILL, [ROWS, DAYS])
     db.execute("alter table notify.notifications enable trigger all")
-    db.execute("vacuum analyze notify.notifications")
+    vacuum(db, "analyze")
+
+
+def vacuum(db, *options):
+    """Leave no dead entry in an index: by itself VACUUM leaves those of a few pages there."""
+    which = ", ".join(("index_cleanup on", *options))
+    db.execute(SQL("vacuum ({}) notify.notifications").format(SQL(which)))
 
 
 def counters(db):
@@ -422,7 +434,7 @@ def test_a_page_of_a_rare_end_reads_its_index_alone(full, status, channel):
 
 @pytest.mark.parametrize("status", ["failed", "sent", "queued", "sending", None])
 def test_a_page_that_finds_nothing_ends_after_a_bounded_look(full, status):
-    full.execute("vacuum notify.notifications")  # dead entries of other tests' rows count too
+    vacuum(full)  # dead entries of other tests' rows count too
     seen = touched(full, lambda: page(full, status, "email"))
     assert seen.answer.ids == []
     assert seen.read["SEQ SCAN"] == 0
@@ -473,7 +485,7 @@ NOWHERE = [
 @pytest.mark.parametrize("status", ["failed", "sent", "queued", "sending", None])
 @pytest.mark.parametrize("which", NOWHERE, ids=lambda which: next(iter(which)))
 def test_a_search_that_finds_nothing_ends_after_a_bounded_look(full, status, which):
-    full.execute("vacuum notify.notifications")
+    vacuum(full)
     seen = touched(full, lambda: page(full, status, **which))
     assert seen.answer.ids == []
     moving = {"queued": "notifications_due", "sending": "notifications_leased"}.get(status)
@@ -528,7 +540,7 @@ def attempted(full):
 
 @pytest.mark.parametrize("status", ["failed", "sent", None])
 def test_a_search_by_worker_reads_the_attempts_of_what_it_looks_at(attempted, status):
-    attempted.execute("vacuum notify.notifications")
+    vacuum(attempted)
     seen = touched(attempted, lambda: page(attempted, status, worker="host:7"))
     assert len(seen.answer.ids) == 50
     assert walked(seen) == {INDEX_OF[status], "attempts_pkey"}
@@ -563,7 +575,7 @@ def owned(full):
     full.execute(
         "update notify.notifications set producer = session_user where reference is not null"
     )
-    full.execute("vacuum analyze notify.notifications")
+    vacuum(full, "analyze")
     return full
 
 
@@ -574,7 +586,7 @@ def test_a_producer_reads_one_of_its_outcomes_by_the_key_of_its_day(owned):
     assert seen.answer == [id]
     assert seen.indexes == {"notifications_pkey"}
     assert len(seen.partitions) == 1
-    assert 1 <= seen.read.total() <= 2  # what a vacuum could not take yet counts as well
+    assert 1 <= seen.read.total() <= 8  # one, and what another session keeps from a vacuum
 
 
 def test_a_producer_reads_no_more_of_a_reference_than_there_is_of_it(owned):
@@ -851,7 +863,7 @@ def test_emptying_reads_the_key_of_one_day_from_where_it_stopped(full):
         "insert into notify.emptied_days values ('-infinity', null, 0, 0, '0', now())"
         " on conflict do nothing"
     )
-    full.execute("vacuum notify.notifications")  # dead entries of other tests' rows count too
+    vacuum(full)  # dead entries of other tests' rows count too
     empty = "select * from notify.empty_payloads('2 days', %s)"
     seen = touched(full, lambda: full.execute(empty, [BATCH]).fetchone())
     assert seen.answer.emptied + seen.answer.left_over == BATCH
