@@ -19,6 +19,22 @@ SLOW = "its answers take long"
 UNREADABLE = (AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
 
+class LateAnswers:
+    """Counts answers in a row that came late: so many that Redis is no use."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def note(self, over_s: float, *, was_away: bool) -> bool:
+        """Note an answer, `over_s` later than it may be; return whether Redis counts as away.
+
+        One is enough while it was away before.
+        """
+        is_late = over_s > LATE_S
+        self._count = self._count + 1 if is_late else 0
+        return self._count >= LATE_MIN or (is_late and was_away)
+
+
 class NotOfRedis(RedisAway):
     """An answer of another kind. The connection is to be closed: it may be out of step."""
 

@@ -7,7 +7,7 @@ from service.errors import RedisAway
 from service.logs.outage import Outage
 from service.logs.seldom import Seldom
 from service.metrics import WorkerMetrics
-from service.redis_answers import LATE_MIN, LATE_S, SLOW
+from service.redis_answers import LATE_S, SLOW, LateAnswers
 from workers.ready_set import ReadySet
 
 BLOCK_S = 0.5  # a pop cannot be interrupted: this bounds the wait on shutdown
@@ -34,7 +34,7 @@ class Hints:
         self._outage = Outage("redis", role="worker")
         self._retry_s = REDIS_RETRY_MIN_S
         self._retry_at = 0.0
-        self._late = 0  # answers in a row
+        self._late_answers = LateAnswers()
         self._in_doubt = False  # whether ids, or their answer, came late: a short pop shows it
         self._asked_at = time.monotonic()  # when ids came, or any that are due were asked for
         self._misses = 0  # how often in a row no dispatcher was found
@@ -112,12 +112,10 @@ class Hints:
     def _note_answer(self, took_s: float, least_s: float, most_s: float) -> None:
         """Note how late Redis answered what it could wait for, from `least_s` up to `most_s`."""
         self._in_doubt = took_s > least_s + LATE_S
-        if took_s <= most_s + LATE_S:
-            self._note_back()
-            return
-        self._late += 1
-        if self._late >= LATE_MIN or self._outage.lasts:
+        if self._late_answers.note(took_s - most_s, was_away=self._outage.lasts):
             self._note_away(RedisAway(SLOW), min(took_s, LATE_MAX_S) * LATE_RETRIES)
+        else:
+            self._note_back()
 
     def _note_away(self, error: RedisAway, retry_min_s: float = 0.0) -> None:
         """Go on without Redis, and try it again later."""
@@ -129,5 +127,4 @@ class Hints:
     def _note_back(self) -> None:
         """Note that Redis answers."""
         self._outage.back()
-        self._late = 0
         self._retry_s = REDIS_RETRY_MIN_S

@@ -14,7 +14,7 @@ from service.ledger.leader_store import LeaderStore
 from service.logs.outage import Outage
 from service.metrics import DispatcherMetrics, Reading
 from service.model.leader import Lanes
-from service.redis_answers import LATE_MIN, LATE_S, SLOW
+from service.redis_answers import SLOW, LateAnswers
 
 MISSES_MAX = 3  # consecutive failed reads; then the figures are unknown
 
@@ -26,7 +26,7 @@ class Figures:
         self._store = store
         self._metrics = metrics
         self._probing = Outage("redis", role="dispatcher")
-        self._late = 0  # probes in a row
+        self._late_answers = LateAnswers()
         self._leader = f"{socket.gethostname()}:{os.getpid()}"
         self._lanes: Lanes | None = None  # as they were last read, until they are noted
 
@@ -78,23 +78,22 @@ class Figures:
             try:
                 began = time.monotonic()
                 await ready_set.probe()
-                is_late = time.monotonic() - began > LATE_S
+                took_s = time.monotonic() - began
                 await ready_set.keep()
-                self._note_answer(is_late=is_late)
+                self._note_answer(took_s)
             except RedisAway as error:
                 self._probing.away(error)
                 show.ready.forget()
                 show.redis_up.set(0)
 
-    def _note_answer(self, *, is_late: bool) -> None:
-        """Show whether Redis is up: late LATE_MIN times in a row, or after it was away, is away."""
-        self._late = self._late + 1 if is_late else 0
-        is_up = not is_late or (self._late < LATE_MIN and not self._probing.lasts)
-        if is_up:
-            self._probing.back()
-        else:
+    def _note_answer(self, took_s: float) -> None:
+        """Show whether Redis is up, by how long it took for a probe."""
+        is_away = self._late_answers.note(took_s, was_away=self._probing.lasts)
+        if is_away:
             self._probing.away(RedisAway(SLOW))
-        self._metrics.redis_up.set(is_up)
+        else:
+            self._probing.back()
+        self._metrics.redis_up.set(not is_away)
 
 
 class FigureReader:
