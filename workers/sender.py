@@ -1,7 +1,7 @@
 """A sender thread: begins the claims it receives, and drives many transfers at once."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -22,6 +22,7 @@ from workers.name_queue import NAME_WAIT_S
 from workers.names import ANSWER_MAX_S, Names
 from workers.outcome import ABORTED, BROKEN, UNKNOWN_CHANNEL, unsent_result
 from workers.plays import Plays
+from workers.results import Results
 from workers.shortage import PAUSE_S, Short, Shortages
 from workers.slots import Slots
 from workers.standing import Standing
@@ -63,8 +64,6 @@ class Sender(Loop):
         """`attempts`: this sender's spans; None: there are none."""
         super().__init__(f"sender-{number}", metrics)
         self._channels = channels
-        self._send_seconds = metrics.send_seconds
-        self._took_s: dict[str, list[float]] = {name: [] for name in channels}  # not yet shown
         self._standing = standing
         self._shortages = shortages
         self._slots = slots
@@ -74,9 +73,10 @@ class Sender(Loop):
         self._grace_ends: float | None = None  # written by the runner's thread only
         self._inbox = Inbox()
         self._lines: list[tuple[Claim, str]] = []
-        self._results: list[Ended | Unstarted] = []
+        self._results = Results(
+            metrics, channels=channels, slots=slots, outbox=outbox, attempts=attempts
+        )
         self._received = 0  # written by the claimer's thread only
-        self._handed_on = 0  # written by this thread only
         self._transfers: Transfers[Flight] = Transfers(settings, names, doubts, self._may_begin)
         self._plays = Plays(settings.send_deadline_s)
         self._destinations: Destinations[Flight] = Destinations(
@@ -86,7 +86,7 @@ class Sender(Loop):
     @property
     def load(self) -> int:
         """How many claims it has received and not handed on."""
-        return self._received - self._handed_on
+        return self._received - self._results.handed_on
 
     def give(self, claims: list[Claim], *, is_urgent: bool = False) -> None:
         """Take over claims. `is_urgent`: they begin before others that wait here."""
@@ -116,7 +116,7 @@ class Sender(Loop):
     def turn(self) -> None:
         """Begin what came, move what runs, hand on the results."""
         self._begin_all()
-        self._hand_on()
+        self._results.hand_on()
         for flight, answer in self._transfers.wait(self._wait_s()):
             try:
                 self._land(flight, answer)
@@ -124,28 +124,28 @@ class Sender(Loop):
                 self._broke(flight.claim, error)
         now = time.monotonic()
         for flight, verdict in self._plays.ended(now):
-            self._settle(flight.claim, verdict, flight)
+            self._results.settle(flight.claim, verdict, flight)
             self._leave(flight, now, now - flight.started_at)
         for name, flight in self._destinations.overdue(now):
             self._park(name, flight, now)
-        self._hand_on()
+        self._results.hand_on()
 
     def close(self) -> None:
         """Cut off what still runs: it may have arrived."""
         with self._surviving():
-            self._release(flight.claim for flight in self._transfers.unbegun())
+            self._results.release(flight.claim for flight in self._transfers.unbegun())
             for flight in self._transfers.abort():
-                self._settle(flight.claim, ABORTED, flight)
-        self._release(self._inbox.emptied())
-        self._release(flight.claim for flight in self._plays.clear())
-        self._release(flight.claim for flight in self._destinations.clear_queues())
-        self._hand_on()
+                self._results.settle(flight.claim, ABORTED, flight)
+        self._results.release(self._inbox.emptied())
+        self._results.release(flight.claim for flight in self._plays.clear())
+        self._results.release(flight.claim for flight in self._destinations.clear_queues())
+        self._results.hand_on()
         self._transfers.close()
 
     def _begin_all(self) -> None:
         """Begin the first that came in; when stopping, release all of them."""
         if self._stopping.is_set():
-            self._release(flight.claim for flight in self._destinations.clear_queues())
+            self._results.release(flight.claim for flight in self._destinations.clear_queues())
         for begun, claim in enumerate(self._inbox.emptied(), 1):
             try:
                 self._begin(claim)
@@ -161,11 +161,11 @@ class Sender(Loop):
         now = time.monotonic()
         channel = self._channel_of(claim)
         if self._stopping.is_set():
-            self._release([claim])
+            self._results.release([claim])
         elif unsent := self._unsent(claim, now):
-            self._results.append(unsent)
+            self._results.add(unsent)
         elif channel is None:
-            self._settle(claim, UNKNOWN_CHANNEL)
+            self._results.settle(claim, UNKNOWN_CHANNEL)
         elif destination := channel.destination(claim):
             self._find_place(claim, channel, destination, now)
         else:
@@ -173,7 +173,7 @@ class Sender(Loop):
             if isinstance(made, Line):
                 self._lines.append((claim, made.text))
             elif isinstance(made, Verdict):
-                self._settle(claim, made)
+                self._results.settle(claim, made)
             else:  # its channel's name stands for the destination that it lacks
                 self._find_place(claim, channel, claim.channel, now)
 
@@ -217,7 +217,7 @@ class Sender(Loop):
         """Release a claim until its destination has room again."""
         delay_s = self._destinations.park_s(name, now)
         parked = Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.SHARE)
-        self._results.append(self._standing.note(name, parked, now))
+        self._results.add(self._standing.note(name, parked, now))
 
     def _launch(self, flights: list[Flight]) -> None:
         """Begin transfers that waited; in place of one that cannot, the next in its queue."""
@@ -245,10 +245,10 @@ class Sender(Loop):
             self._broke(flight.claim, error)
             return False
         if unsent is not None:
-            self._results.append(unsent)
+            self._results.add(unsent)
             return False
         if isinstance(answer, Verdict):
-            self._settle(flight.claim, answer, flight)
+            self._results.settle(flight.claim, answer, flight)
         elif answer is not None:
             self._conclude(flight, answer, now)
         return answer is None
@@ -277,7 +277,7 @@ class Sender(Loop):
         try:
             if self._conclude(flight, answer, now):
                 took_s = now - flight.started_at
-                self._took_s[flight.claim.channel].append(took_s)
+                self._results.took(flight.claim.channel, took_s)
         finally:
             self._leave(flight, now, took_s, has_answered=answer.status > 0)
 
@@ -290,21 +290,21 @@ class Sender(Loop):
         if answer.is_late:
             self._standing.not_sent(flight)
             unsent = self._unsent(claim, now)
-            self._results.append(unsent or Unstarted(claim=claim))
+            self._results.add(unsent or Unstarted(claim=claim))
             return False
         if answer.unresolved_s is not None and claim.patience_ends > now:
             self._put_off(flight, answer.unresolved_s, now)
             return False
         if answer.error == NOT_ALLOWED:  # our own answer: it says nothing about the destination
             self._standing.not_sent(flight)
-            self._settle(claim, judged(flight.channel, answer), flight)
+            self._results.settle(claim, judged(flight.channel, answer), flight)
             return False
         if short is None or claim.patience_ends <= now:
-            self._settle(claim, self._judged(flight, answer, now), flight)
+            self._results.settle(claim, self._judged(flight, answer, now), flight)
             return True
         if short is Short.LOCAL_PORTS:  # each destination has its own: its breaker has to know
             self._judged(flight, answer, now)
-        self._results.append(Unstarted(claim=claim, delay_s=PAUSE_S))
+        self._results.add(Unstarted(claim=claim, delay_s=PAUSE_S))
         with self._surviving():
             self._shortages.met(short, now)
         return False
@@ -314,7 +314,7 @@ class Sender(Loop):
         self._standing.not_sent(flight)
         delay_s = next((pause_s for pause_s in NAME_PAUSES_S if asked_s < pause_s), LAST_PAUSE_S)
         parked = Unstarted(claim=flight.claim, delay_s=delay_s, parked=Parked.NAME)
-        self._results.append(self._standing.note(flight.destination, parked, now))
+        self._results.add(self._standing.note(flight.destination, parked, now))
 
     def _judged(self, flight: Flight, answer: Answer, now: float) -> Verdict:
         """Return what an answer means, and let the destination's standing learn from it."""
@@ -334,51 +334,15 @@ class Sender(Loop):
         for place, (claim, _) in enumerate(lines):
             answer = WRITTEN if place < written else unwritten
             try:
-                self._settle(claim, judged(self._channels[claim.channel], answer))
+                self._results.settle(claim, judged(self._channels[claim.channel], answer))
             except BaseException as error:  # as in _begin_all
                 self._broke(claim, error)
 
     def _broke(self, claim: Claim, error: BaseException) -> None:
         """Settle a claim that met an unexpected error, unless it has a result already."""
         self._survived(error, **claim.log_fields)
-        if all(result.claim is not claim for result in self._results):
-            self._settle(claim, BROKEN)
-
-    def _settle(self, claim: Claim, verdict: Verdict, flight: Flight | None = None) -> None:
-        """Note how an attempt ended. `flight` None: it began just now, and has no destination."""
-        now = time.monotonic()
-        began, destination = (now, "") if flight is None else (flight.started_at, flight.share)
-        self._results.append(
-            Ended(
-                claim=claim,
-                verdict=verdict,
-                started_at=began,
-                took_ms=int((now - began) * 1000),
-                destination=destination,
-            )
-        )
-
-    def _release(self, claims: Iterable[Claim]) -> None:
-        """Note claims that were not started."""
-        self._results += [Unstarted(claim=claim) for claim in claims]
-
-    def _hand_on(self) -> None:
-        """Give the results to the settler, and the slots back."""
-        if self._results:
-            self._show_durations()
-            results, self._results = self._results, []
-            self._outbox.put(results)
-            self._handed_on += len(results)
-            self._slots.ended(len(results))
-            if self._attempts is not None:
-                self._attempts.end(results)
-
-    def _show_durations(self) -> None:
-        """Show how long transfers took, before anybody hears that they have ended."""
-        for channel, took_s in self._took_s.items():
-            if took_s:
-                self._send_seconds.labels(channel).observe_all(took_s)
-                took_s.clear()
+        if not self._results.has(claim):
+            self._results.settle(claim, BROKEN)
 
     def _wait_s(self) -> float:
         """Return how long to wait for the sockets: not at all while more is to begin."""

@@ -195,7 +195,7 @@ def test_a_refusal_closes_no_breaker_and_lets_another_send_be_the_probe(build, m
     flight = Flight(a_claim(), WebhookChannel(Settings()), "http://x.test", "http://x.test", 0.0)
     assert not sender._conclude(flight, Answer(error=NOT_ALLOWED, error_text=ADVICE), 1.0)
     assert learned == ["nothing"]
-    [ended] = sender._results
+    [ended] = sender._results.kept
     assert (ended.verdict.outcome, ended.verdict.code) == (
         Outcome.PERMANENT,
         "address_not_allowed",

@@ -21,6 +21,7 @@ from workers.hints import Hints
 from workers.loop import Loop
 from workers.pace import Paces
 from workers.reports import Reports
+from workers.results import Results
 from workers.sender import Sender
 from workers.settler import Settler
 from workers.slots import Slots
@@ -45,7 +46,7 @@ STEPS = [
     (Sender, "_conclude"),
     (Sender, "_judged"),
     (Sender, "_write_lines"),
-    (Sender, "_hand_on"),
+    (Results, "hand_on"),
     (Sender, "_wait_s"),
     (Destinations, "enter"),
     (Destinations, "enter_behind"),

@@ -35,7 +35,7 @@ def entered(sender, **fields):
 def waited(sender, **fields):
     """Let a claim come out of the queue; gives what became of it."""
     sender._launch([entered(sender, **fields)])
-    return sender._results
+    return sender._results.kept
 
 
 def test_one_that_expired_meanwhile_is_not_sent(sender):
@@ -55,7 +55,7 @@ def test_one_that_expired_while_it_waited_for_a_connection_is_not_sent(sender):
     flight = entered(sender, expires_at=time.monotonic() - 1)
     assert not sender._transfers._may_begin(flight, 0.1, False)
     sender._land(flight, TOO_LATE)
-    [result] = sender._results
+    [result] = sender._results.kept
     assert isinstance(result, Ended)
     assert result.verdict is EXPIRED
     assert not sender._destinations._known, "its place is free"
@@ -66,7 +66,7 @@ def test_one_whose_lease_ended_while_it_waited_for_a_connection_goes_back(sender
     flight = entered(sender, lease_ends=time.monotonic() + lease_s)
     assert not sender._transfers._may_begin(flight, 0.1, False)
     sender._land(flight, TOO_LATE)
-    [result] = sender._results
+    [result] = sender._results.kept
     assert isinstance(result, Unstarted)
     assert not sender._destinations._known, "its place is free"
 
@@ -82,7 +82,7 @@ def test_what_is_left_of_a_lease_has_passed_when_the_machine_has_slept(sender, m
     monkeypatch.setattr("workers.sender.since_boot", lambda: since_boot() + 60.0)
     assert not sender._transfers._may_begin(flight, 0.1, False)
     sender._launch([flight])
-    [result] = sender._results
+    [result] = sender._results.kept
     assert isinstance(result, Unstarted)
 
 
@@ -104,7 +104,7 @@ def test_what_has_begun_does_not_begin_anew_once_its_lease_is_over(sender, monke
     monkeypatch.setattr("workers.sender.since_boot", lambda: since_boot() + 60.0)
     assert not sender._transfers._may_begin(flight, 0.1, True)
     sender._land(flight, TOO_LATE)
-    [result] = sender._results
+    [result] = sender._results.kept
     assert isinstance(result, Unstarted), "no attempt, and no failure of its receiver"
     assert sender._standing._breakers.is_empty
 
