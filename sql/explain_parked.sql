@@ -18,7 +18,8 @@ begin
     select notify.destination_of(p_row.channel, p_row.recipient) as name,
       encode(sha256(convert_to(p_row.recipient, 'utf8')), 'hex') as url_hash
   ), kept as (
-    select d.state, d.destination, min(d.since) as since, max(d.code) as code, max(d.until) as until
+    select d.state, d.destination, bool_and(d.url_hash <> '') as is_url, min(d.since) as since,
+      max(d.code) as code, max(d.until) as until
     from own join notify.destination_state d on d.channel = p_row.channel
       and (d.destination = own.name or d.destination = '') and d.url_hash in ('', own.url_hash)
     join notify.workers w on w.worker = d.worker
@@ -29,7 +30,7 @@ begin
   select 'destination_parked', format('Its destination, %s, %s since %s%s',
       case when k.destination = '' then 'the mail server' else k.destination end,
       case k.state
-        when 'breaker' then 'has failed again and again'
+        when 'breaker' then 'has failed again and again' || case when k.is_url then ' at this URL' else '' end
         when 'pace' then 'has taken less than it is offered'
         when 'url' then 'has asked for a pause or refused all that came to this URL'
         when 'name' then 'has a name whose look-up takes long'

@@ -58,15 +58,19 @@ class Parkings:
         now: float,
         code: str | None,
         since: float | None = None,
+        *,
+        of_url: bool = False,
     ) -> None:
         """Note that a claim for the destination `name` is put off.
 
         `code`: of the answer that is the reason, if one is. `since`: when that began, if not now.
+        `of_url`: only its URL is left alone.
         """
         claim, why, until = put_off.claim, put_off.parked, now + put_off.delay_s
         if why is None:
             return
-        key = claim.channel, name, why, claim.recipient if why is Parked.URL else ""
+        is_url = of_url or why is Parked.URL
+        key = claim.channel, name, why, claim.recipient if is_url else ""
         with self._lock:
             parking = self._known.get(key)
             if parking is not None:
@@ -75,18 +79,18 @@ class Parkings:
                 self._known[key] = Parking(now if since is None else since, until, code)
 
     def current(
-        self, now: float, is_open: Callable[[str], bool] = lambda name: False
+        self, now: float, is_open: Callable[[str, str], bool] = lambda name, url: False
     ) -> dict[Kept, Parking]:
         """Return what is kept back now, as it is now; forget what no longer is.
 
-        `is_open`: whether the breaker of a name is. Then its few rows may all wait for their next
-        attempts, and none is here: the next one would be kept back.
+        `is_open`: whether the breaker of a name, or of a URL there, is. Then its few rows may all
+        wait for their next attempts, and none is here: the next one would be kept back.
         """
         with self._lock:
             past = [key for key, p in self._known.items() if p.until + GONE_AFTER_S < now]
             for key in past:
-                _, name, why, _ = key
-                if why is not Parked.BREAKER or not is_open(name):
+                _, name, why, url = key
+                if why is not Parked.BREAKER or not is_open(name, url):
                     del self._known[key]
             known = [(key, replace(parking)) for key, parking in self._known.items()]
         return {kept: parking for key, parking in known if (kept := spelled(*key)) is not None}

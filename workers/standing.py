@@ -2,10 +2,13 @@
 
 A mail server's breaker and pace learn from what it says of itself. Answers from RCPT on are about
 the mail's domain, which has a breaker and a pace of its own; the server is blamed only once for
-each domain that fails: one domain that hangs is no outage, ten at once are.
-ops/adr/0016-mail-shares.md.
+each domain that fails: one domain that hangs is no outage, ten at once are. The same holds of a
+destination and its URLs, as a gateway has many services behind it: what one URL answers, or that it
+does not, says little of the others. That nobody can be reached there is about all of them.
+ops/adr/0016-mail-shares.md, 0006-breaker.md.
 """
 
+from hashlib import sha256
 from math import ceil
 
 from loguru import logger
@@ -36,10 +39,14 @@ class Standing:
         if self._breakers.is_empty and self._paces.is_empty:
             return None
         claim, now = flight.claim, flight.started_at
-        parked = None
-        if flight.share != flight.destination:
-            parked = self._park(claim, flight.share, now)
-        return parked or self._park(claim, flight.destination, now)
+        part = part_of(flight)
+        if part == flight.share:
+            parked = self._park(claim, part, now)
+        else:
+            parked = self._park_by_breaker(claim, flight.destination, now, part)
+        if parked is None and (parked := self._park(claim, flight.destination, now)):
+            self._breakers.not_sent(part, now)  # another row is its probe
+        return parked
 
     def report(self, flight: Flight, verdict: Verdict, now: float) -> Verdict:
         """Learn what came of a send; return the verdict, with the wait if it was throttled."""
@@ -47,52 +54,90 @@ class Standing:
         if is_sent and self._breakers.is_empty and self._paces.is_empty:
             return verdict
         claim, destination, began = flight.claim, flight.destination, flight.started_at
-        if not verdict.of_domain or flight.share == destination:
+        if flight.share == destination:
+            if verdict.outcome is Outcome.UNREACHABLE:
+                self._breakers.report(destination, verdict, began, now)
+            else:
+                self._learn(destination, part_of(flight), verdict, began, now)
+            return self._paces.report(claim, destination, verdict, began, now)
+        if not verdict.of_domain:
             self._breakers.report(destination, verdict, began, now)
             return self._paces.report(claim, destination, verdict, began, now)
-        if blames_destination(verdict) and self._breakers.fails(flight.share, now):
-            self._breakers.learned_nothing(destination, began)
-        else:
-            self._breakers.report(destination, verdict, began, now)
-        self._breakers.report(flight.share, verdict, began, now)
+        self._learn(destination, flight.share, verdict, began, now)
         if verdict.outcome is not Outcome.THROTTLED or not self._paces.knows(flight.share):
             self._paces.report(claim, destination, verdict, began, now)
         return self._paces.report(claim, flight.share, verdict, began, now)
 
-    def note(self, name: str, put_off: Unstarted, now: float) -> Unstarted:
-        """Remember for people that a claim for this destination is put off; return it."""
+    def note(self, name: str, put_off: Unstarted, now: float, part: str = "") -> Unstarted:
+        """Remember for people that a claim for this destination is put off; return it.
+
+        `part`: of the destination, if only that is left alone.
+        """
         code, since = None, None
         if put_off.parked is Parked.BREAKER:
-            code, since = self._breakers.code(name), self._breakers.open_since(name, now)
-        self._parkings.note(name, put_off, now, code, since)
+            failing = part or name
+            code, since = self._breakers.code(failing), self._breakers.open_since(failing, now)
+        self._parkings.note(name, put_off, now, code, since, of_url=bool(part))
         return put_off
 
     def kept_back(self, now: float) -> dict[Kept, Parking]:
         """Return from which destinations rows are kept back now."""
-        return self._parkings.current(
-            now, lambda name: self._breakers.open_since(name, now) is not None
-        )
+
+        def is_open(name: str, url: str) -> bool:
+            failing = part_name(name, url) if url else name
+            return self._breakers.open_since(failing, now) is not None
+
+        return self._parkings.current(now, is_open)
 
     def let_through(self, channel: str, destination: str, now: float) -> None:
         """Let the next send to a destination begin, whatever keeps it back: it is the probe."""
         for name, urls in self._parkings.let_through(channel, destination, now).items():
-            self._breakers.let_through(name, now)
+            for failing in (name, *(part_name(name, url) for url in urls)):
+                self._breakers.let_through(failing, now)
             self._paces.let_through(name, urls, now)
             logger.info("probe_let_through", channel=channel, destination=destination)
 
     def not_sent(self, flight: Flight) -> None:
         """Let another send be the probe if this one was: it never left this host."""
         self._breakers.not_sent(flight.destination, flight.started_at)
-        self._breakers.not_sent(flight.share, flight.started_at)
+        self._breakers.not_sent(part_of(flight), flight.started_at)
+
+    def _learn(
+        self, destination: str, part: str, verdict: Verdict, began: float, now: float
+    ) -> None:
+        """Learn of a destination and its part: a part blames it once, however often it fails."""
+        if blames_destination(verdict) and self._breakers.fails(part, now):
+            self._breakers.learned_nothing(destination, began)
+        else:
+            self._breakers.report(destination, verdict, began, now)
+        self._breakers.report(part, verdict, began, now)
 
     def _park(self, claim: Claim, name: str, now: float) -> Unstarted | None:
         """Ask one name's pace and breaker. None: neither stands in the way."""
         parked = self._paces.park(claim, name, now)
         if parked is not None:
             return self.note(name, parked, now)
-        wait_s = self._breakers.wait_s(claim, name, now)
+        return self._park_by_breaker(claim, name, now)
+
+    def _park_by_breaker(
+        self, claim: Claim, name: str, now: float, part: str = ""
+    ) -> Unstarted | None:
+        """Ask the breaker of a destination, or of its part. None: it does not stand in the way."""
+        wait_s = self._breakers.wait_s(claim, part or name, now)
         if not wait_s:
             return None
         delay_s = ceil(wait_s * 10) / 10  # few different delays: each costs a call of release
         parked = Unstarted(claim=claim, delay_s=delay_s, parked=Parked.BREAKER)
-        return self.note(name, parked, now)
+        return self.note(name, parked, now, part)
+
+
+def part_of(flight: Flight) -> str:
+    """Name the part of a destination that a flight goes to: a domain behind it, or a URL there."""
+    if flight.share != flight.destination:
+        return flight.share
+    return part_name(flight.destination, flight.claim.recipient)
+
+
+def part_name(destination: str, url: str) -> str:
+    """Name a URL of a destination; it may be a secret, and the log shows the name."""
+    return f"{destination} {sha256(url.encode()).hexdigest()[:16]}"

@@ -37,8 +37,8 @@ BADGES = {
     "share": "at its share",
 }
 WHY = {
-    "breaker": "It has failed again and again. One notification at a time asks whether it is back;"
-    " the others wait, and lose no attempt.",
+    "breaker": "It, or one of its URLs, has failed again and again. One notification at a time asks"
+    " whether it is back; the others wait, and lose no attempt.",
     "pace": "It takes less than it is offered, and gets no more than it takes.",
     "url": "For one of its URLs it has asked for a pause, or refused all: what is for that waits.",
     "name": "The look-up of its name takes long: what is for it waits meanwhile.",

@@ -51,6 +51,19 @@ def test_a_url_that_is_left_alone_keeps_no_other_back(road):
     assert "destination_parked" not in explain(road, other)
 
 
+def test_a_url_that_fails_says_so_and_keeps_no_other_back(road):
+    [id] = enqueue(road, 1, **WEBHOOK)
+    [other] = enqueue(road, 1, **WEBHOOK | {"recipient": "https://hooks.example/other"})
+    url_hash = hashlib.sha256(URL.encode()).hexdigest()
+    note(road, state("https://hooks.example", url_hash=url_hash))
+    got = explain(road, id)["destination_parked"]
+    assert "has failed again and again at this URL since" in got.sentence
+    assert got.command == "notify probe https://hooks.example"
+    assert "destination_parked" not in explain(road, other)
+    note(road, state("https://hooks.example"))
+    assert "again and again since" in explain(road, other)["destination_parked"].sentence
+
+
 def test_a_mail_waits_for_its_domain_or_for_the_server_of_all(road):
     [id] = enqueue(road, 1, **MAIL)
     note(road, state("example.org", channel="email"), state("other.example", channel="email"))

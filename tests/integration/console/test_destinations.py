@@ -120,7 +120,10 @@ def test_the_list_is_bounded_and_says_so(browser, db):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("breaker", ("does not answer", "It has failed again and again.", True)),
+        (
+            "breaker",
+            ("does not answer", "It, or one of its URLs, has failed again and again.", True),
+        ),
         ("pace", ("slowed down", "It takes less than it is offered", True)),
         ("name", ("slow name", "The look-up of its name takes long", False)),
         ("share", ("at its share", "It is slow or has not answered lately", False)),

@@ -49,6 +49,19 @@ def test_all_are_sent_by_themselves_soon_after_the_destination_is_back(db, start
     assert {len(ledger.attempts_of(db, id)) for id in ids} <= {1, 2, 3}
 
 
+def test_a_url_that_is_down_holds_up_nothing_for_others_of_the_same_host(db, start, sink, value):
+    start(num_threads=2, sends_per_thread=8)
+    sink.now = 502
+    down = webhooks(db, 100, sink.url + "/now")
+    wait_for(lambda: value("worker_jobs_parked_total", reason="breaker") >= 100)
+    sound = webhooks(db, 20, sink.url + "/status/200")
+    wait_for(lambda: counts(db, sound) == {"sent": 20})
+    assert counts(db, down).get("sent") is None
+    assert all(len(ledger.attempts_of(db, id)) == 1 for id in sound)
+    sink.now = 200
+    wait_for(lambda: counts(db, down) == {"sent": 100})
+
+
 def test_what_expires_while_it_waits_becomes_expired(db, start, closed_port, value):
     start(num_threads=1, sends_per_thread=8)
     url = f"http://127.0.0.1:{closed_port}/x"

@@ -13,11 +13,12 @@ from workers.claim import Parked, Verdict
 from workers.flight import Flight
 from workers.pace import HELD_FROM, ROUND_S, Paces
 from workers.parkings import GONE_AFTER_S, Parkings
-from workers.standing import Standing
+from workers.standing import Standing, part_of
 
 HERE = "https://here.example"
 SERVER, DOMAIN = "smtp://mail.example:25", "smtp://mail.example:25 here.example"
 SENT = Verdict(outcome=Outcome.SENT, code="200")
+BROKEN = Verdict(outcome=Outcome.TEMPORARY, code="502")
 DOWN = Verdict(outcome=Outcome.UNREACHABLE, code="connect_failed")
 THROTTLED = Verdict(outcome=Outcome.THROTTLED, code="429")
 ENDS = [Verdict(outcome=outcome) for outcome in Outcome if outcome is not Outcome.SENT]
@@ -33,9 +34,14 @@ def flight(destination=HERE, share=None, at=0.0):
     return Flight(a_claim({}), WebhookChannel(Settings()), destination, share or destination, at)
 
 
-def fail(standing, some):
+def at_url(path, at=0.0):
+    claim = a_claim({}, recipient=HERE + path)
+    return Flight(claim, WebhookChannel(Settings()), HERE, HERE, at)
+
+
+def fail(standing, some, verdict=DOWN):
     for _ in range(TRIP_AFTER):
-        standing.report(some, DOWN, 0.0)
+        standing.report(some, verdict, 0.0)
 
 
 def throttle(standing, some):
@@ -132,3 +138,58 @@ def test_what_answers_is_kept_back_no_longer(standing):
     assert standing.park(some) is None
     standing.report(some, SENT, some.started_at)
     assert not standing.kept_back(some.started_at + GONE_AFTER_S)
+
+
+def test_a_url_that_fails_leaves_the_others_of_its_destination_alone(standing):
+    fail(standing, at_url("/broken"), BROKEN)
+    assert reason(standing.park(at_url("/broken", 0.5))) is Parked.BREAKER
+    assert standing.park(at_url("/sound", 0.5)) is None
+    [kept] = standing.kept_back(0.5)
+    assert (kept.destination, kept.url_hash != "") == (HERE, True)
+
+
+def test_what_cannot_be_reached_is_about_all_urls(standing):
+    fail(standing, at_url("/one"), DOWN)
+    assert reason(standing.park(at_url("/other", 0.5))) is Parked.BREAKER
+    [kept] = standing.kept_back(0.5)
+    assert (kept.destination, kept.url_hash) == (HERE, "")
+
+
+def test_many_urls_that_fail_in_a_row_are_about_all_of_them(standing):
+    for number in range(TRIP_AFTER):
+        standing.report(at_url(f"/{number}"), BROKEN, 0.0)
+    assert reason(standing.park(at_url("/other", 0.5))) is Parked.BREAKER
+    standing.report(at_url("/other", 0.5), SENT, 0.6)
+    assert standing.park(at_url("/another", 0.7)) is None
+
+
+def test_a_url_that_answers_again_is_forgotten_as_failing(standing):
+    fail(standing, at_url("/broken"), BROKEN)
+    standing.report(at_url("/broken", 0.5), SENT, 0.6)
+    assert standing._breakers.is_empty
+
+
+def test_one_that_its_destination_keeps_back_is_not_the_probe_of_its_url(standing):
+    fail(standing, at_url("/broken"), BROKEN)
+    fail(standing, at_url("/broken"), DOWN)
+    later = 8.0  # the first open times of both are over
+    assert standing.park(at_url("/sound", later)) is None  # the destination's probe
+    assert reason(standing.park(at_url("/broken", later))) is Parked.BREAKER
+    standing.report(at_url("/sound", later), SENT, later)
+    assert standing.park(at_url("/broken", later)) is None
+
+
+def test_an_operators_probe_lets_a_row_of_each_failing_url_through(standing):
+    fail(standing, at_url("/one"), BROKEN)
+    fail(standing, at_url("/two"), BROKEN)
+    for path in ("/one", "/two"):
+        assert reason(standing.park(at_url(path, 0.1))) is Parked.BREAKER
+    standing.let_through("webhook", HERE, 0.2)
+    for path in ("/one", "/two"):
+        assert standing.park(at_url(path, 0.2)) is None
+
+
+def test_the_name_of_a_url_that_fails_is_no_secret():
+    name = part_of(at_url("/services/T0/secret"))
+    assert name.startswith(HERE + " ")
+    assert "secret" not in name
