@@ -248,6 +248,41 @@ def test_a_class_of_the_programs_own_is_known_by_its_parent(url):
         assert send("log", "r", {}, db=db)
 
 
+class Traced:
+    """What tracers put around a connection: wrapt's proxy says that its class is the other's."""
+
+    def __init__(self, db):
+        self._self_db = db
+
+    @property  # type: ignore[misc]
+    def __class__(self):
+        return self._self_db.__class__
+
+    def __getattr__(self, name):
+        return getattr(self._self_db, name)
+
+    def __call__(self):
+        return self._self_db()
+
+
+def test_what_a_tracer_wrapped_is_known_by_what_is_in_it(db, held):
+    traced: Any = Traced(held.db)
+    id = held.wait(send("log", "r", PAYLOAD, db=traced))
+    ids = held.wait(send_many([item()], db=traced))
+    held.commit()
+    assert row(db, id).payload == PAYLOAD
+    assert stored(db) == 1 + len(ids)
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_an_outbox_reads_by_what_a_tracer_wrapped(dsn, name):
+    with SYNC[name](dsn) as held:
+        traced: Any = Traced(held.db)
+        outbox = Outbox(traced)
+        id = send("log", "r", PAYLOAD, db=traced)
+        assert outbox.assert_one(payload=PAYLOAD).id == id
+
+
 @pytest.mark.parametrize(
     "db",
     [3, "postgresql://localhost", object(), psycopg, psycopg.connect,
