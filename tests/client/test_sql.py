@@ -27,6 +27,7 @@ from tests.sql.test_send import DROPS
 TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 PAYLOAD = {"text": "✓ 😀 %s :x {y} $1 \\ ' \"", "number": 1.5, "deep": [None, True, {}]}
 NO_OPTION: Any = {"tag": "x"}
+SET_ENCODING = "select set_config('client_encoding', {encoding}, false)"
 COUNT = "select count(*) as n from notify.notifications"
 
 
@@ -176,8 +177,7 @@ def test_codecs_of_the_program_change_nothing(db, url):
 
 def lose_the_encoding(held):
     """From here on psycopg reads texts as bytes."""
-    unset = "select set_config('client_encoding', 'SQL_ASCII', false)"
-    held.wait(driver_of(held.db).run(held.db, unset, {}))
+    held.wait(driver_of(held.db).run(held.db, SET_ENCODING, {"encoding": "SQL_ASCII"}))
 
 
 def test_without_an_encoding_an_id_is_one(db, held):
@@ -214,6 +214,17 @@ def test_without_an_encoding_an_async_outbox_shows_it_too(dsn, monkeypatch):
             return await Outbox(held.db)
 
         assert held.wait(look()).assert_one().payload == PAYLOAD
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1251", "SQL_ASCII"])
+def test_a_payload_arrives_whatever_the_encoding_has(db, held, encoding):
+    held.wait(driver_of(held.db).run(held.db, SET_ENCODING, {"encoding": encoding}))
+    payload = {"text": "€ ✓ 😀 ä \\u20ac", "ключ": "\x7f"}
+    ids = [held.wait(send("log", "r", payload, db=held.db))]
+    ids += held.wait(send_many([item(payload=payload, reference="✓")], db=held.db))
+    held.commit()
+    assert [row(db, id).payload for id in ids] == [payload] * 2
+    assert row(db, ids[1]).reference == "✓"
 
 
 def test_a_savepoint_keeps_the_callers_transaction_alive(db, url):
