@@ -1,10 +1,12 @@
 """Client against servers that lie, lag and vanish: no call takes longer than its timeout."""
 
 import json
+import resource
 import socket
 import ssl
 import threading
 import time
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -148,6 +150,30 @@ def test_what_a_kept_connection_says_unasked_is_no_answer(status):
         assert has_more.wait(60)
         ids.append(client.send("log", "r", {}))
         assert ids == [ID, ID]
+
+
+@contextmanager
+def no_descriptor_left():
+    """Let nothing more be opened in this process."""
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
+def test_a_kept_connection_is_used_where_no_descriptor_is_left():
+    with lying(RECEIPT) as liar:
+        client = Client(liar.url, timeout=30)
+        client.send("log", "r", {})
+        with no_descriptor_left():
+            assert client.send("log", "r", {}) == ID
+
+
+def test_where_none_is_kept_either_there_is_no_answer():
+    with lying(RECEIPT) as liar, no_descriptor_left(), pytest.raises(NoAnswer):
+        Client(liar.url, timeout=TIMEOUT_S).send("log", "r", {})
 
 
 def trickle(connection, _n):

@@ -118,9 +118,14 @@ class Timed:
         """Return whether nothing has come since the last answer: it would be taken for the next."""
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return False
-        with selectors.DefaultSelector() as looking:
-            looking.register(self._sock, selectors.EVENT_READ)
-            return not looking.select(0)
+        # An epoll would need a descriptor, and there may be none left.
+        kind = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+        try:
+            with kind() as looking:
+                looking.register(self._sock, selectors.EVENT_READ)
+                return not looking.select(0)
+        except OSError:
+            return False
 
     def shut(self) -> None:
         """Close the connection."""
