@@ -152,6 +152,107 @@ def test_what_a_kept_connection_says_unasked_is_no_answer(status):
         assert ids == [ID, ID]
 
 
+def receipt_of(request):
+    """Accept it under an id that its payload says."""
+    id = str(UUID(int=body_of(request)["payload"]))
+    return answer(json.dumps({"id": id}).encode(), "202 Accepted")
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 3\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        HINTS,
+        HINTS + b"HTTP/1.1 100 Continue\r\n\r\n" + HINTS,
+        b"HTTP/1.1 199 X\r\nConnection: close\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("ends", [b"", b"\r\n"])
+def test_what_comes_before_an_answer_is_no_answer(interim, ends):
+    """`ends`: whether an empty line follows, which answers nothing either."""
+    has_interim = threading.Event()
+
+    def script(connection, _n):
+        connection.sendall(interim)
+        has_interim.wait(0.1)  # so that it mostly comes by itself; together it is the same
+        connection.sendall(receipt_of(liar.asked[-1]) + ends)
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=30)
+        assert [client.send("log", "r", n) for n in range(3)] == [UUID(int=n) for n in range(3)]
+
+
+def hints_for_ever(connection, _n):
+    while True:
+        connection.sendall(HINTS)
+        time.sleep(0.05)
+
+
+def framed(body, *headers, status="202 Accepted"):
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
+
+
+BODY = json.dumps({"id": str(ID)}).encode()
+IN_CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+LENGTH = f"Content-Length: {len(BODY)}"
+AMBIGUOUS = {
+    "two framings": framed(IN_CHUNKS, "Transfer-Encoding: chunked", LENGTH),
+    "two lengths": framed(BODY, LENGTH, "Content-Length: 9"),
+    "a list of codings": framed(BODY, LENGTH, "Transfer-Encoding: gzip, chunked"),
+    "chunked twice": framed(IN_CHUNKS, "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+    "a length that only Python reads": framed(BODY, f"Content-Length: +{len(BODY)}"),
+    "a header that is none": framed(BODY, LENGTH, "none", "Transfer-Encoding: chunked"),
+    "a byte too many": framed(BODY + b"H", LENGTH),
+    "bytes after the last chunk": framed(IN_CHUNKS + b"HTTP", "Transfer-Encoding: chunked"),
+    "another answer": framed(BODY, LENGTH) + answer(b'{"id": "0"}'),
+}  # fmt: skip
+
+
+def connections_for(said, count):
+    """Answer all requests so; return on how many connections they came, and what became of each."""
+    seen, results = set(), []
+
+    def script(connection, _n):
+        seen.add(connection)
+        connection.sendall(said)
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=30)
+        for _ in range(count):
+            try:
+                results.append(client.send("log", "r", {}))
+            except NotUnderstood:
+                results.append(None)
+    return len(seen), results
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_a_connection_whose_answer_may_end_elsewhere_is_not_kept(name):
+    assert connections_for(AMBIGUOUS[name], 3) == (3, [ID] * 3)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        framed(b"", "Upgrade: x", status="101 Switching Protocols"),
+        framed(b"", "Content-Length: 5", status="204 No Content"),
+        framed(b"", "Content-Length: 5", status="304 Not Modified"),
+    ],
+)
+def test_nor_is_one_after_an_answer_that_has_no_body(said):
+    assert connections_for(said, 3) == (3, [None] * 3)
+
+
+@pytest.mark.parametrize(
+    "said", [framed(BODY, LENGTH), framed(IN_CHUNKS, "Transfer-Encoding: Chunked")]
+)
+def test_every_other_one_is_kept(said):
+    assert connections_for(said, 3) == (1, [ID] * 3)
+
+
 @contextmanager
 def no_descriptor_left():
     """Let nothing more be opened in this process."""
@@ -219,6 +320,7 @@ def silence(connection, _n):
         trickle,
         trickle_body,
         continue_for_ever,
+        hints_for_ever,
         trailers_for_ever,
         chunk_without_length,
         silence,
@@ -382,6 +484,8 @@ STRANGE: dict[str, Any] = {
     "a flood of small chunks": flood(CHUNKED, b"1;" + b"x" * 1000 + b"\r\n \r\n"),
     "a flood after a chunk of less than nothing": flood(CHUNKED + b"-1\r\n", b"x" * 65536),
     "a flood of trailers": flood(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: y\r\n" * 1000),
+    "a flood of 103 Early Hints": flood(b"", HINTS * 100),
+    "an upgrade": b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n",
     "a flood of 100 Continue": flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "long headers": b"HTTP/1.1 200 OK\r\n" + (b"X: " + b"x" * 60_000 + b"\r\n") * 50 + b"\r\n{}",
     "a negative chunk": CHUNKED + b"-5\r\nabc\r\n0\r\n\r\n",
