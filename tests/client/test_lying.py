@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from notification_client import (
     KeyInFlight,
     NoAnswer,
     NotAuthorized,
+    NotificationError,
     NotUnderstood,
     Problem,
     RateLimited,
@@ -25,7 +27,7 @@ from notification_client import (
     Unavailable,
 )
 from notification_client._http import LEAST_S, slept
-from notification_client._transfer import ANSWER_MAX_BYTES
+from notification_client._transfer import ANSWER_MAX_BYTES, Request, Timed
 
 from tests.client.lying import Liar, answer, lying, read_head, read_request
 
@@ -717,6 +719,63 @@ def test_no_try_begins_that_has_hardly_any_time():
     """It would end without an answer, and hide what the one before it found."""
     assert not slept(0.0, time.monotonic() + LEAST_S / 2)
     assert slept(0.0, time.monotonic() + 60)
+
+
+def shown_in(error):
+    """Write all that a traceback with the values of variables shows of the client and below."""
+    text = [str(error)]
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if not frame.f_globals["__name__"].startswith("tests."):
+                text += [f"{name} = {value!r}" for name, value in frame.f_locals.items()]
+        error = error.__cause__ or error.__context__
+    return "\n".join(text)
+
+
+BROKEN = {
+    "a lost connection": vanish,
+    "no answer in time": silence,
+    "no HTTP": said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "a refusal": said(problem(401, "unauthorized")),
+    "a report on nothing": said(answer(b'{"items": 3}')),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_no_traceback_shows_the_key(name):
+    with lying(BROKEN[name]) as liar, pytest.raises(NotificationError) as caught:
+        Client(liar.url, "nk_secret", timeout=TIMEOUT_S).get(ID)
+    assert "nk_secret" not in shown_in(caught.value)
+    assert b"Bearer nk_secret" in liar.asked[0]
+
+
+def test_nor_does_one_while_the_request_is_sent(monkeypatch):
+    def sendall(timed, data):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Timed, "sendall", sendall)
+    with lying(RECEIPT) as liar, pytest.raises(NoAnswer) as caught:
+        Client(liar.url, "nk_secret", timeout=TIMEOUT_S).get(ID)
+    assert "nk_secret" not in shown_in(caught.value)
+
+
+def test_a_request_does_not_show_what_it_carries():
+    request = Request("POST", "/notify", b'"ada@example.org"', {"Authorization": "Bearer nk"})
+    assert repr(request) == "Request(method='POST', path='/notify')"
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "timeout"),
+    [
+        ("nk_secret\n", "http://x", 1.0),
+        ("nk_secret", "ftp://x", 1.0),
+        ("nk_secret", "http://x", -1.0),
+    ],
+)
+def test_arguments_that_are_refused_do_not_show_the_key(key, url, timeout):
+    with pytest.raises(ValueError, match=r"key|url|timeout") as caught:
+        Client(url, key, timeout=timeout)
+    assert "nk_secret" not in shown_in(caught.value)
 
 
 def test_certificates_are_checked(authority):

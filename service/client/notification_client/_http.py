@@ -39,6 +39,15 @@ ENDED = frozenset({"sent", "failed", "cancelled", "expired"})
 TO_REPEAT = (KeyInFlight, Unavailable)
 
 
+class Secret(str):
+    """A text that tracebacks with the values of variables do not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 class Detail(TypedDict):
     """A notification as GET /notifications/{id} shows it; more fields may come.
 
@@ -78,14 +87,15 @@ class Client:
         self, url: str, key: str | None = None, *,
         timeout: float = TIMEOUT_S, tls: SSLContext | None = None,
     ) -> None:  # fmt: skip
+        key = None if key is None else Secret("Bearer " + key)
         if not 0 < timeout < 86400:
             raise ValueError("timeout is a number of seconds, more than 0")
-        if key is not None and not re.fullmatch("[!-~]+", key):
+        if key is not None and not re.fullmatch("Bearer [!-~]+", key):
             raise ValueError("key is the text that `notify keys create` printed")
         self._timeout_s = timeout
         self._headers = {"Accept": "application/json"}
         if key is not None:
-            self._headers["Authorization"] = f"Bearer {key}"
+            self._headers["Authorization"] = key
         self._transfers = Transfers(place_of(url, tls))
 
     def send(

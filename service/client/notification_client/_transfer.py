@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
@@ -40,8 +40,8 @@ class Request:
 
     method: str
     path: str
-    body: bytes | None
-    headers: Mapping[str, str]
+    body: bytes | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +214,14 @@ class Transfers:
         keeps = False
         try:
             answer, keeps = exchanged(timed, self._place, request)
+        # http.client's frames hold the head that is sent, with the key: their traceback is dropped.
         except IncompleteRead as error:
-            raise Lost("the answer ended early") from error
+            raise Lost("the answer ended early") from error.with_traceback(None)
         except OSError as error:
-            raise Lost(str(error) or type(error).__name__) from error
+            raise Lost(str(error) or type(error).__name__) from error.with_traceback(None)
         except (HTTPException, ValueError, OverflowError) as error:  # a chunk of length -5, -f…f
-            raise Misunderstood(f"{type(error).__name__}: no HTTP answer") from error
+            name = type(error).__name__
+            raise Misunderstood(f"{name}: no HTTP answer") from error.with_traceback(None)
         finally:
             if keeps and len(self._idle) < IDLE_MAX:
                 self._idle.append((os.getpid(), timed))
