@@ -7,7 +7,10 @@ import ssl
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from email.message import Message
+from itertools import repeat
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,9 +28,10 @@ from notification_client import (
     RateLimited,
     SomeRefused,
     Unavailable,
+    _http,
 )
 from notification_client._http import LEAST_S, slept
-from notification_client._transfer import ANSWER_MAX_BYTES, Request, Timed
+from notification_client._transfer import ANSWER_MAX_BYTES, Answer, Lost, Request, Timed
 
 from tests.client.lying import Liar, answer, lying, read_head, read_request
 
@@ -121,6 +125,101 @@ def test_a_try_without_an_answer_leaves_time_for_another():
         assert Client(liar.url, timeout=3).send("log", "r", {}) == ID
         release.set()
         assert len(keys(liar)) == 1
+
+
+class Clock:
+    """A time that moves as a test says."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(_http, "time", clock)
+    return clock
+
+
+class Tries:
+    """Stands where connections are made: keeps what time each try was given."""
+
+    def __init__(self, clock, *ends):
+        self._clock = clock
+        self._ends = list(ends)
+        self.given_s = []
+
+    def ask(self, _request, end):
+        self.given_s.append(round(end - self._clock.now, 3))
+        took_s, answers = self._ends.pop(0)
+        self._clock.now = end if took_s is None else self._clock.now + took_s
+        if answers is None:
+            raise Lost("no answer")
+        return answers
+
+    def close(self):
+        """Nothing is open."""
+
+
+ACCEPTED = Answer(202, Message(), json.dumps({"id": str(ID)}).encode())
+ACCEPTED_MANY = Answer(200, Message(), json.dumps({"items": [{"id": str(ID)}]}).encode())
+BUSY = Answer(503, Message(), b"{}")
+SILENT, QUICK_LOSS, QUICK_REFUSAL = (None, None), (0, None), (0, BUSY)
+
+
+def test_a_try_after_a_silent_one_has_all_the_time_that_is_left(clock, monkeypatch):
+    monkeypatch.setattr(_http, "pauses_s", lambda: repeat(1.0))
+    client = Client("http://x", timeout=30)
+    tries = Tries(clock, SILENT, (18, ACCEPTED))
+    monkeypatch.setattr(client, "_transfers", tries)
+    assert client.send("log", "r", {}) == ID
+    assert tries.given_s == [10, 19]
+
+
+def test_one_that_was_lost_or_refused_at_once_has_used_up_nothing(clock, monkeypatch):
+    monkeypatch.setattr(_http, "pauses_s", lambda: repeat(1.0))
+    client = Client("http://x", timeout=30)
+    tries = Tries(clock, QUICK_LOSS, QUICK_REFUSAL, SILENT, (16, ACCEPTED_MANY))
+    monkeypatch.setattr(client, "_transfers", tries)
+    assert client.send_many([{"channel": "log", "recipient": "r", "payload": 1}]) == [ID]
+    assert tries.given_s == [10, 10, 10, 17]
+
+
+def test_nor_does_a_wait_give_up_on_a_slow_answer(clock, monkeypatch):
+    monkeypatch.setattr(_http, "pauses_s", lambda: repeat(1.0))
+    client = Client("http://x", timeout=30)
+    sent = Answer(200, Message(), json.dumps({"id": str(ID), "status": "sent"}).encode())
+    tries = Tries(clock, SILENT, (18, sent))
+    monkeypatch.setattr(client, "_transfers", tries)
+    assert client.wait(ID, timeout=20)["status"] == "sent"
+    assert tries.given_s == [30, 19]
+
+
+def test_kept_connections_that_fell_silent_cost_one_try():
+    """A way that lost its state drops what comes by all of them: the second try takes a new one."""
+    both, release, seen = threading.Barrier(2), threading.Event(), []
+
+    def script(connection, _n):
+        seen.append(connection)
+        if len(seen) <= 2:
+            both.wait(60)
+        if seen.count(connection) > 1:
+            release.wait(60)
+        connection.sendall(RECEIPT)
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=3)
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(lambda _: client.send("log", "r", {}), range(2))) == [ID, ID]
+        assert client.send("log", "r", {}) == ID
+        release.set()
+        assert len(set(seen)) == 3
 
 
 def test_a_kept_connection_that_the_server_closed_is_opened_anew():

@@ -1,5 +1,6 @@
 """The service over HTTP, for programs that do not have its database."""
 
+import math
 import random
 import re
 import time
@@ -30,7 +31,7 @@ from notification_client.errors import (
 )
 
 TIMEOUT_S = 15.0
-TRIES = 3  # a try gets this share of the timeout, so that there is time for another
+TRIES = 3  # a try gets this share of the timeout, until one has used it up without an answer
 PAUSE_S = 0.1
 PAUSE_MAX_S = 2.0
 LEAST_S = 0.1  # a try that ends before has no answer, and hides what the one before it found
@@ -201,15 +202,18 @@ class Client:
         if body is not None:
             sent["Content-Type"] = "application/json"
         request = Request(method, path, body, sent)
+        share_s = self._timeout_s / TRIES + wait_s
         for usual_s in pauses_s():
             pause_s = usual_s
-            try_ends = min(end, time.monotonic() + self._timeout_s / TRIES + wait_s)
+            try_ends = min(end, time.monotonic() + share_s)
             error: NotificationError
             try:
                 return settled(self._transfers.ask(request, try_ends))
             except Lost as lost:
                 error = NoAnswer(f"no answer: {lost}")
                 error.__cause__ = lost
+                if time.monotonic() >= try_ends:  # the service may need longer than that
+                    share_s = math.inf
             except Misunderstood as strange:
                 raise NotUnderstood(f"{strange}: is this the service's URL?") from strange
             except TO_REPEAT as problem:

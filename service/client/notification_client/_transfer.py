@@ -190,6 +190,7 @@ class Transfers:
                 return self._asked(kept, request, end)
             except Lost:
                 if time.monotonic() >= end:
+                    self.close()  # what else is kept may be as dead
                     raise
         return self._asked(self._opened(end), request, end)
 
