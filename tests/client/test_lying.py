@@ -1,10 +1,16 @@
 """Client against servers that lie, lag and vanish: no call takes longer than its timeout."""
 
 import json
+import resource
 import socket
 import ssl
 import threading
 import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from email.message import Message
+from itertools import repeat
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,14 +22,16 @@ from notification_client import (
     KeyInFlight,
     NoAnswer,
     NotAuthorized,
+    NotificationError,
     NotUnderstood,
     Problem,
     RateLimited,
     SomeRefused,
     Unavailable,
+    _http,
 )
 from notification_client._http import LEAST_S, slept
-from notification_client._transfer import ANSWER_MAX_BYTES
+from notification_client._transfer import ANSWER_MAX_BYTES, Answer, Lost, Request, Timed
 
 from tests.client.lying import Liar, answer, lying, read_head, read_request
 
@@ -119,6 +127,101 @@ def test_a_try_without_an_answer_leaves_time_for_another():
         assert len(keys(liar)) == 1
 
 
+class Clock:
+    """A time that moves as a test says."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(_http, "time", clock)
+    return clock
+
+
+class Tries:
+    """Stands where connections are made: keeps what time each try was given."""
+
+    def __init__(self, clock, *ends):
+        self._clock = clock
+        self._ends = list(ends)
+        self.given_s = []
+
+    def ask(self, _request, end):
+        self.given_s.append(round(end - self._clock.now, 3))
+        took_s, answers = self._ends.pop(0)
+        self._clock.now = end if took_s is None else self._clock.now + took_s
+        if answers is None:
+            raise Lost("no answer")
+        return answers
+
+    def close(self):
+        """Nothing is open."""
+
+
+ACCEPTED = Answer(202, Message(), json.dumps({"id": str(ID)}).encode())
+ACCEPTED_MANY = Answer(200, Message(), json.dumps({"items": [{"id": str(ID)}]}).encode())
+BUSY = Answer(503, Message(), b"{}")
+SILENT, QUICK_LOSS, QUICK_REFUSAL = (None, None), (0, None), (0, BUSY)
+
+
+def test_a_try_after_a_silent_one_has_all_the_time_that_is_left(clock, monkeypatch):
+    monkeypatch.setattr(_http, "pauses_s", lambda: repeat(1.0))
+    client = Client("http://x", timeout=30)
+    tries = Tries(clock, SILENT, (18, ACCEPTED))
+    monkeypatch.setattr(client, "_transfers", tries)
+    assert client.send("log", "r", {}) == ID
+    assert tries.given_s == [10, 19]
+
+
+def test_one_that_was_lost_or_refused_at_once_has_used_up_nothing(clock, monkeypatch):
+    monkeypatch.setattr(_http, "pauses_s", lambda: repeat(1.0))
+    client = Client("http://x", timeout=30)
+    tries = Tries(clock, QUICK_LOSS, QUICK_REFUSAL, SILENT, (16, ACCEPTED_MANY))
+    monkeypatch.setattr(client, "_transfers", tries)
+    assert client.send_many([{"channel": "log", "recipient": "r", "payload": 1}]) == [ID]
+    assert tries.given_s == [10, 10, 10, 17]
+
+
+def test_nor_does_a_wait_give_up_on_a_slow_answer(clock, monkeypatch):
+    monkeypatch.setattr(_http, "pauses_s", lambda: repeat(1.0))
+    client = Client("http://x", timeout=30)
+    sent = Answer(200, Message(), json.dumps({"id": str(ID), "status": "sent"}).encode())
+    tries = Tries(clock, SILENT, (18, sent))
+    monkeypatch.setattr(client, "_transfers", tries)
+    assert client.wait(ID, timeout=20)["status"] == "sent"
+    assert tries.given_s == [30, 19]
+
+
+def test_kept_connections_that_fell_silent_cost_one_try():
+    """A way that lost its state drops what comes by all of them: the second try takes a new one."""
+    both, release, seen = threading.Barrier(2), threading.Event(), []
+
+    def script(connection, _n):
+        seen.append(connection)
+        if len(seen) <= 2:
+            both.wait(60)
+        if seen.count(connection) > 1:
+            release.wait(60)
+        connection.sendall(RECEIPT)
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=3)
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(lambda _: client.send("log", "r", {}), range(2))) == [ID, ID]
+        assert client.send("log", "r", {}) == ID
+        release.set()
+        assert len(set(seen)) == 3
+
+
 def test_a_kept_connection_that_the_server_closed_is_opened_anew():
     def script(connection, n):
         connection.sendall(RECEIPT)
@@ -148,6 +251,131 @@ def test_what_a_kept_connection_says_unasked_is_no_answer(status):
         assert has_more.wait(60)
         ids.append(client.send("log", "r", {}))
         assert ids == [ID, ID]
+
+
+def receipt_of(request):
+    """Accept it under an id that its payload says."""
+    id = str(UUID(int=body_of(request)["payload"]))
+    return answer(json.dumps({"id": id}).encode(), "202 Accepted")
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 3\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        HINTS,
+        HINTS + b"HTTP/1.1 100 Continue\r\n\r\n" + HINTS,
+        b"HTTP/1.1 199 X\r\nConnection: close\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("ends", [b"", b"\r\n"])
+def test_what_comes_before_an_answer_is_no_answer(interim, ends):
+    """`ends`: whether an empty line follows, which answers nothing either."""
+    has_interim = threading.Event()
+
+    def script(connection, _n):
+        connection.sendall(interim)
+        has_interim.wait(0.1)  # so that it mostly comes by itself; together it is the same
+        connection.sendall(receipt_of(liar.asked[-1]) + ends)
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=30)
+        assert [client.send("log", "r", n) for n in range(3)] == [UUID(int=n) for n in range(3)]
+
+
+def hints_for_ever(connection, _n):
+    while True:
+        connection.sendall(HINTS)
+        time.sleep(0.05)
+
+
+def framed(body, *headers, status="202 Accepted"):
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
+
+
+BODY = json.dumps({"id": str(ID)}).encode()
+IN_CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+LENGTH = f"Content-Length: {len(BODY)}"
+AMBIGUOUS = {
+    "two framings": framed(IN_CHUNKS, "Transfer-Encoding: chunked", LENGTH),
+    "two lengths": framed(BODY, LENGTH, "Content-Length: 9"),
+    "a list of codings": framed(BODY, LENGTH, "Transfer-Encoding: gzip, chunked"),
+    "chunked twice": framed(IN_CHUNKS, "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+    "a length that only Python reads": framed(BODY, f"Content-Length: +{len(BODY)}"),
+    "a header that is none": framed(BODY, LENGTH, "none", "Transfer-Encoding: chunked"),
+    "a byte too many": framed(BODY + b"H", LENGTH),
+    "bytes after the last chunk": framed(IN_CHUNKS + b"HTTP", "Transfer-Encoding: chunked"),
+    "another answer": framed(BODY, LENGTH) + answer(b'{"id": "0"}'),
+}  # fmt: skip
+
+
+def connections_for(said, count):
+    """Answer all requests so; return on how many connections they came, and what became of each."""
+    seen, results = set(), []
+
+    def script(connection, _n):
+        seen.add(connection)
+        connection.sendall(said)
+
+    with lying(script) as liar:
+        client = Client(liar.url, timeout=30)
+        for _ in range(count):
+            try:
+                results.append(client.send("log", "r", {}))
+            except NotUnderstood:
+                results.append(None)
+    return len(seen), results
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_a_connection_whose_answer_may_end_elsewhere_is_not_kept(name):
+    assert connections_for(AMBIGUOUS[name], 3) == (3, [ID] * 3)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        framed(b"", "Upgrade: x", status="101 Switching Protocols"),
+        framed(b"", "Content-Length: 5", status="204 No Content"),
+        framed(b"", "Content-Length: 5", status="304 Not Modified"),
+    ],
+)
+def test_nor_is_one_after_an_answer_that_has_no_body(said):
+    assert connections_for(said, 3) == (3, [None] * 3)
+
+
+@pytest.mark.parametrize(
+    "said", [framed(BODY, LENGTH), framed(IN_CHUNKS, "Transfer-Encoding: Chunked")]
+)
+def test_every_other_one_is_kept(said):
+    assert connections_for(said, 3) == (1, [ID] * 3)
+
+
+@contextmanager
+def no_descriptor_left():
+    """Let nothing more be opened in this process."""
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
+def test_a_kept_connection_is_used_where_no_descriptor_is_left():
+    with lying(RECEIPT) as liar:
+        client = Client(liar.url, timeout=30)
+        client.send("log", "r", {})
+        with no_descriptor_left():
+            assert client.send("log", "r", {}) == ID
+
+
+def test_where_none_is_kept_either_there_is_no_answer():
+    with lying(RECEIPT) as liar, no_descriptor_left(), pytest.raises(NoAnswer):
+        Client(liar.url, timeout=TIMEOUT_S).send("log", "r", {})
 
 
 def trickle(connection, _n):
@@ -193,6 +421,7 @@ def silence(connection, _n):
         trickle,
         trickle_body,
         continue_for_ever,
+        hints_for_ever,
         trailers_for_ever,
         chunk_without_length,
         silence,
@@ -356,6 +585,8 @@ STRANGE: dict[str, Any] = {
     "a flood of small chunks": flood(CHUNKED, b"1;" + b"x" * 1000 + b"\r\n \r\n"),
     "a flood after a chunk of less than nothing": flood(CHUNKED + b"-1\r\n", b"x" * 65536),
     "a flood of trailers": flood(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: y\r\n" * 1000),
+    "a flood of 103 Early Hints": flood(b"", HINTS * 100),
+    "an upgrade": b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n",
     "a flood of 100 Continue": flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "long headers": b"HTTP/1.1 200 OK\r\n" + (b"X: " + b"x" * 60_000 + b"\r\n") * 50 + b"\r\n{}",
     "a negative chunk": CHUNKED + b"-5\r\nabc\r\n0\r\n\r\n",
@@ -587,6 +818,63 @@ def test_no_try_begins_that_has_hardly_any_time():
     """It would end without an answer, and hide what the one before it found."""
     assert not slept(0.0, time.monotonic() + LEAST_S / 2)
     assert slept(0.0, time.monotonic() + 60)
+
+
+def shown_in(error):
+    """Write all that a traceback with the values of variables shows of the client and below."""
+    text = [str(error)]
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if not frame.f_globals["__name__"].startswith("tests."):
+                text += [f"{name} = {value!r}" for name, value in frame.f_locals.items()]
+        error = error.__cause__ or error.__context__
+    return "\n".join(text)
+
+
+BROKEN = {
+    "a lost connection": vanish,
+    "no answer in time": silence,
+    "no HTTP": said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "a refusal": said(problem(401, "unauthorized")),
+    "a report on nothing": said(answer(b'{"items": 3}')),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_no_traceback_shows_the_key(name):
+    with lying(BROKEN[name]) as liar, pytest.raises(NotificationError) as caught:
+        Client(liar.url, "nk_secret", timeout=TIMEOUT_S).get(ID)
+    assert "nk_secret" not in shown_in(caught.value)
+    assert b"Bearer nk_secret" in liar.asked[0]
+
+
+def test_nor_does_one_while_the_request_is_sent(monkeypatch):
+    def sendall(timed, data):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Timed, "sendall", sendall)
+    with lying(RECEIPT) as liar, pytest.raises(NoAnswer) as caught:
+        Client(liar.url, "nk_secret", timeout=TIMEOUT_S).get(ID)
+    assert "nk_secret" not in shown_in(caught.value)
+
+
+def test_a_request_does_not_show_what_it_carries():
+    request = Request("POST", "/notify", b'"ada@example.org"', {"Authorization": "Bearer nk"})
+    assert repr(request) == "Request(method='POST', path='/notify')"
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "timeout"),
+    [
+        ("nk_secret\n", "http://x", 1.0),
+        ("nk_secret", "ftp://x", 1.0),
+        ("nk_secret", "http://x", -1.0),
+    ],
+)
+def test_arguments_that_are_refused_do_not_show_the_key(key, url, timeout):
+    with pytest.raises(ValueError, match=r"key|url|timeout") as caught:
+        Client(url, key, timeout=timeout)
+    assert "nk_secret" not in shown_in(caught.value)
 
 
 def test_certificates_are_checked(authority):

@@ -27,6 +27,7 @@ from tests.sql.test_send import DROPS
 TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 PAYLOAD = {"text": "✓ 😀 %s :x {y} $1 \\ ' \"", "number": 1.5, "deep": [None, True, {}]}
 NO_OPTION: Any = {"tag": "x"}
+SET_ENCODING = "select set_config('client_encoding', {encoding}, false)"
 COUNT = "select count(*) as n from notify.notifications"
 
 
@@ -176,8 +177,7 @@ def test_codecs_of_the_program_change_nothing(db, url):
 
 def lose_the_encoding(held):
     """From here on psycopg reads texts as bytes."""
-    unset = "select set_config('client_encoding', 'SQL_ASCII', false)"
-    held.wait(driver_of(held.db).run(held.db, unset, {}))
+    held.wait(driver_of(held.db).run(held.db, SET_ENCODING, {"encoding": "SQL_ASCII"}))
 
 
 def test_without_an_encoding_an_id_is_one(db, held):
@@ -216,6 +216,17 @@ def test_without_an_encoding_an_async_outbox_shows_it_too(dsn, monkeypatch):
         assert held.wait(look()).assert_one().payload == PAYLOAD
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1251", "SQL_ASCII"])
+def test_a_payload_arrives_whatever_the_encoding_has(db, held, encoding):
+    held.wait(driver_of(held.db).run(held.db, SET_ENCODING, {"encoding": encoding}))
+    payload = {"text": "€ ✓ 😀 ä \\u20ac", "ключ": "\x7f"}
+    ids = [held.wait(send("log", "r", payload, db=held.db))]
+    ids += held.wait(send_many([item(payload=payload, reference="✓")], db=held.db))
+    held.commit()
+    assert [row(db, id).payload for id in ids] == [payload] * 2
+    assert row(db, ids[1]).reference == "✓"
+
+
 def test_a_savepoint_keeps_the_callers_transaction_alive(db, url):
     with psycopg.connect(url) as shop:
         with pytest.raises(Refused), shop.transaction():
@@ -246,6 +257,41 @@ class Derived(psycopg.Connection):
 def test_a_class_of_the_programs_own_is_known_by_its_parent(url):
     with Derived.connect(url) as db:
         assert send("log", "r", {}, db=db)
+
+
+class Traced:
+    """What tracers put around a connection: wrapt's proxy says that its class is the other's."""
+
+    def __init__(self, db):
+        self._self_db = db
+
+    @property  # type: ignore[misc]
+    def __class__(self):
+        return self._self_db.__class__
+
+    def __getattr__(self, name):
+        return getattr(self._self_db, name)
+
+    def __call__(self):
+        return self._self_db()
+
+
+def test_what_a_tracer_wrapped_is_known_by_what_is_in_it(db, held):
+    traced: Any = Traced(held.db)
+    id = held.wait(send("log", "r", PAYLOAD, db=traced))
+    ids = held.wait(send_many([item()], db=traced))
+    held.commit()
+    assert row(db, id).payload == PAYLOAD
+    assert stored(db) == 1 + len(ids)
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_an_outbox_reads_by_what_a_tracer_wrapped(dsn, name):
+    with SYNC[name](dsn) as held:
+        traced: Any = Traced(held.db)
+        outbox = Outbox(traced)
+        id = send("log", "r", PAYLOAD, db=traced)
+        assert outbox.assert_one(payload=PAYLOAD).id == id
 
 
 @pytest.mark.parametrize(

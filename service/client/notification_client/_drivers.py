@@ -124,7 +124,7 @@ DRIVERS: Mapping[tuple[str, str], Now | Later] = {
 
 def driver_of(db: object) -> Now | Later:
     """Find how to run a statement on `db`. Raises TypeError for what is none of them."""
-    for kind in type(db).__mro__:
+    for kind in (*type(db).__mro__, *db.__class__.__mro__):  # a tracer's proxy lends its class
         package = kind.__module__.partition(".")[0]
         if driver := DRIVERS.get((package, kind.__name__)):
             return driver

@@ -1,5 +1,6 @@
 """The service over HTTP, for programs that do not have its database."""
 
+import math
 import random
 import re
 import time
@@ -30,13 +31,22 @@ from notification_client.errors import (
 )
 
 TIMEOUT_S = 15.0
-TRIES = 3  # a try gets this share of the timeout, so that there is time for another
+TRIES = 3  # a try gets this share of the timeout, until one has used it up without an answer
 PAUSE_S = 0.1
 PAUSE_MAX_S = 2.0
 LEAST_S = 0.1  # a try that ends before has no answer, and hides what the one before it found
 WAIT_MAX_S = 30.0  # for which the service itself waits
 ENDED = frozenset({"sent", "failed", "cancelled", "expired"})
 TO_REPEAT = (KeyInFlight, Unavailable)
+
+
+class Secret(str):
+    """A text that tracebacks with the values of variables do not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
 
 
 class Detail(TypedDict):
@@ -78,14 +88,15 @@ class Client:
         self, url: str, key: str | None = None, *,
         timeout: float = TIMEOUT_S, tls: SSLContext | None = None,
     ) -> None:  # fmt: skip
+        key = None if key is None else Secret("Bearer " + key)
         if not 0 < timeout < 86400:
             raise ValueError("timeout is a number of seconds, more than 0")
-        if key is not None and not re.fullmatch("[!-~]+", key):
+        if key is not None and not re.fullmatch("Bearer [!-~]+", key):
             raise ValueError("key is the text that `notify keys create` printed")
         self._timeout_s = timeout
         self._headers = {"Accept": "application/json"}
         if key is not None:
-            self._headers["Authorization"] = f"Bearer {key}"
+            self._headers["Authorization"] = key
         self._transfers = Transfers(place_of(url, tls))
 
     def send(
@@ -191,15 +202,18 @@ class Client:
         if body is not None:
             sent["Content-Type"] = "application/json"
         request = Request(method, path, body, sent)
+        share_s = self._timeout_s / TRIES + wait_s
         for usual_s in pauses_s():
             pause_s = usual_s
-            try_ends = min(end, time.monotonic() + self._timeout_s / TRIES + wait_s)
+            try_ends = min(end, time.monotonic() + share_s)
             error: NotificationError
             try:
                 return settled(self._transfers.ask(request, try_ends))
             except Lost as lost:
                 error = NoAnswer(f"no answer: {lost}")
                 error.__cause__ = lost
+                if time.monotonic() >= try_ends:  # the service may need longer than that
+                    share_s = math.inf
             except Misunderstood as strange:
                 raise NotUnderstood(f"{strange}: is this the service's URL?") from strange
             except TO_REPEAT as problem:

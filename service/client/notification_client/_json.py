@@ -93,3 +93,8 @@ def bad_character(content: str) -> str | None:
 def written(value: Any) -> str:
     """Write what plain() returned."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def written_in_ascii(value: Any) -> str:
+    """Write it, all else as \\uXXXX: so it passes in whatever client_encoding a program has set."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))

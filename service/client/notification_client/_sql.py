@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar, Unpack, overload
 from uuid import UUID
 
 from notification_client._drivers import Later, Values, djangos_default, driver_of
-from notification_client._json import written
+from notification_client._json import written_in_ascii
 from notification_client._notification import OPTIONS, Options, read, read_all
 from notification_client._refusals import refusals
 
@@ -114,7 +114,7 @@ def send_many(
 
     Each is a dict with channel, recipient, payload, and the options of send().
     """
-    text = written(read_all(notifications, OPTIONS))
+    text = written_in_ascii(read_all(notifications, OPTIONS))
     return run(db, SEND_MANY, {"notifications": text}, all_of)
 
 
@@ -122,7 +122,9 @@ def arguments(said: Mapping[str, Any]) -> Values:
     """Name the arguments of notify.send(), as texts."""
     named = {name: None if said.get(name) is None else str(said[name]) for name in NAMED}
     rest = {name: said[name] for name in said if name not in (*NAMED, "payload")}
-    return named | {"payload": written(said["payload"]), "options": written(rest)}
+    return named | {
+        "payload": written_in_ascii(said["payload"]), "options": written_in_ascii(rest),
+    }  # fmt: skip
 
 
 def all_of(ids: list[UUID]) -> list[UUID]:

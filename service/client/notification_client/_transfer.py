@@ -6,20 +6,24 @@ listened to for ever. Here every look has what is left until `end`.
 
 import io
 import os
+import re
 import selectors
 import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
-from http.client import HTTPConnection, HTTPException, IncompleteRead
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 ANSWER_MAX_BYTES = 4 * 1024 * 1024  # a batch of 1,000 takes a quarter of it
 HEAD_MAX_BYTES = 64 * 1024  # before the body; all of 100 Continue, too
 IDLE_MAX = 8  # connections that are kept
+BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)  # though some send a body along
+DIGITS = re.compile("[0-9]+")
 
 
 class Lost(Exception):
@@ -36,8 +40,8 @@ class Request:
 
     method: str
     path: str
-    body: bytes | None
-    headers: Mapping[str, str]
+    body: bytes | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Timed:
         self.end = 0.0
         self.max_bytes = 0
         self.has_ended = False  # the other side sends no more
+        self.has_surplus = False  # more than the answer was read: it answers nobody
 
     def read(self, buffer: Any) -> int:
         """Read what is there into a buffer. Raises Misunderstood when it is too much."""
@@ -109,7 +114,7 @@ class Timed:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Give http.client what it reads one answer from."""
-        return io.BufferedReader(Reading(self))
+        return Buffered(Reading(self))
 
     def close(self) -> None:
         """Do nothing: http.client closes its socket before it has read an answer to the end."""
@@ -118,9 +123,14 @@ class Timed:
         """Return whether nothing has come since the last answer: it would be taken for the next."""
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return False
-        with selectors.DefaultSelector() as looking:
-            looking.register(self._sock, selectors.EVENT_READ)
-            return not looking.select(0)
+        # An epoll would need a descriptor, and there may be none left.
+        kind = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+        try:
+            with kind() as looking:
+                looking.register(self._sock, selectors.EVENT_READ)
+                return not looking.select(0)
+        except OSError:
+            return False
 
     def shut(self) -> None:
         """Close the connection."""
@@ -138,15 +148,28 @@ class Reading(io.RawIOBase):
     """The reading side of a connection, for one answer."""
 
     def __init__(self, timed: Timed) -> None:
-        self._timed = timed
+        self.timed = timed
+        self.is_over = False
 
     def readable(self) -> bool:
         """Say so to io.BufferedReader."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read what is there."""
-        return self._timed.read(buffer)
+        """Read what is there; nothing more when the answer is over."""
+        return 0 if self.is_over else self.timed.read(buffer)
+
+
+class Buffered(io.BufferedReader):
+    """What http.client reads one answer from; it closes it when it has read that to its end."""
+
+    def close(self) -> None:
+        """Say whether something is left that was read along."""
+        if not self.closed:
+            reading = cast(Reading, self.raw)
+            reading.is_over = True
+            reading.timed.has_surplus = bool(self.peek(1))
+        super().close()
 
 
 class Transfers:
@@ -167,6 +190,7 @@ class Transfers:
                 return self._asked(kept, request, end)
             except Lost:
                 if time.monotonic() >= end:
+                    self.close()  # what else is kept may be as dead
                     raise
         return self._asked(self._opened(end), request, end)
 
@@ -191,12 +215,14 @@ class Transfers:
         keeps = False
         try:
             answer, keeps = exchanged(timed, self._place, request)
+        # http.client's frames hold the head that is sent, with the key: their traceback is dropped.
         except IncompleteRead as error:
-            raise Lost("the answer ended early") from error
+            raise Lost("the answer ended early") from error.with_traceback(None)
         except OSError as error:
-            raise Lost(str(error) or type(error).__name__) from error
+            raise Lost(str(error) or type(error).__name__) from error.with_traceback(None)
         except (HTTPException, ValueError, OverflowError) as error:  # a chunk of length -5, -f…f
-            raise Misunderstood(f"{type(error).__name__}: no HTTP answer") from error
+            name = type(error).__name__
+            raise Misunderstood(f"{name}: no HTTP answer") from error.with_traceback(None)
         finally:
             if keeps and len(self._idle) < IDLE_MAX:
                 self._idle.append((os.getpid(), timed))
@@ -248,6 +274,9 @@ def exchanged(timed: Timed, place: Place, request: Request) -> tuple[Answer, boo
     is_whole = request.body is None or is_sent(timed, request.body)
     timed.max_bytes = HEAD_MAX_BYTES
     response = http.getresponse()
+    while is_interim(response) and not timed.has_ended:
+        response.headers = response.msg = cast(Any, None)  # else begin() does nothing
+        response.begin()
     if timed.has_ended:  # http.client takes what came of a head for the whole of it
         raise Lost("the answer ended early")
     timed.max_bytes += ANSWER_MAX_BYTES
@@ -258,9 +287,34 @@ def exchanged(timed: Timed, place: Place, request: Request) -> tuple[Answer, boo
         raise Lost("the answer ended early")
     if not is_whole and 200 <= response.status < 300:
         raise Lost("the connection was closed before the whole request was sent")
-    keeps = is_whole and response.isclosed() and not response.will_close
+    is_over = is_whole and response.isclosed() and not timed.has_surplus
+    keeps = is_over and is_plain(response)
     response.close()
     return Answer(response.status, response.msg, body), keeps
+
+
+def is_interim(response: HTTPResponse) -> bool:
+    """Return whether the answer is still to come (RFC 9110, 15.2): http.client skips 100 alone.
+
+    After 101 comes another protocol.
+    """
+    return 100 <= response.status < 200 and response.status != HTTPStatus.SWITCHING_PROTOCOLS
+
+
+def is_plain(response: HTTPResponse) -> bool:
+    """Return whether nobody can think that the answer ends elsewhere (RFC 9112, 6.3).
+
+    If it did, the rest of it would be taken for the next answer.
+    """
+    if response.will_close or response.status < 200 or response.status in BODILESS:
+        return False
+    lengths = response.msg.get_all("Content-Length", [])
+    codings = response.msg.get_all("Transfer-Encoding", [])
+    if response.msg.defects or len(lengths) + len(codings) != 1:
+        return False
+    return all(DIGITS.fullmatch(length) for length in lengths) and (
+        not codings or codings[0].lower() == "chunked"
+    )
 
 
 def is_sent(timed: Timed, body: bytes) -> bool:

@@ -1,7 +1,9 @@
 """What can come of a notification that is not accepted. Classes are what a caller acts on."""
 
+import copyreg
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 
@@ -14,6 +16,10 @@ class NotificationError(Exception):
 
     idempotency_key: str | None = None
     idempotency_keys: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled and copied whole: `args` are not the arguments of a subclass's __init__."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class KeyReused(NotificationError):

@@ -174,9 +174,9 @@ def read(rows: list[str]) -> list[Enqueued]:
 
 def whole(db: Any) -> Any:
     """Return what has the transaction: a cursor's connection, the session of this thread."""
-    if type(db).__name__ == "scoped_session":
+    if db.__class__.__name__ == "scoped_session":
         return db()
-    return db.connection if type(db).__name__.endswith("Cursor") else db
+    return db.connection if db.__class__.__name__.endswith("Cursor") else db
 
 
 def is_open(db: Any) -> bool:
