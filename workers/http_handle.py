@@ -156,7 +156,7 @@ class HttpHandle(Handle):
         answer = self.easy.getinfo(pycurl.HTTP_CONNECTCODE)
         if 200 <= answer < 300 or self.easy.getinfo(pycurl.REQUEST_SIZE) > 0:
             return False
-        if error in DROPPED and self._is_reused():  # an old tunnel
+        if error in (*DROPPED, pycurl.E_SEND_FAIL_REWIND) and self._is_reused():  # an old tunnel
             return False
         return answer > 0 or short_of(self.easy, error, self._tried) is None
 

@@ -5,6 +5,7 @@ import math
 import os
 import resource
 import socket
+import ssl
 import threading
 from contextlib import contextmanager, suppress
 
@@ -52,13 +53,13 @@ def answers(transfers, made):
 class Scripted:
     """A server whose connections each follow a script: what to do with the n-th request."""
 
-    def __init__(self, speak):
+    def __init__(self, speak, context=None):
         self.seen = []  # the number of each request on its connection
         self.speak = speak
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.server = self.call(asyncio.start_server(self.serve, "127.0.0.1", 0))
+        self.server = self.call(asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context))
         self.port = self.server.sockets[0].getsockname()[1]
 
     def call(self, work):
@@ -77,8 +78,8 @@ class Scripted:
 
 
 @contextmanager
-def scripted(speak):
-    server = Scripted(speak)
+def scripted(speak, context=None):
+    server = Scripted(speak, context)
     try:
         yield server
     finally:
@@ -306,8 +307,8 @@ def test_a_longer_answer_ends_its_connection_and_no_more(transfers):
 def secure(tmp_path, monkeypatch):
     made = []
 
-    def start(*protocols, hold=0):
-        made.append(Secure(tmp_path, *protocols, hold=hold))
+    def start(*protocols, **chosen):
+        made.append(Secure(tmp_path, *protocols, **chosen))
         monkeypatch.setenv("SSL_CERT_FILE", str(made[-1].authority))
         return made[-1]
 
@@ -343,6 +344,16 @@ def test_a_burst_over_http_1_1_is_served_side_by_side(secure, transfers):
     found = answers(transfers, [post(f"{server.url}/{n}") for n in range(60)])
     assert {(answer.error, answer.status) for answer in found} == {(0, 200)}
     assert server.connections == 60
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tickets_for_tls_cost_no_connection(secure, transfers, version):
+    server = secure("http/1.1", version=version)
+    for number in range(20):
+        [answer] = answers(transfers, [post(f"{server.url}/{number}")])
+        assert answer.status == 200
+        list(transfers.wait(0.01))
+    assert server.connections == 1
 
 
 def test_a_burst_to_nobody_ends_together(transfers):
