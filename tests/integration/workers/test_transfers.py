@@ -20,6 +20,7 @@ from tests.integration.workers.secure import Secure
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
 from workers.channels.webhook import WebhookChannel
+from workers.http_handle import HttpHandle
 from workers.shortage import Short
 from workers.transfers import Transfers
 
@@ -329,6 +330,22 @@ def test_what_waited_for_a_first_connection_is_asked_whether_it_may_begin(
     ]  # fmt: skip
     assert asked == [1, 2]
     assert server.requests == 1
+
+
+def test_what_waited_for_a_first_connection_has_all_of_its_time(secure, transfers, monkeypatch):
+    asked, begun = [], []
+    begin = HttpHandle.begin
+
+    def note(handle, transfer, left_s, age_max_s):
+        begun.append(left_s)
+        begin(handle, transfer, left_s, age_max_s)
+
+    monkeypatch.setattr(transfers, "_may_begin", lambda _, *asks: asked.append(asks) or True)
+    monkeypatch.setattr(HttpHandle, "begin", note)
+    server = secure("h2", "http/1.1")
+    answers(transfers, [post(f"{server.url}/{n}") for n in range(3)])
+    assert asked == [(5.0, False)] * 2
+    assert begun == [None] * 3, "None: all"
 
 
 @pytest.mark.parametrize("hold", [0, 100])
