@@ -195,6 +195,33 @@ def says(part):
     return close_after
 
 
+OUT_OF_STEP = [b"0\r\n\r\n", b"\r\n", b"ok", b"HTTP/1.1 x\r\n"]
+
+
+@pytest.mark.parametrize("part", OUT_OF_STEP)
+def test_the_late_end_of_the_answer_before_is_no_answer(transfers, part):
+    with scripted(http(lambda writer: writer.write(part + OK))) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        answers(transfers, [post(url)])
+        [answer] = answers(transfers, [post(url)])
+        assert (answer.error, answer.status) == (0, 200)
+        assert transfers._doubts.is_empty
+        assert server.seen == [1, 2, 1]
+
+
+@pytest.mark.parametrize("part", OUT_OF_STEP)
+def test_what_is_no_http_on_a_new_connection_is_an_answer(transfers, part):
+    async def speak(server, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        server.seen.append(1)
+        writer.write(part + OK)
+        await reader.read()
+
+    with scripted(speak) as server:
+        answers(transfers, [post(f"http://127.0.0.1:{server.port}/")])
+        assert server.seen == [1]
+
+
 PARTS = [b"", b"H", b"HTTP/1.1 2", b"HTTP/1.1 200 OK"]
 
 
