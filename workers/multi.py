@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pycurl
 
+from workers.idle_socket import shut_down
 from workers.poller import BOTH, READ, WRITE, new_poller
 
 READY_MAX = 64
@@ -150,13 +151,3 @@ class Multi:
         self._unwanted.remove(fd)
         del self._watched[fd]
         self._poller.unregister(fd)
-
-
-def shut_down(fd: int) -> None:
-    """End a connection whose descriptor is libcurl's to close: what is sent on it fails at once."""
-    with suppress(OSError):  # it has ended
-        connection = socket.socket(fileno=fd)
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        finally:
-            connection.detach()

@@ -7,7 +7,7 @@ import resource
 import socket
 import ssl
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pycurl
 import pytest
@@ -462,6 +462,31 @@ def test_a_used_mail_connection_that_ends_costs_no_attempt(on_second):
             assert (answer.error, answer.status) == (0, 250)
         assert server.seen == [1, 2, 1, 2, 1]
         mails.close()
+
+
+@pytest.mark.parametrize("said", [b"421 idle\r\n", b"250 fine\r\n", b"451 no\r\n", b"250 fi"])
+def test_what_a_mail_server_says_unasked_answers_no_mail(said):
+    connections = []
+
+    async def speak(server, reader, writer):
+        connections.append(writer)
+        await smtp(hang_up)(server, reader, writer)
+
+    async def say():
+        connections[-1].write(said)
+
+    with scripted(speak) as server:
+        settings = Settings(send_deadline_s=5.0, smtp_url=f"smtp://127.0.0.1:{server.port}")
+        with closing(Transfers(settings)) as mails:
+            for _ in range(3):
+                mail = Mail(
+                    mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n"
+                )
+                [answer] = answers(mails, [mail])
+                assert (answer.error, answer.status) == (0, 250)
+                server.call(say())
+            assert server.seen == [1, 1, 1], "each on a connection of its own"
+            assert mails._doubts.is_empty
 
 
 @contextmanager
