@@ -22,6 +22,8 @@ DEAD_MAX_S = 1.0  # a used connection that lasted longer counts as served, even 
 
 # libcurl's numbers; pycurl has no names for them.
 HTTP2_STREAM = 92
+# What is no status line, as the late end of the answer before: libcurl may meet it as HTTP/0.9.
+NOT_HTTP = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY)
 # libcurl's words for a stream that a GOAWAY with one of these errors left out. Errors that libcurl
 # finds itself, perhaps in an answer, have the same words and other numbers.
 LEFT_OUT = re.compile(r"reset by curl \(error 0x(?:0|2|4|7|a|b|c|d) ")
@@ -84,12 +86,14 @@ class HttpHandle(Handle):
     def was_dead(self, answer: Answer) -> bool:
         """Return whether it was closed at once without an answer, or got 421 (RFC 9110 15.5.20).
 
+        Or it was out of step: what came at once was the late end of the answer before.
         libcurl does not distinguish half a status line from none. A receiver that began to answer
         may have taken the request; most such connections end later than DEAD_MAX_S.
         """
         if not answer.error:
             return answer.status == 421 and self._is_reused()
-        return self._was_dropped(answer) and self._waited_s() < DEAD_MAX_S
+        is_over = self._was_dropped(answer) or self._is_out_of_step(answer)
+        return is_over and self._waited_s() < DEAD_MAX_S
 
     def was_refused(self, answer: Answer) -> bool:
         return answer.error == REFUSED_STREAM and not answer.status
@@ -156,7 +160,7 @@ class HttpHandle(Handle):
         answer = self.easy.getinfo(pycurl.HTTP_CONNECTCODE)
         if 200 <= answer < 300 or self.easy.getinfo(pycurl.REQUEST_SIZE) > 0:
             return False
-        if error in DROPPED and self._is_reused():  # an old tunnel
+        if error in (*DROPPED, pycurl.E_SEND_FAIL_REWIND) and self._is_reused():  # an old tunnel
             return False
         return answer > 0 or short_of(self.easy, error, self._tried) is None
 
@@ -176,6 +180,10 @@ class HttpHandle(Handle):
             return True
         is_silent = not self.easy.getinfo(pycurl.HEADER_SIZE)
         return answer.error in DROPPED and is_silent and self._is_reused()
+
+    def _is_out_of_step(self, answer: Answer) -> bool:
+        """Return whether what came on a used connection was the end of the answer before, or so."""
+        return answer.error in NOT_HTTP and not answer.status and self._is_reused()
 
     def _waited_s(self) -> float:
         """Return how long the transfer took from where its connection was ready."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pycurl
 
+from workers.idle_socket import shut_down
 from workers.poller import BOTH, READ, WRITE, new_poller
 
 READY_MAX = 64
@@ -33,6 +34,7 @@ class Multi:
         self._poller = new_poller()
         self._watched: dict[int, int] = {}  # what libcurl last asked for, by descriptor
         self._unwanted: set[int] = set()  # watched still, though libcurl has no use for them now
+        self._h2: set[int] = set()  # that were last seen to speak HTTP/2
         self._waker, self._waked = socket.socketpair()
         self._waker.setblocking(False)
         self._waked.setblocking(False)
@@ -48,13 +50,13 @@ class Multi:
         """Move what sockets are ready for, waiting up to the timeout for the first, or for wake."""
         due_ms = self._multi.timeout()
         wait_s = timeout_s if due_ms < 0 else min(timeout_s, due_ms / 1000)
-        for fd, events in self._poller.select(wait_s):
+        ready = self._poller.select(wait_s)
+        self._leave_idle(ready)  # first: libcurl may close any of them in what follows
+        for fd, events in ready:
             if fd == self._waked_fd:
                 with suppress(BlockingIOError):
                     self._waked.recv(4096)
-            elif fd in self._unwanted:  # its receiver has closed a connection that is idle
-                self._forget(fd)
-            else:
+            elif fd in self._watched and fd not in self._unwanted:
                 self._multi.socket_action(fd, events)
 
     def wake(self) -> None:
@@ -72,6 +74,8 @@ class Multi:
 
     def begin_added(self) -> None:
         """Let libcurl begin what was added, now."""
+        if self._unwanted:
+            self._leave_idle(self._poller.select(0.0))
         self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
     def ended(self) -> Iterator[Result]:
@@ -80,8 +84,11 @@ class Multi:
         while queued:
             queued, good, bad = self._multi.info_read(READY_MAX)
             for easy in good:
+                self._note_protocol(easy)
                 yield easy, 0, ""
-            yield from bad
+            for easy, error, text in bad:
+                self._note_protocol(easy)
+                yield easy, error, text
 
     def close(self) -> None:
         """Close every connection; `wake` does nothing from now on."""
@@ -89,14 +96,15 @@ class Multi:
         for closing in (self._poller, self._waker, self._waked):
             closing.close()
 
-    def opened(self, _fd: int, _purpose: int) -> int:
+    def opened(self, fd: int, _purpose: int) -> int:
         """Note that a socket was opened (libcurl's callback): it may have the number of an old one.
 
         That is why descriptors can stay watched until then: a connection that is used again costs
         no call of the kernel.
         """
-        while self._unwanted:
-            self._forget(next(iter(self._unwanted)))
+        if fd in self._unwanted:
+            self._forget(fd)
+        self._h2.discard(fd)
         return int(pycurl.SOCKOPT_OK)
 
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
@@ -104,6 +112,7 @@ class Multi:
         if what == pycurl.POLL_REMOVE:
             if fd in self._watched:
                 self._unwanted.add(fd)
+                self._only_read(fd)
             return
         self._unwanted.discard(fd)
         before = self._watched.get(fd)
@@ -112,6 +121,30 @@ class Multi:
             self._poller.register(fd, INTERESTS[what])
         elif before != what:
             self._poller.modify(fd, INTERESTS[what])
+
+    def _only_read(self, fd: int) -> None:
+        """Wait no more until an idle socket can be written to: it can."""
+        if self._watched[fd] != pycurl.POLL_IN:
+            self._watched[fd] = pycurl.POLL_IN
+            with suppress(OSError):  # it is closed
+                self._poller.modify(fd, READ)
+
+    def _leave_idle(self, ready: list[tuple[int, int]]) -> None:
+        """Have no idle connection used again that was closed, or on which something came unasked.
+
+        libcurl would take it for the answer to what it sends next: it looks only at connections
+        that were idle for a second. Over HTTP/2 it is no answer, but libcurl's to read.
+        """
+        for fd, _ in ready:
+            if fd in self._unwanted:
+                if fd not in self._h2:
+                    shut_down(fd)
+                self._forget(fd)
+
+    def _note_protocol(self, easy: pycurl.Curl) -> None:
+        """Note whether the connection of a transfer that has ended speaks HTTP/2."""
+        if easy.getinfo(pycurl.INFO_HTTP_VERSION) == pycurl.CURL_HTTP_VERSION_2_0:
+            self._h2.add(easy.getinfo(pycurl.ACTIVESOCKET))
 
     def _forget(self, fd: int) -> None:
         """Wait no more for a socket, which may be closed by now."""

@@ -68,7 +68,7 @@ class Hold:
     """A URL that is left alone: its receiver named a time, or takes nothing."""
 
     until: float = -math.inf
-    rounds_refused: int = 0  # rounds of refusals since it last took something
+    rounds_refused: int = 0  # rounds since it last took something, or was quiet for FORGET_S
     refused_at: float = -math.inf
     probe_until: float = -math.inf  # until then one row may pass: an operator has asked for it
     probe_at: float = -math.inf  # when that one began, while nobody knows what came of it
@@ -90,6 +90,8 @@ class Hold:
     def note_refusal(self, retry_after_s: float | None, started_at: float, now: float) -> None:
         """Learn of a refusal: wait as long as the receiver asks, and longer with each round."""
         self.probe_at = -math.inf
+        if started_at > max(self.until, self.refused_at) + FORGET_S:
+            self.rounds_refused = 0  # another process may have sent what was taken since
         if started_at >= self.refused_at + ROUND_S:
             self.rounds_refused, self.refused_at = self.rounds_refused + 1, now
         wait_s = retry_after_s or 0.0

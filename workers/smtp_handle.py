@@ -1,11 +1,9 @@
 """The easy handle for mails, with a connection and a thread of its own."""
 
 import math
-import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -15,6 +13,7 @@ from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from workers.channels.channel import Answer, Mail, Phase
 from workers.curl_handle import BODY_KEPT_BYTES, CONNECT_MAX_S, DROPPED, Handle, Opened
+from workers.idle_socket import is_spoken_on, shut_down
 from workers.shortage import short_of
 from workers.smtp_features import SmtpFeatures
 
@@ -137,11 +136,21 @@ class SmtpHandle(Handle):
     def _live(self, callback: Callable[[pycurl.Curl, int, str], None]) -> None:
         """Send one mail after another, then close the handle."""
         while self._orders.get():
+            self._leave_spoken_on()
             error, text = self._perform()
             self._connecting.clear()
             if not self._is_cut_off:
                 callback(self.easy, error, text)
         self._close()
+
+    def _leave_spoken_on(self) -> None:
+        """End the kept connection if the server said something on it: that answers no new mail.
+
+        libcurl looks only at one that was idle for a second.
+        """
+        fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
+        if fd != -1 and is_spoken_on(fd):
+            shut_down(fd)
 
     def _perform(self) -> tuple[int, str]:
         """Send the mail, blocking; return libcurl's error (0: none) and its words."""
@@ -161,8 +170,7 @@ class SmtpHandle(Handle):
         """Close the connection first: libcurl would wait up to a second for its peer to do it."""
         fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
         if fd != -1:
-            with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
-                connection.shutdown(socket.SHUT_RDWR)
+            shut_down(fd)
         super()._close()
         self._pool.close()
 

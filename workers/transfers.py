@@ -265,15 +265,16 @@ class Transfers(Generic[Tag]):
         return self._resolved(running, resolution)
 
     def _begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
-        """Begin what waited for a newcomer, within its own deadline; give what cannot begin."""
+        """Begin what waited for a newcomer, with all of its time; give what cannot begin."""
         while self._connected:
             self._behind += self._protocols.connected(self._connected.pop())
         while self._behind:
             running = self._behind.pop(0)
-            left_s = max(LEFT_MIN_S, running.ends - time.monotonic())
-            if not self._may_begin(running.tag, left_s, False):
+            deadline_s = self._settings.send_deadline_s
+            running.ends = time.monotonic() + deadline_s
+            if not self._may_begin(running.tag, deadline_s, False):
                 yield running.tag, TOO_LATE
-            elif error := self._begin(running, left_s=left_s):
+            elif error := self._begin(running):
                 yield running.tag, error
 
     def wake(self) -> None:

@@ -52,6 +52,7 @@ ERRORS: dict[int, Meaning] = {
     pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.TEMPORARY, "not_http"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.TEMPORARY, "not_http"),
 }
+SWITCHING = 101
 
 
 class Way(Struct, frozen=True, gc=False):
@@ -141,4 +142,7 @@ def judge_error(answer: Answer) -> Verdict:
         outcome, code = Outcome.UNREACHABLE, "tls_client_certificate"
     elif answer.handed_over and outcome is not Outcome.PERMANENT:
         outcome = Outcome.UNKNOWN
-    return Verdict(outcome=outcome, code=code, excerpt=excerpt(answer.error_text))
+    text = answer.error_text
+    if answer.status == SWITCHING:  # libcurl waits for an answer to follow, up to the deadline
+        text = f"answered 101 (Switching Protocols), then: {text}"
+    return Verdict(outcome=outcome, code=code, excerpt=excerpt(text))

@@ -23,7 +23,13 @@ class Secure:
     `hold`, nothing is answered before that many requests wait.
     """
 
-    def __init__(self, directory: Path, *protocols: str, hold: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *protocols: str,
+        hold: int = 0,
+        version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+    ) -> None:
         self.connections = 0
         self.requests = 0
         self.hold = hold
@@ -33,6 +39,7 @@ class Secure:
         authority.cert_pem.write_to_path(self.authority)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
+        context.maximum_version = version
         context.set_alpn_protocols(list(protocols))
         self.loop = asyncio.new_event_loop()
         self.all_here = asyncio.Event()

@@ -6,7 +6,7 @@ import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
@@ -221,6 +221,93 @@ def numbered(statuses):
             writer.write(b"HTTP/1.1 %d Any\r\nContent-Length: 0\r\n\r\n" % status)
 
     return speak
+
+
+async def answers_by_path(server, reader, writer):
+    """Answer each POST with its path, on any connection; `server.said` is on the last one."""
+    while True:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if head.startswith("CONNECT"):
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            continue
+        await reader.readexactly(int(head.lower().partition("content-length:")[2].split()[0]))
+        server.writer = writer
+        server.seen.append(head.split()[1])
+        body = server.seen[-1].encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
+def say(server, said, closes):
+    """Let a server say something on a connection that has nothing to answer."""
+
+    async def write():
+        server.writer.write(said)
+        if closes:
+            server.writer.close()
+
+    server.call(write())
+
+
+IDLE_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+SECOND_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+UNASKED = [(IDLE_TIMEOUT, True), (SECOND_ANSWER, False), (b"\r\n0\r\n\r\n", False)]
+
+
+@pytest.mark.parametrize("is_polled", [False, True])
+@pytest.mark.parametrize("unasked", UNASKED, ids=["idle timeout", "second answer", "late rest"])
+@pytest.mark.parametrize("way", ["http", "https", "proxy"])
+def test_what_a_receiver_says_unasked_answers_nothing(
+    tmp_path, monkeypatch, way, unasked, is_polled
+):
+    monkeypatch.setattr("workers.http_handle.DEAD_MAX_S", math.inf)  # however slow the machine is
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with scripted(answers_by_path, context if way == "https" else None) as server:
+        origin = f"http{'s' * (way == 'https')}://127.0.0.1:{server.port}"
+        proxy = origin if way == "proxy" else None
+        settings = Settings(webhook_allow=LOOPBACK, send_deadline_s=60.0, webhook_proxy_url=proxy)
+        with closing(Transfers(settings)) as transfers:
+            for number in range(5):
+                [answer] = answers(transfers, [post(f"{origin}/{number}", b"x" * 10**number)])
+                assert (answer.status, answer.body) == (200, b"/%d" % number)
+                say(server, *unasked)
+                if is_polled:
+                    assert not list(transfers.wait(0.1))
+            assert server.seen == [f"/{number}" for number in range(5)], "each once"
+            assert transfers._doubts.is_empty, "that is no fault of the receiver"
+
+
+def test_what_is_said_unasked_is_seen_although_other_connections_were_made(transfers):
+    with scripted(answers_by_path) as server, scripted(answers_by_path) as other:
+        answers(transfers, [post(f"http://127.0.0.1:{server.port}/1")])
+        answers(transfers, [post(f"http://127.0.0.1:{other.port}/")])
+        say(server, SECOND_ANSWER, closes=False)
+        [answer] = answers(transfers, [post(f"http://127.0.0.1:{server.port}/2")])
+        assert answer.body == b"/2"
+
+
+def test_what_an_idle_connection_of_http_2_is_told_is_libcurls_to_read(refusing, transfers):
+    spoken = []
+
+    async def script(server, http, stream, writer):
+        spoken[:] = [http, writer]
+        server.take(http, stream)
+
+    async def ping():
+        http, writer = spoken
+        http.ping(b"are you?")
+        writer.write(http.data_to_send())
+
+    server = refusing(script)
+    for number in range(5):
+        [answer] = answers(transfers, [post(f"{server.url}/{number}")])
+        assert answer.status == 200
+        server.call(ping())
+        list(transfers.wait(0.1))
+    assert server.connections == 1
 
 
 def test_an_answer_leaves_its_connection_to_the_next(transfers):

@@ -10,6 +10,7 @@ import pytest
 from service.config.settings import Settings
 from service.model.words import Outcome
 from service.names.guard import LOOPBACK
+from tests.integration.workers.listener import Listener
 from tests.integration.workers.scripted_smtp import ScriptedSmtp
 from tests.integration.workers.secure import Secure
 from tests.unit.workers.claims import a_claim
@@ -58,6 +59,14 @@ def asked(sink, status, retry_after):
 def test_an_answer_decides(sink, path, outcome):
     verdict = judged(sink.url + path, 0.5 if path == "/silent" else 20.0)
     assert verdict.outcome is outcome
+
+
+def test_a_receiver_that_switches_protocols_and_says_no_more_is_told_so():
+    receiver = Listener(answer=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: any\r\n\r\n")
+    verdict = judged(f"http://127.0.0.1:{receiver.port}/")
+    receiver.close()
+    assert verdict.outcome is UNKNOWN
+    assert verdict.excerpt.startswith("answered 101 (Switching Protocols), then: ")
     assert verdict.retry_after_s is None
 
 

@@ -5,8 +5,9 @@ import math
 import os
 import resource
 import socket
+import ssl
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pycurl
 import pytest
@@ -19,6 +20,7 @@ from tests.integration.workers.secure import Secure
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
 from workers.channels.webhook import WebhookChannel
+from workers.http_handle import HttpHandle
 from workers.shortage import Short
 from workers.transfers import Transfers
 
@@ -52,13 +54,13 @@ def answers(transfers, made):
 class Scripted:
     """A server whose connections each follow a script: what to do with the n-th request."""
 
-    def __init__(self, speak):
+    def __init__(self, speak, context=None):
         self.seen = []  # the number of each request on its connection
         self.speak = speak
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.server = self.call(asyncio.start_server(self.serve, "127.0.0.1", 0))
+        self.server = self.call(asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context))
         self.port = self.server.sockets[0].getsockname()[1]
 
     def call(self, work):
@@ -77,8 +79,8 @@ class Scripted:
 
 
 @contextmanager
-def scripted(speak):
-    server = Scripted(speak)
+def scripted(speak, context=None):
+    server = Scripted(speak, context)
     try:
         yield server
     finally:
@@ -191,6 +193,33 @@ def says(part):
         writer.close()
 
     return close_after
+
+
+OUT_OF_STEP = [b"0\r\n\r\n", b"\r\n", b"ok", b"HTTP/1.1 x\r\n"]
+
+
+@pytest.mark.parametrize("part", OUT_OF_STEP)
+def test_the_late_end_of_the_answer_before_is_no_answer(transfers, part):
+    with scripted(http(lambda writer: writer.write(part + OK))) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        answers(transfers, [post(url)])
+        [answer] = answers(transfers, [post(url)])
+        assert (answer.error, answer.status) == (0, 200)
+        assert transfers._doubts.is_empty
+        assert server.seen == [1, 2, 1]
+
+
+@pytest.mark.parametrize("part", OUT_OF_STEP)
+def test_what_is_no_http_on_a_new_connection_is_an_answer(transfers, part):
+    async def speak(server, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        server.seen.append(1)
+        writer.write(part + OK)
+        await reader.read()
+
+    with scripted(speak) as server:
+        answers(transfers, [post(f"http://127.0.0.1:{server.port}/")])
+        assert server.seen == [1]
 
 
 PARTS = [b"", b"H", b"HTTP/1.1 2", b"HTTP/1.1 200 OK"]
@@ -306,8 +335,8 @@ def test_a_longer_answer_ends_its_connection_and_no_more(transfers):
 def secure(tmp_path, monkeypatch):
     made = []
 
-    def start(*protocols, hold=0):
-        made.append(Secure(tmp_path, *protocols, hold=hold))
+    def start(*protocols, **chosen):
+        made.append(Secure(tmp_path, *protocols, **chosen))
         monkeypatch.setenv("SSL_CERT_FILE", str(made[-1].authority))
         return made[-1]
 
@@ -330,6 +359,22 @@ def test_what_waited_for_a_first_connection_is_asked_whether_it_may_begin(
     assert server.requests == 1
 
 
+def test_what_waited_for_a_first_connection_has_all_of_its_time(secure, transfers, monkeypatch):
+    asked, begun = [], []
+    begin = HttpHandle.begin
+
+    def note(handle, transfer, left_s, age_max_s):
+        begun.append(left_s)
+        begin(handle, transfer, left_s, age_max_s)
+
+    monkeypatch.setattr(transfers, "_may_begin", lambda _, *asks: asked.append(asks) or True)
+    monkeypatch.setattr(HttpHandle, "begin", note)
+    server = secure("h2", "http/1.1")
+    answers(transfers, [post(f"{server.url}/{n}") for n in range(3)])
+    assert asked == [(5.0, False)] * 2
+    assert begun == [None] * 3, "None: all"
+
+
 @pytest.mark.parametrize("hold", [0, 100])
 def test_a_burst_over_http_2_shares_connections(secure, transfers, hold):
     server = secure("h2", "http/1.1", hold=hold)
@@ -343,6 +388,16 @@ def test_a_burst_over_http_1_1_is_served_side_by_side(secure, transfers):
     found = answers(transfers, [post(f"{server.url}/{n}") for n in range(60)])
     assert {(answer.error, answer.status) for answer in found} == {(0, 200)}
     assert server.connections == 60
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tickets_for_tls_cost_no_connection(secure, transfers, version):
+    server = secure("http/1.1", version=version)
+    for number in range(20):
+        [answer] = answers(transfers, [post(f"{server.url}/{number}")])
+        assert answer.status == 200
+        list(transfers.wait(0.01))
+    assert server.connections == 1
 
 
 def test_a_burst_to_nobody_ends_together(transfers):
@@ -407,6 +462,31 @@ def test_a_used_mail_connection_that_ends_costs_no_attempt(on_second):
             assert (answer.error, answer.status) == (0, 250)
         assert server.seen == [1, 2, 1, 2, 1]
         mails.close()
+
+
+@pytest.mark.parametrize("said", [b"421 idle\r\n", b"250 fine\r\n", b"451 no\r\n", b"250 fi"])
+def test_what_a_mail_server_says_unasked_answers_no_mail(said):
+    connections = []
+
+    async def speak(server, reader, writer):
+        connections.append(writer)
+        await smtp(hang_up)(server, reader, writer)
+
+    async def say():
+        connections[-1].write(said)
+
+    with scripted(speak) as server:
+        settings = Settings(send_deadline_s=5.0, smtp_url=f"smtp://127.0.0.1:{server.port}")
+        with closing(Transfers(settings)) as mails:
+            for _ in range(3):
+                mail = Mail(
+                    mail_from="a@a.example", mail_to="b@b.example", body=b"S: t\r\n\r\nt\r\n"
+                )
+                [answer] = answers(mails, [mail])
+                assert (answer.error, answer.status) == (0, 250)
+                server.call(say())
+            assert server.seen == [1, 1, 1], "each on a connection of its own"
+            assert mails._doubts.is_empty
 
 
 @contextmanager

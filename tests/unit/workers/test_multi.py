@@ -108,3 +108,17 @@ def test_a_new_socket_with_the_number_of_an_old_one_is_watched_anew():
         for _ in range(3):
             assert get(transfers, closing) == (0, 1)
             assert get(transfers, staying) == (0, 1)
+
+
+def test_an_idle_connection_that_could_be_written_to_is_left_as_it_is():
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs, multi() as transfers:
+        transfers._watch(pycurl.POLL_OUT, ours.fileno(), None, None)
+        transfers._watch(pycurl.POLL_REMOVE, ours.fileno(), None, None)
+        transfers.wait(0.0)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+        theirs.send(b"!")
+        transfers.wait(0.0)
+        assert theirs.recv(1) == b"", "it is shut down"

@@ -16,7 +16,7 @@ from tests.unit.workers.receivers import (
 )
 from workers import pace
 from workers.claim import Parked
-from workers.pace import DELAY_MAX_S, FORGET_S, LEAST_PER_S, OVERDUE_PER_S, START_PER_S, Paces
+from workers.pace import DELAY_MAX_S, FORGET_S, LEAST_PER_S, OVERDUE_PER_S, START_PER_S, Hold, Paces
 
 HERE, ELSEWHERE = "https://limited.example", "https://free.example"
 [ROW] = rows(1)
@@ -244,6 +244,23 @@ def test_a_destination_is_forgotten_when_it_has_not_throttled_for_a_while(paces,
 def test_a_destination_is_known_as_long_as_a_url_of_it_is_held(paces):
     throttle(paces, 0.0, retry_after_s=1000)
     assert paces.park(ROW, HERE, 900.0).parked is Parked.URL
+
+
+def test_a_url_that_refuses_now_and_then_is_not_taken_for_one_that_takes_nothing():
+    hold = Hold()
+    for round_no in range(10):  # what it takes in between, other processes send
+        at = round_no * (FORGET_S + 1)
+        hold.note_refusal(None, at, at)
+        assert hold.until <= at
+
+
+def test_one_that_refuses_again_within_a_minute_after_a_pause_is_left_alone_for_longer():
+    hold, waits, at = Hold(), [], 0.0
+    for _ in range(6):
+        hold.note_refusal(None, at, at)
+        waits.append(hold.until - at)
+        at = hold.until + FORGET_S - 1
+    assert waits == [0.0, 0.0, 1.0, 2.0, 4.0, 8.0]
 
 
 def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, monkeypatch):

@@ -56,6 +56,14 @@ def test_retry_after_of_others_is_ignored(status):
     assert verdict.retry_after_s is None
 
 
+@pytest.mark.parametrize("error", [pycurl.E_OPERATION_TIMEDOUT, pycurl.E_GOT_NOTHING])
+def test_an_answer_that_only_switches_protocols_is_named(error):
+    verdict = judged(status=101, error=error, error_text="too late", handed_over=True)
+    assert verdict.outcome is Outcome.UNKNOWN
+    assert verdict.excerpt == "answered 101 (Switching Protocols), then: too late"
+    assert judged(status=100, error=error, error_text="too late").excerpt == "too late"
+
+
 def test_a_status_counts_though_the_connection_broke_after_it():
     assert judged(status=200, error=pycurl.E_OPERATION_TIMEDOUT).outcome is Outcome.SENT
 
