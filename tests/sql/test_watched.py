@@ -648,7 +648,9 @@ class TestErrors:
         [fault] = db.execute("select error from notify.watch_faults").fetchall()
         assert fault.error == "watch 1 of public.orders: never"
 
-    @pytest.mark.parametrize("state", ["40001", "40P01", "57014", "53100"])
+    @pytest.mark.parametrize(
+        "state", ["08006", "40001", "40P01", "53100", "55P03", "57014", "58030"]
+    )
     def test_what_is_no_fault_of_the_watch_is_not_swallowed(self, db, orders, state):
         db.execute(
             "create function loses() returns boolean language plpgsql as"
@@ -659,6 +661,26 @@ class TestErrors:
             db.execute("update orders set total = 1")
         assert caught.value.sqlstate == state
         assert db.execute("select count(*) as n from notify.watch_faults").fetchone().n == 0
+
+    @pytest.mark.parametrize("state", ["22012", "54001", "55000", "58P01", "XX000"])
+    def test_what_a_repeat_would_not_tell_either_is_skipped(self, db, orders, state):
+        db.execute(
+            "create function fails() returns boolean language plpgsql as"
+            f" 'begin raise exception using errcode = ''{state}''; end'"
+        )
+        watch(db, condition="public.fails()", on_error="skip")
+        db.execute("update orders set total = 1")
+        assert db.execute("select faults from notify.watches").fetchone().faults == 1
+
+    def test_a_change_is_not_lost_for_want_of_a_lock(self, db, other_db, orders):
+        watch(db, on_error="skip")
+        db.execute("set lock_timeout = '10ms'")
+        with other_db.transaction():
+            other_db.execute("lock table notify.notifications")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                db.execute("update orders set total = 1 where id = 1")
+        db.execute("update orders set total = 1 where id = 1")
+        assert ops(db) == ["update"]
 
     def test_what_is_rolled_back_was_never_told(self, db, orders):
         watch(db)
