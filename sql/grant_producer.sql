@@ -7,7 +7,8 @@
 --          before; at first, for itself)
 -- Raises   42501: only the owner grants; 42704: there is no such role; 23514: producer is no name
 -- Note     It may run again. Each deploy does so for the roles in producer_roles (see keep_rights): they get what
---          is new, and what a restore without privileges or a rollback took
+--          is new, and what a restore without privileges or a rollback took. With a new name, watches that the role
+--          has made send under it; what they have queued keeps the old one
 -- Locks    the row of notify.settings: two GRANTs at once would fail
 -- Caller   the migration 9999, by keep_rights(); keep_watch(); an operator
 create or replace function notify.grant_producer(role name, producer text default null) returns void

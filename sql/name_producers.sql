@@ -1,6 +1,7 @@
 -- name_producers() -> nothing
 --
--- Write producer_of() anew from notify.producer_roles. Who changes that table by hand calls it.
+-- Write producer_of() anew from notify.producer_roles, and let each watch send for whom its maker now speaks. Who changes
+-- that table by hand calls it.
 --
 -- Locks    the row of notify.settings: two of it at once would both write the function
 -- Caller   grant_producer(), revoke_producer(), keep_rights()
@@ -15,6 +16,8 @@ begin
   where r.role <> r.producer;
   execute 'create or replace function notify.producer_of(p_role text) returns text'
     ' language sql immutable parallel safe return ' || coalesce('case p_role' || v_cases || ' else p_role end', 'p_role');
+  update notify.kept_watches w set producer = notify.producer_of(w.made_by)
+  where w.producer <> notify.producer_of(w.made_by);
 end
 $$;
 

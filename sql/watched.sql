@@ -5,7 +5,8 @@
 -- Args     the watch's id; insert, update or delete; the table's oid and its columns' names when the watch was made;
 --          columns, condition and reference ('': none); on_error. All texts, which pg_dump keeps as they are
 -- Raises   42501: the statement has taken away its own ticket; what went wrong, with its SQLSTATE, named by watch and table; or with on_error 'skip' leaves a row in
---          watch_faults. What is no fault of the watch (cancelled, serialization, short of something) stays as it was
+--          watch_faults. What the same transaction may well tell when it is repeated (cancelled, serialization, a lock
+--          that was not free, short of something, a connection or a disk that failed) stays as it was
 -- Note     It runs with the rights of whoever changes the table, because what the watch's maker wrote runs here; what
 --          it needs of ours is open to PUBLIC (keep_rights). Its settings are its own: a payload is the same whoever
 --          changes the table. The names of the columns are trusted only for the table's oid: after a restore, columns
@@ -67,7 +68,7 @@ begin
       perform notify.put_watched(v_watch, v_ticket, v_payloads, v_references);
     end if;
   exception when others or assert_failure then
-    if sqlstate ~ '^(40|53|57)' then
+    if sqlstate ~ '^(08|40|53|55P03|57|58030)' then
       raise;
     end if;
     get stacked diagnostics v_state = returned_sqlstate, v_error = message_text, v_detail = pg_exception_detail,

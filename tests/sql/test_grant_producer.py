@@ -9,6 +9,7 @@ from psycopg.sql import SQL, Identifier
 from service.ledger.migrate import migrate
 from tests.ledger import row
 from tests.producers import producer, role
+from tests.sql.watching import ORDERS, told, watch
 from tests.waiting import wait_for, wait_until_blocked
 
 SEND = "select notify.send('log', 'r', '{}') as id"
@@ -34,6 +35,43 @@ def test_granting_again_keeps_the_name_or_takes_the_new_one(db, dsn):
         assert producer_of(db, session) == "shop"
         db.execute("select notify.grant_producer(%s, producer => 'store')", [session.info.user])
         assert producer_of(db, session) == "store"
+
+
+WATCHES = "select made_by, producer from notify.watches order by id"
+
+
+def test_another_name_takes_the_watches_of_its_role_along(db, dsn):
+    db.execute(ORDERS)
+    with producer(db, dsn, "shop") as one, producer(db, dsn, "shop") as two:
+        for session in (one, two):
+            db.execute(SQL("grant trigger on orders to {}").format(Identifier(session.info.user)))
+            watch(session)
+        db.execute("select notify.grant_producer(%s, producer => 'store')", [one.info.user])
+        db.execute("insert into orders values (1)")
+        assert one.execute(WATCHES).fetchall() == [(one.info.user, "store")]
+        assert two.execute(WATCHES).fetchall() == [(two.info.user, "shop")]
+        assert sorted(t.producer for t in told(db)) == ["shop", "store"]
+
+
+def test_a_role_that_could_send_before_takes_its_watches_along(db, dsn):
+    db.execute(ORDERS)
+    with producer(db, dsn) as session:
+        db.execute(SQL("grant trigger on orders to {}").format(Identifier(session.info.user)))
+        id = watch(session)
+        db.execute("select notify.grant_producer(%s, producer => 'shop')", [session.info.user])
+        assert session.execute(WATCHES).fetchall() == [(session.info.user, "shop")]
+        assert session.execute("select notify.off_change(%s) as was_on", [id]).fetchone().was_on
+
+
+def test_a_deploy_gives_watches_of_before_to_whom_their_makers_speak_for(db, dsn):
+    db.execute(ORDERS)
+    with producer(db, dsn, "shop") as session:
+        db.execute(SQL("grant trigger on orders to {}").format(Identifier(session.info.user)))
+        watch(session)
+        db.execute("update notify.kept_watches set producer = 'of before'")
+        db.execute("delete from public._yoyo_migration where migration_id like '9999-%'")
+        migrate(dsn)
+        assert session.execute(WATCHES).fetchall() == [(session.info.user, "shop")]
 
 
 VERBS = (

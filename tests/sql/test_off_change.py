@@ -67,6 +67,17 @@ def test_another_role_of_the_producer_and_the_owner_may(db, dsn, shop):
     assert off(db, second) is True
 
 
+def test_whoever_made_a_watch_sees_it_and_turns_it_off_under_any_name(db, dsn, shop):
+    """It was made while another transaction gave the role its name."""
+    off(shop, watch(shop))
+    with psycopg.connect(dsn) as owner:
+        owner.execute("select notify.grant_producer(%s, producer => 'store')", [shop.info.user])
+        id = watch(shop)
+    seen = shop.execute("select id, producer from notify.watches").fetchall()
+    assert seen == [(id, "shop")]
+    assert off(shop, id) is True
+
+
 def test_triggers_that_were_renamed_are_found(db, orders):
     id = watch(db, events=["insert"])
     db.execute(f"alter trigger notify_watch_{id}_open on orders rename to theirs")

@@ -196,6 +196,19 @@ class TestPairing:
         [row] = told(db)
         assert (row.op, row.old["name"], row.new["name"]) == ("update", "A", "a")
 
+    @pytest.mark.parametrize("key", ["name", "name, n", "n, name"])
+    def test_whoever_changes_the_table_needs_not_the_schema_of_the_keys_operator(
+        self, db, orders, writer, key
+    ):
+        db.execute("create schema ext; create extension citext schema ext")
+        db.execute(f"create table names (name ext.citext, n int, v int, primary key ({key}))")
+        db.execute("grant all on names to public; insert into names values ('A', 1), ('b', 2)")
+        watch(db, "names")
+        writer.execute("update names set name = upper(name::text), v = 3")
+        assert [(t.op, t.old["name"], t.new["name"]) for t in told(db)] == [
+            ("update", "A", "A"), ("update", "b", "B"),
+        ]  # fmt: skip
+
     @pytest.mark.parametrize(
         "of", ['text collate "C"', "date", "numeric", "inet", "char(3)", "bytea", "int[]", "uuid"]
     )
@@ -260,6 +273,59 @@ class TestWaysToChange:
         watch(db, "items")
         db.execute("delete from orders where id = 1")
         assert [(t.op, t.old["id"]) for t in told(db)] == [("delete", 1), ("delete", 2)]
+
+    @pytest.fixture
+    def parents(self, db):
+        db.execute("create table parents (id int primary key); insert into parents values (1)")
+
+    @pytest.mark.parametrize("action", ["set null", "set default"])
+    def test_a_row_that_cascades_change_twice_is_told_each_time(self, db, parents, action):
+        db.execute(
+            f"create table kids (id int primary key, a int references parents on delete {action},"
+            f" b int references parents on delete {action});"
+            "insert into kids values (1, 1, 1), (2, 1, 1)"
+        )
+        watch(db, "kids", condition="to_jsonb(new) - 'id' - 'a' - 'b' = '{}'")
+        db.execute("delete from parents")
+        kids = [{"id": 1, "a": 1, "b": 1}, {"id": 2, "a": 1, "b": 1}]
+        steps = [(kid, kid | {"a": None}) for kid in kids]
+        steps += [(new, new | {"b": None}) for _, new in steps]
+        seen = [(t.old, t.new) for t in told(db)]
+        assert len(seen) == len(steps)
+        assert all(step in seen for step in steps)
+
+    def test_a_row_that_its_statement_and_a_cascade_change_is_told_of_both(self, db, parents):
+        db.execute(
+            "create table kids (id int primary key, n int,"
+            " a int references parents on delete set null); insert into kids values (1, 0, 1)"
+        )
+        watch(db, "kids", columns=["n", "a"])
+        db.execute("with one as (update kids set n = 1) delete from parents")
+        assert [(t.old, t.new) for t in told(db)] == [
+            ({"n": 0, "a": 1}, {"n": 1, "a": 1}), ({"n": 1, "a": 1}, {"n": 1, "a": None}),
+        ]  # fmt: skip
+
+    def test_a_key_that_cascades_change_is_told_as_it_was_and_as_it_is(self, db, parents):
+        db.execute(
+            "create table kids (k int primary key references parents on update cascade,"
+            " b int references parents on update cascade); insert into kids values (1, 1)"
+        )
+        watch(db, "kids")
+        db.execute("update parents set id = 2")
+        assert sorted((t.op, t.old, t.new) for t in told(db)) == [
+            ("delete", {"k": 1, "b": 1}, None), ("insert", None, {"k": 2, "b": 2}),
+        ]  # fmt: skip
+
+    def test_a_foreign_key_that_came_after_the_watch_counts(self, db, parents):
+        db.execute("create table kids (id int primary key, a int, b int)")
+        db.execute("insert into kids values (1, 1, 1)")
+        watch(db, "kids")
+        for column in "ab":
+            db.execute(
+                f"alter table kids add foreign key ({column}) references parents on update cascade"
+            )
+        db.execute("update parents set id = 2")
+        assert [t.new for t in told(db)] == [{"id": 1, "a": 2, "b": 1}, {"id": 1, "a": 2, "b": 2}]
 
     def test_rows_that_a_before_trigger_changes_are_told_as_they_are_kept(self, db, orders):
         db.execute(
@@ -648,7 +714,9 @@ class TestErrors:
         [fault] = db.execute("select error from notify.watch_faults").fetchall()
         assert fault.error == "watch 1 of public.orders: never"
 
-    @pytest.mark.parametrize("state", ["40001", "40P01", "57014", "53100"])
+    @pytest.mark.parametrize(
+        "state", ["08006", "40001", "40P01", "53100", "55P03", "57014", "58030"]
+    )
     def test_what_is_no_fault_of_the_watch_is_not_swallowed(self, db, orders, state):
         db.execute(
             "create function loses() returns boolean language plpgsql as"
@@ -659,6 +727,26 @@ class TestErrors:
             db.execute("update orders set total = 1")
         assert caught.value.sqlstate == state
         assert db.execute("select count(*) as n from notify.watch_faults").fetchone().n == 0
+
+    @pytest.mark.parametrize("state", ["22012", "54001", "55000", "58P01", "XX000"])
+    def test_what_a_repeat_would_not_tell_either_is_skipped(self, db, orders, state):
+        db.execute(
+            "create function fails() returns boolean language plpgsql as"
+            f" 'begin raise exception using errcode = ''{state}''; end'"
+        )
+        watch(db, condition="public.fails()", on_error="skip")
+        db.execute("update orders set total = 1")
+        assert db.execute("select faults from notify.watches").fetchone().faults == 1
+
+    def test_a_change_is_not_lost_for_want_of_a_lock(self, db, other_db, orders):
+        watch(db, on_error="skip")
+        db.execute("set lock_timeout = '10ms'")
+        with other_db.transaction():
+            other_db.execute("lock table notify.notifications")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                db.execute("update orders set total = 1 where id = 1")
+        db.execute("update orders set total = 1 where id = 1")
+        assert ops(db) == ["update"]
 
     def test_what_is_rolled_back_was_never_told(self, db, orders):
         watch(db)
