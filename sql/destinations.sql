@@ -8,7 +8,7 @@
 -- Returns  (channel, destination, sends, failures, per_min, p50_ms, p99_ms, last_code, last_failed_at, state, state_since,
 --          state_until, state_code). destination '': the others of its channel, and of email also the mail server of
 --          all. per_min: since its first minute of the hour. state: the gravest of those that living workers tell of
---          it or of one of its URLs, null: none; a destination that has one is there even if nothing was sent to it
+--          it, else of one of its URLs, null: none; a destination that has one is there even if nothing was sent to it
 -- Note     A minute is there about 20 s after it was over
 -- Plan     a custom one, as a generic one takes six times as long: destination_minutes by its key, an hour of it, twice;
 --          workers and destination_state, which are small. With 1000 destinations in each of 120 minutes 100 rows take
@@ -43,8 +43,8 @@ begin
     where (d.url_hash = '' or d.state in ('url', 'breaker'))
       and (p_find is null or position(lower(p_find collate "C") in lower(d.destination collate "C")) > 0)
       and (p_channel is null or d.channel = p_channel) and (p_name is null or d.destination = p_name)
-    order by d.channel, d.destination, array_position('{breaker,pace,name,share,url}'::text[], d.state::text),
-      d.url_hash <> '', d.since
+    order by d.channel, d.destination, array_position('{breaker,pace,name,share,url}'::text[],
+      case when d.url_hash = '' then d.state::text else 'url' end), d.state, d.since
   ), listed as materialized (
     select * from counted c full join kept k using (channel, destination)
     where k.state is not null or not p_is_kept

@@ -14,7 +14,8 @@
 --          is left out. Columns are bound by name to the rows, and the planner flattens the inner selects
 --          An operator whose schema is closed to the caller cannot be named: record_eq finds it by the type
 --          The reference stands within CASE, in which PostgreSQL takes no function that returns a set: rows would multiply
--- Plan     a hash join of the two transition tables (a merge join where the key's operator is closed to the caller), planned anew for each statement with their real sizes
+-- Plan     a hash join of the two transition tables, planned anew for each statement with their real sizes; a merge join
+--          where the key's operator is closed to the caller, or a foreign key may change rows
 -- Caller   watched(), on_change(), with the rights of whoever calls
 create or replace function notify.watch_query(
   p_table regclass, p_event text, p_names text[], p_columns text[], p_condition text, p_reference text)
@@ -29,6 +30,7 @@ declare
   v_new text;
   v_pairs text;
   v_key text;
+  v_suffix text;                            -- of two names that no column has
   v_old_is_there text;
   v_new_is_there text;
   v_reference text;
@@ -68,11 +70,12 @@ begin
     (select string_agg(format('new.%I as %I', c.alias, c.key), ', ' order by c.attnum) from chosen c),
     (select string_agg(k.equals, ' and ' order by k.ord) from key k),
     (select string_agg(format('%I', k.alias), ', ' order by k.ord) from key k),
+    (select repeat('_', max(length(a.alias))) from aliased a where a.alias ~ '^notify (nth|turn)'),
     (select format('old.%I is distinct from null', k.alias) from key k where k.ord = 1),
     (select format('new.%I is distinct from null', k.alias) from key k where k.ord = 1),
     (select format('case when new.%I is distinct from null then new.%I else old.%2$I end', k.alias, a.alias)
       from key k join aliased a on a.alias = p_reference where k.ord = 1)
-  into v_aliases, v_olds, v_news, v_old, v_new, v_pairs, v_key, v_old_is_there, v_new_is_there, v_reference;
+  into v_aliases, v_olds, v_news, v_old, v_new, v_pairs, v_key, v_suffix, v_old_is_there, v_new_is_there, v_reference;
   if v_pairs is null then
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('%s has no primary key, by which old and new rows are paired', p_table),
@@ -93,13 +96,15 @@ begin
       where f.conrelid = p_table and f.contype = 'f' and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd')))
     then format('old_rows as old(%1$s) full join new_rows as new(%1$s) on %2$s', v_aliases, format(v_pairs, 'old', 'new'))
     else format(
-      '(select *, row_number() over (partition by %2$s order by "notify nth") as "notify turn"'
-      ' from (select *, row_number() over () as "notify nth" from old_rows as o(%1$s)) as o) as "notify olds" full join'
-      ' (select *, row_number() over (partition by %2$s order by "notify nth") as "notify turn"'
-      ' from (select *, row_number() over () as "notify nth" from new_rows as n(%1$s)) as n) as "notify news"'
-      ' on %3$s and "notify olds"."notify turn" = "notify news"."notify turn"'
-      ' cross join lateral (select %4$s) as old cross join lateral (select %5$s) as new',
-      v_aliases, v_key, format(v_pairs, '"notify olds"', '"notify news"'), v_olds, v_news) end;
+      '(select *, row_number() over (partition by %2$s order by %6$I) as %7$I'
+      ' from (select *, row_number() over () as %6$I from old_rows as o(%1$s)) as o) as "notify olds" full join'
+      ' (select *, row_number() over (partition by %2$s order by %6$I) as %7$I'
+      ' from (select *, row_number() over () as %6$I from new_rows as n(%1$s)) as n) as "notify news"'
+      ' on %3$s and "notify olds".%7$I = "notify news".%7$I'
+      ' left join lateral (select %4$s) as old on "notify olds".%7$I is not null'
+      ' left join lateral (select %5$s) as new on "notify news".%7$I is not null',
+      v_aliases, v_key, format(v_pairs, '"notify olds"', '"notify news"'), v_olds, v_news,
+      concat('notify nth', v_suffix), concat('notify turn', v_suffix)) end;
   return format('select jsonb_build_object(''table'', $1, ''op'', %s, ''at'', $2,'
       ' ''old'', case when %s then to_jsonb("notify old".*) end,'
       ' ''new'', case when %s then to_jsonb("notify new".*) end), case when true then (%s%s)::text end from ',

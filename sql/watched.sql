@@ -5,8 +5,8 @@
 -- Args     the watch's id; insert, update or delete; the table's oid and its columns' names when the watch was made;
 --          columns, condition and reference ('': none); on_error. All texts, which pg_dump keeps as they are
 -- Raises   42501: the statement has taken away its own ticket; what went wrong, with its SQLSTATE, named by watch and table; or with on_error 'skip' leaves a row in
---          watch_faults. What the same transaction may well tell when it is repeated (cancelled, serialization, a lock
---          that was not free, short of something, a connection or a disk that failed) stays as it was
+--          watch_faults, unless it is what the same transaction may well tell when it is repeated: a lock that was not
+--          free, a disk that failed. What is no fault of the watch (cancelled, serialization, short of something) stays as it was
 -- Note     It runs with the rights of whoever changes the table, because what the watch's maker wrote runs here; what
 --          it needs of ours is open to PUBLIC (keep_rights). Its settings are its own: a payload is the same whoever
 --          changes the table. The names of the columns are trusted only for the table's oid: after a restore, columns
@@ -68,13 +68,13 @@ begin
       perform notify.put_watched(v_watch, v_ticket, v_payloads, v_references);
     end if;
   exception when others or assert_failure then
-    if sqlstate ~ '^(08|40|53|55P03|57|58030)' then
+    if sqlstate ~ '^(40|53|57)' then
       raise;
     end if;
     get stacked diagnostics v_state = returned_sqlstate, v_error = message_text, v_detail = pg_exception_detail,
       v_hint = pg_exception_hint;
     v_error := format('watch %s of %s: %s', v_watch, v_table, v_error);
-    if tg_argv[7] = 'skip' then
+    if tg_argv[7] = 'skip' and v_state not in ('55P03', '58030') then
       perform notify.note_watch_fault(v_watch, v_ticket, v_error);
     else
       raise exception using errcode = v_state, message = v_error, detail = v_detail, hint = ltrim(format(

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from loguru import logger
 
@@ -46,9 +47,17 @@ class Timetable:
         return self.at
 
 
+@dataclass(slots=True, weakref_slot=True)
+class Crowd:
+    """What fails at one destination, each URL by itself: together it asks as often as one."""
+
+    open: set[str] = field(default_factory=set)  # names of those whose breaker is open
+    back: Timetable = field(default_factory=Timetable)
+
+
 @dataclass(slots=True)
 class Breaker:
-    """One destination that fails. Closed until `opened_at`; all times are monotonic."""
+    """One destination that fails, or URL of one. Closed until `opened_at`. All times: monotonic."""
 
     failures: int = 0
     failed_at: float = -math.inf
@@ -58,7 +67,7 @@ class Breaker:
     has_next_probe: bool = False  # a row already comes back when the open time ends
     code: str | None = None  # of the last failure
     probe_at: float = math.inf  # when the last probe began; inf: none since it opened
-    back: Timetable = field(default_factory=Timetable)
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 class Breakers:
@@ -73,6 +82,7 @@ class Breakers:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
+        self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()  # by destination
         shown = metrics.breakers
         shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
@@ -93,14 +103,19 @@ class Breakers:
         with self._lock:
             return self._open_wait_s(breaker, now)
 
-    def report(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
-        """Learn what came of a send that began at `started_at`."""
+    def report(
+        self, name: str, verdict: Verdict, started_at: float, now: float, whole: str | None = None
+    ) -> None:
+        """Learn what came of a send that began at `started_at`.
+
+        `whole`: the destination of which `name` is a URL.
+        """
         failed = blames_destination(verdict)
         if not failed and name not in self._known:
             return
         with self._lock:
             if failed:
-                self._failed(name, verdict, started_at, now)
+                self._failed(name, verdict, started_at, now, whole)
             else:
                 self._answered(name, now)
 
@@ -148,31 +163,40 @@ class Breakers:
         if breaker is not None:
             with self._lock:
                 breaker.open_until, breaker.probe_at = now, math.inf
-                breaker.back = Timetable()
+                breaker.crowd.back = Timetable()
 
     def left_alone(self, now: float) -> tuple[int, int]:
-        """Count the open breakers: those left alone for now, and those due for a probe."""
+        """Count the open breakers: those left alone for now, and those due for a probe.
+
+        One that nobody has asked for long is left out: it may be a URL that is no longer used.
+        """
         with self._lock:
-            ends = [b.open_until for b in self._known.values() if b.opened_at is not None]
+            known = list(self._known.values())
+        heard = [b for b in known if now - b.failed_at <= HEARD_WITHIN_S]
+        ends = [b.open_until for b in heard if b.opened_at is not None]
         running = sum(end > now for end in ends)
         return running, len(ends) - running
 
     def _open_wait_s(self, breaker: Breaker, now: float) -> float:
         """Return how long a row has to wait; 0.0: the time is over, and this row is the probe."""
         if now < breaker.open_until:
-            if not breaker.has_next_probe:
+            left_s = breaker.open_until - now
+            if not breaker.has_next_probe and left_s <= OPEN_MAX_S:
                 breaker.has_next_probe = True
-                return breaker.open_until - now
-            return breaker.back.next(breaker.open_until + CROWD_AFTER_S) - now
+                return left_s
+            soon = breaker.open_until if left_s <= OPEN_MAX_S else math.ceil(now + OPEN_MAX_S)
+            return breaker.crowd.back.next(soon + CROWD_AFTER_S) - now
         if not breaker.probe_at <= now < breaker.probe_at + self._probe_max_s:
             breaker.probe_at = now
             return 0.0
         # Wait as long as the probe has run: a probe is mostly answered at once, or it hangs.
-        return breaker.back.next(now + max(CROWD_AFTER_S, now - breaker.probe_at)) - now
+        return breaker.crowd.back.next(now + max(CROWD_AFTER_S, now - breaker.probe_at)) - now
 
-    def _failed(self, name: str, verdict: Verdict, started_at: float, now: float) -> None:
+    def _failed(
+        self, name: str, verdict: Verdict, started_at: float, now: float, whole: str | None
+    ) -> None:
         """Count a failure: TRIP_AFTER in a row open the breaker, a probe's opens it again."""
-        breaker = self._known.setdefault(name, Breaker())
+        breaker = self._known.get(name) or self._known.setdefault(name, self._made(whole))
         self._known.move_to_end(name)
         breaker.code = verdict.code
         if breaker.opened_at is not None:
@@ -184,28 +208,58 @@ class Breakers:
         breaker.failed_at = now
         if breaker.failures >= TRIP_AFTER:
             breaker.opened_at = now
+            breaker.crowd.open.add(name)
             leave_alone(breaker, now, now)
             self._metrics.breakers_opened.inc()
             logger.warning("breaker_open", destination=name, code=verdict.code)
-        if len(self._known) > KNOWN_MAX:
-            self._forget(next(iter(self._known)))
+        self._forget_old(now)
+
+    def _made(self, whole: str | None) -> Breaker:
+        """Make a breaker. Those of the URLs of one destination have one crowd."""
+        if whole is None:
+            return Breaker()
+        crowd = self._crowds.get(whole)
+        if crowd is None:
+            crowd = self._crowds[whole] = Crowd()
+        return Breaker(crowd=crowd)
 
     def _answered(self, name: str, now: float) -> None:
-        """Close the breaker: whatever the answer says, the destination gave one."""
+        """Close the breaker: whatever the answer says, the destination gave one.
+
+        Others of its crowd may be back, too: they ask at once.
+        """
         breaker = self._forget(name)
-        if breaker is not None and breaker.opened_at is not None:
-            open_s = round(now - breaker.opened_at, 1)
-            logger.info("breaker_closed", destination=name, open_s=open_s)
+        if breaker is None or breaker.opened_at is None:
+            return
+        open_s = round(now - breaker.opened_at, 1)
+        logger.info("breaker_closed", destination=name, open_s=open_s)
+        for other in breaker.crowd.open:
+            self._known[other].open_until = min(self._known[other].open_until, now)
+
+    def _forget_old(self, now: float) -> None:
+        """Drop what failed long ago and is not left alone, and what there is no room for."""
+        while True:
+            name, oldest = next(iter(self._known.items()))
+            is_over = oldest.opened_at is None and now - oldest.failed_at > FORGET_S
+            if not is_over and len(self._known) <= KNOWN_MAX:
+                return
+            self._forget(name)
 
     def _forget(self, name: str) -> Breaker | None:
         """Drop what is known of a destination."""
-        return self._known.pop(name, None)
+        breaker = self._known.pop(name, None)
+        if breaker is not None:
+            breaker.crowd.open.discard(name)
+        return breaker
 
 
 def leave_alone(breaker: Breaker, since: float, now: float) -> None:
-    """Open for twice as long as before, counted from the probe's start, as it may have hung."""
+    """Open for twice as long as before, counted from the probe's start, as it may have hung.
+
+    Of a crowd each takes its turn, for as long as one alone.
+    """
     breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
-    jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
+    jittered_s = breaker.open_s * random.uniform(0.75, 1.0) * len(breaker.crowd.open)
     breaker.open_until = max(since + jittered_s, now + OPEN_MIN_S)
     breaker.has_next_probe = False
     breaker.probe_at = math.inf

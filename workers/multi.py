@@ -133,7 +133,8 @@ class Multi:
         """Have no idle connection used again that was closed, or on which something came unasked.
 
         libcurl would take it for the answer to what it sends next: it looks only at connections
-        that were idle for a second. Over HTTP/2 it is no answer, but libcurl's to read.
+        that were idle for a second. Over HTTP/2 it is no answer, but libcurl's to read. What came
+        over TLS together with the answer cannot be seen: the TLS library has read it.
         """
         for fd, _ in ready:
             if fd in self._unwanted:

@@ -15,6 +15,7 @@ from workers.channels.simulator import is_played
 from workers.claim import Parked, Unstarted
 
 KNOWN_MAX = 1000  # more are left out
+URLS_MAX = 900  # of one destination there may be as many: the others have room, too
 # After the last row came back, another one would have been kept back by now.
 GONE_AFTER_S = 3.0
 
@@ -75,7 +76,7 @@ class Parkings:
             parking = self._known.get(key)
             if parking is not None:
                 parking.until = max(parking.until, until)
-            elif len(self._known) < KNOWN_MAX and not is_played(claim):
+            elif len(self._known) < (URLS_MAX if is_url else KNOWN_MAX) and not is_played(claim):
                 self._known[key] = Parking(now if since is None else since, until, code)
 
     def current(

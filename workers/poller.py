@@ -59,8 +59,12 @@ class SelectorPoller:
         self._selector = selectors.DefaultSelector()
         self.register = self._selector.register
         self.modify = self._selector.modify
-        self.unregister = self._selector.unregister
         self.close = self._selector.close
+
+    def unregister(self, fd: int) -> None:
+        """Wait no more for a socket, which may be closed by now."""
+        with suppress(KeyError):  # modify() forgets one that was closed
+            self._selector.unregister(fd)
 
     def select(self, timeout_s: float) -> list[tuple[int, int]]:
         """Wait as EpollPoller does."""

@@ -146,7 +146,8 @@ class SmtpHandle(Handle):
     def _leave_spoken_on(self) -> None:
         """End the kept connection if the server said something on it: that answers no new mail.
 
-        libcurl looks only at one that was idle for a second.
+        libcurl looks only at one that was idle for a second. What came over TLS together with the
+        last reply cannot be seen.
         """
         fd = self.easy.getinfo(pycurl.ACTIVESOCKET)
         if fd != -1 and is_spoken_on(fd):

@@ -55,15 +55,17 @@ class Standing:
             return verdict
         claim, destination, began = flight.claim, flight.destination, flight.started_at
         if flight.share == destination:
-            if verdict.outcome is Outcome.UNREACHABLE:
-                self._breakers.report(destination, verdict, began, now)
-            else:
-                self._learn(destination, part_of(flight), verdict, began, now)
+            self._learn_of_url(flight, verdict, now)
             return self._paces.report(claim, destination, verdict, began, now)
         if not verdict.of_domain:
             self._breakers.report(destination, verdict, began, now)
+            self._breakers.learned_nothing(flight.share, began)
             return self._paces.report(claim, destination, verdict, began, now)
-        self._learn(destination, flight.share, verdict, began, now)
+        if blames_destination(verdict) and self._breakers.fails(flight.share, now):
+            self._breakers.learned_nothing(destination, began)
+        else:
+            self._breakers.report(destination, verdict, began, now)
+        self._breakers.report(flight.share, verdict, began, now)
         if verdict.outcome is not Outcome.THROTTLED or not self._paces.knows(flight.share):
             self._paces.report(claim, destination, verdict, began, now)
         return self._paces.report(claim, flight.share, verdict, began, now)
@@ -102,15 +104,20 @@ class Standing:
         self._breakers.not_sent(flight.destination, flight.started_at)
         self._breakers.not_sent(part_of(flight), flight.started_at)
 
-    def _learn(
-        self, destination: str, part: str, verdict: Verdict, began: float, now: float
-    ) -> None:
-        """Learn of a destination and its part: a part blames it once, however often it fails."""
-        if blames_destination(verdict) and self._breakers.fails(part, now):
-            self._breakers.learned_nothing(destination, began)
-        else:
+    def _learn_of_url(self, flight: Flight, verdict: Verdict, now: float) -> None:
+        """Learn of a URL and its destination: a URL that goes on failing blames it once.
+
+        Where so many fail that it is left alone, each one that still fails says that it is down.
+        """
+        destination, url, began = flight.destination, part_of(flight), flight.started_at
+        if verdict.outcome is Outcome.UNREACHABLE:
             self._breakers.report(destination, verdict, began, now)
-        self._breakers.report(part, verdict, began, now)
+            self._breakers.learned_nothing(url, began)
+            return
+        is_known = blames_destination(verdict) and self._breakers.fails(url, now)
+        if not is_known or self._breakers.open_since(destination, now) is not None:
+            self._breakers.report(destination, verdict, began, now)
+        self._breakers.report(url, verdict, began, now, destination)
 
     def _park(self, claim: Claim, name: str, now: float) -> Unstarted | None:
         """Ask one name's pace and breaker. None: neither stands in the way."""

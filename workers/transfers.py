@@ -265,16 +265,22 @@ class Transfers(Generic[Tag]):
         return self._resolved(running, resolution)
 
     def _begin_behind(self) -> Iterator[tuple[Tag, Answer]]:
-        """Begin what waited for a newcomer, with all of its time; give what cannot begin."""
+        """Begin what waited for a newcomer, with all of its time; give what cannot begin.
+
+        Where its lease does not last for that, with what is left of its own deadline.
+        """
         while self._connected:
             self._behind += self._protocols.connected(self._connected.pop())
         while self._behind:
             running = self._behind.pop(0)
-            deadline_s = self._settings.send_deadline_s
-            running.ends = time.monotonic() + deadline_s
-            if not self._may_begin(running.tag, deadline_s, False):
-                yield running.tag, TOO_LATE
-            elif error := self._begin(running):
+            now, left_s = time.monotonic(), self._settings.send_deadline_s
+            if not self._may_begin(running.tag, left_s, False):  # its lease may be short
+                left_s = max(LEFT_MIN_S, running.ends - now)
+                if not self._may_begin(running.tag, left_s, False):
+                    yield running.tag, TOO_LATE
+                    continue
+            running.ends = now + left_s
+            if error := self._begin(running, left_s=left_s):
                 yield running.tag, error
 
     def wake(self) -> None:

@@ -29,6 +29,7 @@ from notification_client import (
     SomeRefused,
     Unavailable,
     _http,
+    _transfer,
 )
 from notification_client._http import LEAST_S, slept
 from notification_client._transfer import ANSWER_MAX_BYTES, Answer, Lost, Request, Timed
@@ -154,8 +155,10 @@ class Tries:
         self._clock = clock
         self._ends = list(ends)
         self.given_s = []
+        self.paths = []
 
-    def ask(self, _request, end):
+    def ask(self, request, end):
+        self.paths.append(request.path)
         self.given_s.append(round(end - self._clock.now, 3))
         took_s, answers = self._ends.pop(0)
         self._clock.now = end if took_s is None else self._clock.now + took_s
@@ -199,6 +202,37 @@ def test_nor_does_a_wait_give_up_on_a_slow_answer(clock, monkeypatch):
     monkeypatch.setattr(client, "_transfers", tries)
     assert client.wait(ID, timeout=20)["status"] == "sent"
     assert tries.given_s == [30, 19]
+    assert tries.paths == [f"/notifications/{ID}?wait=20", f"/notifications/{ID}?wait=0"]
+
+
+def test_the_service_waits_no_longer_than_is_left_after_a_loss(clock, monkeypatch):
+    monkeypatch.setattr(_http, "pauses_s", lambda: repeat(1.0))
+    client = Client("http://x", timeout=30)
+    sent = Answer(200, Message(), json.dumps({"id": str(ID), "status": "sent"}).encode())
+    tries = Tries(clock, (14, None), (0, sent))
+    monkeypatch.setattr(client, "_transfers", tries)
+    assert client.wait(ID, timeout=20)["status"] == "sent"
+    assert tries.paths == [f"/notifications/{ID}?wait=20", f"/notifications/{ID}?wait=5"]
+
+
+def test_a_handshake_has_what_connecting_left_of_the_time(clock, monkeypatch):
+    def connected(_place, timeout):
+        clock.now += 0.9 * timeout
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", connected)
+    monkeypatch.setattr(_transfer, "time", clock)
+    given_s = []
+
+    def wrap(_self, sock, **_options):
+        given_s.append(round(sock.gettimeout(), 3))
+        raise OSError("no handshake")
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrap)
+    monkeypatch.setattr(_http, "TRIES", 1)
+    with pytest.raises(NoAnswer):
+        Client("https://127.0.0.1", timeout=30).get(ID)
+    assert given_s[0] == 3
 
 
 def test_kept_connections_that_fell_silent_cost_one_try():
@@ -348,7 +382,9 @@ def test_nor_is_one_after_an_answer_that_has_no_body(said):
 
 
 @pytest.mark.parametrize(
-    "said", [framed(BODY, LENGTH), framed(IN_CHUNKS, "Transfer-Encoding: Chunked")]
+    "said",
+    [framed(BODY, LENGTH), framed(IN_CHUNKS, "Transfer-Encoding: Chunked")],
+    ids=["length", "chunks"],
 )
 def test_every_other_one_is_kept(said):
     assert connections_for(said, 3) == (1, [ID] * 3)

@@ -93,12 +93,21 @@ def test_one_url_that_is_left_alone_is_the_least_of_all_states(db):
     assert [(row.destination, row.state) for row in destinations(db)] == [(A, "share"), (B, "url")]
 
 
-def test_a_url_that_fails_is_shown_as_its_destinations_state(db):
+def test_a_url_that_fails_is_shown_where_nothing_is_said_of_its_destination(db):
     beat(db)
-    note(db, state(A, url_hash="x"), state(A, "pace"))
+    note(
+        db,
+        state(A, url_hash="x"),
+        state(A, "pace"),
+        state("https://c.example", url_hash="x", code="504"),
+    )
     note(db, state(B, url_hash="x", code="502"), state(B, code="503"))
-    shown = [(row.destination, row.state, row.state_code) for row in destinations(db)]
-    assert shown == [(A, "breaker", "connect_failed"), (B, "breaker", "503")]
+    shown = {row.destination: (row.state, row.state_code) for row in destinations(db)}
+    assert shown == {
+        A: ("pace", "connect_failed"),
+        B: ("breaker", "503"),
+        "https://c.example": ("breaker", "504"),
+    }
 
 
 def test_no_more_than_two_hundred_are_shown(db):

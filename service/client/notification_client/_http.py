@@ -134,7 +134,7 @@ class Client:
 
     def get(self, id: UUID | str) -> Detail:
         """Return a notification and what became of it so far."""
-        return self._get(id, "", self._end())
+        return self._get(id, self._end())
 
     def wait(self, id: UUID | str, timeout: float) -> Detail:
         """Return it when it has come to its end, or as it is after `timeout` seconds.
@@ -144,8 +144,7 @@ class Client:
         end = time.monotonic() + timeout
         while True:
             began = time.monotonic()
-            wait_s = min(max(end - began, 0), WAIT_MAX_S)
-            detail = self._get(id, f"?wait={wait_s:.0f}", self._end(wait_s), wait_s)
+            detail = self._get(id, self._end(waited_s(end)), waits_until=end)
             if detail["status"] in ENDED or time.monotonic() + 0.5 >= end:
                 return detail
             if time.monotonic() - began < 1:  # too many wait for the service to let this one, too
@@ -185,27 +184,32 @@ class Client:
                 break
         return [results[n] for n in range(len(items))]
 
-    def _get(self, id: UUID | str, query: str, end: float, wait_s: float = 0) -> Detail:
-        path = f"/notifications/{UUID(str(id))}{query}"
-        document = document_of(self._ask("GET", path, end=end, wait_s=wait_s).body)
+    def _get(self, id: UUID | str, end: float, waits_until: float | None = None) -> Detail:
+        path = f"/notifications/{UUID(str(id))}"
+        document = document_of(self._ask("GET", path, end=end, waits_until=waits_until).body)
         if not isinstance(document.get("status"), str) or id_in(document) != UUID(str(id)):
             raise NotUnderstood("the answer is no notification: is this the service's URL?")
         return cast(Detail, document)
 
     def _ask(
-        self, method: str, path: str, said: object = None, *, end: float, wait_s: float = 0,
-        headers: Mapping[str, str] | None = None,
+        self, method: str, path: str, said: object = None, *, end: float,
+        waits_until: float | None = None, headers: Mapping[str, str] | None = None,
     ) -> Answer:  # fmt: skip
-        """Ask until there is an answer that stays one, or the time is over."""
+        """Ask until there is an answer that stays one, or the time is over.
+
+        `waits_until`: for so long the service may wait with its answer.
+        """
         body = None if said is None else written(said).encode()
         sent = self._headers | dict(headers or {})
         if body is not None:
             sent["Content-Type"] = "application/json"
-        request = Request(method, path, body, sent)
-        share_s = self._timeout_s / TRIES + wait_s
+        share_s = self._timeout_s / TRIES
         for usual_s in pauses_s():
             pause_s = usual_s
-            try_ends = min(end, time.monotonic() + share_s)
+            wait_s = 0.0 if waits_until is None else waited_s(waits_until)
+            query = "" if waits_until is None else f"?wait={wait_s:.0f}"
+            request = Request(method, path + query, body, sent)
+            try_ends = min(end, time.monotonic() + share_s + wait_s)
             error: NotificationError
             try:
                 return settled(self._transfers.ask(request, try_ends))
@@ -221,6 +225,11 @@ class Client:
             if not slept(pause_s, end):
                 raise error
         raise AssertionError
+
+
+def waited_s(until: float) -> float:
+    """Return how long the service may wait from now on; it waits no longer than WAIT_MAX_S."""
+    return min(max(until - time.monotonic(), 0), WAIT_MAX_S)
 
 
 def settled(answer: Answer) -> Answer:

@@ -246,16 +246,19 @@ class Transfers:
             if share <= 0:
                 break
             try:
-                return self._secured(socket.create_connection((str(host), int(port)), share))
+                ends = time.monotonic() + share
+                sock = socket.create_connection((str(host), int(port)), share)
+                return self._secured(sock, ends)
             except OSError as error:
                 reason = error
         raise Lost(f"{place.host}:{place.port}: {reason}") from reason
 
-    def _secured(self, sock: socket.socket) -> Timed:
+    def _secured(self, sock: socket.socket, ends: float) -> Timed:
         """Speak TLS where the URL says https, and check whose certificate it is."""
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._place.tls is not None:
+                sock.settimeout(max(0.001, ends - time.monotonic()))  # 0 would not wait at all
                 sock = self._place.tls.wrap_socket(sock, server_hostname=self._place.host)
         except BaseException:
             sock.close()

@@ -355,8 +355,22 @@ def test_what_waited_for_a_first_connection_is_asked_whether_it_may_begin(
     assert [(answer.status, answer.is_late) for answer in found] == [
         (200, False), (0, True), (0, True),
     ]  # fmt: skip
-    assert asked == [1, 2]
+    assert asked == [1, 1, 2, 2]  # for all of its time, then for what is left of it
     assert server.requests == 1
+
+
+def test_what_waited_for_a_first_connection_and_has_a_short_lease_has_what_is_left(
+    secure, transfers, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        transfers, "_may_begin", lambda _, left_s, __: asked.append(left_s) or left_s < 5.0
+    )
+    server = secure("h2", "http/1.1")
+    found = answers(transfers, [post(f"{server.url}/{n}") for n in range(3)])
+    assert [answer.status for answer in found] == [200] * 3
+    assert asked[0::2] == [5.0] * 2
+    assert all(0 < left_s < 5.0 for left_s in asked[1::2])
 
 
 def test_what_waited_for_a_first_connection_has_all_of_its_time(secure, transfers, monkeypatch):
@@ -372,7 +386,7 @@ def test_what_waited_for_a_first_connection_has_all_of_its_time(secure, transfer
     server = secure("h2", "http/1.1")
     answers(transfers, [post(f"{server.url}/{n}") for n in range(3)])
     assert asked == [(5.0, False)] * 2
-    assert begun == [None] * 3, "None: all"
+    assert begun == [None, 5.0, 5.0]  # None: all
 
 
 @pytest.mark.parametrize("hold", [0, 100])

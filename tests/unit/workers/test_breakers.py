@@ -12,7 +12,14 @@ from service.metrics import WorkerMetrics
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers import breakers
-from workers.breakers import BACK_PER_S, FORGET_S, OPEN_MAX_S, TRIP_AFTER, Breakers
+from workers.breakers import (
+    BACK_PER_S,
+    FORGET_S,
+    HEARD_WITHIN_S,
+    OPEN_MAX_S,
+    TRIP_AFTER,
+    Breakers,
+)
 from workers.claim import Verdict
 from workers.outcome import blames_destination
 
@@ -234,8 +241,9 @@ def test_a_destination_is_shown_as_open_until_it_is_time_to_ask_it_again(all_of_
 
     now = time.monotonic()
     fail(all_of_them, TRIP_AFTER, at=now)
-    fail(all_of_them, TRIP_AFTER, at=now - 3600, name="http://long-ago.example")
-    assert (shown("open"), shown("half_open")) == (1, 1)
+    fail(all_of_them, TRIP_AFTER, at=now - HEARD_WITHIN_S + 60, name="http://ago.example")
+    fail(all_of_them, TRIP_AFTER, at=now - HEARD_WITHIN_S - 60, name="http://long-ago.example")
+    assert (shown("open"), shown("half_open")) == (1, 1)  # nobody asks the third any more
 
 
 def test_a_probe_that_could_not_begin_lets_another_be_it(all_of_them):

@@ -1,5 +1,7 @@
 """What the breakers and the paces say together, of a destination or of a domain behind a server."""
 
+from heapq import heappop, heappush
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -7,7 +9,7 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
-from workers.breakers import HEARD_WITHIN_S, TRIP_AFTER, Breakers
+from workers.breakers import HEARD_WITHIN_S, OPEN_MAX_S, TRIP_AFTER, Breakers
 from workers.channels.webhook import WebhookChannel
 from workers.claim import Parked, Verdict
 from workers.flight import Flight
@@ -169,6 +171,13 @@ def test_a_url_that_answers_again_is_forgotten_as_failing(standing):
     assert standing._breakers.is_empty
 
 
+def test_a_probe_of_a_url_that_cannot_be_reached_says_nothing_of_the_url(standing):
+    fail(standing, at_url("/broken"), BROKEN)
+    assert standing.park(at_url("/broken", 2.0)) is None  # its probe
+    standing.report(at_url("/broken", 2.0), DOWN, 2.1)
+    assert standing.park(at_url("/broken", 2.2)) is None
+
+
 def test_one_that_its_destination_keeps_back_is_not_the_probe_of_its_url(standing):
     fail(standing, at_url("/broken"), BROKEN)
     fail(standing, at_url("/broken"), DOWN)
@@ -187,6 +196,34 @@ def test_an_operators_probe_lets_a_row_of_each_failing_url_through(standing):
     standing.let_through("webhook", HERE, 0.2)
     for path in ("/one", "/two"):
         assert standing.park(at_url(path, 0.2)) is None
+
+
+def outage(standing, urls, rows, lasts_s):
+    """Let a host answer 502 to all; returns how many of its rows were sent meanwhile."""
+    now, sent, waiting = 0.0, 0, [(0.0, number) for number in range(rows)]
+    while now < lasts_s:
+        now, number = heappop(waiting)
+        some = at_url(f"/{number % urls}", now)
+        parked = standing.park(some)
+        if parked is None:
+            sent += 1
+            standing.report(some, BROKEN, now + 0.02)
+        heappush(waiting, (now + (parked.delay_s if parked else 5.0), number))
+    return sent
+
+
+@pytest.mark.parametrize("urls", [1, 3, 9, 12, 50])
+def test_an_outage_costs_as_few_attempts_however_many_urls_there_are(standing, urls):
+    probes = 600 / (0.75 * OPEN_MAX_S) + 10
+    assert outage(standing, urls, 200, 600.0) <= TRIP_AFTER * min(urls, TRIP_AFTER) + probes
+
+
+def test_urls_that_fail_ask_at_once_when_one_of_them_is_answered(standing):
+    for path in ("/one", "/two", "/three"):
+        fail(standing, at_url(path), BROKEN)
+    assert standing.park(at_url("/one", 4.0)) is None  # its probe
+    standing.report(at_url("/one", 4.0), SENT, 4.1)
+    assert standing.park(at_url("/three", 4.2)) is None
 
 
 def test_the_name_of_a_url_that_fails_is_no_secret():
