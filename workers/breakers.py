@@ -52,6 +52,7 @@ class Crowd:
     """What fails at one destination, each URL by itself: together it asks as often as one."""
 
     open: set[str] = field(default_factory=set)  # names of those whose breaker is open
+    turn_at: float = -math.inf  # of the last in turn: when it asks
     back: Timetable = field(default_factory=Timetable)
 
 
@@ -231,6 +232,7 @@ class Breakers:
         breaker = self._forget(name)
         if breaker is None or breaker.opened_at is None:
             return
+        breaker.crowd.turn_at = now
         open_s = round(now - breaker.opened_at, 1)
         logger.info("breaker_closed", destination=name, open_s=open_s)
         for other in breaker.crowd.open:
@@ -256,10 +258,12 @@ class Breakers:
 def leave_alone(breaker: Breaker, since: float, now: float) -> None:
     """Open for twice as long as before, counted from the probe's start, as it may have hung.
 
-    Of a crowd each takes its turn, for as long as one alone.
+    In a crowd the time counts from the turn of the one before.
     """
+    crowd = breaker.crowd
     breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
-    jittered_s = breaker.open_s * random.uniform(0.75, 1.0) * len(breaker.crowd.open)
-    breaker.open_until = max(since + jittered_s, now + OPEN_MIN_S)
+    jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
+    breaker.open_until = max(max(since, crowd.turn_at) + jittered_s, now + OPEN_MIN_S)
+    crowd.turn_at = breaker.open_until
     breaker.has_next_probe = False
     breaker.probe_at = math.inf
