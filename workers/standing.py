@@ -8,6 +8,7 @@ does not, says little of the others. That nobody can be reached there is about a
 ops/adr/0016-mail-shares.md, 0006-breaker.md.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 
@@ -20,6 +21,8 @@ from workers.flight import Flight
 from workers.outcome import blames_destination
 from workers.pace import Paces
 from workers.parkings import Kept, Parking, Parkings
+
+NAMES_MAX = 4096  # kept: a name takes a microsecond, for each send while anything fails
 
 
 class Standing:
@@ -145,6 +148,7 @@ def part_of(flight: Flight) -> str:
     return part_name(flight.destination, flight.claim.recipient)
 
 
+@lru_cache(NAMES_MAX)
 def part_name(destination: str, url: str) -> str:
     """Name a URL of a destination; it may be a secret, and the log shows the name."""
     return f"{destination} {sha256(url.encode()).hexdigest()[:16]}"

@@ -75,12 +75,13 @@ class WorkerMetrics:
         )
         self.breakers = factory.gauge(
             "worker_breakers",
-            "Destinations that this worker leaves alone because they fail (open), or asks with one "
-            "send at a time whether they are back (half_open).",
+            "Destinations, or single URLs of them, that this worker leaves alone because they fail "
+            "(open), or asks with one send at a time whether they are back (half_open).",
             state=["open", "half_open"],
         )
         self.breakers_opened = factory.counter(
-            "worker_breakers_opened_total", "Destinations that began to be left alone."
+            "worker_breakers_opened_total",
+            "Destinations, or single URLs of them, that began to be left alone.",
         )
         self.in_hand = factory.gauge(
             "worker_jobs_in_hand", "Notifications claimed and not yet settled."
