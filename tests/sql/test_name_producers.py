@@ -47,6 +47,22 @@ def test_a_deploy_keeps_the_names(db, dsn):
     assert producers(db)["till"] == "shop"
 
 
+def test_a_watch_moves_with_its_maker_unless_that_is_missing_or_it_is_locked(db, other_db):
+    db.execute("insert into notify.producer_roles values ('till', 'shop'), ('web', 'shop')")
+    made = db.execute(
+        "insert into notify.kept_watches (producer, made_by, relation, events, channel, recipient)"
+        " select 'before', role, 'pg_class', '{insert}', 'log', 'r'"
+        " from unnest(array['till', 'gone', 'web']) role returning id"
+    )
+    known, missing, locked = [id for (id,) in made]
+    with other_db.transaction():
+        other_db.execute("select from notify.kept_watches where id = %s for update", [locked])
+        db.execute("set lock_timeout = '1s'")
+        db.execute("select notify.name_producers()")
+    kept = dict(db.execute("select id, producer from notify.kept_watches").fetchall())
+    assert kept == {known: "shop", missing: "before", locked: "before"}
+
+
 def test_many_at_once_all_succeed(db, dsn):
     faults = []
 

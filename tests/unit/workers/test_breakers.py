@@ -254,3 +254,10 @@ def test_a_probe_that_could_not_begin_lets_another_be_it(all_of_them):
     assert all_of_them.wait_s(ROW, HERE, at + 0.1) > 0.0
     all_of_them.not_sent(HERE, at)
     assert all_of_them.wait_s(ROW, HERE, at + 0.1) == 0.0
+
+
+def test_what_failed_long_ago_makes_room_when_something_fails(all_of_them):
+    fail(all_of_them, at=0.0, name="http://long-ago.example")
+    fail(all_of_them, TRIP_AFTER, at=1.0, name="http://open.example")
+    fail(all_of_them, at=2.0 + FORGET_S)
+    assert list(all_of_them._known) == ["http://open.example", HERE]

@@ -34,6 +34,17 @@ def test_what_was_looked_at_does_not_change_while_it_is_written():
     assert parking.until == 5.0
 
 
+def test_failing_urls_of_one_host_leave_room_for_other_hosts(monkeypatch):
+    monkeypatch.setattr(parkings, "KNOWN_MAX", 3)
+    monkeypatch.setattr(parkings, "URLS_MAX", 2)
+    known = Parkings()
+    for number in range(5):
+        row = put_off(recipient=f"{URL}{number}")
+        known.note("https://hooks.example", row, 0.0, "502", of_url=True)
+    known.note("https://other.example", put_off(), 0.0, "503")
+    assert [kept.url_hash != "" for kept in known.current(0.0)] == [True, True, False]
+
+
 def test_a_url_is_kept_as_its_hash():
     known = Parkings()
     known.note("https://hooks.example", put_off(Parked.URL), 0.0, None)

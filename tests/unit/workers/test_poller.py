@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -123,3 +124,14 @@ def test_a_time_that_has_passed_is_no_wait(poller):
     began = time.monotonic()
     poller.select(-1.0)
     assert time.monotonic() - began < 1.0
+
+
+def test_one_that_was_closed_before_it_is_waited_for_otherwise_can_be_given_up(poller):
+    ours, theirs = socket.socketpair()
+    with theirs:
+        fd = ours.fileno()
+        poller.register(fd, BOTH)
+        ours.close()
+        with suppress(OSError):
+            poller.modify(fd, READ)
+        poller.unregister(fd)
