@@ -156,6 +156,7 @@ def ready(url, name):
         ).fetchone()
 
 
+@pytest.mark.slow  # nine times yoyo
 def test_processes_of_the_deploy_before_stay_ready_until_the_next(empty_dsn, tree):
     names = []
     for text in ("", "-- another", "-- a third"):
@@ -184,55 +185,51 @@ def test_a_broken_function_changes_nothing_and_is_tried_again(empty_dsn, tree):
         assert catalog(empty_dsn) == before
 
 
-def test_the_latest_step_can_be_rolled_back_and_applied_again(empty_dsn):
-    migrate(empty_dsn)
-    before = catalog(empty_dsn)
-    with connect(empty_dsn) as db:
+def test_the_latest_step_can_be_rolled_back_and_applied_again(dsn):
+    before = catalog(dsn)
+    with connect(dsn) as db:
         [id] = enqueue(db)
-        assert yoyo(empty_dsn, "rollback", "--revision", current_migration()).returncode == 0
+        assert yoyo(dsn, "rollback", "--revision", current_migration()).returncode == 0
         [between] = enqueue(db)  # producers go on without the functions
-        assert migrate(empty_dsn) == [current_migration()]
+        assert migrate(dsn) == [current_migration()]
         assert row(db, id) and row(db, between)
-    assert catalog(empty_dsn) == before
+    assert catalog(dsn) == before
 
 
-def test_after_a_rollback_whoever_inserts_may_call_what_the_accept_of_before_calls(empty_dsn):
+def test_after_a_rollback_whoever_inserts_may_call_what_the_accept_of_before_calls(dsn):
     """It runs with their rights: without EXECUTE a role that has INSERT alone could not send."""
-    migrate(empty_dsn)
-    with connect(empty_dsn) as db, new_role(db) as user:
-        assert yoyo(empty_dsn, "rollback", "--revision", current_migration()).returncode == 0
+    with connect(dsn) as db, new_role(db) as user:
+        assert yoyo(dsn, "rollback", "--revision", current_migration()).returncode == 0
         assert callable_by(db, user) >= {"unmet_rule", "unmet_mail_rule", "is_http_url"}
-        migrate(empty_dsn)
+        migrate(dsn)
         assert callable_by(db, user) == {"new_id"}
 
 
-def test_a_rollback_drops_every_overload(empty_dsn):
-    migrate(empty_dsn)
-    with connect(empty_dsn) as db:
+def test_a_rollback_drops_every_overload(dsn):
+    with connect(dsn) as db:
         db.execute("create function notify.lead(text) returns int language sql as 'select 1'")
-        assert yoyo(empty_dsn, "rollback", "--revision", current_migration()).returncode == 0
+        assert yoyo(dsn, "rollback", "--revision", current_migration()).returncode == 0
         left = "select from pg_proc where oid::regproc::text = 'notify.lead'"
         assert not db.execute(left).fetchone()
 
 
-def test_all_can_be_rolled_back_and_applied_again(empty_dsn):
-    migrate(empty_dsn)
-    before = catalog(empty_dsn)
-    assert yoyo(empty_dsn, "rollback", "--all").returncode == 0
-    with connect(empty_dsn) as db:
+def test_all_can_be_rolled_back_and_applied_again(dsn):
+    before = catalog(dsn)
+    assert yoyo(dsn, "rollback", "--all").returncode == 0
+    with connect(dsn) as db:
         assert not db.execute("select 1 from pg_namespace where nspname = 'notify'").fetchone()
-    assert len(migrate(empty_dsn)) == len(NUMBERED) + 1
-    assert catalog(empty_dsn) == before
+    assert len(migrate(dsn)) == len(NUMBERED) + 1
+    assert catalog(dsn) == before
 
 
+@pytest.mark.slow  # up to five seconds each
 @pytest.mark.parametrize("name", NUMBERED[1:])
-def test_a_ledger_can_go_back_to_each_schema_and_come_again(empty_dsn, name):
+def test_a_ledger_can_go_back_to_each_schema_and_come_again(dsn, name):
     """A column that a rollback dropped is still in the catalog, and nobody's any more."""
-    migrate(empty_dsn)
-    assert yoyo(empty_dsn, "rollback", "--revision", name).returncode == 0
-    assert migrate(empty_dsn) == [*NUMBERED[NUMBERED.index(name) :], current_migration()]
-    assert migrate(empty_dsn) == []
-    with connect(empty_dsn) as db:
+    assert yoyo(dsn, "rollback", "--revision", name).returncode == 0
+    assert migrate(dsn) == [*NUMBERED[NUMBERED.index(name) :], current_migration()]
+    assert migrate(dsn) == []
+    with connect(dsn) as db:
         enqueue(db)
 
 
@@ -254,16 +251,14 @@ def test_many_processes_at_once_apply_each_migration_once(empty_dsn):
 
 
 @pytest.mark.parametrize("blocked_by", ["_yoyo_log", "_yoyo_migration"])
-def test_a_migration_killed_between_its_commit_and_its_mark_is_done_again(
-    empty_dsn, dsn, blocked_by
-):
+def test_a_migration_killed_between_its_commit_and_its_mark_is_done_again(dsn, blocked_by):
     """The gap is yoyo's own: held open by a lock on a table that it writes after the commit."""
-    migrate(empty_dsn)
-    yoyo(empty_dsn, "rollback", "--revision", "0002-notifications")
-    with connect(empty_dsn) as db:
+    before = catalog(dsn)
+    yoyo(dsn, "rollback", "--revision", "0002-notifications")
+    with connect(dsn) as db:
         with db.transaction():
             db.execute(SQL("lock table {} in share mode").format(Identifier(blocked_by)))
-            process = subprocess.Popen([sys.executable, "-c", MIGRATE, empty_dsn], cwd=ROOT)
+            process = subprocess.Popen([sys.executable, "-c", MIGRATE, dsn], cwd=ROOT)
             waiting = "select 1 from pg_locks where relation = %s::regclass and not granted"
             wait_for(lambda: db.execute(waiting, [blocked_by]).fetchone())
             process.send_signal(signal.SIGKILL)
@@ -274,8 +269,8 @@ def test_a_migration_killed_between_its_commit_and_its_mark_is_done_again(
                 " and datname = current_database()"
             )
         assert db.execute("select to_regclass('notify.notifications') as t").fetchone().t
-    assert migrate(empty_dsn)[0] == "0002-notifications"
-    assert catalog(empty_dsn) == catalog(dsn)
+    assert migrate(dsn)[0] == "0002-notifications"
+    assert catalog(dsn) == before
 
 
 BEFORE_6 = """
@@ -311,14 +306,13 @@ def books(db):
         ("drop table _yoyo_migration, _yoyo_log, _yoyo_version;" + BEFORE_6, "_yoyo_migration"),
     ],
 )
-def test_what_another_program_told_yoyo_is_kept(empty_dsn, lost, named):
-    migrate(empty_dsn)
-    with connect(empty_dsn) as db:
+def test_what_another_program_told_yoyo_is_kept(dsn, lost, named):
+    with connect(dsn) as db:
         db.execute(THEIRS)
         db.execute(lost)
         before = books(db)
         with pytest.raises(StartError, match=rf"^not migrated: public\.{named} records .*0001-"):
-            migrate(empty_dsn)
+            migrate(dsn)
         assert books(db) == before
 
 
@@ -332,15 +326,14 @@ def test_a_yoyo_of_old_is_refused_before_anything_is_made(empty_dsn):
         assert db.execute("select to_regnamespace('notify') as n").fetchone().n is None
 
 
-def test_yoyo_may_keep_another_programs_migrations_beside_ours(empty_dsn):
+def test_yoyo_may_keep_another_programs_migrations_beside_ours(dsn):
     """Its own lock, which we do not use, may be held meanwhile."""
-    migrate(empty_dsn)
-    with connect(empty_dsn) as db:
+    with connect(dsn) as db:
         db.execute("create table yoyo_lock (locked int primary key, ctime timestamp, pid int)")
         db.execute("insert into yoyo_lock values (1, now(), 1)")
         db.execute(THEIRS)
         before = books(db)
-        assert migrate(empty_dsn) == []
+        assert migrate(dsn) == []
         assert books(db) == before
 
 
@@ -355,24 +348,23 @@ def test_yoyo_may_keep_another_programs_migrations_beside_ours(empty_dsn):
         "truncate _yoyo_migration, _yoyo_log, _yoyo_version",
     ],
 )
-def test_what_yoyo_knows_of_ours_alone_is_begun_anew(empty_dsn, lost):
-    migrate(empty_dsn)
-    with connect(empty_dsn) as db:
+def test_what_yoyo_knows_of_ours_alone_is_begun_anew(dsn, lost):
+    with connect(dsn) as db:
         db.execute(
             "update _yoyo_migration set migration_id = '9999-sql-0123456789ab'"
             " where migration_id like '9999-%'"
         )
         db.execute(lost)
-    assert migrate(empty_dsn) == [*NUMBERED, current_migration()]
+    assert migrate(dsn) == [*NUMBERED, current_migration()]
 
 
-def test_each_migration_can_run_again_when_its_mark_is_lost(empty_dsn, dsn):
-    migrate(empty_dsn)
+def test_each_migration_can_run_again_when_its_mark_is_lost(dsn):
+    before = catalog(dsn)
     for name in [*NUMBERED, current_migration()]:
-        with connect(empty_dsn) as db:
+        with connect(dsn) as db:
             db.execute("delete from _yoyo_migration where migration_id = %s", [name])
-        assert migrate(empty_dsn) == [name]
-    assert catalog(empty_dsn) == catalog(dsn)
+        assert migrate(dsn) == [name]
+    assert catalog(dsn) == before
 
 
 def test_a_killed_migration_leaves_no_lock(empty_dsn):
