@@ -7,6 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from multidict import MultiMapping
 
+from service.access.caller import caller_of
 from service.api.ends import Ends
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
@@ -49,7 +50,7 @@ class WaitHandler:
 
     async def _ended(self, id: UUID, request: web.Request, wait_s: int) -> None:
         """Return when it has ended, the time is over, or the client has hung up."""
-        end = self._ends.expect(id)
+        end = self._ends.expect(id, caller_of(request).producer)
         connection = cast("Connection", request.protocol)
         connection.on_lost = end.cancel
         if request.transport is None:  # it has hung up during the first look
