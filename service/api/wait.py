@@ -18,6 +18,7 @@ from service.model.notification import Notification
 
 WAIT_S_MAX = 30
 WAITING_MAX = 500
+SHARE = 2  # of those that wait a producer has half, and all of them may end at once
 SENTENCE = f"Give whole seconds from 0 to {WAIT_S_MAX}, once."
 
 
@@ -32,7 +33,7 @@ class WaitHandler:
         self._read = read
         self._ends = ends
         self._lookups = lookups
-        self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX)
+        self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX, share=SHARE)
 
     async def find(self, request: web.Request) -> web.Response:
         """Answer one notification, as a look without waiting would at that time."""
@@ -45,7 +46,8 @@ class WaitHandler:
         return shown(request, notification)
 
     async def _look(self, request: web.Request) -> Notification:
-        async with self._turns.admitted(), self._lookups.admitted():
+        producer = caller_of(request).producer
+        async with self._turns.admitted(producer), self._lookups.admitted(producer):
             return await self._read.seen(request)
 
     async def _ended(self, id: UUID, request: web.Request, wait_s: int) -> None:
