@@ -51,11 +51,11 @@ class WaitHandler:
             return await self._read.seen(request)
 
     async def _ended(self, id: UUID, request: web.Request, wait_s: int) -> None:
-        """Return when it has ended, the time is over, or the client has hung up."""
+        """Return when it has ended, the time is over, or the client sends no more."""
         end = self._ends.expect(id, caller_of(request).producer)
         connection = cast("Connection", request.protocol)
         connection.on_lost = end.cancel
-        if request.transport is None:  # it has hung up during the first look
+        if request.transport is None or connection.is_half:  # since the first look
             end.cancel()
         try:
             await asyncio.wait([end], timeout=wait_s)
