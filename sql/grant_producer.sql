@@ -19,10 +19,10 @@ begin
   perform notify.check_grant(role);
   perform from notify.settings for update;
   if octet_length(producer) > 252 or length(producer) not between 1 and 63 or producer <> btrim(producer)
-    or producer ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' then
+    or producer ~ '[\u0001-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]' then
     raise check_violation using constraint = 'producer_is_1_to_63_printable_characters',
       message = 'this is no name for a producer',
-      hint = 'Use 1 to 63 characters, without control characters, and without spaces around them.';
+      hint = 'Use 1 to 63 printable characters, without spaces around them.';
   end if;
   for v_statement in
     select format('grant %s%s on %s %s to %I', r.privilege, ' (' || r.attribute || ')', r.kind, r.name, role)

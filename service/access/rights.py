@@ -30,8 +30,9 @@ def faults(
     burst: int | None,
 ) -> Faults:
     """Say what is wrong: (field, sentence)."""
-    if len(producer) > PRODUCER_MAX_CHARS or not PRODUCER.fullmatch(producer):
-        yield "producer", f"Use 1 to {PRODUCER_MAX_CHARS} characters without control characters."
+    if not is_producer(producer):
+        sentence = f"Use 1 to {PRODUCER_MAX_CHARS} characters, all printable, no space at an end."
+        yield "producer", sentence
     if kind not in KINDS:
         yield "kind", f"Use one of {', '.join(KINDS)}."
     yield from scope_faults(kind, scopes)
@@ -41,6 +42,12 @@ def faults(
         yield "channels", f"Use some of {', '.join(Channel)}."
     yield from recipient_faults(kind, recipients)
     yield from rate_faults(rate_per_s, burst)
+
+
+def is_producer(name: str) -> bool:
+    """Return whether a new key may be of this producer: lists show every character of it."""
+    is_short = len(name) <= PRODUCER_MAX_CHARS
+    return is_short and name.isprintable() and PRODUCER.fullmatch(name) is not None
 
 
 def scope_faults(kind: str, scopes: Sequence[str]) -> Faults:

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from loguru import logger
 
+from service.access.caller import caller_of
 from service.access.ring import KeyRing
 from service.access.scopes import ADMIN, ANY, CANCEL, OPERATE, READ, SEND
 from service.api import health
@@ -56,7 +57,9 @@ if TYPE_CHECKING:
 
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
-READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE + 1  # the look for those that wait
+OPERATORS_AT_ONCE = 2
+# One of the operators, and the look for those that wait; a second operator takes what is free.
+READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE + 2
 BATCHES_AT_ONCE = 4
 EXPRESS = web.AppKey("express", ExpressEnqueue)
 
@@ -86,6 +89,7 @@ def create_app(
     `pages`: adds pages for people. Call it with the loop running.
     """
     lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
+    operators = ReadLimit(OPERATORS_AT_ONCE, 200)  # their own: lists of others keep none waiting
     clock = clock or Clock()
     outage = outage or Outage("postgresql", role="api")
     aside = Aside(Batcher(store, metrics, outage=outage))
@@ -140,10 +144,10 @@ def create_app(
         ("/redrive", operate.redrive, 200, 409),
         ("/destinations/probe", ProbeHandler(VerbStore.beside(reads), metrics).probe, 202, 404),
     ):
-        post(path, after_body(limited(verb, lists)), *statuses, 503, need=OPERATE)
-    add_pauses(get, post, reads, lists)
+        post(path, after_body(limited(verb, operators)), *statuses, 503, need=OPERATE)
+    add_pauses(get, post, reads, operators)
     get("/destinations", limited(DestinationsHandler(reads).list, lists), 200, 503, need=OPERATE)
-    add_keys(get, post, KeysHandler(keys, clock), lists)
+    add_keys(get, post, KeysHandler(keys, clock), operators)
     get("/healthz", health.sandbox if is_sandbox else health.alive, 200)
     get("/readyz", health.ReadyHandler(store, settings.environment).ready, 200, 503)
     get("/metrics", MetricsPage().show, 200)
@@ -164,17 +168,17 @@ def create_app(
 
 
 def add_keys(
-    get: Callable[..., None], post: Callable[..., None], key: KeysHandler, lists: ReadLimit
+    get: Callable[..., None], post: Callable[..., None], key: KeysHandler, operators: ReadLimit
 ) -> None:
     """Add what admins ask of keys."""
-    get("/keys", limited(key.list, lists), 200, need=ADMIN)
+    get("/keys", limited(key.list, operators), 200, need=ADMIN)
     post("/keys", key.create, 201, need=ADMIN)
     post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
     post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
 
 
 def add_pauses(
-    get: Callable[..., None], post: Callable[..., None], reads: ReadStore, lists: ReadLimit
+    get: Callable[..., None], post: Callable[..., None], reads: ReadStore, operators: ReadLimit
 ) -> None:
     """Add what is asked of pauses. The list takes turns with others: it counts many rows."""
 
@@ -182,7 +186,7 @@ def add_pauses(
         return reads.pool.connection()
 
     pauses, verbs = PausesHandler(PauseStore(lend)), ReadLimit(1, 100)
-    get("/pauses", limited(pauses.list, lists), 200, 503, need=OPERATE)
+    get("/pauses", limited(pauses.list, operators), 200, 503, need=OPERATE)
     post("/pauses", after_body(limited(pauses.pause, verbs)), 200, 201, 503, need=OPERATE)
     post("/pauses/{id}/resume", limited(pauses.resume, verbs), 200, 503, need=OPERATE)
 
@@ -265,7 +269,7 @@ def limited(handler: Handler, limit: ReadLimit) -> Handler:
 
     @wraps(handler)
     async def wait(request: web.Request) -> web.StreamResponse:
-        async with limit.admitted():
+        async with limit.admitted(caller_of(request).producer):
             return await handler(request)
 
     return wait

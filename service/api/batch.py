@@ -69,7 +69,10 @@ class BatchHandler:
         try:
             refuse_key_of_all(request)
             has_lines = is_ndjson(request)
-            async with self._bodies.read(request, caller.producer) as body, self._limit.admitted():
+            async with (
+                self._bodies.read(request, caller.producer) as body,
+                self._limit.admitted(caller.producer),
+            ):
                 found = lines(body) if has_lines else await elements(body)
                 owe(request, max(0, len(found) - 1))
                 trace = trace_of(request.headers)

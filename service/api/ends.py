@@ -34,8 +34,10 @@ class Ends:
         self._store = store
         self._listener = listener
         self._waiting_max = waiting_max
+        self._producer_max = waiting_max // 2
         self._waiting: dict[UUID, set[End]] = {}
         self._count = 0
+        self._of_producer: dict[str | None, int] = {}  # how many wait; no entry for none
         self._next: set[UUID] = set()  # what the next look is about
         self._stir = asyncio.Event()
         self._hears = False
@@ -47,20 +49,21 @@ class Ends:
         """Return how many requests wait."""
         return self._count
 
-    def expect(self, id: UUID) -> End:
+    def expect(self, id: UUID, producer: str | None = None) -> End:
         """Return what is done when it has ended, or may have. Whoever no longer waits cancels it.
 
-        Raises Problem if too many wait.
+        Raises Problem if too many wait. Of one producer half as many may: then it keeps nobody
+        else out. `producer` None: there are no keys, so there is nobody to leave room for.
         """
-        if self._count >= self._waiting_max:
+        if self._is_full_for(producer):
             raise Problem("too_many_waiting")
         end = asyncio.get_running_loop().create_future()
         if self._is_closed:
             end.set_result(None)
             return end
-        self._count += 1
+        self._add(producer, 1)
         self._waiting.setdefault(id, set()).add(end)
-        end.add_done_callback(lambda end: self._forget(id, end))
+        end.add_done_callback(lambda end: self._forget(id, producer, end))
         self._look_at([id])
         if self._task is None:
             self._begin()
@@ -81,8 +84,20 @@ class Ends:
             self._task = asyncio.create_task(self._kept(), name="ends")
             self._task.add_done_callback(self._begin)
 
-    def _forget(self, id: UUID, end: End) -> None:
-        self._count -= 1
+    def _is_full_for(self, producer: str | None) -> bool:
+        """Return whether as many wait as may, of all or of this producer."""
+        if self._count >= self._waiting_max:
+            return True
+        return producer is not None and self._of_producer.get(producer, 0) >= self._producer_max
+
+    def _add(self, producer: str | None, count: int) -> None:
+        self._count += count
+        waiting = self._of_producer.pop(producer, 0) + count
+        if waiting:
+            self._of_producer[producer] = waiting
+
+    def _forget(self, id: UUID, producer: str | None, end: End) -> None:
+        self._add(producer, -1)
         ends = self._waiting[id]
         ends.discard(end)
         if not ends:

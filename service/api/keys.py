@@ -38,7 +38,7 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=PRODUCER_MAX_CHARS,
-            description=f"Whose it is: 1 to {PRODUCER_MAX_CHARS} characters.",
+            description=f"Whose it is: 1 to {PRODUCER_MAX_CHARS} printable characters.",
             extra_json_schema={"pattern": f"^{rights.PRODUCER.pattern}$"},
         ),
     ]

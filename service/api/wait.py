@@ -7,6 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from multidict import MultiMapping
 
+from service.access.caller import caller_of
 from service.api.ends import Ends
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
@@ -17,6 +18,7 @@ from service.model.notification import Notification
 
 WAIT_S_MAX = 30
 WAITING_MAX = 500
+SHARE = 2  # of those that wait a producer has half, and all of them may end at once
 SENTENCE = f"Give whole seconds from 0 to {WAIT_S_MAX}, once."
 
 
@@ -31,7 +33,7 @@ class WaitHandler:
         self._read = read
         self._ends = ends
         self._lookups = lookups
-        self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX)
+        self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX, share=SHARE)
 
     async def find(self, request: web.Request) -> web.Response:
         """Answer one notification, as a look without waiting would at that time."""
@@ -44,15 +46,16 @@ class WaitHandler:
         return shown(request, notification)
 
     async def _look(self, request: web.Request) -> Notification:
-        async with self._turns.admitted(), self._lookups.admitted():
+        producer = caller_of(request).producer
+        async with self._turns.admitted(producer), self._lookups.admitted(producer):
             return await self._read.seen(request)
 
     async def _ended(self, id: UUID, request: web.Request, wait_s: int) -> None:
-        """Return when it has ended, the time is over, or the client has hung up."""
-        end = self._ends.expect(id)
+        """Return when it has ended, the time is over, or the client sends no more."""
+        end = self._ends.expect(id, caller_of(request).producer)
         connection = cast("Connection", request.protocol)
         connection.on_lost = end.cancel
-        if request.transport is None:  # it has hung up during the first look
+        if request.transport is None or connection.is_half:  # since the first look
             end.cancel()
         try:
             await asyncio.wait([end], timeout=wait_s)

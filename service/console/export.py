@@ -141,7 +141,7 @@ class Export:
         self._reads = parts.reads
         self._store = parts.store
         self._lists = parts.lists
-        self._pages = ReadLimit(1, WAITING_MAX, WAIT_S)  # the other turn is for people's lists
+        self._pages = ReadLimit(1, WAITING_MAX, WAIT_S, share=2)  # the other turn is for lists
 
     async def stream(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Answer with a file. Raises Problem before it begins; later its last line says what was.
@@ -153,7 +153,7 @@ class Export:
         lines = KINDS[query.pop("format", "ndjson")]()
         before = query.pop("cursor", None)
         which = permitted(Search(**query), caller)
-        found = await self._page(which, before, PAGE_ROWS_MAX)
+        found = await self._page(which, before, PAGE_ROWS_MAX, caller)
         if sees_payloads(caller):
             await self._record(caller, query)
         response = web.StreamResponse(headers=headers_of(lines))
@@ -187,7 +187,7 @@ class Export:
                 break
             try:
                 rows_max = min(PAGE_ROWS_MAX, EXPORT_LINES_MAX - written)
-                found = await self._page(which, found.following, rows_max)
+                found = await self._page(which, found.following, rows_max, caller)
             except (Problem, DatabaseAway, TookTooLong):
                 why = "the database did not answer"
                 break
@@ -196,11 +196,14 @@ class Export:
             go_on = link(texts | {"cursor": str(found.following)}, "/export")
         yield lines.end(End(lines=written, why=why if go_on else "", go_on=go_on))
 
-    async def _page(self, which: Search | None, before: UUID | None, rows_max: int) -> Found:
+    async def _page(
+        self, which: Search | None, before: UUID | None, rows_max: int, caller: Caller
+    ) -> Found:
         """Read a page in its turn; of None there is nothing."""
         if which is None:
             return NOTHING
-        async with self._pages.admitted(), self._lists.admitted():
+        producer = caller.producer
+        async with self._pages.admitted(producer), self._lists.admitted(producer):
             return await self._reads.page(
                 which, limit=rows_max, before=before, looks_max=LOOK_ENOUGH
             )

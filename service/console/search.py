@@ -72,7 +72,7 @@ class SearchScreen:
         which = permitted(Search(**query), caller)
         found = NOTHING
         if which is not None:
-            async with self._lists.admitted():
+            async with self._lists.admitted(caller.producer):
                 found = await self._reads.page(
                     which, limit=ROWS, before=before, looks_max=LOOK_ENOUGH
                 )

@@ -60,13 +60,16 @@ class Limits:
             "answer": self.answer_s,
             "idle": self.idle_s,
             "closing": self.answer_s,
+            "half": self.answer_s,  # most such clients are gone, and hear no answer
         }.get(stage, float("inf"))
 
 
 class Connection(ExpressConnection):
     """A connection of aiohttp that knows which stage it is in."""
 
-    __slots__ = ("body", "head_bytes", "on_lost", "place", "served", "since", "taken", "wire")
+    __slots__ = (
+        "body", "head_bytes", "is_half", "on_lost", "place", "served", "since", "taken", "wire",
+    )  # fmt: skip
 
     def __init__(self, server: "BoundedServer", **settings: Any) -> None:
         super().__init__(server, **settings)
@@ -78,12 +81,15 @@ class Connection(ExpressConnection):
         self.since = self._loop.time()
         self.wire: asyncio.Transport | None = None
         self.on_lost: Callable[[], object] | None = None  # for a handler that waits long
+        self.is_half = False  # its client sends no more, and is still to be answered
 
     @property
     def stage(self) -> str:
         """Say what the connection is waiting for."""
         if self.wire is None or self.wire.is_closing():
             return "closing"
+        if self.is_half:
+            return "half"
         if self.is_between:
             return "head" if self.head_bytes or not self.served else "idle"
         if self.writing_paused:
@@ -133,6 +139,19 @@ class Connection(ExpressConnection):
             if self.head_bytes > self._bounded.limits.head_bytes_max:
                 self.cut()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp never keeps one open
+        """Answer what has come whole before we close. Most such clients have gone altogether.
+
+        So a handler that waits long is told.
+        """
+        last = self._messages[-1][1] if self._messages else self.body
+        can_be_half = self.wire is not None and self.wire.can_write_eof()  # not over TLS
+        self.is_half = can_be_half and last.is_eof() and not self.is_between
+        if self.is_half and self.on_lost is not None:
+            self.on_lost()
+        self._close_after_last()
+        return self.is_half
+
     def resume_writing(self) -> None:
         """Note that the client reads on: a long answer may take longer than its silence."""
         self.taken += 1
@@ -140,11 +159,17 @@ class Connection(ExpressConnection):
 
     def begin(self, body: StreamReader) -> None:
         """Note that a request begins. It is counted here, as a wrapped handler would be dearer."""
+        super().begin(body)
         self.head_bytes = 0
         self.body = body
         self.served += 1
         if self.served == 1:
             self._bounded.heard(self)
+        self._close_after_last()
+
+    def _close_after_last(self) -> None:
+        if self.is_half and not self._messages:
+            self.close()
 
     def handle_error(
         self,

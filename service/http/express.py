@@ -54,7 +54,8 @@ class ExpressConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def begin(self, body: StreamReader) -> None:
-        """Note that a request begins."""
+        """Note that a request begins. Before Python 3.12 aiohttp does so a moment later."""
+        self._request_in_progress = True
 
     def _takes_express(self, head: Any, body: StreamReader) -> bool:
         """Begin the first request that waits, if the handler wants it."""
@@ -68,7 +69,6 @@ class ExpressConnection(web.RequestHandler):
             self._parser.message_consumed()
         if self._manager is not None:
             self._manager.requests_count += 1
-        self._request_in_progress = True
         self.begin(body)
         return True
 

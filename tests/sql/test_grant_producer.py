@@ -112,7 +112,9 @@ def test_two_roles_of_one_producer_share_outcomes(db, dsn):
         assert [o.id for o in two.execute("select * from notify.outcomes()")] == [id]
 
 
-@pytest.mark.parametrize("name", ["", "x" * 64, "a\nb", "a\u0085b", " shop", "shop "])
+@pytest.mark.parametrize(
+    "name", ["", "x" * 64, "a\nb", "a\u0085b", "\u200b", "shop\ufeff", " shop", "shop "]
+)
 def test_what_is_no_name_is_refused(db, name):
     with role(db) as user, pytest.raises(psycopg.errors.CheckViolation) as caught:
         db.execute("select notify.grant_producer(%s, %s)", [user, name])

@@ -54,7 +54,7 @@ def test_what_was_resumed_can_be_paused_again_while_its_last_rows_come_back(db):
         ("http://127.0.0.1:8080", "webhook", ("http://127.0.0.1:8080", "webhook")),
         ("https://[2001:DB8::1]/", None, ("https://[2001:db8::1]", "webhook")),
         ("Example.org", None, ("example.org", "email")),
-        ("ada@Example.org", None, ("example.org", "email")),
+        ("https://ada@Example.org", None, ("https://example.org", "webhook")),
         ("example.org.", "email", ("example.org", "email")),
     ],
 )
@@ -77,6 +77,12 @@ def test_a_destination_is_called_as_workers_call_it(db, name, channel, is_called
         (("destination", "example.org", "webhook"), "an origin"),
         (("destination", "b\u00fccher.example", "email"), "xn--"),
         (("destination", None), "an origin"),
+        (("destination", "ada@example.org"), "not one address"),
+        (("destination", "ada@example.org", "email"), "not one address"),
+        (("destination", "@example.org"), "not one address"),
+        (("destination", "https://ada@example.org", "email"), "not one address"),
+        (("channel", "log", "email"), "Leave channel out"),
+        (("producer", "shop", "email"), "Leave channel out"),
         (("destination", "https://example.org", "log"), "Only webhooks and mails"),
         (("channel", "email", None, "r" * 256), "under 256"),
         (("channel", "email", None, "a\nb"), "control characters"),
@@ -88,6 +94,11 @@ def test_what_is_none_is_refused_with_what_to_write(db, args, words):
         made(db, *args)
     assert refused.value.sqlstate == "ND009"
     assert paused(db) == []
+
+
+def test_a_channel_may_be_named_twice(db):
+    made(db, "channel", "log", "log")
+    assert [(p.name, p.channel) for p in paused(db)] == [("log", None)]
 
 
 def test_a_thousand_pauses_are_enough(db):

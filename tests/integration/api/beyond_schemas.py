@@ -33,7 +33,9 @@ def filter_case(context: Any, case: Any) -> bool:
         or "\\u0000" in json.dumps(body)
         or (has_key(case) and case.meta.generation.mode.is_positive)
         or ("producer" in body and any(body.get(name) for name in OF_KEYS))
+        or ("producer" in body and not str(body["producer"]).isprintable())
         or ("name" in body and body.get("kind") == "destination")  # an origin, or a domain
+        or ("name" in body and body.get("channel"))  # which only a destination has
         or ("recipient" in body and body.get("channel") != "log")
     )
 

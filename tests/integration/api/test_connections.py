@@ -245,6 +245,71 @@ def test_idle_ones_make_room_when_nobody_is_silent(dsn: str, connect) -> None:
         wait_for(is_served)
 
 
+USUAL = WHOLE.replace(b"Host:", b"Cookie: a=b\r\nHost:")  # no express road
+LARGE = json.dumps(LINE | {"payload": "x" * 250_000}).encode()
+REQUESTS = {
+    "one by the express road": [WHOLE],
+    "one by the usual road": [USUAL],
+    "one by each": [WHOLE, USUAL],
+    "more than are read at once": [USUAL, *[WHOLE] * 100],
+    "one larger than a buffer": [POST + b"Content-Length: %d\r\n\r\n%s" % (len(LARGE), LARGE)],
+}
+
+
+@pytest.mark.parametrize("requests", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_who_sends_no_more_is_answered_then_closed(
+    requests: list[bytes], is_slow: bool, dsn: str, connect
+) -> None:
+    with serving(dsn, limits=limits()) as api, psycopg.connect(dsn) as holder:
+        connection = connect(api)
+        if is_slow:
+            holder.execute("lock table notify.notifications in share mode")
+        connection.sendall(b"".join(requests))
+        if is_slow:
+            wait_for(lambda: api.metric("api_requests_in_progress") > 0)
+        connection.shutdown(socket.SHUT_WR)
+        holder.rollback()
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert said.count(b"HTTP/1.1 202 ") == said.count(b'"id":') == len(requests)
+
+
+@pytest.mark.parametrize("begun", [WHOLE[:-1], WHOLE + WHOLE[:-1], POST, b"", b"\r\n"])
+def test_who_sends_no_more_in_the_middle_is_closed(begun: bytes, dsn: str, connect) -> None:
+    with serving(dsn, limits=limits()) as api:
+        connection = connect(api)
+        connection.sendall(begun)
+        connection.shutdown(socket.SHUT_WR)
+        assert is_closed(connection)
+        wait_for(lambda: api.metric("api_connections") == 0)
+
+
+def test_who_sends_no_more_is_not_kept_waiting_for_an_end(dsn: str, connect) -> None:
+    with serving(dsn, limits=limits()) as api:
+        path = api.post(LINE).json["links"]["self"]
+        connection = connect(api)
+        connection.settimeout(20)  # seconds, fewer than others would wait
+        connection.sendall(f"GET {path}?wait=30 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert json.loads(said.partition(b"\r\n\r\n")[2])["status"] == "queued"
+
+
+@pytest.mark.parametrize("request_", [WHOLE, USUAL])
+def test_who_sends_no_more_waits_no_longer_than_others(request_: bytes, dsn: str, connect) -> None:
+    with serving(dsn, limits=limits(answer_s=SHORT_S)) as api, psycopg.connect(dsn) as holder:
+        holder.execute("lock table notify.notifications in share mode")
+        connection = connect(api)
+        connection.sendall(request_)
+        wait_for(lambda: api.metric("api_requests_in_progress") == 1)
+        connection.shutdown(socket.SHUT_WR)
+        assert is_closed(connection)
+        wait_for(lambda: api.metric("api_connections") == 0)
+        holder.rollback()
+        wait_for(lambda: api.metric("api_requests_in_progress") == 0)
+        assert api.get("/healthz").status == 200
+
+
 def test_when_all_are_being_served_a_newcomer_is_told_to_come_back(dsn: str, connect) -> None:
     with serving(dsn, limits=limits(connections_max=MANY)) as api, psycopg.connect(dsn) as holder:
         holder.execute("lock table notify.notifications in share mode")

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -239,6 +240,8 @@ def test_a_client_that_goes_away_leaves_nothing_in_progress(
         db.execute("lock table notify.notifications in exclusive mode")
         connection.sendall(WHOLE)
         wait_for(lambda: api.metric("api_requests_in_progress") == 1)
+        reset = struct.pack("ii", 1, 0)  # without it, it may be one that only sends no more
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
     wait_for(lambda: api.metric("api_connections") == 0)
     db.execute("commit")
     wait_for(lambda: api.metric("api_requests_in_progress") == 0)

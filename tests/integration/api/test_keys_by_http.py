@@ -87,6 +87,8 @@ def test_what_names_no_key_is_a_404(api: Api, admin, id: str, verb: str, traceba
         ({"producer": "a\nb"}, "/producer"),
         ({"producer": "x" * 64}, "/producer"),
         ({"producer": "a\u0000"}, "/producer"),
+        ({"producer": "\u200b"}, "/producer"),
+        ({"producer": "shop\u202e"}, "/producer"),
         ({"scopes": []}, "/scopes"),
         ({"scopes": ["everything"]}, "/scopes"),
         ({"scopes": ["send:fax"]}, "/scopes"),

@@ -57,7 +57,7 @@ def test_to_pause_again_answers_200_with_what_is_there(api: Api) -> None:
 def test_a_destination_is_spelled_as_workers_do(api: Api) -> None:
     hook = asked(api, {"kind": "destination", "name": "https://Example.org:443/a/b?c"}).json
     assert (hook["name"], hook["channel"]) == ("https://example.org", "webhook")
-    mail = asked(api, {"kind": "destination", "name": "Ada@Example.org", "channel": "email"}).json
+    mail = asked(api, {"kind": "destination", "name": "Example.org", "channel": "email"}).json
     assert (mail["name"], mail["channel"]) == ("example.org", "email")
 
 
@@ -83,6 +83,9 @@ def test_a_mail_whose_domain_was_written_in_ascii_is_held_by_a_pause_of_it(api: 
         ({"kind": "producer", "name": "p" * 300}, "invalid_field", "/name"),
         ({"kind": "destination", "name": "nothing here"}, "invalid_field", "/name"),
         ({"kind": "destination", "name": "http://a", "channel": "log"}, "invalid_field", "/name"),
+        ({"kind": "destination", "name": "ada@example.org"}, "invalid_field", "/name"),
+        (CHANNEL | {"channel": "email"}, "invalid_field", "/channel"),
+        ({"kind": "producer", "name": "p", "channel": "email"}, "invalid_field", "/channel"),
         (CHANNEL | {"reason": "r" * 256}, "invalid_field", "/reason"),
         (CHANNEL | {"reason": "a\u2028b"}, "invalid_field", "/reason"),
         (CHANNEL | {"until": "now"}, "unknown_field", "/until"),

@@ -4,19 +4,25 @@ import asyncio
 import json
 import socket
 from collections import Counter
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import aiohttp
 import pytest
 
-from service.api.app import READS_AT_ONCE
+from service.api.app import LISTS_AT_ONCE, READS_AT_ONCE
 from service.api.read_limit import ReadLimit
 from service.http.problems import Problem
 from service.ledger.connection import STATEMENT_TIMEOUT_S
-from tests.integration.api.serving import LINE, Api
+from tests.integration.api.serving import LINE, Api, serving
+from tests.integration.api.test_batch_keys import a_key
 from tests.integration.api.test_batching import post_all
+from tests.waiting import wait_for
 
 BODY = json.dumps(LINE).encode()
+JSON = {"Content-Type": "application/json"}
 RARE = ["/notifications?channel=email", "/notifications?status=sent&channel=email"]
 
 
@@ -112,6 +118,109 @@ def test_a_place_is_free_again_after_an_error() -> None:
     asyncio.run(fail_and_go_on())
 
 
+def running(limit: ReadLimit, asks: Iterable[str | None]) -> list[str | None]:
+    """Let all ask while one runs; gives the producers in the order in which they ran."""
+
+    async def run() -> list[str | None]:
+        ran: list[str | None] = []
+
+        async def ask(producer: str | None) -> None:
+            with suppress(Problem):
+                async with limit.admitted(producer):
+                    ran.append(producer)
+
+        async with limit.admitted():
+            waiting = [asyncio.create_task(ask(producer)) for producer in asks]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        return ran
+
+    return asyncio.run(run())
+
+
+def test_producers_take_turns() -> None:
+    assert running(ReadLimit(1, 20), ["a"] * 4 + ["b"] * 2 + ["c"]) == list("abcabaa")
+
+
+def test_one_producer_has_at_most_a_quarter_of_the_places() -> None:
+    assert running(ReadLimit(1, 20), ["a"] * 20 + ["b"]) == list("abaaaa")
+    assert running(ReadLimit(1, 20, share=2), ["a"] * 20 + ["b"]) == list("ab" + "a" * 9)
+
+
+def test_without_keys_all_places_are_anybodys() -> None:
+    assert running(ReadLimit(1, 20), [None] * 25) == [None] * 20
+
+
+@pytest.mark.parametrize("is_handed_on", [False, True])
+def test_who_goes_while_it_waits_leaves_its_place_to_others(is_handed_on: bool) -> None:
+    async def go() -> None:
+        limit = ReadLimit(1, 4)
+
+        async def ask() -> None:
+            async with limit.admitted("a"):
+                pytest.fail("it has gone")
+
+        holding = AsyncExitStack()
+        await holding.enter_async_context(limit.admitted())
+        gone = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        if is_handed_on:
+            await holding.aclose()
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        await holding.aclose()
+        assert gone.cancelled()
+        async with limit.admitted("a"):
+            pass
+
+    asyncio.run(go())
+
+
+def test_who_has_waited_too_long_leaves_its_place_to_others() -> None:
+    async def go() -> None:
+        limit = ReadLimit(1, 4, wait_s=0.01)
+        async with limit.admitted():
+            for _ in range(3):
+                with pytest.raises(Problem):
+                    async with limit.admitted("a"):
+                        pytest.fail("nobody has ended")
+        async with limit.admitted("a"):
+            pass
+
+    asyncio.run(go())
+
+
+OPERATORS = [
+    ("POST", "/cancel", {"filter": {"producer": "p"}}, 200),
+    ("POST", "/redrive", {"filter": {"producer": "p"}}, 200),
+    ("POST", "/destinations/probe", {"channel": "email", "destination": "example.org"}, 404),
+    ("GET", "/pauses", None, 200),
+    ("GET", "/keys", None, 200),
+]
+
+
+def test_lists_that_hang_keep_no_operator_waiting(dsn: str, db, monkeypatch) -> None:
+    key = {"Authorization": f"Bearer {a_key(db, scopes=['admin'])}"}
+    with serving(dsn) as api, ThreadPoolExecutor() as pool:
+        hanging = asyncio.Event()
+        page = api.reads.page
+
+        async def hang(*args: Any, **more: Any) -> Any:
+            await hanging.wait()
+            return await page(*args, **more)
+
+        monkeypatch.setattr(api.reads, "page", hang)
+        lists = [pool.submit(api.get, "/notifications", **key) for _ in range(LISTS_AT_ONCE)]
+        wait_for(lambda: api.metric("api_requests_in_progress") == LISTS_AT_ONCE)
+        answers = [
+            api.ask(method, path, body and json.dumps(body), **JSON, **key)
+            for method, path, body, _ in OPERATORS
+        ]
+        api._loop.call_soon_threadsafe(hanging.set)
+        assert [answer.status for answer in answers] == [status for *_, status in OPERATORS]
+        assert [one.result().status for one in lists] == [200] * LISTS_AT_ONCE
+
+
 def test_only_the_last_attempts_are_shown(api: Api, db) -> None:
     id = api.post(LINE).json["id"]
     db.execute(
@@ -131,6 +240,6 @@ def test_who_sends_a_body_slowly_takes_no_turn(api: Api, path: str) -> None:
         for _ in range(READS_AT_ONCE):
             slow = held.enter_context(socket.create_connection(("127.0.0.1", api.port)))
             slow.sendall(f"{head}Content-Length: 99\r\n\r\n{{".encode())
-        whole = api.ask("POST", path, b"{}", **{"Content-Type": "application/json"})
+        whole = api.ask("POST", path, b"{}", **JSON)
         listed = api.get("/notifications")
     assert (whole.status, listed.status) == (422, 200)

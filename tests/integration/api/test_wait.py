@@ -21,6 +21,7 @@ from service.api import ends
 from service.http.connections import Limits
 from tests.integration.api.link import Link
 from tests.integration.api.serving import LINE, Api, serving
+from tests.integration.api.test_batch_keys import a_key
 from tests.ledger import ago, cancel, change, claim, enqueue, settle
 from tests.waiting import wait_for
 
@@ -254,6 +255,23 @@ def test_one_too_many_is_told_to_come_back(dsn: str, db) -> None:
         wait_for(lambda: all(db.execute(ASKED, [id]).fetchone().notify_on_end for id in ids[:5]))
         settle(db, claim(db, ids))
         assert {a.result().json["status"] for a in asked} == {"sent"}
+
+
+def test_one_producer_leaves_half_of_the_places_to_others(dsn: str, db) -> None:
+    keys = [a_key(db, producer=producer, scopes=["admin"]) for producer in ("shop", "other")]
+    shop, other = [{"Authorization": f"Bearer {key}"} for key in keys]
+    roomy = Limits(connections_max=100)
+    with serving(dsn, limits=roomy, connections_max=12) as api, ThreadPoolExecutor(4) as pool:
+        for id in enqueue(db, 2):  # the places are free again after the first time
+            path = f"/notifications/{id}?wait=30"
+            asked = [pool.submit(api.get, path, **shop) for _ in range(3)]
+            wait_for(lambda: ends_of(api) == 3)
+            refused = api.get(path, **shop)
+            assert (refused.status, refused.json["code"]) == (503, "too_many_waiting")
+            asked.append(pool.submit(api.get, path, **other))
+            wait_for(lambda: ends_of(api) == 4)
+            sent(db, id)
+            assert {a.result().json["status"] for a in asked} == {"sent"}
 
 
 def test_a_client_that_hangs_up_is_forgotten_at_once(api: Api, db) -> None:

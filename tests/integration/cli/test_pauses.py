@@ -42,6 +42,14 @@ def test_what_the_options_name_is_paused_and_resumed(run, db, options, again, na
     assert "is not paused: see notify pauses" in done.err
 
 
+def test_one_address_is_refused_with_what_to_write(run, db):
+    done = run("pause", "--destination", "ada@example.org")
+    assert done.code != 0
+    assert "--destination" in done.err
+    assert "not one address" in done.err
+    assert paused(db) == []
+
+
 def test_the_list_says_since_when_who_how_many_and_why(run, db):
     run("pause", "--channel", "log", "--reason", "It moves.")
     claim(db, enqueue(db, 3))
