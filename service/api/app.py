@@ -88,7 +88,7 @@ def create_app(
     each second. `is_sandbox`: nothing is sent elsewhere; `tracer`: makes spans of enqueues;
     `pages`: adds pages for people. Call it with the loop running.
     """
-    lists, lookups = ReadLimit(LISTS_AT_ONCE, 200), ReadLimit(LOOKUPS_AT_ONCE, 1000)
+    lists, lookups = ReadLimit(LISTS_AT_ONCE, 200, share=4), ReadLimit(LOOKUPS_AT_ONCE, 1000)
     operators = ReadLimit(OPERATORS_AT_ONCE, 200)  # their own: lists of others keep none waiting
     clock = clock or Clock()
     outage = outage or Outage("postgresql", role="api")

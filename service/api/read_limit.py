@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from service.http.problems import Problem
 
 WAIT_S = 1.0  # with 3.5 s for its statement, a client gets an answer within 5 s
-SHARE = 4
+SHARE = 2
 
 Turn = asyncio.Future[None]
 

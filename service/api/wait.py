@@ -18,7 +18,6 @@ from service.model.notification import Notification
 
 WAIT_S_MAX = 30
 WAITING_MAX = 500
-SHARE = 2  # of those that wait a producer has half, and all of them may end at once
 SENTENCE = f"Give whole seconds from 0 to {WAIT_S_MAX}, once."
 
 
@@ -33,7 +32,7 @@ class WaitHandler:
         self._read = read
         self._ends = ends
         self._lookups = lookups
-        self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX, share=SHARE)
+        self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX)
 
     async def find(self, request: web.Request) -> web.Response:
         """Answer one notification, as a look without waiting would at that time."""

@@ -141,7 +141,7 @@ class Export:
         self._reads = parts.reads
         self._store = parts.store
         self._lists = parts.lists
-        self._pages = ReadLimit(1, WAITING_MAX, WAIT_S, share=2)  # the other turn is for lists
+        self._pages = ReadLimit(1, WAITING_MAX, WAIT_S)  # the other turn is for lists
 
     async def stream(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Answer with a file. Raises Problem before it begins; later its last line says what was.

@@ -142,9 +142,9 @@ def test_producers_take_turns() -> None:
     assert running(ReadLimit(1, 20), ["a"] * 4 + ["b"] * 2 + ["c"]) == list("abcabaa")
 
 
-def test_one_producer_has_at_most_a_quarter_of_the_places() -> None:
-    assert running(ReadLimit(1, 20), ["a"] * 20 + ["b"]) == list("abaaaa")
-    assert running(ReadLimit(1, 20, share=2), ["a"] * 20 + ["b"]) == list("ab" + "a" * 9)
+def test_one_producer_has_at_most_a_share_of_the_places() -> None:
+    assert running(ReadLimit(1, 20), ["a"] * 20 + ["b"]) == list("ab" + "a" * 9)
+    assert running(ReadLimit(1, 20, share=4), ["a"] * 20 + ["b"]) == list("abaaaa")
 
 
 def test_without_keys_all_places_are_anybodys() -> None:
