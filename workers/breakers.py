@@ -52,7 +52,7 @@ class Crowd:
     """What fails at one destination, each URL by itself: together it asks as often as one."""
 
     open: set[str] = field(default_factory=set)  # names of those whose breaker is open
-    turn_at: float = -math.inf  # of the last in turn: when it asks
+    turn_at: float = -math.inf  # of the last in turn (those at OPEN_MAX_S are): when it asks
     back: Timetable = field(default_factory=Timetable)
 
 
@@ -258,12 +258,16 @@ class Breakers:
 def leave_alone(breaker: Breaker, since: float, now: float) -> None:
     """Open for twice as long as before, counted from the probe's start, as it may have hung.
 
-    In a crowd the time counts from the turn of the one before.
+    In a crowd the longest time counts from the turn of the one before. The shorter ones do not:
+    a URL with a hiccup would wait behind all that are broken for good.
     """
     crowd = breaker.crowd
     breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
     jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
-    breaker.open_until = max(max(since, crowd.turn_at) + jittered_s, now + OPEN_MIN_S)
-    crowd.turn_at = breaker.open_until
+    takes_turns = breaker.open_s == OPEN_MAX_S
+    began = max(since, crowd.turn_at) if takes_turns else since
+    breaker.open_until = max(began + jittered_s, now + OPEN_MIN_S)
+    if takes_turns:
+        crowd.turn_at = breaker.open_until
     breaker.has_next_probe = False
     breaker.probe_at = math.inf

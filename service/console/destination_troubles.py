@@ -22,7 +22,7 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
     for d in dead[:DEAD_SHOWN]:
         button = probe(d, pauses)
         yield Trouble(
-            title=f"{d.destination or 'The mail server'} does not answer",
+            title=what_fails(d),
             text=advised(d.meaning or "It failed again and again", d.advice)
             + " What is for it waits in the queue, and at first loses no attempts; one at a time"
             " asks whether it is back, and within 10 s of its return the others follow.",
@@ -41,6 +41,13 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
             else "They have causes of their own: see each of them.",
             links=(("See all of them below", "#kept-back"),),
         )
+
+
+def what_fails(d: KeptBack) -> str:
+    """Say whether a destination fails, or only URLs of it."""
+    if d.is_url:
+        return f"A URL of {d.destination} fails again and again"
+    return f"{d.destination or 'The mail server'} does not answer"
 
 
 def one_of_each_code_first(dead: Sequence[KeptBack]) -> list[KeptBack]:

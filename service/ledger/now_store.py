@@ -12,10 +12,12 @@ from service.model.server import LockHolder
 
 # What living workers keep back, a row for each destination and reason; the dead ones first.
 KEPT_BACK = """
-select k.channel, k.destination, k.state, k.since, k.until, k.code, m.meaning, m.advice
+select k.channel, k.destination, k.state, k.since, k.until, k.code, m.meaning, m.advice,
+  k.is_url
 from (
   select d.channel, left(d.destination, 300) as destination, d.state,
-    min(d.since) as since, max(d.until) as until, left(max(d.code), 100) as code
+    min(d.since) as since, max(d.until) as until, left(max(d.code), 100) as code,
+    bool_and(d.url_hash <> '') as is_url
   from notify.destination_state d
   join notify.workers w on w.worker = d.worker
     and w.beat_at between clock_timestamp() - interval '30 seconds'
@@ -80,6 +82,7 @@ class KeptBack:
     code: str | None
     meaning: str | None
     advice: str | None = None
+    is_url: bool = False  # only URLs of it are kept back, not all of it
 
 
 @dataclass(frozen=True, slots=True)

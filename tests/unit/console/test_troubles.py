@@ -179,6 +179,11 @@ def test_a_destination_that_took_nothing_is_named_unless_its_breaker_is():
     assert "does not answer" in broken.title
 
 
+def test_where_only_a_url_fails_its_destination_is_not_said_to_be_silent():
+    [broken] = wrong(kept_back=[replace(dead(), is_url=True)])
+    assert broken.title == "A URL of https://0.example fails again and again"
+
+
 def test_those_with_a_breaker_hide_none_that_took_nothing():
     failing = [took_nothing(n) for n in range(9)]
     found = wrong(failing=failing, kept_back=[dead(n) for n in range(5)])[DEAD_SHOWN + 1 :]

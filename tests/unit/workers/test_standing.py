@@ -214,8 +214,24 @@ def outage(standing, urls, rows, lasts_s):
 
 @pytest.mark.parametrize("urls", [1, 3, 9, 12, 50])
 def test_an_outage_costs_as_few_attempts_however_many_urls_there_are(standing, urls):
-    probes = 600 / (0.75 * OPEN_MAX_S) + 10
-    assert outage(standing, urls, 200, 600.0) <= TRIP_AFTER * min(urls, TRIP_AFTER) + probes
+    in_turn = 600 / (0.75 * OPEN_MAX_S)
+    own = TRIP_AFTER + 3  # and the probes after 1, 2 and 4 s
+    assert outage(standing, urls, 200, 600.0) <= own * min(urls, TRIP_AFTER) + in_turn
+
+
+def test_a_url_with_a_hiccup_asks_soon_beside_many_that_are_broken_for_good(standing):
+    for number in range(20):
+        fail(standing, at_url(f"/broken{number}"), BROKEN)
+        standing.report(at_url("/sound"), SENT, 0.0)
+    for at in (10.0, 1000.0, 2000.0, 3000.0):  # until all have the longest open time
+        for number in range(20):
+            some = at_url(f"/broken{number}", at)
+            assert standing.park(some) is None
+            standing.report(some, BROKEN, at)
+    for _ in range(TRIP_AFTER):
+        standing.report(at_url("/hiccup", 3001.0), BROKEN, 3001.0)
+    assert standing.park(at_url("/hiccup", 3001.1)) is not None
+    assert standing.park(at_url("/hiccup", 3002.1)) is None
 
 
 def test_urls_that_fail_ask_at_once_when_one_of_them_is_answered(standing):
