@@ -1,6 +1,7 @@
 -- rights_amiss() -> one row per right
 --
--- Name what PUBLIC and notify_producer may do here and should not, and what a producer should be able to do.
+-- Name what PUBLIC and notify_producer may do here and should not, and what a producer should be able to do,
+-- also through functions and views that run with the rights of our owner.
 --
 -- Returns  (fault, remedy); remedy null: `notify migrate` repairs it, by keep_rights(). No row: all is well
 -- Note     Rights of other roles are their owner's affair
@@ -38,6 +39,17 @@ language sql stable set search_path = pg_catalog, pg_temp set standard_conformin
     union all
     select 0, 'public', 'function', w.name, null, 'execute'
     from notify.public_rights() w where exists (select from notify.kept_watches)
+  ), owned as (                                          -- what runs with the rights of its owner
+    select 'routine' as kind, p.oid::regprocedure::text as name, p.proowner as owner, p.prosecdef, null::text[] as reloptions
+    from pg_proc p where p.pronamespace = 'notify'::regnamespace and p.proname = any (
+    '{accept,add_minutes,asked_probes,beat,book_minute,check_watch,drop_watch,environment_here,explain,home,
+      is_home,is_home_place,is_watched,keep_settings,keep_watch,ledger,note_destinations,note_figures,
+      note_watch_fault,notice_copy,open_watch,outcome_of,outcomes,put_watched,send,send_many,server_identifier,
+      stir,take_key,tell_end,unended,validate}'::text[])
+    union all
+    select 'view', c.oid::regclass::text, c.relowner, null, c.reloptions
+    from pg_class c
+    where c.relnamespace = 'notify'::regnamespace and c.relkind = 'v' and c.relname in ('outcomes', 'watches')
   )
   select format('%s may %s%s %s', r.role, r.privilege, ' ' || r.attribute || ' of', r.name),
     case when r.kind not in ('function', 'procedure') or r.id <> 0 or not r.is_ours then format('revoke %s%s on %s %s from %I',
@@ -57,6 +69,21 @@ language sql stable set search_path = pg_catalog, pg_temp set standard_conformin
   select format('notify_producer is a member of %s', m.roleid::regrole),
     format('revoke %s from notify_producer', m.roleid::regrole)
   from pg_auth_members m join roles r on r.id = m.member
+  union all
+  -- As linters advise. Producers would need rights on the tables then.
+  select format('%s runs with the rights of its caller', o.name), null
+  from owned o where o.prosecdef is false
+  union all
+  select format('view %s %s', o.name, k.fault), format('alter view %s %s', o.name, k.remedy)
+  from owned o, (values
+    ('security_invoker', true, 'reads with the rights of its caller', 'reset (security_invoker)'),
+    ('security_barrier', false, 'has no security_barrier', 'set (security_barrier)')) as k(option, is_amiss, fault, remedy)
+  where o.kind = 'view' and k.is_amiss = coalesce((select p.option_value::boolean
+    from pg_options_to_table(o.reloptions) p where p.option_name = k.option), false)
+  union all
+  select format('%s belongs to %I, notify.notifications to %I', o.name, pg_get_userbyid(o.owner), pg_get_userbyid(n.relowner)),
+    format('alter %s %s owner to %I', o.kind, o.name, pg_get_userbyid(n.relowner))
+  from owned o, pg_class n where n.oid = 'notify.notifications'::regclass and n.relowner <> o.owner
 $$;
 
 comment on function notify.rights_amiss() is 'rights_amiss() -> one row per right';

@@ -33,6 +33,20 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   where exists (select from pg_class c where c.oid = w.relation)
     and not exists (select from pg_attribute a where a.attrelid = w.relation and a.attname = k.name and not a.attisdropped)
   union all
+  select format('watch %s: %s %s %s: what is done through that is not told', w.id, w.relation,
+      case when parent.relkind = 'p' then 'is a partition of' else 'inherits from' end, i.inhparent::regclass),
+    case when parent.relkind = 'p'
+      then format('watch %s too, by on_change() with the same channel and recipient', i.inhparent::regclass)
+      else format('change %s by its own name, or alter table %1$s no inherit %s', w.relation, i.inhparent::regclass) end
+  from notify.kept_watches w
+  join pg_inherits i on i.inhrelid = w.relation
+  join pg_class parent on parent.oid = i.inhparent
+  where not exists (
+    select from notify.kept_watches a
+    where (a.channel, a.recipient) = (w.channel, w.recipient)
+      and (a.relation = i.inhparent or a.relation <> w.relation and a.relation in (
+        select p.relid from pg_partition_ancestors(w.relation) as p(relid))))
+  union all
   select 'notify.watch_secret is empty: no watch tells anything', null
   where not exists (select from notify.watch_secret)
 $$;

@@ -11,6 +11,7 @@ from service.model.server import LockHolder
 
 LISTEN_WAIT_S = 2.0
 QUEUE_FULL = "54000"  # program_limit_exceeded; the text is in the server's language
+NOT_PERMITTED = "42501"  # insufficient_privilege
 COUNTS_MISSED, COUNTED_WITHIN_S = 3, 15.0  # then a leader does not work
 
 
@@ -72,8 +73,14 @@ async def listen_finding(url: str) -> Finding:
         finally:
             await listener.close()
     except NotifyError as error:
-        if getattr(error.__cause__, "sqlstate", None) == QUEUE_FULL:
+        sqlstate = getattr(error.__cause__, "sqlstate", None)
+        if sqlstate == QUEUE_FULL:
             advice = "it is full: see the line of the NOTIFY queue"
+        elif sqlstate == NOT_PERMITTED:
+            advice = (
+                "no bell rings: grant execute on function pg_notify(text, text) to public."
+                " Until then who waits looks once a second"
+            )
         return Finding("LISTEN", str(error), advice)
     took_ms = (time.monotonic() - started) * 1000
     return judged("LISTEN", f"{took_ms:.1f} ms" if rings else "silent", bool(rings), advice)

@@ -14,18 +14,20 @@ from typing import Any
 import psycopg
 import pytest
 import trustme
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from service.config.settings import Settings
 from service.doctor.doctor import examine
 from service.doctor.finding import Finding
+from service.doctor.locks import listen_finding
 from service.doctor.mail import mail_finding
 from service.doctor.transactions import Oldest, transaction_finding
 from service.inbox.inbox import Inbox
 from service.ledger.doctor_store import DoctorStore
 from service.names.guard import LOOPBACK
 from tests.ledger import ago, put
+from tests.producers import role
 
 SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4"
 
@@ -47,6 +49,15 @@ def test_fine_where_all_is_fine(dsn, redis_url, redis_client, keys):
     # The session's Valkey is ours, so its policy is what notify up would give it.
     assert {what: finding.advice for what, finding in findings.items() if finding.advice} == {}
     assert {"schema", "server", "clocks", "LISTEN", "Redis", "webhooks", "mail"} <= findings.keys()
+
+
+def test_where_nobody_may_notify_the_doctor_says_what_to_grant(dsn, db):
+    with role(db) as user:
+        db.execute("revoke execute on function pg_notify(text, text) from public")
+        finding = asyncio.run(listen_finding(make_conninfo(dsn, user=user, password="p")))
+    assert "pg_notify" in finding.found
+    assert "grant execute on function pg_notify(text, text) to public" in finding.advice
+    assert "DIRECT" not in finding.advice
 
 
 def test_who_leads_and_does_not_work_is_told(dsn, db):

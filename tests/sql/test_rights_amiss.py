@@ -87,3 +87,42 @@ def test_a_function_of_somebody_else_is_theirs_to_revoke(db):
 
 def test_without_the_group_only_public_is_looked_at(db):
     assert amiss(db) == []
+
+
+def test_each_function_that_runs_with_its_owners_rights_is_mended_by_migrate(db, dsn):
+    query = (
+        "select 'notify.' || oid::regprocedure from pg_proc"
+        " where pronamespace = 'notify'::regnamespace and prosecdef"
+    )
+    names = [name for (name,) in db.execute(query)]
+    for name in names:
+        db.execute(f"alter routine {name} security invoker")
+    said = sorted(f"{name} runs with the rights of its caller" for name in names)
+    assert sorted(f.fault for f in amiss(db) if f.remedy is None and "caller" in f.fault) == said
+    migrate(dsn)
+    assert amiss(db) == []
+
+
+@pytest.mark.parametrize("view", ["outcomes", "watches"])
+@pytest.mark.parametrize(
+    ("act", "fault"),
+    [
+        ("set (security_invoker = on)", "reads with the rights of its caller"),
+        ("reset (security_barrier)", "has no security_barrier"),
+    ],
+)
+def test_a_view_that_hides_too_much_or_too_little_is_named(db, view, act, fault):
+    db.execute(f"alter view notify.{view} {act}")
+    [found] = amiss(db)
+    assert found.fault == f"view notify.{view} {fault}"
+    db.execute(found.remedy)
+    assert amiss(db) == []
+
+
+@pytest.mark.parametrize("what", ["routine notify.accept", "view notify.outcomes"])
+def test_what_would_run_with_somebody_elses_rights_is_named(db, what):
+    with role(db) as user:
+        db.execute(f"alter {what} owner to {user}")
+        [found] = [found for found in amiss(db) if "belongs to" in found.fault]
+        db.execute(found.remedy)
+        assert amiss(db) == []

@@ -5,6 +5,7 @@ from itertools import takewhile
 import pytest
 
 from tests.ledger import cancel, claim, enqueue, settle
+from tests.producers import role
 
 
 @pytest.fixture
@@ -39,3 +40,14 @@ def test_an_attempt_that_is_tried_again_is_no_end(db, bell):
 def test_what_is_cancelled_has_ended_too(db, bell):
     cancel(db, enqueue(db, notify_on_end=True))
     assert rings(bell) == [""]
+
+
+def test_where_its_owner_may_not_notify_a_row_ends_in_silence(db, bell):
+    owner = db.execute("select current_user").fetchone()[0]
+    with role(db) as user:
+        db.execute(f"grant usage on schema notify to {user}")
+        db.execute(f"alter function notify.tell_end() owner to {user}")
+        db.execute("revoke execute on function pg_notify(text, text) from public")
+        settle(db, claim(db, enqueue(db, notify_on_end=True)))
+        db.execute(f"alter function notify.tell_end() owner to {owner}")
+    assert list(bell.notifies(timeout=0)) == []

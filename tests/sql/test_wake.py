@@ -74,3 +74,11 @@ def test_several_listeners_all_hear_it(db, dsn, listener):
         enqueue(db)
         assert bells(listener, 60) == [""]
         assert bells(second, 60) == [""]
+
+
+def test_where_nobody_may_notify_a_producer_sends_in_silence(db, shop, listener):
+    assert arm(listener)
+    db.execute("revoke execute on function pg_notify(text, text) from public")
+    shop.execute("insert into notifications (channel, recipient, payload) values ('log','r','{}')")
+    assert bells(listener) == []
+    assert db.execute("select count(*) from notify.notifications").fetchone()[0] == 1

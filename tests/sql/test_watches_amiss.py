@@ -65,3 +65,27 @@ def test_a_chosen_column_that_was_renamed_is_named(db, id):
 def test_a_secret_that_is_missing_is_named(db, id):
     db.execute("delete from notify.watch_secret")
     assert [f.fault for f in amiss(db)] == ["notify.watch_secret is empty: no watch tells anything"]
+
+
+def test_a_watched_table_that_became_a_partition_is_named_until_its_parent_is_watched(db, id):
+    db.execute("alter table orders rename to orders_all")
+    db.execute("create table orders (like orders_all, primary key (id)) partition by range (id)")
+    db.execute("alter table orders attach partition orders_all default")
+    [fault] = amiss(db)
+    assert (
+        fault.fault == f"watch {id}: public.orders_all is a partition of public.orders:"
+        " what is done through that is not told"
+    )
+    watch(db, recipient="another")
+    assert fault in amiss(db)
+    watch(db)
+    assert amiss(db) == []
+
+
+def test_a_watched_table_that_came_to_inherit_is_named(db, id):
+    db.execute("create table everything (id int, status text, total numeric(10,2))")
+    db.execute("alter table orders inherit everything")
+    [fault] = amiss(db)
+    assert fault.fault.startswith(f"watch {id}: public.orders inherits from public.everything")
+    db.execute("alter table orders no inherit everything")
+    assert amiss(db) == []
