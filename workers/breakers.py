@@ -23,6 +23,7 @@ TRIP_AFTER = 10  # failures in a row
 FORGET_S = 60.0  # a failure older than this does not count as one in a row
 OPEN_MIN_S = 1.0
 OPEN_MAX_S = 8.0  # with CROWD_AFTER_S, sending goes on within 10 s of the cause's end
+TURN_MAX_S = TRIP_AFTER * OPEN_MAX_S  # until a URL's turn: more at one host are an outage
 CROWD_AFTER_S = 1.0  # one row comes back when the open time ends, the others this much later
 BACK_PER_S = 1000  # rows of one destination that come back in one second
 KNOWN_MAX = 10_000
@@ -258,15 +259,16 @@ class Breakers:
 def leave_alone(breaker: Breaker, since: float, now: float) -> None:
     """Open for twice as long as before, counted from the probe's start, as it may have hung.
 
-    In a crowd the longest time counts from the turn of the one before. The shorter ones do not:
-    a URL with a hiccup would wait behind all that are broken for good.
+    In a crowd the longest time counts from the turn of the one before, of ten at most. The shorter
+    ones do not: a URL with a hiccup would wait behind all that are broken for good.
     """
     crowd = breaker.crowd
     breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
     jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
     takes_turns = breaker.open_s == OPEN_MAX_S
     began = max(since, crowd.turn_at) if takes_turns else since
-    breaker.open_until = max(began + jittered_s, now + OPEN_MIN_S)
+    until = min(began + jittered_s, now + TURN_MAX_S)
+    breaker.open_until = max(until, now + OPEN_MIN_S)
     if takes_turns:
         crowd.turn_at = breaker.open_until
     breaker.has_next_probe = False

@@ -183,7 +183,8 @@ class DestinationView(msgspec.Struct, frozen=True):
     and of `email` also the mail server of all. `failures`: attempts that did not send. `p50_ms`,
     `p99_ms`: how long half of the attempts took at most, and 99 of 100. `state`: what workers keep
     back from it now: `breaker` (it fails), `pace` (it throttles), `share` (it is slow, or has not
-    answered lately), `name` (its name is being looked up); null: nothing. More words may come.
+    answered lately), `name` (its name is being looked up), `url` (one URL of it asked for a pause,
+    or refused all); null: nothing. More words may come.
     """
 
     channel: str

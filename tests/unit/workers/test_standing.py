@@ -9,7 +9,7 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
-from workers.breakers import HEARD_WITHIN_S, OPEN_MAX_S, TRIP_AFTER, Breakers
+from workers.breakers import HEARD_WITHIN_S, OPEN_MAX_S, TRIP_AFTER, TURN_MAX_S, Breakers
 from workers.channels.webhook import WebhookChannel
 from workers.claim import Parked, Verdict
 from workers.flight import Flight
@@ -232,6 +232,19 @@ def test_a_url_with_a_hiccup_asks_soon_beside_many_that_are_broken_for_good(stan
         standing.report(at_url("/hiccup", 3001.0), BROKEN, 3001.0)
     assert standing.park(at_url("/hiccup", 3001.1)) is not None
     assert standing.park(at_url("/hiccup", 3002.1)) is None
+
+
+def test_a_turn_comes_in_time_however_many_urls_are_broken_for_good(standing):
+    for number in range(200):
+        fail(standing, at_url(f"/broken{number}"), BROKEN)
+        standing.report(at_url("/sound"), SENT, 0.0)
+    for at in (10.0, 3000.0, 6000.0, 9000.0):
+        for number in range(200):
+            some = at_url(f"/broken{number}", at)
+            assert standing.park(some) is None
+            standing.report(some, BROKEN, at)
+    for number in range(200):
+        assert standing.park(at_url(f"/broken{number}", 9000.0 + TURN_MAX_S)) is None
 
 
 def test_urls_that_fail_ask_at_once_when_one_of_them_is_answered(standing):
