@@ -25,7 +25,8 @@ def dead_troubles(kept_back: Sequence[KeptBack], pauses: Sequence[Pause]) -> Ite
             title=what_fails(d),
             text=advised(d.meaning or "It failed again and again", d.advice)
             + " What is for it waits in the queue, and at first loses no attempts; one at a time"
-            " asks whether it is back, and within 10 s of its return the others follow.",
+            f" asks whether it is back, and within {80 if d.is_url else 10} s of its return the"
+            " others follow.",
             since=d.since,
             links=(("See the destination", places.path_of(d.channel, d.destination)),),
             verbs=(button,) if button else (),
