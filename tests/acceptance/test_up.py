@@ -107,6 +107,25 @@ def test_a_newcomer_sees_a_webhook_and_a_mail_arrive(
     assert up.command.stop() == 0
 
 
+def test_libpq_variables_of_the_user_lead_no_command_away_from_our_servers(
+    start: Start, state: Path
+) -> None:
+    theirs = {
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "system",
+        "PGHOSTADDR": "192.0.2.1",
+        "PGREQUIREAUTH": "none",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGCHANNELBINDING": "require",
+        "PGSERVICE": "shop",
+    }
+    up = Up(start, state, **theirs)
+    up.becomes(up.sends(channel="log", recipient="here", payload={}), "sent")
+    doctor = start("doctor", "--state", str(state), **theirs)
+    assert doctor.process.wait(LIMIT_S) == 0, doctor.output
+    assert up.command.stop() == 0
+
+
 def test_the_printed_curl_line_works_as_pasted(start: Start, state: Path) -> None:
     up = Up(start, state)
     line = re.search(r"^  (curl .*)$", up.command.output, re.MULTILINE)
