@@ -5,12 +5,18 @@ import signal
 from collections.abc import Sequence
 
 INTERRUPTED = 128 + 2
+NOT_FOR_US = (
+    # libpq demands these at each login: a server refuses an unknown zone, PgBouncer knows no geqo.
+    "PGTZ", "PGDATESTYLE", "PGGEQO",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, end)
+    for name in NOT_FOR_US:
+        os.environ.pop(name, None)
     try:
         from service.cli.run import run
 
