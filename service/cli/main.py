@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 INTERRUPTED = 128 + 2
@@ -15,6 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, end)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        # Inherited from who started us; the kernel would drop the exit codes of our children.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for name in NOT_FOR_US:
         os.environ.pop(name, None)
     try:

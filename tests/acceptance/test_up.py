@@ -126,6 +126,19 @@ def test_libpq_variables_of_the_user_lead_no_command_away_from_our_servers(
     assert up.command.stop() == 0
 
 
+def test_a_parent_that_ignores_the_end_of_its_children_does_no_harm(
+    start: Start, state: Path
+) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        up = Up(start, state)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    kill_child(up.command.process.pid, b"/postgres")
+    assert up.command.process.wait(LIMIT_S) == 1
+    assert "notify: PostgreSQL was killed by SIGKILL" in up.command.output
+
+
 def test_the_printed_curl_line_works_as_pasted(start: Start, state: Path) -> None:
     up = Up(start, state)
     line = re.search(r"^  (curl .*)$", up.command.output, re.MULTILINE)
