@@ -9,6 +9,8 @@ INTERRUPTED = 128 + 2
 NOT_FOR_US = (
     # libpq demands these at each login: a server refuses an unknown zone, PgBouncer knows no geqo.
     "PGTZ", "PGDATESTYLE", "PGGEQO",
+    # prometheus_client, once imported, would write our metrics into the files of another program.
+    "PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir",
 )  # fmt: skip
 
 

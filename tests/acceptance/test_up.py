@@ -139,6 +139,18 @@ def test_a_parent_that_ignores_the_end_of_its_children_does_no_harm(
     assert "notify: PostgreSQL was killed by SIGKILL" in up.command.output
 
 
+@pytest.mark.parametrize("name", ["PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"])
+def test_the_metrics_directory_of_another_program_stays_empty(
+    start: Start, state: Path, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    up = Up(start, state, **{name: str(theirs)})
+    up.becomes(up.sends(channel="log", recipient="here", payload={}), "sent")
+    assert up.command.stop() == 0
+    assert list(theirs.iterdir()) == []
+
+
 def test_the_printed_curl_line_works_as_pasted(start: Start, state: Path) -> None:
     up = Up(start, state)
     line = re.search(r"^  (curl .*)$", up.command.output, re.MULTILINE)
