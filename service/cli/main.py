@@ -2,15 +2,27 @@
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 INTERRUPTED = 128 + 2
+NOT_FOR_US = (
+    # libpq demands these at each login: a server refuses an unknown zone, PgBouncer knows no geqo.
+    "PGTZ", "PGDATESTYLE", "PGGEQO",
+    # prometheus_client, once imported, would write our metrics into the files of another program.
+    "PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, end)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        # Inherited from who started us; the kernel would drop the exit codes of our children.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for name in NOT_FOR_US:
+        os.environ.pop(name, None)
     try:
         from service.cli.run import run
 

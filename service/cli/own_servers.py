@@ -6,6 +6,7 @@ from dataclasses import replace
 from loguru import logger
 
 from service.cli.settings import state_directory
+from service.config.postgres_url import forget_libpq_variables
 from service.config.settings import Settings
 from service.embedded.servers import EmbeddedServers
 from service.process.watched import Look
@@ -15,6 +16,8 @@ def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, Embedd
     """Start the servers that no URL names; the stack stops them. None: URLs name both."""
     if settings.database_url and settings.redis_url:
         return settings, None
+    if settings.database_url is None:
+        forget_libpq_variables()
     servers = EmbeddedServers(
         state_directory(settings),
         postgres=settings.database_url is None,

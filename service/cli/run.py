@@ -16,6 +16,8 @@ from service.text.printable import printable
 
 CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
 
+OF_ANY_SHELL = ("HOME", "PWD", "OLDPWD")  # many paths lie below them, by nobody's wish
+
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
@@ -41,10 +43,22 @@ def in_one_line(work: Callable[[], int]) -> int:
         return complain(str(error))
     except OSError as error:
         place = error.filename or ("output" if error.errno == errno.ENOSPC else "this machine")
-        return complain(f"{place}: {error.strerror or type(error).__name__}")
+        return complain(f"{place}: {error.strerror or type(error).__name__}{named_by(place)}")
     except Exception as error:
         return complain(fault(error))
     return code
+
+
+def named_by(place: object) -> str:
+    """Name the variable that leads to a path, if one does: SSLKEYLOGFILE is read by a library."""
+    path = Path(os.fsdecode(place)) if isinstance(place, str | bytes) else Path()
+    names = [
+        name
+        for name, value in os.environ.items()
+        if name not in OF_ANY_SHELL and value.strip("/") and path.is_relative_to(value)
+    ]
+    name = max(names, key=lambda name: len(os.environ[name]), default=None)
+    return f" ({name} says so)" if name else ""
 
 
 def parsed(words: list[str]) -> argparse.Namespace:

@@ -45,6 +45,7 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
 
     Raises ConfigError when neither says where the database is.
     """
+    from service.config.postgres_url import forget_libpq_variables
     from service.embedded.kept import kept_settings
     from service.embedded.running import running_up
 
@@ -54,6 +55,7 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
     directory = state_directory(settings)
     if lacking := what_lacks(directory):
         raise ConfigError(f"DATABASE_URL is missing, and {lacking}")
+    forget_libpq_variables()
     kept = kept_settings(directory) | inbox_settings(directory)
     settings = replace(settings, **{k: v for k, v in kept.items() if not getattr(settings, k)})
     required(settings, "database_url")

@@ -65,6 +65,16 @@ def is_readable_beside(url: str, name: str, value: str) -> bool:
         del os.environ[name]
 
 
+def forget_libpq_variables() -> None:
+    """Take libpq's variables out of the environment: a URL of ours then says all there is to it.
+
+    libpq completes any URL from them, and PGHOSTADDR would send our password to another machine.
+    """
+    for default in Conninfo.get_defaults():
+        if default.envvar:
+            os.environ.pop(default.envvar.decode(), None)
+
+
 def are_addresses(text: str) -> bool:
     """Return whether all that stands between the commas is an address, or nothing."""
     try:

@@ -107,6 +107,50 @@ def test_a_newcomer_sees_a_webhook_and_a_mail_arrive(
     assert up.command.stop() == 0
 
 
+def test_libpq_variables_of_the_user_lead_no_command_away_from_our_servers(
+    start: Start, state: Path
+) -> None:
+    theirs = {
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "system",
+        "PGHOSTADDR": "192.0.2.1",
+        "PGREQUIREAUTH": "none",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGCHANNELBINDING": "require",
+        "PGSERVICE": "shop",
+    }
+    up = Up(start, state, **theirs)
+    up.becomes(up.sends(channel="log", recipient="here", payload={}), "sent")
+    doctor = start("doctor", "--state", str(state), **theirs)
+    assert doctor.process.wait(LIMIT_S) == 0, doctor.output
+    assert up.command.stop() == 0
+
+
+def test_a_parent_that_ignores_the_end_of_its_children_does_no_harm(
+    start: Start, state: Path
+) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        up = Up(start, state)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    kill_child(up.command.process.pid, b"/postgres")
+    assert up.command.process.wait(LIMIT_S) == 1
+    assert "notify: PostgreSQL was killed by SIGKILL" in up.command.output
+
+
+@pytest.mark.parametrize("name", ["PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"])
+def test_the_metrics_directory_of_another_program_stays_empty(
+    start: Start, state: Path, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    up = Up(start, state, **{name: str(theirs)})
+    up.becomes(up.sends(channel="log", recipient="here", payload={}), "sent")
+    assert up.command.stop() == 0
+    assert list(theirs.iterdir()) == []
+
+
 def test_the_printed_curl_line_works_as_pasted(start: Start, state: Path) -> None:
     up = Up(start, state)
     line = re.search(r"^  (curl .*)$", up.command.output, re.MULTILINE)

@@ -1,6 +1,8 @@
 """What somebody has set for a database, a role, a URL or the environment changes nothing here."""
 
 import asyncio
+import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +15,10 @@ from service.config.settings import Settings
 from service.errors import StartError
 from service.ledger.migrate import migrate
 from service.ledger.poolers import refuse_unfit
+from tests.acceptance.conftest import NOTIFY
 from tests.conftest import url_of
 from tests.road import examined, road
+from tests.waiting import LIMIT_S
 
 HOSTILE = {
     "array_nulls": "off",
@@ -144,6 +148,19 @@ def test_the_road_under_variables_of_the_environment(db, dsn, redis_url, monkeyp
         monkeypatch.setenv(name, value)
     with road(db, dsn, redis_url) as ours, psycopg.connect(dsn, options="", autocommit=True) as own:
         ours.travel(own)
+
+
+def test_variables_that_a_server_refuses_at_login_stop_no_command(dsn):
+    refused = {"PGTZ": "No/Where", "PGDATESTYLE": "nope", "PGGEQO": "nope"}
+    done = subprocess.run(
+        [NOTIFY, "migrate"],
+        env=os.environ | {"DATABASE_URL": dsn} | refused,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_road_under_options_of_the_url_itself(db, dsn, redis_url):

@@ -1,6 +1,7 @@
 """Each mistake that a new user makes is one line that says what to do, and never a traceback."""
 
 import json
+import ssl
 
 import pytest
 
@@ -208,6 +209,18 @@ def test_a_fault_of_ours_is_one_line_without_what_it_quotes(notify, monkeypatch)
     assert "hunter2" not in done.err
     monkeypatch.setenv("NOTIFY_DEBUG", "1")
     assert "Traceback" in notify("list").err
+
+
+def test_the_variable_that_leads_to_a_missing_place_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("HOME", "/nonexistent/keys")
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent/keys/log")
+
+    def work() -> int:
+        ssl.create_default_context()
+        return 0
+
+    assert running.in_one_line(work) == 1
+    assert capsys.readouterr().err.endswith("No such file or directory (SSLKEYLOGFILE says so)\n")
 
 
 def test_an_api_says_at_once_that_its_database_is_out_of_reach(process):
