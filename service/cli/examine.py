@@ -1,7 +1,6 @@
 """`notify doctor`."""
 
 import argparse
-import logging
 from contextlib import aclosing
 from dataclasses import asdict
 
@@ -16,7 +15,6 @@ from service.text.printable import printable
 def run(args: argparse.Namespace) -> int:
     """Print one line per finding; 1 if something is to be done."""
     settings = settings_beside_up(args)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     async def look() -> int:
         findings = []

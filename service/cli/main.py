@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Sequence
 
-INTERRUPTED = 128 + 2
 NOT_FOR_US = (
     # libpq demands these at each login: a server refuses an unknown zone, PgBouncer knows no geqo.
     "PGTZ", "PGDATESTYLE", "PGGEQO",
@@ -27,8 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from service.cli.run import run
 
         return run(argv)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        return ended_by(error)
+
+
+def ended_by(error: KeyboardInterrupt) -> int:
+    """Give the exit code of a command that a signal ended: of Ctrl-C, unless another is named."""
+    [number] = error.args or [signal.SIGINT]
+    return 128 + number
 
 
 def end(number: int, _: object) -> None:

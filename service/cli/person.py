@@ -5,7 +5,6 @@ They ask the database themselves: whoever may run them has DATABASE_URL anyway.
 
 import argparse
 import json
-import logging
 from collections import Counter
 from dataclasses import asdict
 
@@ -110,7 +109,6 @@ def possible(option: str, text: str, longest: int) -> str:
 def opened(args: argparse.Namespace) -> PersonStore:
     """Make the store for DATABASE_URL, or the database of the `notify up` that runs here."""
     settings = settings_beside_up(args)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     return PersonStore(settings.database_url or "", "notify-person", connections_max=1)
 
 

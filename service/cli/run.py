@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,8 @@ OF_ANY_SHELL = ("HOME", "PWD", "OLDPWD")  # many paths lie below them, by nobody
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # A pool warns about each attempt to connect: without logs of ours that would be printed.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     def work() -> int:
         args = parsed(words)

@@ -29,7 +29,7 @@ def run_until_stopped(
     once. Raises UnexpectedEnd when `main` or a thread ended although nobody asked it to stop.
     """
     if early_signals:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(early_signals[0])
     try:
         return on_our_loop(with_signals(main, at_once))
     except SystemExit as error:
@@ -72,6 +72,7 @@ async def with_signals(main: Main, at_once: Callable[[], None] | None = None) ->
     loop = asyncio.get_running_loop()
     for number in stop_signals():
         loop.add_signal_handler(number, on_signal, number)
+    unblock(stop_signals())
     with threads_watched(loop, stop) as deaths:
         try:
             await main(stop)
@@ -90,17 +91,25 @@ async def with_signals(main: Main, at_once: Callable[[], None] | None = None) ->
 def end_by_signals() -> list[int]:
     """Let a signal before the event loop act as Ctrl-C: the servers that we started end, too.
 
-    Returns the signals that came: an exception in the middle of a fork is lost.
+    KeyboardInterrupt says which. Returns the signals that came: an exception in the middle of a
+    fork is lost.
     """
     signals: list[int] = []
 
     def on_signal(number: int, _: object) -> None:
         signals.append(number)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(number)
 
     for number in stop_signals():
         signal.signal(number, on_signal)
+    unblock(stop_signals())
     return signals
+
+
+def unblock(numbers: Sequence[signal.Signals]) -> None:
+    """Unblock signals that have a handler: whoever started us may have blocked them for us too."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def stop_signals() -> list[signal.Signals]:

@@ -5,7 +5,6 @@ It stops when it is told to, by its parent or by a signal, and when its parent i
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from contextlib import suppress
@@ -13,10 +12,10 @@ from functools import partial
 
 from loguru import logger
 
-from service.cli.main import INTERRUPTED
+from service.cli.main import ended_by
 from service.cli.role_logs import start_logs
 from service.cli.run import in_one_line
-from service.cli.running import run_until_stopped, stop_signals
+from service.cli.running import run_until_stopped
 from service.cli.working import working
 from service.config.settings import settings_of
 from service.errors import ConfigError
@@ -51,7 +50,6 @@ def work(parent: socket.socket) -> int:
     parent.setblocking(False)
 
     async def main(stop: asyncio.Event) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, stop_signals())
         upwards = Upwards(parent)
         async with working(settings, tracer) as worker_ended:
             obeying = asyncio.create_task(upwards.obey(stop), name="link")
@@ -95,6 +93,6 @@ class Upwards:
 if __name__ == "__main__":
     try:
         code = in_one_line(lambda: main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    except KeyboardInterrupt as error:
+        code = ended_by(error)
     sys.exit(code)

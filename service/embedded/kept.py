@@ -15,13 +15,24 @@ def valkey_url(password: str, port: int | str) -> str:
     return f"redis://:{password}@127.0.0.1:{port}/0"
 
 
+def read_kept(file: Path) -> dict[str, str]:
+    """Read what a state directory keeps. Raises OSError, and ValueError if we did not write it."""
+    kept = json.loads(file.read_text())
+    if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
+        raise ValueError("no object of texts")
+    ports = [value for name, value in kept.items() if name.endswith("_port")]
+    if not all(port.isdecimal() and 0 < int(port) < 65536 for port in ports):
+        raise ValueError("no port")
+    return kept
+
+
 def kept_settings(directory: Path) -> dict[str, Any]:
     """Read the settings that a `notify up` on this directory runs with, or ran.
 
     Empty where nothing is kept, or where we may not read it.
     """
     try:
-        kept = json.loads((directory / "kept.json").read_text())
+        kept = read_kept(directory / "kept.json")
         settings: dict[str, Any] = {
             "database_url": postgres_url(kept["password"], kept["postgres_port"])
         }

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from service.embedded.kept import read_kept
 from service.embedded.lock import lock
 from service.embedded.ports import free_port, is_free
 from service.errors import StartError
@@ -102,12 +103,16 @@ class State:
 
     def _read(self) -> dict[str, str]:
         try:
-            kept: dict[str, str] = json.loads(self._file.read_text())
+            return read_kept(self._file)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise StartError(f"cannot read {self._file}: {error}") from error
-        return kept
+        except ValueError as error:
+            raise StartError(
+                f"{self._file} is damaged: restore it from a backup of its directory,"
+                " or move that directory away"
+            ) from error
 
     def _write(self) -> None:
         draft = self._file.with_suffix(".new")

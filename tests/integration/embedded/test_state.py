@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.embedded.account import Account, let_in, servers_account
+from service.embedded.kept import kept_settings
 from service.embedded.ports import is_free
 from service.embedded.state import State, default_state
 from service.errors import StartError
@@ -78,12 +79,17 @@ def test_a_parent_that_cannot_be_written_is_refused_in_one_line(directory: Path)
         State(directory / "below")
 
 
-def test_damaged_secrets_are_refused_in_one_line(directory: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "1", '{"password": null}', '{"postgres_port": "x"}', '{"a_port": "99999"}'],
+)
+def test_damaged_secrets_are_refused_in_one_line(directory: Path, text: str) -> None:
     directory.mkdir()
-    (directory / "kept.json").write_text("{")
-    with pytest.raises(StartError, match=r"cannot read .*kept\.json") as refused:
+    (directory / "kept.json").write_text(text)
+    with pytest.raises(StartError, match=r"kept\.json is damaged: restore it") as refused:
         State(directory)
     assert "\n" not in str(refused.value)
+    assert kept_settings(directory) == {}
 
 
 def test_default_state_lies_where_the_servers_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
