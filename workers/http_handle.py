@@ -68,6 +68,8 @@ class HttpHandle(Handle):
         error = self._named(error, error_text) if error else 0
         if error in OUR_WORDS:
             return Answer(error=error, error_text=OUR_WORDS[error])
+        if error == pycurl.E_ABORTED_BY_CALLBACK:
+            error_text = "it sends without an end"
         return Answer(
             error=0 if self._received >= BODY_READ_BYTES else error,
             error_text=error_text,
@@ -135,6 +137,8 @@ class HttpHandle(Handle):
         self._was_refused = self._was_open = False
         if post.url != self._url:
             self.easy.setopt(pycurl.URL, post.url)
+            # Only HTTP/2 has frames that libcurl reads on and on; for others it is not even called.
+            self.easy.setopt(pycurl.NOPROGRESS, post.url[:6].lower() != "https:")
             self._url = post.url
         self.easy.setopt(pycurl.HTTPHEADER, post.headers)
         if len(post.body) != self._body_bytes:

@@ -6,6 +6,7 @@ epoll (or kqueue) waits: workers/poller.py.
 """
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -15,6 +16,10 @@ from workers.idle_socket import shut_down
 from workers.poller import BOTH, READ, WRITE, new_poller
 
 READY_MAX = 64
+# What libcurl may do in one go: a receiver that sends as fast as it is read would hold the thread
+# until its deadline, and with it all others. Both count: a machine may stand still for a second.
+MOVES_MAX = 1000
+MOVING_MAX_S = 0.1
 INTERESTS = {
     pycurl.POLL_IN: READ,
     pycurl.POLL_OUT: WRITE,
@@ -40,6 +45,8 @@ class Multi:
         self._waked.setblocking(False)
         self._waked_fd = self._waked.fileno()
         self._poller.register(self._waked_fd, READ)
+        self._moves = 0  # of transfers, since libcurl was called
+        self._called_at = 0.0
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections_max)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -57,7 +64,7 @@ class Multi:
                 with suppress(BlockingIOError):
                     self._waked.recv(4096)
             elif fd in self._watched and fd not in self._unwanted:
-                self._multi.socket_action(fd, events)
+                self._act(fd, events)
 
     def wake(self) -> None:
         """End a wait."""
@@ -76,7 +83,17 @@ class Multi:
         """Let libcurl begin what was added, now."""
         if self._unwanted:
             self._leave_idle(self._poller.select(0.0))
-        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def moved(self, *_: object) -> bool:
+        """Return whether a transfer is to end, as it does not let go of libcurl (its callback)."""
+        self._moves += 1
+        return self._moves > MOVES_MAX and time.monotonic() - self._called_at > MOVING_MAX_S
+
+    def _act(self, fd: int, events: int) -> None:
+        """Let libcurl move what a socket, or the time, is ready for."""
+        self._moves, self._called_at = 0, time.monotonic()
+        self._multi.socket_action(fd, events)
 
     def ended(self) -> Iterator[Result]:
         """Give the transfers that have ended: libcurl names each once."""

@@ -18,6 +18,7 @@ KEPT_S = 60.0  # then it is not used any more: getaddrinfo does not say for how 
 FAILED_S = 3.0
 ANSWER_MAX_S = 5.0  # a look-up that takes longer counts as failed, whatever comes of it later
 KNOWN_MAX = 10_000
+OF_FAMILY_MAX = 4  # addresses: the guard looks at each anew for each attempt, and some send 4,000
 
 SILENT = f"the resolver has not answered within {ANSWER_MAX_S:g} s"
 
@@ -99,7 +100,7 @@ class Names:
         if isinstance(result, Exception):
             places, error = (), str(result)
         else:
-            places, error = addresses(result), "it has no address"
+            places, error = first_few(addresses(result)), "it has no address"
         with self._lock:
             lookup = self._running.pop(host)
             self._keep(host, places, error, time.monotonic())
@@ -119,6 +120,15 @@ class Names:
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
         return kept
+
+
+def first_few(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first addresses of IPv4 and of IPv6, in the order in which they came."""
+    kept = [
+        *[address for address in addresses if ":" in address][:OF_FAMILY_MAX],
+        *[address for address in addresses if ":" not in address][:OF_FAMILY_MAX],
+    ]
+    return tuple(address for address in addresses if address in kept)
 
 
 def call_for(host: str) -> Call:

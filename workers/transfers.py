@@ -232,6 +232,7 @@ class Transfers(Generic[Tag]):
         handle = HANDLES[kind](self._settings)
         if kind is Post:
             handle.easy.setopt(pycurl.SOCKOPTFUNCTION, self._multi.opened)
+            handle.easy.setopt(pycurl.XFERINFOFUNCTION, self._multi.moved)
         return handle
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:

@@ -19,6 +19,7 @@ from service.model.words import Outcome
 from service.names.guard import LOOPBACK
 from tests.integration.workers.secure import Secure
 from tests.integration.workers.test_transfers import answers, post, scripted
+from workers import multi
 from workers.channels.channel import Mail
 from workers.channels.email import EmailChannel
 from workers.channels.webhook import WebhookChannel
@@ -160,6 +161,19 @@ class Demanding:
                 connection, _ = self.listener.accept()
                 with connection, suppress(OSError):
                     self.context.wrap_socket(connection, server_side=True)
+
+
+def test_a_receiver_that_sends_without_an_end_is_left(refusing, transfers, monkeypatch):
+    """How fast one can send is the machine's affair: here each move is one too many."""
+    monkeypatch.setattr(multi, "MOVES_MAX", -1)
+    monkeypatch.setattr(multi, "MOVING_MAX_S", -1.0)
+    server = refusing(every(2, CANCEL))
+    [answer] = answers(transfers, [post(server.url)])
+    assert (answer.error, answer.error_text) == (42, "it sends without an end")
+    with scripted(answers_by_path) as plain:
+        plain.seen = []
+        [answer] = answers(transfers, [post(f"http://127.0.0.1:{plain.port}/a")])
+    assert answer.status == 200
 
 
 @pytest.fixture

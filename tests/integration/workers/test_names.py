@@ -14,6 +14,7 @@ from tests.integration.dispatch.servers import Valkey
 from tests.waiting import wait_for
 from workers.channels.channel import Mail, Post
 from workers.http_handle import HttpHandle
+from workers.names import first_few
 from workers.ready_set import ReadySet
 from workers.transfers import Transfers
 
@@ -187,6 +188,12 @@ def test_a_name_that_nobody_can_have_is_not_found(transfers, port, host):
 def test_each_address_of_a_name_is_tried(transfers, port, resolver):
     resolver.answers["many.test"] = ["::1", "127.0.0.99", "127.0.0.1"]
     assert sent(transfers, f"http://many.test:{port}/status/200").status == 200
+
+
+def test_of_thousands_of_addresses_only_the_first_few_are_tried():
+    many = [f"10.0.{n >> 8}.{n & 255}" for n in range(4000)]
+    many[9:9] = ["::1"] + [f"2001:db8::{n}" for n in range(9)]
+    assert first_few(tuple(many)) == (*many[:4], "::1", "2001:db8::0", "2001:db8::1", "2001:db8::2")
 
 
 def test_an_older_answer_holds_for_a_minute_and_is_renewed_beside(transfers, port, resolver):

@@ -7,7 +7,7 @@ import pycurl
 import pytest
 
 from tests.unit.workers.test_poller import KINDS
-from workers.multi import Multi
+from workers.multi import MOVES_MAX, MOVING_MAX_S, Multi
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -122,3 +122,17 @@ def test_an_idle_connection_that_could_be_written_to_is_left_as_it_is():
         theirs.send(b"!")
         transfers.wait(0.0)
         assert theirs.recv(1) == b"", "it is shut down"
+
+
+def test_a_transfer_ends_that_moves_on_and_on_in_one_call_and_for_long(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("workers.multi.time.monotonic", lambda: now[0])
+    multi = Multi(1)
+    multi.begin_added()
+    assert not any(multi.moved() for _ in range(2 * MOVES_MAX))
+    now[0] = 2 * MOVING_MAX_S
+    assert multi.moved()
+    multi.begin_added()
+    now[0] = 9.0  # the machine stood still
+    assert not any(multi.moved() for _ in range(MOVES_MAX))
+    multi.close()
