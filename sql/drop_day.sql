@@ -49,7 +49,7 @@ begin
     return 'kept';
   end if;
   for v_try in 1 .. 3 loop
-    perform set_config('lock_timeout', 25 * 2 ^ v_try || 'ms', true);
+    perform set_config('lock_timeout', format('%sms', 25 * 2 ^ v_try), true);
     begin
       lock table only notify.notifications, only notify.attempts in access exclusive mode;
       begin
