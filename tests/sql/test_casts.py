@@ -155,6 +155,9 @@ def test_a_time_is_rough(db, seconds):
         "spans()", "lanes()", "now()", "flow(5)", "tend_days(5)", "vitals()",
         "sweep_default('30 days', 10)", "empty_payloads('1 day', 10)", "fold_slo(100)",
         "turn_keys()", "next_lease_in()", "home(null)", "living_workers(9, 99)", "born_ahead()",
+        "has_strangers()", "audit_page(null, null, null, null, 5, 50)", "export('{}')",
+        "find_person('{a@b.c}', null, null, 5, 50)", "name_producers()", "outcomes()",
+        "odd_member('[{\"x\": 1}]')", "ask_probe('webhook', 'https://a.example')",
     ],
 )  # fmt: skip
 def test_a_look_at_the_ledger_ends(db, call):
