@@ -285,7 +285,7 @@ def test_quiet_days_stay_quiet(long_db):
 
 
 def test_a_person_whose_rows_are_hidden_is_not_reported_as_absent(db, shared_url):
-    put(db, "sent", recipient=WHO, **MAIL)
+    put(db, "sent", channel="email", recipient=WHO, payload=MAIL["payload"])
     with owning(db, shared_url) as owner:
         force(db, "notifications")
         try:
