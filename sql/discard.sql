@@ -17,7 +17,8 @@ create or replace function notify.discard(p_environment text, p_limit integer)
 returns table (matched integer, discarded integer)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
-set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on
+set row_security = off as $$
 #variable_conflict use_column
 declare
   v_before constant timestamptz := notify.notice_copy(p_environment);

@@ -1,11 +1,11 @@
 -- drop_day(p_day) -> what was done
 --
--- Drop the partitions of one day, unless it still holds queued or sending rows.
+-- Drop the partitions of one day, unless it still holds queued or sending rows. What is detached is not ours: it stays.
 --
 -- Args     p_day date, in UTC
 -- Returns  dropped; kept: it holds such rows; emptied: somebody uses the parents for long, so its rows are gone
 --          and the drop comes next time; busy: somebody uses the day itself for long; failed: a warning says
---          why, such as a view on it
+--          why, such as a view on it, or row security that hides its rows
 -- Locks    ACCESS EXCLUSIVE on both parents, then on the day. The other order could deadlock: others hold a
 --          parent while they wait for the day. It does not wait for the lock on the day, because meanwhile
 --          everybody would wait for the parents. It tries three times, for up to 50, 100 and 200 ms, and
@@ -16,22 +16,40 @@
 -- Caller   drop_days()
 create or replace function notify.drop_day(p_day date) returns text
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '50ms'
-set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set jit = off set row_security = off as $$
 declare
-  v_name text := 'notifications' || to_char(p_day, '_YYYYMMDD');
-  v_both text := concat_ws(', ', 'notify.' || v_name,
-    to_regclass('notify.attempts' || to_char(p_day, '_YYYYMMDD')));
-  v_holds text := format(
-    'select exists (select from notify.%1$I where status = ''queued'')
-       or exists (select from notify.%1$I where status = ''sending'')', v_name);
+  v_suffix constant text := to_char(p_day, '_YYYYMMDD');
+  v_name constant text := 'notifications' || v_suffix;
+  v_rows regclass;
+  v_both text;
+  v_holds text;
   v_is_held boolean;
 begin
+  -- What somebody detached to keep it has still the name of a day.
+  select max(i.inhrelid) filter (where c.relname = v_name),
+    string_agg(i.inhrelid::regclass::text, ', ' order by c.relname desc)
+  into v_rows, v_both
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid
+  where (i.inhparent = 'notify.notifications'::regclass and c.relname = v_name
+      or i.inhparent = 'notify.attempts'::regclass and c.relname = 'attempts' || v_suffix)
+    and not i.inhdetachpending;
+  if v_both is null then
+    return 'dropped';                       -- somebody else did so
+  end if;
+  v_holds := format(
+    'select exists (select from %1$s where status = ''queued'' %2$s)
+       or exists (select from %1$s where status = ''sending'' %2$s)',
+    coalesce(v_rows, 'notify.notifications_default'),
+    -- Without a partition of theirs, rows of that day are in the default one.
+    case when v_rows is null then format('and id >= %L and id < %L',
+      notify.id_floor(p_day::timestamp at time zone 'utc'),
+      notify.id_floor((p_day + 1)::timestamp at time zone 'utc')) end);
   execute v_holds into v_is_held;
   if v_is_held then
     return 'kept';
   end if;
   for v_try in 1 .. 3 loop
-    perform set_config('lock_timeout', 25 * 2 ^ v_try || 'ms', true);
+    perform set_config('lock_timeout', format('%sms', 25 * 2 ^ v_try), true);
     begin
       lock table only notify.notifications, only notify.attempts in access exclusive mode;
       begin
@@ -78,8 +96,12 @@ begin
       raise warning 'notify.% is not emptied: %', v_name, sqlerrm;
       return 'failed';
   end;
-exception when undefined_table then
-  return 'dropped';                         -- somebody else did so just now
+exception
+  when undefined_table then
+    return 'dropped';                       -- somebody else did so just now
+  when others or assert_failure then
+    raise warning 'notify.% is not dropped: %', v_name, sqlerrm;
+    return 'failed';
 end
 $$;
 

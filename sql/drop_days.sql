@@ -3,7 +3,7 @@
 -- Drop the days whose retention has passed, the oldest first.
 --
 -- Args     p_retention interval; p_limit integer, the most days to drop
--- Returns  (action, partition), as drop_day(). If the last row is busy or emptied: call again soon
+-- Returns  (action, partition), as drop_day(); an attempts_… is all that is left of its day. If the last row is busy or emptied: call again soon
 -- Locks    as drop_day(), until the transaction ends. So that nobody waits long: several calls with a limit of 1
 -- Note     It also stops after ten days that could not be dropped.
 -- Caller   LeaderStore.drop_days, keep_partitions()
@@ -17,11 +17,12 @@ declare
   v_day date;
 begin
   for v_day, partition in
-    select to_date(right(c.relname, 8), 'YYYYMMDD'), c.relname
+    select to_date(right(c.relname, 8), 'YYYYMMDD'), max(c.relname::text)
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'notify.notifications'::regclass and c.relname ~ '^notifications_[0-9]{8}$'
-      and right(c.relname, 8) < to_char(v_oldest, 'YYYYMMDD')
-    order by c.relname
+    where i.inhparent in ('notify.notifications'::regclass, 'notify.attempts'::regclass) and not i.inhdetachpending
+      and c.relname ~ '^(notifications|attempts)_[0-9]{8}$' and right(c.relname, 8) < to_char(v_oldest, 'YYYYMMDD')
+    group by right(c.relname, 8)
+    order by right(c.relname, 8)
   loop
     action := notify.drop_day(v_day);
     return next;

@@ -22,7 +22,8 @@ returns table (matched integer, erased integer, cancelled integer, attempts inte
   sending integer, locked integer, refused integer, following uuid)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan set enable_seqscan = off
-set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
+set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on
+set row_security = off as $$
 #variable_conflict use_column
 declare
   v_asked uuid[];

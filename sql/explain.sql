@@ -41,7 +41,7 @@ begin
   end if;
   return query select 'enqueued', format('It was enqueued at %s by %s%s.', notify.moment(v_row.created_at),
     coalesce(quote_literal(v_row.producer), 'an unknown producer'),
-    coalesce(', in transaction ' || v_row.transaction_id, '')), null::timestamptz, null::text;
+    coalesce(', in transaction ' || v_row.transaction_id::text, '')), null::timestamptz, null::text;
 end
 $$;
 

@@ -30,7 +30,7 @@ begin
         then format('It was cancelled at %s: this ledger was copied, and the original sends it.', v_at)
         else format('It was cancelled at %s.', v_at) end end,
     null::timestamptz,
-    case when p_row.status = 'failed' and v_helps then 'notify redrive ' || p_row.id end;
+    case when p_row.status = 'failed' and v_helps then 'notify redrive ' || p_row.id::text end;
   if p_row.emptied_at is not null then
     return query select 'payload_emptied', 'Its payload was emptied at ' || notify.moment(p_row.emptied_at)
       || ': it cannot be redriven' || case p_row.status when 'failed' then ', send it anew.' else '.' end,

@@ -14,7 +14,7 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   return query
   select 'locked', format('A transaction that is open holds its row%s: until that ends, nobody takes or settles it.',
-    coalesce(' (process ' || l.pid || ' of PostgreSQL)', '')), null::timestamptz, 'notify top'
+    coalesce(' (process ' || l.pid::text || ' of PostgreSQL)', '')), null::timestamptz, 'notify top'
   from notify.notifications n join pg_locks l on l.locktype = 'transactionid' and l.transactionid = n.xmax and l.granted
   where n.id = p_id and l.pid is distinct from pg_backend_pid();
 end

@@ -18,7 +18,7 @@ begin
       notify.moment(p.paused_at), p.paused_by, coalesce(': ' || rtrim(p.reason, '. '), ''))
       || case when p.resumed_at is null then 'It waits until somebody resumes it, and loses no attempt by that.'
         else 'It was resumed at ' || notify.moment(p.resumed_at) || ': what has waited comes back bit by bit.' end,
-    null::timestamptz, case when p.resumed_at is null then 'notify resume ' || p.id end
+    null::timestamptz, case when p.resumed_at is null then 'notify resume ' || p.id::text end
   from notify.pauses p
   where p.waits_at = p_row.due_at
     or p_row.due_at <= clock_timestamp() and p.resumed_at is null and p.name = case p.kind

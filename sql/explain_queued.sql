@@ -38,7 +38,7 @@ begin
   if p_row.last_error_code = 'refused' then
     return query select 'refused', 'PostgreSQL refused to move it: a trigger or a constraint that is not ours is in the'
       ' way. It is tried again each minute.', nullif(greatest(p_row.due_at, v_now), v_now),
-      'notify status ' || p_row.id;
+      'notify status ' || p_row.id::text;
   end if;
   return query select * from notify.explain_parked(p_row);
   v_is_kept := found;
@@ -67,7 +67,7 @@ begin
       case when v_ahead = 0 then 'and the next' else 'behind '
         || case when v_ahead > v_most then 'more than ' else '' end
         || to_char(least(v_ahead, v_most), 'FM999,999') end,
-      ' in lane ' || p_row.priority || case when v_ahead > 0 and p_row.priority > 0 then ' and more urgent ones' else '' end,
+      ' in lane ' || p_row.priority::text || case when v_ahead > 0 and p_row.priority > 0 then ' and more urgent ones' else '' end,
       case when v_ahead > 0 and v_per_s >= 0.1 then format('; at the present rate, %s a second, about %s to go',
         case when v_per_s < 10 then round(v_per_s::numeric, 1) else round(v_per_s::numeric) end,
         notify.rough((v_ahead / v_per_s)::numeric)) else '' end), null::timestamptz, null::text;

@@ -28,7 +28,7 @@ begin
       'Attempt %s ended at %s%s, but PostgreSQL refuses to write down what became of the notification: a trigger or a'
       ' constraint that is not ours is in the way. That is tried again each minute, and nothing is sent meanwhile.',
       p_row.attempt, notify.moment(v_noted.started_at + v_noted.took_ms * interval '1 millisecond'),
-      case v_noted.outcome when 'sent' then ': it was sent' else '' end), null::timestamptz, 'notify status ' || p_row.id;
+      case v_noted.outcome when 'sent' then ': it was sent' else '' end), null::timestamptz, 'notify status ' || p_row.id::text;
   elsif p_row.lease_until <= v_now then
     return query select 'lease_passed', format('Worker %s did not settle %s by %s: the reaper takes it within %s%s', v_worker,
       v_what, notify.moment(p_row.lease_until), 'a minute of a dispatcher''s lead', v_then),

@@ -207,6 +207,19 @@ begin
 
   if p_calls_all then
     return query select r.fault, r.remedy, false from notify.rights_amiss() r;
+    -- Rows go through the parents, so nothing stops: but no such day is dropped, tended or emptied.
+    return query
+    select format('row security hides rows of %s partitions, such as %s, from %s', count(*), max(d.day::text), current_user),
+      format('do %L, or alter role %I bypassrls', concat_ws(' ', 'declare d regclass; begin',
+        'for d in select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relrowsecurity and',
+        'i.inhparent in (''notify.notifications''::regclass, ''notify.attempts''::regclass)',
+        'loop execute format(''alter table %s no force row level security'', d); end loop; end'),
+        current_user), false
+    from (
+      select i.inhrelid::regclass as day from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent in ('notify.notifications'::regclass, 'notify.attempts'::regclass)
+        and c.relname <> all (p_tables) and row_security_active(i.inhrelid)) d
+    having count(*) > 0;
     begin
       return query select w.fault, w.remedy, false from notify.watches_amiss() w;
     exception when undefined_column then

@@ -5,12 +5,13 @@
 --
 -- Args     p_days_ahead integer, after today (UTC); p_retention interval; p_limit integer, rows of each kind
 -- Returns  (step, partition, cause): step make_days or drop_days; cause: what keeps the day, which is an object
---          that depends on it, its rows, or its owner; null: not known
+--          that depends on it, its rows, its owner, or row security; null: not known
 -- Plan     the catalog; notifications_due, notifications_leased of the days that it names
 -- Caller   DoctorStore.maintenance
 create or replace function notify.maintenance(p_days_ahead integer, p_retention interval, p_limit integer)
 returns table (step text, partition text, cause text)
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
+set row_security = off as $$
 declare
   v_today date := (clock_timestamp() at time zone 'utc')::date;
   v_oldest date := ((clock_timestamp() - p_retention) at time zone 'utc')::date;
@@ -31,11 +32,11 @@ begin
 
   step := 'drop_days';
   for v_table, partition, v_owner in
-    select c.oid, c.relname, nullif(pg_get_userbyid(c.relowner), pg_get_userbyid(p.relowner))
+    select distinct on (right(c.relname, 8)) c.oid, c.relname, nullif(pg_get_userbyid(c.relowner), pg_get_userbyid(p.relowner))
     from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
-    where i.inhparent = 'notify.notifications'::regclass and c.relname ~ '^notifications_[0-9]{8}$'
-      and right(c.relname, 8) < to_char(v_oldest, 'YYYYMMDD')
-    order by c.relname
+    where i.inhparent in ('notify.notifications'::regclass, 'notify.attempts'::regclass) and not i.inhdetachpending
+      and c.relname ~ '^(notifications|attempts)_[0-9]{8}$' and right(c.relname, 8) < to_char(v_oldest, 'YYYYMMDD')
+    order by right(c.relname, 8), c.relname desc
     limit p_limit
   loop
     cause := coalesce(
@@ -44,8 +45,9 @@ begin
         where d.refclassid = 'pg_class'::regclass and d.refobjid = v_table and d.deptype = 'n'
           and (d.classid = 'pg_rewrite'::regclass or d.objid in (
             select k.oid from pg_constraint k where k.contype = 'f' and k.confrelid = v_table))),
-      'it belongs to ' || v_owner);
-    if cause is null then
+      'it belongs to ' || v_owner,
+      case when row_security_active(v_table) then 'row security hides its rows' end);
+    if cause is null and partition like 'notifications%' then
       execute format(
         'select exists (select from notify.%1$I where status = ''queued'')
            or exists (select from notify.%1$I where status = ''sending'')', partition) into v_holds;

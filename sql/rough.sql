@@ -7,10 +7,10 @@
 -- Caller   explain_queued()
 create or replace function notify.rough(p_seconds numeric) returns text
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
-  select case when p_seconds < 100 then ceil(p_seconds) || ' s'
-    when p_seconds < 6000 then round(p_seconds / 60) || ' min'
-    when p_seconds < 172800 then round(p_seconds / 3600) || ' h'
-    else round(p_seconds / 86400) || ' days' end
+  select case when p_seconds < 100 then ceil(p_seconds)::text || ' s'
+    when p_seconds < 6000 then round(p_seconds / 60)::text || ' min'
+    when p_seconds < 172800 then round(p_seconds / 3600)::text || ' h'
+    else round(p_seconds / 86400)::text || ' days' end
 $$;
 
 comment on function notify.rough(numeric) is 'rough(p_seconds) -> text';

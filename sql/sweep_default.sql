@@ -14,7 +14,7 @@
 create or replace function notify.sweep_default(p_retention interval, p_limit integer)
 returns table (action text, partition text)
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
-set plan_cache_mode = force_custom_plan set enable_seqscan = off set jit = off as $$
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set jit = off set row_security = off as $$
 declare
   v_oldest date := ((clock_timestamp() - p_retention) at time zone 'utc')::date;
   v_floor uuid := notify.id_floor(v_oldest::timestamp at time zone 'utc');

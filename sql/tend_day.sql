@@ -12,7 +12,7 @@
 -- Caller   tend_days()
 create or replace function notify.tend_day(p_day date) returns text
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '50ms'
-set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set jit = off set row_security = off as $$
 declare
   v_suffix text := to_char(p_day, '_YYYYMMDD');
   v_name text := 'notifications' || v_suffix;

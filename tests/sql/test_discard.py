@@ -5,6 +5,7 @@ import pytest
 
 from tests.copies import adopt, declare, discard, home, move_database, move_server, notice, restart
 from tests.ledger import ago, attempts_of, claim, enqueue, put, restore, row, status
+from tests.owner import force, owning
 from tests.sql.long import old_id
 from tests.sql.test_born_ahead import id_in
 
@@ -157,3 +158,10 @@ def test_what_was_discarded_is_not_sent_after_the_adoption(copy):
     assert claim(copy) == []
     [own] = enqueue(copy)
     assert [c.id for c in claim(copy)] == [own]
+
+
+def test_rows_that_are_hidden_are_not_taken_for_none(copy, dsn):
+    with owning(copy, dsn) as owner:
+        force(copy, "notifications")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+            discard(owner)

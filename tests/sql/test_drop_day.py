@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.ledger import enqueue, put
+from tests.owner import force, owning
 from tests.sql.long import connected, old_id
 from tests.waiting import wait_for
 
@@ -111,3 +112,42 @@ def test_rows_that_stir_while_it_waits_for_the_lock_keep_the_day(db, other_db, d
         wait_for(lambda: waits_for_the_parent(db))
     dropping.join()
     assert done == ["kept"]
+
+
+@pytest.fixture
+def owner(db, dsn):
+    """Let the tables be of a role that bypasses nothing, and connect as it."""
+    with owning(db, dsn) as session:
+        yield session
+
+
+@pytest.mark.parametrize("status", ["queued", "sending"])
+def test_row_security_hides_no_row_from_the_drop(db, owner, old, status):
+    put(db, status, id=old_id(db, 5))
+    force(db, old.removeprefix("notify."))
+    assert drop_day(owner) == "failed"
+    assert exists(db, old)
+
+
+def test_attempts_that_somebody_detached_to_keep_stay(db, old):
+    attempts = old.replace("notifications_", "attempts_")
+    db.execute(f"alter table notify.attempts detach partition {attempts}")
+    assert drop_day(db) == "dropped"
+    assert not exists(db, old)
+    assert exists(db, attempts)
+
+
+def test_a_day_that_somebody_detached_to_keep_stays(db, old):
+    db.execute(f"alter table notify.notifications detach partition {old}")
+    assert drop_day(db) == "dropped"
+    assert exists(db, old)
+    assert not exists(db, old.replace("notifications_", "attempts_"))
+
+
+def test_attempts_of_queued_rows_stay_though_their_day_is_gone(db, old):
+    db.execute(f"drop table {old}")
+    put(db, "queued", id=old_id(db, 5))
+    assert drop_day(db) == "kept"
+    db.execute("update notify.notifications set status = 'cancelled', settled_at = now()")
+    assert drop_day(db) == "dropped"
+    assert not exists(db, old.replace("notifications_", "attempts_"))

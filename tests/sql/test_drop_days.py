@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.ledger import claim, due, enqueue, put, settle
+from tests.owner import force, owning
 from tests.sql.long import connected, old_id
 
 
@@ -100,3 +101,16 @@ def test_an_assertion_of_somebodys_keeps_a_day_and_not_the_function(db):
     dropped = db.execute("select action from notify.drop_days('30 days', 1)").fetchall()
     made = db.execute(f"select action from notify.make_day({day} + 1, 100)").fetchall()
     assert [*dropped, *made] == [("failed",), ("failed",)]
+
+
+def test_attempts_whose_day_somebody_dropped_go_too(db, days):
+    db.execute(f"drop table notify.{days[0]}")
+    attempts = days[0].replace("notifications_", "attempts_")
+    assert drop_days(db, 1) == [("dropped", attempts)]
+    assert drop_days(db, 1) == [("dropped", days[1])]
+
+
+def test_row_security_of_one_day_keeps_no_other(db, dsn, days):
+    with owning(db, dsn) as owner:
+        force(db, days[0])
+        assert drop_days(owner) == [("failed", days[0]), *(("dropped", day) for day in days[1:])]

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from tests.ledger import change, claim, keep_partitions, put, redrive, row
+from tests.owner import force, owning
 from tests.sql.faults import FAULTS, ODD
 from tests.sql.long import old_id
 
@@ -221,3 +222,13 @@ def test_without_a_default_partition_the_days_are_emptied_all_the_same(db):
     ended(db, 12)
     db.execute("alter table notify.notifications detach partition notify.notifications_default")
     assert emptied(db) == {name(db, 12): 1}
+
+
+def test_a_day_whose_rows_are_hidden_keeps_no_other_and_is_emptied_later(db, dsn):
+    ended(db, 20)
+    ended(db, 12)
+    with owning(db, dsn) as owner:
+        force(db, name(db, 20))
+        assert emptied(owner) == {name(db, 12): 1}
+        db.execute(f"alter table notify.{name(db, 20)} no force row level security")
+        assert emptied(owner) == {name(db, 20): 1}

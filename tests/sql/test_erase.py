@@ -24,6 +24,7 @@ from tests.ledger import (
     settle,
     take_back,
 )
+from tests.owner import force, owning
 from tests.sql.faults import FAULTS, ODD
 from tests.sql.long import old_id
 
@@ -281,3 +282,15 @@ def test_quiet_days_stay_quiet(long_db):
     before = long_db.execute(look).fetchall()
     assert erase(long_db) == {"matched": 2, "erased": 2, "cancelled": 1}
     assert long_db.execute(look).fetchall() == before
+
+
+def test_a_person_whose_rows_are_hidden_is_not_reported_as_absent(db, shared_url):
+    put(db, "sent", channel="email", recipient=WHO, payload=MAIL["payload"])
+    with owning(db, shared_url) as owner:
+        force(db, "notifications")
+        try:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+                erase_once(owner)
+        finally:
+            db.execute("alter table notify.notifications disable row level security")
+            db.execute("alter table notify.notifications no force row level security")

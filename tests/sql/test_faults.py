@@ -12,6 +12,7 @@ from service.ledger.doctor_store import DoctorStore
 from service.ledger.migrate import migrate
 from service.ledger.schema import functions, tables
 from tests.ledger import claim, enqueue, keep_partitions, settle
+from tests.owner import force, owning
 from tests.producers import role
 from tests.sql.test_migrate import catalog
 
@@ -289,6 +290,23 @@ def test_a_table_of_another_owner_is_told(dsn, db):
         assert all_faults(dsn) == []
     finally:
         db.execute(SQL("drop role {}").format(role))
+
+
+def test_row_security_of_days_is_told_in_one_line_and_its_remedy_mends_all(dsn, db):
+    with owning(db, dsn) as owner:
+        days = db.execute(
+            "select relname from pg_class where relname ~ '^(notifications|attempts)_[0-9]{8}$'"
+            " and relkind = 'r'"
+        ).fetchall()
+        for day in days:
+            force(db, day.relname)
+        query = "select * from notify.faults(%s, %s, true)"
+        asked = [list(functions()), tables()]
+        [found] = [f for f in owner.execute(query, asked) if "row security" in f.fault]
+        assert f"hides rows of {len(days)} partitions, such as notify.notifications" in found.fault
+        assert not found.stops
+        owner.execute(found.remedy.partition(", or alter role")[0])
+        assert [f for f in owner.execute(query, asked) if "row security" in f.fault] == []
 
 
 def test_a_default_partition_that_was_detached_is_told(dsn, db):

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 
+from tests.owner import force, owning
 from tests.sql.test_note_figures import fill, note
 
 
@@ -75,3 +77,11 @@ def test_without_the_row_of_settings_nothing_fails(db):
     db.execute("delete from notify.settings")
     fill(db, 1, "25 hours")
     assert forget_from(db) is None
+
+
+def test_a_wait_that_is_hidden_is_not_taken_for_none(db, dsn):
+    set_wait(db, "1 hour")
+    with owning(db, dsn) as owner:
+        force(db, "settings")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+            forget_from(owner)

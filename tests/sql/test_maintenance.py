@@ -3,6 +3,7 @@
 import pytest
 
 from tests.ledger import put
+from tests.owner import force, owning
 from tests.sql.long import old_id
 
 
@@ -53,3 +54,14 @@ def test_a_day_over_its_retention_is_named_with_what_keeps_it(db, old, name):
     [(step, partition, found)] = maintenance(db)
     assert (step, partition) == ("drop_days", old)
     assert found is None if cause is None else cause in found
+
+
+def test_row_security_is_named_and_hides_no_day(db, dsn, old):
+    with owning(db, dsn) as owner:
+        force(db, old)
+        assert maintenance(owner) == [("drop_days", old, "row security hides its rows")]
+
+
+def test_attempts_whose_day_is_gone_are_named(db, old):
+    db.execute(f"drop table notify.{old}")
+    assert maintenance(db) == [("drop_days", old.replace("notifications_", "attempts_"), None)]

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.ledger import attempts_of, claim, put, row, settle
+from tests.owner import force, owning
 from tests.sql.long import old_id
 
 
@@ -99,3 +100,13 @@ def test_a_row_that_somebody_holds_is_not_waited_for(db, other_db):
         assert left(db) == [held]
     assert sweep(db) == []
     assert left(db) == []
+
+
+def test_attempts_of_rows_that_are_hidden_stay(db, dsn):
+    id = old_id(db, 40)
+    put(db, "queued", id=id)
+    settle(db, claim(db, [id]), "temporary")
+    with owning(db, dsn) as owner:
+        force(db, "notifications")
+        assert ("failed", "attempts_default") in sweep(owner)
+    assert len(attempts_of(db, id)) == 1

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.ledger import ago, put
-from tests.sql.long import old_id, tend
+from tests.owner import force, owning
+from tests.sql.long import connected, old_id, tend
 
 
 @pytest.fixture
@@ -52,3 +53,18 @@ def test_a_day_that_is_gone_is_forgotten(db):
     db.execute("select notify.tend_day('2020-01-01')")
     query = "select count(*) as n from notify.quiet_days where day = '2020-01-01'"
     assert db.execute(query).fetchone().n == 0
+
+
+def test_a_day_whose_rows_are_hidden_is_not_quiet(dsn):
+    with connected(dsn) as db:
+        db.execute("select notify.make_day((clock_timestamp() at time zone 'utc')::date - 20, 0)")
+        put(db, "sending", id=old_id(db, 20))
+        with owning(db, dsn) as owner:
+            force(db, f"notifications_{day(db, 20)}")
+            assert tend_day(owner, 20) == "failed"
+        assert until(db, 20) is None
+
+
+def day(db, days_ago):
+    query = "select to_char((clock_timestamp() at time zone 'utc')::date - %s, 'YYYYMMDD') as d"
+    return db.execute(query, [days_ago]).fetchone().d

@@ -11,7 +11,8 @@ from ops.dashboards.panels import coloured, log_lines, stat, table
 from ops.dashboards.queries import loki, sql
 
 LEDGER_ROW = f"""
-select n.channel, n.priority, n.attempt || ' of ' || coalesce(n.max_attempts::text, '?') as attempt,
+select n.channel, n.priority,
+  n.attempt::text || ' of ' || coalesce(n.max_attempts::text, '?') as attempt,
   n.producer, n.reference, n.idempotency_key, n.is_test, n.created_at, n.send_at,
   case when n.due_at not between '3000-01-01Z' and '3999-12-31Z' then n.due_at end as due_at,
   n.expires_at, n.lease_until, n.claimed_by,
@@ -25,24 +26,25 @@ where n.id = {THIS}
 STORY = f"""
 select happened.at, happened.what, happened.detail from (
   select n.created_at as at, 0 as place, 'enqueued' as what,
-    n.channel || ', priority ' || n.priority as detail
+    n.channel || ', priority ' || n.priority::text as detail
   from notify.notifications n where n.id = {THIS}
   union all
   select n.send_at, 1, 'to be sent from', null
   from notify.notifications n where n.id = {THIS} and n.send_at is not null
   union all
-  select a.started_at, 2, 'attempt ' || a.attempt || ': ' || a.outcome,
-    concat_ws(', ', a.code, a.took_ms || ' ms', 'by ' || a.worker, a.excerpt)
+  select a.started_at, 2, 'attempt ' || a.attempt::text || ': ' || a.outcome,
+    concat_ws(', ', a.code, a.took_ms::text || ' ms', 'by ' || a.worker, a.excerpt)
   from notify.attempts a where a.notification_id = {THIS}
   union all
   select n.settled_at, 3, n.status, n.last_error_code
   from notify.notifications n where n.id = {THIS} and n.settled_at is not null
   union all
-  select n.due_at, 4, 'due for attempt ' || n.attempt + 1, n.last_error_code
+  select n.due_at, 4, 'due for attempt ' || (n.attempt + 1)::text, n.last_error_code
   from notify.notifications n where n.id = {THIS} and n.status = 'queued'
     and n.due_at not between '3000-01-01Z' and '3999-12-31Z' -- else it is paused
   union all
-  select n.lease_until, 4, 'lease of attempt ' || n.attempt || ' ends', 'held by ' || n.claimed_by
+  select n.lease_until, 4, 'lease of attempt ' || n.attempt::text || ' ends',
+    'held by ' || n.claimed_by
   from notify.notifications n where n.id = {THIS} and n.status = 'sending'
 ) happened
 order by happened.at, happened.place
