@@ -16,8 +16,9 @@ from workers.idle_socket import shut_down
 from workers.poller import BOTH, READ, WRITE, new_poller
 
 READY_MAX = 64
-# What libcurl may do in one go: a receiver that sends as fast as it is read would hold the thread
-# until its deadline, and with it all others. Both count: a machine may stand still for a second.
+# How libcurl may move one transfer in one call: a receiver that sends as fast as it is read would
+# hold the thread until its deadline, and with it all others. A send takes some eight moves. Both
+# count: a machine may stand still for a second.
 MOVES_MAX = 1000
 MOVING_MAX_S = 0.1
 INTERESTS = {
@@ -27,6 +28,22 @@ INTERESTS = {
 }
 
 Result = tuple[pycurl.Curl, int, str]  # which handle, libcurl's error (0: none), its words
+
+
+class Moves:
+    """How often libcurl has moved one transfer in the call that runs."""
+
+    def __init__(self, multi: "Multi") -> None:
+        self._multi = multi
+        self._call = 0
+        self._count = 0
+
+    def moved(self, *_: object) -> bool:
+        """Return whether the transfer is to end: it does not let go (libcurl's callback)."""
+        if self._call != self._multi.calls:
+            self._call, self._count = self._multi.calls, 0
+        self._count += 1
+        return self._count > MOVES_MAX and self._multi.is_held()
 
 
 class Multi:
@@ -45,7 +62,7 @@ class Multi:
         self._waked.setblocking(False)
         self._waked_fd = self._waked.fileno()
         self._poller.register(self._waked_fd, READ)
-        self._moves = 0  # of transfers, since libcurl was called
+        self.calls = 0  # of libcurl
         self._called_at = 0.0
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections_max)
@@ -85,14 +102,14 @@ class Multi:
             self._leave_idle(self._poller.select(0.0))
         self._act(pycurl.SOCKET_TIMEOUT, 0)
 
-    def moved(self, *_: object) -> bool:
-        """Return whether a transfer is to end, as it does not let go of libcurl (its callback)."""
-        self._moves += 1
-        return self._moves > MOVES_MAX and time.monotonic() - self._called_at > MOVING_MAX_S
+    def is_held(self) -> bool:
+        """Return whether the call of libcurl that runs takes long."""
+        return time.monotonic() - self._called_at > MOVING_MAX_S
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl move what a socket, or the time, is ready for."""
-        self._moves, self._called_at = 0, time.monotonic()
+        self.calls += 1
+        self._called_at = time.monotonic()
         self._multi.socket_action(fd, events)
 
     def ended(self) -> Iterator[Result]:

@@ -22,7 +22,7 @@ from workers.channels.channel import NOT_ALLOWED, Answer, Mail, Post
 from workers.curl_handle import Handle, Place
 from workers.doubts import LIFETIME_S, Doubts
 from workers.http_handle import HttpHandle, proxy_server
-from workers.multi import Multi, Result
+from workers.multi import Moves, Multi, Result
 from workers.name_queue import NAME_WAIT_S, NameQueue
 from workers.names import Names, Resolution
 from workers.protocols import Protocols
@@ -232,7 +232,7 @@ class Transfers(Generic[Tag]):
         handle = HANDLES[kind](self._settings)
         if kind is Post:
             handle.easy.setopt(pycurl.SOCKOPTFUNCTION, self._multi.opened)
-            handle.easy.setopt(pycurl.XFERINFOFUNCTION, self._multi.moved)
+            handle.easy.setopt(pycurl.XFERINFOFUNCTION, Moves(self._multi).moved)
         return handle
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Tag, Answer]]:

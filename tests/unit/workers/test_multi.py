@@ -7,7 +7,7 @@ import pycurl
 import pytest
 
 from tests.unit.workers.test_poller import KINDS
-from workers.multi import MOVES_MAX, MOVING_MAX_S, Multi
+from workers.multi import MOVES_MAX, MOVING_MAX_S, Moves, Multi
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -128,11 +128,21 @@ def test_a_transfer_ends_that_moves_on_and_on_in_one_call_and_for_long(monkeypat
     now = [0.0]
     monkeypatch.setattr("workers.multi.time.monotonic", lambda: now[0])
     multi = Multi(1)
+    moves = Moves(multi)
     multi.begin_added()
-    assert not any(multi.moved() for _ in range(2 * MOVES_MAX))
+    assert not any(moves.moved() for _ in range(2 * MOVES_MAX))
     now[0] = 2 * MOVING_MAX_S
-    assert multi.moved()
+    assert moves.moved()
     multi.begin_added()
     now[0] = 9.0  # the machine stood still
-    assert not any(multi.moved() for _ in range(MOVES_MAX))
+    assert not any(moves.moved() for _ in range(MOVES_MAX))
+    multi.close()
+
+
+def test_many_transfers_may_move_in_one_call(monkeypatch):
+    monkeypatch.setattr("workers.multi.MOVING_MAX_S", -1.0)
+    multi = Multi(1)
+    multi.begin_added()
+    many = [Moves(multi) for _ in range(2 * MOVES_MAX)]
+    assert not any(moves.moved() for moves in many for _ in range(8))
     multi.close()
