@@ -39,7 +39,7 @@ begin
   v_holds := format(
     'select exists (select from %1$s where status = ''queued'' %2$s)
        or exists (select from %1$s where status = ''sending'' %2$s)',
-    coalesce(v_rows, 'notify.notifications_default'),
+    coalesce(v_rows::text, 'notify.notifications_default'),
     -- Without a partition of theirs, rows of that day are in the default one.
     case when v_rows is null then format('and id >= %L and id < %L',
       notify.id_floor(p_day::timestamp at time zone 'utc'),
@@ -97,9 +97,10 @@ begin
       return 'failed';
   end;
 exception
-  when undefined_table then
-    return 'dropped';                       -- somebody else did so just now
   when others or assert_failure then
+    if sqlstate = '42P01' and not exists (select from pg_inherits i where i.inhrelid = v_rows) and v_rows is not null then
+      return 'dropped';                     -- somebody else did so just now
+    end if;
     raise warning 'notify.% is not dropped: %', v_name, sqlerrm;
     return 'failed';
 end

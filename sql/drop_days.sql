@@ -17,7 +17,7 @@ declare
   v_day date;
 begin
   for v_day, partition in
-    select to_date(right(c.relname, 8), 'YYYYMMDD'), max(c.relname::text)
+    select to_date(right(c.relname, 8), 'YYYYMMDD'), max(c.relname::text collate "C")
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent in ('notify.notifications'::regclass, 'notify.attempts'::regclass) and not i.inhdetachpending
       and c.relname ~ '^(notifications|attempts)_[0-9]{8}$' and right(c.relname, 8) < to_char(v_oldest, 'YYYYMMDD')

@@ -209,7 +209,7 @@ begin
     return query select r.fault, r.remedy, false from notify.rights_amiss() r;
     -- Rows go through the parents, so nothing stops: but no such day is dropped, tended or emptied.
     return query
-    select format('row security hides rows of %s partitions, such as %s, from %s', count(*), max(d.day::text), current_user),
+    select format('row security hides rows of %s partitions, such as %s, from %s', count(*), max(d.day::text collate "C"), current_user),
       format('do %L, or alter role %I bypassrls', concat_ws(' ', 'declare d regclass; begin',
         'for d in select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relrowsecurity and',
         'i.inhparent in (''notify.notifications''::regclass, ''notify.attempts''::regclass)',

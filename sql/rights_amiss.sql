@@ -40,14 +40,16 @@ language sql stable set search_path = pg_catalog, pg_temp set standard_conformin
     select 0, 'public', 'function', w.name, null, 'execute'
     from notify.public_rights() w where exists (select from notify.kept_watches)
   ), owned as (                                          -- what runs with the rights of its owner
-    select 'routine' as kind, p.oid::regprocedure::text as name, p.proowner as owner, p.prosecdef, null::text[] as reloptions
-    from pg_proc p where p.pronamespace = 'notify'::regnamespace and p.proname = any (
+    select 'routine' as kind, p.oid::regprocedure::text as name, p.proowner as owner, p.prosecdef, null::text[] as reloptions,
+      has_function_privilege(p.oid, 'execute') as is_usable
+    from pg_proc p where obj_description(p.oid, 'pg_proc') like p.proname || '(%'  -- ours, no overload of somebody's
+    and p.pronamespace = 'notify'::regnamespace and p.proname = any (
     '{accept,add_minutes,asked_probes,beat,book_minute,check_watch,drop_watch,environment_here,explain,home,
       is_home,is_home_place,is_watched,keep_settings,keep_watch,ledger,note_destinations,note_figures,
       note_watch_fault,notice_copy,open_watch,outcome_of,outcomes,put_watched,send,send_many,server_identifier,
       stir,take_key,tell_end,unended,validate}'::text[])
     union all
-    select 'view', c.oid::regclass::text, c.relowner, null, c.reloptions
+    select 'view', c.oid::regclass::text, c.relowner, null, c.reloptions, true
     from pg_class c
     where c.relnamespace = 'notify'::regnamespace and c.relkind = 'v' and c.relname in ('outcomes', 'watches')
   )
@@ -84,6 +86,7 @@ language sql stable set search_path = pg_catalog, pg_temp set standard_conformin
   select format('%s belongs to %I, notify.notifications to %I', o.name, pg_get_userbyid(o.owner), pg_get_userbyid(n.relowner)),
     format('alter %s %s owner to %I', o.kind, o.name, pg_get_userbyid(n.relowner))
   from owned o, pg_class n where n.oid = 'notify.notifications'::regclass and n.relowner <> o.owner
+    and not (o.is_usable and pg_has_role(o.owner, n.relowner, 'usage'))    -- as of a member who migrated
 $$;
 
 comment on function notify.rights_amiss() is 'rights_amiss() -> one row per right';

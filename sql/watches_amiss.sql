@@ -36,14 +36,15 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('watch %s: %s %s %s: what is done through that is not told', w.id, w.relation,
       case when parent.relkind = 'p' then 'is a partition of' else 'inherits from' end, i.inhparent::regclass),
     case when parent.relkind = 'p'
-      then format('watch %s too, by on_change() with the same channel and recipient', i.inhparent::regclass)
+      then format('watch %s too, by on_change() with the same events, channel and recipient', i.inhparent::regclass)
       else format('change %s by its own name, or alter table %1$s no inherit %s', w.relation, i.inhparent::regclass) end
   from notify.kept_watches w
   join pg_inherits i on i.inhrelid = w.relation
   join pg_class parent on parent.oid = i.inhparent
-  where not exists (
+  where (parent.relkind = 'p' or w.events && '{update,delete}') and not i.inhdetachpending
+    and not exists (
     select from notify.kept_watches a
-    where (a.channel, a.recipient) = (w.channel, w.recipient)
+    where (a.channel, a.recipient) = (w.channel, w.recipient) and a.events @> w.events
       and (a.relation = i.inhparent or a.relation <> w.relation and a.relation in (
         select p.relid from pg_partition_ancestors(w.relation) as p(relid))))
   union all

@@ -50,7 +50,7 @@ class Timetable:
 
 @dataclass(slots=True, weakref_slot=True)
 class Crowd:
-    """What fails at one destination, each URL by itself: together it asks as often as one."""
+    """What fails at one destination, each URL by itself: up to ten of them ask as often as one."""
 
     open: set[str] = field(default_factory=set)  # names of those whose breaker is open
     turn_at: float = -math.inf  # of the last in turn (those at OPEN_MAX_S are): when it asks
@@ -267,9 +267,11 @@ def leave_alone(breaker: Breaker, since: float, now: float) -> None:
     jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
     takes_turns = breaker.open_s == OPEN_MAX_S
     began = max(since, crowd.turn_at) if takes_turns else since
-    until = min(began + jittered_s, now + TURN_MAX_S)
+    until = began + jittered_s
+    if until > now + TURN_MAX_S:
+        until = now + TURN_MAX_S * random.uniform(0.5, 1.0)  # or all of them would ask at once
     breaker.open_until = max(until, now + OPEN_MIN_S)
     if takes_turns:
-        crowd.turn_at = breaker.open_until
+        crowd.turn_at = max(crowd.turn_at, breaker.open_until)
     breaker.has_next_probe = False
     breaker.probe_at = math.inf

@@ -34,7 +34,7 @@ class Ends:
         self._store = store
         self._listener = listener
         self._waiting_max = waiting_max
-        self._producer_max = waiting_max // 2
+        self._producer_max = max(1, waiting_max // 2)
         self._waiting: dict[UUID, set[End]] = {}
         self._count = 0
         self._of_producer: dict[str | None, int] = {}  # how many wait; no entry for none

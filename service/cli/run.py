@@ -17,7 +17,7 @@ from service.text.printable import printable
 
 CLOSED_PIPE = 128 + 13  # what a shell says of a program that SIGPIPE ended
 
-OF_ANY_SHELL = ("HOME", "PWD", "OLDPWD")  # many paths lie below them, by nobody's wish
+OF_ANY_SHELL = ("HOME", "PWD", "OLDPWD", "TMPDIR")  # many paths lie below them, by nobody's wish
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -55,12 +55,9 @@ def in_one_line(work: Callable[[], int]) -> int:
 def named_by(place: object) -> str:
     """Name the variable that leads to a path, if one does: SSLKEYLOGFILE is read by a library."""
     path = Path(os.fsdecode(place)) if isinstance(place, str | bytes) else Path()
-    names = [
-        name
-        for name, value in os.environ.items()
-        if name not in OF_ANY_SHELL and value.strip("/") and path.is_relative_to(value)
-    ]
-    name = max(names, key=lambda name: len(os.environ[name]), default=None)
+    leads = (str(path), str(path.parent)) if path.is_absolute() else ()
+    names = (n for n, value in os.environ.items() if value in leads and n not in OF_ANY_SHELL)
+    name = next(names, None)
     return f" ({name} says so)" if name else ""
 
 

@@ -66,6 +66,8 @@ class Events:
         self._streams.add(ends)
         connection = cast("Connection", request.protocol)
         connection.on_lost = ends.set
+        if connection.is_half:  # before this handler ran
+            ends.set()
         try:
             standing = await self._look(notification_id(request), caller)
             response = web.StreamResponse(headers=HEADERS)

@@ -137,6 +137,13 @@ def test_attempts_that_somebody_detached_to_keep_stay(db, old):
     assert exists(db, attempts)
 
 
+def test_a_day_goes_without_the_default_partition_too(db, old):
+    db.execute("alter table notify.notifications detach partition notify.notifications_default")
+    db.execute("alter table notify.notifications_default rename to aside")
+    assert drop_day(db) == "dropped"
+    assert not exists(db, old)
+
+
 def test_a_day_that_somebody_detached_to_keep_stays(db, old):
     db.execute(f"alter table notify.notifications detach partition {old}")
     assert drop_day(db) == "dropped"

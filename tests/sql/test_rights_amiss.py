@@ -126,3 +126,25 @@ def test_what_would_run_with_somebody_elses_rights_is_named(db, what):
         [found] = [found for found in amiss(db) if "belongs to" in found.fault]
         db.execute(found.remedy)
         assert amiss(db) == []
+
+
+def test_an_overload_of_somebodys_is_theirs(db):
+    db.execute("create function notify.send(p_to text) returns int language sql return 1")
+    db.execute("revoke execute on function notify.send(text) from public")
+    assert amiss(db) == []
+
+
+def test_what_a_member_of_the_owner_has_migrated_is_its_own(db):
+    with role(db) as owner, role(db) as member:
+        db.execute(f"grant {owner} to {member}")
+        db.execute(f"alter table notify.notifications owner to {owner}")
+        db.execute(
+            f"do $$ declare f regprocedure; begin for f in select oid from pg_proc"
+            f" where pronamespace = 'notify'::regnamespace and prosecdef"
+            f" loop execute format('alter routine %s owner to {member}', f); end loop; end $$"
+        )
+        db.execute(f"alter view notify.outcomes owner to {member}")
+        db.execute(f"alter view notify.watches owner to {owner}")
+        assert not [found for found in amiss(db) if "belongs to" in found.fault]
+        db.execute("alter table notify.notifications owner to current_user")
+        db.execute(f"reassign owned by {owner}, {member} to current_user")

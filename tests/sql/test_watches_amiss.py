@@ -89,3 +89,19 @@ def test_a_watched_table_that_came_to_inherit_is_named(db, id):
     assert fault.fault.startswith(f"watch {id}: public.orders inherits from public.everything")
     db.execute("alter table orders no inherit everything")
     assert amiss(db) == []
+
+
+def test_a_watch_of_the_parent_that_is_told_of_less_does_not_count(db, id):
+    db.execute("alter table orders rename to orders_all")
+    db.execute("create table orders (like orders_all, primary key (id)) partition by range (id)")
+    db.execute("alter table orders attach partition orders_all default")
+    watch(db, events=["insert"])
+    assert len(amiss(db)) == 1
+
+
+def test_an_insert_never_reaches_an_heir(db):
+    db.execute(ORDERS)
+    watch(db, events=["insert"])
+    db.execute("create table everything (id int, status text, total numeric(10,2))")
+    db.execute("alter table orders inherit everything")
+    assert amiss(db) == []

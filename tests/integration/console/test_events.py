@@ -1,5 +1,6 @@
 """The live events of one notification: they come when it moves, and end when nobody may look."""
 
+import socket
 import time
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
@@ -192,6 +193,21 @@ def test_a_viewer_who_does_not_read_loses_the_connection_and_its_place(dsn, db, 
                     return another.status == 200
 
             wait_for(has_room)
+
+
+def test_who_sends_no_more_before_the_stream_begins_keeps_no_place(dsn, db):
+    [id] = ledger.enqueue(db)
+    limits = Limits(connections_max=20, answer_s=10 * LIMIT_S)
+    with (
+        serving(dsn, limits=limits) as api,
+        socket.create_connection(("127.0.0.1", api.port), LIMIT_S) as half,
+    ):
+        half.sendall(
+            b"GET /console/notifications/%b/events HTTP/1.1\r\nHost: a\r\n\r\n" % str(id).encode()
+        )
+        half.shutdown(socket.SHUT_WR)
+        while half.recv(65536):
+            pass
 
 
 def test_shutting_down_ends_the_streams_and_waits_for_none(dsn, db):
