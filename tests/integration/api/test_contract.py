@@ -37,6 +37,7 @@ def test_the_document_is_valid_openapi(api: Api) -> None:
     validate(api.get("/openapi.json").json)
 
 
+@pytest.mark.timeout(600)  # as an admin it takes 155 s alone, and more beside others
 @pytest.mark.slow
 @pytest.mark.needs("schemathesis")
 @pytest.mark.parametrize("who", ["anybody", "an admin"])
