@@ -10,7 +10,7 @@ import pytest
 from tests.integration.api.serving import Api
 from tests.keys import make
 
-LIMIT_S = 240
+LIMIT_S = 540
 HOOKS = str(Path(__file__).with_name("beyond_schemas.py"))
 CHECKS = ",".join(
     [
