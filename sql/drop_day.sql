@@ -98,7 +98,7 @@ begin
   end;
 exception
   when others or assert_failure then
-    if sqlstate = '42P01' and not exists (select from pg_inherits i where i.inhrelid = v_rows) and v_rows is not null then
+    if sqlstate = '42P01' and v_rows is not null and not exists (select from pg_inherits i where i.inhrelid = v_rows) then
       return 'dropped';                     -- somebody else did so just now
     end if;
     raise warning 'notify.% is not dropped: %', v_name, sqlerrm;

@@ -3,7 +3,8 @@
 -- Drop the days whose retention has passed, the oldest first.
 --
 -- Args     p_retention interval; p_limit integer, the most days to drop
--- Returns  (action, partition), as drop_day(); an attempts_… is all that is left of its day. If the last row is busy or emptied: call again soon
+-- Returns  (action, partition), as drop_day(); an attempts_… is all that is left of its day. If the last row is busy or
+--          emptied: call again soon
 -- Locks    as drop_day(), until the transaction ends. So that nobody waits long: several calls with a limit of 1
 -- Note     It also stops after ten days that could not be dropped.
 -- Caller   LeaderStore.drop_days, keep_partitions()

@@ -9,7 +9,8 @@
 --          producer and the key that ask (null: the role)
 -- Returns  id bigint, of the pause; is_new boolean: false if it was paused already, and then nothing is changed
 -- Raises   ND009: the kind is unknown, there is no such channel, the name is none (nor one address: it would be its
---          whole domain), a channel contradicts it, the reason is too long, or 1000 pauses are in force; ND007: a trigger of somebody else drops the pause
+--          whole domain), a channel contradicts it, the reason is too long, or 1000 pauses are in force; ND007: a
+--          trigger of somebody else drops the pause
 -- Note     A notification whose host is spelled beyond ASCII is not covered: only workers know its name in ASCII
 -- Locks    none that a claim waits for. What was claimed before the commit is sent
 -- Plan     pauses_in_force

@@ -37,13 +37,15 @@ class Moves:
         self._multi = multi
         self._call = 0
         self._count = 0
+        self._began_at = 0.0
 
     def moved(self, *_: object) -> bool:
         """Return whether the transfer is to end: it does not let go (libcurl's callback)."""
         if self._call != self._multi.calls:
             self._call, self._count = self._multi.calls, 0
+            self._began_at = time.monotonic()
         self._count += 1
-        return self._count > MOVES_MAX and self._multi.is_held()
+        return self._count > MOVES_MAX and time.monotonic() - self._began_at > MOVING_MAX_S
 
 
 class Multi:
@@ -63,7 +65,6 @@ class Multi:
         self._waked_fd = self._waked.fileno()
         self._poller.register(self._waked_fd, READ)
         self.calls = 0  # of libcurl
-        self._called_at = 0.0
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections_max)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -102,14 +103,9 @@ class Multi:
             self._leave_idle(self._poller.select(0.0))
         self._act(pycurl.SOCKET_TIMEOUT, 0)
 
-    def is_held(self) -> bool:
-        """Return whether the call of libcurl that runs takes long."""
-        return time.monotonic() - self._called_at > MOVING_MAX_S
-
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl move what a socket, or the time, is ready for."""
         self.calls += 1
-        self._called_at = time.monotonic()
         self._multi.socket_action(fd, events)
 
     def ended(self) -> Iterator[Result]:
