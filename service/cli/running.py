@@ -106,6 +106,20 @@ def end_by_signals() -> list[int]:
     return signals
 
 
+@contextmanager
+def signals_first(signals: Sequence[int]) -> Iterator[None]:
+    """Take what goes wrong after a signal of end_by_signals() for its consequence.
+
+    A library may turn the interrupt of its work into an error of its own.
+    """
+    try:
+        yield
+    except Exception as error:
+        if signals:
+            raise KeyboardInterrupt(signals[0]) from error
+        raise
+
+
 def unblock(numbers: Sequence[signal.Signals]) -> None:
     """Unblock signals that have a handler: whoever started us may have blocked them for us too."""
     if sys.platform != "win32":

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from service.cli.own_servers import server_looks, with_servers
-from service.cli.running import end_by_signals, run_until_stopped
+from service.cli.running import end_by_signals, run_until_stopped, signals_first
 from service.cli.settings import settings_for
 from service.logs import logs
 from service.process.watched import until_stopped
@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     logs.set_up("services", level=settings.log_level, style=settings.log_style)
     early_signals = end_by_signals()
-    with ExitStack() as stack:
+    with signals_first(early_signals), ExitStack() as stack:
         bare = replace(settings, database_url=None, redis_url=None)
         bare, servers = with_servers(bare, stack)
         logs.set_up(

@@ -15,7 +15,7 @@ from service.api.serve import serving
 from service.cli.banner import banner
 from service.cli.own_servers import server_looks, with_servers
 from service.cli.role_logs import start_logs
-from service.cli.running import end_by_signals, run_until_stopped
+from service.cli.running import end_by_signals, run_until_stopped, signals_first
 from service.cli.sandbox import for_its_worker, for_sandbox, refuse_others
 from service.cli.settings import settings_for, with_loopback
 from service.cli.working import working
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
     early_signals = end_by_signals()
     refuse_ports(args, settings)
-    with ExitStack() as stack:
+    with signals_first(early_signals), ExitStack() as stack:
         is_own = settings.database_url is None
         if not is_own:
             print_error(whose_database(settings))

@@ -17,7 +17,10 @@ def valkey_url(password: str, port: int | str) -> str:
 
 def read_kept(file: Path) -> dict[str, str]:
     """Read what a state directory keeps. Raises OSError, and ValueError if we did not write it."""
-    kept = json.loads(file.read_text())
+    try:
+        kept = json.loads(file.read_text())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
         raise ValueError("no object of texts")
     ports = [value for name, value in kept.items() if name.endswith("_port")]

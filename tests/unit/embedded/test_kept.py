@@ -21,3 +21,8 @@ def test_nothing_is_found_where_no_postgresql_was_started(tmp_path):
     assert kept_settings(tmp_path) == {}
     (tmp_path / "kept.json").write_text("{")
     assert kept_settings(tmp_path) == {}
+
+
+def test_what_is_nested_too_deeply_is_not_ours(tmp_path):
+    (tmp_path / "kept.json").write_text("[" * 200_000)
+    assert kept_settings(tmp_path) == {}
