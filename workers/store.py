@@ -6,7 +6,7 @@ or has no schema yet.
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -20,6 +20,7 @@ from service.home import Home
 from service.logs.outage import Outage
 from service.metrics import WorkerMetrics
 from service.model.words import Status
+from workers.arrays import array, text_array
 from workers.claim import Claim, Ended, Key
 from workers.ledger_session import Session
 from workers.refusals import Refusal, Refusals
@@ -244,25 +245,6 @@ class Store:
             if isinstance(error, DatabaseAway) and all(LOCKED in row for row in rows):
                 raise Unmoved(str(error)) from error
             return rows
-
-
-def array(values: Iterable[object]) -> str:
-    """Spell an array of ids, numbers or words. They need no quotes, and psycopg would be slower."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
-
-
-def text_array(texts: Sequence[str | None]) -> str | Sequence[str | None]:
-    """Spell an array of texts if none of them needs quotes; else leave it to psycopg."""
-    are_plain = all(text is None or is_plain(text) for text in set(texts))
-    return array(texts) if are_plain else texts
-
-
-def is_plain(text: str) -> bool:
-    """Return whether a text stands for itself in an array: a number or a word, and not `null`.
-
-    https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
-    """
-    return text.isascii() and (text.isdigit() or text.isidentifier()) and text.lower() != "null"
 
 
 def milliseconds(seconds: float | None) -> int | None:

@@ -5,7 +5,7 @@ reply to a mail, so that one slow server would hold up all transfers.
 """
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,8 +18,9 @@ from msgspec import Struct
 from service.config.mail_server import mail_server
 from service.config.settings import Settings
 from service.names.origin import Server, name_of, server
+from workers.addresses import Addresses
 from workers.channels.channel import NOT_ALLOWED, Answer, Mail, Post
-from workers.curl_handle import Handle, Place
+from workers.curl_handle import Handle
 from workers.doubts import LIFETIME_S, Doubts
 from workers.http_handle import HttpHandle, proxy_server
 from workers.multi import Moves, Multi, Result
@@ -31,7 +32,6 @@ from workers.smtp_handle import SmtpHandle
 
 Tag = TypeVar("Tag")
 
-RESOLUTIONS_MAX = 2000  # libcurl finds a name in one of 71 lists
 TRIES_MAX = 6  # of a transfer that is refused
 UNRESOLVED = pycurl.E_COULDNT_RESOLVE_HOST
 LEFT_MIN_S = 0.1  # with less of its time left, a transfer is not begun anew
@@ -79,8 +79,7 @@ class Transfers(Generic[Tag]):
         self._multi = Multi(settings.sends_per_thread)
         self._names: NameQueue[Running[Tag]] = NameQueue(names or Names(), self._multi.wake)
         self._doubts = doubts or Doubts()
-        # What libcurl knows of names: it forgets none by itself. Last is what was used last.
-        self._resolutions: OrderedDict[Place, Resolution] = OrderedDict()
+        self._addresses = Addresses()
         self._running: dict[pycurl.Curl, Running[Tag]] = {}
         self._protocols: Protocols[Running[Tag]] = Protocols()
         self._scouts: set[pycurl.Curl] = set()  # which make a newcomer's first connection
@@ -161,7 +160,7 @@ class Transfers(Generic[Tag]):
             if type(handle) is SmtpHandle:  # isinstance() would ask its metaclass
                 self._begin_mail(running, handle)
                 return None
-            is_news = self._set_addresses(handle, running.server, running.resolution)
+            is_news = self._addresses.give(handle, running.server, running.resolution)
             self._multi.add(handle.easy)
         except ValueError as error:
             return Answer(error=pycurl.E_URL_MALFORMAT, error_text=str(error))
@@ -196,21 +195,6 @@ class Transfers(Generic[Tag]):
         origin = running.server.origin
         shares = self._protocols.speaks_h2(origin)
         return self._doubts.age_max_s(origin, time.monotonic(), shares=shares)
-
-    def _set_addresses(self, handle: Handle, server: Server, resolution: Resolution | None) -> bool:
-        """Give libcurl the addresses of a name, unless it has them, so that it looks nothing up."""
-        if resolution is None or server.name is None:
-            return False
-        place = server.name, server.port
-        if self._resolutions.get(place) is resolution:
-            self._resolutions.move_to_end(place)
-            return False
-        is_full = place not in self._resolutions and len(self._resolutions) >= RESOLUTIONS_MAX
-        oldest = self._resolutions.popitem(last=False)[0] if is_full else None
-        handle.set_addresses(place, resolution.addresses, oldest)
-        self._resolutions[place] = resolution
-        self._resolutions.move_to_end(place)
-        return True
 
     def _set_protocol(self, handle: Handle, origin: str) -> None:
         """Share connections of HTTP/2; where it is not known, note when the first one stands."""

@@ -6,20 +6,16 @@ database is away there is none. So a key that is revoked works for CONFIRMED_S a
 """
 
 import asyncio
-import hmac
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from loguru import logger
 
-from service.access.allowance import Allowance
-from service.access.caller import Caller
-from service.access.key import ApiKey, Secret, ValidKeys
-from service.access.scopes import FOR_ALL_PRODUCERS
+from service.access.held import Held, held_from, matching
+from service.access.key import Secret, ValidKeys
 from service.errors import DatabaseAway, NotifyError
 from service.process.cancelled import was_cancelled
 
@@ -29,7 +25,6 @@ READ_MAX_S = 2.0  # that a request waits: it is to be answered within 5 s
 READINGS_MAX = 2  # at once: INSERTs use the same connections
 APART_S = 0.5  # between two readings for unknown ids, however many ask
 NOTE_USES_S = 60.0
-NOBODY = bytes(32)  # compared with when the id is unknown, so that this takes as long
 
 
 class Outage(Protocol):
@@ -50,15 +45,6 @@ class Keys(Protocol):
 
     async def use(self, ids: list[str]) -> None:
         """Note that these were used just now."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Held:
-    """A key in memory."""
-
-    caller: Caller
-    secret_sha256: bytes
-    allowance: Allowance | None
 
 
 class KeyRing:
@@ -115,11 +101,9 @@ class KeyRing:
         return self._known(secret) if self._is_fresh() else None
 
     def _known(self, secret: Secret) -> Held | None:
-        held = self._held.get(secret.id)
-        is_right = hmac.compare_digest(secret.sha256, held.secret_sha256 if held else NOBODY)
-        if held is None or not is_right:
-            return None
-        self._used.add(secret.id)
+        held = matching(self._held, secret)
+        if held is not None:
+            self._used.add(secret.id)
         return held
 
     async def read(self) -> None:
@@ -167,7 +151,7 @@ class KeyRing:
             self._outage.back("keys")
         if valid is not None:
             self._digest = valid.digest
-            self._held = dict(self._hold(valid.keys))
+            self._held = held_from(valid.keys, self._held, self._now)
             self.has_keys = valid.digest != ""
             self._is_open = self._may_be_open and not self.has_keys
             self._tell()
@@ -180,19 +164,6 @@ class KeyRing:
             valid = await self._keys.valid(digest)
             if valid is not None or digest == self._digest:
                 return valid
-
-    def _hold(self, keys: Iterable[ApiKey]) -> Iterable[tuple[str, Held]]:
-        for key in keys:
-            before = self._held.get(key.id)
-            allowance = before.allowance if before else None
-            if key.rate_per_s is None:
-                allowance = None
-            elif allowance is None or allowance.terms != (key.rate_per_s, key.burst):
-                allowance = Allowance(key.rate_per_s, key.burst, self._now)
-            yield (
-                key.id,
-                Held(caller=caller_with(key), secret_sha256=key.secret_sha256, allowance=allowance),
-            )
 
     def _tell(self) -> None:
         """Log whether anybody may call, at the start and whenever that changes."""
@@ -238,22 +209,3 @@ async def first_success(tasks: Iterable[asyncio.Task[None]]) -> None:
         if good or not left:
             await next(iter(good or done))
             return
-
-
-def caller_with(key: ApiKey) -> Caller:
-    """Return who calls with a key: whatever somebody's hand wrote, it gives no more than it may."""
-    scopes = frozenset(texts(key.scopes))
-    recipients = () if key.recipients is None and key.kind == "team" else key.recipients
-    return Caller(
-        producer=key.producer,
-        key_id=key.id,
-        kind=key.kind,
-        scopes=scopes if key.kind == "live" else scopes - FOR_ALL_PRODUCERS,
-        channels=None if key.channels is None else frozenset(texts(key.channels)),
-        recipients=None if recipients is None else tuple(texts(recipients)),
-    )
-
-
-def texts(values: Iterable[object]) -> Iterator[str]:
-    """Return the texts of an array of PostgreSQL, which may hold nulls, and further arrays."""
-    return (value for value in values if isinstance(value, str))

@@ -36,10 +36,11 @@ from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import DatabaseAway, TookTooLong
 from service.http.callers import Callers, protected
-from service.http.connections import BoundedRunner, Limits
+from service.http.connections import Limits
 from service.http.express import is_tried
 from service.http.metrics_page import MetricsPage
 from service.http.problems import Problem, answer
+from service.http.runner import BoundedRunner
 from service.ledger.connection import Connection
 from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.key_store import KeyStore

@@ -7,9 +7,10 @@ from multidict import MultiMapping
 
 from service.access.allowance import Allowance
 from service.access.caller import ANYBODY, CALLER, Caller
+from service.access.held import Held
 from service.access.key import Secret, brought
 from service.access.recipients import is_allowed
-from service.access.ring import Held, KeyRing
+from service.access.ring import KeyRing
 from service.access.scopes import ADMIN, SEND, may, may_send_on
 from service.access.session import TOKEN_HEADER, cookie_of, is_token_of, key_in
 from service.api.measured import Handler

@@ -8,32 +8,26 @@ import json
 import math
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from itertools import accumulate
 
 import msgspec
 
+from service.api.stored_size import EXPONENT_MAX, FRACTION_MAX, SHAPE, STRING, is_too_large
 from service.http.problems import Fault
 from service.limits import DIGITS_MAX, NESTING_MAX, PAYLOAD_BYTES_MAX
 from service.text.checks import escaped
 
-EXPONENT_MAX = 400  # beyond every double, written out
-FRACTION_MAX = 16383 - EXPONENT_MAX  # digits: numeric's scale, with any exponent
-GROWTH_MAX = 58  # `1e-400,` becomes `0.00…1, `: nothing grows more
 WALKED_BYTES_MAX = 16 * 1024  # takes 5 ms; faults in larger bodies get no pointer
 
 LARGE_EXPONENT = re.compile(
     rb"[0-9][eE](?:-0*(?:40[1-9]|4[1-9][0-9]|[5-9][0-9]{2})|[+-]?0*[1-9][0-9]{3})"
 )
-SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
 SHAPES_OF_LARGE_EXPONENTS = (b"0e0000", b"0e+0000", b"0e-000")
 SHAPE_OF_LONG_FRACTION = b"." + b"0" * (FRACTION_MAX + 1)
 PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
-STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one level up
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -111,11 +105,6 @@ def has_large_number(body: bytes) -> bool:
     if b"0e" in shape and any(large in shape for large in SHAPES_OF_LARGE_EXPONENTS):
         return LARGE_EXPONENT.search(body) is not None or SHAPE_OF_LONG_FRACTION in shape
     return len(body) > FRACTION_MAX and SHAPE_OF_LONG_FRACTION in shape
-
-
-def has_exponent(body: bytes) -> bool:
-    """Return whether something looks like an exponent, within a string or not."""
-    return b"0e" in body.translate(SHAPE)
 
 
 def in_range(payload: msgspec.Raw) -> bool:
@@ -216,63 +205,6 @@ def is_storable(number: Number) -> bool:
 def shown(name: str) -> str:
     """Replace what UTF-8 cannot write in a member's name, for the answer."""
     return SURROGATE.sub("\ufffd", name)
-
-
-def is_too_large(payload: msgspec.Raw) -> bool:
-    """Return whether accept() would find the payload too large; costs nothing up to 4 KB."""
-    raw = bytes(payload)
-    if len(raw) * GROWTH_MAX <= PAYLOAD_BYTES_MAX:
-        return False
-    blanks = raw.count(b",") + raw.count(b":")
-    grows = has_exponent(raw) and has_exponent(STRING.sub(b"", raw))
-    if len(raw) + blanks <= PAYLOAD_BYTES_MAX and not grows:
-        return False
-    return stored_bytes(raw) > PAYLOAD_BYTES_MAX
-
-
-def stored_bytes(payload: bytes) -> int:
-    """Count the bytes of payload::jsonb::text, exactly up to PAYLOAD_BYTES_MAX."""
-    size = written_bytes(payload)
-    if size > PAYLOAD_BYTES_MAX and payload.count(b":") > 1:  # some members may be replaced
-        size = written_bytes(kept_members(payload))
-    return size
-
-
-def kept_members(payload: bytes) -> bytes:
-    """Leave out members that a later member of the same name replaces; numbers stay as written."""
-    decoder = msgspec.json.Decoder(float_hook=lambda number: msgspec.Raw(number.encode()))
-    return msgspec.json.encode(decoder.decode(payload))
-
-
-def written_bytes(payload: bytes) -> int:
-    """Count as stored_bytes(), but with the numbers of replaced members too if they are many."""
-    numbers: list[str] = []
-    value = msgspec.json.Decoder(float_hook=numbers.append).decode(payload)
-    numbers_bytes = 0
-    texts: dict[str, msgspec.Raw] = {}
-    for number, count in Counter(numbers).items():  # `1e0` may come 65,000 times
-        text = written_out(number)
-        texts[number] = msgspec.Raw(text)
-        numbers_bytes += count * len(text)
-        if numbers_bytes > PAYLOAD_BYTES_MAX:
-            return numbers_bytes
-    if texts:
-        value = msgspec.json.Decoder(float_hook=texts.__getitem__).decode(payload)
-    spaced = msgspec.json.format(msgspec.json.encode(value), indent=0)  # blanks after , and :
-    return len(spaced)
-
-
-def written_out(number: str) -> str:
-    """Write a number with a point or an exponent as PostgreSQL's numeric does."""
-    if number[0] != "-" and "e" not in number and "E" not in number:
-        return number
-    try:
-        exact = Decimal(number)
-    except ArithmeticError:  # an exponent of 19 digits
-        return "0"
-    if abs(exact.adjusted()) > 2 * FRACTION_MAX:  # out of range: in_range() refuses it later
-        return "0"
-    return format(exact if exact else abs(exact), "f")
 
 
 def too_large() -> Fault:

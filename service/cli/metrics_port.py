@@ -72,8 +72,9 @@ async def metrics_served(
     from aiohttp import web
 
     from service.http.callers import Callers, protected
-    from service.http.connections import BoundedRunner, Limits
+    from service.http.connections import Limits
     from service.http.metrics_page import MetricsPage
+    from service.http.runner import BoundedRunner
 
     async def written(_: web.Request) -> web.Response:
         assert page is not None

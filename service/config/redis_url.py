@@ -68,6 +68,25 @@ def is_readable(url: str) -> bool:
     return True
 
 
+def pool_of(url: str, options: dict[str, Any], *, plain: Any, primary: Any, manager: Any) -> Any:
+    """Make a pool for a REDIS_URL. `options` count for more than what the URL says.
+
+    The classes are redis-py's, for threads or for asyncio: `plain` pools, pools to the `primary`
+    that sentinels name, and the `manager` of these sentinels, which get the `retry` of `options`.
+    """
+    asked = sentinels(url)
+    if asked is None:
+        pool = plain.from_url(url, **options)
+        pool.connection_kwargs |= options  # redis-py lets the URL win
+        return pool
+    asking = asked.asking | {"retry": options["retry"]}
+    return primary(
+        service_name=asked.name,
+        sentinel_manager=manager(asked.hosts, sentinel_kwargs=asking),
+        **(asked.primary | options),
+    )
+
+
 def sentinels(url: str) -> Sentinels | None:
     """Read `redis+sentinel://user:password@host:26379,host:26379/name?db=0`; None: another URL.
 

@@ -8,14 +8,12 @@ from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError, ResponseError
 
 from service import redis_answers
-from service.config.redis_url import NO_PRIMARY, sentinels
 from service.dispatch.offers import WINDOW_MAX
+from service.dispatch.redis_pool import packed_pool
 from service.errors import RedisAway
 from service.keys import Keys
 from service.logs.seldom import Seldom
@@ -32,35 +30,18 @@ T = TypeVar("T")
 Step = tuple[tuple[Any, ...], Callable[[Any], object]]  # a command, and who reads its answer
 
 
-class PackedByHiredis:
-    """A connection whose commands hiredis packs, as redis-py does only without asyncio.
-
-    A refill of 5,000 ids holds the event loop up, and urgent ids with it.
-    """
-
-    _packing = HiredisRespSerializer()
-
-    def pack_command(self, *args: Any) -> list[bytes]:
-        """Pack a command and its arguments."""
-        packed: list[bytes] = self._packing.pack(*args)
-        return packed
-
-
 class ReadySet:
     """The keys in Redis. Every method may raise RedisAway; the library retries nothing: we do."""
 
     def __init__(self, url: str) -> None:
-        self._redis = client_of(
+        pool = packed_pool(
             url,
+            retry=Retry(NoBackoff(), 0),
             socket_timeout=2,
             socket_connect_timeout=2,
-            retry=Retry(NoBackoff(), 0),
             client_name="notify-disp",
         )
-        pool = self._redis.connection_pool
-        pool.connection_class = type(
-            "PackedByHiredis", (PackedByHiredis, pool.connection_class), {}
-        )
+        self._redis = Redis.from_pool(pool)
         self.keys: Keys | None = None
         self._epoch = os.urandom(16)
         self._refused = False  # whether the last write was; a server that only reads counts as away
@@ -212,38 +193,6 @@ class ReadySet:
             self._overwritten += 1
             if self._overwritten >= RIVALS_MIN:
                 self._rival.happened(hint="RUNBOOK: Restore PostgreSQL")
-
-
-class Asked(Sentinel):
-    """Sentinels, whose error does not list all there is to their connections."""
-
-    async def discover_master(self, service_name: str) -> Any:
-        try:
-            return await super().discover_master(service_name)
-        except MasterNotFoundError:
-            raise MasterNotFoundError(NO_PRIMARY) from None
-
-
-class SentinelPool(SentinelConnectionPool):
-    """A connection to the primary that sentinels name whenever it connects."""
-
-    async def aclose(self) -> None:
-        await super().aclose()
-        await self.sentinel_manager.aclose()
-
-
-def client_of(url: str, **options: Any) -> Redis:
-    """Make the client for a REDIS_URL. `options` count for more than what the URL says."""
-    asked = sentinels(url)
-    if asked is None:
-        client = Redis.from_url(url, **options)
-        client.connection_pool.connection_kwargs |= options  # redis-py lets the URL win
-        return client
-    manager: Any = Asked  # redis-py has no types for these
-    pool: Any = SentinelPool
-    asking = asked.asking | {"retry": Retry(NoBackoff(), 0)}  # the next one is asked instead
-    made = pool(asked.name, manager(asked.hosts, sentinel_kwargs=asking), **asked.primary | options)
-    return Redis.from_pool(made)
 
 
 def surveyed(answers: list[Any]) -> tuple[bool, bool, list[int | None]]:

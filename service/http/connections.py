@@ -24,10 +24,6 @@ from service.http.problems import Problem, answer, body_of, of_status
 
 LOOK_S = 1.0
 RANK_S = 0.1  # at least this long between two rankings for newcomers that find no room
-LINE_BYTES_MAX = 4096
-FIELD_BYTES_MAX = 8190
-FIELDS_MAX = 100
-LINGER_S = 1.0  # to read the rest of a body that nobody wants
 # On a request that only stands for one that could not be made.
 UNREADABLE = web.RequestKey("unreadable", bool)
 FULL_DOCUMENT = body_of(Problem("overloaded", "All connections are taken."))
@@ -306,45 +302,3 @@ class BoundedServer(web.Server):
                 connection.cut()
         self._rank()
         self._is_full = self._is_full and len(self._open) > 0.9 * self.limits.connections_max
-
-
-class BoundedRunner(web.AppRunner):
-    """Runs an application on a bounded server, which never decompresses a body."""
-
-    def __init__(
-        self,
-        app: web.Application,
-        *,
-        limits: Limits,
-        around: Callable[[Handler], Handler],
-        open_gauge: Gauge | None = None,
-        refused_counter: Counter | None = None,
-        express: Express | None = None,
-        **settings: Any,
-    ) -> None:
-        """Prepare. `around` wraps the handler of every request that is no `express` one."""
-        super().__init__(app, **settings)
-        self._limits = limits
-        self._around = around
-        self._open_gauge = open_gauge
-        self._refused_counter = refused_counter
-        self._express = express
-
-    async def _make_server(self) -> web.Server:
-        """Put our server around the application's handler."""
-        inner = await super()._make_server()
-        return BoundedServer(
-            self._around(inner.request_handler),
-            limits=self._limits,
-            open_gauge=self._open_gauge,
-            refused_counter=self._refused_counter,
-            express=self._express,
-            request_factory=inner.request_factory,
-            keepalive_timeout=self._limits.idle_s,
-            lingering_time=LINGER_S,
-            max_line_size=LINE_BYTES_MAX,
-            max_field_size=FIELD_BYTES_MAX,
-            max_headers=FIELDS_MAX,
-            auto_decompress=False,
-            **self._kwargs,
-        )

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from service.http.callers import encoded, protected
-from service.http.connections import BoundedRunner, Limits
+from service.http.connections import Limits
+from service.http.runner import BoundedRunner
 from service.inbox.arrivals import Arrival, Arrivals
 from service.inbox.asked import ArrivalsHandler
 from service.inbox.lines import Line, Lines

@@ -32,7 +32,8 @@ from notification_client import (
     _transfer,
 )
 from notification_client._http import LEAST_S, slept
-from notification_client._transfer import ANSWER_MAX_BYTES, Answer, Lost, Request, Timed
+from notification_client._timed import ANSWER_MAX_BYTES, Timed
+from notification_client._transfer import Answer, Lost, Request
 
 from tests.client.lying import Liar, answer, lying, read_head, read_request
 

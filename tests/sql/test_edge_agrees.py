@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from service.api.body import NewNotification, read_notification
-from service.api.storable import is_too_large, stored_bytes
+from service.api.stored_size import is_too_large, stored_bytes
 from service.config.settings import Settings
 from service.http.problems import Problem
 from service.ledger.enqueue_store import ENQUEUE

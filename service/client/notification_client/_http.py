@@ -12,14 +12,8 @@ from uuid import UUID, uuid4
 from notification_client._json import written
 from notification_client._notification import HTTP_OPTIONS, HttpOptions, read, read_all
 from notification_client._problems import document_of, problem_in, problem_of
-from notification_client._transfer import (
-    Answer,
-    Lost,
-    Misunderstood,
-    Request,
-    Transfers,
-    place_of,
-)
+from notification_client._timed import Misunderstood
+from notification_client._transfer import Answer, Lost, Request, Transfers, place_of
 from notification_client.errors import (
     KeyInFlight,
     NoAnswer,

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from service.dispatch.offers import GRACE_S, WINDOW_LOW, WINDOW_MAX
-from service.dispatch.ready_set import PackedByHiredis
+from service.dispatch.redis_pool import PackedByHiredis
 from service.errors import RedisAway, TookTooLong
 from service.ledger.leader_store import LeaderStore
 from service.model.words import LANES

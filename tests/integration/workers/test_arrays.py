@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.store import text_array
+from workers.arrays import text_array
 
 PLAIN = [
     [],

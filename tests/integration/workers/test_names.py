@@ -82,7 +82,7 @@ def test_libcurl_is_told_to_forget_the_names_that_were_not_used_for_longest(
 ):
     told = []
     give = HttpHandle.set_addresses
-    monkeypatch.setattr("workers.transfers.RESOLUTIONS_MAX", 2)
+    monkeypatch.setattr("workers.addresses.RESOLUTIONS_MAX", 2)
     monkeypatch.setattr(
         HttpHandle, "set_addresses", lambda *args: told.append((args[1], args[3])) or give(*args)
     )

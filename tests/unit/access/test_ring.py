@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from service.access import ring as module
+from service.access.held import caller_with
 from service.access.key import ApiKey, ValidKeys, minted
-from service.access.ring import READ_MAX_S, KeyRing, caller_with
+from service.access.ring import READ_MAX_S, KeyRing
 from service.errors import DatabaseAway
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.body import NewNotification, checked, read_notification
-from service.api.storable import LARGE_EXPONENT, has_exponent, has_large_number
+from service.api.storable import LARGE_EXPONENT, has_large_number
+from service.api.stored_size import has_exponent
 from service.config.settings import Settings
 from service.http.problems import KINDS, Problem
 

@@ -5,7 +5,7 @@ import gc
 import msgspec
 import pytest
 
-from service.api import decoding, storable
+from service.api import decoding, storable, stored_size
 from service.api.body import read_notification
 from service.config.settings import Settings
 from service.http.problems import Problem
@@ -32,9 +32,9 @@ def code_of(body: bytes) -> str:
 def test_a_number_is_written_out_once_however_often_it_is_there(number, monkeypatch):
     written: list[str] = []
     monkeypatch.setattr(
-        storable, "written_out", lambda text: written.append(text) or str(float(text))
+        stored_size, "written_out", lambda text: written.append(text) or str(float(text))
     )
-    storable.stored_bytes(f"[{filled(number)}]".encode())
+    stored_size.stored_bytes(f"[{filled(number)}]".encode())
     assert written == [number]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.dispatch.ready_set import client_of
+from service.dispatch.ready_set import ReadySet as OfferingEnd
 from workers.ready_set import BLOCK_MAX_S, ReadySet
 
 SAYS = "socket_timeout=0.3&socket_connect_timeout=60&protocol=3"
@@ -18,6 +18,5 @@ def test_a_pop_has_the_time_to_wait_for_an_id_and_no_more(url):
 
 @pytest.mark.parametrize("url", URLS)
 def test_the_dispatchers_waits_are_its_own(url):
-    pool = client_of(url, socket_timeout=2, socket_connect_timeout=2).connection_pool
-    says = pool.connection_kwargs
+    says = OfferingEnd(url)._redis.connection_pool.connection_kwargs
     assert (says["socket_timeout"], says["socket_connect_timeout"], says["db"]) == (2, 2, 2)
