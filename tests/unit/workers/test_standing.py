@@ -9,7 +9,8 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
-from workers.breakers import HEARD_WITHIN_S, OPEN_MAX_S, TRIP_AFTER, TURN_MAX_S, Breakers
+from workers.breaker import OPEN_MAX_S, TRIP_AFTER, TURN_MAX_S
+from workers.breakers import HEARD_WITHIN_S, Breakers
 from workers.channels.webhook import WebhookChannel
 from workers.claim import Parked, Verdict
 from workers.flight import Flight
