@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from loguru import logger
 
-from service.api.app import guarded
+from service.api.around import guarded
 from service.errors import DatabaseAway
 from service.http.problems import KINDS, RETRY_AFTER_S, Problem
 
