@@ -9,7 +9,8 @@ from loguru import logger
 
 from service.api.around import guarded
 from service.errors import DatabaseAway
-from service.http.problems import KINDS, RETRY_AFTER_S, Problem
+from service.http.problem_kinds import KINDS
+from service.http.problems import RETRY_AFTER_S, Problem
 
 
 def answer_to(error: Exception) -> web.Response:
