@@ -1,75 +1,27 @@
-"""Circuit breakers: a destination that fails is left alone, and probed by one send at a time.
+"""Circuit breakers: which destinations fail; each is left alone, and probed by one send at a time.
 
 A destination is known here only while it fails, so that the others cost one lookup in a dict.
-ops/adr/0006-breaker.md says why it trips as it does, and why its rows come back as they do.
+breaker.py says for how long it is left alone.
 """
 
 import math
-import random
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from loguru import logger
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
+from workers.breaker import TRIP_AFTER, Breaker, Crowd
 from workers.claim import Claim, Verdict
 from workers.outcome import blames_destination
 
-TRIP_AFTER = 10  # failures in a row
 FORGET_S = 60.0  # a failure older than this does not count as one in a row
-OPEN_MIN_S = 1.0
-OPEN_MAX_S = 8.0  # with CROWD_AFTER_S, sending goes on within 10 s of the cause's end
-TURN_MAX_S = TRIP_AFTER * OPEN_MAX_S  # until a URL's turn: more at one host are an outage
-CROWD_AFTER_S = 1.0  # one row comes back when the open time ends, the others this much later
-BACK_PER_S = 1000  # rows of one destination that come back in one second
 KNOWN_MAX = 10_000
 PROBE_SPARE_S = 1.0
 HEARD_WITHIN_S = 900.0  # a failure older than this says nothing of now
-
-
-@dataclass(slots=True)
-class Timetable:
-    """When the parked rows of one destination come back: together, but not too many in a second."""
-
-    at: float = -math.inf
-    rows: int = 0
-
-    def next(self, earliest: float) -> float:
-        """Find the first second from `earliest` on that has room for one more."""
-        if self.at < earliest:
-            self.at, self.rows = earliest, 0
-        elif self.rows >= BACK_PER_S:
-            self.at, self.rows = self.at + 1, 0
-        self.rows += 1
-        return self.at
-
-
-@dataclass(slots=True, weakref_slot=True)
-class Crowd:
-    """What fails at one destination, each URL by itself: up to ten of them ask as often as one."""
-
-    open: set[str] = field(default_factory=set)  # names of those whose breaker is open
-    turn_at: float = -math.inf  # of the last in turn (those at OPEN_MAX_S are): when it asks
-    back: Timetable = field(default_factory=Timetable)
-
-
-@dataclass(slots=True)
-class Breaker:
-    """One destination that fails, or URL of one. Closed until `opened_at`. All times: monotonic."""
-
-    failures: int = 0
-    failed_at: float = -math.inf
-    opened_at: float | None = None
-    open_until: float = -math.inf
-    open_s: float = 0.0
-    has_next_probe: bool = False  # a row already comes back when the open time ends
-    code: str | None = None  # of the last failure
-    probe_at: float = math.inf  # when the last probe began; inf: none since it opened
-    crowd: Crowd = field(default_factory=Crowd)
 
 
 class Breakers:
@@ -103,7 +55,7 @@ class Breakers:
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
         with self._lock:
-            return self._open_wait_s(breaker, now)
+            return breaker.wait_s(now, self._probe_max_s)
 
     def report(
         self, name: str, verdict: Verdict, started_at: float, now: float, whole: str | None = None
@@ -164,8 +116,7 @@ class Breakers:
         breaker = self._known.get(name)
         if breaker is not None:
             with self._lock:
-                breaker.open_until, breaker.probe_at = now, math.inf
-                breaker.crowd.back = Timetable()
+                breaker.let_through(now)
 
     def left_alone(self, now: float) -> tuple[int, int]:
         """Count the open breakers: those left alone for now, and those due for a probe.
@@ -179,21 +130,6 @@ class Breakers:
         running = sum(end > now for end in ends)
         return running, len(ends) - running
 
-    def _open_wait_s(self, breaker: Breaker, now: float) -> float:
-        """Return how long a row has to wait; 0.0: the time is over, and this row is the probe."""
-        if now < breaker.open_until:
-            left_s = breaker.open_until - now
-            if not breaker.has_next_probe and left_s <= OPEN_MAX_S:
-                breaker.has_next_probe = True
-                return left_s
-            soon = breaker.open_until if left_s <= OPEN_MAX_S else math.ceil(now + OPEN_MAX_S)
-            return breaker.crowd.back.next(soon + CROWD_AFTER_S) - now
-        if not breaker.probe_at <= now < breaker.probe_at + self._probe_max_s:
-            breaker.probe_at = now
-            return 0.0
-        # Wait as long as the probe has run: a probe is mostly answered at once, or it hangs.
-        return breaker.crowd.back.next(now + max(CROWD_AFTER_S, now - breaker.probe_at)) - now
-
     def _failed(
         self, name: str, verdict: Verdict, started_at: float, now: float, whole: str | None
     ) -> None:
@@ -204,14 +140,14 @@ class Breakers:
         if breaker.opened_at is not None:
             breaker.failed_at = now
             if started_at >= breaker.probe_at:
-                leave_alone(breaker, breaker.probe_at, now)
+                breaker.leave_alone(breaker.probe_at, now)
             return
         breaker.failures = breaker.failures + 1 if now - breaker.failed_at < FORGET_S else 1
         breaker.failed_at = now
         if breaker.failures >= TRIP_AFTER:
             breaker.opened_at = now
             breaker.crowd.open.add(name)
-            leave_alone(breaker, now, now)
+            breaker.leave_alone(now, now)
             self._metrics.breakers_opened.inc()
             logger.warning("breaker_open", destination=name, code=verdict.code)
         self._forget_old(now)
@@ -254,24 +190,3 @@ class Breakers:
         if breaker is not None:
             breaker.crowd.open.discard(name)
         return breaker
-
-
-def leave_alone(breaker: Breaker, since: float, now: float) -> None:
-    """Open for twice as long as before, counted from the probe's start, as it may have hung.
-
-    In a crowd the longest time counts from the turn of the one before, of ten at most. The shorter
-    ones do not: a URL with a hiccup would wait behind all that are broken for good.
-    """
-    crowd = breaker.crowd
-    breaker.open_s = min(max(OPEN_MIN_S, breaker.open_s * 2), OPEN_MAX_S)
-    jittered_s = breaker.open_s * random.uniform(0.75, 1.0)
-    takes_turns = breaker.open_s == OPEN_MAX_S
-    began = max(since, crowd.turn_at) if takes_turns else since
-    until = began + jittered_s
-    if until > now + TURN_MAX_S:
-        until = now + TURN_MAX_S * random.uniform(0.5, 1.0)  # or all of them would ask at once
-    breaker.open_until = max(until, now + OPEN_MIN_S)
-    if takes_turns:
-        crowd.turn_at = max(crowd.turn_at, breaker.open_until)
-    breaker.has_next_probe = False
-    breaker.probe_at = math.inf

@@ -25,7 +25,7 @@ from workers.heart_store import HeartStore
 from workers.hints import Hints
 from workers.loop import Loop
 from workers.names import Names
-from workers.pace import Paces
+from workers.paces import Paces
 from workers.parkings import Parkings
 from workers.ready_set import ReadySet
 from workers.rollups import Rollups

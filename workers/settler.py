@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from service.config.settings import Settings
 from service.errors import DatabaseAway, TookTooLong
 from service.metrics import WorkerMetrics
+from service.process.batch_size import BatchSize
 from workers.claim import Ended, Key, Outbox, Unstarted
 from workers.loop import Loop
 from workers.outcome import BROKEN
@@ -28,7 +29,7 @@ ENOUGH = 256
 GATHER_S = 0.005
 LOCKED_WAIT_S = 0.02
 PROBES = 1  # claims beside those in hand, until one is settled
-SHRINK = 4  # by this, a batch that PostgreSQL did not settle in time; and back again
+GROWTH = 4  # of batches, once they are settled in time again
 
 
 class Settler(Loop):
@@ -58,7 +59,8 @@ class Settler(Loop):
         self.settled = 0  # attempts, since it started
         self._ended: list[Ended] = []
         self._unstarted: list[Unstarted] = []
-        self._batch_max = self._release_max = BATCH_MAX
+        self._settle_size = BatchSize(BATCH_MAX, growth=GROWTH)
+        self._release_size = BatchSize(BATCH_MAX, growth=GROWTH)
         self._has_failed = False  # whether no attempt has been settled since a settle failed
         self._are_many = False  # whether many ended while the last call ran
         self._grace_ends: float | None = None
@@ -98,7 +100,7 @@ class Settler(Loop):
         try:
             if self._ended:
                 self._are_many = len(self._ended) >= MANY
-                self._settle(self._ended[: self._batch_max])
+                self._settle(self._ended[: self._settle_size.rows])
         finally:
             if self._unstarted:
                 self._release()
@@ -156,14 +158,14 @@ class Settler(Loop):
 
         One that takes too long by itself is left to the reaper: it must not shut the worker.
         """
-        batches = batches_of(self._unstarted, self._release_max)
+        batches = batches_of(self._unstarted, self._release_size.rows)
         try:
             while batches:
                 self._release_batch(batches[-1])
                 batches.pop()
-            self._release_max = min(self._release_max * SHRINK, BATCH_MAX)
+            self._release_size.answered()
         except TookTooLong:
-            self._release_max = max(1, len(batches[-1]) // SHRINK)
+            self._release_size.took_too_long(len(batches[-1]))
             if len(batches[-1]) == 1:
                 [given_up] = batches.pop()
                 self._slots.settled([given_up.claim.key])
@@ -227,7 +229,7 @@ class Settler(Loop):
         except DatabaseAway as away:
             self._has_failed = True
             if isinstance(away, TookTooLong):
-                self._batch_max = max(1, len(batch) // SHRINK)
+                self._settle_size.took_too_long(len(batch))
             raise
         except Exception as error:
             if len(batch) > 1:
@@ -239,7 +241,7 @@ class Settler(Loop):
             self._has_failed = True
             self._slots.allow(PROBES)
             return []
-        self._batch_max = min(self._batch_max * SHRINK, BATCH_MAX)
+        self._settle_size.answered()
         if results:  # not all were stale
             self._can_settle()
         with self._surviving():

@@ -19,7 +19,7 @@ from workers.breakers import Breakers
 from workers.claim import Claim, Parked, Unstarted, Verdict
 from workers.flight import Flight
 from workers.outcome import blames_destination
-from workers.pace import Paces
+from workers.paces import Paces
 from workers.parkings import Kept, Parking, Parkings
 
 NAMES_MAX = 4096  # kept: a name takes a microsecond, for each send while anything fails

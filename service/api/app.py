@@ -1,19 +1,15 @@
-"""The application: its routes, and what stands around every handler."""
+"""The application: its routes, and what their handlers are made of."""
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from functools import partial, wraps
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from loguru import logger
 
-from service.access.caller import caller_of
 from service.access.ring import KeyRing
 from service.access.scopes import ADMIN, ANY, CANCEL, OPERATE, READ, SEND
 from service.api import health
+from service.api.around import after_body, guarded, limited, waits_or_not
 from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
@@ -21,7 +17,7 @@ from service.api.destinations import DestinationsHandler
 from service.api.docs import described, docs_page, docs_policy, go_to_docs, static
 from service.api.door import Door
 from service.api.ends import Ends
-from service.api.enqueue import EnqueueHandler, read_body
+from service.api.enqueue import EnqueueHandler
 from service.api.express import ExpressEnqueue
 from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
@@ -34,13 +30,8 @@ from service.api.read_limit import ReadLimit
 from service.api.wait import WAITING_MAX, WaitHandler
 from service.clock import Clock
 from service.config.settings import Settings
-from service.errors import DatabaseAway, TookTooLong
-from service.http.callers import Callers, protected
-from service.http.connections import Limits
-from service.http.express import is_tried
 from service.http.metrics_page import MetricsPage
-from service.http.problems import Problem, answer
-from service.http.runner import BoundedRunner
+from service.http.problems import Problem
 from service.ledger.connection import Connection
 from service.ledger.enqueue_store import EnqueueStore
 from service.ledger.key_store import KeyStore
@@ -210,92 +201,6 @@ def flushed(*batchers: Batcher | Aside) -> Callable[[web.Application], AsyncIter
     return flush_at_the_end
 
 
-def create_runner(
-    app: web.Application,
-    settings: Settings,
-    metrics: ApiMetrics,
-    *,
-    shutdown_timeout_s: float,
-    limits: Limits | None = None,
-) -> web.AppRunner:
-    """Wrap the application with its limits and its check of callers.
-
-    There is no access log, and no traceback for a broken request.
-    """
-    callers = Callers(settings.host, settings.allowed_hosts)
-
-    def count(code: str) -> None:
-        metrics.requests_refused.labels(code).inc()
-
-    return BoundedRunner(
-        app,
-        limits=limits or Limits(connections_max=connections_max(settings.connections_max)),
-        around=lambda handler: protected(handler, callers.fault, count),
-        express=partial(app[EXPRESS].takes, callers.fault_of) if is_tried() else None,
-        open_gauge=metrics.connections,
-        refused_counter=metrics.connections_refused,
-        access_log=None,
-        logger=http_logger(),
-        shutdown_timeout=shutdown_timeout_s,
-    )
-
-
-def guarded(handler: Handler) -> Handler:
-    """Turn every error of a handler into a problem.
-
-    Not a middleware: each of those costs every request about 5 %.
-    """
-
-    @wraps(handler)
-    async def guard(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except Problem as problem:
-            return answer(problem)
-        except TookTooLong:
-            return answer(Problem("overloaded"))
-        except DatabaseAway:
-            return answer(Problem("database_unavailable"))
-        except web.HTTPException:
-            raise
-        except Exception:
-            logger.exception("request_failed", method=request.method, path=request.path)
-            return answer(Problem("internal_error"))
-
-    return guard
-
-
-def limited(handler: Handler, limit: ReadLimit) -> Handler:
-    """Make a handler wait until the limit admits it."""
-
-    @wraps(handler)
-    async def wait(request: web.Request) -> web.StreamResponse:
-        async with limit.admitted(caller_of(request).producer):
-            return await handler(request)
-
-    return wait
-
-
-def after_body(handler: Handler) -> Handler:
-    """Make a handler wait for the whole body: who sends it slowly takes no turn meanwhile."""
-
-    @wraps(handler)
-    async def wait(request: web.Request) -> web.StreamResponse:
-        await read_body(request)  # it is kept, and read again by the handler
-        return await handler(request)
-
-    return wait
-
-
-def waits_or_not(waits: Handler, others: Handler) -> Handler:
-    """Choose by whether a request waits: its time is no measure of how fast we answer."""
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return await (waits if "wait" in request.query else others)(request)
-
-    return handler
-
-
 async def elsewhere(request: web.Request) -> web.Response:
     """Answer requests that no route takes: 404, 405 with Allow, or OPTIONS."""
     allowed: set[str] = set()
@@ -308,16 +213,3 @@ async def elsewhere(request: web.Request) -> web.Response:
     if request.method == "OPTIONS":
         return web.Response(status=204, headers=headers)
     raise Problem("method_not_allowed", headers=headers)
-
-
-def http_logger() -> logging.Logger:
-    """Return aiohttp's logger without the clients' mistakes: they are answered with 400."""
-    http = logging.getLogger("notify.http")
-    http.addFilter(is_our_fault)
-    return http
-
-
-def is_our_fault(record: logging.LogRecord) -> bool:
-    """Return whether a record is about something else than a client that does not speak HTTP."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from service.api.storable import WALKED_BYTES_MAX, bad_character, fault, too_deep, walk
-from service.http.problems import KINDS, Fault, Problem, invalid
+from service.http.problem_kinds import KINDS
+from service.http.problems import Fault, Problem, invalid
 from service.text.checks import escaped
 
 Timestamp = Annotated[datetime, Meta(tz=True)]

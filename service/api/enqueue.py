@@ -17,7 +17,8 @@ from service.api.views import Links, Receipt
 from service.clock import Clock
 from service.config.settings import Settings
 from service.errors import Refused
-from service.http.problems import KINDS, Fault, Problem, invalid
+from service.http.problem_kinds import KINDS
+from service.http.problems import Fault, Problem, invalid
 from service.limits import BODY_BYTES_MAX
 from service.metrics import ApiMetrics
 from service.model.notification import Accepted

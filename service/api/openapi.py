@@ -32,7 +32,8 @@ from service.api.views import (
 )
 from service.channels.table import CHANNELS
 from service.config.settings import Settings
-from service.http.problems import KINDS, ProblemDocument
+from service.http.problem_kinds import KINDS
+from service.http.problems import ProblemDocument
 from service.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX, BODY_BYTES_MAX
 from service.model.words import Channel
 

@@ -11,8 +11,9 @@ from loguru import logger
 
 from service.access.ring import KeyRing
 from service.api import ledger_clock
-from service.api.app import READS_AT_ONCE, create_app, create_runner
+from service.api.app import READS_AT_ONCE, create_app
 from service.api.parts import AddPages
+from service.api.runner import create_runner
 from service.clock import Clock, since_boot
 from service.config.settings import Settings
 from service.errors import DatabaseAway, StartError

@@ -18,7 +18,7 @@ from service.access.key import ApiKey, Secret, minted
 from service.cli.output import leads_nowhere, note, say, show
 from service.cli.settings import settings_beside_up
 from service.errors import ConfigError, NotifyError
-from service.http.problems import KINDS
+from service.http.problem_kinds import KINDS
 from service.ledger.key_store import By, KeyStore, Rights, direct
 
 GRACE = timedelta(days=1)

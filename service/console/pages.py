@@ -25,7 +25,8 @@ from service.console.screen import Screen, View
 from service.console.templating import environment
 from service.errors import DatabaseAway, TookTooLong
 from service.http.callers import SAFE
-from service.http.problems import KINDS, Problem
+from service.http.problem_kinds import KINDS
+from service.http.problems import Problem
 from service.process.distribution import installed_version
 
 # No inline script, no other origin; what a producer wrote can load nothing.

@@ -4,25 +4,29 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from service.errors import TookTooLong
+from service.process.batch_size import BatchSize
+
+GROWTH = 2
 
 T = TypeVar("T")
 
 
 class Batch:
-    """The size of the next call: a quarter after one that took too long, twice after any other."""
+    """Calls of as many rows as the server answers for in time, up to `most`."""
 
     def __init__(self, most: int) -> None:
-        self._most = self._size = most
+        self._size = BatchSize(most, growth=GROWTH)
 
     async def ask(self, call: Callable[[int], Awaitable[T]]) -> T:
         """Call until it answers in time. Raises TookTooLong if not even one row does."""
         while True:
+            rows = self._size.rows
             try:
-                answer = await call(self._size)
+                answer = await call(rows)
             except TookTooLong:
-                if self._size == 1:
+                if rows == 1:
                     raise
-                self._size = max(1, self._size // 4)
+                self._size.took_too_long(rows)
             else:
-                self._size = min(self._most, self._size * 2)
+                self._size.answered()
                 return answer

@@ -1,1 +1,1 @@
-"""What every process has: tasks that must run, ports, descriptors, standard streams."""
+"""What every process has: tasks that must run, ports, descriptors, standard streams, batches."""

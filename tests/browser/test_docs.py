@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.http.problems import KINDS
+from service.http.problem_kinds import KINDS
 from tests import ledger
 from tests.browser import axe, keyboard
 from tests.browser.tab import PHONE

@@ -21,7 +21,7 @@ from service.api.body import NewNotification
 from service.api.views import AttemptView, Detail, Summary
 from service.cli.parser import parser
 from service.cli.reading import STORY
-from service.http.problems import KINDS
+from service.http.problem_kinds import KINDS
 from service.ledger.read_store import ATTEMPT_TEXTS, TEXTS
 from service.model.notification import Attempt, Notification
 from tests.grafana import panel
@@ -88,7 +88,7 @@ PLACES: dict[str, Callable[[str], bool]] = {
     "sql/producer_rights.sql: in the list of columns": (
         lambda f: bool(re.search(rf"[{{, \n]{f}[,}}]", text("sql/producer_rights.sql")))
     ),
-    "service/http/problems.py: a code invalid_FIELD": lambda f: f"invalid_{f}" in KINDS,
+    "service/http/problem_kinds.py: a code invalid_FIELD": lambda f: f"invalid_{f}" in KINDS,
     "service/model/notification.py: Notification": lambda f: f in names(Notification),
     "service/cli/api_commands.py: an option of add_send(), among its fields": option,
     "README.md: the table of Three ways in": (

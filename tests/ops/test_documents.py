@@ -51,6 +51,17 @@ def test_decisions_are_numbered_without_a_gap_and_the_architecture_links_each():
         assert f"](adr/{decision.name})" in architecture
 
 
+def test_a_link_that_is_labelled_with_a_number_leads_to_the_decision_of_that_number():
+    labelled = r"\[(?:\w+ )?(\d+)\b[^\]]*\]\((?:[^)\s]*/)?(\d{4})-[^)\s]+\.md"
+    links = [
+        (page.name, *numbers)
+        for page in DOCUMENTS
+        for numbers in re.findall(labelled, page.read_text())
+    ]
+    assert len(links) >= len(DECISIONS)
+    assert [link for link in links if int(link[1]) != int(link[2])] == []
+
+
 def paths(text: str) -> set[str]:
     """Give the files and folders that a page names in full, between backticks."""
     named = re.findall(r"`((?:service|workers|sql|migrations|ops|load|tests)/[\w./-]+)`", text)

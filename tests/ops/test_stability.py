@@ -12,7 +12,7 @@ import pytest
 from service.api.openapi import document
 from service.cli.parser import parser
 from service.config.settings import NAMES, Settings
-from service.http.problems import KINDS
+from service.http.problem_kinds import KINDS
 from service.model.words import Channel, Outcome, Status
 from tests.ops.test_dashboards import families
 

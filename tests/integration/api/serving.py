@@ -16,7 +16,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from service.access.ring import KeyRing
-from service.api.app import READS_AT_ONCE, create_app, create_runner
+from service.api.app import READS_AT_ONCE, create_app
+from service.api.runner import create_runner
 from service.api.serve import may_be_open
 from service.clock import Clock
 from service.config.settings import Settings

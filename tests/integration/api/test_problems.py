@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.http.problems import KINDS
+from service.http.problem_kinds import KINDS
 from tests.integration.api.serving import HOOK, LINE, Api
 from tests.unit.api.test_body import INVALID, NOT_JSON
 

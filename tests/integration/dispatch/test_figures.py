@@ -213,14 +213,15 @@ def figures(db):
 
 
 def test_what_is_read_of_the_queue_is_noted_in_the_ledger(db, driven):
-    enqueue(db, 3, priority=0)
+    enqueue(db, 2, priority=0)
+    put(db, "queued", priority=0, due_at=ago(db, "1 hour"))
     claim(db, enqueue(db, 2, priority=3)[:1])
     with driven.running():
         wait_for(lambda: len(figures(db)) > 1)
     got = figures(db)[0]
     assert (got.queued, got.quiet, got.sending, got.is_estimate) == ([3, 0, 0, 1], 0, 1, False)
     assert got.leader == f"{socket.gethostname()}:{os.getpid()}"
-    assert got.oldest_due_s >= 0
+    assert got.oldest_due_s >= 3600
 
 
 def test_what_cannot_be_noted_is_shown_all_the_same(db, driven):

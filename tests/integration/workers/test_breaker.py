@@ -7,7 +7,7 @@ import pytest
 from tests import ledger
 from tests.integration.workers.webhooks import counts, webhooks
 from tests.waiting import wait_for
-from workers.breakers import TRIP_AFTER
+from workers.breaker import TRIP_AFTER
 
 
 @pytest.fixture

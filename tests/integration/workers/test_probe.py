@@ -5,7 +5,7 @@ import pytest
 from tests.explaining import explain
 from tests.integration.workers.webhooks import counts, webhooks
 from tests.waiting import wait_for
-from workers import breakers, heart
+from workers import breaker, heart
 from workers.heart_store import HeartStore
 
 HOUR_S = 3600.0
@@ -15,8 +15,8 @@ HOUR_S = 3600.0
 def quick(monkeypatch):
     """Look more often for what is kept back, and leave a destination alone for an hour."""
     monkeypatch.setattr(heart, "LOOK_S", 0.02)
-    monkeypatch.setattr(breakers, "OPEN_MIN_S", HOUR_S)
-    monkeypatch.setattr(breakers, "OPEN_MAX_S", HOUR_S)
+    monkeypatch.setattr(breaker, "OPEN_MIN_S", HOUR_S)
+    monkeypatch.setattr(breaker, "OPEN_MAX_S", HOUR_S)
 
 
 def ask(db, url):

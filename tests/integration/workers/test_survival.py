@@ -19,7 +19,7 @@ from workers.claimer import Claimer
 from workers.destinations import Destinations
 from workers.hints import Hints
 from workers.loop import Loop
-from workers.pace import Paces
+from workers.paces import Paces
 from workers.reports import Reports
 from workers.results import Results
 from workers.sender import Sender

@@ -14,7 +14,8 @@ from service.api.body import NewNotification, checked, read_notification
 from service.api.storable import LARGE_EXPONENT, has_large_number
 from service.api.stored_size import has_exponent
 from service.config.settings import Settings
-from service.http.problems import KINDS, Problem
+from service.http.problem_kinds import KINDS
+from service.http.problems import Problem
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1", mail_from="us@example.com")
 HOOK = {"channel": "webhook", "recipient": "http://hooks.example:3080/hook", "payload": {"n": 1}}

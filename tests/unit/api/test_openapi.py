@@ -17,7 +17,7 @@ from service.api.openapi import document
 from service.api.probe import read_probe
 from service.api.redrive import read_redrive
 from service.config.settings import Settings
-from service.http.problems import KINDS
+from service.http.problem_kinds import KINDS
 from service.names.guard import LOOPBACK
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers.claim import Verdict
-from workers.pace import Paces
+from workers.paces import Paces
 
 TOOK_S = 0.02
 SENT = Verdict(outcome=Outcome.SENT, code="200")

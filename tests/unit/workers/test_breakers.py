@@ -12,14 +12,8 @@ from service.metrics import WorkerMetrics
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
 from workers import breakers
-from workers.breakers import (
-    BACK_PER_S,
-    FORGET_S,
-    HEARD_WITHIN_S,
-    OPEN_MAX_S,
-    TRIP_AFTER,
-    Breakers,
-)
+from workers.breaker import BACK_PER_S, OPEN_MAX_S, TRIP_AFTER
+from workers.breakers import FORGET_S, HEARD_WITHIN_S, Breakers
 from workers.claim import Verdict
 from workers.outcome import blames_destination
 

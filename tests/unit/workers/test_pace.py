@@ -5,6 +5,7 @@ import math
 import msgspec
 import pytest
 
+import workers.paces
 from tests.unit.workers.receivers import (
     SENT,
     Closed,
@@ -14,9 +15,11 @@ from tests.unit.workers.receivers import (
     rows,
     throttled,
 )
-from workers import pace
 from workers.claim import Parked
-from workers.pace import DELAY_MAX_S, FORGET_S, LEAST_PER_S, OVERDUE_PER_S, START_PER_S, Hold, Paces
+from workers.hold import Hold
+from workers.pace import FORGET_S, LEAST_PER_S, START_PER_S
+from workers.paces import OVERDUE_PER_S, PROBE_WITHIN_S, Paces
+from workers.returns import DELAY_MAX_S
 
 HERE, ELSEWHERE = "https://limited.example", "https://free.example"
 [ROW] = rows(1)
@@ -264,7 +267,7 @@ def test_one_that_refuses_again_within_a_minute_after_a_pause_is_left_alone_for_
 
 
 def test_what_it_knows_is_bounded_and_the_longest_unthrottled_goes_first(paces, monkeypatch):
-    monkeypatch.setattr(pace, "KNOWN_MAX", 3)
+    monkeypatch.setattr(workers.paces, "KNOWN_MAX", 3)
     for n in range(5):
         [row] = rows(1, url=f"https://{n}.example/")
         throttle(paces, float(n), row=row, name=f"https://{n}.example", retry_after_s=9)
@@ -324,7 +327,7 @@ def test_an_operators_probe_passes_a_pace_once(paces):
 def test_an_operators_probe_that_no_row_came_for_is_forgotten(paces):
     throttle(paces, 0.0, HELD, retry_after_s=1800.0)
     paces.let_through(HERE, {URL}, 10.0)
-    assert paces.park(HELD, HERE, 10.0 + pace.PROBE_WITHIN_S).parked is Parked.URL
+    assert paces.park(HELD, HERE, 10.0 + PROBE_WITHIN_S).parked is Parked.URL
 
 
 def test_an_operators_probe_of_what_is_not_known_changes_nothing(paces):

@@ -17,7 +17,7 @@ from workers.channels.log import LogChannel
 from workers.claim import Unstarted, Verdict
 from workers.doubts import Doubts
 from workers.names import Names
-from workers.pace import Paces
+from workers.paces import Paces
 from workers.parkings import Parkings
 from workers.sender import BEGIN_MAX, Sender
 from workers.shortage import Shortages

@@ -9,11 +9,14 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
-from workers.breakers import HEARD_WITHIN_S, OPEN_MAX_S, TRIP_AFTER, TURN_MAX_S, Breakers
+from workers.breaker import OPEN_MAX_S, TRIP_AFTER, TURN_MAX_S
+from workers.breakers import HEARD_WITHIN_S, Breakers
 from workers.channels.webhook import WebhookChannel
 from workers.claim import Parked, Verdict
 from workers.flight import Flight
-from workers.pace import HELD_FROM, ROUND_S, Paces
+from workers.hold import HELD_FROM
+from workers.pace import ROUND_S
+from workers.paces import Paces
 from workers.parkings import GONE_AFTER_S, Parkings
 from workers.standing import Standing, part_of
 

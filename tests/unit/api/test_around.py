@@ -7,9 +7,10 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from loguru import logger
 
-from service.api.app import guarded
+from service.api.around import guarded
 from service.errors import DatabaseAway
-from service.http.problems import KINDS, RETRY_AFTER_S, Problem
+from service.http.problem_kinds import KINDS
+from service.http.problems import RETRY_AFTER_S, Problem
 
 
 def answer_to(error: Exception) -> web.Response:
