@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.api import batcher
+from service.api import batcher, inserter
 from service.api.aside import Aside
 from service.api.batcher import Batcher
 from service.api.body import NewNotification
@@ -166,7 +166,7 @@ def test_a_batch_that_is_refused_as_a_whole_is_inserted_one_by_one() -> None:
 
 
 def test_one_by_one_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batcher, "EACH_WITHIN_S", -1.0)
+    monkeypatch.setattr(inserter, "EACH_WITHIN_S", -1.0)
 
     async def test(ledger: Ledger, batcher: Batcher) -> None:
         answers = await submit(batcher, "1", "poison")
