@@ -19,6 +19,7 @@ from service.api.door import Door
 from service.api.ends import Ends
 from service.api.enqueue import EnqueueHandler
 from service.api.express import ExpressEnqueue
+from service.api.intake import Intake
 from service.api.keys import KeysHandler
 from service.api.measured import Handler, Measured
 from service.api.operate import OperateHandler
@@ -94,9 +95,9 @@ def create_app(
         outage=outage,
         aside=aside,
     )
-    enqueue = EnqueueHandler(settings, batcher, metrics, clock, tracer=tracer)
-    at_once = ReadLimit(BATCHES_AT_ONCE, 100)
-    batch = BatchHandler(settings, batches, metrics, clock, at_once, tracer=tracer)
+    intake = Intake(settings, metrics, clock, tracer=tracer)
+    enqueue = EnqueueHandler(intake, batcher)
+    batch = BatchHandler(intake, batches, ReadLimit(BATCHES_AT_ONCE, 100))
     read = ReadHandler(reads)
     ends = waited_for(settings, reads, direct_url)
     metrics.waiting.set_function(ends.count)

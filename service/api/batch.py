@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 import msgspec
 from aiohttp import web
@@ -12,25 +12,19 @@ from loguru import logger
 
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
-from service.api.body import read_notification
-from service.api.door import owe, refuse_unless_sendable
+from service.api.door import owe
 from service.api.enqueue import refused, trace_of
+from service.api.intake import Intake
 from service.api.items import Bodies, elements, is_ndjson, lines
 from service.api.read_limit import ReadLimit
-from service.api.ready import Ready, ready
+from service.api.ready import Ready
 from service.api.slices import in_slices
 from service.api.views import BatchItem, BatchReport, Links
-from service.clock import Clock
-from service.config.settings import Settings
 from service.errors import Refused
 from service.http.problems import Problem, document_of
 from service.limits import BODY_BYTES_MAX
-from service.metrics import ApiMetrics
 from service.model.notification import Accepted
 from service.model.words import Channel
-
-if TYPE_CHECKING:
-    from service.tracing.tracer import Tracer
 
 Checked = Ready | Problem
 Reply = Accepted | Problem
@@ -42,25 +36,12 @@ encode = msgspec.json.Encoder().encode
 class BatchHandler:
     """Check each item, enqueue the good ones together, answer after the commit."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        batcher: Batcher,
-        metrics: ApiMetrics,
-        clock: Clock,
-        limit: ReadLimit,
-        *,
-        tracer: "Tracer | None" = None,
-    ) -> None:
+    def __init__(self, intake: Intake, batcher: Batcher, limit: ReadLimit) -> None:
         """`batcher`: of batches alone, so that no POST /notify waits behind their rows."""
-        self._settings = settings
+        self._intake = intake
         self._batcher = batcher
-        self._now = clock.now
         self._limit = limit
-        self._tracer = tracer
         self._bodies = Bodies()
-        self._enqueued = {channel: metrics.enqueued.labels(channel) for channel in Channel}
-        self._failed = metrics.enqueue_failed
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer 200 with a result for each item, or raise Problem; either is counted."""
@@ -80,7 +61,7 @@ class BatchHandler:
                 checked = without_defects(looked)
                 replies = await replies_to(self._submit(checked, caller.producer), checked)
         except Problem as problem:
-            self._count_failed(problem, max(1, len(found)))
+            self._intake.count_failed(problem, max(1, len(found)))
             raise
         self._count(checked, replies)
         results = await in_slices(result, enumerate(replies))
@@ -94,9 +75,7 @@ class BatchHandler:
         if len(item) > BODY_BYTES_MAX:
             return Problem("body_too_large")
         try:
-            notification = read_notification(item, self._settings, self._now)
-            refuse_unless_sendable(caller, notification.channel, notification.recipient)
-            return ready(notification, caller, trace, self._tracer)
+            return self._intake.checked(item, caller, trace)
         except Exception as error:  # also a defect of ours: the other items are none the worse
             return error
 
@@ -119,14 +98,11 @@ class BatchHandler:
         enqueued: Counter[Channel] = Counter()
         for item, reply in zip(checked, replies, strict=True):
             if isinstance(reply, Problem):
-                self._count_failed(reply)
+                self._intake.count_failed(reply)
             elif not isinstance(item, Problem) and not reply.replayed:
                 enqueued[item.notification.channel] += 1
         for channel, items in enqueued.items():
-            self._enqueued[channel].inc(items)
-
-    def _count_failed(self, problem: Problem, items: int = 1) -> None:
-        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc(items)
+            self._intake.count(channel, items)
 
 
 def refuse_key_of_all(request: web.Request) -> None:

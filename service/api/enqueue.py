@@ -1,7 +1,6 @@
 """POST /notify."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
@@ -10,22 +9,15 @@ from multidict import MultiMapping
 from service import traceparent
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
-from service.api.body import read_notification
-from service.api.door import refuse_unless_sendable
-from service.api.ready import Ready, ready
+from service.api.intake import Intake
+from service.api.ready import Ready
 from service.api.views import Links, Receipt
-from service.clock import Clock
-from service.config.settings import Settings
 from service.errors import Refused
 from service.http.problem_kinds import KINDS
 from service.http.problems import Fault, Problem, invalid
 from service.limits import BODY_BYTES_MAX
-from service.metrics import ApiMetrics
 from service.model.notification import Accepted
 from service.model.words import Channel
-
-if TYPE_CHECKING:
-    from service.tracing.tracer import Tracer
 
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
 
@@ -35,21 +27,9 @@ encode = msgspec.json.Encoder().encode
 class EnqueueHandler:
     """Check, enqueue, answer after the commit."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        batcher: Batcher,
-        metrics: ApiMetrics,
-        clock: Clock,
-        *,
-        tracer: "Tracer | None" = None,
-    ) -> None:
-        self._settings = settings
-        self._now = clock.now
+    def __init__(self, intake: Intake, batcher: Batcher) -> None:
+        self.intake = intake
         self._batcher = batcher
-        self._tracer = tracer
-        self._enqueued = {channel: metrics.enqueued.labels(channel) for channel in Channel}
-        self._failed = metrics.enqueue_failed
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer 202, for a repetition 200, or raise Problem; all but repetitions are counted."""
@@ -58,7 +38,7 @@ class EnqueueHandler:
             item = self.checked(request.headers, await read_body(request), caller)
             accepted = await self._enqueue(item, caller)
         except Problem as problem:
-            self.count_failed(problem)
+            self.intake.count_failed(problem)
             raise
         self.count(item.notification.channel, accepted)
         status, headers, body = receipt(accepted)
@@ -67,9 +47,7 @@ class EnqueueHandler:
     def checked(self, headers: MultiMapping[str], body: bytes, caller: Caller) -> Ready:
         """Read what a request brings. Raises Problem."""
         key = key_of(headers) if "Idempotency-Key" in headers else None
-        notification = read_notification(body, self._settings, self._now, key)
-        refuse_unless_sendable(caller, notification.channel, notification.recipient)
-        return ready(notification, caller, trace_of(headers), self._tracer)
+        return self.intake.checked(body, caller, trace_of(headers), key)
 
     def submit(self, item: Ready, caller: Caller) -> asyncio.Future[Accepted]:
         """Queue it; see Batcher.submit."""
@@ -84,11 +62,7 @@ class EnqueueHandler:
     def count(self, channel: Channel, accepted: Accepted) -> None:
         """Count what was accepted, unless it is a repetition."""
         if not accepted.replayed:
-            self._enqueued[channel].inc()
-
-    def count_failed(self, problem: Problem) -> None:
-        """Count what was not."""
-        self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc()
+            self.intake.count(channel)
 
 
 def key_of(headers: MultiMapping[str]) -> str:

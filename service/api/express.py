@@ -86,7 +86,7 @@ class ExpressEnqueue:
         if isinstance(error, Refused):
             error = refused(error)
         if isinstance(error, Problem):
-            self._enqueue.count_failed(error)
+            self._enqueue.intake.count_failed(error)
         else:
             logger.opt(exception=error).error("request_failed", method="POST", path="/notify")
             error = Problem("internal_error")

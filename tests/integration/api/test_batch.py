@@ -138,7 +138,7 @@ def test_a_defect_of_ours_costs_its_items_alone_and_is_logged_once(
             raise OverflowError("date value out of range")
         return ready(notification, *more)
 
-    monkeypatch.setattr("service.api.batch.ready", failing)
+    monkeypatch.setattr("service.api.intake.ready", failing)
     answer = post(api, [LINE, LINE | {"reference": "odd"}, LINE | {"reference": "odd"}, LINE])
     assert codes(answer) == [None, "internal_error", "internal_error", None]
     assert db.execute(COUNT).fetchone().n == 2
