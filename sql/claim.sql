@@ -9,7 +9,8 @@
 --          "host:pid-token"; p_lease interval; p_max_attempts integer, for rows that have none;
 --          p_patience interval, from the first claim on, in which the answer "not now" is not counted;
 --          p_environment text, the worker's ENVIRONMENT (null: none): see is_home(); p_takes text[],
---          which kinds of rows the worker knows besides: tests, which are rows of is_test
+--          which kinds of rows the worker knows besides: tests, which are rows of is_test. With bulk_first, and
+--          without p_ids, it begins at the least urgent lane and the oldest days
 -- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in, is_test, traceparent): a
 --          row that is 'sending' is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most
 --          100 years; patience_in 0: the patience is over.
@@ -45,6 +46,8 @@ declare
   v_far timestamptz := v_now + interval '100 years';
   v_past timestamptz := v_now - p_patience;
   v_takes_tests boolean := 'tests' = any (p_takes);
+  v_bulk_first boolean := 'bulk_first' = any (p_takes);
+  v_lanes smallint[] := case when v_bulk_first then '{3,2,1,0}' else '{0,1,2,3}' end;
   v_has_expired boolean;
   v_moved integer;
   v_taken integer;
@@ -62,12 +65,14 @@ begin
     perform notify.set_due_aside(p_limit);  -- or what is paused would be all that is found
     v_ids := '{}';
     v_has_expired := false;
-    for v_lo, v_hi in select s.lo, s.hi from notify.spans() s order by s.lo desc loop
+    for v_lo, v_hi in
+      select s.lo, s.hi from notify.spans() s order by case when v_bulk_first then s.lo end, s.lo desc
+    loop
       select v_ids || coalesce(array_agg(p.id), '{}'),
         v_has_expired or coalesce(bool_or(p.expires_at <= v_now), false)
         into v_ids, v_has_expired
       from (
-        select d.id, d.expires_at from unnest('{0,1,2,3}'::smallint[]) as lane
+        select d.id, d.expires_at from unnest(v_lanes) as lane
         cross join lateral (
           select n.id, n.expires_at from notify.notifications n
           where n.status = 'queued' and n.priority = lane and n.due_at <= v_now
@@ -103,7 +108,7 @@ begin
     if p_ids is null and cardinality(v_ids) < v_taken then
       -- What is covered and could not be set aside would be all that is found, each time.
       v_more := array(select i from unnest(notify.due_unpaused(
-        p_limit - cardinality(v_ids), v_takes_tests, v_ids)) as i order by i);
+        p_limit - cardinality(v_ids), p_takes, v_ids)) as i order by i);
       v_lo := v_more[1];
       v_hi := v_more[cardinality(v_more)];
       select coalesce(array_agg(p.id), '{}'), v_has_expired or coalesce(bool_or(p.expires_at <= v_now), false)

@@ -27,6 +27,8 @@ set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruni
 declare
   v_now timestamptz := clock_timestamp();   -- a variable: a volatile function bounds no scan
   v_ids uuid[] := p_ids;
+  v_bulk_first boolean := 'bulk_first' = any (p_takes);
+  v_lanes smallint[] := case when v_bulk_first then '{3,2,1,0}' else '{0,1,2,3}' end;
   v_half integer;
   v_found integer;
   v_error text;
@@ -39,12 +41,14 @@ begin
   end if;
   if p_ids is null and exists (select from notify.pauses p where p.resumed_at is null) then
     perform notify.set_due_aside(p_limit);  -- as in claim()
-    v_ids := notify.due_unpaused(p_limit, 'tests' = any (p_takes), p_skip);
+    v_ids := notify.due_unpaused(p_limit, p_takes, p_skip);
   elsif p_ids is null then
     v_ids := '{}';
-    for v_lo, v_hi in select s.lo, s.hi from notify.spans() s order by s.lo desc loop
+    for v_lo, v_hi in
+      select s.lo, s.hi from notify.spans() s order by case when v_bulk_first then s.lo end, s.lo desc
+    loop
       v_ids := v_ids || array(
-        select d.id from unnest('{0,1,2,3}'::smallint[]) as lane
+        select d.id from unnest(v_lanes) as lane
         cross join lateral (
           select n.id from notify.notifications n
           where n.status = 'queued' and n.priority = lane and n.due_at <= v_now

@@ -37,7 +37,7 @@ select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
   pg_catalog.date_part('epoch', patience_in), is_test, traceparent, {error}
 from notify.{function}(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
-  pg_catalog.make_interval(secs => %s), %s::pg_catalog.text, '{{tests}}'::pg_catalog.text[]{skip})
+  pg_catalog.make_interval(secs => %s), %s::pg_catalog.text, %s::pg_catalog.text[]{skip})
 """
 CLAIM = CLAIMING.format(function="claim", error="null", skip="")
 CLAIM_EACH = CLAIMING.format(function="claim_each", error="error", skip=", %s::pg_catalog.uuid[]")
@@ -62,6 +62,7 @@ LEDGER = "select id, now_s from notify.ledger()"
 HOME = "select is_home, environment, is_place, is_in_use from notify.home(%s::pg_catalog.text)"
 NOTICE_COPY = "select notify.notice_copy(%s::pg_catalog.text)"
 HELD = "select id, attempt from notify.held(%s, %s)"
+FAIR_EVERY = 8  # each 8th claim of any that are due begins at the bulk lane: nothing starves
 HELD_MAX = 10_000  # beyond those that the worker knows of: they may be the oldest
 
 
@@ -98,6 +99,7 @@ class Store:
             {"default": settings.retry_schedule, **settings.retry_schedules}
         )
         self._patience_s = settings.breaker_patience_mins * 60
+        self._claims_of_any = 0
         self.worker = worker
         self._session = Session(settings.database_url or "", thread, outage)
 
@@ -122,6 +124,7 @@ class Store:
             settings.max_attempts,
             self._patience_s,
             settings.environment,
+            self._takes(ids),
         )
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
@@ -150,6 +153,14 @@ class Store:
         if refusals:
             self._refusals.record("claim", refusals)
         return claims, expired
+
+    def _takes(self, ids: Sequence[str] | None) -> str:
+        """Say which rows claim() shall give us, and whether it begins at the bulk lane."""
+        if ids is None:
+            self._claims_of_any += 1
+            if self._claims_of_any % FAIR_EVERY == 0:
+                return "{tests,bulk_first}"
+        return "{tests}"
 
     def _claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Claim without the rows refused lately; row by row, if PostgreSQL refuses the batch."""

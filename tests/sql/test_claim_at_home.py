@@ -13,7 +13,7 @@ from tests.copies import (
     move_server,
     restart,
 )
-from tests.ledger import ago, change, claim, claim_each, enqueue, put, row, status
+from tests.ledger import ago, change, claim, claim_each, enqueue, pause, put, row, status
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NEW = {"claim": claim, "claim_each": claim_each}
@@ -106,6 +106,20 @@ def test_what_a_worker_takes_is_said_by_name(db, takes):
     query = "select id from notify.claim(null, 9, 'w:1', '30 s', 4, '1 hour', null, %s::text[])"
     claimed = {c.id for c in db.execute(query, [takes])}
     assert claimed == ({live} if takes == "{}" else {test, live})
+
+
+@pytest.mark.parametrize("function", ["claim", "claim_each"])
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_worker_may_begin_at_the_bulk_lane(db, function, paused):
+    """Where nobody offers ids, what is urgent would keep the others waiting."""
+    if paused:
+        pause(db, "channel", "webhook")
+    urgent, [bulk] = enqueue(db, 3, priority=0), enqueue(db, 1, priority=3)
+    skip = ", '{}'::uuid[]" if function == "claim_each" else ""
+    args = f"null, 1, 'w:1', '30 s', 4, '1 hour', null, %s::text[]{skip}"
+    query = f"select id from notify.{function}({args})"
+    assert db.execute(query, [["tests", "bulk_first"]]).fetchone().id == bulk
+    assert db.execute(query, [["tests", "bulk_first"]]).fetchone().id == urgent[0]
 
 
 def test_in_a_copy_everything_is_accepted_as_before(db):

@@ -8,6 +8,7 @@ import pytest
 from tests import ledger
 from tests.waiting import wait_for
 from workers.shares import Habit
+from workers.store import FAIR_EVERY
 from workers.strangers import PROMPT_S
 
 THREADS, SLOTS = 2, 16
@@ -68,3 +69,14 @@ def test_what_a_send_came_to_is_what_is_remembered_of_its_receiver(db, sink, sta
 
 def held(sink):
     return [request for request in sink.requests if request.path == "/held"]
+
+
+def test_without_redis_bulk_rows_are_claimed_beside_urgent_ones_that_never_end(db, build):
+    """Workers ask for any that are due, the urgent first: more of these come than are claimed."""
+    store = build(num_threads=1)._claimer._store
+    urgent = ledger.enqueue(db, MANY, priority=0)
+    [bulk] = ledger.enqueue(db, 1, priority=3)
+    store.open()
+    claimed = [store.claim(None, 1)[0][0].id for _ in range(FAIR_EVERY)]
+    assert claimed == [*map(str, urgent[: FAIR_EVERY - 1]), str(bulk)]
+    store.close()
