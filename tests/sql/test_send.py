@@ -179,6 +179,12 @@ THEIRS = (
 )
 DROPS_BAD = THEIRS.format("if new.recipient = 'bad' then return null; end if;")
 CHANGES = THEIRS.format("new.reference := 'theirs';")
+COPIES = (
+    "create function public.copies() returns trigger language plpgsql security definer as"
+    " $$ begin perform notify.send('log', 'copy', '1'); return new; end $$;"
+    " create trigger aa {} insert on notify.notifications for each row"
+    " when (new.recipient <> 'copy') execute function public.copies()"
+)
 
 
 def test_a_row_that_somebody_drops_gets_no_id_of_the_request_that_took_its_key(db, shop):
@@ -204,6 +210,13 @@ def test_a_key_that_is_repeated_gives_the_first_id(db, shop):
     settle(db, claim(db))
     assert send(shop, "idempotency_key => 'order-1'") == first
     assert db.execute("select count(*) as n from notify.notifications").fetchone().n == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_repetition_is_known_although_somebodys_trigger_sends_too(db, shop, when):
+    db.execute(COPIES.format(when))
+    first = send(shop, "idempotency_key => 'k'")
+    assert send(shop, "idempotency_key => 'k'") == first
 
 
 def test_a_key_of_before_the_turn_gives_the_first_id(db, shop):
