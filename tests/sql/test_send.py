@@ -80,10 +80,12 @@ def test_parameters_without_a_type_are_understood(db, shop, prepare):
     assert (got.payload, got.priority, got.send_at) == ({"a": 1}, 3, TOMORROW)
 
 
-def test_a_text_that_is_typed_needs_a_cast(shop):
-    """JDBC's setString says varchar; ops/SQL.md writes the cast."""
+@pytest.mark.parametrize("payload", ["'1'::varchar", "row_to_json(row(1))"])
+def test_a_text_or_json_that_is_typed_needs_a_cast(shop, payload):
+    """JDBC's setString says varchar; ops/SQL.md writes the cast, and to_jsonb()."""
     with pytest.raises(psycopg.errors.UndefinedFunction):
-        shop.execute("select notify.send('log', 'r', '1'::varchar)")
+        shop.execute(f"select notify.send('log', 'r', {payload})")
+    shop.execute(f"select notify.send('log', 'r', {payload}::jsonb)")
 
 
 def test_there_is_one_signature(db):
