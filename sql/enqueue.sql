@@ -45,6 +45,7 @@ declare
   v_inserted uuid[];
   v_times timestamptz[];
   v_repeats uuid[];
+  v_outer_repeats constant text := current_setting('notify.repeats', true);    -- of the call in whose trigger this one is made
   v_replays integer[];
   v_firsts uuid[];
   v_first_times timestamptz[];
@@ -112,7 +113,7 @@ begin
       end if;
       -- What take_key() dropped was here before, or earlier in this part.
       v_repeats := string_to_array(btrim(current_setting('notify.repeats'), ','), ',');
-      perform set_config('notify.repeats', '', true);
+      perform set_config('notify.repeats', v_outer_repeats, true);
       select array_agg(e.n), array_agg(k.notification_id), array_agg(k.created_at)
       into v_replays, v_firsts, v_first_times
       from jsonb_array_elements(v_part) with ordinality as e(sent, n)

@@ -24,6 +24,7 @@ set standard_conforming_strings = on as $$
 declare
   v_id uuid;
   v_new_id constant uuid := notify.new_id();
+  v_outer_repeats constant text := current_setting('notify.repeats', true);    -- of the call in whose trigger this one is made
   v_unmet constant text[] := notify.unmet_option(options);
 begin
   if v_unmet is not null then
@@ -41,7 +42,7 @@ begin
     v_id := (
       select k.notification_id from notify.known_key(notify.producer_of(notify.speaking_role()), send.idempotency_key) k);
   end if;
-  perform set_config('notify.repeats', '', true);
+  perform set_config('notify.repeats', v_outer_repeats, true);
   if v_id is null then
     raise exception using errcode = 'ND007', message = 'the notification was dropped by a trigger or rule that'
       ' is not the service''s', hint = 'See \d notify.notifications for it.';

@@ -22,6 +22,7 @@ declare
   v_ids uuid[];                               -- by place
   v_inserted uuid[];
   v_repeats uuid[];
+  v_outer_repeats constant text := current_setting('notify.repeats', true);    -- of the call in whose trigger this one is made
 begin
   if v_stranger is not null then
     perform notify.refuse('notifications_are_known', 'notifications', v_stranger);
@@ -44,7 +45,7 @@ begin
   )
   select array_agg(q.id) into v_inserted from queued q;
   v_repeats := string_to_array(btrim(current_setting('notify.repeats'), ','), ',');
-  perform set_config('notify.repeats', '', true);
+  perform set_config('notify.repeats', v_outer_repeats, true);
   if cardinality(v_inserted) is distinct from cardinality(v_ids) then
     v_ids := array(
       select case when v_ids[e.ord] = any (v_inserted) then v_ids[e.ord] else (

@@ -4,8 +4,9 @@
 -- dropped without an error: it is in the ledger already.
 --
 -- Raises   ND004: another request has taken the key; constraint idempotency_key_reused, and a hint. ND007: a
---          trigger of somebody else keeps the key from being taken. 40001, at REPEATABLE READ and above: the key
---          was taken by a transaction that this one cannot see
+--          trigger of somebody else keeps the key from being taken, or given back. 40001, at REPEATABLE READ and
+--          above: the key was taken by a transaction that this one cannot see; at SERIALIZABLE also where a
+--          repetition was looked up beside keys that others take
 -- Locks    the key, until the transaction ends: a second transaction with the same key waits for the first, and
 --          takes over if it rolls back. Both tables of keys, against turn_keys()
 -- Note     Its trigger is named "~take_key", because triggers fire in the order of their names: it fires last,
@@ -20,6 +21,9 @@
 --          Keys of before the last turn are only looked at. A transaction whose snapshot is older than the turn
 --          does not see them there: so at REPEATABLE READ and above it inserts into both tables, and an unseen
 --          key raises 40001.
+--          At SERIALIZABLE it does not look for a new key either: the look would lock the page of the index into which
+--          others insert theirs, and any two transactions with two keys each would refuse one another (40001). It inserts
+--          into the older table at once, and takes the row in the newer one back if the key was known there.
 --          Keys are older than the window if turn_keys() did not come by: then they are taken over.
 --          It runs with its owner's rights and the producer's search_path: see accept(). On a table of
 --          somebody's own it would let them take the keys of others.
@@ -36,17 +40,34 @@ declare
   v_first_id pg_catalog.uuid;
   v_again pg_catalog.int8;
   v_rounds pg_catalog.int4 := 0;
+  v_isolation constant pg_catalog.text := pg_catalog.current_setting('transaction_isolation');
+  v_has_taken pg_catalog.bool;
 begin
   if tg_table_schema operator(pg_catalog.<>) 'notify' then
     raise exception 'notify.take_key() is for notify.notifications alone';
   end if;
   insert into notify.idempotency_keys (producer, key, request, notification_id, created_at)
   select new.producer, new.idempotency_key, v_request, new.id, new.created_at
-  where not exists (
+  where v_isolation operator(pg_catalog.=) 'serializable' or not exists (
     select from notify.idempotency_keys_before b
     where b.producer operator(pg_catalog.=) new.producer and b.key operator(pg_catalog.=) new.idempotency_key)
   on conflict (producer, key) do nothing;
-  while not found loop
+  v_has_taken := found;
+  if v_has_taken and v_isolation operator(pg_catalog.=) 'serializable' then
+    insert into notify.idempotency_keys_before (producer, key, request, notification_id, created_at)
+    values (new.producer, new.idempotency_key, v_request, new.id, new.created_at)
+    on conflict (producer, key) do nothing;
+    v_has_taken := found;
+    if not v_has_taken then
+      delete from notify.idempotency_keys k
+      where k.producer operator(pg_catalog.=) new.producer and k.key operator(pg_catalog.=) new.idempotency_key;
+      if not found then                       -- or it would look like the first request
+        raise exception using errcode = 'ND007', message = 'a trigger of somebody else keeps the key from being given back',
+          hint = 'See the triggers of notify.idempotency_keys for it.';
+      end if;
+    end if;
+  end if;
+  while not v_has_taken loop
     select k.request, k.notification_id into v_first, v_first_id
     from notify.known_key(new.producer, new.idempotency_key) as k;
     v_again := v_request;
@@ -83,9 +104,9 @@ begin
         created_at = excluded.created_at
       where k.created_at operator(pg_catalog.<=) (pg_catalog.clock_timestamp() operator(pg_catalog.-) coalesce(
         (select s.idempotency_window from notify.settings s), '24 hours'::pg_catalog.interval));
+    v_has_taken := found;
   end loop;
-  if pg_catalog.current_setting('transaction_isolation')
-    operator(pg_catalog.=) any ('{repeatable read,serializable}'::pg_catalog.text[]) then
+  if v_isolation operator(pg_catalog.=) any ('{repeatable read,serializable}'::pg_catalog.text[]) then
     insert into notify.idempotency_keys_before (producer, key, request, notification_id, created_at)
     values (new.producer, new.idempotency_key, v_request, new.id, new.created_at)
     on conflict (producer, key) do nothing;

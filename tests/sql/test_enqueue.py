@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 
 from tests.ledger import ago, row
-from tests.sql.test_send import CHANGES, DROPS_BAD
+from tests.sql.test_send import CHANGES, COPIES, DROPS_BAD
 from tests.waiting import wait_for
 
 
@@ -268,6 +268,16 @@ def test_a_key_older_than_the_window_is_taken_over(db):
     db.execute("update notify.idempotency_keys set created_at = created_at - interval '25 hours'")
     assert [g.replayed for g in enqueue(db, *keyed("a"))] == [False]
     assert len(stored(db)) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_repetition_is_known_although_somebodys_trigger_sends_too(db, when):
+    with db.transaction(force_rollback=True):
+        db.execute(COPIES.format(when))
+        [first] = enqueue(db, minimal(idempotency_key="a"))
+        got = enqueue(db, *(minimal(idempotency_key=key) for key in "abcd"))
+        assert (got[0].id, got[0].replayed) == (first.id, True)
+        assert [g.replayed for g in got[1:]] == [False] * 3
 
 
 @pytest.mark.parametrize("rows", [1, 20])

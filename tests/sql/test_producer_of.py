@@ -1,7 +1,10 @@
 """Who a producer is: the role that speaks, or what it was granted as."""
 
+import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+
+from tests.producers import role as a_role
 
 INSERT = (
     "insert into notify.notifications (channel, recipient, payload, producer)"
@@ -85,6 +88,49 @@ def test_a_function_with_its_owners_rights_speaks_for_the_session(db, role):
     db.execute("reset role")
     query = "select producer from notify.notifications"
     assert [r.producer for r in db.execute(query)] == [role]
+
+
+KEYED = "select notify.send('log', 'r', '1', idempotency_key => 'k') as id"
+
+
+def sent_by(dsn, login):
+    """Send with one key, as a new connection and as a pooler hands it on; give both ids."""
+    with psycopg.connect(dsn, user=login, password="p", autocommit=True) as session:
+        first = session.execute(KEYED).fetchone()
+        session.execute("discard all")
+        return [first, session.execute(KEYED).fetchone()]
+
+
+@pytest.fixture
+def logins(db):
+    """Two logins that may send only as members of a group; give the group, too."""
+    with a_role(db) as group, a_role(db) as first, a_role(db) as second:
+        db.execute("select notify.grant_producer(%s)", [group])
+        members = SQL("grant {} to {}, {}")
+        db.execute(members.format(*map(Identifier, (group, first, second))))
+        yield group, first, second
+
+
+def test_each_member_of_a_group_is_a_producer(db, dsn, logins):
+    assert len({*sent_by(dsn, logins[1]), *sent_by(dsn, logins[2])}) == 2
+    query = "select producer from notify.notifications order by id"
+    assert [r.producer for r in db.execute(query)] == [*logins[1:]]
+
+
+def test_members_whose_role_is_set_to_the_group_are_one_producer(db, dsn, logins):
+    group, *members = logins
+    for member in members:
+        db.execute(SQL("alter role {} set role {}").format(*map(Identifier, (member, group))))
+    assert len({*sent_by(dsn, members[0]), *sent_by(dsn, members[1])}) == 1
+    assert db.execute("select producer from notify.notifications").fetchone().producer == group
+
+
+def test_members_that_are_granted_as_the_group_are_one_producer(db, dsn, logins):
+    group, *members = logins
+    for member in members:
+        db.execute("select notify.grant_producer(%s, producer => %s)", [member, group])
+    assert len({*sent_by(dsn, members[0]), *sent_by(dsn, members[1])}) == 1
+    assert db.execute("select producer from notify.notifications").fetchone().producer == group
 
 
 @pytest.mark.parametrize("producer", ["", "p" * 256, "a\nb"])

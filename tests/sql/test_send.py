@@ -80,10 +80,12 @@ def test_parameters_without_a_type_are_understood(db, shop, prepare):
     assert (got.payload, got.priority, got.send_at) == ({"a": 1}, 3, TOMORROW)
 
 
-def test_a_text_that_is_typed_needs_a_cast(shop):
-    """JDBC's setString says varchar; ops/SQL.md writes the cast."""
+@pytest.mark.parametrize("payload", ["'1'::varchar", "row_to_json(row(1))"])
+def test_a_text_or_json_that_is_typed_needs_a_cast(shop, payload):
+    """JDBC's setString says varchar; ops/SQL.md writes the cast, and to_jsonb()."""
     with pytest.raises(psycopg.errors.UndefinedFunction):
-        shop.execute("select notify.send('log', 'r', '1'::varchar)")
+        shop.execute(f"select notify.send('log', 'r', {payload})")
+    shop.execute(f"select notify.send('log', 'r', {payload}::jsonb)")
 
 
 def test_there_is_one_signature(db):
@@ -179,6 +181,12 @@ THEIRS = (
 )
 DROPS_BAD = THEIRS.format("if new.recipient = 'bad' then return null; end if;")
 CHANGES = THEIRS.format("new.reference := 'theirs';")
+COPIES = (
+    "create function public.copies() returns trigger language plpgsql security definer as"
+    " $$ begin perform notify.send('log', 'copy', '1'); return new; end $$;"
+    " create trigger aa {} insert on notify.notifications for each row"
+    " when (new.recipient <> 'copy') execute function public.copies()"
+)
 
 
 def test_a_row_that_somebody_drops_gets_no_id_of_the_request_that_took_its_key(db, shop):
@@ -204,6 +212,13 @@ def test_a_key_that_is_repeated_gives_the_first_id(db, shop):
     settle(db, claim(db))
     assert send(shop, "idempotency_key => 'order-1'") == first
     assert db.execute("select count(*) as n from notify.notifications").fetchone().n == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_repetition_is_known_although_somebodys_trigger_sends_too(db, shop, when):
+    db.execute(COPIES.format(when))
+    first = send(shop, "idempotency_key => 'k'")
+    assert send(shop, "idempotency_key => 'k'") == first
 
 
 def test_a_key_of_before_the_turn_gives_the_first_id(db, shop):

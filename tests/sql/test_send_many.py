@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from tests.corpus import REFUSED
 from tests.ledger import row
 from tests.producers import producer
-from tests.sql.test_send import CALL, CHANGES, DROPS, DROPS_BAD, SAID
+from tests.sql.test_send import CALL, CHANGES, COPIES, DROPS, DROPS_BAD, SAID
 
 TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 COUNT = "select count(*) as n from notify.notifications"
@@ -207,6 +207,13 @@ def test_it_works_at_higher_isolation(shop, isolation):
         shop.execute(f"set transaction isolation level {isolation}")
         first = send_many(shop, item(idempotency_key="a"), item())
         assert send_many(shop, item(idempotency_key="a"))[0] == first[0]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_repetition_is_known_although_somebodys_trigger_sends_too(db, shop, when):
+    db.execute(COPIES.format(when))
+    first = send_many(shop, item(idempotency_key="a"))
+    assert send_many(shop, item(idempotency_key="a"), item(idempotency_key="b"))[:1] == first
 
 
 def test_a_hostile_search_path_has_no_say(db, shop):

@@ -17,6 +17,9 @@ INSERT = (
 )
 
 
+ISOLATIONS = ["read committed", "repeatable read", "serializable"]
+
+
 def send(db, key="k", recipient="r"):
     """INSERT with a key; returns how many rows came of it."""
     return db.execute(INSERT, [recipient, key]).rowcount
@@ -270,6 +273,77 @@ def test_keys_are_taken_at_every_isolation(db, isolation):
     with db.transaction():
         isolate(db, isolation)
         assert [send(db), send(db), send(db, "other")] == [1, 0, 1]
+
+
+def test_serializable_transactions_with_keys_of_their_own_do_not_refuse_each_other(db, other_db):
+    with db.transaction(), other_db.transaction():
+        for session in (db, other_db):
+            isolate(session, "serializable")
+        for n in range(10):  # from the sixth on, the kept plan
+            assert [send(db, f"a{n}"), send(other_db, f"b{n}")] == [1, 1]
+    assert len(keys(db)) == count(db) == 20
+
+
+def turn_names(db):
+    """Move the keys to where those of before the last turn are."""
+    db.execute("insert into notify.idempotency_keys_before select * from notify.idempotency_keys")
+    db.execute("truncate notify.idempotency_keys")
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_a_key_of_before_the_turn_is_known_at_every_isolation(db, isolation):
+    send(db)
+    turn_names(db)
+    with db.transaction():
+        isolate(db, isolation)
+        assert [send(db), send(db), send(db, "other"), send(db)] == [0, 0, 1, 0]
+    assert (count(db), keys(db)) == (2, ["other"])
+    with pytest.raises(psycopg.Error) as caught, db.transaction():
+        isolate(db, isolation)
+        send(db, recipient="another")
+    assert caught.value.sqlstate == "ND004"
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_an_old_key_of_before_the_turn_is_taken_over_at_every_isolation(db, isolation):
+    send(db)
+    turn_names(db)
+    age(db, "25:00:00")
+    with db.transaction():
+        isolate(db, isolation)
+        assert [send(db, recipient="another"), send(db, recipient="another")] == [1, 0]
+    assert (count(db), keys(db)) == (2, ["k"])
+    assert send(db, recipient="another") == 0
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_who_waits_for_a_repetition_of_before_the_turn_repeats_it_too(db, other_db, isolation):
+    send(db)
+    turn_names(db)
+    results = []
+    thread = Thread(target=lambda: results.append(send(other_db)))
+    with db.transaction():
+        isolate(db, isolation)
+        assert send(db) == 0
+        thread.start()
+    thread.join()
+    assert results == [0]
+    assert (count(db), keys(db)) == (1, [])
+
+
+def test_a_trigger_that_keeps_a_taken_key_from_being_given_back_is_an_error(db):
+    send(db)
+    turn_names(db)
+    db.execute(
+        "create function public.theirs() returns trigger language plpgsql as"
+        " 'begin return null; end'; create trigger a before delete on notify.idempotency_keys"
+        " for each row execute function public.theirs()"
+    )
+    with pytest.raises(psycopg.Error) as caught, db.transaction():
+        isolate(db, "serializable")
+        send(db, recipient="another")
+    assert caught.value.sqlstate == "ND007"
+    assert count(db) == 1
 
 
 def test_a_key_older_than_the_window_may_be_used_again_without_a_turn(db):
