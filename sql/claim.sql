@@ -11,7 +11,7 @@
 --          p_environment text, the worker's ENVIRONMENT (null: none): see is_home(); p_takes text[],
 --          which kinds of rows the worker knows besides: tests, which are rows of is_test. With bulk_first, and
 --          without p_ids, it begins at the least urgent lane and the oldest days
--- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in, is_test, traceparent): a
+-- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in, is_test, traceparent, priority): a
 --          row that is 'sending' is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most
 --          100 years; patience_in 0: the patience is over.
 --          No row where the ledger is a copy: what is due there is somebody else's to send.
@@ -33,7 +33,7 @@ create or replace function notify.claim(
   p_patience interval, p_environment text, p_takes text[])
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
-  expires_in interval, patience_in interval, is_test boolean, traceparent text)
+  expires_in interval, patience_in interval, is_test boolean, traceparent text, priority smallint)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
@@ -140,12 +140,14 @@ begin
   where n.id = any (v_ids) and n.id between v_lo and v_hi
   returning n.id, case n.status when 'queued' then 'refused' else n.status::text end, n.attempt, n.channel::text, n.recipient::text, n.payload::text,
     case when n.expires_at > v_now then least(n.expires_at, v_far) - v_now end,
-    greatest(least(n.first_claimed_at, v_now), v_past) - v_past, n.is_test, n.traceparent::text;
+    greatest(least(n.first_claimed_at, v_now), v_past) - v_past, n.is_test, n.traceparent::text,
+    n.priority;
 
   get diagnostics v_moved = row_count;
   if v_moved < cardinality(v_ids) then
     return query
-    select n.id, 'refused', n.attempt, n.channel::text, null, null, null::interval, null::interval, n.is_test, null
+    select n.id, 'refused', n.attempt, n.channel::text, null, null, null::interval, null::interval, n.is_test, null,
+      n.priority
     from notify.notifications n
     where n.id = any (v_ids) and n.id between v_lo and v_hi and n.status = (select v_queued);
   end if;

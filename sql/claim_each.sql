@@ -19,7 +19,7 @@ create or replace function notify.claim_each(
   p_ends timestamptz default clock_timestamp() + interval '1 second')
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
-  expires_in interval, patience_in interval, is_test boolean, traceparent text, error text)
+  expires_in interval, patience_in interval, is_test boolean, traceparent text, priority smallint, error text)
 language plpgsql set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruning = on as $$
@@ -83,7 +83,7 @@ begin
     perform notify.rest(v_ids[1], v_error); -- or the caller leaves it out for a while, by p_skip
     return query
     select v_ids[1], 'refused', null::integer, null, null, null, null::interval, null::interval,
-      null::boolean, null, v_error;
+      null::boolean, null, null::smallint, v_error;
   elsif clock_timestamp() < p_ends then
     return query
     select * from notify.claim_each(v_ids[:v_half], p_limit, p_worker, p_lease, p_max_attempts,

@@ -31,6 +31,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     expires_at: float | None
     slept_s: float
     patience_ends: float = math.inf  # from then on every answer counts as an attempt
+    is_urgent: bool = False  # of the first lane
     is_test: bool = False  # played, never sent: see workers/channels/simulator.py
     traceparent: str | None = None  # of whoever enqueued it, as service/traceparent.py writes it
 

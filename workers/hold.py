@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from workers.pace import FORGET_S, ROUND_S
-from workers.returns import DELAY_MAX_S, Returns
+from workers.returns import DELAY_MAX_S, Lines
 
 HELD_FROM = 3  # from this refusal in a row on, the URL is left alone for 1, 2, 4 … seconds
 HELD_MAX_S = 30.0
@@ -19,7 +19,7 @@ class Hold:
     refused_at: float = -math.inf
     probe_until: float = -math.inf  # until then one row may pass: an operator has asked for it
     probe_at: float = -math.inf  # when that one began, while nobody knows what came of it
-    back: Returns = field(default_factory=Returns)
+    back: Lines = field(default_factory=Lines)
 
     def takes_probe(self, now: float) -> bool:
         """Let one row pass, if an operator has asked for it."""

@@ -6,7 +6,7 @@ ops/adr/0009-pace.md says why.
 import math
 from dataclasses import dataclass, field
 
-from workers.returns import TICK_S, Returns
+from workers.returns import TICK_S, Lines
 
 REFUSED_SHARE = 1 / 8  # of the answers: the refusals of one of many tenants slow nobody else
 SMOOTHING = 1 / 16
@@ -36,7 +36,7 @@ class Pace:
     sent_at: float = -math.inf  # when the last send would have been, at exactly the pace
     lowered: int = 0  # how often in a row
     probe_until: float = -math.inf  # until then one row may pass: an operator has asked for it
-    back: Returns = field(default_factory=Returns)
+    back: Lines = field(default_factory=Lines)
 
     @property
     def back_per_s(self) -> float:

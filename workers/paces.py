@@ -62,7 +62,7 @@ class Paces:
                 pace = self._note_refusal(name, started_at, now)
                 hold = self._hold(claim.recipient)
                 hold.note_refusal(verdict.retry_after_s, started_at, now)
-                return replace(verdict, retry_after_s=wait_s(pace, hold, now))
+                return replace(verdict, retry_after_s=wait_s(claim, pace, hold, now))
             if verdict.outcome in TAKEN:
                 self._note_taken(claim, name, started_at, now)
         return verdict
@@ -97,12 +97,12 @@ class Paces:
                 return None
             if now < hold.probe_at + PROBE_WITHIN_S:
                 return park_until(claim, now + BEHIND_PROBE_S, now, Parked.URL)
-            back_at = hold.back.next(hold.until, pace.back_per_s)
+            back_at = hold.back.next(claim, hold.until, pace.back_per_s)
             return park_until(claim, back_at, now, Parked.URL)
         least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
         if pace.admits(now, max(pace.per_s, least_per_s)) or pace.takes_probe(now):
             return None
-        back_at = pace.back.next(now, max(pace.back_per_s, least_per_s))
+        back_at = pace.back.next(claim, now, max(pace.back_per_s, least_per_s))
         return park_until(claim, back_at, now, Parked.PACE)
 
     def _note_refusal(self, name: str, started_at: float, now: float) -> Pace:
@@ -141,11 +141,11 @@ class Paces:
         return None
 
 
-def wait_s(pace: Pace, hold: Hold, now: float) -> float | None:
+def wait_s(claim: Claim, pace: Pace, hold: Hold, now: float) -> float | None:
     """Return how long a row that was throttled has to wait. None: the ledger decides."""
     if hold.until > now:
         pace.quiet_from = max(pace.quiet_from, hold.until)
         if hold.takes_nothing:
             return hold.until + NEAR_S - now  # later than others, so that another row asks first
-        return min(hold.back.next(hold.until, pace.back_per_s) - now, DELAY_MAX_S)
-    return None if pace.per_s == math.inf else pace.back.next(now, pace.back_per_s) - now
+        return min(hold.back.next(claim, hold.until, pace.back_per_s) - now, DELAY_MAX_S)
+    return None if pace.per_s == math.inf else pace.back.next(claim, now, pace.back_per_s) - now

@@ -1,7 +1,7 @@
 """When the parked rows of a destination that throttles come back, to ask again."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 
 from workers.claim import Claim, Parked, Unstarted
@@ -27,6 +27,21 @@ class Returns:
             return near
         self.far = max(self.far, earliest + NEAR_S) + 1 / FAR_PER_S
         return self.far
+
+
+@dataclass(slots=True)
+class Lines:
+    """When parked rows come back: what is urgent waits behind nothing that is not.
+
+    Each asks again when it comes back. So the others are only slowed, as they ask in between.
+    """
+
+    urgent: Returns = field(default_factory=Returns)
+    others: Returns = field(default_factory=Returns)
+
+    def next(self, claim: Claim, earliest: float, per_s: float) -> float:
+        """Find the time for one more row, not before `earliest`."""
+        return (self.urgent if claim.is_urgent else self.others).next(earliest, per_s)
 
 
 def park_until(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:

@@ -35,7 +35,7 @@ REFUSED = "refused"  # PostgreSQL does not let us move the row
 CLAIMING = """
 select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
-  pg_catalog.date_part('epoch', patience_in), is_test, traceparent, {error}
+  pg_catalog.date_part('epoch', patience_in), is_test, traceparent, priority, {error}
 from notify.{function}(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
   pg_catalog.make_interval(secs => %s), %s::pg_catalog.text, %s::pg_catalog.text[]{skip})
 """
@@ -62,6 +62,7 @@ LEDGER = "select id, now_s from notify.ledger()"
 HOME = "select is_home, environment, is_place, is_in_use from notify.home(%s::pg_catalog.text)"
 NOTICE_COPY = "select notify.notice_copy(%s::pg_catalog.text)"
 HELD = "select id, attempt from notify.held(%s, %s)"
+URGENT = 0  # the first lane
 FAIR_EVERY = 8  # each 8th claim of any that are due begins at the bulk lane: nothing starves
 HELD_MAX = 10_000  # beyond those that the worker knows of: they may be the oldest
 
@@ -132,7 +133,7 @@ class Store:
         refusals: list[Refusal] = []
         for row in self._claimed(ids, args):
             (id_, status, attempt, channel, recipient, payload, expires_in_s, patience_s,
-             is_test, trace, error) = row  # fmt: skip
+             is_test, trace, priority, error) = row  # fmt: skip
             if status == REFUSED:
                 refusals.append(Refusal(id_, None, error or SKIPPED))
                 continue
@@ -147,6 +148,7 @@ class Store:
                 slept_s=slept_s,
                 patience_ends=asked_at + patience_s,
                 is_test=is_test,
+                is_urgent=priority == URGENT,
                 traceparent=trace and traceparent.read(trace),
             )
             (claims if status == Status.SENDING else expired).append(claim)

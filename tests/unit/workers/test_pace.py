@@ -73,6 +73,20 @@ def test_all_rows_arrive_near_the_rate_of_a_receiver_that_throttles(receiver, at
     assert max(road.parks.values()) <= 30
 
 
+@pytest.mark.parametrize("retry_after", [False, True])
+def test_urgent_rows_wait_behind_no_backlog_for_a_receiver_that_throttles(retry_after):
+    road, receiver = Road(), FixedWindow(10, retry_after=retry_after)
+    road.add(rows(2000), HERE, receiver)
+    began = {f"urgent-{n}-0": 20 + n for n in range(20)}
+    for n in range(20):
+        road.add(rows(1, of=f"urgent-{n}", is_urgent=True), HERE, receiver, at=20 + n)
+    road.run(until=60)
+    waited_s = [road.arrived[id] - at for id, at in began.items()]
+    assert max(waited_s) <= 10
+    assert sum(waited_s) / 20 <= 2
+    assert len(road.arrived) >= 60 * 6, "the others are hardly slowed"
+
+
 def test_rows_that_keep_coming_are_sent_at_the_receivers_rate():
     road, receiver = Road(), TokenBucket(20, 20)
     for second in range(100):
