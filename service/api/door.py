@@ -20,6 +20,8 @@ from service.metrics import ApiMetrics
 
 ALLOWANCE = web.RequestKey("allowance", Allowance)  # the item of a request whose key has a limit
 CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
+NAME_A_CHANNEL = "Name one of the key's channels in the filter, or ids."
+NAME_IDS = "A filter may match recipients that the key does not reach: name ids."
 
 
 class Door:
@@ -166,6 +168,18 @@ def reach_fault(caller: Caller, channel: str, recipient: str) -> str | None:
     if caller.channels is not None and channel not in caller.channels:
         return "channel_not_allowed"
     return None if is_allowed(caller.recipients, channel, recipient) else "recipient_not_allowed"
+
+
+def filter_fault(caller: Caller, channel: str | None) -> tuple[str, str] | None:
+    """Return code and detail of what keeps a key from sending to all that a filter may match.
+
+    `channel`: the one that the filter names, if it does. None: nothing keeps it from that.
+    """
+    if caller.recipients is not None:
+        return "recipient_not_allowed", NAME_IDS
+    if caller.channels is not None and channel not in caller.channels:
+        return "channel_not_allowed", NAME_A_CHANNEL
+    return None
 
 
 def refuse_unless_sendable(caller: Caller, channel: str, recipient: str) -> None:
