@@ -1,5 +1,6 @@
 """The door: once there are keys, a request brings one, and comes as far as its scopes let it."""
 
+from collections.abc import Awaitable, Callable
 from functools import wraps
 
 from aiohttp import web
@@ -20,6 +21,7 @@ from service.metrics import ApiMetrics
 
 ALLOWANCE = web.RequestKey("allowance", Allowance)  # the item of a request whose key has a limit
 CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
+Find = Callable[[Secret], Awaitable[Held | None]]
 NAME_A_CHANNEL = "Name one of the key's channels in the filter, or ids."
 NAME_IDS = "A filter may match recipients that the key does not reach: name ids."
 
@@ -62,6 +64,20 @@ class Door:
         self._demand(held.caller, need)
         return held.caller
 
+    async def still(self, request: web.Request, need: str) -> Caller:
+        """Return who asks for what takes long, as of now. Raises Problem if they no longer may.
+
+        It takes nothing from the key's limit, and asks memory alone while the keys are fresh.
+        """
+        try:
+            held = await self._brought(request, need, self._ring.still)
+        except DatabaseAway:
+            raise Problem("database_unavailable") from None
+        if held is None:
+            return ANYBODY
+        self._demand(held.caller, need)
+        return held.caller
+
     def at_once(self, headers: MultiMapping[str]) -> Caller | None:
         """Return who may send, without a wait; None: nobody, or admitted() has more to do."""
         if "Cookie" in headers:
@@ -76,16 +92,23 @@ class Door:
 
     async def _held(self, request: web.Request, need: str) -> Held | None:
         """Return the key that a request brings; None: anybody may call. Raises Problem."""
-        secret, is_brought = key_of(request)
         try:
-            await self._ring.confirm()
-            if self._ring.is_open and need != ADMIN:
-                return None
-            held = None if secret is None else await self._ring.find(secret)
+            return await self._brought(request, need, self._ring.find)
         except DatabaseAway:
             if need == SEND:
                 self._enqueue_failed.labels("unavailable").inc()
             raise Problem("database_unavailable") from None
+
+    async def _brought(self, request: web.Request, need: str, find: Find) -> Held | None:
+        """Return the key that a request brings; None: anybody may call.
+
+        Raises Problem, or DatabaseAway.
+        """
+        secret, is_brought = key_of(request)
+        await self._ring.confirm()
+        if self._ring.is_open and need != ADMIN:
+            return None
+        held = None if secret is None else await find(secret)
         if not is_brought:
             raise self._refusal("key_missing", CHALLENGE)
         if held is None:

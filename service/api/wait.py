@@ -7,7 +7,9 @@ from uuid import UUID
 from aiohttp import web
 from multidict import MultiMapping
 
-from service.access.caller import caller_of
+from service.access.caller import CALLER, caller_of
+from service.access.scopes import READ
+from service.api.door import Door
 from service.api.ends import Ends
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
@@ -29,14 +31,18 @@ class WaitHandler:
     once keep no other look waiting. Nothing is held while a request waits.
     """
 
-    def __init__(self, read: ReadHandler, ends: Ends, lookups: ReadLimit) -> None:
+    def __init__(self, read: ReadHandler, ends: Ends, lookups: ReadLimit, door: Door) -> None:
         self._read = read
+        self._door = door
         self._ends = ends
         self._lookups = lookups
         self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX)
 
     async def find(self, request: web.Request) -> web.Response:
-        """Answer one notification, as a look without waiting would at that time."""
+        """Answer one notification, as a look without waiting would at that time.
+
+        So a key that was revoked meanwhile is refused, and one that may less now sees less.
+        """
         wait_s = seconds(request.query)
         notification = await self._look(request)
         if wait_s and notification.settled_at is None:
@@ -48,6 +54,7 @@ class WaitHandler:
     async def _look(self, request: web.Request) -> Notification:
         producer = caller_of(request).producer
         async with self._turns.admitted(producer), self._lookups.admitted(OWN_LINE):
+            request[CALLER] = await self._door.still(request, READ)
             return await self._read.seen(request)
 
     async def _ended(self, id: UUID, request: web.Request, wait_s: int) -> None:
