@@ -131,8 +131,8 @@ def create_app(
     app.router.add_get(
         "/notifications/{id}",
         waits_or_not(
-            made("/notifications/{id}?wait", WaitHandler(read, ends, lookups, door).find,
-                 200, 503, need=READ),
+            made("/notifications/{id}?wait", WaitHandler(read, ends, lookups).find, 200, 503,
+                 need=READ),
             made("/notifications/{id}", limited(read.find, lookups), 200, 503, need=READ),
         ),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from service.http.problems import Problem
 from service.metrics import ApiMetrics
 
 ALLOWANCE = web.RequestKey("allowance", Allowance)  # the item of a request whose key has a limit
+ADMITTED = web.RequestKey("admitted", tuple)  # the door, and the scope that it asked for
 CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
 Find = Callable[[Secret], Awaitable[Held | None]]
 NAME_A_CHANNEL = "Name one of the key's channels in the filter, or ids."
@@ -41,6 +42,7 @@ class Door:
         async def admit(request: web.Request) -> web.StreamResponse:
             if "Cookie" in request.headers:
                 self._refuse_forged(request)
+            request[ADMITTED] = self, need
             if self._ring.is_open and need != ADMIN:
                 return await handler(request)
             held = await self._held(request, need)
@@ -169,6 +171,12 @@ def key_of(request: web.Request) -> tuple[Secret | None, bool]:
     if cookie is not None:  # what else Authorization says may be a proxy's
         return key_in(cookie), True
     return None, "Authorization" in request.headers
+
+
+async def refuse_if_lost(request: web.Request) -> None:
+    """Raise Problem if who was admitted, and has been here for long, no longer may."""
+    door, need = request[ADMITTED]
+    request[CALLER] = await door.still(request, need)
 
 
 def header_key(request: web.Request) -> Secret | None:

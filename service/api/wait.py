@@ -7,9 +7,8 @@ from uuid import UUID
 from aiohttp import web
 from multidict import MultiMapping
 
-from service.access.caller import CALLER, caller_of
-from service.access.scopes import READ
-from service.api.door import Door
+from service.access.caller import caller_of
+from service.api.door import refuse_if_lost
 from service.api.ends import Ends
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
@@ -31,9 +30,8 @@ class WaitHandler:
     once keep no other look waiting. Nothing is held while a request waits.
     """
 
-    def __init__(self, read: ReadHandler, ends: Ends, lookups: ReadLimit, door: Door) -> None:
+    def __init__(self, read: ReadHandler, ends: Ends, lookups: ReadLimit) -> None:
         self._read = read
-        self._door = door
         self._ends = ends
         self._lookups = lookups
         self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX)
@@ -54,7 +52,7 @@ class WaitHandler:
     async def _look(self, request: web.Request) -> Notification:
         producer = caller_of(request).producer
         async with self._turns.admitted(producer), self._lookups.admitted(OWN_LINE):
-            request[CALLER] = await self._door.still(request, READ)
+            await refuse_if_lost(request)
             return await self._read.seen(request)
 
     async def _ended(self, id: UUID, request: web.Request, wait_s: int) -> None:
