@@ -96,6 +96,15 @@ class KeyRing:
             await self._read_anew()
         return self._known(secret)
 
+    async def still(self, secret: Secret) -> Held | None:
+        """Return the valid key that this was a moment ago; None: it is none now.
+
+        Raises DatabaseAway. It reads for no unknown id: many requests of a key that was revoked
+        may ask at once.
+        """
+        await self.confirm()
+        return self._known(secret)
+
     def held(self, secret: Secret) -> Held | None:
         """Return the valid key that this is; None: it is none, or one has to read to know."""
         return self._known(secret) if self._is_fresh() else None

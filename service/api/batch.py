@@ -54,6 +54,7 @@ class BatchHandler:
                 self._bodies.read(request, caller.producer) as body,
                 self._limit.admitted(caller.producer),
             ):
+                caller = caller_of(request)  # as of now: a body may come slowly
                 found = lines(body) if has_lines else await elements(body)
                 owe(request, max(0, len(found) - 1))
                 trace = trace_of(request.headers)

@@ -1,5 +1,6 @@
 """The door: once there are keys, a request brings one, and comes as far as its scopes let it."""
 
+from collections.abc import Awaitable, Callable
 from functools import wraps
 
 from aiohttp import web
@@ -20,7 +21,11 @@ from service.http.problems import Problem
 from service.metrics import ApiMetrics
 
 ALLOWANCE = web.RequestKey("allowance", Allowance)  # the item of a request whose key has a limit
+ADMITTED = web.RequestKey("admitted", tuple)  # the door, and the scope that it asked for
 CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
+Find = Callable[[Secret], Awaitable[Held | None]]
+NAME_A_CHANNEL = "Name one of the key's channels in the filter, or ids."
+NAME_IDS = "A filter may match recipients that the key does not reach: name ids."
 
 
 class Door:
@@ -38,6 +43,7 @@ class Door:
         async def admit(request: web.Request) -> web.StreamResponse:
             if "Cookie" in request.headers:
                 self._refuse_forged(request)
+            request[ADMITTED] = self, need
             if self._ring.is_open and need != ADMIN:
                 return await handler(request)
             held = await self._held(request, need)
@@ -61,6 +67,20 @@ class Door:
         self._demand(held.caller, need)
         return held.caller
 
+    async def still(self, request: web.Request, need: str) -> Caller:
+        """Return who asks for what takes long, as of now. Raises Problem if they no longer may.
+
+        It takes nothing from the key's limit, and asks memory alone while the keys are fresh.
+        """
+        try:
+            held = await self._brought(request, need, self._ring.still)
+        except DatabaseAway:
+            raise Problem("database_unavailable") from None
+        if held is None:
+            return ANYBODY
+        self._demand(held.caller, need)
+        return held.caller
+
     def at_once(self, headers: MultiMapping[str]) -> Caller | None:
         """Return who may send, without a wait; None: nobody, or admitted() has more to do."""
         if "Cookie" in headers:
@@ -75,16 +95,23 @@ class Door:
 
     async def _held(self, request: web.Request, need: str) -> Held | None:
         """Return the key that a request brings; None: anybody may call. Raises Problem."""
-        secret, is_brought = key_of(request)
         try:
-            await self._ring.confirm()
-            if self._ring.is_open and need != ADMIN:
-                return None
-            held = None if secret is None else await self._ring.find(secret)
+            return await self._brought(request, need, self._ring.find)
         except DatabaseAway:
             if need == SEND:
                 self._enqueue_failed.labels("unavailable").inc()
             raise Problem("database_unavailable") from None
+
+    async def _brought(self, request: web.Request, need: str, find: Find) -> Held | None:
+        """Return the key that a request brings; None: anybody may call.
+
+        Raises Problem, or DatabaseAway.
+        """
+        secret, is_brought = key_of(request)
+        await self._ring.confirm()
+        if self._ring.is_open and need != ADMIN:
+            return None
+        held = None if secret is None else await find(secret)
         if not is_brought:
             raise self._refusal("key_missing", CHALLENGE)
         if held is None:
@@ -147,6 +174,12 @@ def key_of(request: web.Request) -> tuple[Secret | None, bool]:
     return None, "Authorization" in request.headers
 
 
+async def refuse_if_lost(request: web.Request) -> None:
+    """Raise Problem if who was admitted, and has been here for long, no longer may."""
+    door, need = request[ADMITTED]
+    request[CALLER] = await door.still(request, need)
+
+
 def header_key(request: web.Request) -> Secret | None:
     """Read the key that a header brings."""
     return brought(request.headers.getall("Authorization", ()))
@@ -167,6 +200,18 @@ def reach_fault(caller: Caller, channel: str, recipient: str) -> str | None:
     if caller.channels is not None and channel not in caller.channels:
         return "channel_not_allowed"
     return None if is_allowed(caller.recipients, channel, recipient) else "recipient_not_allowed"
+
+
+def filter_fault(caller: Caller, channel: str | None) -> tuple[str, str] | None:
+    """Return code and detail of what keeps a key from sending to all that a filter may match.
+
+    `channel`: the one that the filter names, if it does. None: nothing keeps it from that.
+    """
+    if caller.recipients is not None:
+        return "recipient_not_allowed", NAME_IDS
+    if caller.channels is not None and channel not in caller.channels:
+        return "channel_not_allowed", NAME_A_CHANNEL
+    return None
 
 
 def refuse_unless_sendable(caller: Caller, channel: str, recipient: str) -> None:

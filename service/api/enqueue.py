@@ -9,6 +9,7 @@ from multidict import MultiMapping
 from service import traceparent
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
+from service.api.door import refuse_if_lost
 from service.api.intake import Intake
 from service.api.ready import Ready
 from service.api.views import Links, Receipt
@@ -33,9 +34,10 @@ class EnqueueHandler:
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer 202, for a repetition 200, or raise Problem; all but repetitions are counted."""
-        caller = caller_of(request)
         try:
-            item = self.checked(request.headers, await read_body(request), caller)
+            body = await read_body(request)
+            caller = caller_of(request)  # as of now: a body may come slowly
+            item = self.checked(request.headers, body, caller)
             accepted = await self._enqueue(item, caller)
         except Problem as problem:
             self.intake.count_failed(problem)
@@ -82,17 +84,24 @@ def trace_of(headers: MultiMapping[str]) -> str | None:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Read at most BODY_BYTES_MAX of what is declared as JSON. Raises Problem."""
+    """Read at most BODY_BYTES_MAX of what is declared as JSON. Raises Problem.
+
+    Also if the key was revoked while the body came.
+    """
     if request.headers.get("Content-Type") not in JSON_TYPES and not is_json(request):
         raise Problem("unsupported_media_type")
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise Problem("body_too_large")
+    is_late = not request.content.is_eof()
     try:
-        return await request.read()
+        body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise Problem("body_too_large") from None
     except (web.RequestPayloadError, ConnectionError):
         raise Problem("unreadable_body") from None
+    if is_late:
+        await refuse_if_lost(request)
+    return body
 
 
 def is_json(request: web.Request) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from service.api.decoding import no_json
+from service.api.door import refuse_if_lost
 from service.api.enqueue import JSON_TYPES, is_json
 from service.api.slices import in_slices
 from service.api.storable import too_deep
@@ -48,11 +49,15 @@ class Bodies:
     async def read(self, request: web.Request, producer: str | None) -> AsyncIterator[bytes]:
         """Read a body, which counts until the context ends. Raises Problem.
 
+        Also if the key was revoked while the body came.
         `producer` None: there are no keys, so there is nobody to leave room for.
         """
+        is_late = not request.content.is_eof()
         body = bytearray()  # no list of parts: a client may send two bytes at a time
         try:
             await self._receive(request, producer, body)
+            if is_late:
+                await refuse_if_lost(request)
             yield bytes(body)
         finally:
             self._count(producer, -len(body))

@@ -15,13 +15,14 @@ from loguru import logger
 from service.access.caller import Caller, caller_of
 from service.access.scopes import sees_all
 from service.api.cancel_many import read_cancel_many
-from service.api.door import reach_fault, refuse_unless_sendable
+from service.api.door import filter_fault, reach_fault, refuse_unless_sendable
 from service.api.enqueue import read_body, receipt, refused
 from service.api.json_answer import json_response
 from service.api.matching import Filter, logged
 from service.api.read import notification_id
 from service.api.redrive import Redrive, read_redrive
 from service.api.sight import is_blind, is_own, own_words
+from service.api.slices import in_slices
 from service.api.views import Cancellation, CancelReport, Links, RedriveReport
 from service.config.settings import Settings
 from service.errors import Refused
@@ -138,9 +139,13 @@ class OperateHandler:
         return json_response(CancelReport(next=following, **counts))
 
     async def redrive(self, request: web.Request) -> web.Response:
-        """Answer 200 with the counts, also when nothing matched."""
+        """Answer 200 with the counts, also when nothing matched.
+
+        The key's channels and recipients bind, as they do for send-again.
+        """
         asked = read_redrive(await read_body(request))
         refuse_guesses(asked.filter, caller_of(request))
+        await self._refuse_unless_reached(asked, caller_of(request))
         if asked.ids and (gone := await self._of_many.emptied(asked.ids)):
             raise Problem("payload_emptied", f"Leave out {gone[0]}: its payload was emptied.")
         redriven = await self._of_many.redrive(
@@ -156,6 +161,18 @@ class OperateHandler:
         if not asked.dry_run:
             log_redrive(asked, redriven)
         return json_response(report(redriven))
+
+    async def _refuse_unless_reached(self, asked: Redrive, caller: Caller) -> None:
+        """Raise Problem if a redrive could send to what its key does not reach."""
+        if caller.channels is None and caller.recipients is None:
+            return
+        if asked.filter is not None and (fault := filter_fault(caller, asked.filter.channel)):
+            raise Problem(*fault)
+        rows = await self._of_many.recipients_of(asked.ids or [])
+        codes = await in_slices(lambda row: reach_fault(caller, row[1], row[2]), rows)
+        for (id, _, _), code in zip(rows, codes, strict=True):
+            if code is not None:
+                raise Problem(code, f"Leave out {id}: the key does not reach its recipient.")
 
 
 def used(caller: Caller, verb: str, detail: dict[str, Any]) -> NewUse:

@@ -8,6 +8,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from service.access.caller import caller_of
+from service.api.door import refuse_if_lost
 from service.api.ends import Ends
 from service.api.read import ReadHandler
 from service.api.read_limit import ReadLimit
@@ -36,7 +37,10 @@ class WaitHandler:
         self._turns = ReadLimit(1, WAITING_MAX, WAIT_S_MAX)
 
     async def find(self, request: web.Request) -> web.Response:
-        """Answer one notification, as a look without waiting would at that time."""
+        """Answer one notification, as a look without waiting would at that time.
+
+        So a key that was revoked meanwhile is refused, and one that may less now sees less.
+        """
         wait_s = seconds(request.query)
         notification = await self._look(request)
         if wait_s and notification.settled_at is None:
@@ -48,6 +52,7 @@ class WaitHandler:
     async def _look(self, request: web.Request) -> Notification:
         producer = caller_of(request).producer
         async with self._turns.admitted(producer), self._lookups.admitted(OWN_LINE):
+            await refuse_if_lost(request)
             return await self._read.seen(request)
 
     async def _ended(self, id: UUID, request: web.Request, wait_s: int) -> None:

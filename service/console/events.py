@@ -27,7 +27,6 @@ VIEWERS_MAX = 100
 PLACES_PART = 4  # of all connections at most this part; requests that wait have half of them
 LOOK_S = 1.0  # between two looks for one viewer
 BEAT_S = 15.0  # a proxy ends a connection that says nothing
-CHECK_S = 60.0  # between two looks at whether the session still may
 LINGER_S = 5.0  # that a stream goes on after the end
 LASTS_S = 900.0  # then the browser begins a new one
 AGAIN_MS = 3000  # after which a browser begins anew when a stream breaks
@@ -95,7 +94,7 @@ class Events:
     ) -> None:
         """Write an event for each move, and now and then a comment."""
         id = notification_id(request)
-        began = checked_at = spoke_at = time.monotonic()
+        began = spoke_at = time.monotonic()
         settled_at: float | None = None
         await response.write(b"retry: %d\n\n" % AGAIN_MS + moved(standing))
         while True:
@@ -106,9 +105,7 @@ class Events:
             if await is_set(ends, LOOK_S):
                 return
             try:
-                if time.monotonic() - checked_at >= CHECK_S:
-                    caller = await self._door.caller(request, READ)
-                    checked_at = time.monotonic()
+                caller = await self._door.still(request, READ)
                 before, standing = standing, await self._look(id, caller)
             except (Problem, NotifyError):  # the browser asks again, and is told why
                 return

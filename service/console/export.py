@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from service.access.caller import Caller
-from service.access.scopes import sees_payloads
+from service.access.scopes import READ, sees_payloads
 from service.api.list_query import PAGE_ROWS_MAX
 from service.api.matching import shown
 from service.api.operate import used
@@ -37,6 +37,11 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 # Where a semicolon or a tab separates, by the reader's country or choice, a quotation mark counts
 # only at the beginning of a cell: one after a comma does not hold a field together.
 FORMULA_WITHIN = re.compile(r"([;\t\r\n][ \"]*)(?=[=+@-])")
+LOST = {
+    "key_missing": "it takes a key now",
+    "key_invalid": "the key is not valid any more",
+    "scope_missing": "the rights of the key were changed",
+}  # by the code of the problem
 PERSONAL = ("recipient", "reference")
 CSV_FIELDS = [name for name in Summary.__struct_fields__ if name != "links"]
 
@@ -141,6 +146,7 @@ class Export:
         self._reads = parts.reads
         self._store = parts.store
         self._lists = parts.lists
+        self._door = parts.door
         self._pages = ReadLimit(1, WAITING_MAX, WAIT_S)  # the other turn is for lists
 
     async def stream(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -149,15 +155,15 @@ class Export:
         It ends without one if its reader goes.
         """
         query = parameters(request.query, ASKED)
-        texts = {name: text for name, text in request.query.items() if text and name != "cursor"}
         lines = KINDS[query.pop("format", "ndjson")]()
         before = query.pop("cursor", None)
         which = permitted(Search(**query), caller)
         found = await self._page(which, before, PAGE_ROWS_MAX, caller)
+        await self._refuse_if_changed(request, caller)
         if sees_payloads(caller):
             await self._record(caller, query)
         response = web.StreamResponse(headers=headers_of(lines))
-        pieces = self._pieces(lines, which=which, found=found, caller=caller, texts=texts)
+        pieces = self._pieces(request, lines, which=which, found=found, caller=caller)
         with suppress(ConnectionError):
             await response.prepare(request)
             async for piece in pieces:
@@ -168,12 +174,12 @@ class Export:
 
     async def _pieces(
         self,
+        request: web.Request,
         lines: Lines,
         *,
         which: Search | None,
         found: Found,
         caller: Caller,
-        texts: dict[str, str],
     ) -> AsyncIterator[bytes]:
         """Give the file from its first page on; a page is read when the one before was taken."""
         yield lines.head()
@@ -187,13 +193,16 @@ class Export:
                 break
             try:
                 rows_max = min(PAGE_ROWS_MAX, EXPORT_LINES_MAX - written)
-                found = await self._page(which, found.following, rows_max, caller)
-            except (Problem, DatabaseAway, TookTooLong):
-                why = "the database did not answer"
+                page = await self._page(which, found.following, rows_max, caller)
+                await self._refuse_if_changed(request, caller)
+            except (Problem, DatabaseAway, TookTooLong) as error:
+                code = error.code if isinstance(error, Problem) else ""
+                why = LOST.get(code, "the database did not answer")
                 break
+            found = page
         go_on = None
         if found.following is not None:
-            go_on = link(texts | {"cursor": str(found.following)}, "/export")
+            go_on = rest(request, found.following)
         yield lines.end(End(lines=written, why=why if go_on else "", go_on=go_on))
 
     async def _page(
@@ -207,6 +216,14 @@ class Export:
             return await self._reads.page(
                 which, limit=rows_max, before=before, looks_max=LOOK_ENOUGH
             )
+
+    async def _refuse_if_changed(self, request: web.Request, caller: Caller) -> None:
+        """Raise Problem if what was read is not for who asks any more.
+
+        After each page is read: it may have waited for its turn longer than a revoked key works.
+        """
+        if await self._door.still(request, READ) != caller:
+            raise Problem("scope_missing", "The rights of the key were changed.")
 
     async def _record(self, caller: Caller, query: dict[str, Any]) -> None:
         """Write into the audit what is exported; not whose, which may speak of a person."""
@@ -223,6 +240,12 @@ def cut(written: int, looked: int) -> str:
     if written >= EXPORT_LINES_MAX:
         return f"an export has {EXPORT_LINES_MAX} at most"
     return f"it looked at {looked} notifications" if looked >= LOOK_MAX else ""
+
+
+def rest(request: web.Request, after: UUID) -> str:
+    """Write the URL of what comes after a row."""
+    texts = {name: text for name, text in request.query.items() if text}
+    return link(texts | {"cursor": str(after)}, "/export")
 
 
 def is_gone(request: web.Request) -> bool:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from service.access.caller import Caller
 from service.access.scopes import CANCEL, OPERATE, may, sees_all
-from service.api.door import sending_fault
+from service.api.door import reach_fault, sending_fault
 from service.api.parts import Parts
 from service.api.read import ReadHandler, notification_id
 from service.api.read_limit import ReadLimit
@@ -107,12 +107,15 @@ def attempt_before(request: web.Request) -> int | None:
 
 def verbs(notification: Notification, caller: Caller) -> frozenset[str]:
     """Name what this caller can do to it now: cancel, redrive, send_again."""
-    operates = may(caller, OPERATE)
     has_ended = notification.settled_at is not None
+    may_resend = (
+        may(caller, OPERATE)
+        and reach_fault(caller, notification.channel, notification.recipient) is None
+    )
     can = {
         "cancel": notification.status == Status.QUEUED and may_cancel(notification, caller),
-        "redrive": operates and notification.status == Status.FAILED,
-        "send_again": operates and has_ended,
+        "redrive": may_resend and notification.status == Status.FAILED,
+        "send_again": may_resend and has_ended,
     }
     gone = {"redrive", "send_again"} if notification.emptied_at is not None else set()
     return frozenset(verb for verb, is_possible in can.items() if is_possible) - gone

@@ -13,6 +13,7 @@ from multidict import MultiDict
 from service.access.caller import Caller
 from service.access.scopes import OPERATE, may
 from service.api.cancel_many import CancelFilter
+from service.api.door import filter_fault
 from service.api.list_query import PARAMETERS
 from service.api.parts import Parts
 from service.api.read import NOTHING
@@ -82,7 +83,7 @@ class SearchScreen:
             title="Search",
             shows=form(texts, narrows.get("producer"))
             | results(texts, found, [visible(row, caller) for row in found.rows])
-            | {"all_verb": all_verb(narrows) if may(caller, OPERATE) else None},
+            | {"all_verb": all_verb(narrows, caller) if may(caller, OPERATE) else None},
         )
 
 
@@ -133,8 +134,8 @@ def results(texts: Mapping[str, str], found: Found, rows: list[Notification]) ->
     }
 
 
-def all_verb(narrows: Mapping[str, Any]) -> dict[str, Any]:
-    """Say which verb may be used for all that match, with its filter; or in words, why none."""
+def all_verb(narrows: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """Say which verb a caller may use for all that match, with its filter; or why none."""
     status = narrows.get("status")
     verb = {"failed": "redrive", "queued": "cancel"}.get(str(status))
     if verb is None:
@@ -145,7 +146,18 @@ def all_verb(narrows: Mapping[str, Any]) -> dict[str, Any]:
     if beyond := [WORDS.get(name, name) for name in others if name not in takes]:
         return {"verb": None, "why": f"There is no {verb} of all that match by "
                 f"{' and '.join(beyond)}: leave that out, or select rows."}  # fmt: skip
+    if verb == "redrive" and (fault := filter_fault(caller, narrows.get("channel"))):
+        return {"verb": None, "why": held(fault[0])}
     return {"verb": verb, "filter": {name: plain_value(value) for name, value in others.items()}}
+
+
+def held(code: str) -> str:
+    """Say why a key that is held to something does not redrive all that match."""
+    if code == "channel_not_allowed":
+        return "To redrive all that match, search for one of your key's channels."
+    return (
+        "To redrive all that match takes a key for all recipients: select rows that yours reaches."
+    )
 
 
 def plain_value(value: Any) -> Any:

@@ -22,6 +22,11 @@ where id = any(%(ids)s) and id between %(first)s and %(last)s and status = 'fail
   and emptied_at is not null
 order by id
 """
+RECIPIENTS_OF = """
+select id, channel, recipient from notify.notifications
+where id = any(%(ids)s) and id between %(first)s and %(last)s
+order by id
+"""
 CANCEL = """
 select c.id, c.status, c.settled_at, c.was_cancelled,
   notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
@@ -113,14 +118,22 @@ class VerbStore(Store):
 
     async def emptied(self, ids: list[UUID]) -> list[UUID]:
         """Name the failed ones whose payload was emptied: they cannot be redriven."""
-        bounds = {"ids": ids, "first": min(ids), "last": max(ids)}
-        return [id for (id,) in await self._tuples(EMPTIED, bounds)]
+        return [id for (id,) in await self._tuples(EMPTIED, bounded(ids))]
+
+    async def recipients_of(self, ids: list[UUID]) -> list[tuple[UUID, str, str]]:
+        """Read id, channel and recipient of each of these that exists, whatever its status."""
+        return await self._tuples(RECIPIENTS_OF, bounded(ids)) if ids else []
 
     async def ask_probe(self, channel: str, destination: str, *, use: NewUse) -> Probed | None:
         """Let workers try a destination that they keep rows back from. None: they keep none."""
         place = {"channel": channel, "destination": destination}
         rows = await self._tuples(ASK_PROBE, place | recorded(use))
         return Probed(*rows[0][:-1]) if rows else None
+
+
+def bounded(ids: list[UUID]) -> dict[str, Any]:
+    """Return ids as parameters, with the bounds that say which days to read."""
+    return {"ids": ids, "first": min(ids), "last": max(ids)}
 
 
 def looked_for(which: Choice) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Once there are keys, each request needs one, and it does what its scopes say and no more."""
 
 import json
+import socket
 import time
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from loguru import logger
 from service.access.key import minted
 from tests import ledger
 from tests.integration.api.link import Link
-from tests.integration.api.serving import HOOK, LINE, MAIL, Api, serving
+from tests.integration.api.serving import HOOK, LIMIT_S, LINE, MAIL, Api, serving
 from tests.integration.api.test_serving import talk
 from tests.keys import bearer, make
 from tests.waiting import wait_for
@@ -439,3 +440,34 @@ def test_who_used_an_operators_verb_is_written_down(api: Api, db) -> None:
     assert [use for use in uses if use.verb != "keys.create"] == [
         ("anybody", None, "cancel"), ("ops", ops.id, "redrive"),
     ]  # fmt: skip
+
+
+NEW_KEY = {"producer": "evil", "scopes": ["admin"]}
+SLOW = {"/notify": LINE, "/notify/batch": [LINE], "/redrive": {"filter": {"channel": "log"}},
+        "/keys": NEW_KEY}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SLOW)
+@pytest.mark.parametrize(
+    ("lost", "status"), [("revoked_at = now()", 401), ("scopes = '{read}'", 403)]
+)
+def test_a_body_that_comes_after_the_key_was_revoked_does_nothing(
+    api: Api, db, path: str, lost: str, status: int
+) -> None:
+    dead = ledger.put(db, "failed")
+    key = key_of(api, db, "admin")
+    body = json.dumps(SLOW[path]).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", api.port), LIMIT_S) as client:
+        client.sendall(head.encode() + body[:1])
+        wait_for(lambda: api.metric("api_requests_in_progress") == 1)
+        db.execute(f"update notify.api_keys set {lost}")
+        api.read_keys()
+        client.sendall(body[1:])
+        assert client.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+    assert [row.id for row in db.execute("select id from notify.notifications")] == [dead]
+    assert ledger.status(db, dead) == "failed"
+    assert db.execute("select count(*) from notify.api_keys").fetchone() == (1,)

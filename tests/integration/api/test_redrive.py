@@ -12,14 +12,15 @@ from service.api.redrive import IDS_AUDITED
 from service.cli import main
 from tests import ledger
 from tests.integration.api.serving import Api
+from tests.keys import bearer, make
 
 JSON = {"Content-Type": "application/json"}
 ALL = {"filter": {"channel": "log"}}
 
 
-def redrive(api: Api, body: Any):
+def redrive(api: Api, body: Any, **headers: str):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return api.ask("POST", "/redrive", data, **JSON)
+    return api.ask("POST", "/redrive", data, **JSON, **headers)
 
 
 def failed(db, n: int = 1, **columns: Any) -> list[str]:
@@ -250,3 +251,55 @@ def test_one_whose_payload_was_emptied_is_refused_by_name_and_none_is_moved(
 def test_one_that_was_sent_and_emptied_is_no_dead_letter_and_no_problem(api: Api, db) -> None:
     sent = ledger.put(db, "sent", payload="null", emptied_at="2026-01-01Z")
     assert redrive(api, {"ids": [str(sent)]}).json["matched"] == 0
+
+
+def operator(api: Api, db, **held: Any) -> dict[str, str]:
+    """Make a key that may operate, held to some channels or recipients."""
+    key = make(db, "operate", producer="ops", **held)
+    api.read_keys()
+    return bearer(key)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("held", "code"),
+    [({"channels": ["log"]}, "channel_not_allowed"),
+     ({"recipients": ["*@example.org", "r"]}, "recipient_not_allowed")],
+)  # fmt: skip
+def test_a_key_redrives_no_id_that_it_does_not_reach_and_then_none(
+    api: Api, db, held, code, dry_run
+) -> None:
+    [reached] = failed(db)
+    [other] = failed(db, 1, channel="email", recipient="ada@example.com")
+    ops = operator(api, db, **held)
+    answer = redrive(api, {"ids": [reached, other], "dry_run": dry_run}, **ops)
+    assert (answer.status, answer.json["code"]) == (403, code)
+    assert other in answer.json["detail"]
+    assert "ada@" not in answer.body.decode()
+    assert [ledger.status(db, id) for id in (reached, other)] == ["failed", "failed"]
+    assert redrive(api, {"ids": [reached, ID]}, **ops).json["redriven"] == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "code"),
+    [({"channels": ["email"]}, ALL, "channel_not_allowed"),
+     ({"channels": ["email"]}, ALL | {"dry_run": True}, "channel_not_allowed"),
+     ({"channels": ["email"]}, {"filter": {"last_error_code": "503"}}, "channel_not_allowed"),
+     ({"recipients": ["r"]}, ALL, "recipient_not_allowed"),
+     ({"recipients": ["r"], "channels": ["log"]}, ALL, "recipient_not_allowed")],
+)  # fmt: skip
+def test_a_key_redrives_by_no_filter_that_may_match_what_it_does_not_reach(
+    api: Api, db, held, asked, code
+) -> None:
+    [id] = failed(db, 1, last_error_code="503")
+    answer = redrive(api, asked, **operator(api, db, **held))
+    assert (answer.status, answer.json["code"]) == (403, code)
+    assert "ids" in answer.json["detail"]
+    assert ledger.status(db, id) == "failed"
+
+
+def test_a_key_held_to_a_channel_redrives_by_a_filter_that_names_it(api: Api, db) -> None:
+    [id] = failed(db)
+    [other] = failed(db, 1, channel="email", recipient="ada@example.com")
+    assert redrive(api, ALL, **operator(api, db, channels=["log"])).json["redriven"] == 1
+    assert [ledger.status(db, each) for each in (id, other)] == ["queued", "failed"]

@@ -22,6 +22,7 @@ from service.http.connections import Limits
 from tests.integration.api.link import Link
 from tests.integration.api.serving import LINE, Api, serving
 from tests.integration.api.test_batch_keys import a_key
+from tests.keys import bearer, make
 from tests.ledger import ago, cancel, change, claim, enqueue, settle
 from tests.waiting import wait_for
 
@@ -31,7 +32,7 @@ LISTENING = LISTENERS + " and query ~ '^listen'"
 ASKED = "select notify_on_end from notify.notifications where id = %s"
 
 
-Ask = Callable[[UUID | str, int], Future[Any]]
+Ask = Callable[..., Future[Any]]  # of an id, the seconds, and headers
 
 
 @pytest.fixture
@@ -45,14 +46,14 @@ def waiting(api: Api) -> Iterator[Ask]:
 def asking(api: Api) -> Iterator[Ask]:
     """Do so, of an edge that is not the fixture's."""
 
-    def timed(id: UUID | str, wait_s: int) -> SimpleNamespace:
+    def timed(id: UUID | str, wait_s: int, **headers: str) -> SimpleNamespace:
         began = time.monotonic()
-        answer = api.get(f"/notifications/{id}?wait={wait_s}")
+        answer = api.get(f"/notifications/{id}?wait={wait_s}", **headers)
         answer.took_s = time.monotonic() - began
         return answer
 
     with ThreadPoolExecutor(max_workers=20) as pool:
-        yield lambda id, wait_s: pool.submit(timed, id, wait_s)
+        yield lambda id, wait_s, **headers: pool.submit(timed, id, wait_s, **headers)
 
 
 def ends_of(api: Api) -> int:
@@ -398,3 +399,42 @@ def test_bells_that_anybody_rings_are_no_ends(api: Api, db, other_db, waiting) -
     answer = asked.result()
     assert answer.json["status"] == "sent"
     assert answer.took_s < SOON_S
+
+
+REVOKED = "select notify.revoke_key(%s, null, null)"
+LOWERED = "update notify.api_keys set scopes = '{read}' where id = %s"
+SENDS_ONLY = "update notify.api_keys set scopes = '{send}' where id = %s"
+
+
+@pytest.mark.parametrize(
+    ("done", "refusal"),
+    [(REVOKED, (401, "key_invalid")), (SENDS_ONLY, (403, "scope_missing")),
+     (LOWERED, (404, "notification_not_found"))],
+)  # fmt: skip
+def test_what_a_key_may_no_more_when_it_ends_is_not_answered(
+    api: Api, db, waiting, done, refusal
+) -> None:
+    key = make(db, "operate", "read:payload", producer="ops")
+    api.read_keys()
+    [id] = enqueue(db)
+    asked = waiting(id, 30, **bearer(key))
+    wait_for(lambda: db.execute(ASKED, [id]).fetchone().notify_on_end)
+    db.execute(done, [key.id])
+    api.read_keys()
+    sent(db, id)
+    answer = asked.result()
+    assert (answer.status, answer.json["code"]) == refusal
+    assert "payload" not in answer.json
+
+
+def test_who_waits_while_rights_are_lowered_sees_what_is_left(api: Api, db, waiting) -> None:
+    key = make(db, "read:payload")
+    api.read_keys()
+    [id] = enqueue(db, producer="shop", payload='"secret"')
+    asked = waiting(id, 30, **bearer(key))
+    wait_for(lambda: db.execute(ASKED, [id]).fetchone().notify_on_end)
+    db.execute(LOWERED, [key.id])
+    api.read_keys()
+    sent(db, id)
+    answer = asked.result()
+    assert (answer.status, answer.json["status"], answer.json["payload"]) == (200, "sent", None)

@@ -15,6 +15,7 @@ from tests import ledger
 from tests.integration.api.serving import LIMIT_S, serving
 from tests.integration.console.browsing import Browser
 from tests.integration.console.test_session import known
+from tests.keys import bearer
 from tests.waiting import wait_for
 
 DRAIN_S = 5.0  # as tests/integration/api/serving.py gives it to the runner
@@ -60,6 +61,19 @@ def following(api, id, cookies=()):
         connection.close()
 
 
+def counted(api):
+    """Note the time of each look at a notification from now on."""
+    looks = []
+    standing = api.reads.standing
+
+    async def look(asked):
+        looks.append(time.monotonic())
+        return await standing(asked)
+
+    api.reads.standing = look
+    return looks
+
+
 def test_each_move_is_an_event_and_its_end_ends_the_stream(api, db, monkeypatch):
     monkeypatch.setattr(events, "LINGER_S", 0.0)
     [id] = ledger.enqueue(db)
@@ -88,14 +102,7 @@ def test_it_goes_on_for_a_while_after_the_end_so_that_a_redrive_is_seen(api, db)
 
 def test_one_viewer_looks_once_a_second_at_most(api, db):
     [id] = ledger.enqueue(db)
-    looks = []
-    standing = api.reads.standing
-
-    async def counted(asked):
-        looks.append(time.monotonic())
-        return await standing(asked)
-
-    api.reads.standing = counted
+    looks = counted(api)
     with following(api, id) as stream:
         assert stream.event() == "queued"
         wait_for(lambda: len(looks) >= 4)
@@ -119,8 +126,7 @@ def test_a_stream_does_not_last_for_ever(api, db, monkeypatch):
         assert stream.event() is None
 
 
-def test_a_revoked_key_ends_the_stream(api, db, browser, monkeypatch):
-    monkeypatch.setattr(events, "CHECK_S", 0.0)
+def test_a_revoked_key_ends_the_stream(api, db, browser):
     key = known(api, db, "operate")
     browser.log_in(key)
     [id] = ledger.enqueue(db)
@@ -128,7 +134,23 @@ def test_a_revoked_key_ends_the_stream(api, db, browser, monkeypatch):
         assert stream.event() == "queued"
         db.execute("select notify.revoke_key(%s, null, null)", [key.id])
         api.read_keys()
+        looks = counted(api)
         assert stream.event() is None
+    assert len(looks) <= 1  # one may have begun before
+
+
+def test_a_stream_takes_nothing_of_its_keys_limit_while_it_lasts(api, db, browser):
+    key = known(api, db, "operate", rate_per_s=0.001, burst=2)
+    browser.log_in(key)
+    [id] = ledger.enqueue(db)
+    with following(api, id, browser.cookies) as stream:
+        assert stream.event() == "queued"
+        claimed = ledger.claim(db, [id])
+        assert stream.event() == "sending"
+        ledger.settle(db, claimed, "temporary")
+        assert stream.event() == "queued"
+    assert api.get(f"/notifications/{id}", **bearer(key)).status == 200
+    assert api.get(f"/notifications/{id}", **bearer(key)).status == 429
 
 
 def test_without_a_session_it_leads_to_the_login(api, db):

@@ -47,6 +47,24 @@ def exported(browser):
     return ask
 
 
+@pytest.fixture
+def before_page(api, db, monkeypatch):
+    """Change keys, and have them read, while an export waits for its page of a number."""
+    pages, asked = api.reads.page, []
+
+    def when(number, change):
+        async def page(*args, **more):
+            asked.append(args)
+            if len(asked) == number:
+                db.execute(change)
+                await api._read_keys()
+            return await pages(*args, **more)
+
+        monkeypatch.setattr(api.reads, "page", page)
+
+    return when
+
+
 def log_in(browser, api, db, *scopes, **more):
     key = make(db, *scopes, **more)
     api.read_keys()
@@ -181,6 +199,40 @@ def test_a_database_that_goes_away_is_told_in_the_last_line(exported, db, monkey
     assert len(lines) == 200
     assert last["end"]["is_cut"]
     assert f"cursor={lines[-1]['id']}" in last["end"]["next"]
+
+
+@pytest.fixture
+def operator(browser, api, db):
+    """Log in with a key that exports whole recipients of all."""
+    log_in(browser, api, db, "operate", "read:payload")
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize(
+    ("lost", "why"),
+    [("revoked_at = now()", "the key is not valid any more"),
+     ("scopes = '{send}'", "the rights of the key were changed"),
+     ("scopes = '{operate}'", "the rights of the key were changed")],
+)  # fmt: skip
+def test_nothing_more_is_written_for_a_key_that_lost_its_right(
+    db, exported, before_page, lost, why
+):
+    ledger.enqueue(db, 500)
+    before_page(3, f"update notify.api_keys set {lost}")
+    *lines, last = exported().lines
+    assert len(lines) == 400
+    assert (last["end"]["is_cut"], last["end"]["why"]) == (True, why)
+    assert f"cursor={lines[-1]['id']}" in last["end"]["next"]
+
+
+@pytest.mark.usefixtures("operator")
+def test_an_export_that_waited_for_its_first_page_begins_with_no_revoked_key(
+    db, exported, before_page
+):
+    ledger.enqueue(db)
+    before_page(1, "update notify.api_keys set revoked_at = now()")
+    assert exported().status == 303
+    assert audit(db) == []
 
 
 def test_a_producers_key_exports_its_own_alone_masked_and_unaudited(api, db, browser, exported):

@@ -317,6 +317,18 @@ def test_who_may_not_has_no_button(api, db, browser, scopes, expected):
     assert buttons(page_of(browser, id)) == expected
 
 
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [({"channels": ["log"], "recipients": ["r"]}, {"redrive", "send-again"}),
+     ({"channels": ["email"]}, set()), ({"recipients": ["somebody-else"]}, set())],
+)  # fmt: skip
+def test_who_does_not_reach_its_recipient_has_no_button_that_sends(
+    api, db, browser, held, expected
+):
+    browser.log_in(known(api, db, "operate", **held))
+    assert buttons(page_of(browser, ledger.put(db, "failed"))) == expected
+
+
 def test_each_button_does_what_it_says(browser, db):
     failed = ledger.put(db, "failed")
     form = re.search(r'data-url="/redrive" data-body=\'([^\']*)\'', page_of(browser, failed))

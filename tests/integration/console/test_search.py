@@ -274,6 +274,19 @@ def test_a_verb_that_is_not_offered_says_why(search, db, asked, why):
     assert why in words
 
 
+@pytest.mark.parametrize(
+    ("held", "offers"),
+    [({"channels": ["log"]}, {"log": "redrive", "": "one of your key's", "email": "one of your"}),
+     ({"recipients": ["r"]}, {"log": "select rows that yours reaches"})],
+)  # fmt: skip
+def test_a_key_is_offered_to_redrive_what_the_api_lets_it(api, db, browser, held, offers):
+    log_in(browser, api, db, "operate", **held)
+    for channel, offer in offers.items():
+        query = urlencode({"status": "failed", "channel": channel})
+        verb, why = offered(browser.get(f"/console/search?{query}"))
+        assert offer in (verb or unescape(why))
+
+
 def test_what_the_button_sends_is_what_the_api_takes(browser, search, db):
     ids = {place(db, last_error_code="503") for _ in range(3)}
     place(db, last_error_code="404")
