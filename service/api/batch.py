@@ -13,7 +13,7 @@ from loguru import logger
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
 from service.api.body import read_notification
-from service.api.door import owe, refuse_unless_sendable
+from service.api.door import owed, refuse_unless_sendable
 from service.api.enqueue import refused, trace_of
 from service.api.items import Bodies, elements, is_ndjson, lines
 from service.api.read_limit import ReadLimit
@@ -74,11 +74,11 @@ class BatchHandler:
                 self._limit.admitted(caller.producer),
             ):
                 found = lines(body) if has_lines else await elements(body)
-                owe(request, max(0, len(found) - 1))
-                trace = trace_of(request.headers)
-                looked = await in_slices(partial(self._check, caller, trace), found)
-                checked = without_defects(looked)
-                replies = await replies_to(self._submit(checked, caller.producer), checked)
+                with owed(request, max(0, len(found) - 1)):
+                    trace = trace_of(request.headers)
+                    looked = await in_slices(partial(self._check, caller, trace), found)
+                    checked = without_defects(looked)
+                    replies = await replies_to(self._submit(checked, caller.producer), checked)
         except Problem as problem:
             self._count_failed(problem, max(1, len(found)))
             raise
