@@ -38,6 +38,10 @@ class Allowance:
         """Take more than there may be: what a batch holds beyond the request itself."""
         self._left -= count
 
+    def give_back(self, count: int) -> None:
+        """Take back what was owed, for nothing; there is never more than fits."""
+        self._left = min(self._size, self._left + count)
+
     def wait_s(self) -> int:
         """Return the whole seconds after which one request fits again."""
         return max(math.ceil((1 - self._left) / self._rate_per_s), 1)

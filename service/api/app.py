@@ -9,7 +9,7 @@ from aiohttp import web
 from service.access.ring import KeyRing
 from service.access.scopes import ADMIN, ANY, CANCEL, OPERATE, READ, SEND
 from service.api import health
-from service.api.around import after_body, guarded, limited, waits_or_not
+from service.api.around import after_body, by_sight, guarded, limited, waits_or_not
 from service.api.aside import Aside
 from service.api.batch import BatchHandler
 from service.api.batcher import Batcher
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
+CANCELS_AT_ONCE = 2
 OPERATORS_AT_ONCE = 2
 # One of the operators, and the look for those that wait; a second operator takes what is free.
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE + 2
@@ -130,8 +131,7 @@ def create_app(
         ),
     )  # fmt: skip
     get("/notifications/{id}/explain", limited(read.explain, lookups), 200, 503, need=READ)
-    post("/notifications/{id}/cancel", operate.cancel, 200, 503, need=CANCEL)
-    post("/notifications/{id}/send-again", operate.send_again, 202, 409, 503, need=OPERATE)
+    add_moves(post, operate)
     for path, verb, *statuses in (
         ("/cancel", operate.cancel_many, 200),
         ("/redrive", operate.redrive, 200, 409),
@@ -160,14 +160,27 @@ def create_app(
     return app
 
 
+def add_moves(post: Callable[..., None], operate: OperateHandler) -> None:
+    """Add what is done to one notification; operators have turns of their own.
+
+    Few at once: it is done on the connections of POST /notify.
+    """
+    operators, others = ReadLimit(OPERATORS_AT_ONCE, 200), ReadLimit(CANCELS_AT_ONCE, 200)
+    cancel = by_sight(limited(operate.cancel, operators), limited(operate.cancel, others))
+    again = limited(operate.send_again, operators)
+    post("/notifications/{id}/cancel", cancel, 200, 503, need=CANCEL)
+    post("/notifications/{id}/send-again", again, 202, 409, 503, need=OPERATE)
+
+
 def add_keys(
     get: Callable[..., None], post: Callable[..., None], key: KeysHandler, operators: ReadLimit
 ) -> None:
-    """Add what admins ask of keys."""
+    """Add what admins ask of keys. To end one waits for nothing that an operator does."""
+    verbs = ReadLimit(1, 100)
     get("/keys", limited(key.list, operators), 200, need=ADMIN)
-    post("/keys", key.create, 201, need=ADMIN)
-    post("/keys/{id}/revoke", key.revoke, 200, need=ADMIN)
-    post("/keys/{id}/rotate", key.rotate, 201, need=ADMIN)
+    post("/keys", after_body(limited(key.create, verbs)), 201, need=ADMIN)
+    post("/keys/{id}/revoke", limited(key.revoke, verbs), 200, need=ADMIN)
+    post("/keys/{id}/rotate", after_body(limited(key.rotate, verbs)), 201, need=ADMIN)
 
 
 def add_pauses(

@@ -6,6 +6,7 @@ from aiohttp import web
 from loguru import logger
 
 from service.access.caller import caller_of
+from service.access.scopes import sees_all
 from service.api.enqueue import read_body
 from service.api.measured import Handler
 from service.api.read_limit import ReadLimit
@@ -58,6 +59,15 @@ def after_body(handler: Handler) -> Handler:
         return await handler(request)
 
     return wait
+
+
+def by_sight(of_all: Handler, own: Handler) -> Handler:
+    """Choose by whether the caller sees everybody's notifications, or its own."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await (of_all if sees_all(caller_of(request)) else own)(request)
+
+    return handler
 
 
 def waits_or_not(waits: Handler, others: Handler) -> Handler:

@@ -12,7 +12,7 @@ from loguru import logger
 
 from service.access.caller import Caller, caller_of
 from service.api.batcher import Batcher
-from service.api.door import owe
+from service.api.door import owed
 from service.api.enqueue import refused, trace_of
 from service.api.intake import Intake
 from service.api.items import Bodies, elements, is_ndjson, lines
@@ -56,11 +56,11 @@ class BatchHandler:
             ):
                 caller = caller_of(request)  # as of now: a body may come slowly
                 found = lines(body) if has_lines else await elements(body)
-                owe(request, max(0, len(found) - 1))
-                trace = trace_of(request.headers)
-                looked = await in_slices(partial(self._check, caller, trace), found)
-                checked = without_defects(looked)
-                replies = await replies_to(self._submit(checked, caller.producer), checked)
+                with owed(request, max(0, len(found) - 1)):
+                    trace = trace_of(request.headers)
+                    looked = await in_slices(partial(self._check, caller, trace), found)
+                    checked = without_defects(looked)
+                    replies = await replies_to(self._submit(checked, caller.producer), checked)
         except Problem as problem:
             self._intake.count_failed(problem, max(1, len(found)))
             raise

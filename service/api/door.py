@@ -1,6 +1,7 @@
 """The door: once there are keys, a request brings one, and comes as far as its scopes let it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 
 from aiohttp import web
@@ -221,8 +222,19 @@ def refuse_unless_sendable(caller: Caller, channel: str, recipient: str) -> None
         raise Problem(code, detail)
 
 
-def owe(request: web.Request, count: int) -> None:
-    """Charge the limit of a request's key for more than one: for what else a batch holds."""
+@contextmanager
+def owed(request: web.Request, count: int) -> Iterator[None]:
+    """Charge the limit of a request's key for more than one: for what else a batch holds.
+
+    A batch that is refused as a whole counts as one request.
+    """
     allowance = request.get(ALLOWANCE)
-    if allowance is not None:
-        allowance.owe(count)
+    if allowance is None:
+        yield
+        return
+    allowance.owe(count)
+    try:
+        yield
+    except Exception:
+        allowance.give_back(count)
+        raise

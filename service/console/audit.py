@@ -31,7 +31,7 @@ class Audit:
         """Show a page; `?before=N` goes on."""
         filters = {name: filter_of(request.query, name) for name in FILTERS}
         before = before_of(request.query)
-        async with self._turns.admitted():
+        async with self._turns.admitted(caller.producer):
             uses, following = await self._store.audit(
                 verb=filters["verb"], actor=filters["actor"], key_id=filters["key"],
                 before=before, limit=ROWS,

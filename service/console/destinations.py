@@ -134,7 +134,7 @@ class Destinations:
 
     async def screen(self, request: web.Request, caller: Caller) -> Screen:
         """Show all of them, or the one that `channel` and `name` say."""
-        async with self._turns.admitted():
+        async with self._turns.admitted(caller.producer):
             if "name" in request.query or "channel" in request.query:
                 return await self._one(request)
             return await self._all(request)

@@ -47,7 +47,8 @@ class Events:
         places = connections_max(parts.settings.connections_max) // PLACES_PART
         self.viewers_max = min(VIEWERS_MAX, max(places, 1))
         self._turns = ReadLimit(1, self.viewers_max)
-        self._streams: set[asyncio.Event] = set()  # each is set when its stream must end
+        # Each is set when its stream must end; with the producer that looks.
+        self._streams: dict[asyncio.Event, str | None] = {}
         self._is_closed = False
         parts.app.on_shutdown.append(self.close)
 
@@ -59,10 +60,10 @@ class Events:
 
     async def stream(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Send events until the notification has ended. Raises Problem if too many look."""
-        if self._is_closed or len(self._streams) >= self.viewers_max:
+        if self._is_closed or self._is_full_for(caller.producer):
             raise Problem("too_many_waiting")
         ends = asyncio.Event()
-        self._streams.add(ends)
+        self._streams[ends] = caller.producer
         connection = cast("Connection", request.protocol)
         connection.on_lost = ends.set
         if connection.is_half:  # before this handler ran
@@ -82,7 +83,17 @@ class Events:
             return response
         finally:
             connection.on_lost = None
-            self._streams.discard(ends)
+            del self._streams[ends]
+
+    def _is_full_for(self, producer: str | None) -> bool:
+        """Return whether as many look as may, of all or of this producer: it has half the places.
+
+        `producer` None: there are no keys, so there is nobody to leave room for.
+        """
+        if len(self._streams) >= self.viewers_max:
+            return True
+        looking = sum(one == producer for one in self._streams.values())
+        return producer is not None and looking >= max(self.viewers_max // 2, 1)
 
     async def _follow(
         self,
@@ -119,7 +130,7 @@ class Events:
 
     async def _look(self, id: UUID, caller: Caller) -> Standing:
         """Read where it stands. Raises Problem if the caller may not see it."""
-        async with self._turns.admitted():
+        async with self._turns.admitted(caller.producer):
             standing = await self._store.standing(id)
         if standing is None or not (sees_all(caller) or is_own(standing.producer, caller)):
             raise Problem("notification_not_found")

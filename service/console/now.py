@@ -13,11 +13,11 @@ from aiohttp import web
 from service.access.caller import Caller
 from service.access.scopes import sees_all
 from service.api.parts import Parts
+from service.api.shared import Shared
 from service.console.chart import chart
 from service.console.destination_troubles import probe
 from service.console.places import WAITING_MAX, name_of, path_of, pause, resume
 from service.console.screen import Screen
-from service.console.shared import Shared
 from service.console.troubles import are_old, troubles
 from service.doctor.finding import Finding
 from service.doctor.glance import glance

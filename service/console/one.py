@@ -49,7 +49,7 @@ class One:
     async def screen(self, request: web.Request, caller: Caller) -> Screen:
         """Show it; with `?before=N` the attempts before that one."""
         id, before = notification_id(request), attempt_before(request)
-        async with self._turns.admitted():
+        async with self._turns.admitted(caller.producer):
             found = await self._read.found(id, caller)
             standing = await self._store.standing(id)
             reasons = await self._store.explain(id)

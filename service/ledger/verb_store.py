@@ -29,8 +29,8 @@ order by id
 """
 CANCEL = """
 select c.id, c.status, c.settled_at, c.was_cancelled,
-  notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
-    %(detail)s::jsonb || jsonb_build_object('cancelled', c.was_cancelled::integer))
+  case when c.was_cancelled then notify.record_use(%(actor)s, %(key_id)s, %(verb)s,
+    %(detail)s::jsonb || jsonb_build_object('cancelled', 1)) end
 from notify.cancel(array[%(id)s::uuid]) c
 """
 SEND_AGAIN = """
@@ -70,7 +70,7 @@ class VerbStore(Store):
     """The verbs. Every method may raise DatabaseAway."""
 
     async def cancel(self, id: UUID, use: NewUse) -> Cancelled | None:
-        """Cancel it unless somebody sends it; the audit gets `use`, and whether it was cancelled.
+        """Cancel it unless somebody sends it; if it was cancelled now, the audit gets `use`.
 
         None: there is no such notification. Raises Refused.
         """

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import pytest
 from psycopg import Connection
 
 from service.access.key import Secret, minted
+from service.api.batcher import Batcher
 from tests.integration.api.serving import HOOK, LINE, MAIL, Api, serving
 
 MADE = """
@@ -98,6 +100,25 @@ def test_each_item_counts_for_the_limit_of_a_key(dsn: str, db) -> None:
         refused = post(api, key, [LINE])
         assert (refused.status, refused.json["code"]) == (429, "rate_limited")
         assert 15 <= int(refused.headers["Retry-After"]) <= 21
+
+
+def test_a_batch_that_the_service_refuses_counts_as_one_request(
+    dsn: str, db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = a_key(db, rate_per_s=0.001, burst=3)
+    with serving(dsn) as api, monkeypatch.context() as full:
+        full.setattr(Batcher, "has_room", lambda *_: False)
+        refused = post(api, key, [LINE] * 30)
+        assert (refused.status, refused.json["code"]) == (503, "overloaded")
+        assert refused.headers["RateLimit"] == '"key";r=2'
+        full.undo()
+        assert [post(api, key, [LINE]).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_batch_that_is_wrong_as_a_whole_counts_as_one_request(dsn: str, db) -> None:
+    key = a_key(db, rate_per_s=0.001, burst=2)
+    with serving(dsn) as api:
+        assert [post(api, key, batch).status for batch in ({}, [LINE], [LINE])] == [422, 200, 429]
 
 
 def test_an_empty_batch_gives_no_credit(dsn: str, db) -> None:

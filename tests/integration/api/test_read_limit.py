@@ -7,18 +7,22 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
 import pytest
 
-from service.api.app import LISTS_AT_ONCE, READS_AT_ONCE
+from service.api.app import CANCELS_AT_ONCE, LISTS_AT_ONCE, OPERATORS_AT_ONCE, READS_AT_ONCE
 from service.api.read_limit import ReadLimit
 from service.http.problems import Problem
 from service.ledger.connection import STATEMENT_TIMEOUT_S
+from service.ledger.verb_store import VerbStore
+from tests import ledger
 from tests.integration.api.serving import LINE, Api, serving
 from tests.integration.api.test_batch_keys import a_key
 from tests.integration.api.test_batching import post_all
+from tests.keys import bearer, make
 from tests.waiting import wait_for
 
 BODY = json.dumps(LINE).encode()
@@ -221,6 +225,44 @@ def test_lists_that_hang_keep_no_operator_waiting(dsn: str, db, monkeypatch) -> 
         assert [one.result().status for one in lists] == [200] * LISTS_AT_ONCE
 
 
+LOOPING = 12
+AT_ONCE = {"cancel": CANCELS_AT_ONCE, "send_again": OPERATORS_AT_ONCE}
+
+
+@pytest.mark.parametrize(("verb", "scope"), [("cancel", "send"), ("send_again", "operate")])
+def test_a_verb_of_one_in_a_loop_keeps_nobody_else_waiting(
+    dsn: str, db, monkeypatch, verb: str, scope: str
+) -> None:
+    looping, admin = (bearer(make(db, s, producer=s)) for s in (scope, "admin"))
+    ids = [ledger.put(db, "sent", producer=scope) for _ in range(2)]
+    with serving(dsn) as api, ThreadPoolExecutor(LOOPING) as pool:
+        going, begun = asyncio.Event(), []
+        asked_of_ledger = getattr(VerbStore, verb)
+
+        async def hang(store: VerbStore, id: Any, use: Any) -> Any:
+            if use.actor == scope:
+                begun.append(id)
+                await going.wait()
+            return await asked_of_ledger(store, id, use)
+
+        monkeypatch.setattr(VerbStore, verb, hang)
+        path = f"/notifications/{ids[0]}/{verb.replace('_', '-')}"
+        asked = [pool.submit(api.ask, "POST", path, **looping) for _ in range(LOOPING)]
+        wait_for(lambda: len(begun) >= AT_ONCE[verb])
+        # Who has waited too long has its answer already.
+        arrived = partial(api.metric, "api_requests_in_progress")
+        wait_for(lambda: arrived() + sum(one.done() for one in asked) >= LOOPING)
+        new_key = json.dumps({"producer": "new"})
+        assert api.ask("POST", "/keys", new_key, **JSON, **admin).status == 201
+        if verb == "cancel":
+            other = f"/notifications/{ids[1]}"
+            assert api.ask("POST", f"{other}/cancel", **admin).json["code"] == "already_settled"
+            assert api.ask("POST", f"{other}/send-again", **admin).status == 202
+        assert len(begun) == AT_ONCE[verb]
+        api._loop.call_soon_threadsafe(going.set)
+        assert {one.result().status for one in asked} <= {202, 409, 503}
+
+
 def test_only_the_last_attempts_are_shown(api: Api, db) -> None:
     id = api.post(LINE).json["id"]
     db.execute(
@@ -233,13 +275,16 @@ def test_only_the_last_attempts_are_shown(api: Api, db) -> None:
     assert found["has_older_attempts"] is True
 
 
-@pytest.mark.parametrize("path", ["/cancel", "/redrive", "/destinations/probe", "/pauses"])
-def test_who_sends_a_body_slowly_takes_no_turn(api: Api, path: str) -> None:
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+@pytest.mark.parametrize("path", ["/cancel", "/redrive", "/destinations/probe", "/pauses", "/keys"])
+def test_who_sends_a_body_slowly_takes_no_turn(api: Api, db, path: str) -> None:
+    key = bearer(make(db, "admin"))
+    api.read_keys()
+    lines = {"Host": "127.0.0.1"} | JSON | key
+    head = f"POST {path} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in lines.items())
     with ExitStack() as held:
         for _ in range(READS_AT_ONCE):
             slow = held.enter_context(socket.create_connection(("127.0.0.1", api.port)))
             slow.sendall(f"{head}Content-Length: 99\r\n\r\n{{".encode())
-        whole = api.ask("POST", path, b"{}", **JSON)
-        listed = api.get("/notifications")
+        whole = api.ask("POST", path, b"{}", **JSON, **key)
+        listed = api.get("/notifications", **key)
     assert (whole.status, listed.status) == (422, 200)

@@ -1,9 +1,11 @@
 """What stands around the handlers: health, metrics, docs, and clients that do not speak HTTP."""
 
+import asyncio
 import json
 import logging
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -43,6 +45,25 @@ def test_ready_says_what_is_missing(empty_dsn: str) -> None:
 def test_ready_when_the_schema_is_current(api: Api) -> None:
     answer = api.get("/readyz")
     assert (answer.status, answer.json) == (200, {"status": "ready", "missing": []})
+
+
+def test_all_who_ask_whether_it_is_ready_share_one_look(api: Api, monkeypatch) -> None:
+    """Anybody may ask: a look of each took the connections of POST /notify."""
+    may_end, looks = asyncio.Event(), []
+    missing = api.store.missing
+
+    async def look() -> list[str]:
+        looks.append("begun")
+        await may_end.wait()
+        return await missing()
+
+    monkeypatch.setattr(api.store, "missing", look)
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(api.get, "/readyz") for _ in range(20)]
+        wait_for(lambda: api.metric("api_requests_in_progress") == 20)
+        api._loop.call_soon_threadsafe(may_end.set)
+        assert [one.result().status for one in asked] == [200] * 20
+    assert looks == ["begun"]
 
 
 def test_metrics_are_prometheus_text(api: Api) -> None:

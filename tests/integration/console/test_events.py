@@ -15,7 +15,7 @@ from tests import ledger
 from tests.integration.api.serving import LIMIT_S, serving
 from tests.integration.console.browsing import Browser
 from tests.integration.console.test_session import known
-from tests.keys import bearer
+from tests.keys import bearer, make
 from tests.waiting import wait_for
 
 DRAIN_S = 5.0  # as tests/integration/api/serving.py gives it to the runner
@@ -186,6 +186,22 @@ def test_too_many_viewers_are_refused_and_a_place_is_free_when_one_leaves(dsn, d
 
         wait_for(has_room)
         assert first.status == 200
+
+
+def test_one_producer_has_half_of_the_places(dsn, db, monkeypatch):
+    monkeypatch.setattr(events, "VIEWERS_MAX", 2)
+    [id] = ledger.enqueue(db)
+    keys = [make(db, "operate", producer=producer) for producer in ("shop", "ops")]
+    with serving(dsn) as api:
+        shop, ops = Browser(api), Browser(api)
+        for browser, key in zip((shop, ops), keys, strict=True):
+            browser.log_in(key)
+        with following(api, id, shop.cookies) as first:
+            assert first.event() == "queued"
+            with following(api, id, shop.cookies) as second:
+                assert second.status == 503
+            with following(api, id, ops.cookies) as other:
+                assert other.event() == "queued"
 
 
 def test_viewers_leave_places_for_requests(dsn, db):

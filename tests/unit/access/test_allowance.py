@@ -59,6 +59,22 @@ def test_what_a_batch_owes_is_waited_for():
     assert allowance.take()
 
 
+def test_what_is_given_back_is_what_was_owed_and_never_more_than_a_burst():
+    now = Now()
+    allowance = Allowance(1, 10, now)
+    assert allowance.take()
+    allowance.owe(99)
+    allowance.give_back(99)
+    assert taken(allowance, 100) == 9
+    allowance.owe(5)
+    now.at += 3600
+    assert allowance.take()
+    allowance.give_back(5)
+    assert taken(allowance, 100) == 10
+    allowance.give_back(50)
+    assert allowance.fields()["RateLimit"] == '"key";r=10'
+
+
 def test_a_client_is_told_where_it_stands():
     now = Now()
     allowance = Allowance(2, 10, now)

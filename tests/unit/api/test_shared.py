@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.console.shared import Shared
+from service.api.shared import Shared
 from service.errors import DatabaseAway
 
 
