@@ -121,13 +121,16 @@ class EmbeddedPostgres:
             self._state.note(step)
 
     def _is_ready(self) -> bool:
-        """Read the pid file, as pg_ctl does, so that no other server is taken for ours."""
+        """Read the pid file, as pg_ctl does, so that no other server is taken for ours.
+
+        The directory is in it, with any bytes and line ends; the state is the last line.
+        """
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = (self._data / "postmaster.pid").read_bytes().splitlines()
         except OSError:
             return False
         assert self._child is not None
-        return len(lines) >= 8 and lines[0] == str(self._child.pid) and lines[7].strip() == "ready"
+        return bool(lines) and (lines[0], lines[-1].strip()) == (b"%d" % self._child.pid, b"ready")
 
     def _refuse_other_version(self) -> None:
         assert self._programs is not None
