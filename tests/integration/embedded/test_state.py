@@ -104,6 +104,15 @@ def test_damaged_secrets_are_refused_in_one_line(directory: Path, text: str) -> 
     assert kept_settings(directory) == {}
 
 
+def test_secrets_that_are_lost_beside_a_database_are_not_made_anew(directory: Path) -> None:
+    (directory / "postgres" / "data").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(StartError, match=r"kept\.json is missing beside a database") as refused:
+            State(directory)
+        assert "\n" not in str(refused.value)
+        assert not (directory / "kept.json").exists()
+
+
 def test_default_state_lies_where_the_servers_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/some/where")
     root = os.geteuid() == 0
