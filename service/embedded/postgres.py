@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
-from service.embedded.account import Account
+from service.embedded.account import Account, refuse_roots
 from service.embedded.child import Child
 from service.embedded.cluster import CATCH_UP, make_cluster, run_alone
 from service.embedded.kept import postgres_url
@@ -69,6 +69,7 @@ class EmbeddedPostgres:
             )
             for step in CATCH_UP:
                 self._state.note(step)
+        refuse_roots(self._account, self._data)
         clear_orphans(self._data)
         if not (self._data / "standby.signal").exists():  # a standby has its primary's passwords
             self._catch_up()
