@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from loguru import logger
 
-from service.cli.settings import state_directory
-from service.config.postgres_url import forget_libpq_variables
+from service.cli.settings import for_own_database, state_directory
 from service.config.settings import Settings
 from service.embedded.servers import EmbeddedServers
 from service.process.watched import Look
@@ -17,7 +16,7 @@ def with_servers(settings: Settings, stack: ExitStack) -> tuple[Settings, Embedd
     if settings.database_url and settings.redis_url:
         return settings, None
     if settings.database_url is None:
-        forget_libpq_variables()
+        settings = for_own_database(settings)
     servers = EmbeddedServers(
         state_directory(settings),
         postgres=settings.database_url is None,

@@ -45,7 +45,6 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
 
     Raises ConfigError when neither says where the database is.
     """
-    from service.config.postgres_url import forget_libpq_variables
     from service.embedded.kept import kept_settings
     from service.embedded.running import running_up
 
@@ -55,13 +54,25 @@ def settings_beside_up(args: argparse.Namespace) -> Settings:
     directory = state_directory(settings)
     if lacking := what_lacks(directory):
         raise ConfigError(f"DATABASE_URL is missing, and {lacking}")
-    forget_libpq_variables()
+    settings = for_own_database(settings)
     kept = kept_settings(directory) | inbox_settings(directory)
     settings = replace(settings, **{k: v for k, v in kept.items() if not getattr(settings, k)})
     required(settings, "database_url")
     if running_up(directory).get("is_sandbox"):
         return sandboxed(settings)
     return with_loopback(settings)
+
+
+def for_own_database(settings: Settings) -> Settings:
+    """Forget what would lead a `notify up` with a database of its own to somebody else's.
+
+    libpq completes any URL from its variables, and DATABASE_DIRECT_URL, which migrations, LISTEN
+    and locks prefer, is the way past a pooler to the database that DATABASE_URL no longer names.
+    """
+    from service.config.postgres_url import forget_libpq_variables
+
+    forget_libpq_variables()
+    return replace(settings, database_direct_url=None)
 
 
 def with_loopback(settings: Settings) -> Settings:

@@ -41,6 +41,11 @@ from service.tracing.start import tracing
 if TYPE_CHECKING:
     from service.tracing.tracer import Tracer
 
+DIRECT_IS_NOT_USED = (
+    "notify: DATABASE_DIRECT_URL is not used, as there is no DATABASE_URL that it belongs to:"
+    " notify up brings its own database"
+)
+
 
 def run(args: argparse.Namespace) -> int:
     """Start the servers that no URL names, migrate, and run every role until stopped."""
@@ -55,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
         is_own = settings.database_url is None
         if not is_own:
             print_error(whose_database(settings))
+        elif settings.database_direct_url:
+            print_error(DIRECT_IS_NOT_USED)
         settings, servers = with_servers(settings, stack)
         if args.sandbox:
             refuse_others_ledger(settings.direct_url or "")

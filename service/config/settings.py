@@ -137,7 +137,11 @@ def all_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict
     """Read `environ` (None: the process's) over `env_file` (None: ./.env). Raises ConfigError."""
     environ = os.environ if environ is None else environ
     values = read_env_file(env_file or Path(".env"), environ, NAMES)
-    return values | {k: v for k, v in environ.items() if v.strip()}
+    given = {k: v for k, v in environ.items() if v.strip()}
+    database = values.get("DATABASE_URL", "").strip()
+    if database and given.get("DATABASE_URL", database).strip() != database:
+        values.pop("DATABASE_DIRECT_URL", None)  # it is the way to the file's own database
+    return values | given
 
 
 def read_settings(

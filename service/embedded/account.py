@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class Account:
         return next((step for step in steps if not self._may_enter(step)), None)
 
     def _may_enter(self, directory: Path) -> bool:
+        if self.uid == os.geteuid():  # the kernel knows our other groups, and access lists
+            return os.access(directory, os.X_OK, effective_ids=True)
         status = directory.stat()
         if status.st_uid == self.uid:
             return bool(status.st_mode & stat.S_IXUSR)
@@ -72,6 +75,20 @@ def servers_account(data: Path) -> Account:
         f"PostgreSQL refuses to run as root, and there is no account {' or '.join(UNPRIVILEGED)}:"
         " add one, start as another user, or set DATABASE_URL and REDIS_URL"
     )
+
+
+def refuse_roots(account: Account, data: Path) -> None:
+    """Refuse data that root owns and the servers' account must: `cp -r` by root makes such copies.
+
+    We do not give it away ourselves: as root, in a directory of an account without rights, we
+    could be led to files of others. Raises StartError.
+    """
+    if account.credentials and data.stat().st_uid != account.uid:
+        name, home = pwd.getpwuid(account.uid).pw_name, shlex.quote(str(data.parent))
+        raise StartError(
+            f"{data} belongs to root, as a copy by root does, and the servers do not run as root:"
+            f" chown -R {name}: {home}"
+        )
 
 
 def let_in(account: Account, directory: Path) -> None:

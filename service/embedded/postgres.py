@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
-from service.embedded.account import Account
+from service.embedded.account import Account, refuse_roots
 from service.embedded.child import Child
 from service.embedded.cluster import CATCH_UP, make_cluster, run_alone
 from service.embedded.kept import postgres_url
@@ -69,6 +69,7 @@ class EmbeddedPostgres:
             )
             for step in CATCH_UP:
                 self._state.note(step)
+        refuse_roots(self._account, self._data)
         clear_orphans(self._data)
         if not (self._data / "standby.signal").exists():  # a standby has its primary's passwords
             self._catch_up()
@@ -121,13 +122,16 @@ class EmbeddedPostgres:
             self._state.note(step)
 
     def _is_ready(self) -> bool:
-        """Read the pid file, as pg_ctl does, so that no other server is taken for ours."""
+        """Read the pid file, as pg_ctl does, so that no other server is taken for ours.
+
+        The directory is in it, with any bytes and line ends; the state is the last line.
+        """
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = (self._data / "postmaster.pid").read_bytes().splitlines()
         except OSError:
             return False
         assert self._child is not None
-        return len(lines) >= 8 and lines[0] == str(self._child.pid) and lines[7].strip() == "ready"
+        return bool(lines) and (lines[0], lines[-1].strip()) == (b"%d" % self._child.pid, b"ready")
 
     def _refuse_other_version(self) -> None:
         assert self._programs is not None

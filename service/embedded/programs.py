@@ -40,6 +40,7 @@ def within_reach(module: str, account: Account, copies: Path) -> Path:
     copy = copies / f"{module}-{version(module)}"
     if not copy.exists():
         copy_package(package, copy)
+    copies.chmod(0o755)  # a umask may have closed it
     return copy / module
 
 

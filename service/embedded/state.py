@@ -105,6 +105,7 @@ class State:
         try:
             return read_kept(self._file)
         except FileNotFoundError:
+            self._refuse_lost()
             return {}
         except OSError as error:
             raise StartError(f"cannot read {self._file}: {error}") from error
@@ -113,6 +114,14 @@ class State:
                 f"{self._file} is damaged: restore it from a backup of its directory,"
                 " or move that directory away"
             ) from error
+
+    def _refuse_lost(self) -> None:
+        """Refuse to make secrets anew beside a database, which has those that were kept."""
+        if (self.directory / "postgres" / "data").exists():
+            raise StartError(
+                f"{self._file} is missing beside a database, which has the passwords in it: restore"
+                " it from a backup of its directory, or move that directory away"
+            )
 
     def _write(self) -> None:
         draft = self._file.with_suffix(".new")

@@ -372,3 +372,20 @@ def test_up_says_whose_database_it_migrates_and_who_named_it(
         post(f"http://127.0.0.1:{port}/notify", refused)
     assert "Guard" not in said
     assert up.stop() == 0
+
+
+def test_a_direct_url_without_its_database_url_leads_nobody_to_that_database(
+    start: Start, state: Path, tmp_path: Path, empty_dsn: str
+) -> None:
+    (tmp_path / ".env").write_text(f"DATABASE_URL=\nDATABASE_DIRECT_URL={empty_dsn}\n")
+    up = Up(start, state)
+    first = up.command.output.splitlines()[0]
+    assert first.startswith("notify: DATABASE_DIRECT_URL is not used")
+    up.becomes(up.sends(channel="log", recipient="here", payload={}), "sent")
+    doctor = start("doctor", "--state", str(state))
+    assert doctor.process.wait(LIMIT_S) == 0, doctor.output
+    with psycopg.connect(empty_dsn) as other:
+        assert other.execute("select to_regnamespace('notify')").fetchone() == (None,)
+        seen = "select count(*) from pg_stat_activity where application_name like 'notify-%'"
+        assert other.execute(f"{seen} and datname = current_database()").fetchone() == (0,)
+    assert up.command.stop() == 0

@@ -2,9 +2,12 @@
 
 import fcntl
 import os
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 from redis import Redis
 
@@ -14,6 +17,7 @@ from service.embedded.lock import holder
 from service.embedded.running import is_in_use, running_up, written_down
 from service.embedded.servers import EmbeddedServers
 from service.embedded.state import State
+from service.errors import StartError
 from tests.waiting import LIMIT_S
 
 API = "http://127.0.0.1:3000"
@@ -91,3 +95,18 @@ def test_the_valkey_that_a_dead_owner_left_is_stopped(directory: Path, name: str
         assert again == urls
         assert dead.redis_dead()
     dead.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as another account")
+def test_a_copy_that_root_made_is_refused_with_the_line_that_mends_it(
+    made: Path, copy: Path
+) -> None:
+    shutil.copytree(made, copy, copy_function=shutil.copyfile)
+    copied = EmbeddedServers(copy, fast=True, valkey=False)
+    with pytest.raises(StartError, match=r"data belongs to root, .*: chown -R ") as refused:
+        copied.start()
+    assert "\n" not in str(refused.value)
+    line = str(refused.value).rpartition(": chown ")[2]
+    subprocess.run(["chown", *shlex.split(line)], check=True)
+    with EmbeddedServers(copy, fast=True, valkey=False) as urls:
+        psycopg.connect(urls.database_url or "").close()

@@ -30,9 +30,9 @@ def test_programs_within_reach_are_used_where_they_are(directory: Path) -> None:
     assert not directory.exists()
 
 
-def test_programs_out_of_reach_are_copied_once(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def program(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install a package that others cannot enter; gives its program."""
     closed = directory / "site-packages"
     (closed / "pretend").mkdir(parents=True)
     (closed / "pretend-1.0.dist-info").mkdir()
@@ -43,7 +43,10 @@ def test_programs_out_of_reach_are_copied_once(
     (closed / "pretend").chmod(0o700)
     monkeypatch.syspath_prepend(str(closed))
     directory.chmod(0o755)
+    return program
 
+
+def test_programs_out_of_reach_are_copied_once(directory: Path, program: Path) -> None:
     copy = within_reach("pretend", STRANGER, directory / "programs")
 
     assert copy == directory / "programs" / "pretend-1.0" / "pretend"
@@ -53,6 +56,22 @@ def test_programs_out_of_reach_are_copied_once(
     made = copy.stat().st_ctime_ns
     assert within_reach("pretend", STRANGER, directory / "programs") == copy
     assert copy.stat().st_ctime_ns == made
+
+
+@pytest.mark.usefixtures("program")
+def test_copies_are_within_reach_whatever_the_umask(directory: Path) -> None:
+    umask = os.umask(0o077)
+    copy = within_reach("pretend", STRANGER, directory / "programs")
+    os.umask(umask)
+    assert STRANGER.barrier(copy) is None
+
+
+@pytest.mark.usefixtures("program")
+def test_copies_that_an_earlier_version_closed_are_opened(directory: Path) -> None:
+    copy = within_reach("pretend", STRANGER, directory / "programs")
+    copy.parent.parent.chmod(0o700)
+    assert within_reach("pretend", STRANGER, directory / "programs") == copy
+    assert STRANGER.barrier(copy) is None
 
 
 def test_copied_postgres_finds_its_libraries(directory: Path) -> None:

@@ -3,6 +3,8 @@
 import base64
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,16 @@ from service.errors import StartError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as another account")
 not_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+MEMBER = """
+import os, sys
+from pathlib import Path
+from service.embedded.account import let_in, servers_account
+os.setgroups([23456])
+os.setgid(12345)
+os.setuid(12345)
+directory = Path(sys.argv[1])
+let_in(servers_account(directory), directory)
+"""
 
 
 @pytest.fixture
@@ -92,6 +104,15 @@ def test_damaged_secrets_are_refused_in_one_line(directory: Path, text: str) -> 
     assert kept_settings(directory) == {}
 
 
+def test_secrets_that_are_lost_beside_a_database_are_not_made_anew(directory: Path) -> None:
+    (directory / "postgres" / "data").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(StartError, match=r"kept\.json is missing beside a database") as refused:
+            State(directory)
+        assert "\n" not in str(refused.value)
+        assert not (directory / "kept.json").exists()
+
+
 def test_default_state_lies_where_the_servers_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/some/where")
     root = os.geteuid() == 0
@@ -125,3 +146,16 @@ def test_a_closed_parent_is_refused_in_one_line_and_left_alone(directory: Path) 
         let_in(Account(uid=12345, gid=12345), below)
     assert "\n" not in str(refused.value)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@as_root
+def test_a_parent_may_be_entered_by_any_group_of_ours(directory: Path) -> None:
+    below = directory / "below"
+    below.mkdir(parents=True)
+    os.chown(below, 12345, 12345)
+    os.chown(directory, 0, 23456)
+    directory.chmod(0o710)
+    done = subprocess.run(
+        [sys.executable, "-c", MEMBER, below], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -433,6 +433,22 @@ def test_listening_goes_past_the_pooler_when_there_is_one():
     assert settings.direct_url == "postgresql://pg/d"
 
 
+def test_the_direct_url_of_a_file_goes_with_the_database_url_of_that_file(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("DATABASE_URL=postgresql://pooler/d\nDATABASE_DIRECT_URL=postgresql://pg/d\n")
+    other, past = "postgresql://other/d", "postgresql://past/d"
+    both = {"DATABASE_URL": other, "DATABASE_DIRECT_URL": past}
+    assert read_settings({}, file).direct_url == "postgresql://pg/d"
+    assert read_settings({"DATABASE_URL": "postgresql://pooler/d"}, file).direct_url == (
+        "postgresql://pg/d"
+    )
+    assert read_settings({"DATABASE_URL": other}, file).direct_url == other
+    assert read_settings(both, file).direct_url == past
+    assert read_settings({"DATABASE_DIRECT_URL": past}, file).direct_url == past
+    file.write_text("DATABASE_DIRECT_URL=postgresql://pg/d\n")
+    assert read_settings({"DATABASE_URL": other}, file).direct_url == "postgresql://pg/d"
+
+
 @pytest.mark.parametrize(
     "given",
     ["ops@example.org", "Käse <ops@bücher.example>", '"Müller, A." <a@faß.de>', "a@localhost"],
