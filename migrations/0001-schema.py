@@ -38,6 +38,7 @@ step("create schema if not exists notify", FORGET + "; drop schema notify")
 for name in (
     "new_id",
     "is_http_url",
+    "is_too_long",
     "is_mailbox",
     "are_mail_headers",
     "unmet_mail_rule",

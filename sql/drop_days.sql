@@ -2,19 +2,22 @@
 --
 -- Drop the days whose retention has passed, the oldest first.
 --
--- Args     p_retention interval; p_limit integer, the most days to drop
--- Returns  (action, partition), as drop_day(); an attempts_… is all that is left of its day. If the last row is busy or
---          emptied: call again soon
+-- Args     p_retention interval; p_limit integer, the most days to drop, or to empty
+-- Returns  (action, partition), as drop_day(); an attempts_… is all that is left of its day. If one is busy, emptied or
+--          empty: call again soon
 -- Locks    as drop_day(), until the transaction ends. So that nobody waits long: several calls with a limit of 1
--- Note     It also stops after ten days that could not be dropped.
+-- Note     After one for which somebody was in the way the others are emptied, for which nobody else waits: one
+--          transaction that is forgotten would keep the rows of all. It also stops after ten days with which nothing
+--          could be done.
 -- Caller   LeaderStore.drop_days, keep_partitions()
 create or replace function notify.drop_days(p_retention interval, p_limit integer)
 returns table (action text, partition text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_oldest date := ((clock_timestamp() - p_retention) at time zone 'utc')::date;
-  v_dropped integer := 0;
+  v_done integer := 0;
   v_failed integer := 0;
+  v_is_refused boolean := false;
   v_day date;
 begin
   for v_day, partition in
@@ -25,11 +28,12 @@ begin
     group by right(c.relname, 8)
     order by right(c.relname, 8)
   loop
-    action := notify.drop_day(v_day);
+    action := case when v_is_refused then notify.empty_day(v_day) else notify.drop_day(v_day) end;
     return next;
-    v_dropped := v_dropped + (action = 'dropped')::integer;
-    v_failed := v_failed + (action = 'failed')::integer;
-    exit when v_dropped >= p_limit or v_failed >= 10 or action in ('busy', 'emptied');
+    v_is_refused := v_is_refused or action in ('busy', 'emptied', 'empty');
+    v_done := v_done + (action in ('dropped', 'emptied'))::integer;
+    v_failed := v_failed + (action in ('failed', 'busy'))::integer;
+    exit when v_done >= p_limit or v_failed >= 10;
   end loop;
 end
 $$;

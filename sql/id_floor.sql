@@ -4,7 +4,7 @@
 --
 -- Args     p_time timestamptz; one before 1970 or after 9998 is taken for the start of 1970 or of 9999
 -- Returns  a uuid that sorts before every id made at p_time or later, and after every earlier one
--- Caller   drop_day(), make_day(), make_days(), sweep_default(), spans(), stretches(), redrive(), cancel_matching(), born_ahead(),
+-- Caller   tables_of_day(), make_day(), make_days(), sweep_default(), spans(), stretches(), redrive(), cancel_matching(), born_ahead(),
 --          outcomes(), page()
 create or replace function notify.id_floor(p_time timestamptz) returns uuid
 language sql immutable parallel safe

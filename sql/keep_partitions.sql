@@ -4,9 +4,9 @@
 -- an operator, and for a deploy. The dispatcher calls each step by itself.
 --
 -- Args     p_days_ahead integer, from today (UTC); p_retention interval
--- Returns  (action, partition): made; dropped; emptied: a lock did not come, so it is dropped next time; kept:
---          old, but it still holds queued or sending rows; busy: a lock did not come, and nothing was done
---          after it: call again; failed: a warning says why, such as a view on it, and the other days go on;
+-- Returns  (action, partition): made; dropped; emptied, or empty since before: a lock did not come, so it is dropped
+--          next time; kept: old, but it still holds queued or sending rows; busy: a lock did not come, and no day is
+--          made after it, nor dropped: call again; failed: a warning says why, such as a view on it, and the other days go on;
 --          crowded: the default partition has more rows of that day than can be moved in time. They stay
 --          there, which does no harm, and are deleted row by row when they are old
 -- Locks    as its steps, until the transaction ends

@@ -5,7 +5,8 @@
 -- Args     by_id uuid, by_reference text, by_key text, an idempotency key of the last day or so: the first
 --          that is not null finds them, and none of them all; since timestamptz, not before (null: a day ago, or
 --          ever if one of the others is given)
--- Returns  up to 1000 rows, without payload and recipient; due_at null: a pause keeps it. It looks at 100,000 notifications of all producers at most
+-- Returns  up to 1000 rows, without payload and recipient; due_at null: a pause keeps it
+-- Raises   ND010: it looked at 100,000 notifications of all producers, and older ones may be the producer's too
 -- Note     Unlike the view of its name it tells EXPLAIN ANALYZE nothing of how many rows of others it left out, or
 --          whether others have such a reference, and is bounded. Nothing here runs what a caller wrote
 -- Plan     primary key, or notifications_reference, backwards, one range of stretches() after the other
@@ -47,15 +48,19 @@ begin
         select n.id, n.producer = v_producer from notify.notifications n
         where n.id >= v_lo and n.id < v_hi and (by_reference is null or n.reference = by_reference)
         order by n.id desc
-        limit v_left
+        limit v_left + 1
       loop
+        if v_left = 0 then
+          raise exception using errcode = 'ND010',
+            message = 'those of other producers are too many to look through: older ones of yours may be among them',
+            hint = 'Give a later since, or ask the view notify.outcomes with its reference or id >= notify.id_floor(...).';
+        end if;
         v_left := v_left - 1;
         if v_is_own then
           v_ids := v_ids || v_id;
           exit ranges when cardinality(v_ids) = 1000;
         end if;
       end loop;
-      exit when v_left = 0;
     end loop;
   end if;
   v_lo := (select min(i::text collate "C")::uuid from unnest(v_ids) as i);

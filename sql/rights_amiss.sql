@@ -1,7 +1,7 @@
 -- rights_amiss() -> one row per right
 --
 -- Name what PUBLIC and notify_producer may do here and should not, and what a producer should be able to do,
--- also through functions and views that run with the rights of our owner.
+-- also through functions and views that run with the rights of our owner, and PostgreSQL's own that triggers call.
 --
 -- Returns  (fault, remedy); remedy null: `notify migrate` repairs it, by keep_rights(). No row: all is well
 -- Note     Rights of other roles are their owner's affair
@@ -71,6 +71,15 @@ language sql stable set search_path = pg_catalog, pg_temp set standard_conformin
   select format('notify_producer is a member of %s', m.roleid::regrole),
     format('revoke %s from notify_producer', m.roleid::regrole)
   from pg_auth_members m join roles r on r.id = m.member
+  union all
+  -- Of PostgreSQL's own: without the lock's each INSERT fails, without the other no bell rings.
+  select format('%s may not execute %s', string_agg(quote_ident(r.rolname), ', ' order by r.rolname), f.name),
+    format('grant execute on function %s to public', f.name)
+  from pg_roles r, (values
+    ('pg_try_advisory_xact_lock_shared(integer, integer)'), ('pg_notification_queue_usage()')) as f(name)
+  where r.rolcanlogin and has_any_column_privilege(r.oid, 'notify.notifications', 'insert')
+    and not has_function_privilege(r.oid, f.name, 'execute')
+  group by f.name
   union all
   -- As linters advise. Producers would need rights on the tables then.
   select format('%s runs with the rights of its caller', o.name), null

@@ -6,13 +6,17 @@
 -- Note     Who listens looks at outcomes() for its own. A row that is redriven, and ends again, rings again.
 --          In a full queue NOTIFY fails, and only at the commit: with it would fail all that a worker settles at once,
 --          so that hundreds would be sent again. The last tenth is for bells that ring at the same time.
---          Silent too where EXECUTE on pg_notify was revoked: the settle would fail
+--          Silent too where EXECUTE on pg_notify or pg_notification_queue_usage was revoked: the settle would fail
 -- Caller   trigger tell_end on notifications
 create or replace function notify.tell_end() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if pg_notification_queue_usage() < 0.9 and has_function_privilege('pg_notify(text, text)', 'execute') then
-    perform pg_notify('notify_end', '');
+  if has_function_privilege('pg_notify(text, text)', 'execute')
+    and has_function_privilege('pg_notification_queue_usage()', 'execute') then
+    -- Not in the condition above: EXECUTE is checked before any of it runs.
+    if pg_notification_queue_usage() < 0.9 then
+      perform pg_notify('notify_end', '');
+    end if;
   end if;
   return null;
 end

@@ -19,9 +19,9 @@ SWEPT_MAX = 25_000  # rows per turn
 LOCKS_PER_DAY = 10  # two tables with their indexes
 TENDED_EACH, TENDED_MAX = 16, 100  # days per transaction, transactions per turn
 
-SOON = frozenset({"busy", "emptied", "quiet", "awake"})
-NOT_DONE = frozenset({"busy", "emptied", "failed"})
-UNLOGGED = frozenset({"quiet", "awake"})
+SOON = frozenset({"busy", "emptied", "empty", "quiet", "awake"})
+NOT_DONE = frozenset({"busy", "emptied", "empty", "failed"})
+UNLOGGED = frozenset({"empty", "quiet", "awake"})  # they would be there each minute
 Actions = list[tuple[str, str]]
 
 

@@ -77,6 +77,22 @@ def test_a_parent_that_is_held_for_long_empties_the_day_and_the_drop_comes_later
         other_db.execute(PARENT)
         assert drop_day(db) == "emptied"
         assert db.execute(f"select count(*) as n from {old}").fetchone().n == 0
+        assert drop_day(db) == "empty"
+    assert drop_day(db) == "dropped"
+
+
+def test_for_a_day_that_is_empty_nobody_stands_in_the_queue_of_a_parent(db, other_db, old):
+    said = []
+    db.add_notice_handler(lambda notice: said.append(notice.message_primary))
+    db.execute("set deadlock_timeout = '1ms'; set log_lock_waits = on")
+    db.execute("set client_min_messages = log")
+    with other_db.transaction():
+        other_db.execute(PARENT)
+        assert drop_day(db) == "emptied"
+        assert any("still waiting for AccessExclusiveLock" in line for line in said)
+        said.clear()
+        assert drop_day(db) == "empty"
+    assert said == []
     assert drop_day(db) == "dropped"
 
 

@@ -8,6 +8,8 @@ from tests.ledger import claim, due, enqueue, put, settle
 from tests.owner import force, owning
 from tests.sql.long import connected, old_id
 
+PARENT = "select 1 from notify.notifications where id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'"
+
 
 @pytest.fixture
 def days(db):
@@ -114,3 +116,23 @@ def test_row_security_of_one_day_keeps_no_other(db, dsn, days):
     with owning(db, dsn) as owner:
         force(db, days[0])
         assert drop_days(owner) == [("failed", days[0]), *(("dropped", day) for day in days[1:])]
+
+
+def test_who_holds_a_parent_for_ever_keeps_no_rows_of_any_old_day(db, other_db, days):
+    with other_db.transaction():
+        other_db.execute(PARENT)
+        for emptied in range(len(days)):
+            assert drop_days(db, 1) == [
+                *(("empty", day) for day in days[:emptied]),
+                ("emptied", days[emptied]),
+            ]
+        assert db.execute("select count(*) as n from notify.notifications").fetchone().n == 0
+        assert drop_days(db, 1) == [("empty", day) for day in days]
+    assert drop_days(db) == [("dropped", day) for day in days]
+
+
+def test_who_holds_the_oldest_day_for_ever_keeps_no_rows_of_the_others(db, other_db, days):
+    with other_db.transaction():
+        other_db.execute(f"select from notify.{days[0]}")
+        assert drop_days(db) == [("busy", days[0]), *(("emptied", day) for day in days[1:])]
+    assert drop_days(db) == [("dropped", day) for day in days]

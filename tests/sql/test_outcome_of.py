@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.ledger import put
-from tests.producers import producer, role
+from tests.producers import producer, role, rows_of_others
 
 JOIN = "select o.n, x.status from orders o left join lateral notify.outcome_of(o.ref) x on true"
 
@@ -46,6 +46,26 @@ def test_it_returns_a_thousand_at_most(shop):
         " select 'log', 'r', '1', 'many' from generate_series(1, 1001)"
     )
     assert len(outcome_of(shop, "many")) == 1000
+
+
+def test_rows_of_others_of_its_reference_hide_none_in_silence(db, shop):
+    id = send(shop)
+    rows_of_others(db, 9_999, "r")
+    assert [o.id for o in outcome_of(shop, "r")] == [id]
+    rows_of_others(db, 1, "r")
+    with pytest.raises(psycopg.errors.DatabaseError) as caught:
+        outcome_of(shop, "r")
+    assert caught.value.sqlstate == "ND010"
+    assert outcome_of(shop, "another") == []
+
+
+def test_a_thousand_of_its_own_are_enough_however_many_others_have(db, shop):
+    rows_of_others(db, 10_001, "r")
+    shop.execute(
+        "insert into notifications (channel, recipient, payload, reference)"
+        " select 'log', 'r', '1', 'r' from generate_series(1, 1000)"
+    )
+    assert len(outcome_of(shop, "r")) == 1000
 
 
 def test_it_joins_orders_with_what_became_of_them(db, shop):

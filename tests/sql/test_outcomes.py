@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.ledger import ago, cancel, claim, put, row, settle
-from tests.producers import role
+from tests.producers import role, rows_of_others
 
 LIST = "select * from notify.outcomes({}) "
 
@@ -147,3 +147,26 @@ def test_whoever_was_not_granted_it_may_not_ask(db, dsn):
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             session.execute("select * from notify.outcomes()")
+
+
+@pytest.mark.parametrize("which", ["", "by_reference => 'r'", "since => '-infinity'"])
+def test_rows_that_others_are_too_many_to_look_through_hide_none_in_silence(db, shop, which):
+    id = send(shop, "reference => 'r'")
+    rows_of_others(db, 99_999, "r")
+    assert ids(shop, which) == [id]
+    rows_of_others(db, 1, "r")
+    with pytest.raises(psycopg.errors.DatabaseError) as caught:
+        outcomes(shop, which)
+    assert caught.value.sqlstate == "ND010"
+    by_view = "select id from notify.outcomes where reference = 'r'"
+    assert [o.id for o in shop.execute(by_view)] == [id]
+
+
+def test_a_thousand_of_its_own_are_enough_however_many_others_have(db, shop):
+    rows_of_others(db, 100_001, "many")
+    shop.execute(
+        "insert into notifications (channel, recipient, payload, reference)"
+        " select 'log', 'r', '1', 'many' from generate_series(1, 1000)"
+    )
+    assert len(ids(shop)) == 1000
+    assert len(ids(shop, "by_reference => 'many'")) == 1000

@@ -148,3 +148,16 @@ def test_what_a_member_of_the_owner_has_migrated_is_its_own(db):
         assert not [found for found in amiss(db) if "belongs to" in found.fault]
         db.execute("alter table notify.notifications owner to current_user")
         db.execute(f"reassign owned by {owner}, {member} to current_user")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pg_try_advisory_xact_lock_shared(integer, integer)", "pg_notification_queue_usage()"],
+)
+def test_what_the_triggers_of_a_producer_call_is_named_where_it_was_revoked(db, shop, name):
+    db.execute(f"revoke execute on function {name} from public")
+    [found] = amiss(db)
+    assert found.fault == f"{shop.info.user} may not execute {name}"
+    db.execute(found.remedy)
+    assert amiss(db) == []
+    shop.execute("select notify.send('log', 'r', '{}')")

@@ -42,12 +42,13 @@ def test_what_is_cancelled_has_ended_too(db, bell):
     assert rings(bell) == [""]
 
 
-def test_where_its_owner_may_not_notify_a_row_ends_in_silence(db, bell):
+@pytest.mark.parametrize("name", ["pg_notify(text, text)", "pg_notification_queue_usage()"])
+def test_where_its_owner_may_not_notify_a_row_ends_in_silence(db, bell, name):
     owner = db.execute("select current_user").fetchone()[0]
     with role(db) as user:
         db.execute(f"grant usage on schema notify to {user}")
         db.execute(f"alter function notify.tell_end() owner to {user}")
-        db.execute("revoke execute on function pg_notify(text, text) from public")
+        db.execute(f"revoke execute on function {name} from public")
         settle(db, claim(db, enqueue(db, notify_on_end=True)))
         db.execute(f"alter function notify.tell_end() owner to {owner}")
     assert list(bell.notifies(timeout=0)) == []

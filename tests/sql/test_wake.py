@@ -76,9 +76,10 @@ def test_several_listeners_all_hear_it(db, dsn, listener):
         assert bells(second, 60) == [""]
 
 
-def test_where_nobody_may_notify_a_producer_sends_in_silence(db, shop, listener):
+@pytest.mark.parametrize("name", ["pg_notify(text, text)", "pg_notification_queue_usage()"])
+def test_where_nobody_may_notify_a_producer_sends_in_silence(db, shop, listener, name):
     assert arm(listener)
-    db.execute("revoke execute on function pg_notify(text, text) from public")
+    db.execute(f"revoke execute on function {name} from public")
     shop.execute("insert into notifications (channel, recipient, payload) values ('log','r','{}')")
     assert bells(listener) == []
     assert db.execute("select count(*) from notify.notifications").fetchone()[0] == 1

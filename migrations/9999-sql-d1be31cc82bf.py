@@ -13,7 +13,7 @@ __depends__ = {
 
 # What triggers call stays, also those of watches; of that the server knows nothing.
 STAYS = (
-    "is_http_url", "is_mailbox", "are_mail_headers", "unmet_mail_rule", "unmet_rule",
+    "is_http_url", "is_mailbox", "are_mail_headers", "is_too_long", "unmet_mail_rule", "unmet_rule",
     "producer_of", "request_hash", "known_key", "folded",
     "open_watch", "watched", "watch_ticket", "watch_query", "put_watched", "note_watch_fault",
     "is_watched",
