@@ -8,19 +8,21 @@ import math
 import threading
 import time
 from collections import OrderedDict
+from itertools import takewhile
 from weakref import WeakValueDictionary
 
 from loguru import logger
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
-from workers.breaker import TRIP_AFTER, Breaker, Crowd
+from workers.breaker import TRIP_AFTER, TURN_MAX_S, Breaker, Crowd
 from workers.claim import Claim, Verdict
 from workers.outcome import blames_destination
 
 FORGET_S = 60.0  # a failure older than this does not count as one in a row
 KNOWN_MAX = 10_000
 PROBE_SPARE_S = 1.0
+COUNT_S = 1.0
 HEARD_WITHIN_S = 900.0  # a failure older than this says nothing of now
 
 
@@ -37,6 +39,8 @@ class Breakers:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
         self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()  # by destination
+        self._crowds_failing = 1  # as counted last
+        self._counted_at = -math.inf
         shown = metrics.breakers
         shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
@@ -55,7 +59,7 @@ class Breakers:
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
         with self._lock:
-            return breaker.wait_s(now, self._probe_max_s)
+            return breaker.wait_s(now, self._probe_max_s, self._count_crowds(now))
 
     def report(
         self, name: str, verdict: Verdict, started_at: float, now: float, whole: str | None = None
@@ -151,6 +155,20 @@ class Breakers:
             self._metrics.breakers_opened.inc()
             logger.warning("breaker_open", destination=name, code=verdict.code)
         self._forget_old(now)
+
+    def _count_crowds(self, now: float) -> int:
+        """Count the crowds that share what may come back, once in COUNT_S.
+
+        Those that nobody asks any more, whose breakers stay open for ever, take no part.
+        """
+        if now >= self._counted_at + COUNT_S:
+            lately = takewhile(
+                lambda breaker: now - breaker.failed_at <= TURN_MAX_S,
+                reversed(self._known.values()),
+            )
+            crowds = {id(breaker.crowd) for breaker in lately if breaker.opened_at is not None}
+            self._crowds_failing, self._counted_at = max(1, len(crowds)), now
+        return self._crowds_failing
 
     def _made(self, whole: str | None) -> Breaker:
         """Make a breaker. Those of the URLs of one destination have one crowd."""
