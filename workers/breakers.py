@@ -115,12 +115,18 @@ class Breakers:
     def let_through(self, name: str, now: float) -> None:
         """Let the next send be the probe, whatever is left of the open time, or of a probe.
 
-        What is parked from now on comes back after that one, and not after all that were before.
+        So does each URL of it. What is parked from now on comes back after that one, and not after
+        all that were before.
         """
-        breaker = self._known.get(name)
-        if breaker is not None:
-            with self._lock:
-                breaker.let_through(now)
+        with self._lock:
+            crowd = self._crowds.get(name)
+            for failing in (name, *(crowd.open if crowd is not None else ())):
+                if breaker := self._known.get(failing):
+                    breaker.let_through(now)
+
+    def knows(self, name: str) -> bool:
+        """Return whether it fails, or any URL of it."""
+        return name in self._known or name in self._crowds
 
     def left_alone(self, now: float) -> tuple[int, int]:
         """Count the open breakers: those left alone for now, and those due for a probe.

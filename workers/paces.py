@@ -13,6 +13,7 @@ from loguru import logger
 from msgspec.structs import replace
 
 from service.model.words import Outcome
+from service.names.origin import origin
 from workers.claim import Claim, Parked, Unstarted, Verdict
 from workers.hold import Hold
 from workers.pace import FORGET_S, TAKES_NOTHING, Pace
@@ -68,14 +69,15 @@ class Paces:
         return verdict
 
     def let_through(self, name: str, urls: Iterable[str], now: float) -> None:
-        """Let one row pass, and one to each of these URLs, in spite of a pause that it asked for.
+        """Let one row pass, and one to each of its URLs and of these, in spite of their pauses.
 
         One request is what it may cost a receiver that has said "not now", when an operator knows
         better. If it is refused again, the pause goes on, and is as long as the receiver then asks.
         """
         with self._lock:
             pace = self._known.get(name)
-            for known in (pace, *map(self._held.get, urls)):
+            own = [hold for url, hold in self._held.items() if origin(url) == name]
+            for known in (pace, *own, *map(self._held.get, urls)):
                 if known is not None:
                     known.probe_until = now + PROBE_WITHIN_S
 
