@@ -12,7 +12,8 @@ OPEN_MIN_S = 1.0
 OPEN_MAX_S = 8.0  # with CROWD_AFTER_S, sending goes on within 10 s of the cause's end
 TURN_MAX_S = TRIP_AFTER * OPEN_MAX_S  # until a URL's turn: more at one host are an outage
 CROWD_AFTER_S = 1.0  # one row comes back when the open time ends, the others this much later
-BACK_PER_S = 1000  # rows of one destination that come back in one second
+BACK_PER_S = 1000  # rows of all open destinations that come back in one second
+BACK_MAX_S = 300.0  # but none waits for longer
 
 
 @dataclass(slots=True)
@@ -22,12 +23,16 @@ class Timetable:
     at: float = -math.inf
     rows: int = 0
 
-    def next(self, earliest: float) -> float:
-        """Find the first second from `earliest` on that has room for one more."""
+    def next(self, earliest: float, timetables: int) -> float:
+        """Find the first second from `earliest` on that has room for one more.
+
+        `timetables`: how many share what may come back.
+        """
         if self.at < earliest:
             self.at, self.rows = earliest, 0
-        elif self.rows >= BACK_PER_S:
-            self.at, self.rows = self.at + 1, 0
+        elif self.rows >= BACK_PER_S // timetables:
+            step_s = math.ceil(timetables / BACK_PER_S)
+            self.at, self.rows = min(self.at + step_s, earliest + BACK_MAX_S), 0
         self.rows += 1
         return self.at
 
@@ -55,10 +60,11 @@ class Breaker:
     probe_at: float = math.inf  # when the last probe began; inf: none since it opened
     crowd: Crowd = field(default_factory=Crowd)
 
-    def wait_s(self, now: float, probe_max_s: float) -> float:
+    def wait_s(self, now: float, probe_max_s: float, crowds: int) -> float:
         """Return how long a row has to wait; 0.0: the time is over, and this row is the probe.
 
-        `probe_max_s`: after it, a probe of which nothing is known is given up.
+        `probe_max_s`: after it, a probe of which nothing is known is given up. `crowds`: how many
+        are left alone.
         """
         if now < self.open_until:
             left_s = self.open_until - now
@@ -66,12 +72,16 @@ class Breaker:
                 self.has_next_probe = True
                 return left_s
             soon = self.open_until if left_s <= OPEN_MAX_S else math.ceil(now + OPEN_MAX_S)
-            return self.crowd.back.next(soon + CROWD_AFTER_S) - now
+            return self._back_in_s(soon + CROWD_AFTER_S, now, crowds)
         if not self.probe_at <= now < self.probe_at + probe_max_s:
             self.probe_at = now
             return 0.0
         # Wait as long as the probe has run: a probe is mostly answered at once, or it hangs.
-        return self.crowd.back.next(now + max(CROWD_AFTER_S, now - self.probe_at)) - now
+        return self._back_in_s(now + max(CROWD_AFTER_S, now - self.probe_at), now, crowds)
+
+    def _back_in_s(self, earliest: float, now: float, crowds: int) -> float:
+        """Return how long one of the crowd waits: whole seconds, as each delay costs a call."""
+        return float(math.ceil(round(self.crowd.back.next(earliest, crowds) - now, 3)))
 
     def let_through(self, now: float) -> None:
         """Let the next row be the probe; what is parked from now on comes back after that one."""

@@ -8,19 +8,21 @@ import math
 import threading
 import time
 from collections import OrderedDict
+from itertools import takewhile
 from weakref import WeakValueDictionary
 
 from loguru import logger
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
-from workers.breaker import TRIP_AFTER, Breaker, Crowd
+from workers.breaker import TRIP_AFTER, TURN_MAX_S, Breaker, Crowd
 from workers.claim import Claim, Verdict
 from workers.outcome import blames_destination
 
 FORGET_S = 60.0  # a failure older than this does not count as one in a row
 KNOWN_MAX = 10_000
 PROBE_SPARE_S = 1.0
+COUNT_S = 1.0
 HEARD_WITHIN_S = 900.0  # a failure older than this says nothing of now
 
 
@@ -37,6 +39,8 @@ class Breakers:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
         self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()  # by destination
+        self._crowds_failing = 1  # as counted last
+        self._counted_at = -math.inf
         shown = metrics.breakers
         shown.labels("open").set_function(lambda: self.left_alone(time.monotonic())[0])
         shown.labels("half_open").set_function(lambda: self.left_alone(time.monotonic())[1])
@@ -55,7 +59,7 @@ class Breakers:
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
         with self._lock:
-            return breaker.wait_s(now, self._probe_max_s)
+            return breaker.wait_s(now, self._probe_max_s, self._count_crowds(now))
 
     def report(
         self, name: str, verdict: Verdict, started_at: float, now: float, whole: str | None = None
@@ -111,12 +115,18 @@ class Breakers:
     def let_through(self, name: str, now: float) -> None:
         """Let the next send be the probe, whatever is left of the open time, or of a probe.
 
-        What is parked from now on comes back after that one, and not after all that were before.
+        So does each URL of it. What is parked from now on comes back after that one, and not after
+        all that were before.
         """
-        breaker = self._known.get(name)
-        if breaker is not None:
-            with self._lock:
-                breaker.let_through(now)
+        with self._lock:
+            crowd = self._crowds.get(name)
+            for failing in (name, *(crowd.open if crowd is not None else ())):
+                if breaker := self._known.get(failing):
+                    breaker.let_through(now)
+
+    def knows(self, name: str) -> bool:
+        """Return whether it fails, or any URL of it."""
+        return name in self._known or name in self._crowds
 
     def left_alone(self, now: float) -> tuple[int, int]:
         """Count the open breakers: those left alone for now, and those due for a probe.
@@ -151,6 +161,20 @@ class Breakers:
             self._metrics.breakers_opened.inc()
             logger.warning("breaker_open", destination=name, code=verdict.code)
         self._forget_old(now)
+
+    def _count_crowds(self, now: float) -> int:
+        """Count the crowds that share what may come back, once in COUNT_S.
+
+        Those that nobody asks any more, whose breakers stay open for ever, take no part.
+        """
+        if now >= self._counted_at + COUNT_S:
+            lately = takewhile(
+                lambda breaker: now - breaker.failed_at <= TURN_MAX_S,
+                reversed(self._known.values()),
+            )
+            crowds = {id(breaker.crowd) for breaker in lately if breaker.opened_at is not None}
+            self._crowds_failing, self._counted_at = max(1, len(crowds)), now
+        return self._crowds_failing
 
     def _made(self, whole: str | None) -> Breaker:
         """Make a breaker. Those of the URLs of one destination have one crowd."""

@@ -8,8 +8,17 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
-from workers.shares import LEFT_FREE, SLOW_S, Destination, Habit, MailServerShares
-from workers.strangers import Strangers, habit_after
+from workers.habits import Habits, habit_after
+from workers.shares import (
+    LEFT_FREE,
+    PARKED_MAX_S,
+    SLOW_S,
+    Destination,
+    Habit,
+    MailServerShares,
+    rounded_up,
+)
+from workers.strangers import Strangers
 
 T = TypeVar("T")
 
@@ -29,13 +38,17 @@ class Place(Enum):
 class Destinations(Generic[T]):
     """The destinations that hold anything: never more than there are slots."""
 
-    def __init__(self, slots: int, threads: int = 1) -> None:
-        """`threads`: how many senders have `slots` each; what one parks may go to another."""
+    def __init__(self, slots: int, threads: int = 1, habits: Habits | None = None) -> None:
+        """`threads`: how many senders have `slots` each; what one parks may go to another.
+
+        `habits`: what all of them know; None: this one knows its own.
+        """
         self._threads = threads
         self._held_max = max(1, slots - slots // LEFT_FREE)
         self._silent_max = max(1, slots // 2)
         self._known: dict[str, Destination[T]] = {}
         self._strangers = Strangers(slots)
+        self._habits = Habits() if habits is None else habits
         self._servers: dict[str, MailServerShares[T]] = {}
         self._slow: OrderedDict[str, float] = OrderedDict()  # domains that hold nothing now
         self._queued = 0  # items in all queues
@@ -43,11 +56,13 @@ class Destinations(Generic[T]):
     def enter(self, name: str, item: T, now: float) -> Place:
         """Find a place for one more item of one receiver."""
         destination = self._known.get(name)
-        habit = self._strangers.habit(name) if destination is None else destination.habit
+        habit = self._habits.of(name) if destination is None else destination.habit
         if habit is not PROMPT and not self._strangers.admits(habit):
             return Place.NONE
         if destination is None:
             destination = self._known[name] = Destination(left_at=now, habit=habit)
+        elif self._awaits_first(destination):
+            return Place.NONE
         share = self._share(destination, now)
         if is_full(destination, share, now):
             return Place.NONE
@@ -96,7 +111,7 @@ class Destinations(Generic[T]):
         destination.left(now, took_s)
         if destination.server is None:
             begun = self._leave(destination)
-            self._learn(destination, now, took_s, has_answered)
+            self._learn(name, destination, now, took_s, has_answered)
         else:
             begun = self._leave_server(destination, destination.server, now, took_s)
         if not destination.held:
@@ -115,6 +130,7 @@ class Destinations(Generic[T]):
 
     def _learn(
         self,
+        name: str,
         destination: Destination[T],
         now: float,
         took_s: float | None,
@@ -131,6 +147,7 @@ class Destinations(Generic[T]):
             self._strangers.give_back(was, destination.held)
             self._strangers.take(habit, destination.held, now)
             destination.habit = habit
+            self._habits.remember(name, habit)
 
     def _leave_server(
         self,
@@ -151,7 +168,7 @@ class Destinations(Generic[T]):
         """Drop a destination that holds nothing; remember its habit, or that a domain is slow."""
         destination = self._known.pop(name)
         if destination.server is None:
-            self._strangers.remember(name, destination.habit)
+            self._habits.remember(name, destination.habit)
             return
         destination.server.forget(name)
         if destination.took_s > SLOW_S:
@@ -162,13 +179,26 @@ class Destinations(Generic[T]):
     def park_s(self, name: str, now: float) -> float:
         """Return how long an item without a place has to wait to find one, at the present pace."""
         destination = self._known.get(name)
-        if destination is None or not self._strangers.admits(destination.habit):
-            return self._strangers.park_s(now, self._threads)
+        if destination is None:
+            return self._strangers.park_one_s(self._habits.of(name), now, self._threads)
+        if self._awaits_first(destination):  # as long as it has run: it is answered soon, or hangs
+            return rounded_up(min(now - destination.left_at, PARKED_MAX_S))
+        if not self._strangers.admits(destination.habit):
+            return self._strangers.park_one_s(destination.habit, now, self._threads)
         server = destination.server
         # The server's line is that of all domains; a slow one that lacks its own share has its own.
         if server is not None and server.is_full and not destination.active:
             return server.park_s(now, self._threads)
         return destination.park_s(now, self._threads)
+
+    def _awaits_first(self, destination: Destination[T]) -> bool:
+        """Return whether its first send is under way, and has to show first whether it hangs.
+
+        Only where others need the slots: else a burst to a new receiver would wait for that answer.
+        """
+        if destination.habit is not Habit.UNKNOWN or destination.took_s:
+            return False
+        return self._strangers.have_half_beside(destination.held)
 
     def overdue(self, now: float) -> Iterator[tuple[str, T]]:
         """Take what is beyond the share out of queues that became slow; yield it with its name."""

@@ -13,6 +13,7 @@ from loguru import logger
 from msgspec.structs import replace
 
 from service.model.words import Outcome
+from service.names.origin import origin
 from workers.claim import Claim, Parked, Unstarted, Verdict
 from workers.hold import Hold
 from workers.pace import FORGET_S, TAKES_NOTHING, Pace
@@ -62,20 +63,23 @@ class Paces:
                 pace = self._note_refusal(name, started_at, now)
                 hold = self._hold(claim.recipient)
                 hold.note_refusal(verdict.retry_after_s, started_at, now)
-                return replace(verdict, retry_after_s=wait_s(claim, pace, hold, now))
+                return replace(
+                    verdict, retry_after_s=wait_s(claim, pace, hold, now, len(self._known))
+                )
             if verdict.outcome in TAKEN:
                 self._note_taken(claim, name, started_at, now)
         return verdict
 
     def let_through(self, name: str, urls: Iterable[str], now: float) -> None:
-        """Let one row pass, and one to each of these URLs, in spite of a pause that it asked for.
+        """Let one row pass, and one to each of its URLs and of these, in spite of their pauses.
 
         One request is what it may cost a receiver that has said "not now", when an operator knows
         better. If it is refused again, the pause goes on, and is as long as the receiver then asks.
         """
         with self._lock:
             pace = self._known.get(name)
-            for known in (pace, *map(self._held.get, urls)):
+            own = [hold for url, hold in self._held.items() if origin(url) == name]
+            for known in (pace, *own, *map(self._held.get, urls)):
                 if known is not None:
                     known.probe_until = now + PROBE_WITHIN_S
 
@@ -97,12 +101,12 @@ class Paces:
                 return None
             if now < hold.probe_at + PROBE_WITHIN_S:
                 return park_until(claim, now + BEHIND_PROBE_S, now, Parked.URL)
-            back_at = hold.back.next(claim, hold.until, pace.back_per_s)
+            back_at = hold.back.next(claim, hold.until, pace.back_per_s, len(self._known))
             return park_until(claim, back_at, now, Parked.URL)
         least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
         if pace.admits(now, max(pace.per_s, least_per_s)) or pace.takes_probe(now):
             return None
-        back_at = pace.back.next(claim, now, max(pace.back_per_s, least_per_s))
+        back_at = pace.back.next(claim, now, max(pace.back_per_s, least_per_s), len(self._known))
         return park_until(claim, back_at, now, Parked.PACE)
 
     def _note_refusal(self, name: str, started_at: float, now: float) -> Pace:
@@ -111,9 +115,15 @@ class Paces:
         if pace.note_refusal(started_at, now):
             logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
         self._known.move_to_end(name)
+        self._forget_old(now)
+        return pace
+
+    def _forget_old(self, now: float) -> None:
+        """Drop those that throttle no more, as they would have a part of what comes back."""
+        while self._current(next(iter(self._known)), now) is None:
+            pass
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
-        return pace
 
     def _note_taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
         """Learn that a destination took a send at this URL."""
@@ -141,11 +151,18 @@ class Paces:
         return None
 
 
-def wait_s(claim: Claim, pace: Pace, hold: Hold, now: float) -> float | None:
-    """Return how long a row that was throttled has to wait. None: the ledger decides."""
+def wait_s(claim: Claim, pace: Pace, hold: Hold, now: float, throttling: int) -> float | None:
+    """Return how long a row that was throttled has to wait. None: the ledger decides.
+
+    `throttling`: how many destinations do.
+    """
     if hold.until > now:
         pace.quiet_from = max(pace.quiet_from, hold.until)
         if hold.takes_nothing:
             return hold.until + NEAR_S - now  # later than others, so that another row asks first
-        return min(hold.back.next(claim, hold.until, pace.back_per_s) - now, DELAY_MAX_S)
-    return None if pace.per_s == math.inf else pace.back.next(claim, now, pace.back_per_s) - now
+        return min(
+            hold.back.next(claim, hold.until, pace.back_per_s, throttling) - now, DELAY_MAX_S
+        )
+    if pace.per_s == math.inf:
+        return None
+    return pace.back.next(claim, now, pace.back_per_s, throttling) - now

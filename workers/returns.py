@@ -8,7 +8,8 @@ from workers.claim import Claim, Parked, Unstarted
 
 TICK_S = 1 / 16  # rows come back in 16 groups a second: each costs a call of release
 NEAR_S = 8.0  # within it each row has a place of its own; later rows only come to ask again
-FAR_PER_S = 1000
+FAR_PER_S = 1000  # of all destinations that throttle
+FAR_MAX_S = 300.0  # but none waits for longer than that after the time named
 DELAY_MAX_S = 3600.0
 
 
@@ -19,13 +20,17 @@ class Returns:
     near: float = -math.inf
     far: float = -math.inf
 
-    def next(self, earliest: float, per_s: float) -> float:
-        """Find the time for one more row, not before `earliest`."""
+    def next(self, earliest: float, per_s: float, throttling: int) -> float:
+        """Find the time for one more row, not before `earliest`.
+
+        `throttling`: how many destinations share what comes to ask again.
+        """
         near = max(self.near, earliest) + 1 / per_s
         if near <= earliest + NEAR_S:
             self.near = near
             return near
-        self.far = max(self.far, earliest + NEAR_S) + 1 / FAR_PER_S
+        far = max(self.far, earliest + NEAR_S) + throttling / FAR_PER_S
+        self.far = min(far, earliest + FAR_MAX_S)
         return self.far
 
 
@@ -39,9 +44,10 @@ class Lines:
     urgent: Returns = field(default_factory=Returns)
     others: Returns = field(default_factory=Returns)
 
-    def next(self, claim: Claim, earliest: float, per_s: float) -> float:
+    def next(self, claim: Claim, earliest: float, per_s: float, throttling: int) -> float:
         """Find the time for one more row, not before `earliest`."""
-        return (self.urgent if claim.is_urgent else self.others).next(earliest, per_s)
+        line = self.urgent if claim.is_urgent else self.others
+        return line.next(earliest, per_s, throttling)
 
 
 def park_until(claim: Claim, at: float, now: float, reason: Parked) -> Unstarted:

@@ -20,6 +20,7 @@ from workers.channels import channels
 from workers.claim import Outbox
 from workers.claimer import Claimer
 from workers.doubts import Doubts
+from workers.habits import Habits
 from workers.heart import Heart, Quiet
 from workers.heart_store import HeartStore
 from workers.hints import Hints
@@ -166,7 +167,7 @@ def senders(
 ) -> list[Sender]:
     """Make the senders, which share what is known of receivers."""
     by_name = channels(settings, clock.now, sandbox)
-    shortages, names, doubts = Shortages(metrics), Names(), Doubts()
+    shortages, names, doubts, habits = Shortages(metrics), Names(), Doubts(), Habits()
     return [
         Sender(
             number,
@@ -177,6 +178,7 @@ def senders(
             shortages=shortages,
             names=names,
             doubts=doubts,
+            habits=habits,
             slots=slots,
             outbox=outbox,
             attempts=None if tracer is None else Attempts(tracer),

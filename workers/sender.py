@@ -16,6 +16,7 @@ from workers.claim import Claim, Ended, Outbox, Parked, Unstarted, Verdict
 from workers.destinations import Destinations, Place
 from workers.doubts import Doubts
 from workers.flight import Flight
+from workers.habits import Habits
 from workers.inbox import Inbox
 from workers.loop import Loop
 from workers.name_queue import NAME_WAIT_S
@@ -57,6 +58,7 @@ class Sender(Loop):
         shortages: Shortages,
         names: Names,
         doubts: Doubts,
+        habits: Habits,
         slots: Slots,
         outbox: Outbox,
         attempts: Attempts | None = None,
@@ -80,7 +82,7 @@ class Sender(Loop):
         self._transfers: Transfers[Flight] = Transfers(settings, names, doubts, self._may_begin)
         self._plays = Plays(settings.send_deadline_s)
         self._destinations: Destinations[Flight] = Destinations(
-            settings.sends_per_thread, settings.num_threads
+            settings.sends_per_thread, settings.num_threads, habits
         )
 
     @property

@@ -26,6 +26,14 @@ class Habit(Enum):
     LATE = auto()  # later, or the last send to it ended without an answer, and not soon
 
 
+def rounded_up(wait_s: float) -> float:
+    """Round up to an eighth of a second, beyond 1 s to seconds.
+
+    A batch of releases then needs few calls, and a burst to a quick destination hardly waits.
+    """
+    return ceil(wait_s) if wait_s > 1 else max(1, ceil(wait_s * 8)) / 8
+
+
 @dataclass(slots=True)
 class Pulse:
     """How many sends are under way, when the last one ended, and how long they take."""
@@ -53,17 +61,12 @@ class Pulse:
         return max(self.took_s, now - self.left_at) / max(1, self.active)
 
     def park_s(self, now: float, threads: int) -> float:
-        """Return how long one more that has no place has to wait for one, at the present pace.
-
-        Rounded up to an eighth of a second, beyond 1 s to seconds: a batch of releases then needs
-        few calls, and a burst to a quick destination hardly waits.
-        """
+        """Return how long one more that has no place has to wait for one, at the present pace."""
         # Each thread has places to offer; but a silent destination is not asked the more often.
         turn_s = self.turn_s(now) / (threads if self.answers(now) else 1)
         latest = now + PARKED_MAX_S
         self.parked_until = min(max(self.parked_until, now) + turn_s, latest)
-        wait_s = self.parked_until - now
-        return ceil(wait_s) if wait_s > 1 else max(1, ceil(wait_s * 8)) / 8
+        return rounded_up(self.parked_until - now)
 
 
 @dataclass(slots=True)

@@ -95,10 +95,15 @@ class Standing:
         return self._parkings.current(now, is_open)
 
     def let_through(self, channel: str, destination: str, now: float) -> None:
-        """Let the next send to a destination begin, whatever keeps it back: it is the probe."""
-        for name, urls in self._parkings.let_through(channel, destination, now).items():
-            for failing in (name, *(part_name(name, url) for url in urls)):
-                self._breakers.let_through(failing, now)
+        """Let the next send to a destination begin, whatever keeps it back: it is the probe.
+
+        So do its URLs that are left alone, listed or not: more may be than the list has room for.
+        """
+        listed = self._parkings.let_through(channel, destination, now)
+        if self._breakers.knows(destination) or self._paces.knows(destination):
+            listed.setdefault(destination, set())
+        for name, urls in listed.items():
+            self._breakers.let_through(name, now)
             self._paces.let_through(name, urls, now)
             logger.info("probe_let_through", channel=channel, destination=destination)
 

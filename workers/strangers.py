@@ -4,14 +4,14 @@ One silent server under many names has a share for each name: together they woul
 ops/adr/0031-strangers.md.
 """
 
-from collections import OrderedDict
+import random
 
-from workers.shares import Habit, Pulse
+from workers.shares import PARKED_MAX_S, Habit, Pulse, rounded_up
 
-PROMPT_S = 2.0  # many take a second, and need all the slots that one receiver may have
 STRANGERS_LEAVE = 4  # a quarter of the slots is for those who answer promptly
 SLOW_LEAVE = 8  # and an eighth for those whom nobody has asked: late ones leave it too
-HABITS_MAX = 10_000  # names of prompt receivers, and as many of late ones
+UNASKED_S = 8.0  # those whom nobody has asked come back within it, or as many in a second:
+UNASKED_PER_S = 1000
 
 
 class Strangers(Pulse):
@@ -25,14 +25,11 @@ class Strangers(Pulse):
         self._most = max(1, slots - max(1, slots // STRANGERS_LEAVE))
         self._late_most = max(1, self._most - slots // SLOW_LEAVE)
         self._late_active = 0
-        self._prompt: OrderedDict[str, None] = OrderedDict()  # last is who held a slot last
-        self._late: OrderedDict[str, None] = OrderedDict()
+        self._unasked_until = 0.0
 
-    def habit(self, name: str) -> Habit:
-        """Return how a receiver answered lately."""
-        if name in self._prompt:
-            return Habit.PROMPT
-        return Habit.LATE if name in self._late else Habit.UNKNOWN
+    def have_half_beside(self, held: int) -> bool:
+        """Return whether they have half of their slots or more, without `held` of them."""
+        return (self.active - held) * 2 >= self._most
 
     def admits(self, habit: Habit) -> bool:
         """Return whether a receiver of this habit may have one more slot."""
@@ -60,27 +57,16 @@ class Strangers(Pulse):
         if habit is Habit.LATE:
             self._late_active -= count
 
-    def remember(self, name: str, habit: Habit) -> None:
-        """Keep the habit of a receiver that holds nothing now; forget who was the first to."""
-        kept, other = self._prompt, self._late
-        if habit is not Habit.PROMPT:
-            kept, other = other, kept
-        other.pop(name, None)
-        if habit is Habit.UNKNOWN:
-            kept.pop(name, None)
-            return
-        kept[name] = None
-        kept.move_to_end(name)
-        if len(kept) > HABITS_MAX:
-            kept.popitem(last=False)
+    def park_one_s(self, habit: Habit, now: float, threads: int) -> float:
+        """Return how long one more of this habit has to wait.
 
-
-def habit_after(habit: Habit, took_s: float, usual_s: float, *, has_answered: bool) -> Habit:
-    """Return the habit of a receiver after one more send. `usual_s`: what its sends take lately.
-
-    Who answers late holds slots as one who hangs: else a single one would leave none to those whom
-    nobody has asked. Who refuses at once has not answered, but holds up nobody: nothing changes.
-    """
-    if has_answered:
-        return Habit.PROMPT if usual_s <= PROMPT_S else Habit.LATE
-    return Habit.LATE if took_s > PROMPT_S else habit
+        Whom nobody has asked asks again soon: it may be sound. But each after a time of its own,
+        as slots get free together when sends time out: who waited in line would miss them together.
+        """
+        wait_s = self.park_s(now, threads)
+        if habit is not Habit.UNKNOWN:
+            return wait_s
+        until = max(self._unasked_until, now) + threads / UNASKED_PER_S
+        self._unasked_until = min(until, now + PARKED_MAX_S)
+        most_s = max(UNASKED_S, self._unasked_until - now)
+        return min(wait_s, rounded_up(most_s * random.uniform(0.5, 1.0)))

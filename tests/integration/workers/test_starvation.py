@@ -7,9 +7,9 @@ import pytest
 
 from tests import ledger
 from tests.waiting import wait_for
+from workers.habits import PROMPT_S
 from workers.shares import Habit
 from workers.store import FAIR_EVERY
-from workers.strangers import PROMPT_S
 
 THREADS, SLOTS = 2, 16
 MANY = 200
@@ -61,9 +61,9 @@ def test_what_a_send_came_to_is_what_is_remembered_of_its_receiver(db, sink, sta
     worker = start(num_threads=1, send_deadline_s=PROMPT_S + 0.2)
     for url in (hanging + "/held", answering + "/status/404"):
         ledger.enqueue(db, 1, channel="webhook", recipient=url, payload="{}", max_attempts=1)
-    strangers = worker._senders[0]._destinations._strangers
-    wait_for(lambda: strangers.habit(hanging) is Habit.LATE)
-    wait_for(lambda: strangers.habit(answering) is Habit.PROMPT)
+    habits = worker._senders[0]._destinations._habits
+    wait_for(lambda: habits.of(hanging) is Habit.LATE)
+    wait_for(lambda: habits.of(answering) is Habit.PROMPT)
     sink.hold.set()
 
 

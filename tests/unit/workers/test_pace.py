@@ -1,6 +1,7 @@
 """How the pace of a destination falls and rises, whom it parks, and when it is forgotten."""
 
 import math
+from heapq import heappop, heappush
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from workers.claim import Parked
 from workers.hold import Hold
 from workers.pace import FORGET_S, LEAST_PER_S, START_PER_S
 from workers.paces import OVERDUE_PER_S, PROBE_WITHIN_S, Paces
-from workers.returns import DELAY_MAX_S
+from workers.returns import DELAY_MAX_S, FAR_MAX_S
 
 HERE, ELSEWHERE = "https://limited.example", "https://free.example"
 [ROW] = rows(1)
@@ -159,6 +160,44 @@ def test_parked_rows_come_back_one_after_another_and_few_delays_differ(paces):
     assert {p.parked for p in parked} == {Parked.PACE}
     assert len(set(delays)) <= 150
     assert max(delays) < 20
+
+
+def test_however_many_destinations_throttle_few_rows_come_back_in_a_second(paces):
+    """It was 1,430 of these 20,000, and 18,450 of 300,000 of 500 destinations."""
+    assert asked_per_s(paces, destinations=50, rows_each=400) <= 1000
+
+
+def asked_per_s(paces, destinations, rows_each):
+    """Count the rows that ask in a second, where every send is answered `Retry-After: 5`."""
+    names = [f"https://{n}.example" for n in range(destinations)]
+    due = [
+        (0.0, n, msgspec.structs.replace(ROW, recipient=names[n % destinations]))
+        for n in range(destinations * rows_each)
+    ]
+    asked = 0
+    while due[0][0] < 60.0:
+        at, n, row = heappop(due)
+        asked += at > 30.0
+        parked = paces.park(row, row.recipient, at)
+        wait_s = parked.delay_s if parked else throttle(paces, at, row, row.recipient, 5.0)
+        heappush(due, (at + wait_s, n, row))
+    return asked / 30
+
+
+def test_destinations_that_throttle_no_more_leave_what_comes_back_to_the_others(paces):
+    for n in range(100):
+        throttle(paces, 0.0, name=f"https://{n}.example")
+    throttle(paces, FORGET_S + 1)
+    assert list(paces._known) == [HERE]
+
+
+def test_no_row_is_put_off_for_longer_than_some_minutes_after_the_time_named(paces):
+    for n in range(500):
+        throttle(paces, 0.0, name=f"https://{n}.example")
+    slow_down(paces)
+    throttle(paces, 0.0, retry_after_s=60.0)
+    waits = [paces.park(ROW, HERE, 0.0).delay_s for _ in range(1500)]
+    assert 300 < max(waits) <= 60 + FAR_MAX_S
 
 
 def test_a_few_refusals_among_many_answers_slow_nobody_down(paces):

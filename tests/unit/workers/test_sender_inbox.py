@@ -16,6 +16,7 @@ from workers.breakers import Breakers
 from workers.channels.log import LogChannel
 from workers.claim import Unstarted, Verdict
 from workers.doubts import Doubts
+from workers.habits import Habits
 from workers.names import Names
 from workers.paces import Paces
 from workers.parkings import Parkings
@@ -67,6 +68,7 @@ def idle_sender():
         shortages=Shortages(metrics),
         names=Names(),
         doubts=Doubts(),
+        habits=Habits(),
         slots=Slots(1, 1),
         outbox=SimpleQueue(),
     )

@@ -9,6 +9,7 @@ from service.config.settings import Settings
 from service.metrics import WorkerMetrics
 from service.model.words import Outcome
 from tests.unit.workers.claims import a_claim
+from workers import parkings
 from workers.breaker import OPEN_MAX_S, TRIP_AFTER, TURN_MAX_S
 from workers.breakers import HEARD_WITHIN_S, Breakers
 from workers.channels.webhook import WebhookChannel
@@ -199,6 +200,27 @@ def test_an_operators_probe_lets_a_row_of_each_failing_url_through(standing):
     standing.let_through("webhook", HERE, 0.2)
     for path in ("/one", "/two"):
         assert standing.park(at_url(path, 0.2)) is None
+
+
+def test_an_operators_probe_reaches_failing_urls_that_the_list_had_no_room_for(
+    standing, monkeypatch
+):
+    monkeypatch.setattr(parkings, "URLS_MAX", 1)
+    for path in ("/one", "/two"):
+        fail(standing, at_url(path), BROKEN)
+        assert reason(standing.park(at_url(path, 0.1))) is Parked.BREAKER
+    standing.let_through("webhook", HERE, 0.2)
+    assert [standing.park(at_url(path, 0.2)) for path in ("/one", "/two")] == [None, None]
+
+
+def test_an_operators_probe_reaches_held_urls_that_the_list_had_no_room_for(standing, monkeypatch):
+    monkeypatch.setattr(parkings, "URLS_MAX", 1)
+    for path in ("/one", "/two"):
+        throttle(standing, at_url(path))
+    for path in ("/one", "/two"):
+        assert reason(standing.park(at_url(path, 4.5))) is Parked.URL
+    standing.let_through("webhook", HERE, 4.6)
+    assert [standing.park(at_url(path, 4.6)) for path in ("/one", "/two")] == [None, None]
 
 
 def outage(standing, urls, rows, lasts_s):

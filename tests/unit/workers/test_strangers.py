@@ -1,12 +1,15 @@
 """What all may hold together who do not answer promptly, or not yet."""
 
 import random
+from heapq import heappop, heappush
 
 import pytest
 
-from workers import strangers
+from workers import habits
 from workers.destinations import Destinations, Place
+from workers.habits import Habits
 from workers.shares import PARKED_MAX_S, Habit
+from workers.strangers import UNASKED_S
 
 SLOTS = 16
 STRANGERS = 12  # three quarters
@@ -86,14 +89,14 @@ def test_who_answers_after_long_is_a_stranger_too():
     places = Destinations(SLOTS)
     late = names(3)
     for name in late:
-        answer(places, name, took_s=2 * strangers.PROMPT_S)
+        answer(places, name, took_s=2 * habits.PROMPT_S)
     hang(places, names(STRANGERS, "other"))
     assert hang(places, late) == []
 
 
 def test_one_that_answers_late_leaves_room_to_those_whom_nobody_asked():
     places = Destinations(SLOTS)
-    late_s = 2 * strangers.PROMPT_S
+    late_s = 2 * habits.PROMPT_S
     answer(places, "late", took_s=late_s)
     assert len(hang(places, ["late"] * SLOTS, late_s)) <= LATE
     assert len(hang(places, names(SLOTS), late_s)) == STRANGERS - LATE
@@ -106,7 +109,7 @@ def test_who_refuses_at_once_stays_what_it_was():
         places.enter(name, name, 1.0)
         places.leave(name, 1.0 + QUICK_S, QUICK_S, has_answered=False)
         habit = Habit.PROMPT if name == "known" else Habit.UNKNOWN
-        assert places._strangers.habit(name) is habit
+        assert places._habits.of(name) is habit
 
 
 def test_those_that_hung_before_leave_room_to_those_that_nobody_asked():
@@ -119,13 +122,62 @@ def test_those_that_hung_before_leave_room_to_those_that_nobody_asked():
 
 def test_strangers_come_back_at_the_pace_at_which_all_of_them_leave():
     places = Destinations(SLOTS)
+    late = names(100, "late")
+    for name in late:
+        places._habits.remember(name, Habit.LATE)
     hung = hang(places, names(100))
     time_out(places, hung[:1])
     hang(places, ["next"], DEADLINE_S)
-    delays = [places.park_s(f"more{n}", DEADLINE_S) for n in range(100)]
+    delays = [places.park_s(name, DEADLINE_S) for name in late]
     assert delays == sorted(delays)
     assert delays[0] == 0.875, "ten seconds, twelve places, in eighths"
     assert delays[-1] == PARKED_MAX_S
+
+
+def test_those_whom_nobody_has_asked_ask_again_soon_each_after_a_time_of_its_own():
+    places = Destinations(SLOTS)
+    hang(places, names(100))
+    delays = [places.park_s(f"more{n}", DEADLINE_S) for n in range(1000)]
+    assert max(delays) <= UNASKED_S
+    assert len({*delays[100:]}) > 1
+
+
+def test_however_many_nobody_has_asked_few_ask_again_in_a_second():
+    places = Destinations(SLOTS)
+    hang(places, names(100))
+    delays = [places.park_s(f"more{n}", DEADLINE_S) for n in range(40_000)]
+    assert sum(delays[-1000:]) / 1000 > 2 * UNASKED_S
+    assert max(delays) <= PARKED_MAX_S
+
+
+def test_one_send_shows_whether_a_newcomer_hangs_where_others_need_the_slots():
+    places = Destinations(SLOTS)
+    hang(places, names(STRANGERS // 2))
+    found = [places.enter("new", "x", 0.0) for _ in range(3)]
+    assert found == [Place.START, Place.NONE, Place.NONE]
+    assert [places.park_s("new", at) for at in (0.0, 0.5, 3.5)] == [0.125, 0.5, 4]
+    places.leave("new", 4.0, QUICK_S)
+    assert places.enter("new", "x", 4.0) is Place.START
+
+
+def test_what_one_sender_learns_of_a_receiver_all_senders_know():
+    known = Habits()
+    one, other = (Destinations[str](SLOTS, 2, known) for _ in range(2))
+    hang(one, ["hangs"])
+    time_out(one, ["hangs"])
+    answer(one, "prompt")
+    hang(other, names(STRANGERS))
+    assert other.enter("hangs", "x", DEADLINE_S) is Place.NONE
+    assert other.enter("prompt", "x", DEADLINE_S) is Place.START
+
+
+def test_one_sender_that_learned_nothing_leaves_what_another_has_learned():
+    known = Habits()
+    one, other = (Destinations[str](SLOTS, 2, known) for _ in range(2))
+    other.enter("prompt", "x", 0.0)
+    answer(one, "prompt")
+    other.leave("prompt", QUICK_S, None)
+    assert known.of("prompt") is Habit.PROMPT
 
 
 def test_a_burst_to_strangers_is_not_claimed_again_at_once():
@@ -155,11 +207,11 @@ def test_with_two_slots_one_is_left():
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(strangers, "HABITS_MAX", 2)
+    monkeypatch.setattr(habits, "HABITS_MAX", 2)
     places = Destinations(SLOTS)
     for name in ("a", "b", "a", "c"):
         answer(places, name)
-    known = [places._strangers.habit(name) for name in "abc"]
+    known = [places._habits.of(name) for name in "abc"]
     assert known == [Habit.PROMPT, Habit.UNKNOWN, Habit.PROMPT]
 
 
@@ -186,3 +238,40 @@ def test_whatever_comes_and_goes_what_strangers_hold_is_counted(seed):
         pool = places._strangers
         assert pool._late_active == held[Habit.LATE]
         assert pool.active == held[Habit.LATE] + held[Habit.UNKNOWN]
+
+
+def test_sound_newcomers_arrive_among_many_that_hang_though_nobody_has_asked_any():
+    """After a start all are unknown: 32 slots, and 90 names that hang, with three rows each.
+
+    In one line with all others none of the 20 arrived within the minute.
+    """
+    random.seed(1)
+    arrived = sent_within(60.0, hanging=names(90) * 3, sound=names(20, "sound"))
+    assert arrived >= 12
+
+
+def sent_within(ends, hanging, sound):
+    """Count what arrives at sound receivers: two senders, a clock of its own, no retries."""
+    known = Habits()
+    senders = [Destinations[str](SLOTS, 2, known) for _ in range(2)]
+    due = [(n / 1000, n, name) for n, name in enumerate([*hanging, *sound])]
+    sends, order, arrived = [], len(due), 0
+    while due or sends:
+        at, _, name = min(due[0] if due else sends[0], sends[0] if sends else due[0])[:3]
+        order += 1
+        if at > ends:
+            break
+        if sends and sends[0][0] == at:
+            _, _, name, places, took_s = heappop(sends)
+            is_sound = took_s < DEADLINE_S
+            places.leave(name, at, took_s, has_answered=is_sound)
+            arrived += is_sound
+            continue
+        heappop(due)
+        places = senders[order % 2]
+        if places.enter(name, name, at) is Place.START:
+            took_s = QUICK_S if name.startswith("sound") else DEADLINE_S
+            heappush(sends, (at + took_s, order, name, places, took_s))
+        else:
+            heappush(due, (at + places.park_s(name, at), order, name))
+    return arrived
