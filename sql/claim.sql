@@ -1,4 +1,4 @@
--- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes) -> up to p_limit rows
+-- claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes, p_bulk_first) -> up to p_limit rows
 --
 -- Give due notifications to one worker, each under a numbered lease. Those that have expired are counted in
 -- `slo_deltas` instead.
@@ -9,8 +9,8 @@
 --          "host:pid-token"; p_lease interval; p_max_attempts integer, for rows that have none;
 --          p_patience interval, from the first claim on, in which the answer "not now" is not counted;
 --          p_environment text, the worker's ENVIRONMENT (null: none): see is_home(); p_takes text[],
---          which kinds of rows the worker knows besides: tests, which are rows of is_test. With bulk_first, and
---          without p_ids, it begins at the least urgent lane and the oldest days
+--          which kinds of rows the worker knows besides: tests, which are rows of is_test; p_bulk_first boolean,
+--          without p_ids: begin at the least urgent lane and the oldest days
 -- Returns  (id, status, attempt, channel, recipient, payload, expires_in, patience_in, is_test, traceparent, priority): a
 --          row that is 'sending' is the worker's to send, one that is 'expired' is only to be logged. expires_in is at most
 --          100 years; patience_in 0: the patience is over.
@@ -26,11 +26,11 @@
 -- Plan     primary key, within the partitions of the ids. The status is compared with a sub-select, so that the
 --          planner cannot use notifications_due, which is full of dead entries; without p_ids it uses that
 --          index
--- Note     The others are for workers of before, which know no traceparent, and no ENVIRONMENT and is_test
+-- Note     The others are for workers of before, which know no priority, no traceparent, and no ENVIRONMENT and is_test
 -- Caller   workers' Store.claim, claim_each()
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
-  p_patience interval, p_environment text, p_takes text[])
+  p_patience interval, p_environment text, p_takes text[], p_bulk_first boolean)
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
   expires_in interval, patience_in interval, is_test boolean, traceparent text, priority smallint)
@@ -46,8 +46,7 @@ declare
   v_far timestamptz := v_now + interval '100 years';
   v_past timestamptz := v_now - p_patience;
   v_takes_tests boolean := 'tests' = any (p_takes);
-  v_bulk_first boolean := 'bulk_first' = any (p_takes);
-  v_lanes smallint[] := case when v_bulk_first then '{3,2,1,0}' else '{0,1,2,3}' end;
+  v_lanes smallint[] := case when p_bulk_first then '{3,2,1,0}' else '{0,1,2,3}' end;
   v_has_expired boolean;
   v_moved integer;
   v_taken integer;
@@ -66,7 +65,7 @@ begin
     v_ids := '{}';
     v_has_expired := false;
     for v_lo, v_hi in
-      select s.lo, s.hi from notify.spans() s order by case when v_bulk_first then s.lo end, s.lo desc
+      select s.lo, s.hi from notify.spans() s order by case when p_bulk_first then s.lo end, s.lo desc
     loop
       select v_ids || coalesce(array_agg(p.id), '{}'),
         v_has_expired or coalesce(bool_or(p.expires_at <= v_now), false)
@@ -108,7 +107,7 @@ begin
     if p_ids is null and cardinality(v_ids) < v_taken then
       -- What is covered and could not be set aside would be all that is found, each time.
       v_more := array(select i from unnest(notify.due_unpaused(
-        p_limit - cardinality(v_ids), p_takes, v_ids)) as i order by i);
+        p_limit - cardinality(v_ids), v_takes_tests, v_ids)) as i order by i);
       v_lo := v_more[1];
       v_hi := v_more[cardinality(v_more)];
       select coalesce(array_agg(p.id), '{}'), v_has_expired or coalesce(bool_or(p.expires_at <= v_now), false)
@@ -162,8 +161,25 @@ begin
 end
 $$;
 
+comment on function notify.claim(uuid[], integer, text, interval, integer, interval, text, text[], boolean) is
+  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes, p_bulk_first) -> up to p_limit rows';
+
+create or replace function notify.claim(
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
+  p_patience interval, p_environment text, p_takes text[])
+returns table (
+  id uuid, status text, attempt integer, channel text, recipient text, payload text,
+  expires_in interval, patience_in interval, is_test boolean, traceparent text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+  select c.id, c.status, c.attempt, c.channel, c.recipient, c.payload, c.expires_in, c.patience_in, c.is_test, c.traceparent
+  from notify.claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes, false) c;
+end
+$$;
+
 comment on function notify.claim(uuid[], integer, text, interval, integer, interval, text, text[]) is
-  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes) -> up to p_limit rows';
+  'claim(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes) -> as the other, for workers of before';
 
 create or replace function notify.claim(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,

@@ -15,7 +15,7 @@
 -- Caller   workers' Store.claim, when claim() failed
 create or replace function notify.claim_each(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
-  p_patience interval, p_environment text, p_takes text[], p_skip uuid[],
+  p_patience interval, p_environment text, p_takes text[], p_bulk_first boolean, p_skip uuid[],
   p_ends timestamptz default clock_timestamp() + interval '1 second')
 returns table (
   id uuid, status text, attempt integer, channel text, recipient text, payload text,
@@ -27,8 +27,7 @@ set jit = off set max_parallel_workers_per_gather = 0 set enable_partition_pruni
 declare
   v_now timestamptz := clock_timestamp();   -- a variable: a volatile function bounds no scan
   v_ids uuid[] := p_ids;
-  v_bulk_first boolean := 'bulk_first' = any (p_takes);
-  v_lanes smallint[] := case when v_bulk_first then '{3,2,1,0}' else '{0,1,2,3}' end;
+  v_lanes smallint[] := case when p_bulk_first then '{3,2,1,0}' else '{0,1,2,3}' end;
   v_half integer;
   v_found integer;
   v_error text;
@@ -41,11 +40,11 @@ begin
   end if;
   if p_ids is null and exists (select from notify.pauses p where p.resumed_at is null) then
     perform notify.set_due_aside(p_limit);  -- as in claim()
-    v_ids := notify.due_unpaused(p_limit, p_takes, p_skip);
+    v_ids := notify.due_unpaused(p_limit, 'tests' = any (p_takes), p_skip);
   elsif p_ids is null then
     v_ids := '{}';
     for v_lo, v_hi in
-      select s.lo, s.hi from notify.spans() s order by case when v_bulk_first then s.lo end, s.lo desc
+      select s.lo, s.hi from notify.spans() s order by case when p_bulk_first then s.lo end, s.lo desc
     loop
       v_ids := v_ids || array(
         select d.id from unnest(v_lanes) as lane
@@ -66,7 +65,7 @@ begin
     return query
     select c.*, case c.status when 'refused' then 'a trigger left it out' end
     from notify.claim(v_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment,
-      p_takes) c
+      p_takes, p_bulk_first) c
     where convert_to(concat(c.recipient, c.payload), pg_client_encoding()) is not null
     order by c.id;
     return;
@@ -87,18 +86,39 @@ begin
   elsif clock_timestamp() < p_ends then
     return query
     select * from notify.claim_each(v_ids[:v_half], p_limit, p_worker, p_lease, p_max_attempts,
-      p_patience, p_environment, p_takes, p_skip, p_ends);
+      p_patience, p_environment, p_takes, p_bulk_first, p_skip, p_ends);
     get diagnostics v_found = row_count;
     return query
     select * from notify.claim_each(v_ids[v_half + 1:], p_limit - v_found, p_worker, p_lease,
-      p_max_attempts, p_patience, p_environment, p_takes, p_skip, p_ends);
+      p_max_attempts, p_patience, p_environment, p_takes, p_bulk_first, p_skip, p_ends);
   end if;
+end
+$$;
+
+comment on function notify.claim_each(uuid[], integer, text, interval, integer, interval, text, text[], boolean, uuid[],
+  timestamptz) is
+  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused';
+
+create or replace function notify.claim_each(
+  p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,
+  p_patience interval, p_environment text, p_takes text[], p_skip uuid[],
+  p_ends timestamptz default clock_timestamp() + interval '1 second')
+returns table (
+  id uuid, status text, attempt integer, channel text, recipient text, payload text,
+  expires_in interval, patience_in interval, is_test boolean, traceparent text, error text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+  select c.id, c.status, c.attempt, c.channel, c.recipient, c.payload, c.expires_in, c.patience_in, c.is_test, c.traceparent,
+    c.error
+  from notify.claim_each(p_ids, p_limit, p_worker, p_lease, p_max_attempts, p_patience, p_environment, p_takes, false,
+    p_skip, p_ends) c;
 end
 $$;
 
 comment on function notify.claim_each(uuid[], integer, text, interval, integer, interval, text, text[], uuid[],
   timestamptz) is
-  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> up to p_limit rows, and those that were refused';
+  'claim_each(p_ids, p_limit, p_worker, p_lease, ...) -> as the other, for workers of before';
 
 create or replace function notify.claim_each(
   p_ids uuid[], p_limit integer, p_worker text, p_lease interval, p_max_attempts integer,

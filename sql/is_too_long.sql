@@ -7,8 +7,8 @@
 -- Returns  true: its numbers alone are so long, or even the jsonb is, which is at most five times as long as its text.
 --          false: make the text, and see
 -- Note     It writes one number after the other, and stops where the sum is beyond. `@ >= 0 || @ < 0` are the numbers;
---          a query for an array is linear, jsonb_path_query() is not. A walk takes longer than the text of an honest
---          payload: so unmet_rule() asks only of 8 KiB and more, whose text can be 100 MB
+--          a query for an array is linear, jsonb_path_query() is not. A walk takes up to 20 times as long as the
+--          text of an honest payload: so unmet_rule() asks only of 32 KiB and more. What is less can be 350 MB as text
 -- Caller   unmet_rule()
 create or replace function notify.is_too_long(p_payload jsonb) returns boolean
 language sql immutable parallel safe

@@ -62,8 +62,8 @@ return case
   when p_expires_at > p_now + interval '10 years' then
     array['expires_at_is_within_10_years', 'expires_at',
       'Use a time within ten years, or leave it out.']
-  -- The text of a few KB of jsonb can be a gigabyte: see is_too_long(). Compressed, they are a hundredth at least.
-  when pg_column_size(p_payload) > 256 and pg_column_size(jsonb_path_query_first(p_payload, '$')) > 8192
+  -- The text of a few KB of jsonb can be a gigabyte: see is_too_long(). Compressed, they are a 300th at least.
+  when pg_column_size(p_payload) > 100 and pg_column_size(jsonb_path_query_first(p_payload, '$')) > 32768
       and notify.is_too_long(p_payload)
     or octet_length(p_payload::text) > 262144 then
     array['payload_is_at_most_256_kib', 'payload',

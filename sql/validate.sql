@@ -19,6 +19,8 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_producer constant text := notify.producer_of(notify.speaking_role());
   v_unmet text[] := notify.unmet_option(options);
+  -- A variable: with a volatile argument unmet_rule() is planned by itself, and the text of any payload is made then.
+  v_id constant uuid := notify.new_id();
   v_priority constant smallint := least(greatest(coalesce(priority, 2), -1), 4);
   v_max_attempts integer;
   v_first bigint;
@@ -26,7 +28,7 @@ declare
 begin
   if v_unmet is null then
     v_max_attempts := nullif(options -> 'max_attempts', 'null');
-    v_unmet := notify.unmet_rule(notify.new_id(), 'queued', 0, true, channel, recipient, payload, v_priority,
+    v_unmet := notify.unmet_rule(v_id, 'queued', 0, true, channel, recipient, payload, v_priority,
       v_max_attempts, reference, send_at, greatest(send_at, v_now), expires_at, v_now, v_producer, idempotency_key);
     if v_unmet is null and channel = 'email' then
       v_unmet := notify.unmet_mail_rule(recipient, payload);

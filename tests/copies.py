@@ -89,3 +89,23 @@ def claim_each_without_trace(db: Connection[Any], ids: Sequence[UUID] | None = N
         " '{}'::uuid[])"
     )
     return db.execute(query, [None if ids is None else list(ids)]).fetchall()
+
+
+def claim_without_priority(db: Connection[Any], ids: Sequence[UUID] | None = None) -> list[Any]:
+    """Claim as workers do that know traceparents, and no priority."""
+    query = (
+        "select * from notify.claim(%s::uuid[], 100, 'w:1', '30 s', 4, '1 hour', null,"
+        " '{tests}'::text[])"
+    )
+    return db.execute(query, [None if ids is None else list(ids)]).fetchall()
+
+
+def claim_each_without_priority(
+    db: Connection[Any], ids: Sequence[UUID] | None = None
+) -> list[Any]:
+    """Claim row by row, as such workers do."""
+    query = (
+        "select * from notify.claim_each(%s::uuid[], 100, 'w:1', '30 s', 4, '1 hour', null,"
+        " '{tests}'::text[], '{}'::uuid[])"
+    )
+    return db.execute(query, [None if ids is None else list(ids)]).fetchall()

@@ -122,7 +122,7 @@ def claim(
     asked = None if ids is None else list(ids)
     return db.execute(
         "select * from notify.claim(%s::uuid[], %s, %s, %s::interval, %s, %s::interval, %s,"
-        " '{tests}'::text[])",
+        " '{tests}'::text[], false)",
         [asked, limit, worker, lease, max_attempts, patience, environment],
     ).fetchall()
 
@@ -165,7 +165,8 @@ def claim_each(
     """Claim as above, but a row at fault does not stop the others."""
     return db.execute(
         "select * from notify.claim_each("
-        "%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', null, '{tests}'::text[], %s::uuid[])",
+        "%s::uuid[], %s, 'w:1', '30 s', 4, '1 hour', null, '{tests}'::text[], false,"
+        " %s::uuid[])",
         [None if ids is None else list(ids), limit, list(skip)],
     ).fetchall()
 

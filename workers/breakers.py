@@ -15,7 +15,7 @@ from loguru import logger
 
 from service.config.settings import Settings
 from service.metrics import WorkerMetrics
-from workers.breaker import TRIP_AFTER, TURN_MAX_S, Breaker, Crowd
+from workers.breaker import TRIP_AFTER, TURN_MAX_S, Breaker, Crowd, Room
 from workers.claim import Claim, Verdict
 from workers.outcome import blames_destination
 
@@ -39,6 +39,7 @@ class Breakers:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Breaker] = OrderedDict()  # the last to fail comes last
         self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()  # by destination
+        self._room = Room()
         self._crowds_failing = 1  # as counted last
         self._counted_at = -math.inf
         shown = metrics.breakers
@@ -59,7 +60,7 @@ class Breakers:
         if breaker is None or breaker.opened_at is None or claim.patience_ends <= now:
             return 0.0
         with self._lock:
-            return breaker.wait_s(now, self._probe_max_s, self._count_crowds(now))
+            return breaker.wait_s(now, self._probe_max_s, self._count_crowds(now), self._room)
 
     def report(
         self, name: str, verdict: Verdict, started_at: float, now: float, whole: str | None = None
@@ -163,16 +164,20 @@ class Breakers:
         self._forget_old(now)
 
     def _count_crowds(self, now: float) -> int:
-        """Count the crowds that share what may come back, once in COUNT_S.
+        """Count the destinations that share what may come back, once in COUNT_S.
 
         Those that nobody asks any more, whose breakers stay open for ever, take no part.
         """
         if now >= self._counted_at + COUNT_S:
             lately = takewhile(
-                lambda breaker: now - breaker.failed_at <= TURN_MAX_S,
-                reversed(self._known.values()),
+                lambda known: now - known[1].failed_at <= TURN_MAX_S,
+                reversed(self._known.items()),
             )
-            crowds = {id(breaker.crowd) for breaker in lately if breaker.opened_at is not None}
+            crowds = {
+                id(self._crowds.get(name, breaker.crowd))  # a destination's: that of its URLs
+                for name, breaker in lately
+                if breaker.opened_at is not None
+            }
             self._crowds_failing, self._counted_at = max(1, len(crowds)), now
         return self._crowds_failing
 

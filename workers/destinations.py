@@ -3,6 +3,7 @@
 A destination is a receiver's origin, or a mail domain behind the one mail server of all.
 """
 
+import random
 from collections import OrderedDict
 from collections.abc import Iterator
 from enum import Enum, auto
@@ -61,7 +62,7 @@ class Destinations(Generic[T]):
             return Place.NONE
         if destination is None:
             destination = self._known[name] = Destination(left_at=now, habit=habit)
-        elif self._awaits_first(destination):
+        elif self._awaits_first(name, destination):
             return Place.NONE
         share = self._share(destination, now)
         if is_full(destination, share, now):
@@ -147,6 +148,7 @@ class Destinations(Generic[T]):
             self._strangers.give_back(was, destination.held)
             self._strangers.take(habit, destination.held, now)
             destination.habit = habit
+        if self._habits.of(name) is not habit:
             self._habits.remember(name, habit)
 
     def _leave_server(
@@ -181,8 +183,10 @@ class Destinations(Generic[T]):
         destination = self._known.get(name)
         if destination is None:
             return self._strangers.park_one_s(self._habits.of(name), now, self._threads)
-        if self._awaits_first(destination):  # as long as it has run: it is answered soon, or hangs
-            return rounded_up(min(now - destination.left_at, PARKED_MAX_S))
+        if self._awaits_first(name, destination):
+            # About as long as that has run: it is answered soon, or hangs. Not all together.
+            ran_s = (now - destination.left_at) * random.uniform(1.0, 2.0)
+            return rounded_up(min(ran_s, PARKED_MAX_S))
         if not self._strangers.admits(destination.habit):
             return self._strangers.park_one_s(destination.habit, now, self._threads)
         server = destination.server
@@ -191,12 +195,14 @@ class Destinations(Generic[T]):
             return server.park_s(now, self._threads)
         return destination.park_s(now, self._threads)
 
-    def _awaits_first(self, destination: Destination[T]) -> bool:
+    def _awaits_first(self, name: str, destination: Destination[T]) -> bool:
         """Return whether its first send is under way, and has to show first whether it hangs.
 
         Only where others need the slots: else a burst to a new receiver would wait for that answer.
         """
         if destination.habit is not Habit.UNKNOWN or destination.took_s:
+            return False
+        if self._habits.of(name) is not Habit.UNKNOWN:  # another sender has learned it
             return False
         return self._strangers.have_half_beside(destination.held)
 

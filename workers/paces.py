@@ -23,6 +23,7 @@ PROBE_WITHIN_S = 10.0  # after an operator has asked: the row that is let throug
 BEHIND_PROBE_S = 1.0  # what meets it under way comes back then: it may be the end of the pause
 OVERDUE_PER_S = 10.0
 KNOWN_MAX = 10_000
+COUNT_S = 1.0
 TAKEN = (Outcome.SENT, Outcome.PERMANENT, Outcome.DEFERRED)
 
 
@@ -37,6 +38,7 @@ class Paces:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Pace] = OrderedDict()  # the last to throttle comes last
         self._held: OrderedDict[str, Hold] = OrderedDict()  # by URL; only of known destinations
+        self._counted_at = -math.inf
 
     @property
     def is_empty(self) -> bool:
@@ -64,7 +66,7 @@ class Paces:
                 hold = self._hold(claim.recipient)
                 hold.note_refusal(verdict.retry_after_s, started_at, now)
                 return replace(
-                    verdict, retry_after_s=wait_s(claim, pace, hold, now, len(self._known))
+                    verdict, retry_after_s=wait_s(claim, pace, hold, now, self._throttling(now))
                 )
             if verdict.outcome in TAKEN:
                 self._note_taken(claim, name, started_at, now)
@@ -101,12 +103,14 @@ class Paces:
                 return None
             if now < hold.probe_at + PROBE_WITHIN_S:
                 return park_until(claim, now + BEHIND_PROBE_S, now, Parked.URL)
-            back_at = hold.back.next(claim, hold.until, pace.back_per_s, len(self._known))
+            back_at = hold.back.next(claim, hold.until, pace.back_per_s, self._throttling(now))
             return park_until(claim, back_at, now, Parked.URL)
         least_per_s = OVERDUE_PER_S if overdue and pace.lowered >= TAKES_NOTHING else 0.0
         if pace.admits(now, max(pace.per_s, least_per_s)) or pace.takes_probe(now):
             return None
-        back_at = pace.back.next(claim, now, max(pace.back_per_s, least_per_s), len(self._known))
+        back_at = pace.back.next(
+            claim, now, max(pace.back_per_s, least_per_s), self._throttling(now)
+        )
         return park_until(claim, back_at, now, Parked.PACE)
 
     def _note_refusal(self, name: str, started_at: float, now: float) -> Pace:
@@ -115,15 +119,17 @@ class Paces:
         if pace.note_refusal(started_at, now):
             logger.warning("pace_lowered", destination=name, per_s=pace.per_s)
         self._known.move_to_end(name)
-        self._forget_old(now)
-        return pace
-
-    def _forget_old(self, now: float) -> None:
-        """Drop those that throttle no more, as they would have a part of what comes back."""
-        while self._current(next(iter(self._known)), now) is None:
-            pass
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
+        return pace
+
+    def _throttling(self, now: float) -> int:
+        """Count the destinations that share what comes back; once in COUNT_S, forget old ones."""
+        if now >= self._counted_at + COUNT_S:
+            self._counted_at = now
+            for name in list(self._known):
+                self._current(name, now)
+        return len(self._known)
 
     def _note_taken(self, claim: Claim, name: str, started_at: float, now: float) -> None:
         """Learn that a destination took a send at this URL."""

@@ -1,6 +1,7 @@
 """When the parked rows of a destination that throttles come back, to ask again."""
 
 import math
+import random
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -23,15 +24,19 @@ class Returns:
     def next(self, earliest: float, per_s: float, throttling: int) -> float:
         """Find the time for one more row, not before `earliest`.
 
-        `throttling`: how many destinations share what comes to ask again.
+        `throttling`: how many destinations share what comes to ask again; one that takes more
+        than its part has as much as it takes.
         """
         near = max(self.near, earliest) + 1 / per_s
         if near <= earliest + NEAR_S:
             self.near = near
             return near
-        far = max(self.far, earliest + NEAR_S) + throttling / FAR_PER_S
-        self.far = min(far, earliest + FAR_MAX_S)
-        return self.far
+        latest = earliest + FAR_MAX_S
+        far = max(self.far, earliest + NEAR_S) + min(throttling / FAR_PER_S, 1 / per_s)
+        self.far = min(far, latest)
+        if far < latest:
+            return far
+        return earliest + FAR_MAX_S * random.uniform(0.8, 1.0)  # or all of these come together
 
 
 @dataclass(slots=True)

@@ -37,7 +37,8 @@ select id, status, attempt, channel, recipient, payload,
   pg_catalog.date_part('epoch', expires_in),
   pg_catalog.date_part('epoch', patience_in), is_test, traceparent, priority, {error}
 from notify.{function}(%s::pg_catalog.uuid[], %s, %s, pg_catalog.make_interval(secs => %s), %s,
-  pg_catalog.make_interval(secs => %s), %s::pg_catalog.text, %s::pg_catalog.text[]{skip})
+  pg_catalog.make_interval(secs => %s), %s::pg_catalog.text, '{{tests}}'::pg_catalog.text[],
+  %s{skip})
 """
 CLAIM = CLAIMING.format(function="claim", error="null", skip="")
 CLAIM_EACH = CLAIMING.format(function="claim_each", error="error", skip=", %s::pg_catalog.uuid[]")
@@ -125,7 +126,7 @@ class Store:
             settings.max_attempts,
             self._patience_s,
             settings.environment,
-            self._takes(ids),
+            self._begins_at_bulk(ids),
         )
         lease_ends = asked_at + settings.lease_s
         claims: list[Claim] = []
@@ -156,13 +157,12 @@ class Store:
             self._refusals.record("claim", refusals)
         return claims, expired
 
-    def _takes(self, ids: Sequence[str] | None) -> str:
-        """Say which rows claim() shall give us, and whether it begins at the bulk lane."""
-        if ids is None:
-            self._claims_of_any += 1
-            if self._claims_of_any % FAIR_EVERY == 0:
-                return "{tests,bulk_first}"
-        return "{tests}"
+    def _begins_at_bulk(self, ids: Sequence[str] | None) -> bool:
+        """Say whether a claim begins at the bulk lane: each FAIR_EVERYth of any that are due."""
+        if ids is not None:
+            return False
+        self._claims_of_any += 1
+        return self._claims_of_any % FAIR_EVERY == 0
 
     def _claimed(self, ids: Sequence[str] | None, args: Sequence[object]) -> list[tuple[Any, ...]]:
         """Claim without the rows refused lately; row by row, if PostgreSQL refuses the batch."""

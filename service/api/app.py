@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 LISTS_AT_ONCE = 2
 LOOKUPS_AT_ONCE = 2
 CANCELS_AT_ONCE = 2
+# A burst of cancels is usual: each of them ends a send that would be wrong.
+MOVES_WAITING_MAX, MOVES_WAIT_S = 1000, 3.0
 OPERATORS_AT_ONCE = 2
 # One of the operators, and the look for those that wait; a second operator takes what is free.
 READS_AT_ONCE = LISTS_AT_ONCE + LOOKUPS_AT_ONCE + 2
@@ -165,7 +167,8 @@ def add_moves(post: Callable[..., None], operate: OperateHandler) -> None:
 
     Few at once: it is done on the connections of POST /notify.
     """
-    operators, others = ReadLimit(OPERATORS_AT_ONCE, 200), ReadLimit(CANCELS_AT_ONCE, 200)
+    operators = ReadLimit(OPERATORS_AT_ONCE, MOVES_WAITING_MAX, MOVES_WAIT_S)
+    others = ReadLimit(CANCELS_AT_ONCE, MOVES_WAITING_MAX, MOVES_WAIT_S)
     cancel = by_sight(limited(operate.cancel, operators), limited(operate.cancel, others))
     again = limited(operate.send_again, operators)
     post("/notifications/{id}/cancel", cancel, 200, 503, need=CANCEL)
@@ -175,12 +178,12 @@ def add_moves(post: Callable[..., None], operate: OperateHandler) -> None:
 def add_keys(
     get: Callable[..., None], post: Callable[..., None], key: KeysHandler, operators: ReadLimit
 ) -> None:
-    """Add what admins ask of keys. To end one waits for nothing that an operator does."""
-    verbs = ReadLimit(1, 100)
-    get("/keys", limited(key.list, operators), 200, need=ADMIN)
-    post("/keys", after_body(limited(key.create, verbs)), 201, need=ADMIN)
-    post("/keys/{id}/revoke", limited(key.revoke, verbs), 200, need=ADMIN)
-    post("/keys/{id}/rotate", after_body(limited(key.rotate, verbs)), 201, need=ADMIN)
+    """Add what admins ask of keys. To end one waits for nothing else that anybody does."""
+    verbs, revokes = ReadLimit(1, 100), ReadLimit(2, MOVES_WAITING_MAX, MOVES_WAIT_S)
+    get("/keys", limited(key.list, operators), 200, 503, need=ADMIN)
+    post("/keys", after_body(limited(key.create, verbs)), 201, 503, need=ADMIN)
+    post("/keys/{id}/revoke", limited(key.revoke, revokes), 200, 503, need=ADMIN)
+    post("/keys/{id}/rotate", after_body(limited(key.rotate, verbs)), 201, 503, need=ADMIN)
 
 
 def add_pauses(

@@ -26,7 +26,7 @@ ADMITTED = web.RequestKey("admitted", tuple)  # the door, and the scope that it 
 CHALLENGE = 'Bearer realm="notify"'  # RFC 6750
 Find = Callable[[Secret], Awaitable[Held | None]]
 NAME_A_CHANNEL = "Name one of the key's channels in the filter, or ids."
-NAME_IDS = "A filter may match recipients that the key does not reach: name ids."
+NAME_IDS = "A key that is held to recipients redrives by ids only: name them."
 
 
 class Door:

@@ -1,5 +1,6 @@
 """What a POST /notify and each item of a batch have in common: how they are checked and counted."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from service.access.caller import Caller
@@ -49,5 +50,7 @@ class Intake:
         self._enqueued[channel].inc(rows)
 
     def count_failed(self, problem: Problem, rows: int = 1) -> None:
-        """Count what was not."""
+        """Count what was not; a key that ended while the body came is counted as at the door."""
+        if problem.kind.status == HTTPStatus.UNAUTHORIZED:
+            return
         self._failed.labels("invalid" if problem.kind.status < 500 else "unavailable").inc(rows)

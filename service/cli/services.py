@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     logs.set_up("services", level=settings.log_level, style=settings.log_style)
     early_signals = end_by_signals()
-    with signals_first(early_signals), ExitStack() as stack:
+    with ExitStack() as stack, signals_first(early_signals):
         bare = replace(settings, database_url=None, redis_url=None)
         bare, servers = with_servers(bare, stack)
         logs.set_up(

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up("up", level=settings.log_level, style=settings.log_style)
     early_signals = end_by_signals()
     refuse_ports(args, settings)
-    with signals_first(early_signals), ExitStack() as stack:
+    with ExitStack() as stack, signals_first(early_signals):
         is_own = settings.database_url is None
         if not is_own:
             print_error(whose_database(settings))

@@ -25,6 +25,7 @@ order by id
 RECIPIENTS_OF = """
 select id, channel, recipient from notify.notifications
 where id = any(%(ids)s) and id between %(first)s and %(last)s
+  and status in ('failed', 'queued', 'sending')
 order by id
 """
 CANCEL = """
@@ -121,7 +122,7 @@ class VerbStore(Store):
         return [id for (id,) in await self._tuples(EMPTIED, bounded(ids))]
 
     async def recipients_of(self, ids: list[UUID]) -> list[tuple[UUID, str, str]]:
-        """Read id, channel and recipient of each of these that exists, whatever its status."""
+        """Read id, channel and recipient of those that failed, or may have a moment later."""
         return await self._tuples(RECIPIENTS_OF, bounded(ids)) if ids else []
 
     async def ask_probe(self, channel: str, destination: str, *, use: NewUse) -> Probed | None:

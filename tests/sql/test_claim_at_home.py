@@ -5,21 +5,27 @@ import pytest
 from tests.copies import (
     adopt,
     claim_each_of_before,
+    claim_each_without_priority,
     claim_each_without_trace,
     claim_of_before,
+    claim_without_priority,
     claim_without_trace,
     declare,
     move_database,
     move_server,
     restart,
 )
-from tests.ledger import ago, change, claim, claim_each, enqueue, pause, put, row, status
+from tests.ledger import ago, change, claim, claim_each, enqueue, put, row, status
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NEW = {"claim": claim, "claim_each": claim_each}
 OLD = {"claim of before": claim_of_before, "claim_each of before": claim_each_of_before}
 FORMER = {"claim": claim_without_trace, "claim_each": claim_each_without_trace}
-CLAIMS = NEW | OLD | {f"{name} without trace": verb for name, verb in FORMER.items()}
+TRACED = {
+    "claim without priority": claim_without_priority,
+    "claim_each without priority": claim_each_without_priority,
+}
+CLAIMS = NEW | OLD | TRACED | {f"{name} without trace": verb for name, verb in FORMER.items()}
 
 
 @pytest.fixture(params=[True, False], ids=["by id", "of any"])
@@ -91,6 +97,14 @@ def test_workers_that_know_no_trace_get_what_they_got(db, verb, asked):
     assert {"traceparent"}.isdisjoint(claimed[0]._fields)
 
 
+@pytest.mark.parametrize("verb", TRACED.values(), ids=TRACED)
+def test_workers_that_know_no_priority_get_what_they_got(db, verb, asked):
+    [id] = enqueue(db, traceparent=TRACE)
+    [claimed] = verb(db, asked([id]))
+    assert claimed.traceparent == TRACE
+    assert {"priority"}.isdisjoint(claimed._fields)
+
+
 @pytest.mark.parametrize("verb", NEW.values(), ids=NEW)
 def test_workers_of_now_learn_the_trace(db, verb, asked):
     [traced] = enqueue(db, traceparent=TRACE)
@@ -108,18 +122,16 @@ def test_what_a_worker_takes_is_said_by_name(db, takes):
     assert claimed == ({live} if takes == "{}" else {test, live})
 
 
-@pytest.mark.parametrize("function", ["claim", "claim_each"])
-@pytest.mark.parametrize("paused", [False, True])
-def test_a_worker_may_begin_at_the_bulk_lane(db, function, paused):
+@pytest.mark.parametrize(
+    ("function", "skip"), [("claim", ""), ("claim_each", ", '{}'")], ids=["claim", "claim_each"]
+)
+def test_a_worker_may_begin_at_the_bulk_lane(db, function, skip):
     """Where nobody offers ids, what is urgent would keep the others waiting."""
-    if paused:
-        pause(db, "channel", "webhook")
     urgent, [bulk] = enqueue(db, 3, priority=0), enqueue(db, 1, priority=3)
-    skip = ", '{}'::uuid[]" if function == "claim_each" else ""
-    args = f"null, 1, 'w:1', '30 s', 4, '1 hour', null, %s::text[]{skip}"
-    query = f"select id from notify.{function}({args})"
-    assert db.execute(query, [["tests", "bulk_first"]]).fetchone().id == bulk
-    assert db.execute(query, [["tests", "bulk_first"]]).fetchone().id == urgent[0]
+    args = f"null, 1, 'w:1', '30 s', 4, '1 hour', null, '{{tests}}'::text[], true{skip}"
+    query = f"select id, priority from notify.{function}({args})"
+    claimed = [tuple(db.execute(query).fetchone()) for _ in range(2)]
+    assert claimed == [(bulk, 3), (urgent[0], 0)]
 
 
 def test_in_a_copy_everything_is_accepted_as_before(db):

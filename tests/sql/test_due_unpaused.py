@@ -15,9 +15,9 @@ def db(shared_db):
     return shared_db
 
 
-def due_unpaused(db, limit=10, takes="tests", skip=()):
-    query = "select notify.due_unpaused(%s, %s::text[], %s::uuid[]) as ids"
-    return db.execute(query, [limit, [takes], list(skip)]).fetchone().ids
+def due_unpaused(db, limit=10, tests=True, skip=()):
+    query = "select notify.due_unpaused(%s, %s, %s::uuid[]) as ids"
+    return db.execute(query, [limit, tests, list(skip)]).fetchone().ids
 
 
 def test_it_finds_what_no_pause_covers_urgent_first_in_order(db):
@@ -28,7 +28,6 @@ def test_it_finds_what_no_pause_covers_urgent_first_in_order(db):
     assert due_unpaused(db) == [*urgent, *late]
     assert due_unpaused(db, 2) == [*urgent, late[0]]
     assert due_unpaused(db, skip=urgent) == late
-    assert due_unpaused(db, 2, takes="bulk_first") == late
 
 
 def test_it_looks_on_behind_a_thousand_that_are_paused(db):
@@ -49,7 +48,7 @@ def test_what_is_not_due_has_expired_or_is_a_test_is_as_for_a_claim(db):
     assert due_unpaused(db) == [expired]
     db.execute("delete from notify.pauses")
     assert set(due_unpaused(db)) == {test, expired}
-    assert due_unpaused(db, takes="nothing else") == [expired]
+    assert due_unpaused(db, tests=False) == [expired]
 
 
 def test_in_a_long_ledger_rows_of_old_days_are_found(long_db):

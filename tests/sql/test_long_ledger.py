@@ -130,7 +130,7 @@ CALLS: dict[str, Callable[[Any], Call]] = {
     "bring_strays_back": plain("notify.bring_strays_back(100)"),
     "set_due_aside": plain("notify.set_due_aside(100)"),
     "bring_back": plain("notify.bring_back(100)"),
-    "due_unpaused": plain("notify.due_unpaused(100, '{tests}', '{}')"),
+    "due_unpaused": plain("notify.due_unpaused(100, true, '{}')"),
     "gauges": passed("notify.gauges()"),
     "vitals": plain("notify.vitals()"),
     "checkup": passed("notify.checkup(null)"),

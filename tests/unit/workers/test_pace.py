@@ -1,6 +1,7 @@
 """How the pace of a destination falls and rises, whom it parks, and when it is forgotten."""
 
 import math
+from collections import Counter
 from heapq import heappop, heappush
 
 import msgspec
@@ -196,8 +197,31 @@ def test_no_row_is_put_off_for_longer_than_some_minutes_after_the_time_named(pac
         throttle(paces, 0.0, name=f"https://{n}.example")
     slow_down(paces)
     throttle(paces, 0.0, retry_after_s=60.0)
-    waits = [paces.park(ROW, HERE, 0.0).delay_s for _ in range(1500)]
+    waits = [paces.park(ROW, HERE, 0.0).delay_s for _ in range(50_000)]
     assert 300 < max(waits) <= 60 + FAR_MAX_S
+    assert max(Counter(waits).values()) < len(waits) / 10, "what is too much is spread"
+
+
+def test_one_that_takes_much_gets_as_much_beside_others_that_throttle():
+    road = Road()
+    for n in range(20):
+        road.add(
+            rows(10, f"https://{n}.example/", of=f"slow-{n}"),
+            f"https://{n}.example",
+            FixedWindow(1),
+        )
+    road.add(rows(4000), HERE, FixedWindow(100))
+    road.run(until=200)
+    assert max(at for id, at in road.arrived.items() if id.startswith("row")) <= 90
+
+
+def test_one_that_is_held_for_an_hour_keeps_no_other_one_known(paces):
+    [other] = rows(1, f"{ELSEWHERE}/hook")
+    throttle(paces, 0.0, row=other, name=ELSEWHERE, retry_after_s=3600.0)
+    for n in range(100):
+        throttle(paces, 0.0, name=f"https://{n}.example")
+    slow_down(paces, at=FORGET_S + 1)
+    assert list(paces._known) == [ELSEWHERE, HERE]
 
 
 def test_a_few_refusals_among_many_answers_slow_nobody_down(paces):
