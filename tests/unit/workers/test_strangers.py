@@ -155,7 +155,9 @@ def test_one_send_shows_whether_a_newcomer_hangs_where_others_need_the_slots():
     hang(places, names(STRANGERS // 2))
     found = [places.enter("new", "x", 0.0) for _ in range(3)]
     assert found == [Place.START, Place.NONE, Place.NONE]
-    assert [places.park_s("new", at) for at in (0.0, 0.5, 3.5)] == [0.125, 0.5, 4]
+    assert places.park_s("new", 0.0) == 0.125
+    waits = [places.park_s("new", 3.5) for _ in range(100)]
+    assert {*waits} == {4, 5, 6, 7}, "once to twice as long as the first has run, not all together"
     places.leave("new", 4.0, QUICK_S)
     assert places.enter("new", "x", 4.0) is Place.START
 
