@@ -74,8 +74,10 @@ def test_nobody_else_can_read_what_is_kept(state: State) -> None:
 
 def test_missing_parents_are_made_so_that_the_servers_can_pass(directory: Path) -> None:
     umask = os.umask(0o077)
-    State(directory / "b" / "c").close()
-    os.umask(umask)
+    try:
+        State(directory / "b" / "c").close()
+    finally:
+        os.umask(umask)
     let_in(servers_account(directory), directory / "b" / "c")
 
 
