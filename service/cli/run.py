@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 from service.cli.parser import parser
@@ -62,14 +63,16 @@ def named_by(place: object) -> str:
 
 
 def parsed(words: list[str]) -> argparse.Namespace:
-    """Parse the command line. Raises ConfigError for a word that is not UTF-8."""
+    """Parse the command line. Raises ConfigError for a word, but a path, that is not UTF-8."""
     root = parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
         argcomplete.autocomplete(root)
-    for word in words:
-        if not word.isprintable() and any("\ud800" <= c <= "\udfff" for c in word):
+    for before, word in pairwise(("", *words)):
+        if word.isprintable() or before == "--state" or word.startswith("--state="):
+            continue  # a path may have any bytes
+        if any("\ud800" <= c <= "\udfff" for c in word):
             raise ConfigError(f"{word}: not UTF-8")
     if not words:
         root.print_help(sys.stderr)

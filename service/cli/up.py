@@ -116,13 +116,18 @@ def refuse_ports(args: argparse.Namespace, settings: Settings) -> None:
 
 def whose_database(settings: Settings) -> str:
     """Say which database will be used and migrated, and what named it; without the password."""
-    assert settings.database_url is not None
-    is_of_environment = os.environ.get("DATABASE_URL", "").strip()
-    named_by = "the environment" if is_of_environment else str(Path(".env").absolute())
+    name = "DATABASE_DIRECT_URL" if settings.database_direct_url else "DATABASE_URL"
     return printable(
-        f"notify: using and migrating {place(settings.direct_url or '')}, the DATABASE_URL of"
-        f" {named_by}; `DATABASE_URL=` there, and notify up brings its own"
+        f"notify: using and migrating {place(settings.direct_url or '')}, the {name} of"
+        f" {source_of(name)}; `DATABASE_URL=` in {source_of('DATABASE_URL')}, and notify up brings"
+        " its own"
     )
+
+
+def source_of(name: str) -> str:
+    """Say where a setting comes from that is set."""
+    is_of_environment = os.environ.get(name, "").strip()
+    return "the environment" if is_of_environment else str(Path(".env").absolute())
 
 
 async def everything(

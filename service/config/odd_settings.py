@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from service.config.env_file import read_env_file, unreadable
-from service.config.settings import NAMES, Settings, retired_settings
+from service.config.settings import NAMES, Settings, is_direct_astray, retired_settings
 from service.signature import key
 
 SECRET_BYTES_MIN = 24  # Standard Webhooks: 24 to 64
@@ -24,7 +24,13 @@ def odd_settings(
     path = env_file or Path(".env")
     yield from retired_settings(environ, path)
     yield from (f"line {line} of {path} is no NAME=value" for line in unreadable(path))
-    for name in read_env_file(path, environ, NAMES):
+    written = read_env_file(path, environ, NAMES)
+    if is_direct_astray(written, environ) and not environ.get("DATABASE_DIRECT_URL", "").strip():
+        yield (
+            f"DATABASE_DIRECT_URL in {path} is not used: it belongs to the DATABASE_URL there, and"
+            " the environment gives another database: set its own beside that one"
+        )
+    for name in written:
         if wanted := meant(name):
             yield f"{name} in {path} is no setting: did you mean {wanted}?"
     for name in environ:

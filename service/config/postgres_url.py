@@ -93,6 +93,23 @@ def libpq_environment(url: str) -> dict[str, str]:
     return {names[key]: str(value) for key, value in conninfo_to_dict(url).items() if key in names}
 
 
+def is_same_database(one: str, other: str) -> bool:
+    """Return whether two URLs lead to one database, as whoever and however; False: one is none."""
+    try:
+        return database_of(one) == database_of(other)
+    except (psycopg.Error, UnicodeError):
+        return False
+
+
+def database_of(url: str) -> tuple[str | None, ...]:
+    """Give the host, address, port and name of a database, completed as libpq completes them."""
+    defaults = {each.keyword.decode(): each.val for each in Conninfo.get_defaults()}
+    said = {name: value.decode() for name, value in defaults.items() if value}
+    said |= {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
+    name = said.get("dbname") or said.get("user")
+    return said.get("host"), said.get("hostaddr"), said.get("port"), name
+
+
 def place(url: str) -> str:
     """Say in words which database a URL means, and as whom; without the password."""
     parameters = conninfo_to_dict(url)

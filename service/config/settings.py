@@ -30,6 +30,7 @@ from service.config.parsers import (
     url,
     whole,
 )
+from service.config.postgres_url import is_same_database
 from service.errors import ConfigError
 from service.model.words import Channel
 from service.names.guard import Guard, Places, guard, places
@@ -138,10 +139,19 @@ def all_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict
     environ = os.environ if environ is None else environ
     values = read_env_file(env_file or Path(".env"), environ, NAMES)
     given = {k: v for k, v in environ.items() if v.strip()}
-    database = values.get("DATABASE_URL", "").strip()
-    if database and given.get("DATABASE_URL", database).strip() != database:
-        values.pop("DATABASE_DIRECT_URL", None)  # it is the way to the file's own database
+    if is_direct_astray(values, given):
+        del values["DATABASE_DIRECT_URL"]
     return values | given
+
+
+def is_direct_astray(written: Mapping[str, str], given: Mapping[str, str]) -> bool:
+    """Return whether the DATABASE_DIRECT_URL of a file leads to another database than is used.
+
+    It is the way to the file's own DATABASE_URL, and the environment may give another one.
+    """
+    own, used = (values.get("DATABASE_URL", "").strip() for values in (written, given))
+    is_written = bool(written.get("DATABASE_DIRECT_URL", "").strip())
+    return is_written and bool(own and used) and not is_same_database(own, used)
 
 
 def read_settings(

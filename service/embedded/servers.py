@@ -43,7 +43,7 @@ class EmbeddedServers:
 
         `postgres_programs` is the bin/ of another PostgreSQL than the wheel's. Raises StartError.
         """
-        self.state = State(directory)
+        self.state = State(directory, postgres=postgres)
         self._wanted = (postgres, valkey)
         self._fast = fast
         self._programs = postgres_programs

@@ -12,6 +12,9 @@ from service.embedded.lock import lock
 from service.embedded.ports import free_port, is_free
 from service.errors import StartError
 
+# Kept for a database, and never for a Valkey alone; a cluster of an earlier version has the port.
+OF_DATABASE = frozenset({"superuser_password", "postgres_port"})
+
 
 def default_state() -> Path:
     """Name the state directory that is used when none is set: the XDG state home.
@@ -33,8 +36,8 @@ def default_state() -> Path:
 class State:
     """An open state directory: ours alone until close(), or until this process ends in any way."""
 
-    def __init__(self, directory: Path) -> None:
-        """Make the directory if need be, and lock it.
+    def __init__(self, directory: Path, *, postgres: bool = True) -> None:
+        """Make the directory if need be, and lock it. `postgres`: its database is wanted.
 
         Raises StartError, also while another process has it open.
         """
@@ -50,6 +53,8 @@ class State:
         self._file = self.directory / "kept.json"
         try:
             self._kept = self._read()
+            if postgres:
+                self._refuse_lost()
         except StartError:
             self.close()
             raise
@@ -105,7 +110,6 @@ class State:
         try:
             return read_kept(self._file)
         except FileNotFoundError:
-            self._refuse_lost()
             return {}
         except OSError as error:
             raise StartError(f"cannot read {self._file}: {error}") from error
@@ -117,9 +121,12 @@ class State:
 
     def _refuse_lost(self) -> None:
         """Refuse to make secrets anew beside a database, which has those that were kept."""
+        if "password" in self._kept and not OF_DATABASE.isdisjoint(self._kept):
+            return
         if (self.directory / "postgres" / "data").exists():
+            fault = "incomplete" if self._file.exists() else "missing"
             raise StartError(
-                f"{self._file} is missing beside a database, which has the passwords in it: restore"
+                f"{self._file} is {fault} beside a database, which has the passwords in it: restore"
                 " it from a backup of its directory, or move that directory away"
             )
 

@@ -94,7 +94,7 @@ class EmbeddedValkey:
     def _is_ours(self, port: int) -> bool:
         """Return whether the Valkey of this directory answers: one of a copy has our password."""
         answers = ask(port, f"AUTH {self._state.password}", "CONFIG GET dir")
-        return str(self._state.directory) in answers.split("\r\n")
+        return f"\r\n{self._state.directory}\r\n" in answers
 
 
 def quoted(path: Path) -> str:

@@ -87,6 +87,13 @@ def test_a_payload_that_is_none_is_told_with_its_place(notify, bare, payload, sa
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [("--state", "nowhere\udcff"), ("--state=nowhere\udcff",)])
+def test_a_state_directory_may_have_any_bytes_and_other_words_may_not(notify, words):
+    done = notify("doctor", *words)
+    assert "no `notify up` has kept a state in nowhere\\udcff" in done.out + done.err
+    assert "not UTF-8" in notify("doctor", *words, "\udcff").err
+
+
 def test_a_payload_comes_whole_from_a_file_and_from_stdin(process, api, bare):
     base = f"http://127.0.0.1:{api.port}"
     text = '\ufeff{"n": 1.00000000000000000000000001, "big": 123456789012345678901234567890}'

@@ -86,7 +86,7 @@ def test_a_copy_leaves_its_originals_valkey_alone(directory: Path, copy: Path) -
                 assert redis.ping()
 
 
-@pytest.mark.parametrize("name", ["plain", "a \"b\" 'c' \\x41 # ü", "\udcff"])
+@pytest.mark.parametrize("name", ["plain", "a \"b\" 'c' \\x41 # ü", "\udcff", "a\r\nb"])
 def test_the_valkey_that_a_dead_owner_left_is_stopped(directory: Path, name: str) -> None:
     dead = EmbeddedServers(directory / name, postgres=False)
     urls = dead.start()

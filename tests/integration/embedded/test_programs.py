@@ -61,8 +61,10 @@ def test_programs_out_of_reach_are_copied_once(directory: Path, program: Path) -
 @pytest.mark.usefixtures("program")
 def test_copies_are_within_reach_whatever_the_umask(directory: Path) -> None:
     umask = os.umask(0o077)
-    copy = within_reach("pretend", STRANGER, directory / "programs")
-    os.umask(umask)
+    try:
+        copy = within_reach("pretend", STRANGER, directory / "programs")
+    finally:
+        os.umask(umask)
     assert STRANGER.barrier(copy) is None
 
 

@@ -306,7 +306,9 @@ def test_a_path_too_long_for_a_socket_is_no_hindrance(directory: Path) -> None:
         psycopg.connect(urls.database_url).close()
 
 
-@pytest.mark.parametrize("name", ["\udcff", "ü", "two\nlines", "two\rlines", "'a' \"b\" $c \\d %e"])
+@pytest.mark.parametrize(
+    "name", ["\udcff", "ü", "two\nlines", "two\rlines", "two\r\nlines", "'a' \"b\" $c \\d %e"]
+)
 def test_a_path_may_have_any_bytes(directory: Path, name: str) -> None:
     with EmbeddedServers(directory / name, fast=True) as urls:
         assert urls.database_url and urls.redis_url

@@ -13,6 +13,7 @@ import pytest
 from service.embedded.account import Account, let_in, servers_account
 from service.embedded.kept import kept_settings
 from service.embedded.ports import is_free
+from service.embedded.servers import EmbeddedServers
 from service.embedded.state import State, default_state
 from service.errors import StartError
 
@@ -73,8 +74,10 @@ def test_nobody_else_can_read_what_is_kept(state: State) -> None:
 
 def test_missing_parents_are_made_so_that_the_servers_can_pass(directory: Path) -> None:
     umask = os.umask(0o077)
-    State(directory / "b" / "c").close()
-    os.umask(umask)
+    try:
+        State(directory / "b" / "c").close()
+    finally:
+        os.umask(umask)
     let_in(servers_account(directory), directory / "b" / "c")
 
 
@@ -111,6 +114,39 @@ def test_secrets_that_are_lost_beside_a_database_are_not_made_anew(directory: Pa
             State(directory)
         assert "\n" not in str(refused.value)
         assert not (directory / "kept.json").exists()
+
+
+@pytest.mark.parametrize("kept", ["{}", '{"postgres_port": "5432", "webhook_secret": "s"}'])
+def test_secrets_that_are_incomplete_beside_a_database_are_not_made_anew(
+    directory: Path, kept: str
+) -> None:
+    (directory / "postgres" / "data").mkdir(parents=True)
+    file = directory / "kept.json"
+    file.write_text(kept)
+    with pytest.raises(StartError, match=r"kept\.json is incomplete beside a database"):
+        State(directory)
+    assert file.read_text() == kept
+
+
+def test_a_valkey_alone_asks_for_no_secrets_of_a_database_and_stands_in_for_none(
+    directory: Path,
+) -> None:
+    (directory / "postgres" / "data").mkdir(parents=True)
+    servers = EmbeddedServers(directory, postgres=False)
+    assert servers.state.password
+    assert servers.state.webhook_secret
+    servers.stop()
+    with pytest.raises(StartError, match=r"kept\.json is incomplete beside a database"):
+        EmbeddedServers(directory)
+
+
+@pytest.mark.parametrize("name", ["superuser_password", "postgres_port"])
+def test_secrets_of_a_database_need_no_more_than_an_earlier_version_kept(
+    directory: Path, name: str
+) -> None:
+    (directory / "postgres" / "data").mkdir(parents=True)
+    (directory / "kept.json").write_text(f'{{"password": "p", "{name}": "5432"}}')
+    State(directory).close()
 
 
 def test_default_state_lies_where_the_servers_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:

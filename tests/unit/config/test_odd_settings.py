@@ -74,3 +74,18 @@ def test_a_line_of_the_file_that_cannot_be_read_is_told(tmp_path):
     file = tmp_path / ".env"
     file.write_text("PORT: hunter2\n")
     assert odd_lines(file) == [f"line 1 of {file} is no NAME=value"]
+
+
+def test_a_direct_url_that_leads_to_another_database_is_told_and_not_shown(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text(
+        "DATABASE_URL=postgresql://pooler/d\nDATABASE_DIRECT_URL=postgresql://u:hunter2@pg/d\n"
+    )
+    other = "postgresql://other/d"
+    assert odd_lines(file, DATABASE_URL=other) == [
+        f"DATABASE_DIRECT_URL in {file} is not used: it belongs to the DATABASE_URL there, and the"
+        " environment gives another database: set its own beside that one"
+    ]
+    assert odd_lines(file) == []
+    assert odd_lines(file, DATABASE_URL="postgresql://u:new@pooler/d") == []
+    assert odd_lines(file, DATABASE_URL=other, DATABASE_DIRECT_URL="postgresql://past/d") == []

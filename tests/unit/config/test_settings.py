@@ -450,6 +450,44 @@ def test_the_direct_url_of_a_file_goes_with_the_database_url_of_that_file(tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("url", "is_same"),
+    [
+        ("postgresql://app:new@pooler:6432/d", True), ("postgres://app:old@pooler:6432/d", True),
+        ("postgresql://ops@pooler:6432/d", True),
+        ("postgresql://app:old@pooler:6432/d?connect_timeout=3", True),
+        ("postgresql://app:old@/d?host=pooler&port=6432", True),
+        ("postgresql://app:old@pooler/d", False), ("postgresql://app:old@pooler:6432/e", False),
+        ("postgresql://app:old@other:6432/d", False), ("postgresql://app:old@pooler:6432", False),
+        ("postgresql://app:old@pooler:6432/d?hostaddr=127.0.0.1", False),
+    ],
+)  # fmt: skip
+def test_the_direct_url_of_a_file_is_used_for_the_same_database_however_written(
+    tmp_path, url, is_same
+):
+    file = tmp_path / ".env"
+    file.write_text(
+        "DATABASE_URL=postgresql://app:old@pooler:6432/d\nDATABASE_DIRECT_URL=postgresql://pg/d\n"
+    )
+    used = read_settings({"DATABASE_URL": url}, file).database_direct_url
+    assert used == ("postgresql://pg/d" if is_same else None)
+
+
+def test_a_default_port_written_out_is_no_other_database(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("DATABASE_URL=postgresql://d@pg\nDATABASE_DIRECT_URL=postgresql://past/d\n")
+    given = {"DATABASE_URL": "postgresql://pg:5432/d"}
+    assert read_settings(given, file).direct_url == "postgresql://past/d"
+
+
+@pytest.mark.parametrize("unreadable", ["hunter2", "postgresql://u:%ff@h:x/d"])
+def test_a_database_url_of_a_file_that_nobody_uses_may_be_unreadable(tmp_path, unreadable):
+    file = tmp_path / ".env"
+    file.write_text(f"DATABASE_URL={unreadable}\nDATABASE_DIRECT_URL=postgresql://past/d\n")
+    given = {"DATABASE_URL": "postgresql://pg/d"}
+    assert read_settings(given, file).direct_url == "postgresql://pg/d"
+
+
+@pytest.mark.parametrize(
     "given",
     ["ops@example.org", "Käse <ops@bücher.example>", '"Müller, A." <a@faß.de>', "a@localhost"],
 )
