@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMIT = "5dd78f344265bc15ffad6046173bed3ec665caa1"  # the last one without migrations/0016
-NEWEST = "e1003f1a937be6b5fd1250616c2f2e4039b983e1"  # the one before this
+NEWEST = "e1003f1a937be6b5fd1250616c2f2e4039b983e1"  # moves on with each release
 PARTS = ("service", "workers", "migrations", "sql", "pyproject.toml")
 
 

@@ -12,10 +12,10 @@ from psycopg.sql import SQL, Identifier
 
 from tests.conftest import settle_in, url_of
 from tests.explaining import beat, leading
-from tests.ledger import unbind
+from tests.ledger import put, unbind
 from tests.producers import producer
 from tests.sql.faults import FAULTS, heal
-from tests.sql.long import connected, ledger_of, tend
+from tests.sql.long import connected, ledger_of, old_id, tend
 
 
 @pytest.fixture(scope="session")
@@ -145,3 +145,11 @@ def other(db: psycopg.Connection[Any], dsn: str) -> Iterator[psycopg.Connection[
     """Let another producer's role connect."""
     with producer(db, dsn, "other") as session:
         yield session
+
+
+@pytest.fixture
+def old_day(db: psycopg.Connection[Any]) -> str:
+    """Make a day that is over, five days ago, and give the name of its table."""
+    put(db, "sent", id=old_id(db, 5))
+    [made, _] = db.execute("select * from notify.make_days(0, '6 days')").fetchall()
+    return f"notify.{made.partition}"
